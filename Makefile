@@ -1,0 +1,49 @@
+# What a person does with this repository, one command each. `make` alone lists the targets.
+# Each target first installs what it misses (build/prepare.sh), so all of them work on a bare clone.
+
+SHELL := /bin/bash
+# rustup's cargo, also in a shell that has not read rustup's env file yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+# One profile for all that is built, so that llama.cpp is compiled once.
+CARGO_FLAGS := --release --locked
+# Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
+ARGS :=
+
+.NOTPARALLEL: # every target prepares the machine first
+.PHONY: help run test check fmt lint bench trials clean
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+run: ## serves the page on http://127.0.0.1:7860: the first thing to try
+	@build/prepare.sh build
+	cargo build $(CARGO_FLAGS)
+	@ls "$${SOLVERBOX_MODELS:-models}"/*.gguf >/dev/null 2>&1 || models/fetch.sh
+	target/release/solverbox serve $(ARGS)
+
+test: ## runs the whole suite: unit tests, then the real binary on the real model
+	@build/prepare.sh test
+	@models/fetch.sh
+	cargo test $(CARGO_FLAGS)
+
+check: fmt lint test ## what must pass before a commit: formatting, clippy, the suite
+
+fmt: ## only the formatting (`cargo fmt` repairs it)
+	@build/prepare.sh build
+	cargo fmt --check
+
+lint: ## only clippy, warnings refused
+	@build/prepare.sh build
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+bench: ## decode speed against llama-bench, after a change to the engine (first time: builds the peer, 10 min)
+	@build/prepare.sh test
+	@models/fetch.sh
+	cargo build $(CARGO_FLAGS)
+	@build/bench.sh
+
+trials: test ## before a release: the suite and everything that takes too long for it
+	@# The long forms of tests start here, one line each.
+
+clean: ## removes what was built; fetched models stay
+	rm -rf target models/.fetch.*

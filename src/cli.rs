@@ -1,0 +1,174 @@
+//! What can be typed: commands, flags, their environment twins and help texts.
+//!
+//! Every flag has a twin `SOLVERBOX_…` and a key of its own name in the settings file (config.rs puts
+//! the file's values in as defaults before parsing). Values are checked here, against `words/limits.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::words::limits;
+
+/// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
+#[derive(Debug, Parser)]
+#[command(name = "solverbox", version, about, max_term_width = 100, after_help = PRECEDENCE)]
+pub struct Cli {
+    /// Settings file (TOML): `flag-name = value`, one a line
+    #[arg(long, global = true, value_name = "FILE", env = "SOLVERBOX_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// What to log: error, warn, info, debug or trace, or filters as env_logger reads them
+    #[arg(long, global = true, value_name = "LEVEL", env = "SOLVERBOX_LOG")]
+    pub log: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const PRECEDENCE: &str = "A flag wins over its environment twin SOLVERBOX_…, that over the settings \
+file, that over the default.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer one question on this terminal
+    Solve(Solve),
+    /// Serve the page and the API
+    Serve(Serve),
+    /// List the modes a question can be asked in
+    Modes(ModesFlags),
+    /// Say what is in a GGUF file, without loading it
+    Inspect(Inspect),
+}
+
+/// Which model, and how it is loaded.
+#[derive(Clone, Debug, Args)]
+pub struct ModelFlags {
+    /// Model file (GGUF) [default: the newest .gguf in the models folder]
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODEL")]
+    pub model: Option<PathBuf>,
+    /// Folder to look for models in
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
+    pub models: PathBuf,
+    /// Tokens the model can keep in mind, prompt and answer together [default: what fits]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
+          value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]
+    pub context_tokens: Option<u32>,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
+          value_parser = count(1, limits::THREADS_MAX))]
+    pub threads: Option<u32>,
+    /// Precision of the KV cache: q8_0 takes half the memory of f16
+    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV", default_value = "f16")]
+    pub kv: Kv,
+    /// Longest question, in tokens of the model
+    #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
+          default_value_t = limits::QUESTION_TOKENS_DEFAULT,
+          value_parser = count(1, limits::QUESTION_TOKENS_CEILING))]
+    pub question_tokens_max: u32,
+}
+
+/// Where further modes come from.
+#[derive(Debug, Args)]
+pub struct ModesFlags {
+    /// File with modes of your own (TOML); they extend or change the built-in ones
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODES")]
+    pub modes: Option<PathBuf>,
+}
+
+/// Precision of the KV cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kv {
+    /// 16-bit floats
+    #[value(name = "f16")]
+    F16,
+    /// 8-bit blocks
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+/// `solverbox solve`
+#[derive(Debug, Args)]
+pub struct Solve {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Which modes.
+    #[command(flatten)]
+    pub modes: ModesFlags,
+    /// How to answer; `solverbox modes` lists them
+    #[arg(long, value_name = "MODE", env = "SOLVERBOX_MODE", default_value = "math")]
+    pub mode: String,
+    /// Tokens to think and answer with, at most [default: the mode's]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_BUDGET_TOKENS",
+          value_parser = count(limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX))]
+    pub budget_tokens: Option<u32>,
+    /// Sampling temperature; 0 always takes the likeliest token [default: the mode's]
+    #[arg(long, value_name = "T", env = "SOLVERBOX_TEMPERATURE", value_parser = temperature)]
+    pub temperature: Option<f32>,
+    /// Seed of the random numbers, to repeat an answer [default: a new one each time]
+    #[arg(long, value_name = "S", env = "SOLVERBOX_SEED")]
+    pub seed: Option<u64>,
+    /// The student's own work, for mode review
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_STUDENT_ATTEMPT")]
+    pub student_attempt: Option<PathBuf>,
+    /// Go on to the end of the budget whatever the model says (for measurements)
+    #[arg(long, env = "SOLVERBOX_IGNORE_EOS")]
+    pub ignore_eos: bool,
+    /// Print one JSON object instead of text
+    #[arg(long, env = "SOLVERBOX_JSON")]
+    pub json: bool,
+    /// The question, or - to read it from standard input
+    pub question: String,
+}
+
+/// `solverbox serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Which modes.
+    #[command(flatten)]
+    pub modes: ModesFlags,
+    /// Address to listen on; 0.0.0.0:7860 opens the box to the whole network
+    #[arg(long, value_name = "ADDRESS", env = "SOLVERBOX_LISTEN", default_value = "127.0.0.1:7860",
+          value_parser = listen_address)]
+    pub listen: SocketAddr,
+    /// Folder for what must last [default: $STATE_DIRECTORY, else ~/.local/share/solverbox]
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
+    pub data: Option<PathBuf>,
+    /// Questions that may wait in line; further ones are turned away with a place
+    #[arg(long, value_name = "N", env = "SOLVERBOX_QUEUE_JOBS_MAX",
+          default_value_t = limits::QUEUE_JOBS_DEFAULT as u32,
+          value_parser = count(1, limits::QUEUE_JOBS_CEILING as u32))]
+    pub queue_jobs_max: u32,
+}
+
+/// `solverbox inspect`
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The GGUF file
+    pub file: PathBuf,
+}
+
+fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {
+    RangedU64ValueParser::<u32>::new().range(u64::from(min)..=u64::from(max))
+}
+
+fn temperature(text: &str) -> Result<f32, String> {
+    let max = limits::TEMPERATURE_MAX;
+    match text.parse::<f32>() {
+        Ok(t) if (0.0..=max).contains(&t) => Ok(t),
+        _ => Err(format!("a number from 0 to {max} is needed")),
+    }
+}
+
+/// Addresses are numeric: a static binary must not ask the system's resolver (invariant 6).
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
+        "an address and a port are needed, such as 127.0.0.1:7860 or 0.0.0.0:7860".to_string()
+    })
+}

@@ -1,0 +1,62 @@
+//! `solverbox inspect FILE`: what is in a GGUF file, without loading it.
+
+use std::path::Path;
+
+use crate::model::{self, Header};
+use crate::words::error::Error;
+use crate::words::plan::KvType;
+
+/// Prints architecture, shape, types, tokenizer, template and size.
+///
+/// # Errors
+/// Those of [`model::open`].
+pub fn run(file: &Path) -> Result<(), Error> {
+    let header = model::open(file)?;
+    print!("{}", describe(&header));
+    Ok(())
+}
+
+fn describe(header: &Header) -> String {
+    let shape = &header.shape;
+    let kv = |kv: KvType| {
+        let elements = shape.kv_heads * (shape.key + shape.value);
+        shape.layers * kv.bytes(elements)
+    };
+    let mut lines = vec![
+        row("file", header.path.display().to_string()),
+        row("size", format!("{} bytes", header.file_bytes)),
+        row("name", printable(&header.name)),
+        row("architecture", printable(&header.architecture)),
+        row("parameters", header.parameters().to_string()),
+        row(
+            "shape",
+            format!(
+                "{} layers, hidden {}, feed-forward {}, {} heads of {}, {} KV heads",
+                shape.layers, shape.hidden, shape.feed_forward, shape.heads, shape.key, shape.kv_heads
+            ),
+        ),
+        row("trained for", format!("{} tokens of context", shape.context_tokens)),
+        row("KV cache", format!("{} bytes a token in f16, {} in q8_0", kv(KvType::F16), kv(KvType::Q8_0))),
+        row("output head", if header.is_tied() { "tied to the embedding" } else { "its own tensor" }),
+    ];
+    for (name, bytes, tensors) in header.types() {
+        lines.push(row(&format!("type {name}"), format!("{bytes} bytes in {tensors} tensors")));
+    }
+    let tokenizer = &header.tokenizer;
+    let kind = format!("{} / {}, {} tokens", tokenizer.model, tokenizer.pre, tokenizer.tokens);
+    lines.push(row("tokenizer", printable(&kind)));
+    match &tokenizer.chat_template {
+        Some(template) => lines.push(row("template", printable(template))),
+        None => lines.push(row("template", "none")),
+    }
+    lines.concat()
+}
+
+fn row(name: &str, value: impl AsRef<str>) -> String {
+    format!("{name:<14} {}\n", value.as_ref())
+}
+
+/// Escapes what a file from outside could do to a terminal.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>()).collect()
+}

@@ -1,0 +1,55 @@
+//! One file a command. They are doors: they ask the desk, they never touch the engine.
+
+pub mod inspect;
+mod interrupt;
+pub mod modes;
+pub mod serve;
+pub mod solve;
+
+use std::path::{Path, PathBuf};
+
+use crate::model::plan::Wishes;
+use crate::model::{self, locate};
+use crate::words::error::Error;
+use crate::words::plan::Plan;
+
+/// The model to load and how.
+#[derive(Debug)]
+pub struct Loading {
+    /// The file named, if one is.
+    pub file: Option<PathBuf>,
+    /// Where to look otherwise.
+    pub folder: PathBuf,
+    /// What is wished of it.
+    pub wishes: Wishes,
+}
+
+impl Loading {
+    /// Finds the file, checks it and plans its memory. Loads nothing.
+    ///
+    /// # Errors
+    /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
+    pub fn plan(&self) -> Result<Plan, Error> {
+        let file = match &self.file {
+            Some(file) => file.clone(),
+            None => locate::newest(&self.folder)?,
+        };
+        log_choice(&file, self.file.is_some());
+        let header = model::open(&file)?;
+        let plan = model::plan::plan(&header, self.wishes, model::plan::available_bytes())?;
+        log::info!(
+            "plan: {} MiB weights, {} MiB KV cache for {} tokens, {} MiB buffers, {} threads",
+            plan.weights_bytes >> 20,
+            plan.kv_bytes >> 20,
+            plan.context_tokens,
+            plan.compute_bytes >> 20,
+            plan.threads
+        );
+        Ok(plan)
+    }
+}
+
+fn log_choice(file: &Path, named: bool) {
+    let why = if named { "as named" } else { "the newest in its folder" };
+    log::info!("model '{}', {why}", file.display());
+}

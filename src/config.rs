@@ -1,0 +1,212 @@
+//! From what was typed, the environment and the settings file to one `Cli`, made once.
+//!
+//! The settings file's values become the defaults of the flags of the same name before clap parses, so
+//! a flag wins over the environment, that over the file, and every value passes the same checks.
+//! Nothing outside this file and cli.rs reads the environment.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, FromArgMatches};
+
+use crate::cli::{Cli, ModesFlags};
+use crate::words::error::{Error, Kind};
+use crate::words::limits;
+use crate::words::mode::Modes;
+
+/// Parses `args` (the program's name first) and the environment.
+///
+/// `--help` and `--version` print and leave the program with exit code 0.
+///
+/// # Errors
+/// `bad_request` naming the flag or key, the value and the bound; `not_found` for a settings file.
+pub fn parse(args: Vec<OsString>) -> Result<Cli, Error> {
+    let mut command = Cli::command();
+    if let Some(file) = settings_file(&args) {
+        command = with_settings(command, &read_settings(&file, "--config")?, &file)?;
+    }
+    let matches = command.try_get_matches_from(args).map_err(usage_error)?;
+    Cli::from_arg_matches(&matches).map_err(usage_error)
+}
+
+/// Finds the settings file before everything else is parsed, because it changes the defaults.
+fn settings_file(args: &[OsString]) -> Option<PathBuf> {
+    let mut args = args.iter().skip(1).take_while(|arg| *arg != "--");
+    while let Some(arg) = args.next() {
+        if arg == "--config" {
+            return args.next().map(PathBuf::from);
+        }
+        if let Some(file) = arg.to_str().and_then(|arg| arg.strip_prefix("--config=")) {
+            return Some(PathBuf::from(file));
+        }
+    }
+    std::env::var_os("SOLVERBOX_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
+fn read_settings(file: &Path, flag: &str) -> Result<String, Error> {
+    let cannot = |cause: String| {
+        Error::new(
+            Kind::NotFound,
+            format!("cannot read {flag} '{}': {cause}", file.display()),
+            "Name a readable text file.",
+        )
+    };
+    let bytes = std::fs::metadata(file).map_err(|e| cannot(e.to_string()))?.len();
+    if bytes > limits::SETTINGS_BYTES_MAX {
+        let max = limits::SETTINGS_BYTES_MAX;
+        return Err(cannot(format!("its {bytes} bytes are too many, at most {max}")));
+    }
+    std::fs::read_to_string(file).map_err(|e| cannot(e.to_string()))
+}
+
+/// Makes the file's values the defaults of the flags they name.
+fn with_settings(mut command: Command, text: &str, file: &Path) -> Result<Command, Error> {
+    let bad = |cause: String| {
+        let what = format!("settings '{}': {cause}", file.display());
+        Error::bad_request(what, "Mend that line; `solverbox COMMAND --help` lists the flags.")
+    };
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+    let known = flags(&command);
+    for (key, value) in table {
+        if !known.contains(&key) || key == "config" {
+            return Err(bad(format!("'{key}' is no setting")));
+        }
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            _ => return Err(bad(format!("'{key}' needs one plain value"))),
+        };
+        command = with_default(command, &key, &value);
+    }
+    Ok(command)
+}
+
+/// Returns the long names of all flags of all commands.
+fn flags(command: &Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_string));
+    own.chain(command.get_subcommands().flat_map(flags)).collect()
+}
+
+fn with_default(mut command: Command, flag: &str, value: &str) -> Command {
+    let id = command
+        .get_arguments()
+        .find(|arg| arg.get_long() == Some(flag))
+        .map(|arg| arg.get_id().clone());
+    if let Some(id) = id {
+        command = command.mut_arg(id, |arg| arg.default_value(value.to_string()));
+    }
+    command.mut_subcommands(|sub| with_default(sub, flag, value))
+}
+
+/// Turns clap's message into ours; prints help and version as clap made them.
+fn usage_error(error: clap::Error) -> Error {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    // clap's first paragraph says what is wrong; usage and hints follow.
+    let what = text.split("\n\n").next().unwrap_or(&text);
+    let what: Vec<&str> = what.trim_start_matches("error: ").lines().map(str::trim).collect();
+    Error::bad_request(what.join(" "), "`solverbox --help` shows what can be typed.")
+}
+
+/// Returns the built-in modes with the owner's.
+///
+/// # Errors
+/// `not_found` where the file cannot be read, `bad_request` where it is not well formed.
+pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
+    let mut modes = Modes::built_in();
+    if let Some(file) = &flags.modes {
+        modes.extend(&read_settings(file, "--modes")?, &file.display().to_string())?;
+    }
+    Ok(modes)
+}
+
+/// Returns the folder for what must last: the flag's, systemd's, or the user's own.
+///
+/// # Errors
+/// `bad_request` where none is named and the environment knows no home.
+pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, Error> {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    flag.map(Path::to_path_buf)
+        .or_else(|| from("STATE_DIRECTORY"))
+        .or_else(|| from("XDG_DATA_HOME").map(|dir| dir.join("solverbox")))
+        .or_else(|| from("HOME").map(|dir| dir.join(".local/share/solverbox")))
+        .ok_or_else(|| {
+            Error::bad_request("--data: no folder is named and $HOME is not set", "Use --data DIR.")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Command as Typed;
+
+    fn parse_with(settings: &str, args: &[&str]) -> Result<Cli, Error> {
+        let command = with_settings(Cli::command(), settings, Path::new("s.toml"))?;
+        let matches = command.try_get_matches_from(args).map_err(usage_error)?;
+        Cli::from_arg_matches(&matches).map_err(usage_error)
+    }
+
+    fn solve(settings: &str, args: &[&str]) -> Result<crate::cli::Solve, Error> {
+        let args = [&["solverbox", "solve"], args].concat();
+        match parse_with(settings, &args)?.command {
+            Typed::Solve(solve) => Ok(solve),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_twin_and_a_settings_key() {
+        let mut command = Cli::command();
+        command.build();
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            for arg in sub.get_arguments() {
+                let Some(long) = arg.get_long().filter(|long| *long != "help") else { continue };
+                let twin = format!("SOLVERBOX_{}", long.replace('-', "_").to_uppercase());
+                assert_eq!(arg.get_env().and_then(|e| e.to_str()), Some(twin.as_str()));
+                let quoted = format!("{long} = \"x\"");
+                let known = with_settings(Cli::command(), &quoted, Path::new("s.toml"));
+                assert_eq!(known.is_ok(), long != "config", "{long}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_settings_file_and_that_over_the_default() {
+        let settings = "mode = \"code\"\nthreads = 3\ntemperature = 0.5\njson = true";
+        let solve = solve(settings, &["--threads", "2", "q"]).unwrap();
+        assert_eq!((solve.mode.as_str(), solve.model.threads), ("code", Some(2)));
+        assert_eq!((solve.temperature, solve.json), (Some(0.5), true));
+        assert_eq!(solve.model.question_tokens_max, limits::QUESTION_TOKENS_DEFAULT);
+    }
+
+    #[test]
+    fn bad_values_name_the_flag_the_value_and_the_bound() {
+        let cases: [(&[&str], &str); 5] = [
+            (&["--threads", "0", "q"], "--threads"),
+            (&["--threads", "999", "q"], "64"),
+            (&["--temperature", "nan", "q"], "0 to 5"),
+            (&["--kv", "q4_0", "q"], "q8_0"),
+            (&["--budget-tokens", "-1", "q"], "-1"),
+        ];
+        for (args, expected) in cases {
+            let error = solve("", args).unwrap_err();
+            assert_eq!(error.kind, Kind::BadRequest);
+            assert!(error.message.contains(expected), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn bad_settings_name_the_file_and_the_key() {
+        for settings in ["thread = 1", "threads = [1]", "threads", "threads = 0"] {
+            let error = solve(settings, &["q"]).unwrap_err();
+            assert_eq!(error.kind, Kind::BadRequest);
+            assert!(error.message.contains("thread"), "{settings}: {error}");
+        }
+    }
+}

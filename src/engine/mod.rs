@@ -1,0 +1,136 @@
+//! The engine: one thread that owns llama.cpp, the model and the context, and runs attempts.
+//!
+//! The desk sends orders and hears events; nothing else talks to it, and nothing of llama.cpp leaves
+//! the thread. It answers orders between two passes over the weights, so that stopping takes one step
+//! at most. It knows no queue, no client and no HTTP.
+
+mod kernels;
+mod llama;
+mod prompt;
+mod sample;
+mod step;
+mod text;
+mod think;
+mod utf8;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use llama::{Backend, Context, Model};
+pub use prompt::Prompt;
+
+use crate::words::answer::{Figures, Outcome, Piece};
+use crate::words::error::Error;
+use crate::words::job::{JobId, Question};
+use crate::words::plan::Plan;
+
+/// A token of the model's vocabulary.
+pub type Token = i32;
+
+/// What the desk wants.
+pub enum Order {
+    /// Render and tokenise a question; answered by [`Event::Prepared`].
+    Prepare(JobId, Arc<Question>),
+    /// Run an attempt; answered by pieces and [`Event::Ended`]. One at a time for now.
+    Start(Box<Start>),
+    /// Stop the attempt of a job, if it is running; answered by [`Event::Ended`].
+    Stop(JobId),
+}
+
+/// Everything an attempt needs.
+pub struct Start {
+    /// The job it is for.
+    pub job: JobId,
+    /// The question, for sampling, budget and stops.
+    pub question: Arc<Question>,
+    /// Its prompt.
+    pub prompt: Prompt,
+    /// When it was asked, for the time to the first token.
+    pub asked: Instant,
+}
+
+/// What the desk hears.
+pub enum Event {
+    /// So many bytes of the model are loaded.
+    Loading(u64),
+    /// The model is loaded and orders are being answered.
+    Ready,
+    /// The model could not be loaded; the engine has ended.
+    Broken(Error),
+    /// A question's prompt, or why it cannot be asked.
+    Prepared(JobId, Result<Prompt, Error>),
+    /// An attempt gained text.
+    Piece(JobId, Piece),
+    /// An attempt ended; nothing more comes of it.
+    Ended(JobId, Outcome, Figures),
+}
+
+/// The desk's end of the engine. Dropping it ends the engine after the step in progress.
+pub struct Engine {
+    orders: Option<Sender<Order>>,
+    closing: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the engine's thread, which begins to load at once.
+    ///
+    /// # Errors
+    /// `internal` where no thread can be had.
+    pub fn start(plan: Plan, events: Sender<Event>) -> Result<Engine, Error> {
+        let (orders, inbox) = channel();
+        let closing = Arc::new(AtomicBool::new(false));
+        let flag = closing.clone();
+        let thread = std::thread::Builder::new()
+            .name("engine".into())
+            .spawn(move || {
+                if let Err(error) = run(&plan, &inbox, &events, &flag) {
+                    // Nobody listens any more where this fails: the desk is closing.
+                    let _ = events.send(Event::Broken(error));
+                }
+            })
+            .map_err(|e| Error::internal(format!("cannot start the engine's thread: {e}")))?;
+        Ok(Engine { orders: Some(orders), closing, thread: Some(thread) })
+    }
+
+    /// Sends an order; it is lost where the engine has ended, as the desk will hear.
+    pub fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(order);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic on that thread was already reported; there is nothing left to save.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(
+    plan: &Plan,
+    orders: &Receiver<Order>,
+    events: &Sender<Event>,
+    closing: &Arc<AtomicBool>,
+) -> Result<(), Error> {
+    kernels::check_processor()?;
+    let backend = Backend::start()?;
+    let (progress, flag, bytes) = (events.clone(), closing.clone(), plan.file_bytes);
+    let model = Model::load(&backend, plan, move |share| {
+        let loaded = (bytes as f64 * f64::from(share.clamp(0.0, 1.0))) as u64;
+        let _ = progress.send(Event::Loading(loaded));
+        !flag.load(Ordering::Relaxed)
+    })?;
+    let context = Context::new(&backend, &model, plan)?;
+    let _ = events.send(Event::Ready);
+    step::Steps::new(&model, context, plan, events, closing).run(orders);
+    Ok(())
+}

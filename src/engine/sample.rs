@@ -1,0 +1,311 @@
+//! Draws the next token from a row of logits, as the mode says.
+//!
+//! Order: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one draw. This is
+//! the order of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's own chain
+//! applies temperature last, which is another distribution wherever temperature is not 1. Exactly one
+//! random number is used for each token drawn, so a seed and a count of tokens name a state.
+//!
+//! The whole vocabulary is never sorted: the few tokens above a threshold are, and the threshold is
+//! lowered until the wanted set is certain to be complete.
+
+use std::collections::VecDeque;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::Token;
+use crate::words::limits;
+use crate::words::mode::Sampling;
+
+/// Draws tokens for one attempt.
+pub struct Sampler {
+    sampling: Sampling,
+    random: ChaCha8Rng,
+    recent: VecDeque<Token>,
+    banned: Vec<Token>,
+    adjusted: Vec<f32>,
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Candidate {
+    token: Token,
+    /// Probability relative to the most likely token.
+    weight: f64,
+}
+
+/// The logits are not numbers: the model or the kernels are broken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotANumber;
+
+impl Sampler {
+    /// Makes a sampler; `banned` tokens are never drawn.
+    pub fn new(sampling: Sampling, seed: u64, banned: Vec<Token>) -> Sampler {
+        Sampler {
+            sampling,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            recent: VecDeque::new(),
+            banned,
+            adjusted: Vec::new(),
+            candidates: Vec::new(),
+        }
+    }
+
+    /// Notes a token of the text, prompt included, for the repetition penalty.
+    pub fn saw(&mut self, token: Token) {
+        if self.sampling.repetition_penalty != 1.0 {
+            self.recent.push_back(token);
+            if self.recent.len() > limits::PENALTY_WINDOW_TOKENS {
+                self.recent.pop_front();
+            }
+        }
+    }
+
+    /// Draws a token from `logits`, one finite value for each token of the vocabulary.
+    ///
+    /// # Errors
+    /// [`NotANumber`] where any logit is NaN or +∞, or none is finite.
+    pub fn draw(&mut self, logits: &[f32]) -> Result<Token, NotANumber> {
+        if self.recent.is_empty() && self.banned.is_empty() {
+            return self.draw_from(logits);
+        }
+        let mut adjusted = std::mem::take(&mut self.adjusted);
+        adjusted.clear();
+        adjusted.extend_from_slice(logits);
+        self.adjust(&mut adjusted);
+        let drawn = self.draw_from(&adjusted);
+        self.adjusted = adjusted;
+        drawn
+    }
+
+    fn adjust(&self, logits: &mut [f32]) {
+        let penalty = self.sampling.repetition_penalty;
+        let mut seen: Vec<Token> = self.recent.iter().copied().collect();
+        seen.sort_unstable();
+        seen.dedup();
+        for token in seen {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            }
+        }
+        for &token in &self.banned {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+    }
+
+    fn draw_from(&mut self, logits: &[f32]) -> Result<Token, NotANumber> {
+        let max = highest(logits)?;
+        if self.sampling.temperature == 0.0 {
+            // The first of equals, as llama.cpp's greedy sampler takes it.
+            let first = logits.iter().position(|&logit| logit == max);
+            return Ok(first.expect("the highest logit is one of them") as Token);
+        }
+        // Below about 1e-4 every other token's weight underflows: greedy, without dividing by zero.
+        let scale = 1.0 / self.sampling.temperature.max(1e-4);
+        let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.choose_candidates(logits, max, scale);
+        let total: f64 = self.candidates.iter().map(|c| c.weight).sum();
+        let mut left = uniform * total;
+        for candidate in &self.candidates {
+            left -= candidate.weight;
+            if left < 0.0 {
+                return Ok(candidate.token);
+            }
+        }
+        // Rounding may leave a crumb: it belongs to the last candidate.
+        Ok(self.candidates.last().expect("the most likely token is always one").token)
+    }
+
+    /// Fills `candidates` with the tokens that top-k, top-p and min-p leave.
+    fn choose_candidates(&mut self, logits: &[f32], max: f32, scale: f32) {
+        let Sampling { top_p, top_k, min_p, .. } = self.sampling;
+        let weight = |logit: f32| f64::from(((logit - max) * scale).exp());
+        if top_p >= 1.0 && top_k == 0 && min_p == 0.0 {
+            gather(&mut self.candidates, logits, f32::NEG_INFINITY, weight);
+            return;
+        }
+        let want = if top_k == 0 { usize::MAX } else { top_k as usize };
+        let mass = if top_k == 0 && top_p < 1.0 {
+            logits.iter().map(|&logit| weight(logit)).sum::<f64>() * f64::from(top_p)
+        } else {
+            0.0
+        };
+        for depth in [8.0, 16.0, 32.0, f32::INFINITY] {
+            gather(&mut self.candidates, logits, max - depth / scale, weight);
+            let enough_for_p = mass > 0.0
+                && self.candidates.iter().map(|c| c.weight).sum::<f64>() >= mass;
+            let enough_for_min_p = min_p > 0.0 && top_k == 0 && top_p >= 1.0 && {
+                f64::from(min_p) > f64::from((-depth).exp())
+            };
+            if self.candidates.len() >= want.min(logits.len()) || enough_for_p || enough_for_min_p {
+                break;
+            }
+        }
+        let likelier = |a: &Candidate, b: &Candidate| {
+            b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token))
+        };
+        self.candidates.sort_unstable_by(likelier);
+        self.candidates.truncate(want);
+        if top_p < 1.0 {
+            let kept: f64 = self.candidates.iter().map(|c| c.weight).sum();
+            let mass = if mass > 0.0 { mass } else { kept * f64::from(top_p) };
+            truncate_at(&mut self.candidates, mass);
+        }
+        self.candidates.retain(|c| c.weight >= f64::from(min_p));
+    }
+}
+
+/// Returns the highest logit.
+fn highest(logits: &[f32]) -> Result<f32, NotANumber> {
+    // One pass the compiler vectorises: NaN never wins a comparison, so it is counted apart.
+    let (max, nan) = logits
+        .iter()
+        .fold((f32::NEG_INFINITY, false), |(max, nan), &x| (if x > max { x } else { max }, nan | x.is_nan()));
+    if nan || !max.is_finite() { Err(NotANumber) } else { Ok(max) }
+}
+
+fn gather(into: &mut Vec<Candidate>, logits: &[f32], above: f32, weight: impl Fn(f32) -> f64) {
+    into.clear();
+    for (token, &logit) in logits.iter().enumerate() {
+        if logit >= above && logit > f32::NEG_INFINITY {
+            into.push(Candidate { token: token as Token, weight: weight(logit) });
+        }
+    }
+}
+
+/// Keeps the shortest beginning whose weights reach `mass`; at least one candidate.
+fn truncate_at(candidates: &mut Vec<Candidate>, mass: f64) {
+    let mut sum = 0.0;
+    let end = candidates.iter().position(|c| {
+        sum += c.weight;
+        sum >= mass
+    });
+    candidates.truncate(end.map_or(candidates.len(), |end| end + 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFF: Sampling = Sampling {
+        temperature: 1.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+    };
+
+    fn random_logits(seed: u64, n: usize) -> Vec<f32> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        (0..n).map(|_| (random.next_u32() % 40_000) as f32 / 1_000.0 - 20.0).collect()
+    }
+
+    /// The distribution the settings mean, computed the plain way: sort everything.
+    fn reference(logits: &[f32], sampling: Sampling) -> Vec<f64> {
+        let scaled = |l: f32| f64::from(l) / f64::from(sampling.temperature);
+        let max = logits.iter().map(|&l| scaled(l)).fold(f64::MIN, f64::max);
+        let mut all: Vec<(usize, f64)> =
+            logits.iter().map(|&l| (scaled(l) - max).exp()).enumerate().collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        if sampling.top_k > 0 {
+            all.truncate(sampling.top_k as usize);
+        }
+        let total: f64 = all.iter().map(|x| x.1).sum();
+        let (mut kept, mut sum) = (Vec::new(), 0.0);
+        for (token, p) in all {
+            if sampling.top_p < 1.0 && sum / total >= f64::from(sampling.top_p) {
+                break;
+            }
+            sum += p;
+            kept.push((token, p));
+        }
+        kept.retain(|&(_, p)| p >= f64::from(sampling.min_p));
+        let total: f64 = kept.iter().map(|x| x.1).sum();
+        let mut probabilities = vec![0.0; logits.len()];
+        kept.iter().for_each(|&(token, p)| probabilities[token] = p / total);
+        probabilities
+    }
+
+    #[test]
+    fn candidates_and_their_weights_equal_the_sorted_reference() {
+        for seed in 0..200 {
+            let logits = random_logits(seed, 700);
+            let pick = |options: &[f32]| options[seed as usize % options.len()];
+            let sampling = Sampling {
+                temperature: pick(&[0.2, 0.6, 1.0, 1.7, 4.0]),
+                top_p: pick(&[0.3, 0.95, 1.0]),
+                top_k: pick(&[0.0, 1.0, 40.0, 0.0]) as u32,
+                min_p: pick(&[0.0, 0.05]),
+                repetition_penalty: 1.0,
+            };
+            let mut sampler = Sampler::new(sampling, seed, Vec::new());
+            let max = highest(&logits).unwrap();
+            sampler.choose_candidates(&logits, max, 1.0 / sampling.temperature);
+            let expected = reference(&logits, sampling);
+            let total: f64 = sampler.candidates.iter().map(|c| c.weight).sum();
+            let support = expected.iter().filter(|&&p| p > 0.0).count();
+            assert_eq!(sampler.candidates.len(), support, "{seed} {sampling:?}");
+            for c in &sampler.candidates {
+                let wanted = expected[c.token as usize];
+                assert!((c.weight / total - wanted).abs() < 1e-5, "{seed} {sampling:?} {c:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn draws_follow_the_distribution() {
+        let logits = [2.0, 1.0, 0.0, -1.0, -3.0, 0.5];
+        let sampling = Sampling { temperature: 0.8, top_p: 0.95, ..OFF };
+        let expected = reference(&logits, sampling);
+        let mut sampler = Sampler::new(sampling, 42, Vec::new());
+        let (n, mut counts) = (40_000, [0_u32; 6]);
+        (0..n).for_each(|_| counts[sampler.draw(&logits).unwrap() as usize] += 1);
+        let chi2: f64 = (0..6)
+            .filter(|&i| expected[i] > 0.0)
+            .map(|i| {
+                let want = expected[i] * f64::from(n);
+                (f64::from(counts[i]) - want).powi(2) / want
+            })
+            .sum();
+        // 4 degrees of freedom at most: 23.5 is the 0.9999 quantile. The seed is fixed.
+        assert!(chi2 < 23.5, "{chi2} {counts:?}");
+        assert!((0..6).all(|i| expected[i] > 0.0 || counts[i] == 0), "{counts:?}");
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_the_highest_and_a_seed_repeats_its_draws() {
+        let mut greedy = Sampler::new(Sampling { temperature: 0.0, ..OFF }, 1, Vec::new());
+        assert_eq!(greedy.draw(&[0.0, 3.0, 3.0, -1.0]), Ok(1));
+        let logits = random_logits(3, 50);
+        let draw = |seed| {
+            let mut sampler = Sampler::new(OFF, seed, Vec::new());
+            (0..32).map(|_| sampler.draw(&logits).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(5), draw(5));
+        assert_ne!(draw(5), draw(6));
+    }
+
+    #[test]
+    fn banned_tokens_are_never_drawn_and_penalised_ones_less() {
+        let mut sampler = Sampler::new(OFF, 1, vec![0]);
+        assert!((0..2_000).all(|_| sampler.draw(&[9.0, 0.0, 0.0]).unwrap() != 0));
+        let sampling = Sampling { repetition_penalty: 2.0, temperature: 0.0, ..OFF };
+        let mut sampler = Sampler::new(sampling, 1, Vec::new());
+        assert_eq!(sampler.draw(&[3.0, 2.0, -1.0]), Ok(0));
+        sampler.saw(0);
+        assert_eq!(sampler.draw(&[3.0, 2.0, -1.0]), Ok(1));
+    }
+
+    #[test]
+    fn logits_that_are_not_numbers_are_an_error_not_a_token() {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        for logits in [&[1.0, nan][..], &[nan, 1.0], &[inf, 0.0], &[-inf, -inf], &[]] {
+            for temperature in [0.0, 1.0] {
+                let mut sampler = Sampler::new(Sampling { temperature, ..OFF }, 1, Vec::new());
+                assert_eq!(sampler.draw(logits), Err(NotANumber));
+            }
+        }
+    }
+}

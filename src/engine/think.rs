@@ -1,0 +1,125 @@
+//! Splits generated text into thinking and answer at `<think>` and `</think>`.
+//!
+//! Tags may be cut anywhere by piece borders, so text that could be the start of the awaited tag is
+//! held back until it is decided. White space right after a tag (and before the first text) is layout,
+//! not content, and is dropped.
+
+use crate::words::answer::{Part, Piece};
+
+/// The tag that opens thinking.
+pub const OPEN: &str = "<think>";
+/// The tag that ends it.
+pub const CLOSE: &str = "</think>";
+
+/// Splits one attempt's text as it arrives.
+#[derive(Debug)]
+pub struct Splitter {
+    part: Part,
+    held: String,
+    at_start: bool,
+}
+
+impl Splitter {
+    /// Starts in `part`: thinking where the prompt itself ended with `<think>`.
+    pub fn new(part: Part) -> Splitter {
+        Splitter { part, held: String::new(), at_start: true }
+    }
+
+    /// Returns the part the next text belongs to.
+    pub fn part(&self) -> Part {
+        self.part
+    }
+
+    /// Takes more text and returns the pieces that are decided now.
+    pub fn push(&mut self, text: &str) -> Vec<Piece> {
+        self.held.push_str(text);
+        let mut pieces = Vec::new();
+        loop {
+            let (tag, next) = match self.part {
+                Part::Answer => (OPEN, Part::Thinking),
+                Part::Thinking => (CLOSE, Part::Answer),
+            };
+            let Some(at) = self.held.find(tag) else { break };
+            self.emit(at, &mut pieces);
+            self.held.drain(..tag.len());
+            self.part = next;
+            self.at_start = true;
+        }
+        let tag = if self.part == Part::Answer { OPEN } else { CLOSE };
+        let decided = self.held.len() - undecided(&self.held, [tag]);
+        self.emit(decided, &mut pieces);
+        pieces
+    }
+
+    /// Ends the text: what was held back is ordinary text after all.
+    pub fn finish(&mut self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        self.emit(self.held.len(), &mut pieces);
+        pieces
+    }
+
+    fn emit(&mut self, bytes: usize, pieces: &mut Vec<Piece>) {
+        let text: String = self.held.drain(..bytes).collect();
+        let text = if self.at_start { text.trim_start().to_string() } else { text };
+        if !text.is_empty() {
+            self.at_start = false;
+            pieces.push(Piece { part: self.part, text });
+        }
+    }
+}
+
+/// Returns the length in bytes of the longest end of `text` that could still become one of `words`.
+pub fn undecided<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> usize {
+    let longest = |word: &str| {
+        (1..word.len()).rev().find(|&n| word.is_char_boundary(n) && text.ends_with(&word[..n]))
+    };
+    words.into_iter().filter_map(longest).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(parts: &[&str], start: Part) -> (String, String) {
+        let mut splitter = Splitter::new(start);
+        let mut pieces: Vec<Piece> = parts.iter().flat_map(|p| splitter.push(p)).collect();
+        pieces.extend(splitter.finish());
+        assert!(pieces.iter().all(|p| !p.text.is_empty()));
+        let join = |part| {
+            pieces.iter().filter(|p| p.part == part).map(|p| p.text.as_str()).collect::<String>()
+        };
+        (join(Part::Thinking), join(Part::Answer))
+    }
+
+    #[test]
+    fn every_pair_of_borders_gives_the_same_split() {
+        let text = "<think>\n17×23 < think> 340+51\n</think>\n\nIt is <b>391</b> </thin.";
+        let expected = ("17×23 < think> 340+51\n".into(), "It is <b>391</b> </thin.".into());
+        let borders: Vec<usize> = (0..=text.len()).filter(|&i| text.is_char_boundary(i)).collect();
+        for &a in &borders {
+            for &b in borders.iter().filter(|&&b| b >= a) {
+                let parts = [&text[..a], &text[a..b], &text[b..]];
+                assert_eq!(split(&parts, Part::Answer), expected, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_opened_the_thinking_starts_inside_it() {
+        let expected = ("so 4".into(), "4".into());
+        assert_eq!(split(&["so 4</thi", "nk>4"], Part::Thinking), expected);
+    }
+
+    #[test]
+    fn unclosed_thinking_stays_thinking_and_a_lone_close_stays_text() {
+        assert_eq!(split(&["<think>hm", "m <"], Part::Answer), ("hmm <".into(), "".into()));
+        assert_eq!(split(&["a</think>b"], Part::Answer), ("".into(), "a</think>b".into()));
+    }
+
+    #[test]
+    fn text_is_not_held_back_longer_than_it_could_be_a_tag() {
+        let mut splitter = Splitter::new(Part::Answer);
+        assert_eq!(splitter.push("1 <")[0].text, "1 ");
+        assert_eq!(splitter.push(" 2")[0].text, "< 2");
+    }
+}

@@ -1,0 +1,205 @@
+//! `GET /v1/models` and `POST /v1/chat/completions`, in OpenAI's shape.
+//!
+//! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line it
+//! carries comments with its place. A client that leaves stops its job.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tiny_http::Request;
+
+use super::gate::Visitor;
+use super::openai_request::{Ask, Delivery, parse};
+use super::refuse::{self, Shape};
+use super::reply::Reply;
+use super::stream::{Events, Left};
+use super::{App, refused};
+use crate::desk::Ticket;
+use crate::desk::record::{State, View, Whole};
+use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::job::fresh_seed;
+use crate::words::limits;
+use crate::words::mode::{DEFAULT_MODE, Mode, Reads};
+
+/// Lists `solverbox` and each mode as a model of its own.
+pub fn models(app: &App) -> Reply {
+    let entry = |id: String, mode: &Mode| {
+        json!({
+            "id": id,
+            "object": "model",
+            "created": 0,
+            "owned_by": "solverbox",
+            "about": mode.about,
+            "student_attempt": mode.reads == Reads::StudentAttempt,
+            "default": mode.name == DEFAULT_MODE,
+        })
+    };
+    let default = app.modes.iter().find(|mode| mode.name == DEFAULT_MODE);
+    let plain = default.map(|mode| entry("solverbox".into(), mode));
+    let modes = app.modes.iter().map(|mode| entry(format!("solverbox:{}", mode.name), mode));
+    let data: Vec<Value> = plain.into_iter().chain(modes).collect();
+    Reply::json(200, &json!({"object": "list", "data": data}))
+}
+
+/// What every object of one answer repeats.
+struct Completion {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+/// Answers a request, to the end of its job.
+pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
+    let Ask { question, delivery, model } = match parse(body, &app.modes) {
+        Ok(ask) => ask,
+        Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
+    };
+    let ticket = match super::submit(app, visitor, question) {
+        Ok(ticket) => ticket,
+        Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
+    };
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let id = format!("chatcmpl-{:016x}", fresh_seed());
+    let completion = Completion { id, created, model };
+    match delivery {
+        Delivery::Whole => completion.send_whole(app, &ticket, request),
+        Delivery::Stream | Delivery::StreamWithUsage => {
+            completion.send_stream(app, &ticket, request, delivery);
+            // However the stream ended, nobody reads on: an ended job is left alone.
+            app.desk.stop(ticket.job);
+        }
+    }
+}
+
+impl Completion {
+    fn send_whole(&self, app: &App, ticket: &Ticket, request: Request) {
+        let whole = ticket.record.wait_ended();
+        if let Outcome::Failed(error) = &whole.outcome {
+            return refused(app, error, Shape::OpenAi).send(request);
+        }
+        let Whole { thinking, answer, outcome, figures } = whole;
+        let reasoning = if thinking.is_empty() { Value::Null } else { thinking.into() };
+        let choice = json!({
+            "index": 0,
+            "message": {"role": "assistant", "content": answer, "reasoning_content": reasoning},
+            "finish_reason": finish_reason(&outcome),
+        });
+        let body = self.object("chat.completion", json!([choice]), Some(usage(&figures)));
+        Reply::json(200, &body).send(request);
+    }
+
+    /// Sends the stream; returns when it is over or nobody reads it.
+    fn send_stream(&self, app: &App, ticket: &Ticket, request: Request, delivery: Delivery) {
+        // A question the engine refuses at once still gets a status of its own.
+        let first = ticket.record.read(0);
+        let view = match first.state {
+            State::Asked => ticket.record.wait(first.version, 0, limits::VERDICT_WAIT),
+            _ => first,
+        };
+        if let State::Ended(Outcome::Failed(error), _) = &view.state {
+            return refused(app, error, Shape::OpenAi).send(request);
+        }
+        let Ok(mut events) = Events::open(request) else { return };
+        if self.stream(&mut events, ticket, view, delivery).is_err() {
+            log::debug!("a reader left its stream");
+        }
+    }
+
+    fn stream(
+        &self,
+        events: &mut Events,
+        ticket: &Ticket,
+        mut view: View,
+        delivery: Delivery,
+    ) -> Result<(), Left> {
+        events.json(&self.chunk(json!({"role": "assistant", "content": ""}), Value::Null))?;
+        let mut told = None;
+        loop {
+            for piece in &view.pieces {
+                events.json(&self.chunk(delta(piece), Value::Null))?;
+            }
+            if let State::Ended(outcome, figures) = &view.state {
+                return self.end(events, outcome, figures, delivery);
+            }
+            if told.as_ref() != Some(&view.state) {
+                events.comment(&standing(&view.state))?;
+                told = Some(view.state.clone());
+            }
+            let version = view.version;
+            view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
+            if view.version == version {
+                events.comment("alive")?;
+            }
+        }
+    }
+
+    fn end(
+        &self,
+        events: &mut Events,
+        outcome: &Outcome,
+        figures: &Figures,
+        delivery: Delivery,
+    ) -> Result<(), Left> {
+        match outcome {
+            Outcome::Failed(error) => events.json(&refuse::body(error, Shape::OpenAi))?,
+            outcome => events.json(&self.chunk(json!({}), finish_reason(outcome).into()))?,
+        }
+        if delivery == Delivery::StreamWithUsage {
+            let usage = Some(usage(figures));
+            events.json(&self.object("chat.completion.chunk", json!([]), usage))?;
+        }
+        events.done()
+    }
+
+    fn chunk(&self, delta: Value, finish_reason: Value) -> Value {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+        self.object("chat.completion.chunk", json!([choice]), None)
+    }
+
+    fn object(&self, kind: &str, choices: Value, usage: Option<Value>) -> Value {
+        let mut object = json!({
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        });
+        if let Some(usage) = usage {
+            object["usage"] = usage;
+        }
+        object
+    }
+}
+
+fn delta(piece: &Piece) -> Value {
+    match piece.part {
+        Part::Thinking => json!({"reasoning_content": piece.text}),
+        Part::Answer => json!({"content": piece.text}),
+    }
+}
+
+fn standing(state: &State) -> String {
+    match state {
+        State::Asked => "checking".into(),
+        State::Waiting(place) => format!("place {place}"),
+        State::Running => "running".into(),
+        State::Ended(..) => "ended".into(),
+    }
+}
+
+fn finish_reason(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done | Outcome::Stopped => "stop",
+        Outcome::Budget => "length",
+        Outcome::Failed(_) => "error",
+    }
+}
+
+fn usage(figures: &Figures) -> Value {
+    json!({
+        "prompt_tokens": figures.prompt_tokens,
+        "completion_tokens": figures.completion_tokens,
+        "total_tokens": figures.prompt_tokens + figures.completion_tokens,
+        "completion_tokens_details": {"reasoning_tokens": figures.thinking_tokens},
+    })
+}

@@ -1,0 +1,288 @@
+//! The request of `POST /v1/chat/completions`, read into a question.
+//!
+//! Field names and meanings follow OpenAI's API reference for chat completions; `ignore_eos` is
+//! llama.cpp's, `attempt_of_student` ours. Fields we do not know are ignored; those that would change the
+//! answer and cannot be served are refused by name.
+
+use serde_json::{Map, Value};
+
+use crate::words::error::Error;
+use crate::words::job::{self, Ending, Question, Role, Turn};
+use crate::words::mode::{DEFAULT_MODE, Modes, Reads};
+
+/// How the answer is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// One JSON object at the end.
+    Whole,
+    /// Server-sent events.
+    Stream,
+    /// Server-sent events with the token counts before the end.
+    StreamWithUsage,
+}
+
+/// A request that was understood.
+#[derive(Debug)]
+pub struct Ask {
+    /// The question.
+    pub question: Question,
+    /// How to send the answer.
+    pub delivery: Delivery,
+    /// `solverbox:MODE`, as answers name the model.
+    pub model: String,
+}
+
+/// Reads a request body.
+///
+/// # Errors
+/// `bad_request` whose message starts with the field's name; `not_found` for an unknown mode.
+pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
+    let value: Value = serde_json::from_slice(body).map_err(|e| {
+        Error::bad_request(format!("the body is not JSON: {e}"), "Send a JSON object.")
+    })?;
+    let Value::Object(fields) = value else {
+        return Err(Error::bad_request("the body is no JSON object", "Send a JSON object."));
+    };
+    refuse_unserved(&fields)?;
+    let mode = modes.find(mode_name(&fields)?)?;
+    let model = format!("solverbox:{}", mode.name);
+    let (system, mut turns) = messages(&fields)?;
+    let attempt = text(&fields, "attempt_of_student")?;
+    // A chat client that knows nothing of attempts may write one into its message.
+    if (attempt.is_some() || mode.reads == Reads::Question)
+        && let Some(last) = turns.last_mut()
+    {
+        last.text = job::message(&mode, &last.text, attempt)?;
+    }
+    let mut question = Question::new(mode, turns, job::fresh_seed());
+    question.system = system.unwrap_or(question.system);
+    question.stops = stops(&fields)?;
+    settings(&fields, &mut question)?;
+    question.check()?;
+    Ok(Ask { question, delivery: delivery(&fields)?, model })
+}
+
+fn bad(field: &str, cause: &str, remedy: &str) -> Error {
+    Error::bad_request(format!("{field}: {cause}"), remedy)
+}
+
+/// Returns a field's value; `null` counts as absent, as OpenAI's clients send it.
+fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
+    let empty = |v: &Value| v.as_array().is_some_and(Vec::is_empty) || *v == Value::Bool(false);
+    for name in ["tools", "functions", "logprobs", "top_logprobs"] {
+        if get(fields, name).is_some_and(|value| !empty(value)) {
+            return Err(bad(name, "this box cannot do that", "Leave the field out."));
+        }
+    }
+    let format = get(fields, "response_format").and_then(|v| v.get("type"));
+    if format.is_some_and(|kind| kind != "text") {
+        return Err(bad("response_format", "only text can be had", "Leave the field out."));
+    }
+    if get(fields, "n").is_some_and(|n| n.as_u64() != Some(1)) {
+        return Err(bad("n", "one answer a request can be had", "Leave the field out."));
+    }
+    Ok(())
+}
+
+/// Returns the mode of `solverbox:MODE`; any other model name means the default.
+fn mode_name(fields: &Map<String, Value>) -> Result<&str, Error> {
+    let model = text(fields, "model")?.unwrap_or_default();
+    Ok(model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE))
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Error> {
+    get(fields, name)
+        .map(|value| value.as_str().ok_or_else(|| bad(name, "it is no text", "Send a string.")))
+        .transpose()
+}
+
+/// Returns the client's system prompt, if it sent one, and the conversation.
+fn messages(fields: &Map<String, Value>) -> Result<(Option<String>, Vec<Turn>), Error> {
+    let list = get(fields, "messages").and_then(Value::as_array);
+    let Some(list) = list.filter(|list| !list.is_empty()) else {
+        let remedy = "Send [{\"role\": \"user\", \"content\": \"your question\"}].";
+        return Err(bad("messages", "it is missing, empty or no list", remedy));
+    };
+    let (mut system, mut turns) = (Vec::new(), Vec::new());
+    for (at, message) in list.iter().enumerate() {
+        let text = content(message.get("content"), &format!("messages[{at}].content"))?;
+        match message.get("role").and_then(Value::as_str) {
+            Some("system" | "developer") => system.push(text),
+            Some("user") => turns.push(Turn { role: Role::User, text }),
+            Some("assistant") => turns.push(Turn { role: Role::Assistant, text }),
+            _ => {
+                let remedy = "Use system, user or assistant.";
+                return Err(bad(&format!("messages[{at}].role"), "it is unknown", remedy));
+            }
+        }
+    }
+    if turns.last().is_none_or(|turn| turn.role != Role::User) {
+        return Err(bad("messages", "the last one is not the user's", "End with a question."));
+    }
+    Ok(((!system.is_empty()).then(|| system.join("\n\n")), turns))
+}
+
+/// Reads a message's content: a string, or a list of text parts.
+fn content(value: Option<&Value>, name: &str) -> Result<String, Error> {
+    match value {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Array(parts)) => {
+            let texts = parts.iter().enumerate().map(|(at, part)| {
+                let text = part.get("text").and_then(Value::as_str);
+                text.filter(|_| part.get("type").is_some_and(|kind| kind == "text")).ok_or_else(|| {
+                    bad(&format!("{name}[{at}]"), "only text can be read", "Send text parts alone.")
+                })
+            });
+            Ok(texts.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        _ => Err(bad(name, "it is missing or no text", "Send a string.")),
+    }
+}
+
+fn stops(fields: &Map<String, Value>) -> Result<Vec<String>, Error> {
+    let wrong = || bad("stop", "it is neither a string nor a list of strings", "Send a string.");
+    match get(fields, "stop") {
+        None => Ok(Vec::new()),
+        Some(Value::String(stop)) => Ok(vec![stop.clone()]),
+        Some(Value::Array(list)) => {
+            list.iter().map(|s| s.as_str().map(str::to_string).ok_or_else(wrong)).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn settings(fields: &Map<String, Value>, question: &mut Question) -> Result<(), Error> {
+    let float = |name: &str| {
+        let number = |v: &Value| v.as_f64().ok_or_else(|| bad(name, "it is no number", "Send one."));
+        get(fields, name).map(number).transpose().map(|n| n.map(|n| n as f32))
+    };
+    let sampling = &mut question.sampling;
+    sampling.temperature = float("temperature")?.unwrap_or(sampling.temperature);
+    sampling.top_p = float("top_p")?.unwrap_or(sampling.top_p);
+    if let Some(seed) = get(fields, "seed") {
+        // A seed is a name, not a quantity: negative ones keep their bits.
+        let bits = seed.as_u64().or_else(|| seed.as_i64().map(i64::cast_unsigned));
+        question.seed = bits.ok_or_else(|| bad("seed", "it is no integer", "Send an integer."))?;
+    }
+    for name in ["max_tokens", "max_completion_tokens"] {
+        if let Some(tokens) = get(fields, name) {
+            let whole = tokens.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+            let remedy = "Send a positive integer.";
+            question.budget_tokens =
+                whole.ok_or_else(|| bad(name, &format!("{tokens} is no token count"), remedy))?;
+        }
+    }
+    if flag(fields, "ignore_eos")? {
+        question.ending = Ending::Budget;
+    }
+    Ok(())
+}
+
+fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
+    let wrong = || bad(name, "it is neither true nor false", "Send true or false.");
+    get(fields, name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
+}
+
+fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Error> {
+    if !flag(fields, "stream")? {
+        return Ok(Delivery::Whole);
+    }
+    match get(fields, "stream_options") {
+        None => Ok(Delivery::Stream),
+        Some(Value::Object(options)) if flag(options, "include_usage")? => {
+            Ok(Delivery::StreamWithUsage)
+        }
+        Some(Value::Object(_)) => Ok(Delivery::Stream),
+        Some(_) => Err(bad("stream_options", "it is no object", "Send an object.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::error::Kind;
+    use serde_json::json;
+
+    fn with(extra: Value) -> Result<Ask, Error> {
+        let mut body = json!({"messages": [{"role": "user", "content": "2+2?"}]});
+        for (name, value) in extra.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        parse(body.to_string().as_bytes(), &Modes::built_in())
+    }
+
+    #[test]
+    fn unknown_models_mean_the_default_mode_and_unknown_modes_are_not_found() {
+        let mode = |model: Value| with(json!({"model": model})).map(|ask| ask.question.mode.name.clone());
+        for model in [json!(null), json!("solverbox"), json!("gpt-4o"), json!("")] {
+            assert_eq!(mode(model).unwrap(), "math");
+        }
+        assert_eq!(mode(json!("solverbox:code")).unwrap(), "code");
+        assert_eq!(mode(json!("solverbox:chess")).unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn fields_change_what_they_name() {
+        let ask = with(json!({
+            "temperature": 0, "top_p": 0.5, "seed": -1, "stop": ["a", "b"], "stream": true,
+            "max_tokens": 5, "max_completion_tokens": 7, "ignore_eos": true, "n": 1,
+            "tools": [], "logprobs": false, "response_format": {"type": "text"}, "user": "x",
+            "stream_options": {"include_usage": true}
+        }))
+        .unwrap();
+        let q = &ask.question;
+        assert_eq!((q.sampling.temperature, q.sampling.top_p, q.seed), (0.0, 0.5, u64::MAX));
+        assert_eq!((q.budget_tokens, q.ending), (7, Ending::Budget));
+        assert_eq!(q.stops, ["a", "b"]);
+        assert_eq!(ask.delivery, Delivery::StreamWithUsage);
+    }
+
+    #[test]
+    fn a_system_message_replaces_the_modes_and_parts_are_joined() {
+        let messages = json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "1+1?"},
+            {"role": "assistant", "content": "2"},
+            {"role": "user", "content": [{"type": "text", "text": "and "}, {"type": "text", "text": "2+2?"}]},
+        ]);
+        let question = with(json!({"messages": messages})).unwrap().question;
+        assert_eq!(question.system, "Be brief.");
+        assert_eq!(question.turns.len(), 3);
+        assert_eq!(question.turns[2].text, "and 2+2?");
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (extra, named) in [
+            (json!({"messages": null}), "messages:"),
+            (json!({"messages": []}), "messages:"),
+            (json!({"messages": ["x"]}), "messages[0].content:"),
+            (json!({"messages": [{"role": "tool", "content": "x"}]}), "messages[0].role:"),
+            (json!({"messages": [{"role": "assistant", "content": "x"}]}), "messages:"),
+            (json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}), "messages[0].content[0]:"),
+            (json!({"temperature": "hot"}), "temperature:"),
+            (json!({"temperature": 99}), "temperature:"),
+            (json!({"top_p": 0}), "top_p:"),
+            (json!({"seed": 1.5}), "seed:"),
+            (json!({"max_tokens": 0}), "max_tokens:"),
+            (json!({"max_completion_tokens": -3}), "max_completion_tokens:"),
+            (json!({"stop": 5}), "stop:"),
+            (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop:"),
+            (json!({"stop": ""}), "stop:"),
+            (json!({"tools": [{"type": "function"}]}), "tools:"),
+            (json!({"logprobs": true}), "logprobs:"),
+            (json!({"response_format": {"type": "json_object"}}), "response_format:"),
+            (json!({"n": 2}), "n:"),
+            (json!({"stream": "yes"}), "stream:"),
+            (json!({"model": 5}), "model:"),
+            (json!({"attempt_of_student": "x"}), "mode 'math' reads no"),
+        ] {
+            let error = with(extra.clone()).unwrap_err();
+            assert!(error.message.starts_with(named), "{extra}: {error}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Errors as HTTP tells them: one status a kind, the box's own shape, and OpenAI's under `/v1`.
+//!
+//! People outside learn what they can act on; what is wrong inside the box is for its owner's log.
+
+use serde_json::{Value, json};
+
+use crate::words::error::{Error, Kind};
+
+/// Which shape a client expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"error": {"kind", "message", "remedy"}}`
+    Own,
+    /// `{"error": {"message", "type", "param", "code"}}`
+    OpenAi,
+}
+
+impl Shape {
+    /// Returns the shape that clients of `path` expect.
+    pub fn of_path(path: &str) -> Shape {
+        if path == "/v1" || path.starts_with("/v1/") { Shape::OpenAi } else { Shape::Own }
+    }
+}
+
+/// Returns the status of an error.
+pub fn status(kind: Kind) -> u16 {
+    match kind {
+        Kind::Internal | Kind::BadModel => 500,
+        Kind::BadRequest => 400,
+        Kind::NoModel | Kind::NoMemory | Kind::Busy | Kind::Stopped => 503,
+        Kind::TooLong => 413,
+        Kind::NotFound => 404,
+    }
+}
+
+/// Returns the body of an error; a person far from the box sees no path and no cause within.
+pub fn body(error: &Error, shape: Shape) -> Value {
+    let (message, remedy) = public(error);
+    match shape {
+        Shape::Own => {
+            json!({"error": {"kind": error.kind.name(), "message": message, "remedy": remedy}})
+        }
+        Shape::OpenAi => {
+            let kind = if status(error.kind) < 500 { "invalid_request_error" } else { "server_error" };
+            let param = param(&message);
+            let message = format!("{message}. {remedy}");
+            json!({"error": {"message": message, "type": kind, "param": param, "code": error.kind.name()}})
+        }
+    }
+}
+
+fn public(error: &Error) -> (String, String) {
+    let ask_the_owner = "Ask the person who looks after the box; its log says more.".to_string();
+    match error.kind {
+        Kind::BadRequest | Kind::TooLong | Kind::NotFound | Kind::Busy | Kind::Stopped => {
+            (error.message.clone(), error.remedy.clone())
+        }
+        Kind::Internal => ("something in the box broke".into(), ask_the_owner),
+        Kind::NoModel | Kind::BadModel => ("the box has no working model".into(), ask_the_owner),
+        Kind::NoMemory => ("the box has not enough memory".into(), ask_the_owner),
+    }
+}
+
+/// Returns the field a message names in front: `temperature: 9 is …`.
+fn param(message: &str) -> Option<&str> {
+    let (field, _) = message.split_once(": ")?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.[]".contains(c);
+    (!field.is_empty() && field.chars().all(is_name)).then_some(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_under_v1_names_its_field_as_openai_does() {
+        let error = Error::bad_request("messages[0].role: 'x' is unknown", "Use user.");
+        let body = body(&error, Shape::of_path("/v1/chat/completions"));
+        assert_eq!(body["error"]["param"], "messages[0].role");
+        assert_eq!(body["error"]["type"], "invalid_request_error");
+        assert_eq!(body["error"]["code"], "bad_request");
+    }
+
+    #[test]
+    fn a_pupil_never_sees_a_path() {
+        let kinds = [Kind::Internal, Kind::NoModel, Kind::BadModel, Kind::NoMemory];
+        for kind in kinds {
+            let error = Error::new(kind, "cannot open '/home/x/m.gguf'", "Look in /home/x.");
+            for shape in [Shape::Own, Shape::OpenAi] {
+                assert!(!body(&error, shape).to_string().contains("/home"), "{kind:?}");
+            }
+        }
+    }
+}

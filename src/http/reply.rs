@@ -1,0 +1,125 @@
+//! Whole replies: status, type, body, and the headers every reply has.
+
+use serde_json::Value;
+use tiny_http::{Header, Request, Response};
+
+use super::refuse::{self, Shape};
+use crate::words::error::{Error, Kind};
+
+/// A reply that is sent in one piece.
+pub struct Reply {
+    status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// What a page of ours may load and do: nothing foreign, nothing inline.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+impl Reply {
+    /// Makes a reply with status 200.
+    pub fn new(content_type: &'static str, body: impl Into<Vec<u8>>) -> Reply {
+        Reply { status: 200, content_type, body: body.into(), headers: Vec::new() }
+    }
+
+    /// Makes a JSON reply.
+    pub fn json(status: u16, body: &Value) -> Reply {
+        Reply { status, ..Reply::new("application/json", body.to_string()) }
+    }
+
+    /// Makes an error's reply, and logs what the client is not told.
+    pub fn error(error: &Error, shape: Shape) -> Reply {
+        match error.kind {
+            Kind::Internal | Kind::NoModel | Kind::BadModel | Kind::NoMemory => {
+                log::error!("{}: {} ({})", error.kind.name(), error.message, error.remedy);
+            }
+            kind => log::debug!("refused: {}", kind.name()),
+        }
+        Reply::json(refuse::status(error.kind), &refuse::body(error, shape))
+    }
+
+    /// Makes a reply without a body.
+    pub fn empty(status: u16) -> Reply {
+        Reply { status, ..Reply::new("text/plain", Vec::new()) }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Replaces the status.
+    pub fn with_status(self, status: u16) -> Reply {
+        Reply { status, ..self }
+    }
+
+    /// Sends the reply. A client that left is no error: it hears nothing either way.
+    pub fn send(self, request: Request) {
+        let cors = cors_headers(&request);
+        let mut response = Response::from_data(self.body).with_status_code(self.status);
+        let own = [
+            ("Content-Type", self.content_type.to_string()),
+            ("Cache-Control", "no-store".to_string()),
+            ("X-Content-Type-Options", "nosniff".to_string()),
+            ("Content-Security-Policy", CONTENT_POLICY.to_string()),
+        ];
+        for (name, value) in own.into_iter().chain(self.headers).chain(cors) {
+            // Names are ours; a value that is no header (it never holds a person's text) is left out.
+            if let Ok(header) = Header::from_bytes(name, value) {
+                response.add_header(header);
+            }
+        }
+        if let Err(error) = request.respond(response) {
+            log::debug!("a client left before its reply: {error}");
+        }
+    }
+}
+
+/// Returns what lets pages of this machine itself, and no others, read a reply.
+pub fn cors_headers(request: &Request) -> Vec<(&'static str, String)> {
+    let origin = request.headers().iter().find(|h| h.field.equiv("Origin"));
+    let mut headers = vec![("Vary", "Origin".to_string())];
+    if let Some(origin) = origin.map(|h| h.value.as_str()).filter(|origin| is_loopback(origin)) {
+        headers.push(("Access-Control-Allow-Origin", origin.to_string()));
+    }
+    headers
+}
+
+/// Returns whether an `Origin` is a page served from this machine's loopback.
+fn is_loopback(origin: &str) -> bool {
+    let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let Some(rest) = rest else { return false };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    port_ok && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_origins_may_read_replies() {
+        for origin in ["http://localhost", "http://127.0.0.1:8080", "https://[::1]:1", "http://[::1]"] {
+            assert!(is_loopback(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "http://example.org",
+            "http://localhost.example.org",
+            "http://127.0.0.1.example.org:80",
+            "http://localhost:80@example.org",
+            "http://127.0.0.1:x",
+            "file://localhost",
+        ] {
+            assert!(!is_loopback(origin), "{origin}");
+        }
+    }
+}

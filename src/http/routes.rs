@@ -1,0 +1,89 @@
+//! Which path and method goes to which handler.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tiny_http::{Method, Request};
+
+use super::gate::{VISITOR_HEADER, Visitor};
+use super::refuse::Shape;
+use super::reply::Reply;
+use super::{App, openai, page, predict};
+use crate::desk::Health;
+use crate::words::error::{Error, Kind};
+use crate::words::limits;
+
+/// Answers one request, to its end.
+pub fn answer(app: &App, mut request: Request) {
+    let path = request.url().split(['?', '#']).next().unwrap_or("/").to_string();
+    let Some(visitor) = visitor(app, &request) else {
+        let error = Error::internal("a request came past the gate");
+        return Reply::error(&error, Shape::of_path(&path)).send(request);
+    };
+    let allowed = match path.as_str() {
+        "/api/predict" | "/v1/chat/completions" => "POST, OPTIONS",
+        "/" | "/page.css" | "/page.js" | "/healthz" | "/v1/models" => "GET, HEAD, OPTIONS",
+        _ => {
+            let error = Error::new(
+                Kind::NotFound,
+                "nothing is served at this path",
+                "Open / for the page; README.md lists the API.",
+            );
+            return Reply::error(&error, Shape::of_path(&path)).send(request);
+        }
+    };
+    if *request.method() == Method::Options {
+        return Reply::empty(204)
+            .with("Allow", allowed)
+            .with("Access-Control-Allow-Methods", allowed)
+            .with("Access-Control-Allow-Headers", "content-type, authorization")
+            .with("Access-Control-Max-Age", "600")
+            .send(request);
+    }
+    if !allowed.split(", ").any(|method| method == request.method().as_str()) {
+        let error = Error::bad_request(
+            "this path is not served by that method",
+            format!("Use one of: {allowed}."),
+        );
+        let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
+        return reply.with("Allow", allowed).send(request);
+    }
+    match path.as_str() {
+        "/healthz" => health(app).send(request),
+        "/v1/models" => openai::models(app).send(request),
+        "/api/predict" => match body(&mut request) {
+            Ok(body) => predict::answer(app, &visitor, &body).send(request),
+            Err(error) => Reply::error(&error, Shape::Own).send(request),
+        },
+        "/v1/chat/completions" => match body(&mut request) {
+            Ok(body) => openai::answer(app, &visitor, &body, request),
+            Err(error) => Reply::error(&error, Shape::OpenAi).send(request),
+        },
+        path => page::file(path).unwrap_or_else(|| Reply::empty(404)).send(request),
+    }
+}
+
+/// Finds who is asking by the header only the gate sets.
+fn visitor(app: &App, request: &Request) -> Option<Arc<Visitor>> {
+    let header = request.headers().iter().find(|h| h.field.equiv(VISITOR_HEADER))?;
+    app.visitors.find(header.value.as_str())
+}
+
+/// Reads the body, which the gate has bounded already.
+fn body(request: &mut Request) -> Result<Vec<u8>, Error> {
+    use std::io::Read;
+    let mut body = Vec::new();
+    let read = request.as_reader().take(limits::BODY_BYTES_MAX as u64).read_to_end(&mut body);
+    read.map_err(|e| Error::internal(format!("cannot read a request's body: {e}")))?;
+    Ok(body)
+}
+
+fn health(app: &App) -> Reply {
+    let (status, state, loaded, total) = match app.desk.health() {
+        Health::Loading { bytes_loaded, bytes_total } => (503, "loading", bytes_loaded, bytes_total),
+        Health::Ready { bytes_total } => (200, "ready", bytes_total, bytes_total),
+        Health::Broken(_) => (503, "failed", 0, 0),
+    };
+    let body = json!({"state": state, "bytes_loaded": loaded, "bytes_total": total});
+    Reply::json(status, &body)
+}

@@ -1,0 +1,13 @@
+//! solverbox: an offline solver box in one file.
+//!
+//! The rooms, and the one direction in which they may know each other, are in ARCHITECTURE.md:
+//! `words ← model · engine ← desk ← http, commands ← main, cli, config`.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod desk;
+pub mod engine;
+pub mod http;
+pub mod model;
+pub mod words;

@@ -1,0 +1,119 @@
+//! Wiring: what was typed becomes settings, settings become a command, errors are printed in one place.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use solverbox::cli::{Cli, Command, Kv, ModelFlags, Solve};
+use solverbox::commands::{self, Loading};
+use solverbox::config;
+use solverbox::model::plan::Wishes;
+use solverbox::words::error::{Error, Kind};
+use solverbox::words::job::{self, Ending, Question, Role, Turn};
+use solverbox::words::limits;
+use solverbox::words::plan::KvType;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("solverbox: {}\n{}", error.message, error.remedy);
+            ExitCode::from(exit_code(error.kind))
+        }
+    }
+}
+
+fn exit_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Internal => 1,
+        Kind::BadRequest => 2,
+        Kind::NoModel => 3,
+        Kind::BadModel => 4,
+        Kind::NoMemory => 5,
+        Kind::Busy => 6,
+        Kind::TooLong => 7,
+        Kind::NotFound => 8,
+        Kind::Stopped => 130,
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let cli = config::parse(std::env::args_os().collect())?;
+    start_log(&cli);
+    match cli.command {
+        Command::Solve(flags) => solve(&flags),
+        Command::Serve(flags) => commands::serve::run(commands::serve::Options {
+            modes: config::modes(&flags.modes)?,
+            listen: flags.listen,
+            data: config::data_folder(flags.data.as_deref())?,
+            queue_jobs_max: flags.queue_jobs_max as usize,
+            loading: loading(flags.model),
+        }),
+        Command::Modes(flags) => {
+            commands::modes::run(&config::modes(&flags)?);
+            Ok(())
+        }
+        Command::Inspect(flags) => commands::inspect::run(&flags.file),
+    }
+}
+
+/// `serve` says what it does; the others speak only of trouble, unless asked.
+fn start_log(cli: &Cli) {
+    let default = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    let filters = cli.log.as_deref().unwrap_or(default);
+    env_logger::Builder::new().parse_filters(filters).format_target(false).init();
+}
+
+fn loading(flags: ModelFlags) -> Loading {
+    let kv = match flags.kv {
+        Kv::F16 => KvType::F16,
+        Kv::Q8_0 => KvType::Q8_0,
+    };
+    let wishes = Wishes {
+        context_tokens: flags.context_tokens,
+        kv,
+        threads: flags.threads,
+        question_tokens_max: flags.question_tokens_max,
+    };
+    Loading { file: flags.model, folder: flags.models, wishes }
+}
+
+fn solve(flags: &Solve) -> Result<(), Error> {
+    let mode = config::modes(&flags.modes)?.find(&flags.mode)?;
+    let asked = match flags.question.as_str() {
+        "-" => read_text("standard input", &mut std::io::stdin())?,
+        question => question.to_string(),
+    };
+    let attempt = flags.student_attempt.as_ref().map(|file| {
+        let name = format!("'{}'", file.display());
+        let mut opened = std::fs::File::open(file).map_err(|e| {
+            let what = format!("cannot read --student-attempt {name}: {e}");
+            Error::new(Kind::NotFound, what, "Name a readable text file.")
+        })?;
+        read_text(&name, &mut opened)
+    });
+    let text = job::message(&mode, &asked, attempt.transpose()?.as_deref())?;
+    let seed = flags.seed.unwrap_or_else(job::fresh_seed);
+    let mut question = Question::new(mode, vec![Turn { role: Role::User, text }], seed);
+    question.budget_tokens = flags.budget_tokens.unwrap_or(question.budget_tokens);
+    question.sampling.temperature = flags.temperature.unwrap_or(question.sampling.temperature);
+    if flags.ignore_eos {
+        question.ending = Ending::Budget;
+    }
+    let output =
+        if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
+    commands::solve::run(&loading(flags.model.clone()), question, &asked, output)
+}
+
+fn read_text(name: &str, from: &mut impl Read) -> Result<String, Error> {
+    let max = limits::QUESTION_BYTES_MAX as u64;
+    let mut bytes = Vec::new();
+    from.take(max + 1).read_to_end(&mut bytes).map_err(|e| {
+        Error::bad_request(format!("cannot read {name}: {e}"), "Give a readable text.")
+    })?;
+    if bytes.len() as u64 > max {
+        let what = format!("{name} has more than {max} bytes, at most {max} are allowed");
+        return Err(Error::new(Kind::TooLong, what, "Shorten the question."));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::bad_request(format!("{name} is not UTF-8 text"), "Give plain text."))
+}

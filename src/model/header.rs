@@ -1,0 +1,175 @@
+//! What a GGUF header says, in the words the plan and `inspect` need; read by gguf-rs after the scan.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use gguf_rs::{ByteOrder, GGUFContainer};
+
+use super::scan::{Scan, Tensor};
+use super::bad_model;
+use crate::words::error::Error;
+use crate::words::limits;
+
+/// A header's facts.
+#[derive(Debug)]
+pub struct Header {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub file_bytes: u64,
+    /// All tensors in file order.
+    pub tensors: Vec<Tensor>,
+    /// `general.architecture`, such as `qwen2`.
+    pub architecture: String,
+    /// `general.name`, or the file's name where there is none.
+    pub name: String,
+    /// Layers, widths and heads.
+    pub shape: Shape,
+    /// The tokenizer and its template.
+    pub tokenizer: Tokenizer,
+}
+
+/// The model's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Context length it was trained with, in tokens.
+    pub context_tokens: u64,
+    /// Layers.
+    pub layers: u64,
+    /// Width of the hidden state.
+    pub hidden: u64,
+    /// Width of the feed-forward layers; 0 where the file does not say.
+    pub feed_forward: u64,
+    /// Attention heads.
+    pub heads: u64,
+    /// Heads of keys and values.
+    pub kv_heads: u64,
+    /// Elements of one head's key.
+    pub key: u64,
+    /// Elements of one head's value.
+    pub value: u64,
+}
+
+/// The tokenizer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokenizer {
+    /// Its family, such as `gpt2` (byte-level BPE).
+    pub model: String,
+    /// How text is split before it, such as `qwen2`.
+    pub pre: String,
+    /// Tokens in the vocabulary: the rows of the embedding.
+    pub tokens: u64,
+    /// The chat template, if there is one.
+    pub chat_template: Option<String>,
+}
+
+type Values = BTreeMap<String, serde_json::Value>;
+
+pub(super) fn read(path: &Path, scan: Scan) -> Result<Header, Error> {
+    let values = values(path).map_err(|error| bad_model(path, error))?;
+    let text = |key: &str| values.get(key).and_then(|v| v.as_str()).map(str::to_string);
+    let Some(architecture) = text("general.architecture").filter(|name| !name.is_empty()) else {
+        return Err(bad_model(path, "key 'general.architecture' is missing"));
+    };
+    if is_no_generator(&architecture) {
+        let cause = format!("architecture '{architecture}' cannot generate text");
+        return Err(bad_model(path, cause));
+    }
+    let shape = shape(&values, &architecture).map_err(|cause| bad_model(path, cause))?;
+    let embedding = scan.tensors.iter().find(|t| t.name == "token_embd.weight");
+    let tokens = embedding.and_then(|t| t.shape.get(1).copied());
+    let Some(tokens) = tokens.filter(|&tokens| tokens > 0) else {
+        return Err(bad_model(path, "tensor 'token_embd.weight' is missing or has no rows"));
+    };
+    let Some(model) = text("tokenizer.ggml.model").filter(|m| m != "none" && m != "no_vocab") else {
+        return Err(bad_model(path, "it has no tokenizer (key 'tokenizer.ggml.model')"));
+    };
+    let file_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Header {
+        path: path.to_path_buf(),
+        file_bytes: scan.file_bytes,
+        tensors: scan.tensors,
+        name: text("general.name").unwrap_or(file_name),
+        architecture,
+        shape,
+        tokenizer: Tokenizer {
+            model,
+            pre: text("tokenizer.ggml.pre").unwrap_or_default(),
+            tokens,
+            chat_template: text("tokenizer.chat_template"),
+        },
+    })
+}
+
+fn values(path: &Path) -> anyhow::Result<Values> {
+    let mut file = File::open(path)?;
+    // gguf-rs expects the magic, which the scan has checked, to be read already.
+    file.seek(SeekFrom::Start(4))?;
+    let reader = BufReader::with_capacity(1 << 16, file);
+    // Of the vocabulary's arrays three items are kept; the rest is read and dropped.
+    let mut container = GGUFContainer::new(ByteOrder::LE, Box::new(reader), 3);
+    Ok(container.decode()?.metadata().clone())
+}
+
+/// Encoders and image models, whose graphs llama.cpp asserts on when asked to generate.
+fn is_no_generator(architecture: &str) -> bool {
+    architecture.contains("bert")
+        || architecture.starts_with("t5")
+        || matches!(architecture, "clip" | "wavtokenizer-dec")
+}
+
+fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
+    // Some architectures give one value a layer: the largest bounds them all.
+    let get = |key: &str| {
+        let value = values.get(&format!("{architecture}.{key}"))?;
+        value.as_u64().or_else(|| value.as_array()?.iter().filter_map(|v| v.as_u64()).max())
+    };
+    let inside = |key: &str, value: Option<u64>, max: u64| {
+        let value = value.filter(|n| (1..=max).contains(n));
+        value.ok_or_else(|| format!("key '{architecture}.{key}' is missing or out of range"))
+    };
+    let hidden = inside("embedding_length", get("embedding_length"), limits::MODEL_WIDTH_MAX)?;
+    let (key, max) = ("attention.head_count", limits::MODEL_HEADS_MAX);
+    let heads = inside(key, get(key), max)?;
+    let kv_heads = inside(key, get("attention.head_count_kv").or(Some(heads)), max)?;
+    let head = |key: &str| {
+        let elements = get(key).or(Some(hidden / heads));
+        inside(key, elements, limits::MODEL_HEAD_ELEMENTS_MAX)
+    };
+    Ok(Shape {
+        context_tokens: inside("context_length", get("context_length"), 1 << 32)?,
+        layers: inside("block_count", get("block_count"), limits::MODEL_LAYERS_MAX)?,
+        hidden,
+        feed_forward: get("feed_forward_length").unwrap_or(0).min(limits::MODEL_WIDTH_MAX),
+        heads,
+        kv_heads,
+        key: head("attention.key_length")?,
+        value: head("attention.value_length")?,
+    })
+}
+
+impl Header {
+    /// Returns bytes and tensor count by type name, largest first.
+    pub fn types(&self) -> Vec<(&'static str, u64, usize)> {
+        let mut sums: BTreeMap<&'static str, (u64, usize)> = BTreeMap::new();
+        for tensor in &self.tensors {
+            let sum = sums.entry(tensor.kind.name).or_default();
+            *sum = (sum.0 + tensor.bytes, sum.1 + 1);
+        }
+        let mut list: Vec<_> = sums.into_iter().map(|(name, (b, n))| (name, b, n)).collect();
+        list.sort_by_key(|&(_, bytes, _)| std::cmp::Reverse(bytes));
+        list
+    }
+
+    /// Returns the number of weights.
+    pub fn parameters(&self) -> u64 {
+        self.tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum()
+    }
+
+    /// Returns whether the output head shares the embedding's tensor.
+    pub fn is_tied(&self) -> bool {
+        !self.tensors.iter().any(|t| t.name == "output.weight")
+    }
+}

@@ -1,0 +1,122 @@
+//! What comes back: pieces of text, how it ended, and the figures.
+
+use super::error::Error;
+
+/// Which part of an attempt a piece of text belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Between `<think>` and `</think>`.
+    Thinking,
+    /// Everything else: what was asked for.
+    Answer,
+}
+
+/// Text an attempt gained, whole characters only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it belongs.
+    pub part: Part,
+    /// The text; never empty.
+    pub text: String,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The model finished by itself, or a stop string did.
+    Done,
+    /// The token budget, or the room in the context, ran out.
+    Budget,
+    /// A person stopped it or left.
+    Stopped,
+    /// It could not be answered.
+    Failed(Error),
+}
+
+/// What an attempt took. Times are wall-clock seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Tokens of the rendered prompt.
+    pub prompt_tokens: u32,
+    /// Tokens generated, injected ones and the end token counted.
+    pub completion_tokens: u32,
+    /// Those of them that were thinking.
+    pub thinking_tokens: u32,
+    /// Seconds from the start of the prompt's decoding to the first token.
+    pub prompt_seconds: f64,
+    /// Seconds from the first token to the last.
+    pub decode_seconds: f64,
+    /// Seconds from asking to the first token, waiting in line included.
+    pub first_token_seconds: f64,
+}
+
+impl Figures {
+    /// Returns prompt tokens per second, 0 where nothing was decoded.
+    pub fn prompt_tokens_per_second(&self) -> f64 {
+        rate(f64::from(self.prompt_tokens), self.prompt_seconds)
+    }
+
+    /// Returns decoded tokens per second over the tokens after the first, 0 where there are none.
+    pub fn tokens_per_second(&self) -> f64 {
+        rate(f64::from(self.completion_tokens.saturating_sub(1)), self.decode_seconds)
+    }
+}
+
+fn rate(count: f64, seconds: f64) -> f64 {
+    if seconds > 0.0 { count / seconds } else { 0.0 }
+}
+
+/// Returns the content of the last complete `\boxed{…}` in `text`, nested braces included.
+pub fn boxed(text: &str) -> Option<&str> {
+    const OPEN: &str = "\\boxed{";
+    text.rmatch_indices(OPEN).find_map(|(at, _)| {
+        let inside = &text[at + OPEN.len()..];
+        let mut depth = 1_u32;
+        let mut escaped = false;
+        for (end, c) in inside.char_indices() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Some(inside[..end].trim());
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_complete_box_counts() {
+        let cases = [
+            ("so \\boxed{391}.", Some("391")),
+            ("\\boxed{1} then \\boxed{ 2 }", Some("2")),
+            ("\\boxed{\\frac{1}{2}}", Some("\\frac{1}{2}")),
+            ("\\boxed{\\{1, 2\\}}", Some("\\{1, 2\\}")),
+            ("\\boxed{7} and \\boxed{8", Some("7")),
+            ("\\boxed{}", Some("")),
+            ("\\boxed{答案}", Some("答案")),
+            ("no box", None),
+            ("\\boxed{", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(boxed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_of_nothing_are_zero() {
+        assert_eq!(Figures::default().tokens_per_second(), 0.0);
+        let figures =
+            Figures { completion_tokens: 11, decode_seconds: 2.0, ..Figures::default() };
+        assert_eq!(figures.tokens_per_second(), 5.0);
+    }
+}

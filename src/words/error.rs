@@ -1,0 +1,87 @@
+//! The one error type everything in the box reports with.
+//!
+//! An error is two sentences for the person present (what failed, what to do now) and a stable kind
+//! that programs can rely on. `main` prints it, `http/` maps its kind to a status; nothing here knows
+//! of exit codes or statuses.
+
+use std::fmt;
+
+/// What went wrong, as a stable name for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something in the box itself broke.
+    Internal,
+    /// The request, a flag or a setting makes no sense as given.
+    BadRequest,
+    /// No model file was found.
+    NoModel,
+    /// The model file is damaged, unsupported, or produced nonsense.
+    BadModel,
+    /// What was asked for does not fit this machine's memory.
+    NoMemory,
+    /// The line of waiting questions, or the connections, are full.
+    Busy,
+    /// The question is longer than allowed.
+    TooLong,
+    /// The thing named does not exist.
+    NotFound,
+    /// A person stopped it.
+    Stopped,
+}
+
+impl Kind {
+    /// Returns the kind's name as it appears in JSON and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Internal => "internal",
+            Kind::BadRequest => "bad_request",
+            Kind::NoModel => "no_model",
+            Kind::BadModel => "bad_model",
+            Kind::NoMemory => "no_memory",
+            Kind::Busy => "busy",
+            Kind::TooLong => "too_long",
+            Kind::NotFound => "not_found",
+            Kind::Stopped => "stopped",
+        }
+    }
+}
+
+/// A failure a person can act on: `what failed 'which': cause`, then the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The stable kind.
+    pub kind: Kind,
+    /// What failed, naming the thing; no full stop.
+    pub message: String,
+    /// One full sentence: what the person present can do now.
+    pub remedy: String,
+}
+
+impl Error {
+    /// Makes an error of `kind` from its two sentences.
+    pub fn new(kind: Kind, message: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), remedy: remedy.into() }
+    }
+
+    /// Makes a `bad_request`.
+    pub fn bad_request(message: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::new(Kind::BadRequest, message, remedy)
+    }
+
+    /// Makes an `internal`: the box is at fault, and starting it again is all a person can do.
+    pub fn internal(message: impl Into<String>) -> Error {
+        Error::new(
+            Kind::Internal,
+            message,
+            "This is a fault in solverbox: start it again, and report the line above if it returns.",
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

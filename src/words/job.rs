@@ -1,0 +1,207 @@
+//! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
+
+use std::sync::Arc;
+
+use super::error::{Error, Kind};
+use super::limits;
+use super::mode::{Mode, Reads, Sampling};
+
+/// Names one job for the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// Who said a turn of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The person asking.
+    User,
+    /// The model, earlier in the conversation.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who said it.
+    pub role: Role,
+    /// What was said; a person's text, never parsed for control tokens.
+    pub text: String,
+}
+
+/// What may end an attempt before its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Any end-of-generation token of the model.
+    EndOfGeneration,
+    /// Only the budget (`ignore_eos`, for measurements): end tokens are never sampled.
+    Budget,
+}
+
+/// One validated question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The preset it is asked in; there is no asking without one.
+    pub mode: Arc<Mode>,
+    /// The system prompt: the mode's, unless the client brought its own.
+    pub system: String,
+    /// The conversation; its last turn is the person's.
+    pub turns: Vec<Turn>,
+    /// Sampling: the mode's, with what the client changed.
+    pub sampling: Sampling,
+    /// Seed of the random numbers; the same seed on the same box repeats an answer.
+    pub seed: u64,
+    /// Generated tokens at most, injected ones counted.
+    pub budget_tokens: u32,
+    /// What may end it early.
+    pub ending: Ending,
+    /// Strings that end the answer when it contains them; they are not part of it.
+    pub stops: Vec<String>,
+}
+
+impl Question {
+    /// Makes a question in `mode` with the mode's own settings and a seed of the caller's.
+    pub fn new(mode: Arc<Mode>, turns: Vec<Turn>, seed: u64) -> Question {
+        Question {
+            system: mode.system.clone(),
+            sampling: mode.sampling,
+            budget_tokens: mode.budget_tokens,
+            ending: Ending::EndOfGeneration,
+            stops: Vec::new(),
+            turns,
+            seed,
+            mode,
+        }
+    }
+
+    /// Checks all that can be checked without the model.
+    ///
+    /// # Errors
+    /// `bad_request` or `too_long`, naming the field, the value and the bound.
+    pub fn check(&self) -> Result<(), Error> {
+        self.sampling.check("")?;
+        if !self.turns.last().is_some_and(|t| t.role == Role::User && !t.text.trim().is_empty()) {
+            return Err(Error::bad_request("the question is empty", "Type a question."));
+        }
+        if self.turns.len() > limits::TURNS_MAX {
+            return Err(Error::new(
+                Kind::TooLong,
+                format!(
+                    "the conversation has {} messages, at most {} are allowed",
+                    self.turns.len(),
+                    limits::TURNS_MAX
+                ),
+                "Start a new conversation.",
+            ));
+        }
+        let bytes = self.system.len() + self.turns.iter().map(|t| t.text.len()).sum::<usize>();
+        if bytes > limits::QUESTION_BYTES_MAX {
+            return Err(Error::new(
+                Kind::TooLong,
+                format!(
+                    "the question has {bytes} bytes, at most {} are allowed",
+                    limits::QUESTION_BYTES_MAX
+                ),
+                "Shorten the question.",
+            ));
+        }
+        if !(limits::BUDGET_TOKENS_MIN..=limits::BUDGET_TOKENS_MAX).contains(&self.budget_tokens) {
+            return Err(Error::bad_request(
+                format!(
+                    "budget of {} tokens is out of range, {} to {} are allowed",
+                    self.budget_tokens,
+                    limits::BUDGET_TOKENS_MIN,
+                    limits::BUDGET_TOKENS_MAX
+                ),
+                "Ask for a budget inside that range.",
+            ));
+        }
+        check_stops(&self.stops)
+    }
+}
+
+fn check_stops(stops: &[String]) -> Result<(), Error> {
+    if stops.len() > limits::STOPS_MAX {
+        return Err(Error::bad_request(
+            format!("stop: {} strings are too many, at most {}", stops.len(), limits::STOPS_MAX),
+            "Give fewer stop strings.",
+        ));
+    }
+    if stops.iter().any(|s| s.is_empty() || s.len() > limits::STOP_BYTES_MAX) {
+        return Err(Error::bad_request(
+            format!("stop: a string must have 1 to {} bytes", limits::STOP_BYTES_MAX),
+            "Shorten the stop string, or leave it out.",
+        ));
+    }
+    Ok(())
+}
+
+/// Returns a seed nobody chose, from the standard library's per-process random state.
+pub fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// Puts a question and, where the mode reads one, a student's attempt into one message.
+///
+/// # Errors
+/// `bad_request` where the mode needs an attempt and none is there, or the other way round.
+pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<String, Error> {
+    match (mode.reads, attempt.map(str::trim).filter(|a| !a.is_empty())) {
+        (Reads::Question, None) => Ok(question.to_string()),
+        (Reads::StudentAttempt, Some(attempt)) => {
+            Ok(format!("Problem:\n{question}\n\nStudent's attempt:\n{attempt}"))
+        }
+        (Reads::StudentAttempt, None) => Err(Error::bad_request(
+            format!("mode '{}' needs the student's attempt", mode.name),
+            "Send the student's work along: --student-attempt FILE, or the field \
+             attempt_of_student.",
+        )),
+        (Reads::Question, Some(_)) => Err(Error::bad_request(
+            format!("mode '{}' reads no student's attempt", mode.name),
+            "Ask in mode 'review', or leave the attempt out.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::mode::Modes;
+
+    fn ask(text: &str) -> Question {
+        let turn = Turn { role: Role::User, text: text.into() };
+        Question::new(Modes::built_in().find("math").unwrap(), vec![turn], 1)
+    }
+
+    #[test]
+    fn an_empty_question_is_refused() {
+        assert_eq!(ask(" \n").check().unwrap_err().kind, Kind::BadRequest);
+        assert!(ask("1+1?").check().is_ok());
+    }
+
+    #[test]
+    fn an_endless_question_is_too_long_with_both_numbers() {
+        let error = ask(&"x".repeat(limits::QUESTION_BYTES_MAX + 1)).check().unwrap_err();
+        assert_eq!(error.kind, Kind::TooLong);
+        assert!(error.message.contains(&limits::QUESTION_BYTES_MAX.to_string()));
+    }
+
+    #[test]
+    fn a_budget_out_of_range_is_refused() {
+        for budget in [0, limits::BUDGET_TOKENS_MAX + 1] {
+            let question = Question { budget_tokens: budget, ..ask("1+1?") };
+            assert!(question.check().unwrap_err().message.contains(&budget.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_review_needs_the_students_attempt_and_others_refuse_it() {
+        let modes = Modes::built_in();
+        let (math, review) = (modes.find("math").unwrap(), modes.find("review").unwrap());
+        assert!(message(&review, "Q", None).is_err());
+        assert!(message(&math, "Q", Some("A")).is_err());
+        assert_eq!(message(&math, "Q", None).unwrap(), "Q");
+        let both = message(&review, "Q", Some("A")).unwrap();
+        assert!(both.contains("Problem:\nQ") && both.contains("attempt:\nA"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Every bound in the box, with its name and its unit.
+//!
+//! A bound lives here even when only one file uses it, so that one page answers "what is the most …?".
+//! What an owner may change is a flag whose default or ceiling is taken from here.
+
+use std::time::Duration;
+
+// What a person may send.
+
+/// Longest request body the gate accepts, in bytes; 2,048 tokens of any script fit many times over.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Longest request line plus headers the gate accepts, in bytes.
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Most header lines in a request.
+pub const HEADERS_MAX: usize = 64;
+/// Longest question, in tokens of the model, unless `--question-tokens-max` says otherwise.
+pub const QUESTION_TOKENS_DEFAULT: u32 = 2_048;
+/// The most `--question-tokens-max` may be set to, in tokens.
+pub const QUESTION_TOKENS_CEILING: u32 = 32_768;
+/// Longest text of one question with its conversation, in bytes, before it is tokenised at all.
+pub const QUESTION_BYTES_MAX: usize = 512 << 10;
+/// Most messages in one conversation.
+pub const TURNS_MAX: usize = 256;
+/// Most stop strings of one request.
+pub const STOPS_MAX: usize = 4;
+/// Longest stop string, in bytes.
+pub const STOP_BYTES_MAX: usize = 256;
+/// Largest settings or modes file, in bytes.
+pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+/// Longest system prompt of a mode, in bytes.
+pub const SYSTEM_PROMPT_BYTES_MAX: usize = 16 << 10;
+
+// What a job may take.
+
+/// The most tokens one job may be given, prompt not counted.
+pub const BUDGET_TOKENS_MAX: u32 = 131_072;
+/// The least budget worth starting, in tokens.
+pub const BUDGET_TOKENS_MIN: u32 = 1;
+/// The most tokens kept back for a final answer when the budget ends inside the thinking.
+pub const RESERVE_TOKENS_MAX: u32 = 512;
+/// How many of the latest tokens a repetition penalty looks back on.
+pub const PENALTY_WINDOW_TOKENS: usize = 256;
+/// Highest sampling temperature.
+pub const TEMPERATURE_MAX: f32 = 5.0;
+
+// What waits.
+
+/// Most jobs waiting in line, unless `--queue-jobs-max` says otherwise.
+pub const QUEUE_JOBS_DEFAULT: usize = 32;
+/// The most `--queue-jobs-max` may be set to.
+pub const QUEUE_JOBS_CEILING: usize = 1_024;
+
+// The engine.
+
+/// Largest KV cache, in tokens, that may be asked for.
+pub const CONTEXT_TOKENS_MAX: u32 = 1 << 20;
+/// Smallest useful KV cache, in tokens.
+pub const CONTEXT_TOKENS_MIN: u32 = 256;
+/// Largest KV cache taken without being asked, in tokens: VibeThinker's longest answers.
+pub const CONTEXT_TOKENS_DEFAULT_MAX: u32 = 40_960;
+/// Tokens a prefill step decodes at most: efficient already, and logits for 128 rows stay small.
+pub const UBATCH_TOKENS: u32 = 128;
+/// Most threads the engine may be given.
+pub const THREADS_MAX: u32 = 64;
+
+// The GGUF header, bounded before anyone else parses it.
+
+/// Most key-value pairs in a header.
+pub const GGUF_KEYS_MAX: u64 = 65_536;
+/// Most tensors in a file.
+pub const GGUF_TENSORS_MAX: u64 = 65_536;
+/// Longest key, tensor name or string value, in bytes; the longest known are chat templates.
+pub const GGUF_STRING_BYTES_MAX: u64 = 1 << 20;
+/// Most elements of one array; the largest known vocabularies have 262,144.
+pub const GGUF_ARRAY_ITEMS_MAX: u64 = 1 << 20;
+/// Largest header before the tensors, in bytes.
+pub const GGUF_HEADER_BYTES_MAX: u64 = 64 << 20;
+
+/// Most layers of a model.
+pub const MODEL_LAYERS_MAX: u64 = 4_096;
+/// Most attention heads of a layer.
+pub const MODEL_HEADS_MAX: u64 = 4_096;
+/// Widest head, in elements.
+pub const MODEL_HEAD_ELEMENTS_MAX: u64 = 16_384;
+/// Widest layer, in elements.
+pub const MODEL_WIDTH_MAX: u64 = 1 << 22;
+
+// The gate.
+
+/// Most connections held at once, in all.
+pub const CONNECTIONS_MAX: usize = 128;
+/// Most connections held at once for one address; a classroom terminal needs a handful.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 32;
+/// Most connections from loopback, where every program of this machine shares one address.
+pub const CONNECTIONS_LOOPBACK_MAX: usize = 96;
+/// Time a client has to send its request head.
+pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// Time a client has to send its body once the head is there.
+pub const BODY_WAIT: Duration = Duration::from_secs(30);
+/// Time a client may leave a write of ours unread before it is dropped.
+pub const WRITE_WAIT: Duration = Duration::from_secs(20);
+/// Time a refused client gets to read the refusal while the rest of its request is thrown away.
+pub const LINGER_WAIT: Duration = Duration::from_secs(2);
+/// Bytes of a refused request thrown away at most, so that the refusal can be read.
+pub const LINGER_BYTES_MAX: usize = 32 << 20;
+/// Pause of the accept loop after an accept error, so that it neither dies nor spins.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+// Streams.
+
+/// Silence on a stream after which a comment is sent, so that proxies and people know it lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a stream's head waits for the engine's verdict on the question, so that a refusal can
+/// still carry a status of its own.
+pub const VERDICT_WAIT: Duration = Duration::from_secs(5);
+/// Time a closing server waits for its streams to say goodbye.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,1 @@
+//! The suite's contents page; each topic is a file beside this one.
