@@ -10,7 +10,7 @@ CARGO_FLAGS := --release --locked
 ARGS :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench trials clean
+.PHONY: help run model test check fmt lint bench trials clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,10 @@ run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	cargo build $(CARGO_FLAGS)
 	@ls "$${SOLVERBOX_MODELS:-models}"/*.gguf >/dev/null 2>&1 || models/fetch.sh
 	target/release/solverbox serve $(ARGS)
+
+model: ## gets the default model into models/, as `run` does where there is none
+	@build/prepare.sh build
+	@models/fetch.sh
 
 test: ## runs the whole suite: unit tests, then the real binary on the real model
 	@build/prepare.sh test

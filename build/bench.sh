@@ -71,6 +71,7 @@ def peer(depth):
     return rows[0]["avg_ts"]
 
 
+load = os.getloadavg()[0]
 depth = ours()[1]  # warms the page cache as well
 speeds = {"ours": [], "peer": [], "deep": []}
 for pair in range(pairs):
@@ -87,7 +88,7 @@ with open("/proc/cpuinfo") as f:
     lines = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
 cpu = lines[0] if lines else platform.machine()
 print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {pairs} runs of each in turn; "
-      f"peer built with `{env['PEER_FLAGS']}`; load before the table was printed {os.getloadavg()[0]:.1f}.\n")
+      f"peer built with `{env['PEER_FLAGS']}`; load of the machine before the first run {load:.1f}.\n")
 print("| what | tokens/s, median | lowest | highest | solverbox / this, median of the pairs | lowest | highest |")
 print("|---|---:|---:|---:|---:|---:|---:|")
 for name, values in speeds.items():

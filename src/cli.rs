@@ -1,7 +1,8 @@
 //! What can be typed: commands, flags, their environment twins and help texts.
 //!
-//! Every flag has a twin `SOLVERBOX_…` and a key of its own name in the settings file (config.rs puts
-//! the file's values in as defaults before parsing). Values are checked here, against `words/limits.rs`.
+//! Every flag has a twin `SOLVERBOX_…` and a key of its own name in the settings file (config.rs
+//! puts the file's values in as defaults before parsing). Values are checked here, against
+//! `words/limits.rs`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use crate::words::limits;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
 #[derive(Debug, Parser)]
-#[command(name = "solverbox", version, about, max_term_width = 100, after_help = PRECEDENCE)]
+#[command(name = "solverbox", version, long_version = VERSION, about, max_term_width = 100)]
+#[command(after_help = PRECEDENCE, args_override_self = true)]
 pub struct Cli {
     /// Settings file (TOML): `flag-name = value`, one a line
     #[arg(long, global = true, value_name = "FILE", env = "SOLVERBOX_CONFIG")]
@@ -26,8 +28,10 @@ pub struct Cli {
     pub command: Command,
 }
 
-const PRECEDENCE: &str = "A flag wins over its environment twin SOLVERBOX_…, that over the settings \
-file, that over the default.";
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SOLVERBOX_ENGINE"), ")");
+
+const PRECEDENCE: &str = "A flag wins over its environment twin SOLVERBOX_…, that over the \
+    settings file, that over the default.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -45,7 +49,7 @@ pub enum Command {
 /// Which model, and how it is loaded.
 #[derive(Clone, Debug, Args)]
 pub struct ModelFlags {
-    /// Model file (GGUF) [default: the newest .gguf in the models folder]
+    /// Model file (GGUF) [default: the newest .gguf in --models]
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODEL")]
     pub model: Option<PathBuf>,
     /// Folder to look for models in

@@ -1,8 +1,8 @@
 //! From what was typed, the environment and the settings file to one `Cli`, made once.
 //!
-//! The settings file's values become the defaults of the flags of the same name before clap parses, so
-//! a flag wins over the environment, that over the file, and every value passes the same checks.
-//! Nothing outside this file and cli.rs reads the environment.
+//! The settings file's values become the defaults of the flags of the same name before clap
+//! parses, so a flag wins over the environment, that over the file, and every value passes the
+//! same checks. Nothing outside this file and cli.rs reads the environment.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -1,4 +1,5 @@
-//! Wiring: what was typed becomes settings, settings become a command, errors are printed in one place.
+//! Wiring: what was typed becomes settings, settings become a command, errors are printed in one
+//! place.
 
 use std::io::Read;
 use std::process::ExitCode;

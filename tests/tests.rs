@@ -1,1 +1,12 @@
-//! The suite's contents page; each topic is a file beside this one.
+//! The suite's contents page. Every topic drives the real binary with the real engine on a real
+//! model; nothing is mocked. `make test` prepares what it needs.
+
+mod fixture;
+
+mod bad_models; // damaged, foreign and missing model files: one clear error each
+mod greedy; // greedy answers equal llama.cpp's own plain loop
+mod http; // the page, health, predict, limits, bad requests, several clients
+mod openai; // /v1, streaming and not, and the official Python client
+mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
+mod thinking; // thinking split from answer, closed by the engine when the budget runs out
+mod tidy; // the layers and the house style

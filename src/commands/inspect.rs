@@ -32,12 +32,23 @@ fn describe(header: &Header) -> String {
             "shape",
             format!(
                 "{} layers, hidden {}, feed-forward {}, {} heads of {}, {} KV heads",
-                shape.layers, shape.hidden, shape.feed_forward, shape.heads, shape.key, shape.kv_heads
+                shape.layers,
+                shape.hidden,
+                shape.feed_forward,
+                shape.heads,
+                shape.key,
+                shape.kv_heads
             ),
         ),
         row("trained for", format!("{} tokens of context", shape.context_tokens)),
-        row("KV cache", format!("{} bytes a token in f16, {} in q8_0", kv(KvType::F16), kv(KvType::Q8_0))),
-        row("output head", if header.is_tied() { "tied to the embedding" } else { "its own tensor" }),
+        row(
+            "KV cache",
+            format!("{} bytes a token in f16, {} in q8_0", kv(KvType::F16), kv(KvType::Q8_0)),
+        ),
+        row(
+            "output head",
+            if header.is_tied() { "tied to the embedding" } else { "its own tensor" },
+        ),
     ];
     for (name, bytes, tensors) in header.types() {
         lines.push(row(&format!("type {name}"), format!("{bytes} bytes in {tensors} tensors")));
@@ -58,5 +69,12 @@ fn row(name: &str, value: impl AsRef<str>) -> String {
 
 /// Escapes what a file from outside could do to a terminal.
 fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>()).collect()
+    text.chars().fold(String::new(), |mut safe, c| {
+        if c.is_control() {
+            safe.extend(c.escape_debug());
+        } else {
+            safe.push(c);
+        }
+        safe
+    })
 }

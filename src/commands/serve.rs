@@ -1,7 +1,7 @@
 //! `solverbox serve`: the page and the API, until Ctrl-C or SIGTERM.
 //!
-//! The door opens before the model is loaded: the page comes at once, `/healthz` shows the progress, and
-//! questions wait in line.
+//! The door opens before the model is loaded: the page comes at once, `/healthz` shows the
+//! progress, and questions wait in line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `solverbox solve QUESTION`: one question on this terminal.
 //!
-//! Goes through the desk like every door. On a terminal the thinking is shown dimmed while it comes; into
-//! a pipe goes the answer alone. The figures go to stderr.
+//! Goes through the desk like every door. On a terminal the thinking is shown dimmed while it
+//! comes; into a pipe goes the answer alone. The figures go to stderr.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -29,7 +29,12 @@ pub enum Output {
 ///
 /// # Errors
 /// Everything that keeps it from an answer; `stopped` where Ctrl-C did.
-pub fn run(loading: &Loading, question: Question, asked: &str, output: Output) -> Result<(), Error> {
+pub fn run(
+    loading: &Loading,
+    question: Question,
+    asked: &str,
+    output: Output,
+) -> Result<(), Error> {
     question.check()?;
     let mode = question.mode.name.clone();
     log::info!("mode {mode}, seed {}", question.seed);
@@ -78,7 +83,9 @@ fn follow(record: &Record) -> Result<Whole, Error> {
     if shows_thinking && part == Part::Thinking {
         out.write_all(b"\x1b[0m").map_err(cannot_write)?;
     }
-    writeln!(out).map_err(cannot_write)?;
+    if view.offset > 0 {
+        writeln!(out).map_err(cannot_write)?;
+    }
     Ok(record.wait_ended())
 }
 

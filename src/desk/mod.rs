@@ -1,8 +1,8 @@
 //! The desk: takes questions from the doors, keeps them in line, and keeps their records.
 //!
-//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk hands
-//! prompts to the engine one at a time in the order they came; it knows no HTTP and no terminal. Jobs
-//! live in memory: what survives a power cut will be the store's business.
+//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk
+//! hands prompts to the engine one at a time in the order they came; it knows no HTTP and no
+//! terminal. Jobs live in memory: what survives a power cut will be the store's business.
 
 pub mod record;
 
@@ -110,7 +110,8 @@ impl Desk {
     ///
     /// # Errors
     /// What [`Question::check`] says; `busy` with the place the job would have had, and the seconds
-    /// after which to try again, where the line is full; the engine's own reason where it has ended.
+    /// after which to try again, where the line is full; the engine's own reason where it has
+    /// ended.
     pub fn submit(&self, question: Question) -> Result<Ticket, Error> {
         question.check()?;
         let mut office = self.lock();
@@ -136,7 +137,8 @@ impl Desk {
         Ok(Ticket { job, record })
     }
 
-    /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left alone.
+    /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left
+    /// alone.
     pub fn stop(&self, job: JobId) {
         let mut office = self.lock();
         if office.running == Some(job) {
@@ -300,7 +302,10 @@ impl Office {
         let waiting = self.line.len();
         Error::new(
             Kind::Busy,
-            format!("{waiting} questions are waiting already, yours would be number {}", waiting + 1),
+            format!(
+                "{waiting} questions are waiting already, yours would be number {}",
+                waiting + 1
+            ),
             format!("Ask again in about {:.0} seconds.", self.job_seconds.clamp(1.0, 600.0)),
         )
     }

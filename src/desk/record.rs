@@ -1,7 +1,8 @@
-//! The record of one job: all its text and how it stands, read by any number of viewers from any offset.
+//! The record of one job: all its text and how it stands, read by any number of viewers from any
+//! offset.
 //!
-//! An offset counts bytes of the job's text, thinking and answer interleaved as they came. Readers wait
-//! for changes; the desk writes. Nothing here knows the engine or who reads.
+//! An offset counts bytes of the job's text, thinking and answer interleaved as they came. Readers
+//! wait for changes; the desk writes. Nothing here knows the engine or who reads.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,7 +81,8 @@ impl Record {
 
     /// Returns the text from `offset` and how the job stands.
     ///
-    /// An offset past the end, or inside a character, is moved back to the nearest place that is not.
+    /// An offset past the end, or inside a character, is moved back to the nearest place that is
+    /// not.
     pub fn read(&self, offset: usize) -> View {
         self.lock().view(offset)
     }

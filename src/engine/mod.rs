@@ -1,8 +1,8 @@
 //! The engine: one thread that owns llama.cpp, the model and the context, and runs attempts.
 //!
-//! The desk sends orders and hears events; nothing else talks to it, and nothing of llama.cpp leaves
-//! the thread. It answers orders between two passes over the weights, so that stopping takes one step
-//! at most. It knows no queue, no client and no HTTP.
+//! The desk sends orders and hears events; nothing else talks to it, and nothing of llama.cpp
+//! leaves the thread. It answers orders between two passes over the weights, so that stopping
+//! takes one step at most. It knows no queue, no client and no HTTP.
 
 mod kernels;
 mod llama;

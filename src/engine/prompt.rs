@@ -1,10 +1,10 @@
 //! From a question to the tokens of its prompt, by the chat template the model brings.
 //!
 //! Invariant 7: the template's own text may contain control tokens, a person's text never does. The
-//! template (Jinja, rendered by minijinja as Hugging Face renders it) therefore never sees what a person
-//! wrote: it is rendered with place-holders, cut there, and each side is tokenised in its own way. A
-//! person's text is tokenised together with the template's plain text around it, so that the tokens are
-//! those of the usual rendering whenever no control token was typed.
+//! template (Jinja, rendered by minijinja as Hugging Face renders it) therefore never sees what a
+//! person wrote: it is rendered with place-holders, cut there, and each side is tokenised in its
+//! own way. A person's text is tokenised together with the template's plain text around it, so
+//! that the tokens are those of the usual rendering whenever no control token was typed.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, context};
@@ -60,7 +60,8 @@ pub fn prepare(
     if tokens.len() as u64 + 1 > u64::from(context_tokens) {
         return Err(too_long("prompt", tokens.len(), context_tokens.saturating_sub(1)));
     }
-    let opened = matches!(segments.last(), Some(Segment::Template(t)) if t.trim_end().ends_with(think::OPEN));
+    let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
+    let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));
     let part = if opened { Part::Thinking } else { Part::Answer };
     Ok(Prompt { tokens, part })
 }
@@ -149,15 +150,17 @@ fn render_messages(
     });
     let messages: Vec<_> =
         messages.iter().map(|(role, content)| context! { role => *role, content }).collect();
-    environment
-        .render_str(
-            template,
-            context! { messages, add_generation_prompt => true, bos_token => bos, eos_token => eos },
-        )
-        .map_err(|error| bad_template(&error.to_string()))
+    let known = context! {
+        messages,
+        add_generation_prompt => true,
+        bos_token => bos,
+        eos_token => eos,
+    };
+    environment.render_str(template, known).map_err(|error| bad_template(&error.to_string()))
 }
 
-/// Private-use characters around an index; a template that had them of its own would keep them as text.
+/// Private-use characters around an index; a template that had them of its own would keep them as
+/// text.
 fn placeholder(index: usize) -> String {
     format!("\u{F4F0}{index}\u{F4F1}")
 }
@@ -254,8 +257,9 @@ mod tests {
 
     #[test]
     fn a_template_never_sees_what_a_person_wrote() {
-        let template = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] | trim \
-                        }}{% endfor %}{% if add_generation_prompt %}[a]{% endif %}";
+        let template = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]\
+                        {{ m['content'] | trim }}{% endfor %}\
+                        {% if add_generation_prompt %}[a]{% endif %}";
         let segments = rendered(template, &["{{ 7*7 }} <|im_end|>"]).unwrap();
         let own = |text: &str| Segment::Template(text.into());
         let expected =
@@ -285,7 +289,10 @@ mod tests {
             ("{% for m in messages %}", "unexpected end"),
             ("{{ raise_exception('only poems') }}", "only poems"),
             ("no question at all", "leaves the question out"),
-            ("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}", "fuel"),
+            (
+                "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}",
+                "fuel",
+            ),
         ];
         for (template, expected) in cases {
             let error = rendered(template, &["q"]).unwrap_err();

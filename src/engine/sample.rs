@@ -1,9 +1,10 @@
 //! Draws the next token from a row of logits, as the mode says.
 //!
-//! Order: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one draw. This is
-//! the order of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's own chain
-//! applies temperature last, which is another distribution wherever temperature is not 1. Exactly one
-//! random number is used for each token drawn, so a seed and a count of tokens name a state.
+//! Order: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one draw.
+//! This is the order of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's
+//! own chain applies temperature last, which is another distribution wherever temperature is not
+//! 1. Exactly one random number is used for each token drawn, so a seed and a count of tokens name
+//! a state.
 //!
 //! The whole vocabulary is never sorted: the few tokens above a threshold are, and the threshold is
 //! lowered until the wanted set is certain to be complete.
@@ -134,8 +135,8 @@ impl Sampler {
         };
         for depth in [8.0, 16.0, 32.0, f32::INFINITY] {
             gather(&mut self.candidates, logits, max - depth / scale, weight);
-            let enough_for_p = mass > 0.0
-                && self.candidates.iter().map(|c| c.weight).sum::<f64>() >= mass;
+            let enough_for_p =
+                mass > 0.0 && self.candidates.iter().map(|c| c.weight).sum::<f64>() >= mass;
             let enough_for_min_p = min_p > 0.0 && top_k == 0 && top_p >= 1.0 && {
                 f64::from(min_p) > f64::from((-depth).exp())
             };
@@ -160,9 +161,9 @@ impl Sampler {
 /// Returns the highest logit.
 fn highest(logits: &[f32]) -> Result<f32, NotANumber> {
     // One pass the compiler vectorises: NaN never wins a comparison, so it is counted apart.
-    let (max, nan) = logits
-        .iter()
-        .fold((f32::NEG_INFINITY, false), |(max, nan), &x| (if x > max { x } else { max }, nan | x.is_nan()));
+    let (max, nan) = logits.iter().fold((f32::NEG_INFINITY, false), |(max, nan), &x| {
+        (if x > max { x } else { max }, nan | x.is_nan())
+    });
     if nan || !max.is_finite() { Err(NotANumber) } else { Ok(max) }
 }
 
@@ -189,13 +190,8 @@ fn truncate_at(candidates: &mut Vec<Candidate>, mass: f64) {
 mod tests {
     use super::*;
 
-    const OFF: Sampling = Sampling {
-        temperature: 1.0,
-        top_p: 1.0,
-        top_k: 0,
-        min_p: 0.0,
-        repetition_penalty: 1.0,
-    };
+    const OFF: Sampling =
+        Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0, repetition_penalty: 1.0 };
 
     fn random_logits(seed: u64, n: usize) -> Vec<f32> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -1,8 +1,8 @@
 //! The loop: take orders, make one pass over the weights, hand out what it gave.
 //!
-//! An attempt is a list of tokens the context has not seen yet (`pending`): first its prompt, then each
-//! token as it is sampled, and the end of the thinking where the engine closes it. A step decodes a
-//! slice of them; when none are left, the logits say what comes next.
+//! An attempt is a list of tokens the context has not seen yet (`pending`): first its prompt, then
+//! each token as it is sampled, and the end of the thinking where the engine closes it. A step
+//! decodes a slice of them; when none are left, the logits say what comes next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,9 @@
-//! From token bytes to pieces of text: whole characters, thinking split from answer, stop strings cut.
+//! From token bytes to pieces of text: whole characters, thinking split from answer, stop strings
+//! cut.
 //!
-//! One `Text` serves one attempt. The three steps are pure and tested by themselves (`utf8`, `think`,
-//! and the stop strings here); the engine's loop only pushes bytes in and sends pieces out.
+//! One `Text` serves one attempt. The three steps are pure and tested by themselves (`utf8`,
+//! `think`, and the stop strings here); the engine's loop only pushes bytes in and sends pieces
+//! out.
 
 use super::think::{Splitter, undecided};
 use super::utf8::Utf8;

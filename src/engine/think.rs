@@ -1,8 +1,8 @@
 //! Splits generated text into thinking and answer at `<think>` and `</think>`.
 //!
 //! Tags may be cut anywhere by piece borders, so text that could be the start of the awaited tag is
-//! held back until it is decided. White space right after a tag (and before the first text) is layout,
-//! not content, and is dropped.
+//! held back until it is decided. White space right after a tag (and before the first text) is
+//! layout, not content, and is dropped.
 
 use crate::words::answer::{Part, Piece};
 

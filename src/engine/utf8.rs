@@ -1,7 +1,7 @@
 //! Joins bytes into text: tokens may end in the middle of a character.
 //!
-//! A character that arrives in halves is held back until it is whole; bytes that can never become one
-//! turn into U+FFFD. What is still half when the text ends is dropped, never shown broken.
+//! A character that arrives in halves is held back until it is whole; bytes that can never become
+//! one turn into U+FFFD. What is still half when the text ends is dropped, never shown broken.
 
 /// Holds the start of an unfinished character, at most 3 bytes.
 #[derive(Debug, Default)]

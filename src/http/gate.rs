@@ -1,6 +1,128 @@
-//! stub
-use std::net::{IpAddr, SocketAddr}; use std::path::Path; use std::sync::Arc; use std::sync::atomic::AtomicBool; use crate::words::error::Error;
-pub struct Gate; pub struct Visitors; pub struct Visitor; pub const VISITOR_HEADER: &str = "X-Solverbox-Visitor";
-impl Gate { pub fn bind(_: SocketAddr, _: &Path) -> Result<(Gate, std::os::unix::net::UnixListener), Error> { todo!() } pub fn address(&self)->SocketAddr{todo!()} pub fn visitors(&self)->Arc<Visitors>{todo!()} pub fn run(self,_:&AtomicBool){} }
-impl Visitors { pub fn find(&self,_:&str)->Option<Arc<Visitor>>{None} pub fn count(&self)->usize{0} }
-impl Visitor { pub fn address(&self)->IpAddr{todo!()} pub fn on_leave(&self, _: impl FnOnce()+Send+'static){} }
+//! The gate: what stands in the open before tiny_http, which cannot.
+//!
+//! tiny_http 0.12 allocates what a `Content-Length` claims, stops accepting at the first error, has
+//! no time-outs and notices a vanished client only when it writes to it. So the gate accepts TCP,
+//! bounds connections, reads one request per connection under limits and deadlines, and relays it
+//! over a private Unix socket to tiny_http, which thereby sees well-formed, complete, polite
+//! requests only. A client that hangs up is reported at once ([`Visitor::on_leave`]).
+//!
+//! `http/server` binds a gate, starts tiny_http on the listener it gets, and calls [`Gate::run`] on
+//! a thread of its own. The gate knows no routes and keeps no connection alive: one request each.
+
+mod accept;
+mod body;
+mod bounds;
+mod connection;
+mod head;
+mod passage;
+mod refusal;
+mod relay;
+mod seats;
+mod turned_away;
+mod visitors;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use visitors::{Visitor, Visitors};
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::words::error::{Error, Kind};
+use bounds::Bounds;
+use passage::Passage;
+use seats::Seats;
+
+/// The request header that carries a visitor's id for [`Visitors::find`]; only the gate sets it.
+pub const VISITOR_HEADER: &str = "X-Solverbox-Visitor";
+
+/// The public listener and everything its connections share.
+pub struct Gate {
+    listener: TcpListener,
+    address: SocketAddr,
+    house: Arc<House>,
+}
+
+/// What every connection thread holds on to; it outlives the gate while one of them runs.
+struct House {
+    bounds: Bounds,
+    passage: Passage,
+    seats: Arc<Seats>,
+    visitors: Arc<Visitors>,
+}
+
+impl Gate {
+    /// Binds the public `address` and a private socket in `private_dir`.
+    ///
+    /// Returns the gate and the listener that tiny_http is to be started on. The socket has no name
+    /// any more when this returns: nothing is left behind however the process ends. Raises the soft
+    /// limit of open files where it must, and admits fewer connections where it cannot.
+    ///
+    /// # Errors
+    /// `bad_request` if the address cannot be listened on, the directory cannot hold a socket, or
+    /// the limit of open files leaves no room; `internal` if `/proc` is not mounted.
+    pub fn bind(address: SocketAddr, private_dir: &Path) -> Result<(Gate, UnixListener), Error> {
+        Gate::bind_within(address, private_dir, Bounds::default())
+    }
+
+    fn bind_within(
+        address: SocketAddr,
+        private_dir: &Path,
+        bounds: Bounds,
+    ) -> Result<(Gate, UnixListener), Error> {
+        let listener = TcpListener::bind(address).map_err(|e| cannot_listen(address, &e))?;
+        // The accept loop polls; a connection that is gone by the time it accepts must not block it.
+        listener.set_nonblocking(true).map_err(|e| cannot_listen(address, &e))?;
+        let address = listener.local_addr().map_err(|e| cannot_listen(address, &e))?;
+        let visitors = Arc::new(Visitors::new()?);
+        let (passage, private) = Passage::open(private_dir)?;
+        let seats = Arc::new(Seats::new(seats::within_descriptors(&bounds)?));
+        let house = Arc::new(House { bounds, passage, seats, visitors });
+        Ok((Gate { listener, address, house }, private))
+    }
+
+    /// Returns the address listened on, with the real port where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the table of clients whose requests tiny_http is working on.
+    pub fn visitors(&self) -> Arc<Visitors> {
+        Arc::clone(&self.house.visitors)
+    }
+
+    /// Accepts connections until `closing` is set, then stops listening and returns.
+    ///
+    /// Blocks; notices `closing` within 200 ms. No accept error ends it. Connections that are open
+    /// then go on by themselves, on their own threads.
+    pub fn run(self, closing: &AtomicBool) {
+        accept::run(&self.listener, &self.house, closing);
+    }
+}
+
+fn cannot_listen(address: SocketAddr, e: &io::Error) -> Error {
+    let remedy = match e.kind() {
+        ErrorKind::AddrInUse => "Stop the other program or choose another port with --listen.",
+        ErrorKind::PermissionDenied => "Choose a port above 1023 with --listen.",
+        ErrorKind::AddrNotAvailable => {
+            "Choose an address of this machine with --listen; 0.0.0.0 means all of them."
+        }
+        _ => "Choose another address with --listen.",
+    };
+    Error::new(Kind::BadRequest, format!("cannot listen on '{address}': {}", cause(e)), remedy)
+}
+
+/// Words an error of the system without the number Rust appends to it.
+fn cause(e: &io::Error) -> String {
+    let text = e.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}

@@ -1,8 +1,8 @@
 //! The HTTP door: a page and an API over the desk.
 //!
-//! `gate` stands in the open and lets checked, bounded requests through to tiny_http on a private socket;
-//! `routes` sends each to its handler; `openai`, `predict` and `page` are the handlers. JSON shapes and
-//! statuses exist only in this room.
+//! `gate` stands in the open and lets checked, bounded requests through to tiny_http on a private
+//! socket; `routes` sends each to its handler; `openai`, `predict` and `page` are the handlers.
+//! JSON shapes and statuses exist only in this room.
 
 mod gate;
 mod openai;
@@ -73,12 +73,8 @@ impl Door {
     pub fn serve(self, desk: Arc<Desk>, modes: Modes) -> Result<Serving, Error> {
         let closing = Arc::new(AtomicBool::new(false));
         let visitors = self.gate.visitors();
-        let app = Arc::new(App {
-            desk,
-            modes,
-            visitors: visitors.clone(),
-            closing: closing.clone(),
-        });
+        let app =
+            Arc::new(App { desk, modes, visitors: visitors.clone(), closing: closing.clone() });
         let (gate, listener, flag) = (self.gate, self.listener, closing.clone());
         start_thread("server", move || take_requests(&listener, &app))?;
         start_thread("gate", move || gate.run(&flag))?;
@@ -155,7 +151,8 @@ fn take_requests_of(server: &tiny_http::Server, app: &Arc<App>) {
         match server.recv() {
             Ok(request) => {
                 let app = app.clone();
-                // Where no thread can be had the request is dropped, which tiny_http answers by 500.
+                // Where no thread can be had the request is dropped, which tiny_http answers by
+                // 500.
                 if let Err(error) = start_thread("request", move || routes::answer(&app, request)) {
                     log::error!("{error}");
                 }

@@ -1,7 +1,7 @@
 //! `GET /v1/models` and `POST /v1/chat/completions`, in OpenAI's shape.
 //!
-//! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line it
-//! carries comments with its place. A client that leaves stops its job.
+//! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line
+//! it carries comments with its place. A client that leaves stops its job.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,8 +1,8 @@
 //! The request of `POST /v1/chat/completions`, read into a question.
 //!
 //! Field names and meanings follow OpenAI's API reference for chat completions; `ignore_eos` is
-//! llama.cpp's, `attempt_of_student` ours. Fields we do not know are ignored; those that would change the
-//! answer and cannot be served are refused by name.
+//! llama.cpp's, `attempt_of_student` ours. Fields we do not know are ignored; those that would
+//! change the answer and cannot be served are refused by name.
 
 use serde_json::{Map, Value};
 
@@ -133,9 +133,15 @@ fn content(value: Option<&Value>, name: &str) -> Result<String, Error> {
         Some(Value::Array(parts)) => {
             let texts = parts.iter().enumerate().map(|(at, part)| {
                 let text = part.get("text").and_then(Value::as_str);
-                text.filter(|_| part.get("type").is_some_and(|kind| kind == "text")).ok_or_else(|| {
-                    bad(&format!("{name}[{at}]"), "only text can be read", "Send text parts alone.")
-                })
+                text.filter(|_| part.get("type").is_some_and(|kind| kind == "text")).ok_or_else(
+                    || {
+                        bad(
+                            &format!("{name}[{at}]"),
+                            "only text can be read",
+                            "Send text parts alone.",
+                        )
+                    },
+                )
             });
             Ok(texts.collect::<Result<Vec<_>, _>>()?.concat())
         }
@@ -157,7 +163,8 @@ fn stops(fields: &Map<String, Value>) -> Result<Vec<String>, Error> {
 
 fn settings(fields: &Map<String, Value>, question: &mut Question) -> Result<(), Error> {
     let float = |name: &str| {
-        let number = |v: &Value| v.as_f64().ok_or_else(|| bad(name, "it is no number", "Send one."));
+        let number =
+            |v: &Value| v.as_f64().ok_or_else(|| bad(name, "it is no number", "Send one."));
         get(fields, name).map(number).transpose().map(|n| n.map(|n| n as f32))
     };
     let sampling = &mut question.sampling;
@@ -217,7 +224,8 @@ mod tests {
 
     #[test]
     fn unknown_models_mean_the_default_mode_and_unknown_modes_are_not_found() {
-        let mode = |model: Value| with(json!({"model": model})).map(|ask| ask.question.mode.name.clone());
+        let mode =
+            |model: Value| with(json!({"model": model})).map(|ask| ask.question.mode.name.clone());
         for model in [json!(null), json!("solverbox"), json!("gpt-4o"), json!("")] {
             assert_eq!(mode(model).unwrap(), "math");
         }
@@ -247,7 +255,9 @@ mod tests {
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "1+1?"},
             {"role": "assistant", "content": "2"},
-            {"role": "user", "content": [{"type": "text", "text": "and "}, {"type": "text", "text": "2+2?"}]},
+            {"role": "user", "content": [
+                {"type": "text", "text": "and "}, {"type": "text", "text": "2+2?"},
+            ]},
         ]);
         let question = with(json!({"messages": messages})).unwrap().question;
         assert_eq!(question.system, "Be brief.");
@@ -263,7 +273,10 @@ mod tests {
             (json!({"messages": ["x"]}), "messages[0].content:"),
             (json!({"messages": [{"role": "tool", "content": "x"}]}), "messages[0].role:"),
             (json!({"messages": [{"role": "assistant", "content": "x"}]}), "messages:"),
-            (json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}), "messages[0].content[0]:"),
+            (
+                json!({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
+                "messages[0].content[0]:",
+            ),
             (json!({"temperature": "hot"}), "temperature:"),
             (json!({"temperature": 99}), "temperature:"),
             (json!({"top_p": 0}), "top_p:"),

@@ -1,5 +1,5 @@
-//! `POST /api/predict`: `{"data": ["question", "mode"?, "student's attempt"?]}` → `{"data": ["answer"],
-//! "duration": seconds}`, the shape Gradio clients speak.
+//! `POST /api/predict`: `{"data": ["question", "mode"?, "student's attempt"?]}` → `{"data":
+//! ["answer"], "duration": seconds}`, the shape Gradio clients speak.
 
 use std::time::Instant;
 

@@ -41,10 +41,12 @@ pub fn body(error: &Error, shape: Shape) -> Value {
             json!({"error": {"kind": error.kind.name(), "message": message, "remedy": remedy}})
         }
         Shape::OpenAi => {
-            let kind = if status(error.kind) < 500 { "invalid_request_error" } else { "server_error" };
+            let kind =
+                if status(error.kind) < 500 { "invalid_request_error" } else { "server_error" };
             let param = param(&message);
             let message = format!("{message}. {remedy}");
-            json!({"error": {"message": message, "type": kind, "param": param, "code": error.kind.name()}})
+            let code = error.kind.name();
+            json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
         }
     }
 }

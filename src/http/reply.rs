@@ -68,7 +68,8 @@ impl Reply {
             ("Content-Security-Policy", CONTENT_POLICY.to_string()),
         ];
         for (name, value) in own.into_iter().chain(self.headers).chain(cors) {
-            // Names are ours; a value that is no header (it never holds a person's text) is left out.
+            // Names are ours; a value that is no header (it never holds a person's text) is left
+            // out.
             if let Ok(header) = Header::from_bytes(name, value) {
                 response.add_header(header);
             }
@@ -107,7 +108,9 @@ mod tests {
 
     #[test]
     fn only_loopback_origins_may_read_replies() {
-        for origin in ["http://localhost", "http://127.0.0.1:8080", "https://[::1]:1", "http://[::1]"] {
+        for origin in
+            ["http://localhost", "http://127.0.0.1:8080", "https://[::1]:1", "http://[::1]"]
+        {
             assert!(is_loopback(origin), "{origin}");
         }
         for origin in [

@@ -80,7 +80,9 @@ fn body(request: &mut Request) -> Result<Vec<u8>, Error> {
 
 fn health(app: &App) -> Reply {
     let (status, state, loaded, total) = match app.desk.health() {
-        Health::Loading { bytes_loaded, bytes_total } => (503, "loading", bytes_loaded, bytes_total),
+        Health::Loading { bytes_loaded, bytes_total } => {
+            (503, "loading", bytes_loaded, bytes_total)
+        }
         Health::Ready { bytes_total } => (200, "ready", bytes_total, bytes_total),
         Health::Broken(_) => (503, "failed", 0, 0),
     };

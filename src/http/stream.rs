@@ -1,7 +1,7 @@
 //! Server-sent events: written one by one, flushed each, ended when the reader is gone.
 //!
-//! The response has no length and ends with the connection, which the gate closes; every event leaves at
-//! once (tiny_http's own `respond` would keep 8 KiB back).
+//! The response has no length and ends with the connection, which the gate closes; every event
+//! leaves at once (tiny_http's own `respond` would keep 8 KiB back).
 
 use std::io::Write;
 

@@ -1,4 +1,5 @@
-//! What a GGUF header says, in the words the plan and `inspect` need; read by gguf-rs after the scan.
+//! What a GGUF header says, in the words the plan and `inspect` need; read by gguf-rs after the
+//! scan.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use gguf_rs::{ByteOrder, GGUFContainer};
 
-use super::scan::{Scan, Tensor};
 use super::bad_model;
+use super::scan::{Scan, Tensor};
 use crate::words::error::Error;
 use crate::words::limits;
 
@@ -83,7 +84,8 @@ pub(super) fn read(path: &Path, scan: Scan) -> Result<Header, Error> {
     let Some(tokens) = tokens.filter(|&tokens| tokens > 0) else {
         return Err(bad_model(path, "tensor 'token_embd.weight' is missing or has no rows"));
     };
-    let Some(model) = text("tokenizer.ggml.model").filter(|m| m != "none" && m != "no_vocab") else {
+    let Some(model) = text("tokenizer.ggml.model").filter(|m| m != "none" && m != "no_vocab")
+    else {
         return Err(bad_model(path, "it has no tokenizer (key 'tokenizer.ggml.model')"));
     };
     let file_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

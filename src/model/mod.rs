@@ -18,8 +18,8 @@ pub use header::Header;
 /// Checks the file's structure and reads its header.
 ///
 /// # Errors
-/// `no_model` where it cannot be opened, `bad_model` naming file, place and remedy where it is not a
-/// whole GGUF file.
+/// `no_model` where it cannot be opened, `bad_model` naming file, place and remedy where it is not
+/// a whole GGUF file.
 pub fn open(path: &Path) -> Result<Header, Error> {
     let scan = scan::scan(path)?;
     header::read(path, scan)

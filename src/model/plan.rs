@@ -1,7 +1,7 @@
 //! Makes the memory plan from a header: what the weights, the KV cache and a pass will hold.
 //!
-//! The context is chosen to fit the memory there is, or a wish that does not fit is refused with the
-//! numbers and what would fit. The estimate of the compute buffers is from above.
+//! The context is chosen to fit the memory there is, or a wish that does not fit is refused with
+//! the numbers and what would fit. The estimate of the compute buffers is from above.
 
 use super::Header;
 use crate::words::error::{Error, Kind};
@@ -26,8 +26,8 @@ const MIB: u64 = 1 << 20;
 /// Plans for `available_bytes` of memory.
 ///
 /// # Errors
-/// `no_memory` with the numbers and a context that fits, if one does; `bad_request` where more context is
-/// wished than the model was trained for.
+/// `no_memory` with the numbers and a context that fits, if one does; `bad_request` where more
+/// context is wished than the model was trained for.
 pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Plan, Error> {
     let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
     if let Some(tokens) = wishes.context_tokens.filter(|&tokens| tokens > trained) {

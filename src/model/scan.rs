@@ -1,16 +1,16 @@
 //! Walks a GGUF header under bounds before anything else parses it.
 //!
-//! Layout: ggml's docs/gguf.md, versions 2 and 3, little-endian. The walk believes no length it has not
-//! compared with a limit and with the file's size, allocates nothing larger than a tensor's name, and
-//! ends by checking that every tensor lies inside the file. What passes is safe to hand to gguf-rs and
-//! llama.cpp as far as structure goes; values are theirs to judge.
+//! Layout: ggml's docs/gguf.md, versions 2 and 3, little-endian. The walk believes no length it
+//! has not compared with a limit and with the file's size, allocates nothing larger than a
+//! tensor's name, and ends by checking that every tensor lies inside the file. What passes is safe
+//! to hand to gguf-rs and llama.cpp as far as structure goes; values are theirs to judge.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use super::types::{self, TensorType};
 use super::bad_model;
+use super::types::{self, TensorType};
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
 
@@ -65,8 +65,8 @@ pub fn scan(path: &Path) -> Result<Scan, Error> {
         Error::new(
             Kind::NoModel,
             format!("cannot open model '{}': {}", path.display(), plain(&error)),
-            "Put a .gguf file there or name another with --model FILE; models/README.md says how to \
-             get one.",
+            "Put a .gguf file there or name another with --model FILE; models/README.md says \
+             how to get one.",
         )
     };
     let file = File::open(path).map_err(cannot_open)?;
@@ -107,7 +107,9 @@ impl Walk {
         match self.u32()? {
             2 | 3 => {}
             version if version.swap_bytes() <= 3 => return wrong("it is a big-endian GGUF file"),
-            version => return wrong(format!("GGUF version {version} is unknown, 2 and 3 are known")),
+            version => {
+                return wrong(format!("GGUF version {version} is unknown, 2 and 3 are known"));
+            }
         }
         let tensors = self.count("tensors", limits::GGUF_TENSORS_MAX)?;
         let keys = self.count("keys", limits::GGUF_KEYS_MAX)?;
@@ -150,7 +152,9 @@ impl Walk {
         let name = self.string()?;
         let dimensions = self.u32()?;
         if !(1..=4).contains(&dimensions) {
-            return wrong(format!("tensor '{name}' has {dimensions} dimensions, 1 to 4 are possible"));
+            return wrong(format!(
+                "tensor '{name}' has {dimensions} dimensions, 1 to 4 are possible"
+            ));
         }
         let mut shape = Vec::new();
         for _ in 0..dimensions {
@@ -159,10 +163,15 @@ impl Walk {
         let id = self.u32()?;
         let offset = self.u64()?;
         let Some(kind) = types::by_id(id) else {
-            return wrong(format!("tensor '{name}' is of type {id}, which no kernel here supports"));
+            return wrong(format!(
+                "tensor '{name}' is of type {id}, which no kernel here supports"
+            ));
         };
         let Some(bytes) = kind.bytes(&shape).filter(|&bytes| bytes > 0) else {
-            return wrong(format!("tensor '{name}' of shape {shape:?} is impossible for {}", kind.name));
+            return wrong(format!(
+                "tensor '{name}' of shape {shape:?} is impossible for {}",
+                kind.name
+            ));
         };
         if offset % alignment != 0 {
             return wrong(format!("tensor '{name}' lies at offset {offset}, off the alignment"));

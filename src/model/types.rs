@@ -1,7 +1,7 @@
 //! Our own table of tensor types: names, block lengths and block sizes, as ggml defines them.
 //!
-//! gguf-rs 0.1.8 miscounts some (BF16, IQ4_NL) and panics on others, so sizes come from here. A test
-//! compares every row with the vendored ggml itself.
+//! gguf-rs 0.1.8 miscounts some (BF16, IQ4_NL) and panics on others, so sizes come from here. A
+//! test compares every row with the vendored ggml itself.
 
 /// One tensor type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub fn by_id(id: u32) -> Option<TensorType> {
 }
 
 impl TensorType {
-    /// Returns the bytes of `shape`, or `None` where the first dimension is no whole number of blocks
-    /// or the size overflows.
+    /// Returns the bytes of `shape`, or `None` where the first dimension is no whole number of
+    /// blocks or the size overflows.
     pub fn bytes(&self, shape: &[u64]) -> Option<u64> {
         let row = *shape.first()?;
         if row % self.block_elements != 0 {

@@ -115,8 +115,7 @@ mod tests {
     #[test]
     fn rates_of_nothing_are_zero() {
         assert_eq!(Figures::default().tokens_per_second(), 0.0);
-        let figures =
-            Figures { completion_tokens: 11, decode_seconds: 2.0, ..Figures::default() };
+        let figures = Figures { completion_tokens: 11, decode_seconds: 2.0, ..Figures::default() };
         assert_eq!(figures.tokens_per_second(), 5.0);
     }
 }

@@ -1,8 +1,8 @@
 //! The one error type everything in the box reports with.
 //!
 //! An error is two sentences for the person present (what failed, what to do now) and a stable kind
-//! that programs can rely on. `main` prints it, `http/` maps its kind to a status; nothing here knows
-//! of exit codes or statuses.
+//! that programs can rely on. `main` prints it, `http/` maps its kind to a status; nothing here
+//! knows of exit codes or statuses.
 
 use std::fmt;
 
@@ -73,7 +73,7 @@ impl Error {
         Error::new(
             Kind::Internal,
             message,
-            "This is a fault in solverbox: start it again, and report the line above if it returns.",
+            "This is a fault in solverbox: start it again, and report this if it returns.",
         )
     }
 }

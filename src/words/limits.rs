@@ -1,7 +1,7 @@
 //! Every bound in the box, with its name and its unit.
 //!
-//! A bound lives here even when only one file uses it, so that one page answers "what is the most …?".
-//! What an owner may change is a flag whose default or ceiling is taken from here.
+//! A bound lives here even when only one file uses it, so that one page answers "what is the most
+//! …?". What an owner may change is a flag whose default or ceiling is taken from here.
 
 use std::time::Duration;
 

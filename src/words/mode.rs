@@ -1,7 +1,8 @@
 //! Modes: named presets of system prompt, sampling and token budget.
 //!
-//! The built-in ones stand in `modes.toml` beside this file; an owner's file extends or changes them.
-//! This file parses and checks them. It does not read files: `config` does, and hands the text over.
+//! The built-in ones stand in `modes.toml` beside this file; an owner's file extends or changes
+//! them. This file parses and checks them. It does not read files: `config` does, and hands the
+//! text over.
 
 use std::sync::Arc;
 
@@ -172,7 +173,8 @@ impl Modes {
 impl Entry {
     fn onto(self, base: Option<&Mode>, file: &str) -> Result<Mode, Error> {
         let place = format!("modes '{file}': mode '{}': ", self.name.escape_debug());
-        let bad = |what: &str, remedy: &str| Err(Error::bad_request(format!("{place}{what}"), remedy));
+        let bad =
+            |what: &str, remedy: &str| Err(Error::bad_request(format!("{place}{what}"), remedy));
         let name_ok = !self.name.is_empty()
             && self.name.len() <= 32
             && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');

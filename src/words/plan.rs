@@ -29,7 +29,8 @@ impl KvType {
 pub enum Load {
     /// Mapped from the file: the page cache holds them once and can give them back.
     Mapped,
-    /// Read into memory of our own, because the kernels repack them: mapped, they would be held twice.
+    /// Read into memory of our own, because the kernels repack them: mapped, they would be held
+    /// twice.
     Copied,
 }
 
@@ -68,7 +69,8 @@ impl Plan {
 /// Returns whether the CPU kernels in this build keep tensors of this type in a repacked copy.
 ///
 /// From `ggml_repack_get_optimal_repack_type` of the vendored ggml 0.26 (ggml-cpu/repack.cpp): with
-/// AVX2, Q4_0, Q4_K, IQ4_NL and MXFP4; the stock aarch64 build is plain armv8-a and repacks nothing.
+/// AVX2, Q4_0, Q4_K, IQ4_NL and MXFP4; the stock aarch64 build is plain armv8-a and repacks
+/// nothing.
 pub fn kernels_repack(type_name: &str) -> bool {
     cfg!(target_arch = "x86_64") && matches!(type_name, "Q4_0" | "Q4_K" | "IQ4_NL" | "MXFP4")
 }

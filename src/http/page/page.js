@@ -1,484 +1,394 @@
-// The page's behaviour: asks one question at a time over the OpenAI-shaped API of the box that served
-// it, and shows thinking and answer as they come. Runs as a module, so nothing leaks into the window.
-// Deliberately not here: Markdown and formulas (text from the model only ever becomes text nodes),
-// history, taking up an answer again after a reload.
+// What the page does: asks one question at a time over the OpenAI-shaped API and shows thinking and
+// answer as they come. A module, so nothing leaks into the window. Deliberately not here: Markdown,
+// formulas (the model's text only ever becomes text nodes), history, going on after a reload.
 
-/** Pause between two looks at a box that is not ready, in milliseconds. */
-const LOOK_EVERY_MS = 1000;
-/** Silence after which the box may be gone, in milliseconds: three missed heartbeats. */
-const SILENCE_MS = 45000;
-/** How far from its end, in pixels, a reader still counts as reading along. */
-const END_SLACK_PX = 40;
-/** Errors that are no pupil's business; the box's log has their details. */
-const FAULTS = ["internal", "no_model", "bad_model"];
-const FAULT_TEXT =
-  "The box has a fault and cannot answer. Please tell the person who looks after it.";
+const SECOND_MS = 1000;
+/** Three heartbeats missed: the box may be gone. */
+const SILENCE_MS = 45 * SECOND_MS;
+/** So near its end a reader counts as reading along. */
+const END_PX = 40;
+/** Text in one block before the next line starts another. */
+const BLOCK_CHARS = 1000;
+const FAULT = "The box has a fault. Please tell the person who looks after it.";
 
-const element = (id) => document.getElementById(id);
-
+/** The page's elements by their id. */
+const page = {};
 let modes = [];
-let boxReady = false;
-let boxWatched = false;
-/** The question being answered; null between questions. */
+let boxState = "";
+/** The question being answered, if one is. */
 let job = null;
 
-// --- What comes over the line ---
+// What comes over the line.
 
-/**
- * Makes a reader of server-sent events. Feed it bytes cut anywhere, even inside a character or
- * between CR and LF; it hands on each event's data and each comment, whole.
- */
+/** Makes a reader of server-sent events: bytes cut anywhere go in, whole events come out. */
 export function eventReader(onData, onComment) {
   const decoder = new TextDecoder();
   let rest = "";
   let data = [];
   return function feed(bytes) {
     rest += decoder.decode(bytes, { stream: true });
-    // A CR that ends the text may be half of a CRLF: it waits for what follows.
+    // A CR at the very end may be half of a CRLF: it waits for what follows.
     const lines = rest.split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop();
     for (const line of lines) {
-      if (line === "") {
-        if (data.length > 0) onData(data.join("\n"));
+      if (line.startsWith("data:")) data.push(line.slice(5).replace(/^ /, ""));
+      if (line.startsWith(":")) onComment(line.slice(1).trim());
+      if (line === "" && data.length > 0) {
+        onData(data.join("\n"));
         data = [];
-      } else if (line.startsWith(":")) {
-        onComment(line.slice(1).trim());
-      } else if (line.startsWith("data:")) {
-        data.push(line.slice(line[5] === " " ? 6 : 5));
       }
     }
   };
 }
 
-/** Returns the content of the last complete \boxed{…}, or "": the same rule as words/answer.rs. */
+/** Returns the content of the last complete \boxed{…}, or "", by the rule of words/answer.rs. */
 export function boxed(text) {
-  const open = "\\boxed{";
-  for (let at = text.lastIndexOf(open); at >= 0; at = text.lastIndexOf(open, at - 1)) {
-    const start = at + open.length;
+  const starts = [...text.matchAll(/\\boxed\{/g)].map((found) => found.index + found[0].length);
+  for (const start of starts.reverse()) {
     for (let i = start, depth = 1; i < text.length; i++) {
       if (text[i] === "\\") i++;
       else if (text[i] === "{") depth++;
       else if (text[i] === "}" && --depth === 0) return text.slice(start, i).trim();
     }
-    // lastIndexOf takes -1 for 0 and would find the same box for ever.
-    if (at === 0) break;
   }
   return "";
 }
 
-/** Adds the words of the next piece to a tally; a word cut in two by the pieces counts once. */
-export function countWords(tally, piece) {
-  if (piece === "") return;
-  const words = piece.match(/\S+/g) ?? [];
-  tally.words += words.length - (tally.open && /^\S/.test(piece) ? 1 : 0);
-  tally.open = /\S$/.test(piece);
-}
+// The box: loading, ready, gone.
 
-/** Returns a number of seconds as a person says it. */
-export function duration(seconds) {
-  const whole = Math.round(seconds);
-  return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}
-
-const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-const secondsSince = (ms) => (performance.now() - ms) / 1000;
-
-// --- The box: loading, ready, gone ---
-
+/** Shows how the box stands, again and again until it is ready. */
 async function watchBox() {
-  if (boxWatched) return;
-  boxWatched = true;
-  while (!(await lookAtBox())) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-  boxWatched = false;
-}
-
-/** Shows how the box stands; returns whether it is ready and nothing is left to watch for. */
-async function lookAtBox() {
   let health = { state: "gone" };
   try {
     health = await (await fetch("/healthz", { cache: "no-store" })).json();
     if (modes.length === 0) await loadModes();
   } catch {
-    // Not reachable, or not our box: both mean waiting.
+    // Not reachable: look again.
   }
-  const wasReady = boxReady;
-  boxReady = health.state === "ready";
-  showBox(health, wasReady);
-  if (job && boxReady !== wasReady) showProgress();
-  return boxReady && modes.length > 0;
+  showBox(health);
+  if (boxState !== "ready" || modes.length === 0) setTimeout(watchBox, SECOND_MS);
 }
 
-function showBox({ state, bytes_loaded: loaded, bytes_total: total }, wasReady) {
+function showBox({ state, bytes_loaded: loaded, bytes_total: total }) {
   const texts = {
     loading: "The model is loading. You can ask already: your question waits in line.",
-    failed: FAULT_TEXT,
+    failed: FAULT,
     gone: "The box does not answer. Trying again …",
-    // Said only to those who saw it loading.
-    ready: wasReady || element("box-state").textContent === "" ? "" : "The model is ready.",
+    // Only to those who saw it otherwise.
+    ready: boxState && "The box is ready.",
   };
-  const text = texts[state] ?? "";
-  const line = element("box-state");
   // A live region is read aloud each time it is set, so only changes are.
-  if (line.textContent !== text) line.textContent = text;
-  element("box").classList.toggle("bad", state === "failed" || state === "gone");
-  element("box-loading").hidden = state !== "loading";
+  if (state !== boxState) page.box.textContent = texts[state] ?? "";
+  page.box.className = state === "failed" || state === "gone" ? "bad" : "";
+  page.loading.hidden = state !== "loading";
   if (state === "loading" && total > 0) {
-    element("box-progress").max = total;
-    element("box-progress").value = loaded;
-    element("box-percent").textContent = `${Math.floor((100 * loaded) / total)} %`;
+    page.progress.value = loaded / total;
+    page.percent.textContent = `${Math.floor((100 * loaded) / total)} %`;
   }
+  boxState = state;
 }
 
-// --- Modes ---
+// Modes.
 
 async function loadModes() {
   const list = await (await fetch("/v1/models")).json();
   modes = list.data.filter((model) => model.id.includes(":"));
-  const wanted = remembered() ?? modes.find((mode) => mode.default)?.id;
-  for (const mode of modes) {
-    const name = mode.id.slice(mode.id.indexOf(":") + 1);
-    const label = name.charAt(0).toUpperCase() + name.slice(1);
-    element("mode").append(new Option(label, mode.id, false, mode.id === wanted));
+  for (const { id } of modes) {
+    page.mode.append(new Option(capital(id.slice(id.indexOf(":") + 1)), id));
   }
-  element("mode-row").hidden = modes.length === 0;
+  const first = modes.find(({ id }) => id === remembered()) ?? modes.find((mode) => mode.default);
+  if (first) page.mode.value = first.id;
   showMode();
 }
 
-const chosenMode = () => modes.find((mode) => mode.id === element("mode").value);
+const chosenMode = () => modes.find((mode) => mode.id === page.mode.value);
 
 function showMode() {
-  element("about").textContent = chosenMode()?.about ?? "";
-  element("attempt-row").hidden = !chosenMode()?.student_attempt;
+  page.about.textContent = chosenMode()?.about ?? "";
+  page.attemptRow.hidden = !chosenMode()?.student_attempt;
 }
 
-// Storage may be switched off on a kiosk; then the mode is simply not remembered.
+// A kiosk may have storage switched off: then the mode is not remembered.
 function remembered() {
   try {
-    const id = localStorage.getItem("mode");
-    return modes.some((mode) => mode.id === id) ? id : null;
-  } catch {
-    return null;
-  }
+    return localStorage.mode;
+  } catch {}
 }
 
 function remember(id) {
   try {
-    localStorage.setItem("mode", id);
-  } catch {
-    // See above.
-  }
+    localStorage.mode = id;
+  } catch {}
 }
 
-// --- Asking ---
+// Asking.
 
-/** Returns the request the form describes, or null after saying what is missing. */
+/** Returns the request the form describes, or nothing after saying what is missing. */
 function readForm() {
-  const request = {
+  const content = page.question.value.trim();
+  const attempt = chosenMode()?.student_attempt ? page.attempt.value.trim() : undefined;
+  if (!content) return missing(page.question, "Type a question first.");
+  if (attempt === "") {
+    return missing(page.attempt, "Write your own attempt first: this mode reads it.");
+  }
+  return {
     model: chosenMode()?.id ?? "solverbox",
-    messages: [{ role: "user", content: element("question").value.trim() }],
+    messages: [{ role: "user", content }],
+    attempt_of_student: attempt,
     stream: true,
     stream_options: { include_usage: true },
   };
-  if (request.messages[0].content === "") return missing("question", "Type a question first.");
-  if (chosenMode()?.student_attempt) {
-    request.attempt_of_student = element("attempt").value.trim();
-    if (request.attempt_of_student === "") {
-      return missing("attempt", "Write down your own attempt first: this mode reads it.");
-    }
-  }
-  return request;
 }
 
 function missing(field, text) {
   say(text, "bad");
-  element(field).focus();
-  return null;
+  field.focus();
 }
 
 async function ask() {
-  if (job) return say("One question at a time: stop this one first.");
+  if (job) return;
   const request = readForm();
   if (!request) return;
-  job = {
-    stopper: new AbortController(),
-    asked: performance.now(),
-    heard: performance.now(),
-    place: null,
-    running: false,
-    thinking: { text: "", gained: "", words: 0, open: false, from: 0, seconds: 0 },
-    answer: { text: "", gained: "" },
-    firstPiece: 0,
-    lastPiece: 0,
-  };
+  const asked = now();
+  const stopper = new AbortController();
+  job = { stopper, asked, heard: asked, thinking: "", words: 0, counted: 0, answer: "" };
   openOutput(request.messages[0].content);
-  const ticking = setInterval(showProgress, 1000);
+  const ticking = setInterval(showProgress, SECOND_MS);
   try {
     const response = await fetch("/v1/chat/completions", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(request),
-      signal: job.stopper.signal,
+      signal: stopper.signal,
     });
     if (response.ok) await readAnswer(response.body.getReader());
-    else job.refusal = await readRefusal(response);
+    else await readRefusal(response);
   } catch {
-    // Stopped or broken; closeJob tells which from what came.
+    // Stopped or broken: endingText tells which from what came.
   }
   clearInterval(ticking);
-  closeJob();
+  closeOutput();
 }
 
+/** Stops the job: the box ends it within one step when the connection goes. */
 function stop() {
   if (!job) return;
   job.stopped = true;
-  // The box stops within one step when the connection goes.
   job.stopper.abort();
 }
 
 async function readAnswer(reader) {
   job.accepted = true;
   const feed = eventReader(takeChunk, takeComment);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    job.heard = performance.now();
-    feed(value);
-    // Once a read, however many events it held: measuring the page for scrolling is dear.
-    showGained();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    job.heard = now();
+    // Scrolls along where the reader does. Measuring is dear: once a read, and nothing folded.
+    const boxes = [document.documentElement];
+    if (page.thinking.open) boxes.push(page.thoughts);
+    const followed = boxes.filter(atEnd);
+    feed(read.value);
     showProgress();
+    for (const box of followed) box.scrollTop = box.scrollHeight;
   }
 }
 
+const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < END_PX;
+
 function takeComment(text) {
-  const place = /^place (\d+)$/.exec(text);
-  if (place) job.place = Number(place[1]);
+  if (text.startsWith("place ")) job.place = Number(text.slice(6));
   if (text === "running") job.running = true;
 }
 
 function takeChunk(data) {
   if (data === "[DONE]") {
-    job.complete = true;
+    job.whole = true;
     return;
   }
-  const chunk = JSON.parse(data);
-  if (chunk.error) job.fault = chunk.error;
-  if (chunk.usage) job.usage = chunk.usage;
-  const choice = chunk.choices?.[0];
-  if (choice?.finish_reason) job.finish = choice.finish_reason;
-  const { reasoning_content: thinking = "", content: answer = "" } = choice?.delta ?? {};
-  if (thinking || answer) {
-    job.running = true;
-    job.lastPiece = performance.now();
-    job.firstPiece ||= job.lastPiece;
-    job.thinking.gained += thinking ?? "";
-    job.answer.gained += answer ?? "";
-  }
+  const { error, usage, choices } = JSON.parse(data);
+  if (error) job.fault = error;
+  if (usage) job.tokens = usage.completion_tokens;
+  const { delta, finish_reason: finish } = choices?.[0] ?? {};
+  if (finish) job.finish = finish;
+  const { reasoning_content: thinking, content: answer } = delta ?? {};
+  if (!thinking && !answer) return;
+  job.lastPiece = now();
+  job.firstPiece ??= job.lastPiece;
+  if (!job.answer) job.thought = job.lastPiece;
+  if (thinking) job.thinking += append(page.thoughts, thinking);
+  if (answer) job.answer += append(page.answer, answer);
 }
 
-/** Returns why the box did not take the question, as a text and the seconds to wait. */
+/** Keeps why the box refused the question, and when to ask again. */
 async function readRefusal(response) {
-  const body = await response.json().catch(() => ({}));
-  const wait = Number(response.headers.get("Retry-After")) || 0;
-  const text = faultText(body.error);
-  return { text: wait ? `${text} Try again in ${duration(wait)}.` : text, wait };
+  const { error } = await response.json().catch(() => ({}));
+  job.refusal = faultText(error);
+  job.again = now() + response.headers.get("Retry-After") * SECOND_MS;
 }
 
-function faultText(error) {
-  if (!error?.message || FAULTS.includes(error.code)) return FAULT_TEXT;
-  const text = error.message.charAt(0).toUpperCase() + error.message.slice(1);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+const faultText = (error) => capital(error?.message || FAULT);
+
+function countDown(refusal, again) {
+  if (job || page.state.textContent !== refusal) return;
+  if (now() >= again) return say("You can ask again now.");
+  page.elapsed.textContent = `again in ${since(now(), again)}`;
+  setTimeout(countDown, SECOND_MS, refusal, again);
 }
 
-// --- Showing ---
+// Showing.
 
-/** Says how things stand, aloud for screen readers, and in the title for those in another tab. */
 function say(text, kind = "") {
-  if (element("state").textContent !== text) element("state").textContent = text;
-  element("state").className = kind;
+  if (page.state.textContent !== text) page.state.textContent = text;
+  page.state.className = kind;
+  page.elapsed.textContent = "";
+  // For those who wait in another tab.
+  document.title = `${text} – solverbox`;
 }
 
 function openOutput(question) {
-  document.body.toggleAttribute("data-busy", true);
-  for (const id of ["boxed", "answer", "ending", "figures", "thinking-text"]) {
-    element(id).replaceChildren();
+  for (const place of [page.boxed, page.answer, page.mark, page.figures, page.thoughts]) {
+    place.textContent = "";
   }
-  element("answer").classList.remove("code");
-  element("answer").setAttribute("aria-busy", "true");
-  element("asked").textContent = question;
-  element("thinking").hidden = true;
-  element("thinking").open = false;
-  element("output").hidden = false;
-  element("stop").hidden = false;
-  // A disabled button loses the focus; those who came by keyboard find it on Stop.
-  if (document.activeElement === element("ask")) element("stop").focus({ preventScroll: true });
-  element("ask").disabled = true;
+  page.asked.textContent = question;
+  page.answer.className = "";
+  page.thinking.open = false;
+  page.output.hidden = false;
+  page.stop.hidden = false;
+  // A disabled button loses the focus.
+  if (document.activeElement === page.ask) page.stop.focus({ preventScroll: true });
+  page.ask.disabled = true;
   showProgress();
-  element("output").scrollIntoView({ block: "nearest" });
+  page.output.scrollIntoView({ block: "nearest" });
 }
 
 /** Says where the question is on its way, and lets the seconds pass. */
 function showProgress() {
-  const silent = performance.now() - job.heard > SILENCE_MS;
-  if (silent) say("Nothing comes from the box any more. It may be gone.", "bad");
-  else say(progressText());
-  element("elapsed").textContent = duration(secondsSince(job.asked));
-  showThinkingSummary();
+  const silent = now() - job.heard > SILENCE_MS;
+  say(silent ? "Nothing comes from the box any more." : progressText(), silent ? "bad" : "");
+  page.elapsed.textContent = since(job.asked);
+  showSummary();
+  // Programs need their columns; until Markdown is shown, the whole answer gets them.
+  if (job.answer.includes("```")) page.answer.className = "code";
 }
 
 function progressText() {
-  if (job.answer.text) return "Answering …";
-  if (job.thinking.text) return "Thinking …";
+  if (job.answer) return "Answering …";
+  if (job.thinking) return "Thinking …";
   if (job.running) return "Reading your question …";
-  if (!boxReady) return "In line until the model is loaded …";
-  if (job.place > 0) {
-    return `In line: ${counted(job.place, "question")} before yours …`;
-  }
+  if (boxState === "loading") return "In line until the model is loaded …";
+  if (job.place > 0) return `In line: ${counted(job.place, "question")} before yours …`;
   return job.place === 0 ? "In line: yours is next …" : "Asking …";
 }
 
-function showThinkingSummary() {
-  const { text, words, from, seconds } = job.thinking;
-  if (text === "") return;
-  const going = !job.answer.text && !job.closed;
-  const passed = duration(going ? secondsSince(from) : seconds);
-  element("thinking-summary").textContent = going
-    ? `Thinking … (${counted(words, "word")}, ${passed})`
-    : `Thinking (${counted(words, "word")}, ${passed})`;
+function showSummary() {
+  page.thinking.hidden = !job.thinking;
+  // Counts on from where it was: a kiosk's page shares its processor with the model.
+  job.words += ` ${job.thinking}`.slice(job.counted).match(/\s\S/g)?.length ?? 0;
+  job.counted = job.thinking.length;
+  const words = counted(job.words, "word");
+  const going = !job.answer && !job.over;
+  const time = since(job.firstPiece, going ? undefined : job.thought);
+  page.summary.textContent = `Thinking${going ? " …" : ""} (${words}, ${time})`;
 }
 
-/** Puts on the page what was gained since the last time; follows it only where the reader does. */
-function showGained() {
-  const page = document.documentElement;
-  const box = element("thinking-text");
-  const followPage = atEnd(page);
-  const followThinking = atEnd(box);
-  const { thinking, answer } = job;
-  if (thinking.gained) {
-    countWords(thinking, thinking.gained);
-    if (!thinking.text) thinking.from = job.firstPiece;
-    if (append(box, thinking)) element("thinking").hidden = false;
-    thinking.seconds = (job.lastPiece - thinking.from) / 1000;
-  }
-  if (answer.gained) {
-    append(element("answer"), answer);
-    // Programs need their columns; until Markdown is shown, the whole answer gets them.
-    if (answer.text.includes("```")) element("answer").classList.add("code");
-  }
-  if (followThinking) box.scrollTop = box.scrollHeight;
-  if (followPage) page.scrollTop = page.scrollHeight;
+/** Adds text to a place and returns it, without white space where it is the first. */
+function append(place, text) {
+  const last = place.lastChild?.firstChild;
+  const piece = last ? text : text.trimStart();
+  // A new block now and then, so that the browser lays out only the last, not 80 KB a token.
+  const cut = last?.length > BLOCK_CHARS ? piece.lastIndexOf("\n") + 1 : 0;
+  last?.appendData(piece.slice(0, cut || undefined));
+  if (!last || cut) place.appendChild(document.createElement("div")).append(piece.slice(cut));
+  return piece;
 }
 
-/** Moves gained text into the place; returns whether any is there. White space never comes first. */
-function append(place, part) {
-  const piece = part.text ? part.gained : part.gained.trimStart();
-  part.gained = "";
-  part.text += piece;
-  // One text node that grows: setting the whole text anew would lose the reader's selection.
-  if (place.firstChild) place.firstChild.appendData(piece);
-  else if (piece) place.append(piece);
-  return part.text !== "";
+const now = () => performance.now();
+const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+const since = (from, until = now()) => duration((until - from) / SECOND_MS);
+
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < END_SLACK_PX;
+// Ending.
 
-// --- Ending ---
-
-/** Returns how the job ended: a line for the state, and a mark under the text where it is not whole. */
-function ending() {
-  if (job.refusal) return { line: job.refusal.text, bad: true };
-  if (job.fault) return { line: faultText(job.fault), mark: "Ended early", bad: true };
-  if (job.complete || job.finish) {
-    if (job.finish === "length") {
-      const line = "Cut off: this is as long as an answer may get.";
-      return { line, mark: "Not finished" };
-    }
-    return { line: job.answer.text ? "Done." : "Done, but the model gave no answer." };
-  }
-  if (job.stopped) return { line: "Stopped.", mark: "Stopped" };
-  if (!job.accepted) {
-    return { line: "The box cannot be reached. Your question is still here: ask again.", bad: true };
-  }
-  const kept = job.answer.text || job.thinking.text ? " What came so far is kept." : "";
-  return { line: `The connection to the box broke.${kept}`, mark: "Connection broken", bad: true };
+function endingText() {
+  if (job.refusal) return job.refusal;
+  if (job.fault) return faultText(job.fault);
+  if (job.finish === "length") return "Cut off: an answer may not get longer than this.";
+  if (job.whole) return job.answer ? "Done." : "The model ended without an answer.";
+  if (job.stopped) return "Stopped.";
+  if (!job.accepted) return "The box cannot be reached. Ask again later.";
+  return "The connection to the box broke. What came so far is kept.";
 }
 
-function closeJob() {
-  job.closed = true;
-  const { line, mark, bad } = ending();
-  const whole = job.complete || job.finish;
-  say(line, bad ? "bad" : "");
-  showThinkingSummary();
-  element("output").hidden = Boolean(job.refusal) || !job.accepted;
-  element("ending").textContent = mark ?? "";
-  const result = whole ? boxed(job.answer.text) : "";
-  element("boxed").textContent = result ? `Answer: ${result}` : "";
-  element("figures").textContent = figures();
-  element("elapsed").textContent = "";
-  element("answer").removeAttribute("aria-busy");
-  document.body.removeAttribute("data-busy");
-  element("ask").disabled = false;
-  // Without scrolling: who stops with the mouse is reading further down.
-  if (document.activeElement === element("stop")) element("ask").focus({ preventScroll: true });
-  element("stop").hidden = true;
-  const wait = job.refusal?.wait;
-  if (wait) setTimeout(() => sayTryAgain(line), wait * 1000);
-  const lost = bad && !job.refusal;
-  // Frees the connection where the stream made no sense; elsewhere it is closed already.
+function closeOutput() {
+  job.over = true;
+  job.whole ||= Boolean(job.finish);
+  const good = job.whole && !job.fault;
+  say(endingText(), good || job.stopped ? "" : "bad");
+  showSummary();
+  page.output.hidden = !job.accepted;
+  const answer = good && boxed(job.answer);
+  page.boxed.textContent = answer ? `Answer: ${answer}` : "";
+  const cut = job.finish === "length" || !good;
+  if (cut) page.mark.textContent = job.stopped ? "Stopped" : "Not finished";
+  page.figures.textContent = figures();
+  page.ask.disabled = false;
+  // Who stops by mouse is reading further down.
+  if (document.activeElement === page.stop) page.ask.focus({ preventScroll: true });
+  page.stop.hidden = true;
+  // After a stream that made no sense the connection is still open.
   job.stopper.abort();
+  const { refusal, again, stopped } = job;
   job = null;
-  if (lost) watchBox();
-}
-
-function sayTryAgain(refusal) {
-  if (!job && element("state").textContent === refusal) say("You can ask again now.");
+  if (refusal && again > now()) countDown(refusal, again);
+  else if (!good && !stopped && boxState === "ready") watchBox();
 }
 
 /** Returns tokens and speed as this page saw them, first piece to last. */
 function figures() {
-  const parts = [];
-  const tokens = job.usage?.completion_tokens;
-  const seconds = (job.lastPiece - job.firstPiece) / 1000;
-  if (tokens) parts.push(counted(tokens, "token"));
   // The first token's time went into reading the question.
-  if (tokens > 1 && seconds > 0.1) parts.push(`${((tokens - 1) / seconds).toFixed(1)} tokens/s`);
-  if (job.accepted) parts.push(`${duration(secondsSince(job.asked))} in all`);
-  return parts.join(" · ");
+  const speed = ((job.tokens - 1) * SECOND_MS) / (job.lastPiece - job.firstPiece);
+  const tokens = job.tokens ? `${counted(job.tokens, "token")} · ` : "";
+  const rate = speed > 0 && speed < Infinity ? `${speed.toFixed(1)} tokens/s · ` : "";
+  return `${tokens}${rate}${since(job.asked)} in all`;
 }
 
-// --- Hands ---
+// Hands.
 
-/** Enter asks, but not while a word is being composed (Chinese, Japanese), nor on a touch keyboard. */
 function takeKey(event) {
+  // An Enter that ends composing a word (Chinese, Japanese) does not ask.
   if (event.key !== "Enter" || event.isComposing || event.shiftKey) return;
+  // A touch keyboard has no Shift+Enter, an attempt many lines: there Enter starts a new one.
   const touch = matchMedia("(hover: none) and (pointer: coarse)").matches;
-  // A written attempt has many lines: there Enter is a new line, and Ctrl+Enter asks.
-  const plain = event.target === element("question") && !touch;
-  if (event.ctrlKey || event.metaKey || plain) {
+  if (event.ctrlKey || event.metaKey || (event.target === page.question && !touch)) {
     event.preventDefault();
     ask();
   }
 }
 
 function start() {
-  element("form").addEventListener("submit", (event) => {
+  for (const element of document.querySelectorAll("[id]")) page[element.id] = element;
+  page.form.addEventListener("submit", (event) => {
     event.preventDefault();
     ask();
   });
-  element("form").addEventListener("keydown", (event) => {
-    if (event.target instanceof HTMLTextAreaElement) takeKey(event);
+  for (const field of [page.question, page.attempt]) field.addEventListener("keydown", takeKey);
+  page.stop.addEventListener("click", stop);
+  page.mode.addEventListener("change", () => {
+    remember(page.mode.value);
+    showMode();
+  });
+  page.thinking.addEventListener("toggle", () => {
+    if (job && !job.answer) page.thoughts.scrollTop = page.thoughts.scrollHeight;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.isComposing) stop();
   });
-  element("stop").addEventListener("click", stop);
-  element("mode").addEventListener("change", () => {
-    remember(element("mode").value);
-    showMode();
-  });
   watchBox();
 }
 
-// The tests import this file where there is no page.
+// Tests import this file where there is no page.
 if (typeof document !== "undefined") start();

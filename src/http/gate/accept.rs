@@ -1,0 +1,106 @@
+//! The accept loop: gives each connection a seat and a thread, or turns it away.
+//!
+//! It must outlive everything: an accept error (descriptors used up, a client gone already) is
+//! logged once per streak and waited out, and nothing in here blocks on a client.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::House;
+use super::bounds::{CLOSING_LOOK, STACK_BYTES};
+use super::connection;
+use super::seats::Seat;
+use super::turned_away::TurnedAway;
+use super::wire;
+use crate::words::limits::ACCEPT_PAUSE;
+
+/// Accepts from `listener` (in non-blocking mode) until `closing`.
+pub fn run(listener: &TcpListener, house: &Arc<House>, closing: &AtomicBool) {
+    let mut door = Door { listener, errors: 0 };
+    let mut turned_away = TurnedAway::new(house.bounds.clone());
+    while !closing.load(Ordering::Relaxed) {
+        let mut fds = vec![PollFd::new(listener, PollFlags::IN)];
+        turned_away.watch(&mut fds);
+        let ready = wire::wait_any(&mut fds, Some(Instant::now() + CLOSING_LOOK));
+        let knocks = !fds[0].revents().is_empty();
+        drop(fds);
+        turned_away.attend();
+        if ready.is_err() {
+            thread::sleep(ACCEPT_PAUSE);
+        }
+        let client = if knocks { door.open() } else { None };
+        if let Some(client) = client.and_then(|(client, address)| seat(client, address, house)) {
+            turned_away.add(client);
+        }
+    }
+}
+
+/// The listener, and how long it has been failing.
+pub(super) struct Door<'a> {
+    pub(super) listener: &'a TcpListener,
+    pub(super) errors: u32,
+}
+
+impl Door<'_> {
+    /// Accepts one connection, if there still is one; pauses after an error.
+    pub(super) fn open(&mut self) -> Option<(TcpStream, IpAddr)> {
+        match self.listener.accept() {
+            Ok((client, address)) => {
+                if self.errors > 0 {
+                    log::info!("gate: accepting again, after {} errors", self.errors);
+                    self.errors = 0;
+                }
+                // One client is one address, whichever of a dual-stack listener's it came to.
+                Some((client, address.ip().to_canonical()))
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock) => None,
+            Err(e) => {
+                if self.errors == 0 {
+                    log::warn!("gate: cannot accept a connection, trying on: {e}");
+                }
+                self.errors = self.errors.saturating_add(1);
+                thread::sleep(ACCEPT_PAUSE);
+                None
+            }
+        }
+    }
+}
+
+/// Serves `client` on a thread of its own; gives it back if there is no seat or no thread.
+fn seat(client: TcpStream, address: IpAddr, house: &Arc<House>) -> Option<TcpStream> {
+    let Some(seat) = house.seats.take(address) else {
+        return Some(client);
+    };
+    // The client follows once the thread is there: with a closure that cannot be run it were lost.
+    let (hand, handed) = mpsc::sync_channel(1);
+    match spawn(handed, address, Arc::clone(house)) {
+        Ok(()) => hand.send((client, seat)).err().map(|unsent| unsent.0.0),
+        Err(e) => {
+            log::warn!("gate: cannot start a thread for a connection: {e}");
+            Some(client)
+        }
+    }
+}
+
+fn spawn(
+    handed: mpsc::Receiver<(TcpStream, Seat)>,
+    address: IpAddr,
+    house: Arc<House>,
+) -> io::Result<()> {
+    let serve = move || {
+        if let Ok((client, seat)) = handed.recv() {
+            // Dropped before the client is closed: who has seen the end of one connection is never
+            // refused the next for its sake.
+            let _seat = seat;
+            connection::serve(&client, address, &house);
+        }
+    };
+    thread::Builder::new().name("gate".into()).stack_size(STACK_BYTES).spawn(serve).map(drop)
+}

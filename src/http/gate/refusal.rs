@@ -1,0 +1,208 @@
+//! Refusals: what the gate answers by itself, and in which shape.
+//!
+//! One table gives each refusal its status, kind and two sentences. Clients of the OpenAI interface
+//! (`/v1/…`) get the error shape their libraries know, everyone else the box's own. A request that
+//! the gate lets through is never refused here, whatever the server thinks of it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::words::error::{Error, Kind};
+use crate::words::limits::HEADERS_MAX;
+
+use super::wire::Gone;
+
+/// Why a request does not get through the gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request breaks the rules of HTTP; says how.
+    Malformed(&'static str),
+    /// A version of HTTP other than 1.0 and 1.1.
+    UnknownVersion,
+    /// An `Expect` other than `100-continue`.
+    UnknownExpectation,
+    /// The request line and headers are longer than this many bytes.
+    HeadTooLong(usize),
+    /// There are more header lines than `HEADERS_MAX`.
+    TooManyHeaders,
+    /// The head was not complete after this time.
+    SlowHead(Duration),
+    /// The body is longer than allowed: its size as far as it is known, and the bound, in bytes.
+    BodyTooLong { bytes: u64, bytes_max: usize },
+    /// A body of unknown length has grown over this many bytes.
+    BodyGrewTooLong(usize),
+    /// The body was not complete after this time.
+    SlowBody(Duration),
+    /// No connection, thread or descriptor is free.
+    Busy,
+    /// The server hung up without a response.
+    Unanswered,
+}
+
+/// Why the gate stops working on a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The client is gone, or there is nothing worth saying to it.
+    Gone,
+    /// The client is to be told why.
+    Refused(Refusal),
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Stop {
+        Stop::Gone
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+impl Refusal {
+    /// Returns the status line's code and reason.
+    fn status(&self) -> (u16, &'static str) {
+        match self {
+            Refusal::Malformed(_) => (400, "Bad Request"),
+            Refusal::SlowHead(_) | Refusal::SlowBody(_) => (408, "Request Timeout"),
+            Refusal::BodyTooLong { .. } | Refusal::BodyGrewTooLong(_) => (413, "Payload Too Large"),
+            Refusal::UnknownExpectation => (417, "Expectation Failed"),
+            Refusal::HeadTooLong(_) | Refusal::TooManyHeaders => {
+                (431, "Request Header Fields Too Large")
+            }
+            Refusal::Unanswered => (500, "Internal Server Error"),
+            Refusal::Busy => (503, "Service Unavailable"),
+            Refusal::UnknownVersion => (505, "HTTP Version Not Supported"),
+        }
+    }
+
+    /// Words the refusal.
+    fn error(&self) -> Error {
+        match self {
+            Refusal::Malformed(how) => Error::bad_request(
+                format!("the request cannot be read: {how}"),
+                "Send a plain HTTP/1.1 request.",
+            ),
+            Refusal::UnknownVersion => Error::bad_request(
+                "the request is in a version of HTTP that is not spoken here",
+                "Use HTTP/1.1 or HTTP/1.0.",
+            ),
+            Refusal::UnknownExpectation => Error::bad_request(
+                "the request expects something other than '100-continue'",
+                "Leave its Expect header out.",
+            ),
+            Refusal::HeadTooLong(most) => Error::new(
+                Kind::TooLong,
+                format!("the request's address and headers have more than {most} bytes"),
+                "Shorten the address or the headers; clearing this site's cookies may help.",
+            ),
+            Refusal::TooManyHeaders => Error::new(
+                Kind::TooLong,
+                format!("the request has more than {HEADERS_MAX} headers"),
+                "Send fewer headers.",
+            ),
+            Refusal::SlowHead(wait) => Error::bad_request(
+                format!("the request did not arrive within {}", seconds(*wait)),
+                "Check the connection and send it again.",
+            ),
+            Refusal::BodyTooLong { bytes, bytes_max } => too_long(format!(
+                "the request body has {bytes} bytes, at most {bytes_max} are allowed"
+            )),
+            Refusal::BodyGrewTooLong(bytes_max) => too_long(format!(
+                "the request body has more than {bytes_max} bytes, at most {bytes_max} are allowed"
+            )),
+            Refusal::SlowBody(wait) => Error::bad_request(
+                format!("the request body did not arrive within {}", seconds(*wait)),
+                "Check the connection and send it again.",
+            ),
+            Refusal::Busy => Error::new(
+                Kind::Busy,
+                "all connections are taken",
+                "Close pages you do not need, or try again in a few seconds.",
+            ),
+            Refusal::Unanswered => Error::new(
+                Kind::Internal,
+                "the server has not answered",
+                "Send the request again; if that does not help, start the box again.",
+            ),
+        }
+    }
+
+    /// Writes the whole response, in the manner the request asks for.
+    pub fn response(&self, manner: Manner) -> Vec<u8> {
+        let (status, reason) = self.status();
+        let body = error_body(&self.error(), status, manner.shape);
+        let retry = match self {
+            Refusal::Busy => "Retry-After: 2\r\n",
+            _ => "",
+        };
+        let mut response = format!(
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nCache-Control: no-store\r\n{retry}Connection: close\r\n\r\n",
+            body.len()
+        );
+        if !manner.bodiless {
+            response.push_str(&body);
+        }
+        response.into_bytes()
+    }
+}
+
+fn too_long(message: String) -> Error {
+    Error::new(Kind::TooLong, message, "Send a shorter question, or split it.")
+}
+
+fn seconds(wait: Duration) -> String {
+    format!("{} seconds", wait.as_secs_f32())
+}
+
+/// The shape of an error's JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"error":{"kind":…,"message":…,"remedy":…}}`
+    Ours,
+    /// What OpenAI's libraries expect: platform.openai.com/docs/guides/error-codes.
+    OpenAi,
+}
+
+/// How a client wants to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    shape: Shape,
+    /// The answer to HEAD has no body.
+    bodiless: bool,
+}
+
+impl Manner {
+    /// Returns the manner for a request with this method and target.
+    pub fn new(method: &str, target: &str) -> Manner {
+        let shape = if target.starts_with("/v1/") { Shape::OpenAi } else { Shape::Ours };
+        Manner { shape, bodiless: method == "HEAD" }
+    }
+
+    /// Guesses the manner from the first bytes of a request, however broken the rest.
+    pub fn of(request: &[u8]) -> Manner {
+        let line = request.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
+        let mut words = line.split(|b| *b == b' ').map(|w| str::from_utf8(w).unwrap_or_default());
+        Manner::new(words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    }
+}
+
+/// Writes an error as JSON.
+fn error_body(error: &Error, status: u16, shape: Shape) -> String {
+    let Error { kind, message, remedy } = error;
+    match shape {
+        Shape::Ours => json!({"error": {
+            "kind": kind.name(), "message": message, "remedy": remedy,
+        }}),
+        Shape::OpenAi => json!({"error": {
+            "message": format!("{message}. {remedy}"),
+            "type": if status < 500 { "invalid_request_error" } else { "server_error" },
+            "param": null,
+            "code": kind.name(),
+        }}),
+    }
+    .to_string()
+}

@@ -1,0 +1,73 @@
+//! Sockets with deadlines: poll(2), and reads and writes that never block.
+//!
+//! Every wait of the gate goes through here, so that none is without an end or deaf to a hang-up.
+//! Sockets stay in blocking mode; each call says for itself that it must not wait.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+
+/// The other end is gone, whether it said goodbye or not; nothing more comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// Waits until one of `fds` has an event or `deadline` passes; returns false for the latter.
+///
+/// # Errors
+/// [`Gone`] if the kernel refuses to wait (no memory), as there is nothing to do but hang up.
+pub fn wait_any(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Gone> {
+    loop {
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        // A wait too long for the kernel's clock type is one without an end.
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(fds, timeout.as_ref()) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(_) => return Err(Gone),
+        }
+    }
+}
+
+/// Waits until `socket` has one of `events` (or an error), or `deadline` passes: then false.
+///
+/// After the deadline it is false even if there are events: dripping bytes do not extend it.
+pub fn wait(socket: &impl AsFd, events: PollFlags, deadline: Instant) -> Result<bool, Gone> {
+    if Instant::now() >= deadline {
+        return Ok(false);
+    }
+    wait_any(&mut [PollFd::new(socket, events)], Some(deadline))
+}
+
+/// Reads what is there into `buffer`; 0 means nothing yet.
+pub fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> Result<usize, Gone> {
+    match rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT) {
+        Ok((_, 0)) => Err(Gone),
+        Ok((_, count)) => Ok(count),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(_) => Err(Gone),
+    }
+}
+
+/// Writes what the kernel takes of `bytes`; 0 means nothing now.
+pub fn send(socket: &impl AsFd, bytes: &[u8]) -> Result<usize, Gone> {
+    match rustix::net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Ok(count) => Ok(count),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(_) => Err(Gone),
+    }
+}
+
+/// Writes all of `bytes` before `deadline`; short messages only, as nothing is read meanwhile.
+pub fn send_all(socket: &impl AsFd, mut bytes: &[u8], deadline: Instant) -> Result<(), Gone> {
+    while !bytes.is_empty() {
+        let count = send(socket, bytes)?;
+        bytes = &bytes[count..];
+        if count == 0 && !wait(socket, PollFlags::OUT, deadline)? {
+            return Err(Gone);
+        }
+    }
+    Ok(())
+}

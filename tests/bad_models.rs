@@ -1,0 +1,204 @@
+//! Model files that cannot be used: each gets one error that names the file and the way out.
+
+use std::path::Path;
+
+use crate::fixture::{Gguf, model, solve_with, solverbox, text};
+use solverbox::model;
+use solverbox::words::error::Kind;
+
+/// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
+fn refused(bytes: &[u8], code: i32, says: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    let output = solve_with(&path, &["2+2?"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains("bad.gguf") && stderr.contains(says), "{stderr}");
+    assert_eq!(stderr.lines().count(), 2, "what failed, then what to do: {stderr}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_missing_model_is_no_model() {
+    let output = solve_with(Path::new("/nowhere/x.gguf"), &["2+2?"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("'/nowhere/x.gguf': No such file") && stderr.contains("--model"));
+}
+
+#[test]
+fn an_empty_file_is_a_bad_model() {
+    refused(b"", 4, "empty");
+}
+
+#[test]
+fn a_file_that_is_no_gguf_is_a_bad_model() {
+    refused(b"PK\x03\x04 this is a zip file, honestly", 4, "not a GGUF file");
+}
+
+#[test]
+fn a_truncated_model_is_found_before_it_is_loaded() {
+    let whole = std::fs::read(model()).unwrap();
+    for bytes in [6, 1 << 10, 1 << 20, whole.len() / 2, whole.len() - 1] {
+        refused(&whole[..bytes], 4, "truncated");
+    }
+}
+
+#[test]
+fn an_architecture_nobody_knows_is_named_with_llama_cpps_own_reason() {
+    refused(&Gguf::unknown_architecture().bytes(), 4, "unknown model architecture: 'quipu'");
+}
+
+#[test]
+fn an_encoder_is_refused_before_it_can_abort() {
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.text("general.architecture", "nomic-bert");
+    refused(&gguf.bytes(), 4, "nomic-bert");
+}
+
+#[test]
+fn a_folder_is_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = solve_with(folder.path(), &["2+2?"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_folder_without_models_says_where_it_looked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        solverbox().args(["solve", "--models"]).arg(folder.path()).arg("2+2?").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains(folder.path().to_str().unwrap()));
+}
+
+#[test]
+fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
+    let big = Gguf::unknown_architecture();
+    let mut gguf = big.without("quipu.context_length");
+    gguf.number("quipu.context_length", 1 << 20);
+    gguf.number("quipu.block_count", 4096);
+    gguf.number("quipu.attention.key_length", 16384);
+    gguf.number("quipu.attention.value_length", 16384);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.gguf");
+    std::fs::write(&path, gguf.bytes()).unwrap();
+    let args = ["--context-tokens", "1048576", "2+2?"];
+    let output = solverbox().args(["solve", "--model"]).arg(&path).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("huge.gguf") && stderr.contains("MiB can be used"), "{stderr}");
+}
+
+/// Every fault the scan knows, in-process: the message says which.
+#[test]
+fn structural_faults_are_named() {
+    let sound = Gguf::unknown_architecture();
+    let with = |change: &dyn Fn(&mut Gguf)| {
+        let mut gguf = sound.clone();
+        change(&mut gguf);
+        gguf.bytes()
+    };
+    let patched = |at: usize, bytes: &[u8]| {
+        let mut whole = sound.bytes();
+        whole[at..at + bytes.len()].copy_from_slice(bytes);
+        whole
+    };
+    let huge = u64::MAX.to_le_bytes();
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (patched(4, &1_u32.to_le_bytes()), "version 1"),
+        (patched(4, &3_u32.to_be_bytes()), "big-endian"),
+        (patched(8, &huge), "tensors: a length of 18446744073709551615"),
+        (patched(8, &0_u64.to_le_bytes()), "no tensors"),
+        (patched(16, &huge), "keys: a length"),
+        (patched(24, &huge), "a string: a length"),
+        (patched(24, &(1_u64 << 19).to_le_bytes()), "truncated"),
+        (with(&|g| g.key("x", 77, vec![])), "value type 77"),
+        (with(&|g| g.key("x", 9, [&9_u32.to_le_bytes()[..], &[1; 8]].concat())), "not believable"),
+        (
+            with(&|g| g.key("x", 9, [&9_u32.to_le_bytes()[..], &[0; 8]].concat())),
+            "arrays of type 9",
+        ),
+        (with(&|g| g.key("general.alignment", 4, vec![7, 0, 0, 0])), "general.alignment: 7"),
+        (with(&|g| g.tensor("t", &[8], 77, 0)), "type 77"),
+        (with(&|g| g.tensor("t", &[8], 40, 0)), "type 40"),
+        (with(&|g| g.tensor("t", &[8], 2, 0)), "impossible for Q4_0"),
+        (with(&|g| g.tensor("t", &[0], 0, 0)), "impossible for F32"),
+        (with(&|g| g.tensor("t", &[], 0, 0)), "0 dimensions"),
+        (with(&|g| g.tensor("t", &[1 << 40, 1 << 40], 0, 0)), "impossible for F32"),
+        (with(&|g| g.tensor("t", &[8], 0, u64::MAX - 31)), "truncated: tensor 't'"),
+        (with(&|g| g.tensor("t", &[8], 0, 5)), "alignment"),
+        (with(&|g| g.data_bytes = 100), "truncated: tensor 'token_embd.weight'"),
+        (with(&|g| g.number("quipu.attention.head_count", 0)), "attention.head_count"),
+        (with(&|g| g.number("quipu.block_count", u32::MAX)), "block_count"),
+        (with(&|g| g.text("tokenizer.ggml.model", "none")), "no tokenizer"),
+        (sound.without("general.architecture").bytes(), "general.architecture"),
+        (sound.without("quipu.embedding_length").bytes(), "quipu.embedding_length"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fault.gguf");
+    for (bytes, says) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let error = model::open(&path).expect_err(says);
+        assert_eq!(error.kind, Kind::BadModel, "{error}");
+        assert!(error.message.contains(says), "{says}: {error}");
+        assert!(error.message.contains("fault.gguf"));
+    }
+}
+
+/// Seeded damage anywhere in a header is an error or a header, never a panic or a huge allocation.
+#[test]
+fn ten_thousand_damaged_headers_never_panic() {
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
+    let sound = Gguf::unknown_architecture().bytes();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.gguf");
+    for _ in 0..10_000 {
+        let mut bytes = sound.clone();
+        for _ in 0..1 + random.next_u32() % 4 {
+            let at = random.next_u32() as usize % 512;
+            bytes[at] = match random.next_u32() % 3 {
+                0 => 0xFF,
+                1 => 0,
+                _ => random.next_u32() as u8,
+            };
+        }
+        if random.next_u32().is_multiple_of(4) {
+            bytes.truncate(random.next_u32() as usize % bytes.len());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let _ = model::open(&path);
+    }
+}
+
+#[test]
+fn our_table_of_tensor_types_is_ggmls_own() {
+    for ours in model::types::TYPES {
+        // SAFETY: these read constant tables, and every id of ours is below GGML_TYPE_COUNT.
+        let (elements, bytes) = unsafe {
+            let id = ours.id as llama_cpp_sys_2::ggml_type;
+            (llama_cpp_sys_2::ggml_blck_size(id), llama_cpp_sys_2::ggml_type_size(id))
+        };
+        assert_eq!(ours.block_elements as i64, elements, "{}", ours.name);
+        assert_eq!(ours.block_bytes as usize, bytes, "{}", ours.name);
+    }
+}
+
+#[test]
+fn inspect_tells_what_is_in_the_file() {
+    let output = solverbox().arg("inspect").arg(model()).output().unwrap();
+    let stdout = text(&output.stdout);
+    for says in [
+        "98362432 bytes",
+        "llama",
+        "30 layers",
+        "Q4_1",
+        "134515008",
+        "49152 tokens",
+        "<|im_start|>",
+    ] {
+        assert!(stdout.contains(says), "{says}: {stdout}");
+    }
+}

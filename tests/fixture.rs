@@ -1,0 +1,319 @@
+//! What the topics share: the binary, the model, a running box, and a GGUF writer for damaged
+//! files.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longest any single wait of the suite may take before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The default model; the suite cannot run without it and says so.
+pub fn model() -> PathBuf {
+    let model = root().join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    assert!(model.is_file(), "the test model is missing: run models/fetch.sh or `make test`");
+    model
+}
+
+/// The binary, deaf to the environment of whoever runs the suite.
+pub fn solverbox() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_solverbox"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SOLVERBOX_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs `solverbox solve` on the test model with one thread (tests run side by side) and a small context.
+pub fn solve(args: &[&str]) -> Output {
+    solve_with(&model(), args).output().expect("solverbox starts")
+}
+
+pub fn solve_with(model: &Path, args: &[&str]) -> Command {
+    let mut command = solverbox();
+    command.arg("solve").arg("--model").arg(model);
+    command.args(["--threads", "1", "--context-tokens", "2048"]).args(args);
+    command
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("the program prints UTF-8")
+}
+
+/// A `solverbox serve` of its own port and folder, killed when dropped.
+pub struct Served {
+    pub address: SocketAddr,
+    pub data: tempfile::TempDir,
+    child: Child,
+}
+
+impl Served {
+    /// Starts on the test model; the door is open, the model may still be loading.
+    pub fn start(args: &[&str]) -> Served {
+        Served::start_with(&model(), args)
+    }
+
+    pub fn start_with(model: &Path, args: &[&str]) -> Served {
+        let data = tempfile::tempdir().expect("a folder");
+        let mut command = solverbox();
+        command.arg("serve").arg("--model").arg(model).arg("--data").arg(data.path());
+        command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let address = loop {
+            let line = lines.next().expect("serve says where it listens").expect("text");
+            let rest = line.split_once("http://").and_then(|(_, rest)| rest.split_once('/'));
+            if let Some(address) = rest.and_then(|(address, _)| address.parse().ok()) {
+                break address;
+            }
+        };
+        // Keeps the pipe from filling up; shown only where a test fails.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
+        Served { address, data, child }
+    }
+
+    /// Starts and waits until the model is loaded.
+    pub fn ready(args: &[&str]) -> Served {
+        let served = Served::start(args);
+        served.wait_ready();
+        served
+    }
+
+    pub fn wait_ready(&self) {
+        wait_until("the model to be loaded", || self.get("/healthz").0 == 200);
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let response = agent().get(self.url(path)).call().expect("an HTTP response");
+        whole(response)
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let response = self.post_raw(path, body);
+        let (status, text) = whole(response);
+        (status, serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
+    }
+
+    pub fn post_raw(&self, path: &str, body: &str) -> ureq::http::Response<ureq::Body> {
+        agent().post(self.url(path)).send(body).expect("an HTTP response")
+    }
+
+    /// Opens a chat stream; dropping it hangs up.
+    pub fn stream(&self, body: &str) -> Stream {
+        let mut socket = self.connect();
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        socket.write_all((head + body).as_bytes()).expect("the request is taken");
+        Stream { reader: BufReader::new(socket) }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address).expect("the door is open");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket
+    }
+
+    /// Sends raw bytes and returns all that comes back.
+    pub fn raw(&self, request: &[u8]) -> String {
+        let mut socket = self.connect();
+        // A refusal may come, and the rest of the request be thrown away, before all is written.
+        let _ = socket.write_all(request);
+        let mut reply = Vec::new();
+        let _ = socket.read_to_end(&mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has ended.
+    pub fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Server-sent events, line by line.
+pub struct Stream {
+    reader: BufReader<TcpStream>,
+}
+
+impl Stream {
+    /// Returns the next line that is not empty, or `None` at the end.
+    pub fn line(&mut self) -> Option<String> {
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).expect("the stream goes on") == 0 {
+                return None;
+            }
+            if !line.trim().is_empty() {
+                return Some(line.trim_end().to_string());
+            }
+        }
+    }
+
+    /// Reads on until a line contains `what`.
+    pub fn wait_for(&mut self, what: &str) -> String {
+        std::iter::from_fn(|| self.line())
+            .find(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("the stream ended before {what:?}"))
+    }
+
+    /// Returns all JSON events from here to the end.
+    pub fn events(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| self.line())
+            .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+            .collect()
+    }
+}
+
+/// Joins one field of the deltas of chat events.
+pub fn joined(events: &[Value], field: &str) -> String {
+    events.iter().filter_map(|e| e["choices"][0]["delta"][field].as_str()).collect()
+}
+
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into()
+}
+
+pub fn whole(mut response: ureq::http::Response<ureq::Body>) -> (u16, String) {
+    let body = response.body_mut().read_to_string().expect("a body of text");
+    (response.status().as_u16(), body)
+}
+
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "waited {PATIENCE:?} for {what}");
+        std::thread::yield_now();
+    }
+}
+
+pub fn send_signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// A copy of the test model whose chat template ends by opening the thinking, as some reasoning
+/// models' do: the one way to make a small chat model think on purpose. Its other bytes are
+/// untouched.
+pub fn thinking_model(folder: &Path) -> PathBuf {
+    let mut bytes = std::fs::read(model()).expect("the test model");
+    let start = position(&bytes[..4 << 20], b"{% for message in messages %}").expect("a template");
+    let length = u64::from_le_bytes(bytes[start - 8..start].try_into().expect("8 bytes"));
+    let end = start + length as usize;
+    let old = String::from_utf8(bytes[start..end].to_vec()).expect("text");
+    let name = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+    let new = old.replace(name, "").replace("assistant\n' }}", "assistant\n<think>' }}");
+    assert!(new.contains("<think>") && new.len() <= old.len() - 4, "the template has changed");
+    let new = format!("{{#{}#}}{new}", "-".repeat(old.len() - new.len() - 4));
+    bytes[start..end].copy_from_slice(new.as_bytes());
+    let path = folder.join("thinking.gguf");
+    std::fs::write(&path, bytes).expect("room for a copy of the model");
+    path
+}
+
+fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Writes small GGUF files, sound or not.
+#[derive(Clone)]
+pub struct Gguf {
+    keys: Vec<(String, Vec<u8>)>,
+    tensors: Vec<Vec<u8>>,
+    pub data_bytes: usize,
+}
+
+impl Gguf {
+    /// A structurally sound file of an architecture nobody knows.
+    pub fn unknown_architecture() -> Gguf {
+        let mut gguf = Gguf { keys: Vec::new(), tensors: Vec::new(), data_bytes: 4096 };
+        gguf.text("general.architecture", "quipu");
+        for (key, value) in [
+            ("context_length", 4096),
+            ("block_count", 1),
+            ("embedding_length", 32),
+            ("attention.head_count", 2),
+        ] {
+            gguf.number(&format!("quipu.{key}"), value);
+        }
+        gguf.text("tokenizer.ggml.model", "gpt2");
+        gguf.tensor("token_embd.weight", &[32, 8], 0, 0);
+        gguf
+    }
+
+    pub fn text(&mut self, key: &str, value: &str) {
+        self.key(key, 8, [&(value.len() as u64).to_le_bytes(), value.as_bytes()].concat());
+    }
+
+    pub fn number(&mut self, key: &str, value: u32) {
+        self.key(key, 4, value.to_le_bytes().to_vec());
+    }
+
+    /// Adds or replaces a key of any type with any bytes.
+    pub fn key(&mut self, key: &str, kind: u32, value: Vec<u8>) {
+        self.keys.retain(|(name, _)| name != key);
+        self.keys.push((key.to_string(), [&kind.to_le_bytes()[..], &value].concat()));
+    }
+
+    pub fn without(&self, key: &str) -> Gguf {
+        let mut gguf = self.clone();
+        gguf.keys.retain(|(name, _)| name != key);
+        gguf
+    }
+
+    pub fn tensor(&mut self, name: &str, shape: &[u64], kind: u32, offset: u64) {
+        let mut bytes = string(name);
+        bytes.extend((shape.len() as u32).to_le_bytes());
+        shape.iter().for_each(|n| bytes.extend(n.to_le_bytes()));
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(offset.to_le_bytes());
+        self.tensors.push(bytes);
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+        bytes.extend((self.tensors.len() as u64).to_le_bytes());
+        bytes.extend((self.keys.len() as u64).to_le_bytes());
+        for (key, value) in &self.keys {
+            bytes.extend(string(key));
+            bytes.extend(value);
+        }
+        bytes.extend(self.tensors.concat());
+        bytes.resize(bytes.len().next_multiple_of(32) + self.data_bytes, 0);
+        bytes
+    }
+}
+
+fn string(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+}

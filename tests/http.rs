@@ -1,0 +1,236 @@
+//! The HTTP door from outside: page, health, predict, limits, bad requests, several clients at
+//! once.
+
+use std::io::Write;
+use std::net::Shutdown;
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Served, agent, joined, send_signal, solverbox, text, wait_until, whole};
+
+fn chat(extra: Value) -> String {
+    let mut body = json!({
+        "model": "solverbox:plain", "temperature": 0, "stream": true,
+        "messages": [{"role": "user", "content": "What is 2+2?"}],
+    });
+    for (name, value) in extra.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body.to_string()
+}
+
+/// A request that would go on for minutes.
+fn endless() -> String {
+    chat(json!({"ignore_eos": true, "max_tokens": 8000}))
+}
+
+#[test]
+fn the_page_and_health_are_served_while_the_model_loads_and_questions_wait() {
+    let served = Served::start(&[]);
+    let mut stream = served.stream(&chat(json!({"max_tokens": 4})));
+    let (mut loading, mut last) = (0, Value::Null);
+    wait_until("the model", || {
+        let (status, body) = served.get("/healthz");
+        let health: Value = serde_json::from_str(&body).unwrap();
+        let expected = if status == 200 { "ready" } else { "loading" };
+        assert_eq!(health["state"], expected);
+        assert!(health["bytes_loaded"].as_u64() <= health["bytes_total"].as_u64());
+        assert!(last["bytes_loaded"].as_u64() <= health["bytes_loaded"].as_u64());
+        loading += u32::from(status == 503);
+        last = health;
+        status == 200
+    });
+    assert!(loading > 0, "the door opens before the model is loaded");
+    assert_eq!(last["bytes_total"], 98_362_432);
+    assert!(!joined(&stream.events(), "content").is_empty());
+}
+
+#[test]
+fn the_page_loads_nothing_foreign_and_is_whole() {
+    let served = Served::ready(&[]);
+    let response = agent().get(served.url("/")).call().unwrap();
+    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_string();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let (status, page) = whole(response);
+    assert_eq!(status, 200);
+    for foreign in ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "@import"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    for file in ["/page.js", "/page.css"] {
+        assert!(page.contains(file));
+        assert_eq!(served.get(file).0, 200);
+    }
+}
+
+#[test]
+fn predict_answers_in_gradios_shape() {
+    let served = Served::start(&[]);
+    let (status, reply) = served.post("/api/predict", r#"{"data": ["What is 2+2?", "plain"]}"#);
+    assert_eq!(status, 200);
+    assert!(!reply["data"][0].as_str().unwrap().is_empty());
+    assert!(reply["duration"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn bad_requests_get_one_clear_error_each() {
+    let served = Served::ready(&[]);
+    let cases: [(&str, &str, u16, &str); 8] = [
+        ("/api/predict", "{", 400, "not JSON"),
+        ("/api/predict", "[1]", 400, "data"),
+        ("/api/predict", r#"{"data": ["q", "chess"]}"#, 404, "chess"),
+        ("/api/predict", r#"{"data": ["  "]}"#, 400, "empty"),
+        ("/v1/chat/completions", "", 400, "not JSON"),
+        ("/v1/chat/completions", "{}", 400, "messages"),
+        (
+            "/v1/chat/completions",
+            r#"{"model":"solverbox:chess","messages":[{"role":"user","content":"q"}]}"#,
+            404,
+            "chess",
+        ),
+        (
+            "/v1/chat/completions",
+            r#"{"messages":[{"role":"user","content":"q"}],"temperature":"x"}"#,
+            400,
+            "temperature",
+        ),
+    ];
+    for (path, body, status, says) in cases {
+        let (got, reply) = served.post(path, body);
+        assert_eq!(got, status, "{body}: {reply}");
+        let error = &reply["error"];
+        assert!(error["message"].as_str().unwrap().contains(says), "{body}: {reply}");
+        let kind = if path.starts_with("/v1") { &error["code"] } else { &error["kind"] };
+        assert_eq!(kind, if status == 404 { "not_found" } else { "bad_request" });
+    }
+    let (status, reply) = served.get("/nothing");
+    assert!(status == 404 && reply.contains("not_found"), "{reply}");
+    assert_eq!(served.get("/api/predict").0, 405);
+}
+
+#[test]
+fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
+    let served = Served::ready(&[]);
+    let body = b"{\"data\": [\"\xFF\xFE\"]}";
+    let head = "POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: ";
+    let head = format!("{head}{}\r\n\r\n", body.len());
+    let reply = served.raw(&[head.as_bytes(), body].concat());
+    assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("not JSON"), "{reply}");
+    let (status, reply) = served.post("/api/predict", &"x".repeat(10_000_000));
+    assert_eq!(status, 413);
+    let message = reply["error"]["message"].as_str().unwrap();
+    assert!(message.contains("10000000") && message.contains("1048576"), "{message}");
+    let huge = b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n";
+    assert!(served.raw(huge).starts_with("HTTP/1.1 413"));
+    assert!(served.raw(b"rubbish\r\n\r\n").starts_with("HTTP/1.1 400"));
+    assert_eq!(served.get("/healthz").0, 200, "and the box goes on");
+}
+
+#[test]
+fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered() {
+    let served = Served::ready(&["--question-tokens-max", "30"]);
+    let mut busy = served.stream(&endless());
+    busy.wait_for("content\":\"");
+    let long = json!([{"role": "user", "content": "seven ".repeat(200)}]);
+    for stream in [false, true] {
+        let body = chat(json!({"messages": long, "stream": stream}));
+        let (status, reply) = served.post("/v1/chat/completions", &body);
+        assert_eq!(status, 413, "{reply}");
+        assert_eq!(reply["error"]["code"], "too_long");
+        assert!(reply["error"]["message"].as_str().unwrap().contains("at most 30 are allowed"));
+    }
+    busy.wait_for("content\":\"");
+}
+
+#[test]
+fn several_are_answered_in_order_and_know_their_place() {
+    let served = Served::ready(&[]);
+    let mut first = served.stream(&endless());
+    first.wait_for("content\":\"");
+    let mut second = served.stream(&chat(json!({"max_tokens": 3})));
+    assert_eq!(second.wait_for(": place"), ": place 1");
+    let mut third = served.stream(&chat(json!({"max_tokens": 3})));
+    assert_eq!(third.wait_for(": place"), ": place 2");
+    drop(first);
+    third.wait_for(": place 1");
+    assert!(!joined(&second.events(), "content").is_empty());
+    assert!(!joined(&third.events(), "content").is_empty());
+}
+
+#[test]
+fn a_full_line_turns_away_with_a_place_and_a_time() {
+    let served = Served::ready(&["--queue-jobs-max", "1"]);
+    let mut running = served.stream(&endless());
+    running.wait_for("content\":\"");
+    let mut waiting = served.stream(&chat(json!({"max_tokens": 3})));
+    waiting.wait_for(": place 1");
+    let response = served.post_raw("/v1/chat/completions", &chat(json!({})));
+    let retry = response.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
+    assert!((1..=600).contains(&retry));
+    let (status, reply) = whole(response);
+    assert_eq!(status, 503);
+    assert!(reply.contains("busy") && reply.contains("number 2"), "{reply}");
+    drop(running);
+    assert!(!joined(&waiting.events(), "content").is_empty());
+}
+
+#[test]
+fn a_client_that_leaves_frees_the_box_within_a_step() {
+    let served = Served::ready(&[]);
+    for hang_up in [Shutdown::Both, Shutdown::Write] {
+        let mut leaving = served.connect();
+        let body = chat(json!({"ignore_eos": true, "max_tokens": 8000, "stream": false}));
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        leaving.write_all(head.as_bytes()).unwrap();
+        let mut next = served.stream(&chat(json!({"max_tokens": 2})));
+        next.wait_for(": place 1");
+        leaving.shutdown(hang_up).unwrap();
+        // The one before would have taken minutes: an answer now means its job was stopped.
+        assert!(!joined(&next.events(), "content").is_empty());
+    }
+}
+
+#[test]
+fn pages_of_this_machine_may_read_replies_and_others_may_not() {
+    let served = Served::ready(&[]);
+    for (origin, allowed) in [
+        ("http://localhost:3000", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://example.org", false),
+        ("null", false),
+    ] {
+        for request in [
+            agent().get(served.url("/healthz")).header("Origin", origin).call().unwrap(),
+            agent().options(served.url("/api/predict")).header("Origin", origin).call().unwrap(),
+        ] {
+            let header = request.headers().get("access-control-allow-origin");
+            assert_eq!(header.map(|h| h.to_str().unwrap()), allowed.then_some(origin));
+        }
+    }
+}
+
+#[test]
+fn an_address_in_use_is_named_with_the_way_out() {
+    let served = Served::ready(&[]);
+    let address = served.address.to_string();
+    let mut second = solverbox();
+    second.args(["serve", "--listen", &address, "--data"]).arg(served.data.path());
+    let output = second.arg("--model").arg(crate::fixture::model()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
+}
+
+#[test]
+fn being_told_to_end_it_ends_its_streams_and_itself() {
+    let served = Served::ready(&[]);
+    let mut stream = served.stream(&endless());
+    stream.wait_for("content\":\"");
+    let folder = served.data.path().to_path_buf();
+    send_signal(served.pid(), "TERM");
+    assert_eq!(stream.wait_for("[DONE]"), "data: [DONE]");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "nothing is left behind");
+    assert_eq!(served.exit_code(), Some(0));
+}

@@ -1,0 +1,126 @@
+//! `/v1` in OpenAI's shape, and the official Python client against it.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Served, joined, root, text};
+
+fn body(extra: Value) -> String {
+    let mut body = json!({
+        "model": "solverbox:plain", "temperature": 0,
+        "messages": [{"role": "user", "content": "What is 2+2?"}],
+    });
+    for (name, value) in extra.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body.to_string()
+}
+
+const CHAT: &str = "/v1/chat/completions";
+
+#[test]
+fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
+    let served = Served::ready(&[]);
+    let (status, reply) = served.post(CHAT, &body(json!({})));
+    assert_eq!(status, 200);
+    assert_eq!(reply["object"], "chat.completion");
+    assert_eq!(reply["model"], "solverbox:plain");
+    let choice = &reply["choices"][0];
+    assert_eq!(
+        (&choice["finish_reason"], &choice["message"]["role"]),
+        (&"stop".into(), &"assistant".into())
+    );
+    let usage = &reply["usage"];
+    let count = |name: &str| usage[name].as_u64().unwrap();
+    assert_eq!(count("total_tokens"), count("prompt_tokens") + count("completion_tokens"));
+
+    let streamed = json!({"stream": true, "stream_options": {"include_usage": true}});
+    let mut stream = served.stream(&body(streamed));
+    let head = stream.line().unwrap();
+    assert_eq!(head, "HTTP/1.1 200 OK");
+    stream.wait_for("Content-Type: text/event-stream");
+    let events = stream.events();
+    assert!(
+        events.iter().all(|e| e["object"] == "chat.completion.chunk" && e["id"] == events[0]["id"])
+    );
+    assert_eq!(joined(&events, "content"), choice["message"]["content"].as_str().unwrap());
+    let last = &events[events.len() - 1];
+    assert_eq!((&last["choices"], &last["usage"]), (&json!([]), usage));
+    assert_eq!(events[events.len() - 2]["choices"][0]["finish_reason"], "stop");
+    assert!(events.len() > 5, "it came in pieces");
+}
+
+#[test]
+fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
+    let served = Served::ready(&[]);
+    let mut stream = served.stream(&body(json!({"stream": true, "max_tokens": 3})));
+    stream.wait_for("\"finish_reason\":\"length\"");
+    assert_eq!(stream.line().as_deref(), Some("data: [DONE]"));
+    assert_eq!(stream.line(), None);
+}
+
+#[test]
+fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
+    let served = Served::ready(&[]);
+    let ask = |extra: Value| served.post(CHAT, &body(extra)).1;
+    let tokens = |reply: &Value| reply["usage"]["completion_tokens"].as_u64().unwrap();
+    let answer =
+        |reply: &Value| reply["choices"][0]["message"]["content"].as_str().unwrap().to_string();
+
+    let short = ask(json!({"max_completion_tokens": 3, "max_tokens": 50}));
+    assert_eq!((tokens(&short), &short["choices"][0]["finish_reason"]), (3, &"length".into()));
+
+    let whole = answer(&ask(json!({})));
+    let word = whole.split(' ').nth(2).unwrap();
+    let stopped = ask(json!({"stop": word}));
+    assert_eq!(answer(&stopped), whole.split(word).next().unwrap().trim());
+    assert_eq!(stopped["choices"][0]["finish_reason"], "stop");
+
+    let endless = ask(json!({"ignore_eos": true, "max_tokens": 60}));
+    assert_eq!(tokens(&endless), 60);
+
+    let seeded =
+        |seed: i64| answer(&ask(json!({"temperature": 1.5, "seed": seed, "max_tokens": 20})));
+    assert_eq!(seeded(-7), seeded(-7));
+    assert_ne!(seeded(-7), seeded(8));
+}
+
+#[test]
+fn a_system_message_of_the_clients_replaces_the_modes() {
+    let served = Served::ready(&[]);
+    let prompt = |messages: Value| {
+        let reply = served.post(CHAT, &body(json!({"messages": messages, "max_tokens": 1}))).1;
+        reply["usage"]["prompt_tokens"].as_u64().unwrap()
+    };
+    let user = json!({"role": "user", "content": "2+2?"});
+    let own = prompt(json!([{"role": "system", "content": "Hi."}, user]));
+    assert!(own < prompt(json!([user])));
+    let turns =
+        json!([user, {"role": "assistant", "content": "4"}, {"role": "user", "content": "Sure?"}]);
+    assert!(prompt(turns) > prompt(json!([user])));
+}
+
+#[test]
+fn the_models_are_the_modes() {
+    let served = Served::ready(&[]);
+    let (status, list) = served.get("/v1/models");
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let ids: Vec<&str> =
+        list["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
+    assert_eq!(status, 200);
+    assert_eq!(ids[..2], ["solverbox", "solverbox:math"]);
+    assert!(ids.contains(&"solverbox:review"));
+}
+
+#[test]
+fn the_official_python_client_works_streaming_and_not() {
+    let python = root().join("target/venv/bin/python");
+    assert!(python.is_file(), "the Python client is missing: run `build/prepare.sh test`");
+    let served = Served::start(&[]);
+    let output = std::process::Command::new(python)
+        .arg(root().join("tests/openai_client.py"))
+        .arg(served.url("/v1"))
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && stdout.ends_with("all good\n"), "{stdout}{stderr}");
+}

@@ -1,0 +1,195 @@
+//! The invariants of ARCHITECTURE.md and the measures of the house style, checked on the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::fixture::root;
+
+/// Lines a file may have before it is two ideas.
+const FILE_LINES_MAX: usize = 600;
+/// Lines a function may have before it is off the screen.
+const FUNCTION_LINES_MAX: usize = 70;
+const LINE_CHARACTERS_MAX: usize = 100;
+
+struct Source {
+    /// Relative to the repository, such as `src/desk/mod.rs`.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        self.name.strip_prefix("src/").and_then(|rest| rest.split('/').next()).unwrap_or("")
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let mut list = Vec::new();
+    collect(&root().join(folder), &mut list);
+    assert!(!list.is_empty(), "{folder} holds sources");
+    list.into_iter()
+        .map(|path| Source {
+            name: path.strip_prefix(root()).unwrap().display().to_string(),
+            text: fs::read_to_string(&path).unwrap(),
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, list: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, list);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            list.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<Source> {
+    let mut list = sources("src");
+    list.extend(sources("tests"));
+    list
+}
+
+/// Asserts that no source but the allowed ones contains a word.
+fn only(word: &str, allowed: &[&str]) {
+    for source in sources("src") {
+        let may = allowed.iter().any(|place| source.name.starts_with(place));
+        assert!(may || !source.text.contains(word), "{} names {word}", source.name);
+    }
+}
+
+#[test]
+fn each_foreign_library_stays_in_its_room() {
+    only("llama_cpp_2", &["src/engine/llama.rs", "src/engine/kernels.rs"]);
+    only("llama_cpp_sys_2", &["src/engine/llama.rs", "src/engine/kernels.rs"]);
+    only("tiny_http", &["src/http/"]);
+    only("httparse", &["src/http/"]);
+    only("gguf_rs", &["src/model/"]);
+    only("minijinja", &["src/engine/prompt.rs"]);
+    only("serialport", &["src/console/port.rs"]);
+    only("signal_hook", &["src/commands/interrupt.rs"]);
+    only("clap", &["src/cli.rs", "src/config.rs"]);
+    // JSON is http's; solve prints one object, and gguf-rs hands its values over as JSON.
+    only("serde_json", &["src/http/", "src/commands/solve.rs", "src/model/header.rs"]);
+}
+
+#[test]
+fn rooms_know_only_the_rooms_to_their_left() {
+    let rooms: [(&str, &[&str]); 6] = [
+        ("words", &["words"]),
+        ("model", &["model", "words"]),
+        ("engine", &["engine", "words"]),
+        ("desk", &["desk", "engine", "words"]),
+        ("http", &["http", "desk", "words"]),
+        ("commands", &["commands", "http", "desk", "model", "words"]),
+    ];
+    for source in sources("src") {
+        let Some((_, allowed)) = rooms.iter().find(|(room, _)| *room == source.room()) else {
+            continue;
+        };
+        for (at, _) in source.text.match_indices("crate::") {
+            let rest = &source.text[at + 7..];
+            let room: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            assert!(allowed.contains(&room.as_str()), "{} knows {room}", source.name);
+        }
+    }
+}
+
+#[test]
+fn only_the_wiring_reads_the_environment_and_prints_errors() {
+    only("env::var", &["src/config.rs"]);
+    only("env::args", &["src/main.rs"]);
+    // Errors are printed by main; solve's figures and serve's address are no errors.
+    only("eprint", &["src/main.rs", "src/commands/solve.rs", "src/commands/serve.rs"]);
+}
+
+#[test]
+fn nothing_reaches_out_to_the_network() {
+    for word in ["TcpStream::connect", "ToSocketAddrs", "UdpSocket", "getaddrinfo"] {
+        for source in sources("src") {
+            let code = source.text.split("#[cfg(test)]").next().unwrap_or("");
+            let is_test = source.name.contains("tests");
+            assert!(is_test || !code.contains(word), "{} names {word}", source.name);
+        }
+    }
+}
+
+#[test]
+fn files_say_what_they_are_and_have_one_idea() {
+    for source in all_sources() {
+        let name = &source.name;
+        assert!(source.text.starts_with("//! "), "{name} opens with prose");
+        let lines = source.text.lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{name} has {lines} lines");
+        for (at, line) in source.text.lines().enumerate() {
+            let wide = line.chars().count();
+            // Tables of test cases are better read in one line each.
+            let table = name.starts_with("tests/") || line.trim_start().starts_with('(');
+            assert!(table || wide <= LINE_CHARACTERS_MAX, "{name}:{} is {wide} wide", at + 1);
+        }
+    }
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    for source in sources("src") {
+        let code = source.text.split("#[cfg(test)]").next().unwrap_or("");
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let starts = ["fn ", "pub fn ", "pub(super) fn ", "unsafe extern \"C\" fn "];
+            if !starts.iter().any(|start| line.trim_start().starts_with(start)) {
+                continue;
+            }
+            let close = format!("{}}}", " ".repeat(indent));
+            let length = lines[at..].iter().position(|l| *l == close).unwrap_or(0) + 1;
+            assert!(length <= FUNCTION_LINES_MAX, "{}:{} has {length} lines", source.name, at + 1);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_skipped_postponed_or_silenced() {
+    // Put together here, so that this file does not find itself.
+    let words = [["#[ign", "ore"], ["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["#[allow", "("]];
+    for source in all_sources() {
+        for word in words.map(|halves| halves.concat()) {
+            assert!(!source.text.contains(&word), "{} contains {word}", source.name);
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_the_one_place_that_needs_it_and_each_carries_its_proof() {
+    only("unsafe", &["src/engine/llama.rs"]);
+    let llama = fs::read_to_string(root().join("src/engine/llama.rs")).unwrap();
+    let blocks = llama.matches("unsafe {").count();
+    assert_eq!(blocks, llama.matches("// SAFETY:").count());
+}
+
+#[test]
+fn the_map_names_every_source_file() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for source in sources("src") {
+        let path = Path::new(&source.name);
+        let file = path.file_name().unwrap().to_str().unwrap();
+        let named = if file == "mod.rs" {
+            path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_string() + "/"
+        } else {
+            file.trim_end_matches(".rs").to_string()
+        };
+        assert!(map.contains(&named), "ARCHITECTURE.md does not name {} ({named})", source.name);
+    }
+}
+
+#[test]
+fn the_crates_the_engine_leans_on_are_pinned_exactly() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for package in ["llama-cpp-2", "llama-cpp-sys-2", "tiny_http", "gguf-rs"] {
+        let line = manifest.lines().find(|l| l.starts_with(&format!("{package} = "))).unwrap();
+        assert!(line.contains("\"="), "{line}");
+    }
+}
