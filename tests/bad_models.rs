@@ -91,6 +91,35 @@ fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
     assert!(stderr.contains("huge.gguf") && stderr.contains("MiB can be used"), "{stderr}");
 }
 
+/// The weights of one normalisation are replaced by NaN: the real engine then computes NaN logits.
+#[test]
+fn values_that_are_not_numbers_end_an_attempt_as_a_bad_model_never_as_text() {
+    let path = model();
+    let mut container = gguf_rs::get_gguf_container(path.to_str().unwrap()).unwrap();
+    let decoded = container.decode().unwrap();
+    let norm = decoded.tensors().iter().find(|t| t.name == "output_norm.weight").unwrap();
+    assert_eq!(norm.kind, 0, "it is in F32");
+    let start = (decoded.data_offset() + norm.offset) as usize;
+    let mut bytes = std::fs::read(&path).unwrap();
+    for value in bytes[start..start + norm.size as usize].chunks_exact_mut(4) {
+        value.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    refused(&bytes, 4, "not numbers");
+}
+
+#[test]
+fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("strange.gguf");
+    std::fs::write(&path, Gguf::unknown_architecture().bytes()).unwrap();
+    let mut command = solverbox();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--model"]).arg(&path);
+    let output = command.arg("--data").arg(folder.path()).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("strange.gguf") && stderr.contains("quipu"), "{stderr}");
+}
+
 /// Every fault the scan knows, in-process: the message says which.
 #[test]
 fn structural_faults_are_named() {

@@ -159,7 +159,8 @@ fn flags_win_over_the_environment_and_that_over_the_settings_file() {
         command.arg("solve").arg("--config").arg(&file).args(args).arg("Count to 100.");
         command.env("SOLVERBOX_MODEL", model()).envs(environment.iter().copied());
         let output = command.output().unwrap();
-        let answer: Value = serde_json::from_slice(&output.stdout).expect(&text(&output.stderr));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         (answer["mode"].clone(), answer["completion_tokens"].clone())
     };
     assert_eq!(ask(&[], &[]), ("plain".into(), 3.into()));
@@ -209,6 +210,21 @@ fn ctrl_c_stops_and_keeps_what_there_is() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     assert!(text(&output.stderr).contains("stopped"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let endless = ["--ignore-eos", "--mode", "plain", "Count for ever."];
+    let mut child = solve_with(&model(), &endless)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 8]).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
 }
 
 #[test]

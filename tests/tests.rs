@@ -1,6 +1,9 @@
 //! The suite's contents page. Every topic drives the real binary with the real engine on a real
 //! model; nothing is mocked. `make test` prepares what it needs.
 
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used)]
+
 mod fixture;
 
 mod bad_models; // damaged, foreign and missing model files: one clear error each

@@ -3,9 +3,8 @@
 //! Goes through the desk like every door. On a terminal the thinking is shown dimmed while it
 //! comes; into a pipe goes the answer alone. The figures go to stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -15,6 +14,7 @@ use crate::desk::{Desk, Ticket};
 use crate::words::answer::{Outcome, Part, boxed};
 use crate::words::error::{Error, Kind};
 use crate::words::job::Question;
+use crate::words::limits;
 
 /// How the answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +41,14 @@ pub fn run(
     let desk = Arc::new(Desk::open(loading.plan()?, 1, |_| {})?);
     let ticket = desk.submit(question)?;
     stop_on_interrupt(&desk, &ticket)?;
-    let whole = match output {
-        Output::Text => follow(&ticket.record)?,
-        Output::Json => ticket.record.wait_ended(),
-    };
+    if output == Output::Text {
+        match follow(&ticket.record) {
+            // `solverbox solve … | head -1` has read enough: nothing is wrong.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            followed => followed.map_err(cannot_write)?,
+        }
+    }
+    let whole = ticket.record.wait_ended();
     if let Outcome::Failed(error) = whole.outcome {
         return Err(error);
     }
@@ -67,26 +71,26 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
     })
 }
 
-/// Prints the answer while it comes.
-fn follow(record: &Record) -> Result<Whole, Error> {
+/// Prints the answer while it comes, to its end.
+fn follow(record: &Record) -> std::io::Result<()> {
     let shows_thinking = std::io::stdout().is_terminal();
     let mut out = std::io::stdout().lock();
     let mut view = record.read(0);
     let mut part = Part::Answer;
     loop {
-        print_pieces(&mut out, &view, &mut part, shows_thinking).map_err(cannot_write)?;
+        print_pieces(&mut out, &view, &mut part, shows_thinking)?;
         if matches!(view.state, State::Ended(..)) {
             break;
         }
-        view = record.wait(view.version, view.offset, Duration::from_secs(3600));
+        view = record.wait(view.version, view.offset, limits::HEARTBEAT);
     }
     if shows_thinking && part == Part::Thinking {
-        out.write_all(b"\x1b[0m").map_err(cannot_write)?;
+        out.write_all(b"\x1b[0m")?;
     }
     if view.offset > 0 {
-        writeln!(out).map_err(cannot_write)?;
+        writeln!(out)?;
     }
-    Ok(record.wait_ended())
+    Ok(())
 }
 
 fn print_pieces(

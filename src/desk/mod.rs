@@ -158,13 +158,11 @@ impl Desk {
         Duration::from_secs_f64(self.lock().job_seconds.clamp(1.0, 600.0))
     }
 
-    /// Ends all jobs as stopped and the engine after its step. Later questions are refused.
+    /// Ends the engine after its step and all jobs with the reason. Later questions are refused.
     pub fn close(&self) {
         let engine = {
             let mut office = self.lock();
-            office.health = Health::Broken(closing());
-            let jobs: Vec<JobId> = office.jobs.keys().copied().collect();
-            jobs.into_iter().for_each(|job| office.end(job, Outcome::Stopped, Figures::default()));
+            office.break_off(&closing());
             office.engine.take()
         };
         // Joins the engine's thread, which may be in the middle of a step: not under the lock.
@@ -200,19 +198,14 @@ fn hear_all(office: &Mutex<Office>, events: &Receiver<Event>, broken: impl FnOnc
             event => lock(office).hear(event),
         }
     }
-    let error = {
+    let error = reason.unwrap_or_else(|| Error::internal("the engine stopped by itself"));
+    {
         let mut office = lock(office);
         if matches!(office.health, Health::Broken(_)) {
             return;
         }
-        let error = reason.unwrap_or_else(|| Error::internal("the engine stopped by itself"));
-        office.health = Health::Broken(error.clone());
-        let jobs: Vec<JobId> = office.jobs.keys().copied().collect();
-        for job in jobs {
-            office.end(job, Outcome::Failed(error.clone()), Figures::default());
-        }
-        error
-    };
+        office.break_off(&error);
+    }
     broken(error);
 }
 
@@ -296,6 +289,15 @@ impl Office {
         }
         job.record.set(State::Ended(outcome, figures));
         self.tell_places();
+    }
+
+    /// Ends every job and refuses further ones, for `error`.
+    fn break_off(&mut self, error: &Error) {
+        self.health = Health::Broken(error.clone());
+        let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
+        for job in jobs {
+            self.end(job, Outcome::Failed(error.clone()), Figures::default());
+        }
     }
 
     fn busy(&self) -> Error {

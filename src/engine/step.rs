@@ -118,7 +118,7 @@ impl<'a> Steps<'a> {
     fn take_token(&mut self) -> Option<Outcome> {
         let attempt = self.live.as_mut()?;
         let Ok(token) = attempt.sampler.draw(self.context.logits()) else {
-            return Some(Outcome::Failed(not_a_number()));
+            return Some(Outcome::Failed(not_a_number(self.plan)));
         };
         attempt.count(1);
         if self.model.is_end(token) {
@@ -244,10 +244,10 @@ fn close_text() -> String {
     format!("\n{}\n\n", think::CLOSE)
 }
 
-fn not_a_number() -> Error {
+fn not_a_number(plan: &Plan) -> Error {
     Error::new(
         Kind::BadModel,
-        "the model computed values that are not numbers",
+        format!("model '{}' computed values that are not numbers", plan.model.display()),
         "The model file is damaged or does not suit these kernels: use another file.",
     )
 }

@@ -77,7 +77,7 @@ impl Gate {
         bounds: Bounds,
     ) -> Result<(Gate, UnixListener), Error> {
         let listener = TcpListener::bind(address).map_err(|e| cannot_listen(address, &e))?;
-        // The accept loop polls; a connection that is gone by the time it accepts must not block it.
+        // The accept loop polls; a connection that is gone when it accepts must not block it.
         listener.set_nonblocking(true).map_err(|e| cannot_listen(address, &e))?;
         let address = listener.local_addr().map_err(|e| cannot_listen(address, &e))?;
         let visitors = Arc::new(Visitors::new()?);

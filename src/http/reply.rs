@@ -60,7 +60,9 @@ impl Reply {
     /// Sends the reply. A client that left is no error: it hears nothing either way.
     pub fn send(self, request: Request) {
         let cors = cors_headers(&request);
-        let mut response = Response::from_data(self.body).with_status_code(self.status);
+        let mut response = Response::from_data(self.body)
+            .with_status_code(self.status)
+            .with_chunked_threshold(usize::MAX);
         let own = [
             ("Content-Type", self.content_type.to_string()),
             ("Cache-Control", "no-store".to_string()),

@@ -20,6 +20,7 @@ pub fn answer(app: &App, mut request: Request) {
         let error = Error::internal("a request came past the gate");
         return Reply::error(&error, Shape::of_path(&path)).send(request);
     };
+    log::debug!("{} {path} from {}", request.method(), visitor.address());
     let allowed = match path.as_str() {
         "/api/predict" | "/v1/chat/completions" => "POST, OPTIONS",
         "/" | "/page.css" | "/page.js" | "/healthz" | "/v1/models" => "GET, HEAD, OPTIONS",
@@ -69,11 +70,11 @@ fn visitor(app: &App, request: &Request) -> Option<Arc<Visitor>> {
     app.visitors.find(header.value.as_str())
 }
 
-/// Reads the body, which the gate has bounded already.
+/// Reads the body, which the gate has bounded already, to its end: tiny_http waits for that.
 fn body(request: &mut Request) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let mut body = Vec::new();
-    let read = request.as_reader().take(limits::BODY_BYTES_MAX as u64).read_to_end(&mut body);
+    let read = request.as_reader().take(limits::BODY_BYTES_MAX as u64 + 1).read_to_end(&mut body);
     read.map_err(|e| Error::internal(format!("cannot read a request's body: {e}")))?;
     Ok(body)
 }

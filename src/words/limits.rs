@@ -106,6 +106,35 @@ pub const LINGER_BYTES_MAX: usize = 32 << 20;
 /// Pause of the accept loop after an accept error, so that it neither dies nor spins.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+// The gate's own plumbing.
+
+/// Longest head of a response of our own server, in bytes; a longer one is a fault.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Bytes a client may send after its request; they are thrown away, more of them end it.
+pub const SURPLUS_BYTES_MAX: usize = 64 << 10;
+/// Longest line of a chunked body (a chunk's size or a trailer), in bytes.
+pub const CHUNK_LINE_BYTES_MAX: usize = 1 << 10;
+/// Bytes the relay holds of a response on its way to the client.
+pub const RELAY_BYTES: usize = 16 << 10;
+/// Bytes the kernel may hold for one client that reads slowly; its own default is 4 MiB.
+pub const SEND_BUFFER_BYTES: usize = 128 << 10;
+/// Most refused connections kept a moment so that they can read why.
+pub const TURNED_AWAY_MAX: usize = 32;
+/// Stack of a connection thread, in bytes.
+pub const STACK_BYTES: usize = 256 << 10;
+/// Descriptors one connection may need: two here, two in tiny_http, two for a file it reads.
+pub const DESCRIPTORS_PER_CONNECTION: u64 = 6;
+/// Descriptors left to the rest of the process: model, journal, terminals, refused connections.
+pub const DESCRIPTORS_RESERVED: u64 = 96;
+/// Silence after which the kernel asks a client's machine whether it is still there.
+pub const PROBE_AFTER: Duration = Duration::from_secs(15);
+/// Time between two such questions.
+pub const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How often the accept loop looks whether it is to end.
+pub const CLOSING_LOOK: Duration = Duration::from_millis(100);
+/// Relayed connections that may wait for tiny_http; more than the gate ever makes at once.
+pub const PASSAGE_BACKLOG: i32 = 1_024;
+
 // Streams.
 
 /// Silence on a stream after which a comment is sent, so that proxies and people know it lives.

@@ -14,12 +14,11 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 
 use super::House;
-use super::bounds::{CLOSING_LOOK, STACK_BYTES};
 use super::connection;
 use super::seats::Seat;
 use super::turned_away::TurnedAway;
 use super::wire;
-use crate::words::limits::ACCEPT_PAUSE;
+use crate::words::limits::{ACCEPT_PAUSE, CLOSING_LOOK, STACK_BYTES};
 
 /// Accepts from `listener` (in non-blocking mode) until `closing`.
 pub fn run(listener: &TcpListener, house: &Arc<House>, closing: &AtomicBool) {

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use rustix::event::PollFlags;
 
-use super::bounds::{Bounds, CHUNK_LINE_BYTES_MAX};
+use super::bounds::Bounds;
 use super::head::{Framing, Head};
 use super::refusal::{Refusal, Stop};
 use super::wire;
-use crate::words::limits::HEADERS_MAX;
+use crate::words::limits::{CHUNK_LINE_BYTES_MAX, HEADERS_MAX};
 
 /// Reads the body that follows `head`, of which `arrived` is here already.
 ///

@@ -11,11 +11,11 @@ use rustix::net::sockopt;
 
 use super::House;
 use super::body;
-use super::bounds::{PROBE_AFTER, PROBE_EVERY, SEND_BUFFER_BYTES};
 use super::head::{self, Head};
 use super::refusal::{Manner, Refusal, Stop};
 use super::relay::{self, Asked, Outcome};
 use super::turned_away::{close_gently, refuse};
+use crate::words::limits::{PROBE_AFTER, PROBE_EVERY, SEND_BUFFER_BYTES};
 
 /// Serves the one request of `client`.
 pub fn serve(client: &TcpStream, address: IpAddr, house: &House) {

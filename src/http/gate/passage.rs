@@ -17,9 +17,7 @@ use rustix::net::{bind, listen, socket_with};
 
 use super::cause;
 use crate::words::error::{Error, Kind};
-
-/// Connections that may wait for tiny_http; more than the gate ever makes at once.
-const BACKLOG: i32 = 1_024;
+use crate::words::limits::PASSAGE_BACKLOG;
 
 /// The way to tiny_http.
 pub struct Passage {
@@ -68,7 +66,7 @@ fn bind_unnamed(dir: &Path) -> io::Result<(Passage, UnixListener)> {
     unlinkat(&dir, &name, AtFlags::empty())?;
     let passage = Passage { socket: held? };
     // Listens only now that the name is gone: nobody else can have connected.
-    listen(&socket, BACKLOG)?;
+    listen(&socket, PASSAGE_BACKLOG)?;
     let listener = UnixListener::from(socket);
     passage.try_out(&listener)?;
     Ok((passage, listener))

@@ -6,12 +6,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
+use super::wire::Gone;
+use crate::http::refuse::{self, Shape};
 use crate::words::error::{Error, Kind};
 use crate::words::limits::HEADERS_MAX;
-
-use super::wire::Gone;
 
 /// Why a request does not get through the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +131,7 @@ impl Refusal {
     /// Writes the whole response, in the manner the request asks for.
     pub fn response(&self, manner: Manner) -> Vec<u8> {
         let (status, reason) = self.status();
-        let body = error_body(&self.error(), status, manner.shape);
+        let body = refuse::body(&self.error(), manner.shape).to_string();
         let retry = match self {
             Refusal::Busy => "Retry-After: 2\r\n",
             _ => "",
@@ -158,15 +156,6 @@ fn seconds(wait: Duration) -> String {
     format!("{} seconds", wait.as_secs_f32())
 }
 
-/// The shape of an error's JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// `{"error":{"kind":…,"message":…,"remedy":…}}`
-    Ours,
-    /// What OpenAI's libraries expect: platform.openai.com/docs/guides/error-codes.
-    OpenAi,
-}
-
 /// How a client wants to be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
@@ -178,8 +167,7 @@ pub struct Manner {
 impl Manner {
     /// Returns the manner for a request with this method and target.
     pub fn new(method: &str, target: &str) -> Manner {
-        let shape = if target.starts_with("/v1/") { Shape::OpenAi } else { Shape::Ours };
-        Manner { shape, bodiless: method == "HEAD" }
+        Manner { shape: Shape::of_path(target), bodiless: method == "HEAD" }
     }
 
     /// Guesses the manner from the first bytes of a request, however broken the rest.
@@ -188,21 +176,4 @@ impl Manner {
         let mut words = line.split(|b| *b == b' ').map(|w| str::from_utf8(w).unwrap_or_default());
         Manner::new(words.next().unwrap_or_default(), words.next().unwrap_or_default())
     }
-}
-
-/// Writes an error as JSON.
-fn error_body(error: &Error, status: u16, shape: Shape) -> String {
-    let Error { kind, message, remedy } = error;
-    match shape {
-        Shape::Ours => json!({"error": {
-            "kind": kind.name(), "message": message, "remedy": remedy,
-        }}),
-        Shape::OpenAi => json!({"error": {
-            "message": format!("{message}. {remedy}"),
-            "type": if status < 500 { "invalid_request_error" } else { "server_error" },
-            "param": null,
-            "code": kind.name(),
-        }}),
-    }
-    .to_string()
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::bounds::{RELAY_BYTES, RESPONSE_HEAD_BYTES_MAX, SURPLUS_BYTES_MAX};
 use super::wire::{self, Gone};
+use crate::words::limits::{RELAY_BYTES, RESPONSE_HEAD_BYTES_MAX, SURPLUS_BYTES_MAX};
 
 /// How a relayed request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

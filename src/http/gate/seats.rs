@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::bounds::{Bounds, DESCRIPTORS_PER_CONNECTION, DESCRIPTORS_RESERVED};
+use super::bounds::Bounds;
 use crate::words::error::Error;
+use crate::words::limits::{DESCRIPTORS_PER_CONNECTION, DESCRIPTORS_RESERVED};
 
 /// The seats of one gate.
 pub struct Seats {

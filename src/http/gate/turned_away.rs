@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::bounds::{Bounds, TURNED_AWAY_MAX};
+use super::bounds::Bounds;
 use super::refusal::{Manner, Refusal};
 use super::wire::{self, Gone};
+use crate::words::limits::TURNED_AWAY_MAX;
 
 /// Refuses `client` and closes it gently; takes `linger_wait` at most.
 pub fn refuse(client: &TcpStream, refusal: &Refusal, manner: Manner, bounds: &Bounds) {

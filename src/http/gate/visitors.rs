@@ -1,7 +1,7 @@
 //! Visitors: the clients whose requests are being answered, and what happens when they leave.
 //!
 //! The gate enters a visitor before it hands the request to tiny_http and tells the server by a
-//! header which one it is. Whoever works for a visitor asks [`Visitor::has_left`] or leaves word
+//! header which one it is. Whoever works for a visitor leaves word
 //! with [`Visitor::on_leave`]. An id is of use only on the gate's private socket.
 
 use std::collections::HashMap;
@@ -84,16 +84,17 @@ impl Visitor {
     ///
     /// Closing only the sending half counts: a client that will say nothing more cannot be told
     /// from one that is gone.
+    #[cfg(test)]
     pub fn has_left(&self) -> bool {
         matches!(*locked(&self.state), State::Left)
     }
 
     /// Runs `act` once, when the visitor leaves; at once if it has left already.
     ///
-    /// `act` runs on the gate's thread for this visitor, within milliseconds of the hang-up: it must
-    /// not block. It is dropped unrun when the response ends first. A client that closes as soon as
-    /// it has read the end of a stream without a length may still count as leaving: `act` must do no
-    /// harm then.
+    /// `act` runs on the gate's thread for this visitor, within milliseconds of the hang-up: it
+    /// must not block. It is dropped unrun when the response ends first. A client that closes as
+    /// soon as it has read the end of a stream without a length may still count as leaving: `act`
+    /// must do no harm then.
     pub fn on_leave(&self, act: impl FnOnce() + Send + 'static) {
         let mut state = locked(&self.state);
         match &mut *state {
@@ -106,7 +107,8 @@ impl Visitor {
         }
     }
 
-    /// Moves on from being here to `end`; returns what was to be run, for the caller to run or drop.
+    /// Moves on from being here to `end`; returns what was left to run, for the caller to run or
+    /// drop.
     fn end(&self, end: State) -> Vec<Act> {
         let mut state = locked(&self.state);
         match &mut *state {
@@ -133,7 +135,8 @@ impl Visit {
         &self.id
     }
 
-    /// Ends the stay of a visitor that got its whole response: what waits for it to leave is dropped.
+    /// Ends the stay of a visitor that got its whole response; what waits for it to leave is
+    /// dropped.
     pub fn served(self) {
         drop(self.visitor.end(State::Served));
     }

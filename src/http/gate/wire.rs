@@ -71,3 +71,30 @@ pub fn send_all(socket: &impl AsFd, mut bytes: &[u8], deadline: Instant) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_there_do_not_extend_a_deadline() {
+        let (mut near, far) = UnixStream::pair().expect("sockets");
+        near.write_all(b"x").expect("sent");
+        let later = Instant::now() + Duration::from_secs(20);
+        assert_eq!(wait(&far, PollFlags::IN, later), Ok(true));
+        assert_eq!(wait(&far, PollFlags::IN, Instant::now()), Ok(false));
+    }
+
+    #[test]
+    fn a_closed_end_is_gone_and_a_silent_one_is_not() {
+        let (near, far) = UnixStream::pair().expect("sockets");
+        assert_eq!(receive(&far, &mut [0; 8]), Ok(0));
+        drop(near);
+        assert_eq!(receive(&far, &mut [0; 8]), Err(Gone));
+        assert_eq!(send(&far, b"x"), Err(Gone));
+    }
+}
