@@ -62,7 +62,8 @@ fn reference(backend: &LlamaBackend, model: &LlamaModel, system: &str, question:
 
 #[test]
 fn greedy_answers_equal_llama_cpps_own_loop() {
-    let backend = LlamaBackend::init().unwrap();
+    let mut backend = LlamaBackend::init().unwrap();
+    backend.void_logs();
     let loaded =
         LlamaModel::load_from_file(&backend, model(), &LlamaModelParams::default()).unwrap();
     let system = Modes::built_in().find("plain").unwrap().system.clone();

@@ -179,16 +179,21 @@ fn a_client_that_leaves_frees_the_box_within_a_step() {
     for hang_up in [Shutdown::Both, Shutdown::Write] {
         let mut leaving = served.connect();
         let body = chat(json!({"ignore_eos": true, "max_tokens": 8000, "stream": false}));
-        let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        leaving.write_all(head.as_bytes()).unwrap();
-        let mut next = served.stream(&chat(json!({"max_tokens": 2})));
-        next.wait_for(": place 1");
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: ";
+        leaving.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+        // A short question that has to wait shows that the long one is being answered.
+        let mut waiting = None;
+        wait_until("a question to wait", || {
+            let mut next = served.stream(&chat(json!({"max_tokens": 2})));
+            let mut told = std::iter::from_fn(|| next.line());
+            let told = told.find(|line| line == ": place 1" || line == ": running");
+            let waits = told.as_deref() == Some(": place 1");
+            waiting = waits.then_some(next);
+            waits
+        });
         leaving.shutdown(hang_up).unwrap();
         // The one before would have taken minutes: an answer now means its job was stopped.
-        assert!(!joined(&next.events(), "content").is_empty());
+        assert!(!joined(&waiting.unwrap().events(), "content").is_empty());
     }
 }
 

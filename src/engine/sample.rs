@@ -1,9 +1,9 @@
 //! Draws the next token from a row of logits, as the mode says.
 //!
-//! Order: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one draw. This
-//! is the order of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's own chain
-//! applies temperature last, which is another distribution wherever temperature is not 1. Exactly one
-//! random number is used for each token drawn, so that a seed with a count of tokens names a state.
+//! Order: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one draw.
+//! This is the order of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's
+//! own chain applies temperature last, another distribution wherever temperature is not 1. Exactly
+//! one random number is used for each token drawn: a seed with a count of tokens names a state.
 //!
 //! The whole vocabulary is never sorted: the few tokens above a threshold are, and the threshold is
 //! lowered until the wanted set is certain to be complete.
