@@ -40,7 +40,7 @@ chmod +x "$LLAMA_BENCH"
 export LLAMA_BENCH
 
 exec python3 - <<'PYTHON'
-import json, os, platform, statistics, subprocess
+import json, os, platform, resource, statistics, subprocess, sys, time
 
 env = os.environ
 pairs, threads, model = int(env["PAIRS"]), env["THREADS"], env["MODEL"]
@@ -71,13 +71,29 @@ def peer(depth):
     return rows[0]["avg_ts"]
 
 
-load = os.getloadavg()[0]
+def cpu_seconds():
+    """Returns the seconds all cores have worked since start-up, and those of them this script's runs took."""
+    with open("/proc/stat") as f:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
+    mine = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ticks = user + nice + system + irq + softirq + steal
+    return ticks / os.sysconf("SC_CLK_TCK"), mine.ru_utime + mine.ru_stime
+
+
 depth = ours()[1]  # warms the page cache as well
+began, (all_before, mine_before) = time.monotonic(), cpu_seconds()
 speeds = {"ours": [], "peer": [], "deep": []}
 for pair in range(pairs):
     turns = [("ours", lambda: ours()[0]), ("peer", lambda: peer(0)), ("deep", lambda: peer(depth))]
     for name, turn in turns[:: 1 if pair % 2 == 0 else -1]:
         speeds[name].append(turn())
+
+all_after, mine_after = cpu_seconds()
+others = (all_after - all_before) - (mine_after - mine_before)
+others_percent = 100 * max(0, others) / ((time.monotonic() - began) * os.cpu_count())
+if others_percent > 5:
+    print("solverbox: bench.sh: other programs were busy, so these figures mean little\n"
+          "Run it again on a quiet machine.", file=sys.stderr)
 
 names = {
     "ours": f"solverbox solve, {tokens} tokens after a prompt of {depth}",
@@ -88,7 +104,7 @@ with open("/proc/cpuinfo") as f:
     lines = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
 cpu = lines[0] if lines else platform.machine()
 print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {pairs} runs of each in turn; "
-      f"peer built with `{env['PEER_FLAGS']}`; load of the machine before the first run {load:.1f}.\n")
+      f"peer built with `{env['PEER_FLAGS']}`; other programs took {others_percent:.0f} % of the CPU meanwhile.\n")
 print("| what | tokens/s, median | lowest | highest | solverbox / this, median of the pairs | lowest | highest |")
 print("|---|---:|---:|---:|---:|---:|---:|")
 for name, values in speeds.items():

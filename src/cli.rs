@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::words::limits;
@@ -118,10 +118,10 @@ pub struct Solve {
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_STUDENT_ATTEMPT")]
     pub student_attempt: Option<PathBuf>,
     /// Go on to the end of the budget whatever the model says (for measurements)
-    #[arg(long, env = "SOLVERBOX_IGNORE_EOS")]
+    #[arg(long, env = "SOLVERBOX_IGNORE_EOS", value_parser = BoolishValueParser::new())]
     pub ignore_eos: bool,
     /// Print one JSON object instead of text
-    #[arg(long, env = "SOLVERBOX_JSON")]
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
     /// The question, or - to read it from standard input
     pub question: String,
@@ -169,7 +169,7 @@ fn temperature(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Addresses are numeric: a static binary must not ask the system's resolver (invariant 6).
+/// Addresses are numeric: a static binary must not ask the system's resolver.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     numeric.as_deref().unwrap_or(text).parse().map_err(|_| {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, ModesFlags};
@@ -23,12 +23,35 @@ use crate::words::mode::Modes;
 /// # Errors
 /// `bad_request` naming the flag or key, the value and the bound; `not_found` for a settings file.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, Error> {
-    let mut command = Cli::command();
+    let mut command = without_empty_twins(Cli::command());
+    let mut settings = None;
     if let Some(file) = settings_file(&args) {
-        command = with_settings(command, &read_settings(&file, "--config")?, &file)?;
+        let read = Settings { text: read_settings(&file, "--config")?, file };
+        command = with_settings(command, &read)?;
+        settings = Some(read);
     }
-    let matches = command.try_get_matches_from(args).map_err(usage_error)?;
-    Cli::from_arg_matches(&matches).map_err(usage_error)
+    let blame = |error| usage_error(error, &args, settings.as_ref());
+    let matches = command.try_get_matches_from(&args).map_err(blame)?;
+    Cli::from_arg_matches(&matches).map_err(blame)
+}
+
+/// A settings file and what it says.
+struct Settings {
+    file: PathBuf,
+    text: String,
+}
+
+/// Forgets environment twins that are set to nothing, as unit files and shells leave them.
+fn without_empty_twins(mut command: Command) -> Command {
+    let empty: Vec<_> = command
+        .get_arguments()
+        .filter(|arg| arg.get_env().and_then(std::env::var_os).is_some_and(|v| v.is_empty()))
+        .map(|arg| arg.get_id().clone())
+        .collect();
+    for id in empty {
+        command = command.mut_arg(id, |arg| arg.env(None::<&str>));
+    }
+    command.mut_subcommands(without_empty_twins)
 }
 
 /// Finds the settings file before everything else is parsed, because it changes the defaults.
@@ -62,12 +85,13 @@ fn read_settings(file: &Path, flag: &str) -> Result<String, Error> {
 }
 
 /// Makes the file's values the defaults of the flags they name.
-fn with_settings(mut command: Command, text: &str, file: &Path) -> Result<Command, Error> {
+fn with_settings(mut command: Command, settings: &Settings) -> Result<Command, Error> {
     let bad = |cause: String| {
-        let what = format!("settings '{}': {cause}", file.display());
+        let what = format!("settings '{}': {cause}", settings.file.display());
         Error::bad_request(what, "Mend that line; `solverbox COMMAND --help` lists the flags.")
     };
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+    let table: toml::Table =
+        settings.text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
     let known = flags(&command);
     for (key, value) in table {
         if !known.contains(&key) || key == "config" {
@@ -103,15 +127,40 @@ fn with_default(mut command: Command, flag: &str, value: &str) -> Command {
 }
 
 /// Turns clap's message into ours; prints help and version as clap made them.
-fn usage_error(error: clap::Error) -> Error {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+fn usage_error(error: clap::Error, args: &[OsString], settings: Option<&Settings>) -> Error {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    let asked = [DisplayHelp, DisplayVersion, DisplayHelpOnMissingArgumentOrSubcommand];
+    if asked.contains(&error.kind()) {
         error.exit();
     }
     let text = error.render().to_string();
-    // clap's first paragraph says what is wrong; usage and hints follow.
+    // clap's first paragraph says what is wrong; tips, usage and hints follow.
     let what = text.split("\n\n").next().unwrap_or(&text);
     let what: Vec<&str> = what.trim_start_matches("error: ").lines().map(str::trim).collect();
-    Error::bad_request(what.join(" "), "`solverbox --help` shows what can be typed.")
+    let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let remedy = tips.map(|tip| format!("Perhaps {tip}. ")).collect::<String>()
+        + "`solverbox --help` shows what can be typed.";
+    let place = origin(&error, args, settings).unwrap_or_default();
+    Error::bad_request(format!("{place}{}", what.join(" ")), remedy)
+}
+
+/// Says where a bad value came from if it was not typed: the environment or the settings file.
+fn origin(error: &clap::Error, args: &[OsString], settings: Option<&Settings>) -> Option<String> {
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return None };
+    let flag = arg.split([' ', '=']).next()?;
+    let name = flag.strip_prefix("--")?;
+    let typed = |arg: &OsString| {
+        let arg = arg.to_string_lossy();
+        arg == flag || arg.starts_with(&format!("{flag}="))
+    };
+    if args.iter().any(typed) {
+        return None;
+    }
+    let twin = format!("SOLVERBOX_{}", name.replace('-', "_").to_uppercase());
+    if std::env::var_os(&twin).is_some_and(|value| !value.is_empty()) {
+        return Some(format!("{twin}: "));
+    }
+    settings.map(|settings| format!("settings '{}': ", settings.file.display()))
 }
 
 /// Returns the built-in modes with the owner's.
@@ -133,7 +182,7 @@ pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
 pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, Error> {
     let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     flag.map(Path::to_path_buf)
-        .or_else(|| from("STATE_DIRECTORY"))
+        .or_else(|| from("STATE_DIRECTORY").map(first_of))
         .or_else(|| from("XDG_DATA_HOME").map(|dir| dir.join("solverbox")))
         .or_else(|| from("HOME").map(|dir| dir.join(".local/share/solverbox")))
         .ok_or_else(|| {
@@ -141,15 +190,28 @@ pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, Error> {
         })
 }
 
+/// systemd separates several state directories by colons; the first is ours.
+fn first_of(folders: PathBuf) -> PathBuf {
+    let text = folders.to_string_lossy();
+    text.split(':').next().map(PathBuf::from).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::Command as Typed;
 
-    fn parse_with(settings: &str, args: &[&str]) -> Result<Cli, Error> {
-        let command = with_settings(Cli::command(), settings, Path::new("s.toml"))?;
-        let matches = command.try_get_matches_from(args).map_err(usage_error)?;
-        Cli::from_arg_matches(&matches).map_err(usage_error)
+    fn settings(text: &str) -> Settings {
+        Settings { file: "s.toml".into(), text: text.into() }
+    }
+
+    fn parse_with(text: &str, args: &[&str]) -> Result<Cli, Error> {
+        let settings = settings(text);
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let command = with_settings(Cli::command(), &settings)?;
+        let blame = |error| usage_error(error, &args, Some(&settings));
+        let matches = command.try_get_matches_from(&args).map_err(blame)?;
+        Cli::from_arg_matches(&matches).map_err(blame)
     }
 
     fn solve(settings: &str, args: &[&str]) -> Result<crate::cli::Solve, Error> {
@@ -170,7 +232,7 @@ mod tests {
                 let twin = format!("SOLVERBOX_{}", long.replace('-', "_").to_uppercase());
                 assert_eq!(arg.get_env().and_then(|e| e.to_str()), Some(twin.as_str()));
                 let quoted = format!("{long} = \"x\"");
-                let known = with_settings(Cli::command(), &quoted, Path::new("s.toml"));
+                let known = with_settings(Cli::command(), &settings(&quoted));
                 assert_eq!(known.is_ok(), long != "config", "{long}");
             }
         }
@@ -207,6 +269,15 @@ mod tests {
             let error = solve(settings, &["q"]).unwrap_err();
             assert_eq!(error.kind, Kind::BadRequest);
             assert!(error.message.contains("thread"), "{settings}: {error}");
+            assert!(error.message.starts_with("settings 's.toml': "), "{settings}: {error}");
         }
+        let typed = solve("threads = 2", &["--threads", "0", "q"]).unwrap_err();
+        assert!(!typed.message.contains("s.toml"), "{typed}");
+    }
+
+    #[test]
+    fn a_slip_of_the_fingers_gets_a_tip() {
+        let error = solve("", &["--modle", "x", "q"]).unwrap_err();
+        assert!(error.remedy.contains("--mode"), "{error:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Wiring: what was typed becomes settings, settings become a command, errors are printed in one
 //! place.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use solverbox::cli::{Cli, Command, Kv, ModelFlags, Solve};
@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("solverbox: {}\n{}", error.message, error.remedy);
+            // Where nobody can read it, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "solverbox: {}\n{}", error.message, error.remedy);
             ExitCode::from(exit_code(error.kind))
         }
     }
@@ -49,10 +50,7 @@ fn run() -> Result<(), Error> {
             queue_jobs_max: flags.queue_jobs_max as usize,
             loading: loading(flags.model),
         }),
-        Command::Modes(flags) => {
-            commands::modes::run(&config::modes(&flags)?);
-            Ok(())
-        }
+        Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
     }
 }

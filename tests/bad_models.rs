@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::fixture::{Gguf, model, solve_with, solverbox, text};
 use solverbox::model;
-use solverbox::words::error::Kind;
+use solverbox::model::plan::{Wishes, plan};
+use solverbox::words::error::{Error, Kind};
+use solverbox::words::plan::{KvType, Plan};
 
 /// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
 fn refused(bytes: &[u8], code: i32, says: &str) {
@@ -54,6 +56,14 @@ fn an_architecture_nobody_knows_is_named_with_llama_cpps_own_reason() {
 fn an_encoder_is_refused_before_it_can_abort() {
     let mut gguf = Gguf::unknown_architecture();
     gguf.text("general.architecture", "nomic-bert");
+    for (key, value) in [
+        ("context_length", 4096),
+        ("block_count", 2),
+        ("embedding_length", 32),
+        ("attention.head_count", 2),
+    ] {
+        gguf.number(&format!("nomic-bert.{key}"), value);
+    }
     refused(&gguf.bytes(), 4, "nomic-bert");
 }
 
@@ -120,6 +130,25 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
     assert!(stderr.contains("strange.gguf") && stderr.contains("quipu"), "{stderr}");
 }
 
+/// Opens and plans, as everything that runs a model does first.
+fn planned(path: &Path) -> Result<Plan, Error> {
+    let wishes =
+        Wishes { context_tokens: None, kv: KvType::F16, threads: None, question_tokens_max: 1 };
+    plan(&model::open(path)?, wishes, u64::MAX)
+}
+
+#[test]
+fn an_eight_bit_cache_needs_heads_it_can_hold() {
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.number("quipu.attention.key_length", 80);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.gguf");
+    std::fs::write(&path, gguf.bytes()).unwrap();
+    let output = solve_with(&path, &["--kv", "q8_0", "2+2?"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--kv"), "{}", text(&output.stderr));
+}
+
 /// Every fault the scan knows, in-process: the message says which.
 #[test]
 fn structural_faults_are_named() {
@@ -162,6 +191,15 @@ fn structural_faults_are_named() {
         (with(&|g| g.number("quipu.attention.head_count", 0)), "attention.head_count"),
         (with(&|g| g.number("quipu.block_count", u32::MAX)), "block_count"),
         (with(&|g| g.text("tokenizer.ggml.model", "none")), "no tokenizer"),
+        (
+            with(&|g| g.key("quipu.attention.layer_norm_rms_epsilon", 6, vec![0, 0, 128, 191])),
+            "epsilon",
+        ),
+        (
+            with(&|g| g.key("quipu.attention.layer_norm_rms_epsilon", 6, vec![0, 0, 192, 127])),
+            "epsilon",
+        ),
+        (with(&|g| g.number("quipu.expert_count", 8)), "expert_used_count"),
         (sound.without("general.architecture").bytes(), "general.architecture"),
         (sound.without("quipu.embedding_length").bytes(), "quipu.embedding_length"),
     ];
@@ -169,7 +207,7 @@ fn structural_faults_are_named() {
     let path = folder.path().join("fault.gguf");
     for (bytes, says) in cases {
         std::fs::write(&path, bytes).unwrap();
-        let error = model::open(&path).expect_err(says);
+        let error = planned(&path).expect_err(says);
         assert_eq!(error.kind, Kind::BadModel, "{error}");
         assert!(error.message.contains(says), "{says}: {error}");
         assert!(error.message.contains("fault.gguf"));
@@ -198,7 +236,7 @@ fn ten_thousand_damaged_headers_never_panic() {
             bytes.truncate(random.next_u32() as usize % bytes.len());
         }
         std::fs::write(&path, bytes).unwrap();
-        let _ = model::open(&path);
+        let _ = planned(&path);
     }
 }
 
@@ -213,6 +251,29 @@ fn our_table_of_tensor_types_is_ggmls_own() {
         assert_eq!(ours.block_elements as i64, elements, "{}", ours.name);
         assert_eq!(ours.block_bytes as usize, bytes, "{}", ours.name);
     }
+}
+
+#[test]
+fn inspect_tells_what_is_in_a_file_that_cannot_run() {
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.text("general.architecture", "bert");
+    for (key, value) in [
+        ("context_length", 512),
+        ("block_count", 2),
+        ("embedding_length", 32),
+        ("attention.head_count", 2),
+    ] {
+        gguf.number(&format!("bert.{key}"), value);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("encoder.gguf");
+    std::fs::write(&path, gguf.bytes()).unwrap();
+    let output = solverbox().arg("inspect").arg(&path).output().unwrap();
+    let stdout = text(&output.stdout);
+    assert!(output.status.success() && stdout.contains("cannot generate text"), "{stdout}");
+    std::fs::write(&path, "GGUF").unwrap();
+    let output = solverbox().arg("inspect").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
 }
 
 #[test]

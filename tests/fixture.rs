@@ -35,7 +35,8 @@ pub fn solverbox() -> Command {
     command
 }
 
-/// Runs `solverbox solve` on the test model with one thread (tests run side by side) and a small context.
+/// Runs `solverbox solve` on the test model with one thread (tests run side by side) and a small
+/// context.
 pub fn solve(args: &[&str]) -> Output {
     solve_with(&model(), args).output().expect("solverbox starts")
 }
@@ -55,6 +56,8 @@ pub fn text(bytes: &[u8]) -> String {
 pub struct Served {
     pub address: SocketAddr,
     pub data: tempfile::TempDir,
+    /// Whether it said that the model is loaded before it said where it listens.
+    pub loaded_before_open: bool,
     child: Child,
 }
 
@@ -71,8 +74,10 @@ impl Served {
         command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let mut loaded_before_open = false;
         let address = loop {
             let line = lines.next().expect("serve says where it listens").expect("text");
+            loaded_before_open |= line.contains("the model is loaded");
             let rest = line.split_once("http://").and_then(|(_, rest)| rest.split_once('/'));
             if let Some(address) = rest.and_then(|(address, _)| address.parse().ok()) {
                 break address;
@@ -80,7 +85,7 @@ impl Served {
         };
         // Keeps the pipe from filling up; shown only where a test fails.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
-        Served { address, data, child }
+        Served { address, data, loaded_before_open, child }
     }
 
     /// Starts and waits until the model is loaded.

@@ -109,6 +109,8 @@ fn the_models_are_the_modes() {
     assert_eq!(status, 200);
     assert_eq!(ids[..2], ["solverbox", "solverbox:math"]);
     assert!(ids.contains(&"solverbox:review"));
+    assert_eq!(served.get("/v1/models/solverbox:code").0, 200);
+    assert_eq!(served.get("/v1/models/solverbox:chess").0, 404);
 }
 
 #[test]

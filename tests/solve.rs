@@ -1,7 +1,7 @@
 //! `solverbox solve` and the settings every command shares.
 
-use std::io::{Read, Write};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::Value;
 
@@ -108,10 +108,14 @@ fn standard_input_that_is_no_text_or_too_much_is_refused() {
 
 #[test]
 fn a_question_over_the_limit_is_too_long_with_both_numbers() {
-    let output = solve(&["--question-tokens-max", "20", &"seven ".repeat(100)]);
+    let output = solve(&["--question-tokens-max", "20", &"7 ".repeat(100)]);
     assert_eq!(output.status.code(), Some(7));
     let stderr = text(&output.stderr);
     assert!(stderr.contains(" tokens, at most 20 are allowed"), "{stderr}");
+    let output = solve(&["--question-tokens-max", "20", &"seven ".repeat(100)]);
+    assert_eq!(output.status.code(), Some(7));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("600 bytes, at most 320 are allowed"), "untokenised: {stderr}");
 }
 
 #[test]
@@ -194,37 +198,87 @@ fn the_newest_model_of_the_folder_is_taken_and_the_log_says_which() {
     assert!(text(&output.stderr).contains("only.gguf"), "{}", text(&output.stderr));
 }
 
+/// Starts an answer that would go on for minutes.
+fn endless(args: &[&str]) -> (Child, ChildStdout) {
+    let args = [args, &["--ignore-eos", "--mode", "plain", "Count for ever."]].concat();
+    let mut child =
+        solve_with(&model(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdout = child.stdout.take().unwrap();
+    (child, stdout)
+}
+
 #[test]
 fn ctrl_c_stops_and_keeps_what_there_is() {
-    let endless = ["--ignore-eos", "--mode", "plain", "Count for ever."];
-    let mut child = solve_with(&model(), &endless)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = child.stdout.take().unwrap();
+    let (child, mut stdout) = endless(&[]);
     stdout.read_exact(&mut [0; 8]).unwrap();
     send_signal(child.id(), "INT");
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
+    assert!(rest.ends_with('\n'), "the answer so far is whole: {rest:?}");
     assert!(text(&output.stderr).contains("stopped"), "{}", text(&output.stderr));
 }
 
 #[test]
+fn ctrl_c_still_gives_the_json_of_what_there_is() {
+    let (mut child, mut stdout) = endless(&["--json", "--log", "info"]);
+    // The engine is at work once the desk says that the model is loaded.
+    let log = BufReader::new(child.stderr.take().unwrap());
+    log.lines().map_while(Result::ok).find(|line| line.contains("is loaded")).unwrap();
+    send_signal(child.id(), "INT");
+    let mut json = String::new();
+    stdout.read_to_string(&mut json).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let answer: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(answer["finish"], "stopped");
+}
+
+#[test]
 fn a_reader_that_has_read_enough_is_no_error() {
-    let endless = ["--ignore-eos", "--mode", "plain", "Count for ever."];
-    let mut child = solve_with(&model(), &endless)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = child.stdout.take().unwrap();
+    let (child, mut stdout) = endless(&[]);
     stdout.read_exact(&mut [0; 8]).unwrap();
     drop(stdout);
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn lists_may_be_cut_short_by_their_reader() {
+    for args in [&["modes"][..], &["inspect", model().to_str().unwrap()]] {
+        let mut child =
+            solverbox().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_named_as_the_cause() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = solverbox().arg("modes").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("No space left"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_eight_bit_cache_answers_too() {
+    let answer = json(&["--kv", "q8_0", "--temperature", "0", "What is 2+2?"]);
+    assert!(!answer["answer"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn flags_set_to_nothing_are_not_set_and_1_means_yes() {
+    let mut command = solve_with(&model(), &["--budget-tokens", "1", "2+2?"]);
+    let output = command.env("SOLVERBOX_JSON", "1").env("SOLVERBOX_SEED", "").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok());
+    let output = solverbox().arg("modes").env("SOLVERBOX_MODES", "").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let mut command = solverbox();
+    let output = command.args(["solve", "q"]).env("SOLVERBOX_THREADS", "0").output().unwrap();
+    assert!(text(&output.stderr).contains("SOLVERBOX_THREADS: "), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -253,7 +307,7 @@ fn on_a_terminal_the_thinking_is_dimmed() {
         .output()
         .expect("`script` of util-linux runs");
     let screen = text(&output.stdout);
-    assert!(output.status.success(), "{screen}");
+    assert!(output.status.success(), "{screen}{}", text(&output.stderr));
     let dim = screen.find("\x1b[2m").expect("dimmed thinking");
     let plain = screen.find("\x1b[0m").expect("and its end");
     assert!(dim < plain, "{screen}");

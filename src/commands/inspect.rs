@@ -12,8 +12,7 @@ use crate::words::plan::KvType;
 /// Those of [`model::open`].
 pub fn run(file: &Path) -> Result<(), Error> {
     let header = model::open(file)?;
-    print!("{}", describe(&header));
-    Ok(())
+    super::print(&describe(&header))
 }
 
 fn describe(header: &Header) -> String {
@@ -50,6 +49,9 @@ fn describe(header: &Header) -> String {
             if header.is_tied() { "tied to the embedding" } else { "its own tensor" },
         ),
     ];
+    if let Some(fault) = &header.fault {
+        lines.push(row("cannot run", printable(fault)));
+    }
     for (name, bytes, tensors) in header.types() {
         lines.push(row(&format!("type {name}"), format!("{bytes} bytes in {tensors} tensors")));
     }

@@ -6,11 +6,12 @@ pub mod modes;
 pub mod serve;
 pub mod solve;
 
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::model::plan::Wishes;
 use crate::model::{self, locate};
-use crate::words::error::Error;
+use crate::words::error::{Error, Kind};
 use crate::words::plan::Plan;
 
 /// The model to load and how.
@@ -46,6 +47,34 @@ impl Loading {
             plan.threads
         );
         Ok(plan)
+    }
+}
+
+/// Writes to standard output.
+///
+/// A reader that has read enough (`… | head -1`) is no error.
+///
+/// # Errors
+/// `internal` where it cannot be written, naming the cause.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Says a line on standard error; a person who closed it does not want to hear it.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Judges a write to standard output.
+fn written(result: std::io::Result<()>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::new(
+            Kind::Internal,
+            format!("cannot write to standard output: {error}"),
+            "Make room there, or write somewhere else.",
+        )),
+        _ => Ok(()),
     }
 }
 

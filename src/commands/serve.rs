@@ -37,6 +37,11 @@ pub fn run(options: Options) -> Result<(), Error> {
     let plan = options.loading.plan()?;
     make_folder(&options.data)?;
     let door = http::Door::open(options.listen, &options.data)?;
+    let address = door.address();
+    super::note(&format!("solverbox: open http://{address}/ in a browser; Ctrl-C ends it"));
+    if !address.ip().is_loopback() {
+        log::warn!("everybody on the network of {address} can ask this box");
+    }
     let (ends, end) = channel();
     let broken = ends.clone();
     let desk = Desk::open(plan, options.queue_jobs_max, move |error| {
@@ -49,11 +54,6 @@ pub fn run(options: Options) -> Result<(), Error> {
         }
         let _ = ends.send(Ok(()));
     })?;
-    let address = door.address();
-    eprintln!("solverbox: open http://{address}/ in a browser; Ctrl-C ends it");
-    if !address.ip().is_loopback() {
-        log::warn!("everybody on the network of {address} can ask this box");
-    }
     let serving = door.serve(desk.clone(), options.modes)?;
     // Both senders live as long as their threads: this waits for a signal or a broken engine.
     let reason = end.recv().unwrap_or(Ok(()));

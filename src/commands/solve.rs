@@ -45,7 +45,7 @@ pub fn run(
         match follow(&ticket.record) {
             // `solverbox solve … | head -1` has read enough: nothing is wrong.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            followed => followed.map_err(cannot_write)?,
+            followed => super::written(followed)?,
         }
     }
     let whole = ticket.record.wait_ended();
@@ -120,10 +120,6 @@ fn printable(text: &str) -> String {
     text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect()
 }
 
-fn cannot_write(error: std::io::Error) -> Error {
-    Error::internal(format!("cannot write the answer: {error}"))
-}
-
 fn print_figures(whole: &Whole) {
     let f = &whole.figures;
     let end = match whole.outcome {
@@ -131,7 +127,7 @@ fn print_figures(whole: &Whole) {
         Outcome::Stopped => " · stopped",
         Outcome::Done | Outcome::Failed(_) => "",
     };
-    eprintln!(
+    super::note(&format!(
         "prompt {} tokens at {:.1} tokens/s · generated {} tokens at {:.1} tokens/s · first token \
          after {:.2} s{end}",
         f.prompt_tokens,
@@ -139,7 +135,7 @@ fn print_figures(whole: &Whole) {
         f.completion_tokens,
         f.tokens_per_second(),
         f.first_token_seconds
-    );
+    ));
 }
 
 fn print_json(whole: &Whole, question: &str, mode: &str) -> Result<(), Error> {
@@ -160,7 +156,7 @@ fn print_json(whole: &Whole, question: &str, mode: &str) -> Result<(), Error> {
         "tokens_per_second": whole.figures.tokens_per_second(),
         "finish": finish,
     });
-    writeln!(std::io::stdout(), "{object}").map_err(cannot_write)
+    super::print(&format!("{object}\n"))
 }
 
 #[cfg(test)]

@@ -43,8 +43,10 @@ pub enum Health {
         /// Bytes of the model file.
         bytes_total: u64,
     },
-    /// The engine has ended, with the reason.
+    /// The engine has ended by itself, with the reason.
     Broken(Error),
+    /// The desk is being closed.
+    Closing,
 }
 
 /// The desk. Dropping it stops the job being answered and ends the engine.
@@ -115,8 +117,10 @@ impl Desk {
     pub fn submit(&self, question: Question) -> Result<Ticket, Error> {
         question.check()?;
         let mut office = self.lock();
-        if let Health::Broken(error) = &office.health {
-            return Err(error.clone());
+        match &office.health {
+            Health::Loading { .. } | Health::Ready { .. } => {}
+            Health::Broken(error) => return Err(error.clone()),
+            Health::Closing => return Err(closing()),
         }
         if office.line.len() >= office.line_jobs_max {
             return Err(office.busy());
@@ -141,10 +145,11 @@ impl Desk {
     /// alone.
     pub fn stop(&self, job: JobId) {
         let mut office = self.lock();
-        if office.running == Some(job) {
+        if office.jobs.contains_key(&job) {
             office.order(Order::Stop(job));
-        } else if office.jobs.contains_key(&job) {
-            office.end(job, Outcome::Stopped, Figures::default());
+            if office.running != Some(job) {
+                office.end(job, Outcome::Stopped, Figures::default());
+            }
         }
     }
 
@@ -162,7 +167,8 @@ impl Desk {
     pub fn close(&self) {
         let engine = {
             let mut office = self.lock();
-            office.break_off(&closing());
+            office.health = Health::Closing;
+            office.end_all(&closing());
             office.engine.take()
         };
         // Joins the engine's thread, which may be in the middle of a step: not under the lock.
@@ -201,10 +207,11 @@ fn hear_all(office: &Mutex<Office>, events: &Receiver<Event>, broken: impl FnOnc
     let error = reason.unwrap_or_else(|| Error::internal("the engine stopped by itself"));
     {
         let mut office = lock(office);
-        if matches!(office.health, Health::Broken(_)) {
+        if office.health == Health::Closing {
             return;
         }
-        office.break_off(&error);
+        office.health = Health::Broken(error.clone());
+        office.end_all(&error);
     }
     broken(error);
 }
@@ -225,6 +232,7 @@ impl Office {
             }
             Event::Ready => {
                 if let Health::Loading { bytes_total, .. } = self.health {
+                    log::info!("the model is loaded, questions are being answered");
                     self.health = Health::Ready { bytes_total };
                 }
             }
@@ -291,9 +299,8 @@ impl Office {
         self.tell_places();
     }
 
-    /// Ends every job and refuses further ones, for `error`.
-    fn break_off(&mut self, error: &Error) {
-        self.health = Health::Broken(error.clone());
+    /// Ends every job as failed for `error`.
+    fn end_all(&mut self, error: &Error) {
         let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
         for job in jobs {
             self.end(job, Outcome::Failed(error.clone()), Figures::default());
@@ -301,13 +308,10 @@ impl Office {
     }
 
     fn busy(&self) -> Error {
-        let waiting = self.line.len();
+        let before = self.line.len() + usize::from(self.running.is_some());
         Error::new(
             Kind::Busy,
-            format!(
-                "{waiting} questions are waiting already, yours would be number {}",
-                waiting + 1
-            ),
+            format!("the line is full: {before} questions are before yours"),
             format!("Ask again in about {:.0} seconds.", self.job_seconds.clamp(1.0, 600.0)),
         )
     }

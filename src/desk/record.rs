@@ -40,6 +40,8 @@ pub struct View {
 pub struct Record {
     log: Mutex<Log>,
     changed: Condvar,
+    /// Apart from `changed`, so that who waits for the end is not woken for every token.
+    ended: Condvar,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Record {
     /// Opens an empty record of a job just asked.
     pub fn new() -> Record {
         let log = Log { text: String::new(), runs: Vec::new(), state: State::Asked, version: 0 };
-        Record { log: Mutex::new(log), changed: Condvar::new() }
+        Record { log: Mutex::new(log), changed: Condvar::new(), ended: Condvar::new() }
     }
 
     /// Appends text.
@@ -114,7 +116,7 @@ impl Record {
                 let (thinking, answer) = (of(Part::Thinking), of(Part::Answer));
                 return Whole { thinking, answer, outcome, figures };
             }
-            log = self.changed.wait(log).unwrap_or_else(PoisonError::into_inner);
+            log = self.ended.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -125,8 +127,12 @@ impl Record {
 
     fn note(&self, mut log: MutexGuard<'_, Log>) {
         log.version += 1;
+        let ended = matches!(log.state, State::Ended(..));
         drop(log);
         self.changed.notify_all();
+        if ended {
+            self.ended.notify_all();
+        }
     }
 }
 

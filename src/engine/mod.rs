@@ -9,6 +9,7 @@ mod llama;
 mod prompt;
 mod sample;
 mod step;
+mod template;
 mod text;
 mod think;
 mod utf8;
@@ -36,7 +37,8 @@ pub enum Order {
     Prepare(JobId, Arc<Question>),
     /// Run an attempt; answered by pieces and [`Event::Ended`]. One at a time for now.
     Start(Box<Start>),
-    /// Stop the attempt of a job, if it is running; answered by [`Event::Ended`].
+    /// Forget a job: a running attempt stops, answered by [`Event::Ended`]; a question that is not
+    /// prepared yet will not be.
     Stop(JobId),
 }
 

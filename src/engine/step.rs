@@ -4,18 +4,19 @@
 //! each token as it is sampled, and the end of the thinking where the engine closes it. A step
 //! decodes a slice of them; when none are left, the logits say what comes next.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
-use super::llama::{Context, Model, Written};
+use super::llama::{Context, Logits, Model, Written};
 use super::sample::Sampler;
 use super::text::Text;
 use super::{Event, Order, Start, Token, prompt, think};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Ending, JobId};
+use crate::words::job::{Ending, JobId, Question};
 use crate::words::limits;
 use crate::words::plan::Plan;
 
@@ -29,6 +30,8 @@ pub struct Steps<'a> {
     /// `\n</think>\n\n`, tokenised once.
     close_thinking: Vec<Token>,
     live: Option<Attempt>,
+    /// Questions to be prepared, at most one of them between two steps.
+    asked: VecDeque<(JobId, Arc<Question>)>,
 }
 
 /// One sampled chain of thought for a job.
@@ -61,39 +64,48 @@ impl<'a> Steps<'a> {
         closing: &'a Arc<AtomicBool>,
     ) -> Steps<'a> {
         let close_thinking = model.tokenize(&close_text(), Written::ByTemplate);
-        Steps { model, context, plan, events, closing, close_thinking, live: None }
+        let (live, asked) = (None, VecDeque::new());
+        Steps { model, context, plan, events, closing, close_thinking, live, asked }
     }
 
     /// Runs until the desk drops its end or `closing` is set.
     pub fn run(mut self, orders: &Receiver<Order>) {
         while !self.closing.load(Ordering::Relaxed) {
-            let order = match self.live {
-                Some(_) => orders.try_recv(),
-                None => orders.recv().map_err(|_| TryRecvError::Disconnected),
-            };
-            match order {
-                Ok(order) => self.obey(order),
-                Err(TryRecvError::Empty) => self.step(),
-                Err(TryRecvError::Disconnected) => break,
+            let idle = self.live.is_none() && self.asked.is_empty();
+            let first = if idle { orders.recv().ok() } else { None };
+            if idle && first.is_none() {
+                return;
             }
+            // Orders cost nothing by themselves, so all that have come are heard before the step.
+            first.into_iter().chain(orders.try_iter()).for_each(|order| self.obey(order));
+            // Tokenising a question does cost: whoever floods the box with them slows an answer
+            // down, and cannot stop it.
+            self.prepare_one();
+            self.step();
         }
     }
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Prepare(job, question) => {
-                let (most, room) = (self.plan.question_tokens_max, self.plan.context_tokens);
-                let prompt = prompt::prepare(self.model, &question, most, room);
-                self.tell(Event::Prepared(job, prompt));
-            }
+            Order::Prepare(job, question) => self.asked.push_back((job, question)),
             Order::Start(start) => {
                 debug_assert!(self.live.is_none(), "the desk starts one attempt at a time");
                 self.live = Some(Attempt::new(*start, self.model, self.plan.context_tokens));
             }
-            Order::Stop(job) if self.live.as_ref().is_some_and(|a| a.job == job) => {
-                self.end(Outcome::Stopped);
+            Order::Stop(job) => {
+                self.asked.retain(|(asked, _)| *asked != job);
+                if self.live.as_ref().is_some_and(|attempt| attempt.job == job) {
+                    self.end(Outcome::Stopped);
+                }
             }
-            Order::Stop(_) => {}
+        }
+    }
+
+    fn prepare_one(&mut self) {
+        if let Some((job, question)) = self.asked.pop_front() {
+            let (most, room) = (self.plan.question_tokens_max, self.plan.context_tokens);
+            let prompt = prompt::prepare(self.model, &question, most, room);
+            self.tell(Event::Prepared(job, prompt));
         }
     }
 
@@ -101,7 +113,12 @@ impl<'a> Steps<'a> {
     fn step(&mut self) {
         let Some(attempt) = &mut self.live else { return };
         let slice = attempt.next_slice();
-        let outcome = match self.context.decode(slice, attempt.position) {
+        let wanted = if attempt.decoded + slice.len() < attempt.pending.len() {
+            Logits::None
+        } else {
+            Logits::Last
+        };
+        let outcome = match self.context.decode(slice, attempt.position, wanted) {
             Err(error) => Some(Outcome::Failed(error)),
             Ok(()) => {
                 let decoded = slice.len();
@@ -131,7 +148,7 @@ impl<'a> Steps<'a> {
                 attempt.count(1);
                 attempt.queue(token);
             }
-            pieces.extend(attempt.text.push(close_text().as_bytes()));
+            pieces.extend(attempt.text.close_thinking());
             attempt.reserve_tokens = 0;
         }
         let outcome = if attempt.text.stopped() {

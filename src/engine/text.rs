@@ -43,12 +43,19 @@ impl Text {
         self.cut(pieces)
     }
 
+    /// Ends the thinking in the model's place and returns what was held back of it.
+    pub fn close_thinking(&mut self) -> Vec<Piece> {
+        self.utf8.drop_half();
+        let pieces = self.splitter.close();
+        self.cut(pieces)
+    }
+
     /// Ends the text and returns what was held back.
     pub fn finish(&mut self) -> Vec<Piece> {
         let pieces = self.splitter.finish();
         let mut pieces = self.cut(pieces);
-        if !self.stopped && !self.held.is_empty() {
-            pieces.push(Piece { part: Part::Answer, text: std::mem::take(&mut self.held) });
+        if !self.stopped {
+            pieces.extend(self.take_held(self.held.len()));
         }
         pieces
     }
@@ -57,20 +64,31 @@ impl Text {
         if self.stops.is_empty() {
             return pieces;
         }
-        pieces.into_iter().filter_map(|piece| self.cut_one(piece)).collect()
+        let mut kept = Vec::new();
+        for piece in pieces {
+            match piece.part {
+                _ if self.stopped => break,
+                Part::Thinking => {
+                    kept.extend(self.take_held(self.held.len()));
+                    kept.push(piece);
+                }
+                Part::Answer => kept.extend(self.cut_answer(&piece.text)),
+            }
+        }
+        kept
     }
 
-    fn cut_one(&mut self, piece: Piece) -> Option<Piece> {
-        if self.stopped || piece.part == Part::Thinking {
-            return Some(piece).filter(|_| !self.stopped);
-        }
-        self.held.push_str(&piece.text);
+    fn cut_answer(&mut self, text: &str) -> Option<Piece> {
+        self.held.push_str(text);
         let hit = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
         self.stopped = hit.is_some();
         let words = self.stops.iter().map(String::as_str);
-        let decided = hit.unwrap_or_else(|| self.held.len() - undecided(&self.held, words));
-        let text: String = self.held.drain(..decided).collect();
-        Some(Piece { part: Part::Answer, text }).filter(|piece| !piece.text.is_empty())
+        self.take_held(hit.unwrap_or_else(|| self.held.len() - undecided(&self.held, words)))
+    }
+
+    fn take_held(&mut self, bytes: usize) -> Option<Piece> {
+        let text: String = self.held.drain(..bytes).collect();
+        (!text.is_empty()).then_some(Piece { part: Part::Answer, text })
     }
 }
 
@@ -99,6 +117,24 @@ mod tests {
     fn the_earliest_of_several_stops_wins_and_a_half_one_is_given_back() {
         assert_eq!(answer(&["a b c"], &["c", "b"]), ("a ".into(), true));
         assert_eq!(answer(&["a EN"], &["END"]), ("a EN".into(), false));
+    }
+
+    #[test]
+    fn a_stop_string_does_not_reach_across_a_thinking_part() {
+        assert_eq!(answer(&["EN<think>x</think>D"], &["END"]), ("END".into(), false));
+        let mut text = Text::new(Part::Answer, vec!["END".into()]);
+        let parts: Vec<_> = text.push(b"EN<think>x").iter().map(|p| p.part).collect();
+        assert_eq!(parts, [Part::Answer, Part::Thinking]);
+    }
+
+    #[test]
+    fn thinking_closed_in_the_middle_of_a_character_shows_nothing_broken() {
+        let mut text = Text::new(Part::Thinking, Vec::new());
+        let mut pieces = text.push(b"so \xF0\x9F");
+        pieces.extend(text.close_thinking());
+        pieces.extend(text.push(b"\n\n4"));
+        let pieces: Vec<_> = pieces.iter().map(|p| (p.part, p.text.as_str())).collect();
+        assert_eq!(pieces, [(Part::Thinking, "so "), (Part::Answer, "4")]);
     }
 
     #[test]

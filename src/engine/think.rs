@@ -17,12 +17,14 @@ pub struct Splitter {
     part: Part,
     held: String,
     at_start: bool,
+    /// Set once the engine has closed the thinking: from then on tags are text.
+    closed: bool,
 }
 
 impl Splitter {
     /// Starts in `part`: thinking where the prompt itself ended with `<think>`.
     pub fn new(part: Part) -> Splitter {
-        Splitter { part, held: String::new(), at_start: true }
+        Splitter { part, held: String::new(), at_start: true, closed: false }
     }
 
     /// Returns the part the next text belongs to.
@@ -30,9 +32,19 @@ impl Splitter {
         self.part
     }
 
+    /// Ends the thinking as if its tag had come; what follows is answer whatever it says.
+    pub fn close(&mut self) -> Vec<Piece> {
+        let pieces = self.finish();
+        (self.part, self.at_start, self.closed) = (Part::Answer, true, true);
+        pieces
+    }
+
     /// Takes more text and returns the pieces that are decided now.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {
         self.held.push_str(text);
+        if self.closed {
+            return self.finish();
+        }
         let mut pieces = Vec::new();
         loop {
             let (tag, next) = match self.part {
@@ -114,6 +126,18 @@ mod tests {
     fn unclosed_thinking_stays_thinking_and_a_lone_close_stays_text() {
         assert_eq!(split(&["<think>hm", "m <"], Part::Answer), ("hmm <".into(), "".into()));
         assert_eq!(split(&["a</think>b"], Part::Answer), ("".into(), "a</think>b".into()));
+    }
+
+    #[test]
+    fn thinking_closed_by_the_engine_is_not_opened_again() {
+        let mut splitter = Splitter::new(Part::Thinking);
+        let mut pieces = splitter.push("so 2+2 </th");
+        pieces.extend(splitter.close());
+        pieces.extend(splitter.push("\n<think>4"));
+        let expected =
+            [(Part::Thinking, "so 2+2 "), (Part::Thinking, "</th"), (Part::Answer, "<think>4")];
+        let pieces: Vec<_> = pieces.iter().map(|p| (p.part, p.text.as_str())).collect();
+        assert_eq!(pieces, expected);
     }
 
     #[test]

@@ -37,6 +37,13 @@ impl Utf8 {
     }
 }
 
+impl Utf8 {
+    /// Drops the half of a character that was held back: its other half will not come.
+    pub fn drop_half(&mut self) {
+        self.held.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@
 //! over a private Unix socket to tiny_http, which thereby sees well-formed, complete, polite
 //! requests only. A client that hangs up is reported at once ([`Visitor::on_leave`]).
 //!
-//! `http/server` binds a gate, starts tiny_http on the listener it gets, and calls [`Gate::run`] on
+//! `http/mod.rs` binds a gate, starts tiny_http on the listener it gets, and calls [`Gate::run`] on
 //! a thread of its own. The gate knows no routes and keeps no connection alive: one request each.
 
 mod accept;

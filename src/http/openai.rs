@@ -17,12 +17,29 @@ use super::{App, refused};
 use crate::desk::Ticket;
 use crate::desk::record::{State, View, Whole};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::error::{Error, Kind};
 use crate::words::job::fresh_seed;
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Mode, Reads};
 
 /// Lists `solverbox` and each mode as a model of its own.
 pub fn models(app: &App) -> Reply {
+    Reply::json(200, &json!({"object": "list", "data": all_models(app)}))
+}
+
+/// Describes one model of the list.
+pub fn model(app: &App, id: &str) -> Reply {
+    match all_models(app).into_iter().find(|model| model["id"] == id) {
+        Some(model) => Reply::json(200, &model),
+        None => {
+            let what = format!("no model is called '{}'", id.escape_debug());
+            let error = Error::new(Kind::NotFound, what, "GET /v1/models lists them.");
+            Reply::error(&error, Shape::OpenAi)
+        }
+    }
+}
+
+fn all_models(app: &App) -> Vec<Value> {
     let entry = |id: String, mode: &Mode| {
         json!({
             "id": id,
@@ -37,8 +54,7 @@ pub fn models(app: &App) -> Reply {
     let default = app.modes.iter().find(|mode| mode.name == DEFAULT_MODE);
     let plain = default.map(|mode| entry("solverbox".into(), mode));
     let modes = app.modes.iter().map(|mode| entry(format!("solverbox:{}", mode.name), mode));
-    let data: Vec<Value> = plain.into_iter().chain(modes).collect();
-    Reply::json(200, &json!({"object": "list", "data": data}))
+    plain.into_iter().chain(modes).collect()
 }
 
 /// What every object of one answer repeats.

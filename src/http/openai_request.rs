@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::words::error::Error;
 use crate::words::job::{self, Ending, Question, Role, Turn};
+use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Modes, Reads};
 
 /// How the answer is to be sent.
@@ -73,16 +74,18 @@ fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 
 fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
     let empty = |v: &Value| v.as_array().is_some_and(Vec::is_empty) || *v == Value::Bool(false);
+    let no_tools = get(fields, "tool_choice").is_some_and(|choice| choice == "none");
     for name in ["tools", "functions", "logprobs", "top_logprobs"] {
-        if get(fields, name).is_some_and(|value| !empty(value)) {
+        let unused = no_tools && name == "tools";
+        if get(fields, name).is_some_and(|value| !empty(value) && !unused) {
             return Err(bad(name, "this box cannot do that", "Leave the field out."));
         }
     }
-    let format = get(fields, "response_format").and_then(|v| v.get("type"));
-    if format.is_some_and(|kind| kind != "text") {
+    let format = get(fields, "response_format");
+    if format.is_some_and(|format| format.get("type").is_none_or(|kind| kind != "text")) {
         return Err(bad("response_format", "only text can be had", "Leave the field out."));
     }
-    if get(fields, "n").is_some_and(|n| n.as_u64() != Some(1)) {
+    if get(fields, "n").is_some_and(|n| n.as_f64() != Some(1.0)) {
         return Err(bad("n", "one answer a request can be had", "Leave the field out."));
     }
     Ok(())
@@ -109,8 +112,14 @@ fn messages(fields: &Map<String, Value>) -> Result<(Option<String>, Vec<Turn>), 
     };
     let (mut system, mut turns) = (Vec::new(), Vec::new());
     for (at, message) in list.iter().enumerate() {
-        let text = content(message.get("content"), &format!("messages[{at}].content"))?;
-        match message.get("role").and_then(Value::as_str) {
+        let role = message.get("role").and_then(Value::as_str);
+        let said = message.get("content").filter(|content| !content.is_null());
+        // An assistant that only called tools has said nothing.
+        let text = match (role, said) {
+            (Some("assistant"), None) => String::new(),
+            _ => content(said, &format!("messages[{at}].content"))?,
+        };
+        match role {
             Some("system" | "developer") => system.push(text),
             Some("user") => turns.push(Turn { role: Role::User, text }),
             Some("assistant") => turns.push(Turn { role: Role::Assistant, text }),
@@ -177,10 +186,13 @@ fn settings(fields: &Map<String, Value>, question: &mut Question) -> Result<(), 
     }
     for name in ["max_tokens", "max_completion_tokens"] {
         if let Some(tokens) = get(fields, name) {
-            let whole = tokens.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+            let whole = tokens.as_u64().filter(|&n| n > 0);
             let remedy = "Send a positive integer.";
-            question.budget_tokens =
+            let whole =
                 whole.ok_or_else(|| bad(name, &format!("{tokens} is no token count"), remedy))?;
+            // More than any context holds means as much as there is room for.
+            let most = limits::BUDGET_TOKENS_MAX;
+            question.budget_tokens = u32::try_from(whole).unwrap_or(most).min(most);
         }
     }
     if flag(fields, "ignore_eos")? {
@@ -250,6 +262,20 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_send_out_of_habit_is_understood() {
+        let tools = json!([{"type": "function"}]);
+        assert!(with(json!({"tools": tools, "tool_choice": "none", "n": 1.0, "top_p": 0})).is_ok());
+        let most = with(json!({"max_tokens": 1_000_000_000_000_u64})).unwrap();
+        assert_eq!(most.question.budget_tokens, limits::BUDGET_TOKENS_MAX);
+        let messages = json!([
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": null},
+            {"role": "user", "content": "b"},
+        ]);
+        assert_eq!(with(json!({"messages": messages})).unwrap().question.turns[1].text, "");
+    }
+
+    #[test]
     fn a_system_message_replaces_the_modes_and_parts_are_joined() {
         let messages = json!([
             {"role": "system", "content": "Be brief."},
@@ -279,7 +305,7 @@ mod tests {
             ),
             (json!({"temperature": "hot"}), "temperature:"),
             (json!({"temperature": 99}), "temperature:"),
-            (json!({"top_p": 0}), "top_p:"),
+            (json!({"top_p": -0.1}), "top_p:"),
             (json!({"seed": 1.5}), "seed:"),
             (json!({"max_tokens": 0}), "max_tokens:"),
             (json!({"max_completion_tokens": -3}), "max_completion_tokens:"),
@@ -289,6 +315,7 @@ mod tests {
             (json!({"tools": [{"type": "function"}]}), "tools:"),
             (json!({"logprobs": true}), "logprobs:"),
             (json!({"response_format": {"type": "json_object"}}), "response_format:"),
+            (json!({"response_format": "json"}), "response_format:"),
             (json!({"n": 2}), "n:"),
             (json!({"stream": "yes"}), "stream:"),
             (json!({"model": 5}), "model:"),

@@ -82,18 +82,23 @@ impl Reply {
     }
 }
 
+/// Returns the value of a request's header.
+pub fn header<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
+    request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str())
+}
+
 /// Returns what lets pages of this machine itself, and no others, read a reply.
 pub fn cors_headers(request: &Request) -> Vec<(&'static str, String)> {
-    let origin = request.headers().iter().find(|h| h.field.equiv("Origin"));
     let mut headers = vec![("Vary", "Origin".to_string())];
-    if let Some(origin) = origin.map(|h| h.value.as_str()).filter(|origin| is_loopback(origin)) {
+    if let Some(origin) = header(request, "Origin").filter(|origin| is_loopback(origin)) {
         headers.push(("Access-Control-Allow-Origin", origin.to_string()));
+        headers.push(("Access-Control-Expose-Headers", "Retry-After".to_string()));
     }
     headers
 }
 
 /// Returns whether an `Origin` is a page served from this machine's loopback.
-fn is_loopback(origin: &str) -> bool {
+pub fn is_loopback(origin: &str) -> bool {
     let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     let Some(rest) = rest else { return false };
     let (host, port) = match rest.rsplit_once(':') {

@@ -7,7 +7,7 @@ use tiny_http::{Method, Request};
 
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::refuse::Shape;
-use super::reply::Reply;
+use super::reply::{Reply, header, is_loopback};
 use super::{App, openai, page, predict};
 use crate::desk::Health;
 use crate::words::error::{Error, Kind};
@@ -17,13 +17,15 @@ use crate::words::limits;
 pub fn answer(app: &App, mut request: Request) {
     let path = request.url().split(['?', '#']).next().unwrap_or("/").to_string();
     let Some(visitor) = visitor(app, &request) else {
-        let error = Error::internal("a request came past the gate");
-        return Reply::error(&error, Shape::of_path(&path)).send(request);
+        // The gate lets nobody in unnamed: this one has left already, and there is nobody to
+        // answer.
+        return log::debug!("a client left before its request was read");
     };
     log::debug!("{} {path} from {}", request.method(), visitor.address());
     let allowed = match path.as_str() {
         "/api/predict" | "/v1/chat/completions" => "POST, OPTIONS",
         "/" | "/page.css" | "/page.js" | "/healthz" | "/v1/models" => "GET, HEAD, OPTIONS",
+        model if model.starts_with("/v1/models/") => "GET, HEAD, OPTIONS",
         _ => {
             let error = Error::new(
                 Kind::NotFound,
@@ -37,7 +39,7 @@ pub fn answer(app: &App, mut request: Request) {
         return Reply::empty(204)
             .with("Allow", allowed)
             .with("Access-Control-Allow-Methods", allowed)
-            .with("Access-Control-Allow-Headers", "content-type, authorization")
+            .with("Access-Control-Allow-Headers", asked_headers(&request))
             .with("Access-Control-Max-Age", "600")
             .send(request);
     }
@@ -48,6 +50,13 @@ pub fn answer(app: &App, mut request: Request) {
         );
         let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
         return reply.with("Allow", allowed).send(request);
+    }
+    if *request.method() == Method::Post && is_cross_site(&request) {
+        let error = Error::bad_request(
+            "a page of another site may not ask this box",
+            "Ask from the box's own page, or from a program.",
+        );
+        return Reply::error(&error, Shape::of_path(&path)).with_status(403).send(request);
     }
     match path.as_str() {
         "/healthz" => health(app).send(request),
@@ -60,14 +69,29 @@ pub fn answer(app: &App, mut request: Request) {
             Ok(body) => openai::answer(app, &visitor, &body, request),
             Err(error) => Reply::error(&error, Shape::OpenAi).send(request),
         },
+        path if path.starts_with("/v1/models/") => {
+            openai::model(app, &path["/v1/models/".len()..]).send(request);
+        }
         path => page::file(path).unwrap_or_else(|| Reply::empty(404)).send(request),
     }
 }
 
+/// Returns the headers a page asks to send; which pages may is decided by their origin.
+fn asked_headers(request: &Request) -> String {
+    let asked = header(request, "Access-Control-Request-Headers");
+    asked.unwrap_or("content-type, authorization").to_string()
+}
+
+/// Returns whether a page that is neither this box's own nor of this machine sent the request.
+fn is_cross_site(request: &Request) -> bool {
+    let own = header(request, "Host").map(|host| format!("http://{host}"));
+    header(request, "Origin")
+        .is_some_and(|origin| !is_loopback(origin) && own.is_none_or(|own| own != origin))
+}
+
 /// Finds who is asking by the header only the gate sets.
 fn visitor(app: &App, request: &Request) -> Option<Arc<Visitor>> {
-    let header = request.headers().iter().find(|h| h.field.equiv(VISITOR_HEADER))?;
-    app.visitors.find(header.value.as_str())
+    app.visitors.find(header(request, VISITOR_HEADER)?)
 }
 
 /// Reads the body, which the gate has bounded already, to its end: tiny_http waits for that.
@@ -86,6 +110,7 @@ fn health(app: &App) -> Reply {
         }
         Health::Ready { bytes_total } => (200, "ready", bytes_total, bytes_total),
         Health::Broken(_) => (503, "failed", 0, 0),
+        Health::Closing => (503, "closing", 0, 0),
     };
     let body = json!({"state": state, "bytes_loaded": loaded, "bytes_total": total});
     Reply::json(status, &body)

@@ -26,6 +26,8 @@ pub struct Header {
     pub architecture: String,
     /// `general.name`, or the file's name where there is none.
     pub name: String,
+    /// Why llama.cpp must not be given this file, if it must not; `inspect` shows it all the same.
+    pub fault: Option<String>,
     /// Layers, widths and heads.
     pub shape: Shape,
     /// The tokenizer and its template.
@@ -74,30 +76,21 @@ pub(super) fn read(path: &Path, scan: Scan) -> Result<Header, Error> {
     let Some(architecture) = text("general.architecture").filter(|name| !name.is_empty()) else {
         return Err(bad_model(path, "key 'general.architecture' is missing"));
     };
-    if is_no_generator(&architecture) {
-        let cause = format!("architecture '{architecture}' cannot generate text");
-        return Err(bad_model(path, cause));
-    }
     let shape = shape(&values, &architecture).map_err(|cause| bad_model(path, cause))?;
     let embedding = scan.tensors.iter().find(|t| t.name == "token_embd.weight");
-    let tokens = embedding.and_then(|t| t.shape.get(1).copied());
-    let Some(tokens) = tokens.filter(|&tokens| tokens > 0) else {
-        return Err(bad_model(path, "tensor 'token_embd.weight' is missing or has no rows"));
-    };
-    let Some(model) = text("tokenizer.ggml.model").filter(|m| m != "none" && m != "no_vocab")
-    else {
-        return Err(bad_model(path, "it has no tokenizer (key 'tokenizer.ggml.model')"));
-    };
+    let tokens = embedding.and_then(|t| t.shape.get(1).copied()).unwrap_or(0);
+    let fault = fault(&values, &architecture, tokens);
     let file_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Header {
         path: path.to_path_buf(),
         file_bytes: scan.file_bytes,
         tensors: scan.tensors,
         name: text("general.name").unwrap_or(file_name),
+        fault,
         architecture,
         shape,
         tokenizer: Tokenizer {
-            model,
+            model: text("tokenizer.ggml.model").unwrap_or_default(),
             pre: text("tokenizer.ggml.pre").unwrap_or_default(),
             tokens,
             chat_template: text("tokenizer.chat_template"),
@@ -113,6 +106,32 @@ fn values(path: &Path) -> anyhow::Result<Values> {
     // Of the vocabulary's arrays three items are kept; the rest is read and dropped.
     let mut container = GGUFContainer::new(ByteOrder::LE, Box::new(reader), 3);
     Ok(container.decode()?.metadata().clone())
+}
+
+/// Finds values that end in a failed assertion of llama.cpp's, which would end the process.
+fn fault(values: &Values, architecture: &str, tokens: u64) -> Option<String> {
+    let key = |name: &str| values.get(&format!("{architecture}.{name}"));
+    let count = |name: &str| key(name).and_then(|value| value.as_u64()).unwrap_or(0);
+    let epsilons = ["layer_norm_rms_epsilon", "layer_norm_epsilon"];
+    let bad_epsilon = epsilons.iter().find(|name| {
+        let value = key(&format!("attention.{name}"));
+        value.is_some_and(|v| v.as_f64().is_none_or(|epsilon| !(0.0..1.0).contains(&epsilon)))
+    });
+    let (experts, used) = (count("expert_count"), count("expert_used_count"));
+    let tokenizer = values.get("tokenizer.ggml.model").and_then(|v| v.as_str()).unwrap_or("none");
+    if is_no_generator(architecture) {
+        Some(format!("architecture '{architecture}' cannot generate text"))
+    } else if tokens == 0 {
+        Some("tensor 'token_embd.weight' is missing or has no rows".into())
+    } else if matches!(tokenizer, "none" | "no_vocab") {
+        Some("it has no tokenizer (key 'tokenizer.ggml.model')".into())
+    } else if let Some(name) = bad_epsilon {
+        Some(format!("key '{architecture}.attention.{name}' is no small positive number"))
+    } else if experts > 0 && !(1..=experts).contains(&used) {
+        Some(format!("key '{architecture}.expert_used_count': {used} of {experts} is impossible"))
+    } else {
+        None
+    }
 }
 
 /// Encoders and image models, whose graphs llama.cpp asserts on when asked to generate.

@@ -1,6 +1,6 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in: it scans before anyone else parses (invariant 8). Nothing here starts
+//! `open` is the one way in: it scans before anyone else parses. Nothing here starts
 //! threads or keeps files open.
 
 pub mod header;

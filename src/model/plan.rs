@@ -3,7 +3,7 @@
 //! The context is chosen to fit the memory there is, or a wish that does not fit is refused with
 //! the numbers and what would fit. The estimate of the compute buffers is from above.
 
-use super::Header;
+use super::{Header, bad_model};
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
 use crate::words::plan::{KvType, Load, Plan, kernels_repack};
@@ -26,9 +26,20 @@ const MIB: u64 = 1 << 20;
 /// Plans for `available_bytes` of memory.
 ///
 /// # Errors
+/// `bad_model` where llama.cpp must not be given the file;
 /// `no_memory` with the numbers and a context that fits, if one does; `bad_request` where more
 /// context is wished than the model was trained for.
 pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Plan, Error> {
+    if let Some(fault) = &header.fault {
+        return Err(bad_model(&header.path, fault));
+    }
+    let heads = [header.shape.key, header.shape.value];
+    if wishes.kv == KvType::Q8_0 && heads.iter().any(|head| !head.is_multiple_of(32)) {
+        return Err(Error::bad_request(
+            format!("--kv: q8_0 needs heads of 32, 64, … elements, this model's have {heads:?}"),
+            "Use --kv f16.",
+        ));
+    }
     let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
     if let Some(tokens) = wishes.context_tokens.filter(|&tokens| tokens > trained) {
         return Err(Error::bad_request(

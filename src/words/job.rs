@@ -73,6 +73,11 @@ impl Question {
         }
     }
 
+    /// Returns whether the system prompt is the client's own.
+    pub fn brings_system(&self) -> bool {
+        self.system != self.mode.system
+    }
+
     /// Checks all that can be checked without the model.
     ///
     /// # Errors

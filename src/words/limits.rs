@@ -17,6 +17,8 @@ pub const HEADERS_MAX: usize = 64;
 pub const QUESTION_TOKENS_DEFAULT: u32 = 2_048;
 /// The most `--question-tokens-max` may be set to, in tokens.
 pub const QUESTION_TOKENS_CEILING: u32 = 32_768;
+/// Bytes the tokens of a question have on average at most; a longer one is refused untokenised.
+pub const TOKEN_BYTES_MEAN_MAX: usize = 16;
 /// Longest text of one question with its conversation, in bytes, before it is tokenised at all.
 pub const QUESTION_BYTES_MAX: usize = 512 << 10;
 /// Most messages in one conversation.
@@ -60,6 +62,8 @@ pub const CONTEXT_TOKENS_MIN: u32 = 256;
 pub const CONTEXT_TOKENS_DEFAULT_MAX: u32 = 40_960;
 /// Tokens a prefill step decodes at most: efficient already, and logits for 128 rows stay small.
 pub const UBATCH_TOKENS: u32 = 128;
+/// Instructions a chat template may execute; the longest known ones need a few thousand.
+pub const TEMPLATE_FUEL: u64 = 1_000_000;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
 

@@ -21,7 +21,7 @@ const BUILT_IN: &str = include_str!("modes.toml");
 pub struct Sampling {
     /// Divides the logits; 0 takes the most likely token always (greedy).
     pub temperature: f32,
-    /// Keeps the smallest set of tokens whose probabilities sum to this; 1 is off.
+    /// Keeps the smallest set of tokens whose probabilities sum to this, one at least; 1 is off.
     pub top_p: f32,
     /// Keeps the so many most likely tokens; 0 is off.
     pub top_k: u32,
@@ -54,7 +54,7 @@ impl Sampling {
             ))
         };
         inside("temperature", self.temperature, 0.0, t_max)?;
-        inside("top_p", self.top_p, f32::MIN_POSITIVE, 1.0)?;
+        inside("top_p", self.top_p, 0.0, 1.0)?;
         inside("min_p", self.min_p, 0.0, 1.0)?;
         inside("repetition_penalty", self.repetition_penalty, 0.1, 10.0)
     }

@@ -73,6 +73,7 @@ function showBox({ state, bytes_loaded: loaded, bytes_total: total }) {
   const texts = {
     loading: "The model is loading. You can ask already: your question waits in line.",
     failed: FAULT,
+    closing: "The box is being switched off.",
     gone: "The box does not answer. Trying again …",
     // Only to those who saw it otherwise.
     ready: boxState && "The box is ready.",
