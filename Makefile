@@ -18,11 +18,11 @@ help: ## lists the targets
 run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	@build/prepare.sh build
 	cargo build $(CARGO_FLAGS)
-	@ls "$${SOLVERBOX_MODELS:-models}"/*.gguf >/dev/null 2>&1 || models/fetch.sh
+	@[ -n "$$SOLVERBOX_MODEL$$SOLVERBOX_MODELS" ] || ls models/*.gguf >/dev/null 2>&1 || models/fetch.sh
 	target/release/solverbox serve $(ARGS)
 
 model: ## gets the default model into models/, as `run` does where there is none
-	@build/prepare.sh build
+	@build/prepare.sh model
 	@models/fetch.sh
 
 test: ## runs the whole suite: unit tests, then the real binary on the real model

