@@ -5,24 +5,22 @@
 //! to `log` at debug level; its error lines are kept, because a failed call says no more than
 //! "null".
 
-use std::cell::RefCell;
+mod context;
+
 use std::ffi::{CStr, c_char, c_void};
-use std::num::NonZeroU32;
 use std::sync::Mutex;
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
+pub use context::{Context, Logits};
+
 use super::Token;
 use crate::words::error::{Error, Kind};
-use crate::words::limits;
-use crate::words::plan::{KvType, Load, Plan};
+use crate::words::plan::Plan;
 
 /// What llama.cpp complained of since the list was last emptied, oldest first, at most 8 lines.
 static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -108,7 +106,10 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads the plan's file. Blocks; `progress` hears the share loaded and stops it by `false`.
+    /// Reads the plan's file into memory. Not mapped: repacked weights would be held twice, and a
+    /// mapping may be evicted, which an SD card takes minutes to make good.
+    ///
+    /// Blocks; `progress` hears the share loaded and stops it by `false`.
     ///
     /// # Errors
     /// `bad_model` with llama.cpp's own reason; `stopped` where `progress` said so.
@@ -122,7 +123,7 @@ impl Model {
         let says_stopped = stopped.clone();
         let params = LlamaModelParams::default()
             .with_n_gpu_layers(0)
-            .with_use_mmap(plan.load == Load::Mapped)
+            .with_use_mmap(false)
             .with_progress_callback(move |share| {
                 let go_on = progress(share);
                 says_stopped.set(!go_on);
@@ -248,94 +249,6 @@ fn bad_model(plan: &Plan, cause: &str) -> Error {
     )
 }
 
-/// Which logits a pass computes: the head is a fifth of the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logits {
-    /// None: more of the prompt follows.
-    None,
-    /// Those after the last token, until the next pass.
-    Last,
-}
-
-/// One KV cache with the buffers to run passes over the weights.
-pub struct Context<'m> {
-    context: LlamaContext<'m>,
-    batch: RefCell<LlamaBatch<'static>>,
-}
-
-impl<'m> Context<'m> {
-    /// Reserves the plan's KV cache and compute buffers.
-    ///
-    /// # Errors
-    /// `no_memory` where they cannot be had.
-    pub fn new(backend: &Backend, model: &'m Model, plan: &Plan) -> Result<Context<'m>, Error> {
-        forget_complaints();
-        let kv = match plan.kv {
-            KvType::F16 => KvCacheType::F16,
-            KvType::Q8_0 => KvCacheType::Q8_0,
-        };
-        let threads = plan.threads as i32;
-        let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(plan.context_tokens))
-            .with_n_batch(limits::UBATCH_TOKENS)
-            .with_n_ubatch(limits::UBATCH_TOKENS)
-            .with_n_seq_max(1)
-            .with_kv_unified(true)
-            .with_flash_attention_policy(llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_ENABLED)
-            .with_type_k(kv)
-            .with_type_v(kv)
-            .with_n_threads(threads)
-            .with_n_threads_batch(threads)
-            .with_no_perf(true);
-        let context = model.model.new_context(&backend.0, params).map_err(|_| {
-            Error::new(
-                Kind::NoMemory,
-                format!(
-                    "cannot reserve a context of {} tokens for model '{}': {}",
-                    plan.context_tokens,
-                    plan.model.display(),
-                    complaint()
-                ),
-                "Lower --context-tokens, or use --kv q8_0.",
-            )
-        })?;
-        let batch = RefCell::new(LlamaBatch::new(limits::UBATCH_TOKENS as usize, 1));
-        Ok(Context { context, batch })
-    }
-
-    /// Decodes `tokens` (1 to `UBATCH_TOKENS`) of sequence 0 from `position` on, in one pass.
-    ///
-    /// # Errors
-    /// `internal` where llama.cpp refuses.
-    pub fn decode(&mut self, tokens: &[Token], position: u32, wanted: Logits) -> Result<(), Error> {
-        let batch = self.batch.get_mut();
-        batch.clear();
-        for (i, &token) in tokens.iter().enumerate() {
-            let wanted = wanted == Logits::Last && i + 1 == tokens.len();
-            batch
-                .add(LlamaToken(token), (position as usize + i) as i32, &[0], wanted)
-                .map_err(|e| Error::internal(format!("cannot fill a batch: {e}")))?;
-        }
-        self.context
-            .decode(batch)
-            .map_err(|e| Error::internal(format!("cannot decode at position {position}: {e}")))
-    }
-
-    /// Returns the logits after the last token decoded, one for each token of the vocabulary; the
-    /// last call of `decode` must have wanted them.
-    pub fn logits(&self) -> &[f32] {
-        let last = self.batch.borrow().n_tokens() - 1;
-        self.context.get_logits_ith(last)
-    }
-
-    /// Gives the cells of sequence 0 back.
-    pub fn forget(&mut self) {
-        // Sequence 0 and open ends are always in range.
-        let removed = self.context.clear_kv_cache_seq(Some(0), None, None);
-        debug_assert_eq!(removed.ok(), Some(true));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,9 +276,8 @@ mod tests {
             model: path.to_path_buf(),
             file_bytes: 0,
             weights_bytes: 0,
-            load: Load::Mapped,
             context_tokens: 512,
-            kv: KvType::F16,
+            kv: crate::words::plan::KvType::F16,
             kv_bytes: 0,
             compute_bytes: 0,
             threads: 1,

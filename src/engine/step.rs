@@ -134,7 +134,11 @@ impl<'a> Steps<'a> {
     /// Samples a token, hands out its text, and says whether the attempt is over.
     fn take_token(&mut self) -> Option<Outcome> {
         let attempt = self.live.as_mut()?;
-        let Ok(token) = attempt.sampler.draw(self.context.logits()) else {
+        let logits = match self.context.logits() {
+            Ok(logits) => logits,
+            Err(error) => return Some(Outcome::Failed(error)),
+        };
+        let Ok(token) = attempt.sampler.draw(logits) else {
             return Some(Outcome::Failed(not_a_number(self.plan)));
         };
         attempt.count(1);

@@ -6,7 +6,7 @@
 use super::{Header, bad_model};
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
-use crate::words::plan::{KvType, Load, Plan, kernels_repack};
+use crate::words::plan::{KvType, Plan, kernels_repack};
 
 /// What the owner asked for.
 #[derive(Clone, Copy, Debug)]
@@ -62,14 +62,8 @@ pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Pla
 }
 
 fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
-    let repacked = |name: &str| kernels_repack(name);
-    let load = if header.tensors.iter().any(|t| repacked(t.kind.name)) {
-        Load::Copied
-    } else {
-        Load::Mapped
-    };
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight");
-    let tied_twice = head.filter(|t| header.is_tied() && repacked(t.kind.name));
+    let tied_twice = head.filter(|t| header.is_tied() && kernels_repack(t.kind.name));
     let weights: u64 = header.tensors.iter().map(|t| t.bytes).sum();
     let shape = &header.shape;
     // llama.cpp rounds the cache up to 256 cells.
@@ -81,7 +75,6 @@ fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
         model: header.path.clone(),
         file_bytes: header.file_bytes,
         weights_bytes: weights + tied_twice.map_or(0, |t| t.bytes),
-        load,
         context_tokens,
         kv: wishes.kv,
         kv_bytes,
@@ -91,14 +84,14 @@ fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
     }
 }
 
-/// Logits and activations of one ubatch in 32-bit floats, the vocabulary's tables, and the program.
+/// Activations of one ubatch and one row of logits in 32-bit floats, the vocabulary's tables, and the
+/// program.
 fn compute_bytes(header: &Header) -> u64 {
     let shape = &header.shape;
     let rows = u64::from(limits::UBATCH_TOKENS);
     let attention = shape.heads * (shape.key + shape.value) * 2;
-    let logits = header.tokenizer.tokens * 2;
-    let floats = rows * (logits + 8 * shape.hidden + 4 * shape.feed_forward + attention);
-    floats * 4 + header.tokenizer.tokens * 200 + 24 * MIB
+    let floats = rows * (8 * shape.hidden + 4 * shape.feed_forward + attention);
+    (floats + 4 * header.tokenizer.tokens) * 4 + header.tokenizer.tokens * 200 + 24 * MIB
 }
 
 fn cores() -> u32 {

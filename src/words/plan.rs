@@ -24,16 +24,6 @@ impl KvType {
     }
 }
 
-/// How the weights come into memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// Mapped from the file: the page cache holds them once and can give them back.
-    Mapped,
-    /// Read into memory of our own, because the kernels repack them: mapped, they would be held
-    /// twice.
-    Copied,
-}
-
 /// What the engine shall load and reserve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -43,8 +33,6 @@ pub struct Plan {
     pub file_bytes: u64,
     /// Bytes of weights in memory, a repacked tied head counted twice.
     pub weights_bytes: u64,
-    /// How they get there.
-    pub load: Load,
     /// Size of the KV cache in tokens, shared by all sequences.
     pub context_tokens: u32,
     /// Its type.
