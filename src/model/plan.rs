@@ -84,8 +84,8 @@ fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
     }
 }
 
-/// Activations of one ubatch and one row of logits in 32-bit floats, the vocabulary's tables, and the
-/// program.
+/// Activations of one ubatch and one row of logits in 32-bit floats, the vocabulary's tables, and
+/// the program.
 fn compute_bytes(header: &Header) -> u64 {
     let shape = &header.shape;
     let rows = u64::from(limits::UBATCH_TOKENS);

@@ -1,8 +1,9 @@
 //! The context: one KV cache, the buffers and the threads to run passes over the weights.
 //!
-//! Made through llama-cpp-sys-2, because llama-cpp-2 hides the context's pointer and `n_outputs_max`.
-//! With the one, threads wait between passes instead of being started for each; with the other,
-//! logits are reserved for one row instead of a ubatch (78 MB less with VibeThinker's vocabulary).
+//! Made through llama-cpp-sys-2, because llama-cpp-2 hides the context's pointer and
+//! `n_outputs_max`. With the one, threads wait between passes instead of being started for each;
+//! with the other, logits are reserved for one row instead of a ubatch (78 MB less with
+//! VibeThinker's vocabulary).
 
 use std::marker::PhantomData;
 use std::mem::transmute_copy;
@@ -179,6 +180,7 @@ fn params(plan: &Plan) -> sys::llama_context_params {
 /// Returns the pointer llama-cpp-2 keeps to itself.
 fn pointer(model: &LlamaModel) -> *mut sys::llama_model {
     const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
-    // SAFETY: `LlamaModel` is `#[repr(transparent)]` over one non-null pointer in the pinned version.
+    // SAFETY: `LlamaModel` is `#[repr(transparent)]` over one non-null pointer in the pinned
+    // version.
     unsafe { transmute_copy(model) }
 }
