@@ -54,17 +54,7 @@ fn an_architecture_nobody_knows_is_named_with_llama_cpps_own_reason() {
 
 #[test]
 fn an_encoder_is_refused_before_it_can_abort() {
-    let mut gguf = Gguf::unknown_architecture();
-    gguf.text("general.architecture", "nomic-bert");
-    for (key, value) in [
-        ("context_length", 4096),
-        ("block_count", 2),
-        ("embedding_length", 32),
-        ("attention.head_count", 2),
-    ] {
-        gguf.number(&format!("nomic-bert.{key}"), value);
-    }
-    refused(&gguf.bytes(), 4, "nomic-bert");
+    refused(&Gguf::of("nomic-bert").bytes(), 4, "nomic-bert");
 }
 
 #[test]
@@ -255,19 +245,9 @@ fn our_table_of_tensor_types_is_ggmls_own() {
 
 #[test]
 fn inspect_tells_what_is_in_a_file_that_cannot_run() {
-    let mut gguf = Gguf::unknown_architecture();
-    gguf.text("general.architecture", "bert");
-    for (key, value) in [
-        ("context_length", 512),
-        ("block_count", 2),
-        ("embedding_length", 32),
-        ("attention.head_count", 2),
-    ] {
-        gguf.number(&format!("bert.{key}"), value);
-    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoder.gguf");
-    std::fs::write(&path, gguf.bytes()).unwrap();
+    std::fs::write(&path, Gguf::of("bert").bytes()).unwrap();
     let output = solverbox().arg("inspect").arg(&path).output().unwrap();
     let stdout = text(&output.stdout);
     assert!(output.status.success() && stdout.contains("cannot generate text"), "{stdout}");

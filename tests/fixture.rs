@@ -261,15 +261,20 @@ pub struct Gguf {
 impl Gguf {
     /// A structurally sound file of an architecture nobody knows.
     pub fn unknown_architecture() -> Gguf {
+        Gguf::of("quipu")
+    }
+
+    /// A structurally sound file that says it is of `architecture`.
+    pub fn of(architecture: &str) -> Gguf {
         let mut gguf = Gguf { keys: Vec::new(), tensors: Vec::new(), data_bytes: 4096 };
-        gguf.text("general.architecture", "quipu");
+        gguf.text("general.architecture", architecture);
         for (key, value) in [
             ("context_length", 4096),
             ("block_count", 1),
             ("embedding_length", 32),
             ("attention.head_count", 2),
         ] {
-            gguf.number(&format!("quipu.{key}"), value);
+            gguf.number(&format!("{architecture}.{key}"), value);
         }
         gguf.text("tokenizer.ggml.model", "gpt2");
         gguf.tensor("token_embd.weight", &[32, 8], 0, 0);
