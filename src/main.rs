@@ -1,5 +1,4 @@
-//! Wiring: what was typed becomes settings, settings become a command, errors are printed in one
-//! place.
+//! Wiring: what was typed becomes settings, settings a command; errors are printed here alone.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;

@@ -196,6 +196,18 @@ impl Stream {
     }
 }
 
+/// A chat request about 2+2 in mode plain, greedy, with fields added or replaced.
+pub fn chat(extra: Value) -> String {
+    let mut body = serde_json::json!({
+        "model": "solverbox:plain", "temperature": 0,
+        "messages": [{"role": "user", "content": "What is 2+2?"}],
+    });
+    for (name, value) in extra.as_object().expect("an object") {
+        body[name] = value.clone();
+    }
+    body.to_string()
+}
+
 /// Joins one field of the deltas of chat events.
 pub fn joined(events: &[Value], field: &str) -> String {
     events.iter().filter_map(|e| e["choices"][0]["delta"][field].as_str()).collect()

@@ -7,17 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Served, agent, joined, send_signal, solverbox, text, wait_until, whole};
+use crate::fixture::{
+    self, Served, agent, joined, send_signal, solverbox, text, wait_until, whole,
+};
 
-fn chat(extra: Value) -> String {
-    let mut body = json!({
-        "model": "solverbox:plain", "temperature": 0, "stream": true,
-        "messages": [{"role": "user", "content": "What is 2+2?"}],
-    });
-    for (name, value) in extra.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    body.to_string()
+/// A chat request as the page makes it: streamed, unless `extra` says otherwise.
+fn chat(mut extra: Value) -> String {
+    extra.as_object_mut().unwrap().entry("stream").or_insert(true.into());
+    fixture::chat(extra)
 }
 
 /// A request that would go on for minutes.
@@ -261,7 +258,7 @@ fn an_address_in_use_is_named_with_the_way_out() {
     let address = served.address.to_string();
     let mut second = solverbox();
     second.args(["serve", "--listen", &address, "--data"]).arg(served.data.path());
-    let output = second.arg("--model").arg(crate::fixture::model()).output().unwrap();
+    let output = second.arg("--model").arg(fixture::model()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
     assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");

@@ -2,25 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Served, joined, root, text};
-
-fn body(extra: Value) -> String {
-    let mut body = json!({
-        "model": "solverbox:plain", "temperature": 0,
-        "messages": [{"role": "user", "content": "What is 2+2?"}],
-    });
-    for (name, value) in extra.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    body.to_string()
-}
+use crate::fixture::{Served, chat, joined, root, text};
 
 const CHAT: &str = "/v1/chat/completions";
 
 #[test]
 fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
     let served = Served::ready(&[]);
-    let (status, reply) = served.post(CHAT, &body(json!({})));
+    let (status, reply) = served.post(CHAT, &chat(json!({})));
     assert_eq!(status, 200);
     assert_eq!(reply["object"], "chat.completion");
     assert_eq!(reply["model"], "solverbox:plain");
@@ -34,7 +23,7 @@ fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
     assert_eq!(count("total_tokens"), count("prompt_tokens") + count("completion_tokens"));
 
     let streamed = json!({"stream": true, "stream_options": {"include_usage": true}});
-    let mut stream = served.stream(&body(streamed));
+    let mut stream = served.stream(&chat(streamed));
     let head = stream.line().unwrap();
     assert_eq!(head, "HTTP/1.1 200 OK");
     stream.wait_for("Content-Type: text/event-stream");
@@ -52,7 +41,7 @@ fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
 #[test]
 fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
     let served = Served::ready(&[]);
-    let mut stream = served.stream(&body(json!({"stream": true, "max_tokens": 3})));
+    let mut stream = served.stream(&chat(json!({"stream": true, "max_tokens": 3})));
     stream.wait_for("\"finish_reason\":\"length\"");
     assert_eq!(stream.line().as_deref(), Some("data: [DONE]"));
     assert_eq!(stream.line(), None);
@@ -61,7 +50,7 @@ fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
 #[test]
 fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
     let served = Served::ready(&[]);
-    let ask = |extra: Value| served.post(CHAT, &body(extra)).1;
+    let ask = |extra: Value| served.post(CHAT, &chat(extra)).1;
     let tokens = |reply: &Value| reply["usage"]["completion_tokens"].as_u64().unwrap();
     let answer =
         |reply: &Value| reply["choices"][0]["message"]["content"].as_str().unwrap().to_string();
@@ -88,7 +77,7 @@ fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
 fn a_system_message_of_the_clients_replaces_the_modes() {
     let served = Served::ready(&[]);
     let prompt = |messages: Value| {
-        let reply = served.post(CHAT, &body(json!({"messages": messages, "max_tokens": 1}))).1;
+        let reply = served.post(CHAT, &chat(json!({"messages": messages, "max_tokens": 1}))).1;
         reply["usage"]["prompt_tokens"].as_u64().unwrap()
     };
     let user = json!({"role": "user", "content": "2+2?"});

@@ -17,6 +17,7 @@ use crate::engine::{Engine, Event, Order, Prompt, Start};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{JobId, Question};
+use crate::words::limits;
 use crate::words::plan::Plan;
 
 /// What a door holds of a job it submitted.
@@ -160,7 +161,7 @@ impl Desk {
 
     /// Returns how long a client turned away should wait before it tries again.
     pub fn retry_after(&self) -> Duration {
-        Duration::from_secs_f64(self.lock().job_seconds.clamp(1.0, 600.0))
+        Duration::from_secs_f64(self.lock().retry_seconds())
     }
 
     /// Ends the engine after its step and all jobs with the reason. Later questions are refused.
@@ -312,7 +313,11 @@ impl Office {
         Error::new(
             Kind::Busy,
             format!("the line is full: {before} questions are before yours"),
-            format!("Ask again in about {:.0} seconds.", self.job_seconds.clamp(1.0, 600.0)),
+            format!("Ask again in about {:.0} seconds.", self.retry_seconds()),
         )
+    }
+
+    fn retry_seconds(&self) -> f64 {
+        self.job_seconds.clamp(*limits::RETRY_SECONDS.start(), *limits::RETRY_SECONDS.end())
     }
 }

@@ -1,5 +1,4 @@
-//! The record of one job: all its text and how it stands, read by any number of viewers from any
-//! offset.
+//! The record of one job: its text and how it stands, read by any number of viewers.
 //!
 //! An offset counts bytes of the job's text, thinking and answer interleaved as they came. Readers
 //! wait for changes; the desk writes. Nothing here knows the engine or who reads.

@@ -1,9 +1,8 @@
-//! The only file that names llama.cpp (with `kernels.rs`, once that registers kernels).
+//! The only place that names llama.cpp, with its part `context` (and `kernels`, in time).
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
-//! to `log` at debug level; its error lines are kept, because a failed call says no more than
-//! "null".
+//! to `log` at debug level; its error lines are kept, as a failed call says no more than "null".
 
 mod context;
 
@@ -43,8 +42,7 @@ impl Backend {
     /// # Errors
     /// `internal` where it has been started already.
     pub fn start() -> Result<Backend, Error> {
-        // SAFETY: `on_log` has the signature llama.cpp asks for, never unwinds, and needs no user
-        // data.
+        // SAFETY: `on_log` has llama.cpp's signature, never unwinds, and needs no user data.
         unsafe { llama_cpp_sys_2::llama_log_set(Some(on_log), std::ptr::null_mut()) };
         // SAFETY: the same holds for `on_abort`. Without it ggml would start a debugger on itself.
         unsafe { llama_cpp_sys_2::ggml_set_abort_callback(Some(on_abort)) };
@@ -140,7 +138,7 @@ impl Model {
 
     /// Returns the chat template the file carries.
     pub fn chat_template(&self) -> Option<String> {
-        self.model.chat_template(None).ok()?.to_string().ok()
+        chat_template(&self.model)
     }
 
     /// Returns the tokens only a template may use, with their text, longest text first.
@@ -200,12 +198,15 @@ impl Model {
     }
 }
 
+fn chat_template(model: &LlamaModel) -> Option<String> {
+    model.chat_template(None).ok()?.to_string().ok()
+}
+
 /// Returns the tokens only a template may use, longest first, and those of their texts that the
 /// file calls user-defined: what stands in the chat template, or looks like `<|…|>`.
 fn reserved_tokens(model: &LlamaModel) -> (Vec<(Token, String)>, Vec<String>) {
     let vocab = model.vocab();
-    let template = model.chat_template(None).ok().and_then(|t| t.to_string().ok());
-    let template = template.unwrap_or_default();
+    let template = chat_template(model).unwrap_or_default();
     let (mut reserved, mut markers) = (Vec::new(), Vec::new());
     for token in 0..model.n_vocab() {
         let is_control = vocab.is_control(LlamaToken(token));
@@ -215,11 +216,13 @@ fn reserved_tokens(model: &LlamaModel) -> (Vec<(Token, String)>, Vec<String>) {
         let piece = vocab.token_to_piece(LlamaToken(token), true, None);
         let text = String::from_utf8_lossy(&piece).into_owned();
         let looks_so = text.starts_with("<|") && text.ends_with("|>");
-        let is_marker = text.chars().count() > 1 && (looks_so || template.contains(&text));
-        if !is_control && is_marker && !text.trim().is_empty() {
+        let is_marker = !text.trim().is_empty()
+            && text.chars().count() > 1
+            && (looks_so || template.contains(&text));
+        if !is_control && is_marker {
             markers.push(text.clone());
-            reserved.push((token, text));
-        } else if is_control && !text.is_empty() {
+        }
+        if is_marker || (is_control && !text.is_empty()) {
             reserved.push((token, text));
         }
     }

@@ -148,10 +148,8 @@ impl<'a> Steps<'a> {
         attempt.queue(token);
         let mut pieces = attempt.text.push(&self.model.piece(token));
         if attempt.must_close_thinking(self.close_thinking.len()) {
-            for &token in &self.close_thinking {
-                attempt.count(1);
-                attempt.queue(token);
-            }
+            attempt.count(self.close_thinking.len() as u32);
+            self.close_thinking.iter().for_each(|&token| attempt.queue(token));
             pieces.extend(attempt.text.close_thinking());
             attempt.reserve_tokens = 0;
         }

@@ -34,7 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::words::error::{Error, Kind};
+use crate::words::error::{Error, Kind, io_cause};
 use bounds::Bounds;
 use passage::Passage;
 use seats::Seats;
@@ -115,14 +115,5 @@ fn cannot_listen(address: SocketAddr, e: &io::Error) -> Error {
         }
         _ => "Choose another address with --listen.",
     };
-    Error::new(Kind::BadRequest, format!("cannot listen on '{address}': {}", cause(e)), remedy)
-}
-
-/// Words an error of the system without the number Rust appends to it.
-fn cause(e: &io::Error) -> String {
-    let text = e.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text[..end].to_string(),
-        None => text,
-    }
+    Error::new(Kind::BadRequest, format!("cannot listen on '{address}': {}", io_cause(e)), remedy)
 }

@@ -113,9 +113,7 @@ fn submit(app: &App, visitor: &Visitor, question: Question) -> Result<Ticket, Er
 fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
     let reply = Reply::error(error, shape);
     match error.kind {
-        Kind::Busy => {
-            reply.with("Retry-After", app.desk.retry_after().as_secs().max(1).to_string())
-        }
+        Kind::Busy => reply.with("Retry-After", app.desk.retry_after().as_secs().to_string()),
         _ => reply,
     }
 }
@@ -151,8 +149,7 @@ fn take_requests_of(server: &tiny_http::Server, app: &Arc<App>) {
         match server.recv() {
             Ok(request) => {
                 let app = app.clone();
-                // Where no thread can be had the request is dropped, which tiny_http answers by
-                // 500.
+                // Where no thread can be had the request is dropped: tiny_http answers 500.
                 if let Err(error) = start_thread("request", move || routes::answer(&app, request)) {
                     log::error!("{error}");
                 }

@@ -70,8 +70,7 @@ impl Reply {
             ("Content-Security-Policy", CONTENT_POLICY.to_string()),
         ];
         for (name, value) in own.into_iter().chain(self.headers).chain(cors) {
-            // Names are ours; a value that is no header (it never holds a person's text) is left
-            // out.
+            // Names are ours; a value that is no header is left out.
             if let Ok(header) = Header::from_bytes(name, value) {
                 response.add_header(header);
             }

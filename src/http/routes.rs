@@ -17,8 +17,7 @@ use crate::words::limits;
 pub fn answer(app: &App, mut request: Request) {
     let path = request.url().split(['?', '#']).next().unwrap_or("/").to_string();
     let Some(visitor) = visitor(app, &request) else {
-        // The gate lets nobody in unnamed: this one has left already, and there is nobody to
-        // answer.
+        // The gate lets nobody in unnamed: this one has left, and there is nobody to answer.
         return log::debug!("a client left before its request was read");
     };
     log::debug!("{} {path} from {}", request.method(), visitor.address());

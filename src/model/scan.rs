@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::bad_model;
 use super::types::{self, TensorType};
-use crate::words::error::{Error, Kind};
+use crate::words::error::{Error, Kind, io_cause};
 use crate::words::limits;
 
 /// A tensor as the header declares it.
@@ -64,7 +64,7 @@ pub fn scan(path: &Path) -> Result<Scan, Error> {
     let cannot_open = |error: std::io::Error| {
         Error::new(
             Kind::NoModel,
-            format!("cannot open model '{}': {}", path.display(), plain(&error)),
+            format!("cannot open model '{}': {}", path.display(), io_cause(&error)),
             "Put a .gguf file there or name another with --model FILE; models/README.md says \
              how to get one.",
         )
@@ -82,15 +82,9 @@ pub fn scan(path: &Path) -> Result<Scan, Error> {
             path,
             format!("it is truncated: its {file_bytes} bytes end inside the header"),
         ),
-        Fault::Io(error) => bad_model(path, plain(&error)),
+        Fault::Io(error) => bad_model(path, io_cause(&error)),
         Fault::Wrong(cause) => bad_model(path, cause),
     })
-}
-
-/// Returns an I/O error's text without Rust's "(os error 2)".
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_string()
 }
 
 struct Walk {

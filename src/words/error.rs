@@ -78,6 +78,12 @@ impl Error {
     }
 }
 
+/// Words an error of the system without the number Rust appends to it ("(os error 2)").
+pub fn io_cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_string()
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

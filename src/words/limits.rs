@@ -52,6 +52,9 @@ pub const QUEUE_JOBS_DEFAULT: usize = 32;
 /// The most `--queue-jobs-max` may be set to.
 pub const QUEUE_JOBS_CEILING: usize = 1_024;
 
+/// Seconds after which a client turned away is told to come again, at least and at most.
+pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
+
 // The engine.
 
 /// Largest KV cache, in tokens, that may be asked for.

@@ -15,8 +15,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, open, openat, unlinkat};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::net::{bind, listen, socket_with};
 
-use super::cause;
-use crate::words::error::{Error, Kind};
+use crate::words::error::{Error, Kind, io_cause};
 use crate::words::limits::PASSAGE_BACKLOG;
 
 /// The way to tiny_http.
@@ -40,7 +39,7 @@ impl Passage {
         bind_unnamed(dir).map_err(|e| {
             let dir = dir.display();
             Error::bad_request(
-                format!("cannot make a socket in directory '{dir}': {}", cause(&e)),
+                format!("cannot make a socket in directory '{dir}': {}", io_cause(&e)),
                 "Name a writable directory with --data DIR.",
             )
         })

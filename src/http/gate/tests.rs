@@ -71,6 +71,14 @@ impl Site {
         (request, visitor)
     }
 
+    /// Lets a client ask for the page; returns it with its request and visitor.
+    fn visit(&self) -> (Client, Request, Arc<Visitor>) {
+        let mut client = self.connect();
+        client.send("GET / HTTP/1.1\r\n\r\n");
+        let (request, visitor) = self.request();
+        (client, request, visitor)
+    }
+
     fn connect(&self) -> Client {
         Client::connect(self.address)
     }
@@ -148,6 +156,18 @@ impl Client {
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).expect("the gate to listen");
+    }
+
+    /// Sends a byte now and then until an answer begins, and returns its first 12 bytes.
+    fn drip(&mut self) -> String {
+        self.0.set_read_timeout(Some(Duration::from_millis(10))).expect("a socket");
+        let mut start = [0; 12];
+        until("the gate loses patience", || {
+            // Each failing read paces the drip; once refused, it is the write that may fail.
+            let _ = self.0.write(b"x");
+            self.0.read(&mut start).is_ok()
+        });
+        String::from_utf8_lossy(&start).into_owned()
     }
 
     /// Returns everything that still comes, up to the end of the connection.

@@ -11,8 +11,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::cause;
-use crate::words::error::Error;
+use crate::words::error::{Error, io_cause};
 
 /// The table of visitors, by id.
 pub struct Visitors {
@@ -43,8 +42,9 @@ impl Visitors {
     /// # Errors
     /// `internal` if the kernel's random numbers, which ids are made of, cannot be had.
     pub(super) fn new() -> Result<Visitors, Error> {
-        let random = File::open("/dev/urandom")
-            .map_err(|e| Error::internal(format!("cannot open '/dev/urandom': {}", cause(&e))))?;
+        let random = File::open("/dev/urandom").map_err(|e| {
+            Error::internal(format!("cannot open '/dev/urandom': {}", io_cause(&e)))
+        })?;
         Ok(Visitors { random, table: Mutex::default() })
     }
 

@@ -19,9 +19,7 @@ fn a_hang_up_is_reported_at_once_while_nothing_is_sent() {
     let site = Site::open(Bounds::default());
     // The fastest of several is measured: the machine may be busy, a timer would not be faster.
     let fastest = (0..5).map(|_| {
-        let mut client = site.connect();
-        client.send("GET / HTTP/1.1\r\n\r\n");
-        let (_request, visitor) = site.request();
+        let (client, _request, visitor) = site.visit();
         let leave = leave_of(&visitor);
         assert!(!visitor.has_left());
         let hung_up = Instant::now();
@@ -37,9 +35,7 @@ fn a_hang_up_is_reported_at_once_while_nothing_is_sent() {
 #[test]
 fn a_hang_up_in_the_middle_of_a_stream_reaches_the_server() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (mut client, request, visitor) = site.visit();
     let leave = leave_of(&visitor);
     let mut writer = request.into_writer();
     write!(writer, "HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n")
@@ -56,9 +52,7 @@ fn a_hang_up_in_the_middle_of_a_stream_reaches_the_server() {
 #[test]
 fn closing_the_sending_half_counts_as_leaving() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (_request, visitor) = site.request();
+    let (mut client, _request, visitor) = site.visit();
     let leave = leave_of(&visitor);
     client.half_close();
     leave.recv_timeout(PATIENCE).expect("a hang-up");
@@ -68,9 +62,7 @@ fn closing_the_sending_half_counts_as_leaving() {
 #[test]
 fn a_reset_counts_as_leaving() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (client, request, visitor) = site.visit();
     let leave = leave_of(&visitor);
     let mut writer = request.into_writer();
     write!(writer, "HTTP/1.1 200 OK\r\n\r\nunread").and_then(|()| writer.flush()).expect("sent");
@@ -84,9 +76,7 @@ fn a_reset_counts_as_leaving() {
 #[test]
 fn a_client_that_does_not_read_is_dropped() {
     let site = Site::open(Bounds { write_wait: Duration::from_millis(200), ..Bounds::default() });
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (client, request, visitor) = site.visit();
     let leave = leave_of(&visitor);
     let mut writer = request.into_writer();
     writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("sent");
@@ -101,9 +91,7 @@ fn a_client_that_does_not_read_is_dropped() {
 fn a_client_that_keeps_reading_may_take_longer_than_one_write() {
     let write_wait = Duration::from_millis(500);
     let site = Site::open(Bounds { write_wait, ..Bounds::default() });
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (mut client, request, visitor) = site.visit();
     let server = thread::spawn(move || {
         let mut writer = request.into_writer();
         writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("sent");
@@ -122,9 +110,7 @@ fn a_client_that_keeps_reading_may_take_longer_than_one_write() {
 #[test]
 fn a_hang_up_is_seen_while_a_write_waits() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (client, request, visitor) = site.visit();
     let leave = leave_of(&visitor);
     let (wrote, written) = mpsc::channel();
     let server = thread::spawn(move || {
@@ -164,9 +150,7 @@ fn acts_of_a_visitor_that_was_served_are_dropped_unrun() {
 fn a_client_that_closes_on_the_last_byte_of_a_known_length_was_served() {
     let site = Site::open(Bounds::default());
     for _ in 0..50 {
-        let mut client = site.connect();
-        client.send("GET / HTTP/1.1\r\n\r\n");
-        let (request, visitor) = site.request();
+        let (mut client, request, visitor) = site.visit();
         let leave = leave_of(&visitor);
         let mut writer = request.into_writer();
         let response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -183,9 +167,7 @@ fn a_client_that_closes_on_the_last_byte_of_a_known_length_was_served() {
 #[test]
 fn word_left_for_one_who_has_left_is_acted_on_at_once() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (client, request, visitor) = site.visit();
     let id = header(&request, VISITOR_HEADER).expect("an id");
     drop(client);
     until("the visitor has left", || visitor.has_left());
@@ -198,9 +180,7 @@ fn a_panicking_act_keeps_neither_the_others_nor_the_seat() {
     let bounds = Bounds { connections_loopback_max: 1, ..Bounds::default() };
     let site = Site::open(bounds);
     for _ in 0..3 {
-        let mut client = site.connect();
-        client.send("GET / HTTP/1.1\r\n\r\n");
-        let (_request, visitor) = site.request();
+        let (mut client, _request, visitor) = site.visit();
         visitor.on_leave(|| panic!("{ON_PURPOSE}"));
         let leave = leave_of(&visitor);
         client.half_close();
@@ -213,9 +193,7 @@ fn a_panicking_act_keeps_neither_the_others_nor_the_seat() {
 #[test]
 fn a_visitor_knows_its_address_and_is_gone_from_the_table_afterwards() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (request, visitor) = site.request();
+    let (mut client, request, visitor) = site.visit();
     assert_eq!(visitor.address(), site.address.ip());
     assert_eq!(site.visitors.count(), 1);
     request.respond(Response::from_string("hello")).expect("sent");

@@ -137,9 +137,7 @@ fn what_follows_a_request_is_dropped_and_does_not_spoil_the_answer() {
 #[test]
 fn a_flood_after_a_request_gets_the_client_dropped() {
     let site = Site::open(Bounds::default());
-    let mut client = site.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
-    let (_request, visitor) = site.request();
+    let (mut client, _request, visitor) = site.visit();
     let flood = vec![b'z'; 4 << 10];
     until("the gate drops the client", || client.0.write_all(&flood).is_err());
     until("its visitor has left", || visitor.has_left());
