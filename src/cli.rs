@@ -44,6 +44,10 @@ pub enum Command {
     Modes(ModesFlags),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
+    /// List the kernel sets, what each needs of a processor, and which runs here
+    Kernels(KernelFlags),
+    /// Check that the kernels compute correctly on this very processor
+    Selftest(Selftest),
 }
 
 /// Which model, and how it is loaded.
@@ -63,6 +67,9 @@ pub struct ModelFlags {
     #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
           value_parser = count(1, limits::THREADS_MAX))]
     pub threads: Option<u32>,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelFlags,
     /// Precision of the KV cache: q8_0 takes half the memory of f16
     #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV", default_value = "f16")]
     pub kv: Kv,
@@ -71,6 +78,14 @@ pub struct ModelFlags {
           default_value_t = limits::QUESTION_TOKENS_DEFAULT,
           value_parser = count(1, limits::QUESTION_TOKENS_CEILING))]
     pub question_tokens_max: u32,
+}
+
+/// Which kernels compute.
+#[derive(Clone, Debug, Args)]
+pub struct KernelFlags {
+    /// Kernel set to compute with; `solverbox kernels` lists them [default: the best that runs here]
+    #[arg(long = "kernels", value_name = "NAME", env = "SOLVERBOX_KERNELS")]
+    pub name: Option<String>,
 }
 
 /// Where further modes come from.
@@ -148,6 +163,21 @@ pub struct Serve {
           default_value_t = limits::QUEUE_JOBS_DEFAULT as u32,
           value_parser = count(1, limits::QUEUE_JOBS_CEILING as u32))]
     pub queue_jobs_max: u32,
+    /// Start without checking first that the kernels compute correctly
+    #[arg(long, env = "SOLVERBOX_NO_SELFTEST", value_parser = BoolishValueParser::new())]
+    pub no_selftest: bool,
+}
+
+/// `solverbox selftest`
+#[derive(Debug, Args)]
+pub struct Selftest {
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelFlags,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
+          value_parser = count(1, limits::THREADS_MAX))]
+    pub threads: Option<u32>,
 }
 
 /// `solverbox inspect`

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use solverbox::cli::{Cli, Command, Kv, ModelFlags, Solve};
 use solverbox::commands::{self, Loading};
 use solverbox::config;
+use solverbox::engine::kernels;
 use solverbox::model::plan::Wishes;
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
@@ -47,10 +48,12 @@ fn run() -> Result<(), Error> {
             listen: flags.listen,
             data: config::data_folder(flags.data.as_deref())?,
             queue_jobs_max: flags.queue_jobs_max as usize,
-            loading: loading(flags.model),
+            loading: loading(flags.model)?,
         }),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
+        Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
+        Command::Selftest(_) => Ok(()),
     }
 }
 
@@ -61,7 +64,7 @@ fn start_log(cli: &Cli) {
     env_logger::Builder::new().parse_filters(filters).format_target(false).init();
 }
 
-fn loading(flags: ModelFlags) -> Loading {
+fn loading(flags: ModelFlags) -> Result<Loading, Error> {
     let kv = match flags.kv {
         Kv::F16 => KvType::F16,
         Kv::Q8_0 => KvType::Q8_0,
@@ -69,10 +72,11 @@ fn loading(flags: ModelFlags) -> Loading {
     let wishes = Wishes {
         context_tokens: flags.context_tokens,
         kv,
+        kernels: kernels::choose(flags.kernels.name.as_deref())?,
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Loading { file: flags.model, folder: flags.models, wishes }
+    Ok(Loading { file: flags.model, folder: flags.models, wishes })
 }
 
 fn solve(flags: &Solve) -> Result<(), Error> {
@@ -99,7 +103,7 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     }
     let output =
         if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
-    commands::solve::run(&loading(flags.model.clone()), question, &asked, output)
+    commands::solve::run(&loading(flags.model.clone())?, question, &asked, output)
 }
 
 fn read_text(name: &str, from: &mut impl Read) -> Result<String, Error> {

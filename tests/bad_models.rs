@@ -122,8 +122,13 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
 
 /// Opens and plans, as everything that runs a model does first.
 fn planned(path: &Path) -> Result<Plan, Error> {
-    let wishes =
-        Wishes { context_tokens: None, kv: KvType::F16, threads: None, question_tokens_max: 1 };
+    let wishes = Wishes {
+        context_tokens: None,
+        kv: KvType::F16,
+        kernels: &SETS[0],
+        threads: None,
+        question_tokens_max: 1,
+    };
     plan(&model::open(path)?, wishes, u64::MAX)
 }
 
@@ -241,6 +246,28 @@ fn our_table_of_tensor_types_is_ggmls_own() {
         assert_eq!(ours.block_elements as i64, elements, "{}", ours.name);
         assert_eq!(ours.block_bytes as usize, bytes, "{}", ours.name);
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_types_no_kernel_computes_with_are_those_without_a_dot_product() {
+    unsafe extern "C" {
+        fn ggml_get_type_traits_cpu__x86_64_v2(
+            id: llama_cpp_sys_2::ggml_type,
+        ) -> *const llama_cpp_sys_2::ggml_type_traits_cpu;
+    }
+    for ours in model::types::TYPES {
+        // SAFETY: returns the address of a constant table's row.
+        let kernels = unsafe { &*ggml_get_type_traits_cpu__x86_64_v2(ours.id as _) };
+        assert_eq!(ours.has_kernels(), kernels.vec_dot.is_some(), "{}", ours.name);
+    }
+}
+
+#[test]
+fn weights_no_kernel_computes_with_are_refused_by_name() {
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.tensor("blk.0.ffn_up.weight", &[256], 15, 1024);
+    refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use llama_cpp_2::sampling::LlamaSampler;
 use serde_json::Value;
 
 use crate::fixture::{model, solve, text};
+use solverbox::engine::kernels;
 use solverbox::words::mode::Modes;
 
 const QUESTIONS: [&str; 5] = [
@@ -62,6 +63,7 @@ fn reference(backend: &LlamaBackend, model: &LlamaModel, system: &str, question:
 
 #[test]
 fn greedy_answers_equal_llama_cpps_own_loop() {
+    kernels::register(kernels::choose(None).unwrap()).unwrap();
     let mut backend = LlamaBackend::init().unwrap();
     backend.void_logs();
     let loaded =

@@ -1,7 +1,9 @@
-//! One file a command. They are doors: they ask the desk, they never touch the engine.
+//! One file a command. They are doors: they ask the desk, they never touch the engine; `kernels`
+//! and `selftest`, which are about the engine itself, do.
 
 pub mod inspect;
 mod interrupt;
+pub mod kernels;
 pub mod modes;
 pub mod serve;
 pub mod solve;
@@ -10,7 +12,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::model::plan::Wishes;
-use crate::model::{self, locate};
+use crate::model::{self, ahead, locate};
 use crate::words::error::{Error, Kind};
 use crate::words::plan::Plan;
 
@@ -26,7 +28,7 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// Finds the file, checks it and plans its memory. Loads nothing.
+    /// Finds the file, checks it and plans its memory. Loads nothing, but has the file read ahead.
     ///
     /// # Errors
     /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
@@ -36,8 +38,11 @@ impl Loading {
             None => locate::newest(&self.folder)?,
         };
         log_choice(&file, self.file.is_some());
+        let ahead = ahead::start(&file);
         let header = model::open(&file)?;
-        let plan = model::plan::plan(&header, self.wishes, model::plan::available_bytes())?;
+        let available_bytes = model::plan::available_bytes();
+        let plan = model::plan::plan(&header, self.wishes, available_bytes)?;
+        ahead.finish(plan.file_bytes.min(available_bytes.saturating_sub(plan.total_bytes())));
         log::info!(
             "plan: {} MiB weights, {} MiB KV cache for {} tokens, {} MiB buffers, {} threads",
             plan.weights_bytes >> 20,

@@ -1,10 +1,11 @@
-//! The only place that names llama.cpp, with its part `context` (and `kernels`, in time).
+//! The only place that names llama.cpp, with its parts `context` and `sets`.
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
 //! to `log` at debug level; its error lines are kept, as a failed call says no more than "null".
 
 mod context;
+mod sets;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Mutex;
@@ -16,9 +17,11 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
 pub use context::{Context, Logits};
+pub use sets::Registered;
 
 use super::Token;
 use crate::words::error::{Error, Kind};
+use crate::words::kernels::KernelSet;
 use crate::words::plan::Plan;
 
 /// What llama.cpp complained of since the list was last emptied, oldest first, at most 8 lines.
@@ -33,21 +36,28 @@ pub enum Written {
     ByPerson,
 }
 
-/// Proof that llama.cpp has been started; one per process.
-pub struct Backend(LlamaBackend);
+/// Proof that llama.cpp has been started with one kernel set; one per process.
+pub struct Backend {
+    llama: LlamaBackend,
+    kernels: Registered,
+}
 
 impl Backend {
-    /// Starts llama.cpp with its log in our hands.
+    /// Starts llama.cpp on `set`, which this processor must be able to run, with its log in our
+    /// hands.
     ///
     /// # Errors
-    /// `internal` where it has been started already.
-    pub fn start() -> Result<Backend, Error> {
+    /// `internal` where it has been started already, or has other backends.
+    pub fn start(set: &KernelSet) -> Result<Backend, Error> {
         // SAFETY: `on_log` has llama.cpp's signature, never unwinds, and needs no user data.
         unsafe { llama_cpp_sys_2::llama_log_set(Some(on_log), std::ptr::null_mut()) };
         // SAFETY: the same holds for `on_abort`. Without it ggml would start a debugger on itself.
         unsafe { llama_cpp_sys_2::ggml_set_abort_callback(Some(on_abort)) };
-        let backend = LlamaBackend::init().map_err(|e| Error::internal(e.to_string()))?;
-        Ok(Backend(backend))
+        // Before llama.cpp's own start, which searches folders for backends if it finds none.
+        let kernels = Registered::register(set)?;
+        let llama = LlamaBackend::init().map_err(|e| Error::internal(e.to_string()))?;
+        log::info!("kernels: {}", set.name);
+        Ok(Backend { llama, kernels })
     }
 }
 
@@ -127,7 +137,7 @@ impl Model {
                 says_stopped.set(!go_on);
                 go_on
             });
-        let loaded = LlamaModel::load_from_file(&backend.0, &plan.model, &params);
+        let loaded = LlamaModel::load_from_file(&backend.llama, &plan.model, &params);
         if stopped.get() {
             return Err(Error::new(Kind::Stopped, "stopped while loading", "Start it again."));
         }
@@ -262,7 +272,11 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::sync::LazyLock;
 
-    static BACKEND: LazyLock<Backend> = LazyLock::new(|| Backend::start().expect("one start"));
+    static BACKEND: LazyLock<Backend> = LazyLock::new(|| Backend::start(kernels()).expect("one start"));
+
+    fn kernels() -> &'static KernelSet {
+        crate::engine::kernels::choose(None).expect("this machine runs a set")
+    }
 
     /// The test model, loaded once for all tests of this process.
     static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
@@ -283,6 +297,7 @@ mod tests {
             kv: crate::words::plan::KvType::F16,
             kv_bytes: 0,
             compute_bytes: 0,
+            kernels: kernels(),
             threads: 1,
             question_tokens_max: 512,
         };

@@ -4,7 +4,7 @@
 //! leaves the thread. It answers orders between two passes over the weights, so that stopping
 //! takes one step at most. It knows no queue, no client and no HTTP.
 
-mod kernels;
+pub mod kernels;
 mod llama;
 mod prompt;
 mod sample;
@@ -123,8 +123,7 @@ fn run(
     events: &Sender<Event>,
     closing: &Arc<AtomicBool>,
 ) -> Result<(), Error> {
-    kernels::check_processor()?;
-    let backend = Backend::start()?;
+    let backend = Backend::start(plan.kernels)?;
     let (progress, flag, bytes) = (events.clone(), closing.clone(), plan.file_bytes);
     let model = Model::load(&backend, plan, move |share| {
         let loaded = (bytes as f64 * f64::from(share.clamp(0.0, 1.0))) as u64;

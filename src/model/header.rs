@@ -79,7 +79,7 @@ pub(super) fn read(path: &Path, scan: Scan) -> Result<Header, Error> {
     let shape = shape(&values, &architecture).map_err(|cause| bad_model(path, cause))?;
     let embedding = scan.tensors.iter().find(|t| t.name == "token_embd.weight");
     let tokens = embedding.and_then(|t| t.shape.get(1).copied()).unwrap_or(0);
-    let fault = fault(&values, &architecture, tokens);
+    let fault = fault(&values, &architecture, tokens).or_else(|| no_kernels(&scan.tensors));
     let file_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Header {
         path: path.to_path_buf(),
@@ -132,6 +132,13 @@ fn fault(values: &Values, architecture: &str, tokens: u64) -> Option<String> {
     } else {
         None
     }
+}
+
+/// Finds a tensor no kernel computes with.
+fn no_kernels(tensors: &[Tensor]) -> Option<String> {
+    let tensor = tensors.iter().find(|tensor| !tensor.kind.has_kernels())?;
+    let (name, kind) = (&tensor.name, tensor.kind.name);
+    Some(format!("tensor '{name}' has type {kind}, which no kernel computes with"))
 }
 
 /// Encoders and image models, whose graphs llama.cpp asserts on when asked to generate.

@@ -1,8 +1,9 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in: it scans before anyone else parses. Nothing here starts
-//! threads or keeps files open.
+//! `open` is the one way in: it scans before anyone else parses. Nothing here keeps files open;
+//! `ahead` alone starts a thread.
 
+pub mod ahead;
 pub mod header;
 pub mod locate;
 pub mod plan;

@@ -6,7 +6,8 @@
 use super::{Header, bad_model};
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
-use crate::words::plan::{KvType, Plan, kernels_repack};
+use crate::words::kernels::KernelSet;
+use crate::words::plan::{KvType, Plan};
 
 /// What the owner asked for.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub struct Wishes {
     pub context_tokens: Option<u32>,
     /// Type of the KV cache.
     pub kv: KvType,
+    /// The kernels that will compute.
+    pub kernels: &'static KernelSet,
     /// Threads; `None` takes all cores.
     pub threads: Option<u32>,
     /// Longest question in tokens.
@@ -63,7 +66,7 @@ pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Pla
 
 fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight");
-    let tied_twice = head.filter(|t| header.is_tied() && kernels_repack(t.kind.name));
+    let tied_twice = head.filter(|t| header.is_tied() && wishes.kernels.repacks(t.kind.name));
     let weights: u64 = header.tensors.iter().map(|t| t.bytes).sum();
     let shape = &header.shape;
     // llama.cpp rounds the cache up to 256 cells.
@@ -79,6 +82,7 @@ fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
         kv: wishes.kv,
         kv_bytes,
         compute_bytes: compute_bytes(header),
+        kernels: wishes.kernels,
         threads: wishes.threads.unwrap_or_else(cores),
         question_tokens_max: wishes.question_tokens_max,
     }

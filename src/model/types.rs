@@ -62,6 +62,14 @@ pub fn by_id(id: u32) -> Option<TensorType> {
 }
 
 impl TensorType {
+    /// Returns whether some kernel computes with weights of this type.
+    ///
+    /// ggml 0.26 has no dot product for whole numbers, 64-bit floats, and the two types activations
+    /// are quantized to (`type_traits_cpu` of ggml-cpu.c); asked for one it would call address 0.
+    pub fn has_kernels(&self) -> bool {
+        !matches!(self.name, "I8" | "I16" | "I32" | "I64" | "F64" | "Q8_1" | "Q8_K")
+    }
+
     /// Returns the bytes of `shape`, or `None` where the first dimension is no whole number of
     /// blocks or the size overflows.
     pub fn bytes(&self, shape: &[u64]) -> Option<u64> {

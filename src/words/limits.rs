@@ -91,6 +91,11 @@ pub const MODEL_HEADS_MAX: u64 = 4_096;
 pub const MODEL_HEAD_ELEMENTS_MAX: u64 = 16_384;
 /// Widest layer, in elements.
 pub const MODEL_WIDTH_MAX: u64 = 1 << 22;
+/// Bytes of a model read ahead before its header has said how much will fit; an SD card takes a
+/// second for them, the header a tenth of one.
+pub const READ_AHEAD_FIRST_BYTES: u64 = 64 << 20;
+/// Bytes of a model read ahead at a time.
+pub const READ_AHEAD_CHUNK_BYTES: usize = 1 << 20;
 
 // The gate.
 

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod error;
 pub mod job;
+pub mod kernels;
 pub mod limits;
 pub mod mode;
 pub mod plan;

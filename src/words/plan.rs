@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use super::kernels::KernelSet;
+
 /// Data type of the KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvType {
@@ -41,6 +43,8 @@ pub struct Plan {
     pub kv_bytes: u64,
     /// Bytes for activations and logits, estimated from above.
     pub compute_bytes: u64,
+    /// The kernels that will compute.
+    pub kernels: &'static KernelSet,
     /// Threads of a pass over the weights.
     pub threads: u32,
     /// Longest question in tokens of the model.
@@ -52,13 +56,4 @@ impl Plan {
     pub fn total_bytes(&self) -> u64 {
         self.weights_bytes + self.kv_bytes + self.compute_bytes
     }
-}
-
-/// Returns whether the CPU kernels in this build keep tensors of this type in a repacked copy.
-///
-/// From `ggml_repack_get_optimal_repack_type` of the vendored ggml 0.26 (ggml-cpu/repack.cpp): with
-/// AVX2, Q4_0, Q4_K, IQ4_NL and MXFP4; the stock aarch64 build is plain armv8-a and repacks
-/// nothing.
-pub fn kernels_repack(type_name: &str) -> bool {
-    cfg!(target_arch = "x86_64") && matches!(type_name, "Q4_0" | "Q4_K" | "IQ4_NL" | "MXFP4")
 }

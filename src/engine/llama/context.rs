@@ -12,6 +12,7 @@ use std::ptr::{NonNull, null_mut};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
+use super::sets::Registered;
 use super::{Backend, Model, complaint, forget_complaints};
 use crate::engine::Token;
 use crate::words::error::{Error, Kind};
@@ -31,6 +32,7 @@ pub enum Logits {
 pub struct Context<'m> {
     context: NonNull<sys::llama_context>,
     threads: NonNull<sys::ggml_threadpool>,
+    kernels: Registered,
     vocabulary_tokens: usize,
     positions: Vec<i32>,
     wanted: Vec<i8>,
@@ -43,7 +45,7 @@ impl<'m> Context<'m> {
     ///
     /// # Errors
     /// `no_memory` where they cannot be had.
-    pub fn new(_: &Backend, model: &'m Model, plan: &Plan) -> Result<Context<'m>, Error> {
+    pub fn new(backend: &Backend, model: &'m Model, plan: &Plan) -> Result<Context<'m>, Error> {
         forget_complaints();
         let no_memory = || {
             let (tokens, file) = (plan.context_tokens, plan.model.display());
@@ -59,12 +61,8 @@ impl<'m> Context<'m> {
         // SAFETY: the model outlives the context (`'m`), and only this thread uses the two.
         let context = unsafe { sys::llama_init_from_model(pointer(&model.model), params(plan)) };
         let context = NonNull::new(context).ok_or_else(no_memory)?;
-        // SAFETY: plain functions of a struct made by ggml itself.
-        let threads = unsafe {
-            let mut threads = sys::ggml_threadpool_params_default(plan.threads as i32);
-            sys::ggml_threadpool_new(&mut threads)
-        };
-        let Some(threads) = NonNull::new(threads) else {
+        let kernels = backend.kernels;
+        let Some(threads) = NonNull::new(kernels.new_threads(plan.threads)) else {
             // SAFETY: it was made above and nobody else has it.
             unsafe { sys::llama_free(context.as_ptr()) };
             return Err(no_memory());
@@ -76,6 +74,7 @@ impl<'m> Context<'m> {
         Ok(Context {
             context,
             threads,
+            kernels,
             vocabulary_tokens: model.model.n_vocab().max(0) as usize,
             positions: Vec::new(),
             wanted: Vec::new(),
@@ -150,8 +149,8 @@ impl Drop for Context<'_> {
         unsafe {
             sys::llama_detach_threadpool(self.context.as_ptr());
             sys::llama_free(self.context.as_ptr());
-            sys::ggml_threadpool_free(self.threads.as_ptr());
         }
+        self.kernels.free_threads(self.threads.as_ptr());
     }
 }
 

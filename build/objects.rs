@@ -1,0 +1,139 @@
+//! Gives every symbol of a kernel set's objects a suffix, and refuses objects that would still mix.
+//!
+//! build/kernels.rs calls it, and a test calls it on objects made to be refused. It drives the
+//! binutils that belong to the compiler. Renaming covers local names too, so that a disassembly, a
+//! profile and a backtrace tell the sets apart; and the signatures of COMDAT groups (nm's class
+//! `n`): where two sets share one, the linker drops the second set's group without a word and the
+//! program calls address 0.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The binutils to use.
+pub struct Tools {
+    nm: PathBuf,
+    objcopy: PathBuf,
+    readelf: PathBuf,
+    ar: PathBuf,
+}
+
+impl Tools {
+    /// Asks a compiler, GCC or Clang, for the tools that belong to it.
+    pub fn beside(compiler: &Path) -> Tools {
+        let find = |name: &str| {
+            let asked = Command::new(compiler).arg(format!("--print-prog-name={name}")).output();
+            let told = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+            PathBuf::from(told.as_deref().map(str::trim).filter(|s| !s.is_empty()).unwrap_or(name))
+        };
+        Tools {
+            nm: find("nm"),
+            objcopy: find("objcopy"),
+            readelf: find("readelf"),
+            ar: find("ar"),
+        }
+    }
+}
+
+/// Runs a command and returns what it printed.
+///
+/// # Errors
+/// The command and what it said, where it cannot be run or fails.
+pub fn run(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|e| format!("cannot run '{program}': {e}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} ended with {}:\n{}", output.status, words.trim()))
+}
+
+/// Adds `suffix` to every name the objects of one set define, in place.
+///
+/// # Errors
+/// A tool's own words.
+pub fn rename(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), String> {
+    let defined = objects.iter().map(|object| defined_names(tools, object));
+    let defined = defined.collect::<Result<Vec<_>, _>>()?;
+    let shared: BTreeSet<&str> =
+        defined.iter().flatten().filter(|name| name.shared).map(|name| name.name.as_str()).collect();
+    for (object, own) in objects.iter().zip(&defined) {
+        let mut names = shared.clone();
+        names.extend(own.iter().map(|name| name.name.as_str()));
+        let map: String = names.iter().map(|name| format!("{name} {name}{suffix}\n")).collect();
+        let file = object.with_extension("names");
+        std::fs::write(&file, map).map_err(|e| format!("cannot write '{}': {e}", file.display()))?;
+        let mut option = std::ffi::OsString::from("--redefine-syms=");
+        option.push(&file);
+        run(Command::new(&tools.objcopy).arg(option).arg(object))?;
+    }
+    Ok(())
+}
+
+/// Checks that renamed objects cannot meet another set's, and run nothing before `main`.
+///
+/// # Errors
+/// The object and the symbol, group or section that must not be there.
+pub fn check(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), String> {
+    for object in objects {
+        let refuse = |what: String| {
+            Err(format!(
+                "the kernels' object '{}' has {what}\nThe pinned ggml is not what build/objects.rs \
+                 was made for: repair that first.",
+                object.display()
+            ))
+        };
+        let names = defined_names(tools, object)?;
+        if let Some(name) = names.iter().find(|name| !name.name.ends_with(suffix)) {
+            return refuse(format!("the symbol '{}', which is not renamed", name.name));
+        }
+        let groups = run(Command::new(&tools.readelf).args(["-gW"]).arg(object))?;
+        // COMDAT group section [    1] `.group' [_ZN3fooC5Ev] contains 2 sections:
+        let signatures = groups.lines().filter(|line| line.starts_with("COMDAT"));
+        for line in signatures {
+            let name = line.split_once("' [").and_then(|(_, rest)| rest.split_once(']'));
+            let name = name.map_or(line, |(name, _)| name);
+            if !name.ends_with(suffix) {
+                return refuse(format!("the group '{name}', which is not renamed"));
+            }
+        }
+        let sections = run(Command::new(&tools.readelf).args(["-SW"]).arg(object))?;
+        for start in [".init_array", ".preinit_array", ".ctors"] {
+            if sections.contains(start) {
+                return refuse(format!("a section {start}, which runs before main chooses a set"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts objects into a new archive.
+///
+/// # Errors
+/// The tool's own words.
+pub fn archive(tools: &Tools, objects: &[&Path], archive: &Path) -> Result<(), String> {
+    // `ar` adds to what is there and replaces members by file name alone, which sets share.
+    let _ = std::fs::remove_file(archive);
+    run(Command::new(&tools.ar).arg("qcsD").arg(archive).args(objects)).map(|_| ())
+}
+
+struct Defined {
+    name: String,
+    /// Whether other objects can see it.
+    shared: bool,
+}
+
+fn defined_names(tools: &Tools, object: &Path) -> Result<Vec<Defined>, String> {
+    let table =
+        run(Command::new(&tools.nm).args(["--defined-only", "--format=posix"]).arg(object))?;
+    let fields = table.lines().map(|line| line.split_whitespace());
+    let names = fields.filter_map(|mut line| Some((line.next()?, line.next()?)));
+    Ok(names
+        .map(|(name, class)| Defined {
+            name: name.to_string(),
+            // `u` is a unique global, `n` a group's signature.
+            shared: class.chars().all(|c| c.is_uppercase()) || class == "u" || class == "n",
+        })
+        .collect())
+}

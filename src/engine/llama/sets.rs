@@ -1,0 +1,131 @@
+//! The kernel sets as llama.cpp sees them: one of them is registered as its CPU backend.
+//!
+//! build/kernels.rs gave each set's entry point its name. Of a set, nothing but this entry point is
+//! called by name: what else it has is asked for through the registration, as llama.cpp does.
+
+use std::ffi::CStr;
+use std::mem::transmute;
+
+use llama_cpp_sys_2 as sys;
+
+use crate::words::error::{Error, Kind};
+use crate::words::kernels::KernelSet;
+
+type Registration = unsafe extern "C" fn() -> sys::ggml_backend_reg_t;
+
+#[cfg(target_arch = "aarch64")]
+unsafe extern "C" {
+    fn ggml_backend_cpu_reg__armv8_0() -> sys::ggml_backend_reg_t;
+    fn ggml_backend_cpu_reg__armv8_2_dotprod() -> sys::ggml_backend_reg_t;
+    fn ggml_backend_cpu_reg__armv8_6_i8mm() -> sys::ggml_backend_reg_t;
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" {
+    fn ggml_backend_cpu_reg__x86_64_v2() -> sys::ggml_backend_reg_t;
+    fn ggml_backend_cpu_reg__x86_64_v3() -> sys::ggml_backend_reg_t;
+    fn ggml_backend_cpu_reg__x86_64_v4() -> sys::ggml_backend_reg_t;
+}
+
+fn registration(set: &KernelSet) -> Option<Registration> {
+    Some(match set.name {
+        #[cfg(target_arch = "aarch64")]
+        "armv8.0" => ggml_backend_cpu_reg__armv8_0,
+        #[cfg(target_arch = "aarch64")]
+        "armv8.2-dotprod" => ggml_backend_cpu_reg__armv8_2_dotprod,
+        #[cfg(target_arch = "aarch64")]
+        "armv8.6-i8mm" => ggml_backend_cpu_reg__armv8_6_i8mm,
+        #[cfg(target_arch = "x86_64")]
+        "x86-64-v2" => ggml_backend_cpu_reg__x86_64_v2,
+        #[cfg(target_arch = "x86_64")]
+        "x86-64-v3" => ggml_backend_cpu_reg__x86_64_v3,
+        #[cfg(target_arch = "x86_64")]
+        "x86-64-v4" => ggml_backend_cpu_reg__x86_64_v4,
+        _ => return None,
+    })
+}
+
+/// A registered set.
+#[derive(Clone, Copy)]
+pub struct Registered(sys::ggml_backend_reg_t);
+
+impl Registered {
+    /// Makes `set` llama.cpp's CPU backend. `set` must be one this processor can run
+    /// (engine/kernels.rs); the first instruction beyond it would end the program.
+    ///
+    /// # Errors
+    /// `internal` where a backend is registered already: the build has kernels of its own.
+    pub fn register(set: &KernelSet) -> Result<Registered, Error> {
+        // SAFETY: a plain function; it registers what was compiled in, which should be nothing.
+        refuse_others(unsafe { sys::ggml_backend_reg_count() })?;
+        let registration = registration(set).ok_or_else(|| {
+            Error::internal(format!("the kernel set '{}' is not in this build", set.name))
+        })?;
+        // SAFETY: the caller chose a set this processor can run; the result is static.
+        let registered = unsafe { registration() };
+        // SAFETY: as above; nothing uses the registry on another thread yet.
+        unsafe { sys::ggml_backend_register(registered) };
+        Ok(Registered(registered))
+    }
+
+    /// Starts `threads` threads that wait for passes; null where they cannot be had.
+    pub fn new_threads(self, threads: u32) -> *mut sys::ggml_threadpool {
+        type New =
+            unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> *mut sys::ggml_threadpool;
+        // SAFETY: ggml-cpu.h declares `ggml_threadpool_new` with this signature.
+        let new: New = unsafe { transmute(self.function(c"ggml_threadpool_new")) };
+        // SAFETY: plain functions of a struct made by ggml itself.
+        unsafe {
+            let mut params = sys::ggml_threadpool_params_default(threads as i32);
+            new(&mut params)
+        }
+    }
+
+    /// Ends threads made by `new_threads`; no context may use them any more.
+    pub fn free_threads(self, threads: *mut sys::ggml_threadpool) {
+        // SAFETY: ggml-cpu.h declares `ggml_threadpool_free` with this signature.
+        let free: unsafe extern "C" fn(*mut sys::ggml_threadpool) =
+            unsafe { transmute(self.function(c"ggml_threadpool_free")) };
+        // SAFETY: the caller made them and gives them up.
+        unsafe { free(threads) }
+    }
+
+    /// Returns the address of one of the set's functions.
+    fn function(self, name: &CStr) -> *mut std::ffi::c_void {
+        // SAFETY: the registration is static and the name ends in NUL.
+        let address = unsafe { sys::ggml_backend_reg_get_proc_address(self.0, name.as_ptr()) };
+        assert!(!address.is_null(), "the pinned ggml's CPU backend has {name:?}");
+        address
+    }
+}
+
+/// Two CPU backends would share the work in ways nobody planned.
+fn refuse_others(registered: usize) -> Result<(), Error> {
+    if registered == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Internal,
+        format!("this build has {registered} backends besides its kernel sets"),
+        "Build it again inside the repository, where .cargo/config.toml sets GGML_CPU=OFF.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::kernels::SETS;
+
+    #[test]
+    fn every_set_of_the_list_is_in_the_build() {
+        assert!(SETS.iter().all(|set| registration(set).is_some()));
+    }
+
+    #[test]
+    fn a_second_backend_is_refused_with_the_way_out() {
+        assert!(refuse_others(0).is_ok());
+        let error = refuse_others(1).unwrap_err();
+        assert!(error.to_string().contains("1 backends besides"), "{error}");
+        assert!(error.remedy.contains("GGML_CPU=OFF"), "{}", error.remedy);
+    }
+}

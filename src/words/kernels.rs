@@ -1,0 +1,74 @@
+//! The kernel sets: compilations of ggml's CPU kernels for generations of processors, as plain data.
+//!
+//! build/kernels.rs compiles them, engine/kernels.rs chooses one, engine/llama registers it, and the
+//! memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch` macros.
+
+/// One compilation of the kernels.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KernelSet {
+    /// What people call it: `--kernels NAME`.
+    pub name: &'static str,
+    /// Features a processor must have, and its operating system must allow.
+    pub needs: &'static [&'static str],
+    /// Tensor types it keeps in an order of its own, for matrix products with 4 and more columns;
+    /// from `ggml_repack_get_optimal_repack_type` of ggml 0.26. A test asks ggml itself.
+    pub repacks: &'static [&'static str],
+}
+
+impl KernelSet {
+    /// Returns whether tensors of this type are kept repacked.
+    pub fn repacks(&self, type_name: &str) -> bool {
+        self.repacks.contains(&type_name)
+    }
+}
+
+/// What every type with a repacked form on ARM has from the dot product on.
+const ARM_REPACKS: &[&str] = &["Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"];
+
+/// Sets for aarch64, from the most modest to the best.
+///
+/// The compiler may use all of Armv8.2 for the two later ones: `crc`, `lse` and `rdm` are what that
+/// has beyond Armv8.0 for ordinary programs.
+pub const AARCH64: &[KernelSet] = &[
+    KernelSet { name: "armv8.0", needs: &["neon"], repacks: &[] },
+    KernelSet {
+        name: "armv8.2-dotprod",
+        needs: &["neon", "crc", "lse", "rdm", "fp16", "dotprod"],
+        repacks: ARM_REPACKS,
+    },
+    KernelSet {
+        name: "armv8.6-i8mm",
+        needs: &["neon", "crc", "lse", "rdm", "fp16", "dotprod", "i8mm"],
+        repacks: ARM_REPACKS,
+    },
+];
+
+/// Sets for x86-64, from the most modest to the best: the levels of the psABI, the last with the
+/// byte products of Ice Lake and Zen 4.
+pub const X86_64: &[KernelSet] = &[
+    KernelSet {
+        name: "x86-64-v2",
+        needs: &["cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2"],
+        repacks: &[],
+    },
+    KernelSet {
+        name: "x86-64-v3",
+        needs: &[
+            "cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "bmi1",
+            "bmi2", "f16c", "fma", "lzcnt", "movbe",
+        ],
+        repacks: &["Q4_0", "Q4_K", "IQ4_NL", "MXFP4"],
+    },
+    KernelSet {
+        name: "x86-64-v4",
+        needs: &[
+            "cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "bmi1",
+            "bmi2", "f16c", "fma", "lzcnt", "movbe", "avx512f", "avx512bw", "avx512cd",
+            "avx512dq", "avx512vl", "avx512vbmi", "avx512vnni",
+        ],
+        repacks: &["Q2_K", "Q4_0", "Q4_K", "IQ4_NL", "MXFP4"],
+    },
+];
+
+/// The sets in this build, from the most modest to the best.
+pub const SETS: &[KernelSet] = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
