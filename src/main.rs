@@ -10,6 +10,7 @@ use solverbox::engine::kernels;
 use solverbox::model::plan::Wishes;
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
+use solverbox::words::kernels::SelfTest;
 use solverbox::words::limits;
 use solverbox::words::plan::KvType;
 
@@ -48,12 +49,15 @@ fn run() -> Result<(), Error> {
             listen: flags.listen,
             data: config::data_folder(flags.data.as_deref())?,
             queue_jobs_max: flags.queue_jobs_max as usize,
+            selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
             loading: loading(flags.model)?,
         }),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
         Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
-        Command::Selftest(_) => Ok(()),
+        Command::Selftest(flags) => {
+            commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)
+        }
     }
 }
 

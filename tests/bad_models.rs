@@ -6,6 +6,7 @@ use crate::fixture::{Gguf, model, solve_with, solverbox, text};
 use solverbox::model;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::words::error::{Error, Kind};
+use solverbox::words::kernels::SETS;
 use solverbox::words::plan::{KvType, Plan};
 
 /// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.

@@ -19,14 +19,18 @@ const QUESTIONS: [&str; 3] =
     ["What is 2+2?", "Name a prime number.", "Write a Python function that doubles a number."];
 
 /// The file as built; it must not be older than what it is made of.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let binary = root().join("target/aarch64-unknown-linux-gnu/release/solverbox");
-    let built = std::fs::metadata(&binary).and_then(|m| m.modified()).unwrap_or_else(|e| {
-        panic!("'{}': {e}; run `make cross` or `make test`", binary.display())
-    });
+    let built = std::fs::metadata(&binary)
+        .and_then(|m| m.modified())
+        .unwrap_or_else(|e| panic!("'{}': {e}; run `make cross` or `make test`", binary.display()));
     for folder in ["src", "build", "Cargo.lock", "Cargo.toml", "build.rs"] {
         newest(&root().join(folder), &mut |file, changed| {
-            assert!(changed <= built, "'{}' is newer than the aarch64 file: run `make cross`", file.display());
+            assert!(
+                changed <= built,
+                "'{}' is newer than the aarch64 file: run `make cross`",
+                file.display()
+            );
         });
     }
     binary
@@ -90,14 +94,16 @@ fn kernels_a_board_cannot_run_are_refused_with_the_reason() {
     let output = run(command.env("SOLVERBOX_KERNELS", "armv8.2-dotprod"));
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("'armv8.2-dotprod' needs") && stderr.contains("dotprod, which"), "{stderr}");
+    assert!(
+        stderr.contains("'armv8.2-dotprod' needs") && stderr.contains("dotprod, which"),
+        "{stderr}"
+    );
     assert!(stderr.contains("the best set here, armv8.0"), "{stderr}");
 }
 
 #[test]
 fn the_list_says_what_each_board_lacks() {
-    for (processor, runs) in
-        [(NANO, "armv8.0"), (PI, "armv8.2-dotprod"), (LATEST, "armv8.6-i8mm")]
+    for (processor, runs) in [(NANO, "armv8.0"), (PI, "armv8.2-dotprod"), (LATEST, "armv8.6-i8mm")]
     {
         let list = text(&run(on(processor).arg("kernels")).stdout);
         let line = list.lines().find(|line| line.contains("runs: ")).unwrap_or(&list);

@@ -44,7 +44,8 @@ fn two_copies_of_the_same_code_live_in_one_program_under_their_own_names() {
         all.push(object);
     }
     let archive = folder.path().join("libkernels.a");
-    objects::archive(&tools, &all.iter().map(PathBuf::as_path).collect::<Vec<_>>(), &archive).unwrap();
+    objects::archive(&tools, &all.iter().map(PathBuf::as_path).collect::<Vec<_>>(), &archive)
+        .unwrap();
     let main = compile(
         folder.path(),
         "main",

@@ -7,6 +7,8 @@
 mod fixture;
 
 mod bad_models; // damaged, foreign and missing model files: one clear error each
+mod boards; // the aarch64 file on emulated processors of boards
+mod disassembly; // no instruction outside the sets that an old processor lacks
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
 mod kernels; // the kernel sets: chosen, refused, equal, and nothing of them outside

@@ -63,8 +63,8 @@ fn only(word: &str, allowed: &[&str]) {
 
 #[test]
 fn each_foreign_library_stays_in_its_room() {
-    only("llama_cpp_2", &["src/engine/llama", "src/engine/kernels.rs"]);
-    only("llama_cpp_sys_2", &["src/engine/llama", "src/engine/kernels.rs"]);
+    only("llama_cpp_2", &["src/engine/llama"]);
+    only("llama_cpp_sys_2", &["src/engine/llama"]);
     only("tiny_http", &["src/http/"]);
     only("httparse", &["src/http/"]);
     only("gguf_rs", &["src/model/"]);
@@ -86,15 +86,19 @@ fn rooms_know_only_the_rooms_to_their_left() {
         ("http", &["http", "desk", "words"]),
         ("commands", &["commands", "http", "desk", "model", "words"]),
     ];
+    // About the engine itself, which they ask directly: they are no doors.
+    let workshop = ["src/commands/kernels.rs", "src/commands/selftest.rs"];
     for source in sources("src") {
         let Some((_, allowed)) = rooms.iter().find(|(room, _)| *room == source.room()) else {
             continue;
         };
+        let also = if workshop.contains(&source.name.as_str()) { "engine" } else { "" };
         for (at, _) in source.text.match_indices("crate::") {
             let rest = &source.text[at + 7..];
             let room: String =
                 rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            assert!(allowed.contains(&room.as_str()), "{} knows {room}", source.name);
+            let may = allowed.contains(&room.as_str()) || room == also;
+            assert!(may, "{} knows {room}", source.name);
         }
     }
 }

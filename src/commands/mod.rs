@@ -5,6 +5,7 @@ pub mod inspect;
 mod interrupt;
 pub mod kernels;
 pub mod modes;
+pub mod selftest;
 pub mod serve;
 pub mod solve;
 

@@ -12,6 +12,7 @@ use super::{Loading, interrupt};
 use crate::desk::Desk;
 use crate::http;
 use crate::words::error::Error;
+use crate::words::kernels::SelfTest;
 use crate::words::mode::Modes;
 
 /// What `serve` was asked for.
@@ -27,6 +28,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Questions that may wait.
     pub queue_jobs_max: usize,
+    /// Whether the kernels are checked first.
+    pub selftest: SelfTest,
 }
 
 /// Serves until a signal ends it, or the engine does.
@@ -44,7 +47,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     }
     let (ends, end) = channel();
     let broken = ends.clone();
-    let desk = Desk::open(plan, options.queue_jobs_max, move |error| {
+    let desk = Desk::open(plan, options.queue_jobs_max, options.selftest, move |error| {
         let _ = broken.send(Err(error));
     })?;
     let desk = Arc::new(desk);

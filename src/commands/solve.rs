@@ -14,6 +14,7 @@ use crate::desk::{Desk, Ticket};
 use crate::words::answer::{Outcome, Part, boxed};
 use crate::words::error::{Error, Kind};
 use crate::words::job::Question;
+use crate::words::kernels::SelfTest;
 use crate::words::limits;
 
 /// How the answer is printed.
@@ -38,7 +39,7 @@ pub fn run(
     question.check()?;
     let mode = question.mode.name.clone();
     log::info!("mode {mode}, seed {}", question.seed);
-    let desk = Arc::new(Desk::open(loading.plan()?, 1, |_| {})?);
+    let desk = Arc::new(Desk::open(loading.plan()?, 1, SelfTest::Skip, |_| {})?);
     let ticket = desk.submit(question)?;
     stop_on_interrupt(&desk, &ticket)?;
     if output == Output::Text {

@@ -17,6 +17,7 @@ use crate::engine::{Engine, Event, Order, Prompt, Start};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{JobId, Question};
+use crate::words::kernels::SelfTest;
 use crate::words::limits;
 use crate::words::plan::Plan;
 
@@ -86,12 +87,13 @@ impl Desk {
     pub fn open(
         plan: Plan,
         line_jobs_max: usize,
+        selftest: SelfTest,
         broken: impl FnOnce(Error) + Send + 'static,
     ) -> Result<Desk, Error> {
         let (events, inbox) = channel();
         let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
         let office = Office {
-            engine: Some(Engine::start(plan, events)?),
+            engine: Some(Engine::start(plan, selftest, events)?),
             health,
             jobs: HashMap::new(),
             line: VecDeque::new(),

@@ -69,7 +69,9 @@ fn named<'s>(
     let runs = best(sets, has)?.name;
     Err(Error::bad_request(
         format!("--kernels: '{name}' needs {}, which this machine has not", missing.join(", ")),
-        format!("Leave --kernels away to get the best set here, {runs}; `solverbox kernels` says more."),
+        format!(
+            "Leave --kernels away to get the best set here, {runs}; `solverbox kernels` says more."
+        ),
     ))
 }
 

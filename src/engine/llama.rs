@@ -1,10 +1,11 @@
-//! The only place that names llama.cpp, with its parts `context` and `sets`.
+//! The only place that names llama.cpp, with its parts `context`, `graph` and `sets`.
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
 //! to `log` at debug level; its error lines are kept, as a failed call says no more than "null".
 
 mod context;
+pub mod graph;
 mod sets;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -263,7 +264,7 @@ fn bad_model(plan: &Plan, cause: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::engine::prompt;
     use crate::words::job::{Question, Role, Turn};
@@ -272,7 +273,9 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::sync::LazyLock;
 
-    static BACKEND: LazyLock<Backend> = LazyLock::new(|| Backend::start(kernels()).expect("one start"));
+    /// llama.cpp on the best kernels here, started once for all tests of this process.
+    pub static BACKEND: LazyLock<Backend> =
+        LazyLock::new(|| Backend::start(kernels()).expect("one start"));
 
     fn kernels() -> &'static KernelSet {
         crate::engine::kernels::choose(None).expect("this machine runs a set")

@@ -8,6 +8,7 @@ pub mod kernels;
 mod llama;
 mod prompt;
 mod sample;
+mod selftest;
 mod step;
 mod template;
 mod text;
@@ -22,10 +23,12 @@ use std::time::Instant;
 
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
+pub use selftest::{Check, judge};
 
 use crate::words::answer::{Figures, Outcome, Piece};
 use crate::words::error::Error;
 use crate::words::job::{JobId, Question};
+use crate::words::kernels::{KernelSet, SelfTest};
 use crate::words::plan::Plan;
 
 /// A token of the model's vocabulary.
@@ -78,18 +81,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the engine's thread, which begins to load at once.
+    /// Starts the engine's thread, which begins to load at once, after the self-test if one is
+    /// wanted.
     ///
     /// # Errors
     /// `internal` where no thread can be had.
-    pub fn start(plan: Plan, events: Sender<Event>) -> Result<Engine, Error> {
+    pub fn start(plan: Plan, selftest: SelfTest, events: Sender<Event>) -> Result<Engine, Error> {
         let (orders, inbox) = channel();
         let closing = Arc::new(AtomicBool::new(false));
         let flag = closing.clone();
         let thread = std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || {
-                if let Err(error) = run(&plan, &inbox, &events, &flag) {
+                if let Err(error) = run(&plan, selftest, &inbox, &events, &flag) {
                     // Nobody listens any more where this fails: the desk is closing.
                     let _ = events.send(Event::Broken(error));
                 }
@@ -119,11 +123,19 @@ impl Drop for Engine {
 
 fn run(
     plan: &Plan,
+    selftest: SelfTest,
     orders: &Receiver<Order>,
     events: &Sender<Event>,
     closing: &Arc<AtomicBool>,
 ) -> Result<(), Error> {
     let backend = Backend::start(plan.kernels)?;
+    if selftest == SelfTest::Run {
+        let began = Instant::now();
+        let checks = selftest::run(plan.threads)?;
+        judge(&checks)?;
+        let millis = began.elapsed().as_millis();
+        log::info!("self-test: {} checks passed in {millis} ms", checks.len());
+    }
     let (progress, flag, bytes) = (events.clone(), closing.clone(), plan.file_bytes);
     let model = Model::load(&backend, plan, move |share| {
         let loaded = (bytes as f64 * f64::from(share.clamp(0.0, 1.0))) as u64;
@@ -134,4 +146,16 @@ fn run(
     let _ = events.send(Event::Ready);
     step::Steps::new(&model, context, plan, events, closing).run(orders);
     Ok(())
+}
+
+/// Starts llama.cpp on `kernels`, which [`kernels::choose`] gave, and checks that they compute
+/// correctly on this processor.
+///
+/// Blocks. llama.cpp starts once a process: no engine may be running.
+///
+/// # Errors
+/// `internal` where the kernels cannot be run at all; [`judge`] says whether they passed.
+pub fn selftest(kernels: &KernelSet, threads: u32) -> Result<Vec<Check>, Error> {
+    let _backend = Backend::start(kernels)?;
+    selftest::run(threads)
 }

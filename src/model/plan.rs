@@ -5,8 +5,8 @@
 
 use super::{Header, bad_model};
 use crate::words::error::{Error, Kind};
-use crate::words::limits;
 use crate::words::kernels::KernelSet;
+use crate::words::limits;
 use crate::words::plan::{KvType, Plan};
 
 /// What the owner asked for.
@@ -98,7 +98,8 @@ fn compute_bytes(header: &Header) -> u64 {
     (floats + 4 * header.tokenizer.tokens) * 4 + header.tokenizer.tokens * 200 + 24 * MIB
 }
 
-fn cores() -> u32 {
+/// Returns the threads a pass uses where nobody says otherwise.
+pub fn cores() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     cores.min(limits::THREADS_MAX)
 }

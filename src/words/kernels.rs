@@ -22,6 +22,15 @@ impl KernelSet {
     }
 }
 
+/// Whether the kernels are checked before the model is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTest {
+    /// They are, which takes some 50 ms; a failure ends the engine.
+    Run,
+    /// They are trusted.
+    Skip,
+}
+
 /// What every type with a repacked form on ARM has from the dot product on.
 const ARM_REPACKS: &[&str] = &["Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"];
 
@@ -54,17 +63,47 @@ pub const X86_64: &[KernelSet] = &[
     KernelSet {
         name: "x86-64-v3",
         needs: &[
-            "cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "bmi1",
-            "bmi2", "f16c", "fma", "lzcnt", "movbe",
+            "cmpxchg16b",
+            "popcnt",
+            "sse3",
+            "ssse3",
+            "sse4.1",
+            "sse4.2",
+            "avx",
+            "avx2",
+            "bmi1",
+            "bmi2",
+            "f16c",
+            "fma",
+            "lzcnt",
+            "movbe",
         ],
         repacks: &["Q4_0", "Q4_K", "IQ4_NL", "MXFP4"],
     },
     KernelSet {
         name: "x86-64-v4",
         needs: &[
-            "cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "bmi1",
-            "bmi2", "f16c", "fma", "lzcnt", "movbe", "avx512f", "avx512bw", "avx512cd",
-            "avx512dq", "avx512vl", "avx512vbmi", "avx512vnni",
+            "cmpxchg16b",
+            "popcnt",
+            "sse3",
+            "ssse3",
+            "sse4.1",
+            "sse4.2",
+            "avx",
+            "avx2",
+            "bmi1",
+            "bmi2",
+            "f16c",
+            "fma",
+            "lzcnt",
+            "movbe",
+            "avx512f",
+            "avx512bw",
+            "avx512cd",
+            "avx512dq",
+            "avx512vl",
+            "avx512vbmi",
+            "avx512vnni",
         ],
         repacks: &["Q2_K", "Q4_0", "Q4_K", "IQ4_NL", "MXFP4"],
     },

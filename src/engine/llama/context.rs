@@ -149,8 +149,8 @@ impl Drop for Context<'_> {
         unsafe {
             sys::llama_detach_threadpool(self.context.as_ptr());
             sys::llama_free(self.context.as_ptr());
+            self.kernels.free_threads(self.threads.as_ptr());
         }
-        self.kernels.free_threads(self.threads.as_ptr());
     }
 }
 

@@ -3,7 +3,7 @@
 //! build/kernels.rs gave each set's entry point its name. Of a set, nothing but this entry point is
 //! called by name: what else it has is asked for through the registration, as llama.cpp does.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::mem::transmute;
 
 use llama_cpp_sys_2 as sys;
@@ -11,6 +11,10 @@ use llama_cpp_sys_2 as sys;
 use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
 
+type Address = *mut c_void;
+type NewThreads =
+    unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> *mut sys::ggml_threadpool;
+type FreeThreads = unsafe extern "C" fn(*mut sys::ggml_threadpool);
 type Registration = unsafe extern "C" fn() -> sys::ggml_backend_reg_t;
 
 #[cfg(target_arch = "aarch64")]
@@ -45,9 +49,12 @@ fn registration(set: &KernelSet) -> Option<Registration> {
     })
 }
 
-/// A registered set.
+/// A registered set: how its threads are made and ended.
 #[derive(Clone, Copy)]
-pub struct Registered(sys::ggml_backend_reg_t);
+pub struct Registered {
+    new_threads: NewThreads,
+    free_threads: FreeThreads,
+}
 
 impl Registered {
     /// Makes `set` llama.cpp's CPU backend. `set` must be one this processor can run
@@ -56,47 +63,52 @@ impl Registered {
     /// # Errors
     /// `internal` where a backend is registered already: the build has kernels of its own.
     pub fn register(set: &KernelSet) -> Result<Registered, Error> {
-        // SAFETY: a plain function; it registers what was compiled in, which should be nothing.
+        // SAFETY: a plain function; it counts what was compiled in, which should be nothing.
         refuse_others(unsafe { sys::ggml_backend_reg_count() })?;
         let registration = registration(set).ok_or_else(|| {
             Error::internal(format!("the kernel set '{}' is not in this build", set.name))
         })?;
         // SAFETY: the caller chose a set this processor can run; the result is static.
-        let registered = unsafe { registration() };
+        let set = unsafe { registration() };
         // SAFETY: as above; nothing uses the registry on another thread yet.
-        unsafe { sys::ggml_backend_register(registered) };
-        Ok(Registered(registered))
+        unsafe { sys::ggml_backend_register(set) };
+        Ok(Registered {
+            // SAFETY: ggml-cpu.h declares `ggml_threadpool_new` with this signature.
+            new_threads: unsafe {
+                transmute::<Address, NewThreads>(function(set, c"ggml_threadpool_new"))
+            },
+            // SAFETY: ggml-cpu.h declares `ggml_threadpool_free` with this signature.
+            free_threads: unsafe {
+                transmute::<Address, FreeThreads>(function(set, c"ggml_threadpool_free"))
+            },
+        })
     }
 
     /// Starts `threads` threads that wait for passes; null where they cannot be had.
     pub fn new_threads(self, threads: u32) -> *mut sys::ggml_threadpool {
-        type New =
-            unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> *mut sys::ggml_threadpool;
-        // SAFETY: ggml-cpu.h declares `ggml_threadpool_new` with this signature.
-        let new: New = unsafe { transmute(self.function(c"ggml_threadpool_new")) };
         // SAFETY: plain functions of a struct made by ggml itself.
         unsafe {
             let mut params = sys::ggml_threadpool_params_default(threads as i32);
-            new(&mut params)
+            (self.new_threads)(&mut params)
         }
     }
 
-    /// Ends threads made by `new_threads`; no context may use them any more.
-    pub fn free_threads(self, threads: *mut sys::ggml_threadpool) {
-        // SAFETY: ggml-cpu.h declares `ggml_threadpool_free` with this signature.
-        let free: unsafe extern "C" fn(*mut sys::ggml_threadpool) =
-            unsafe { transmute(self.function(c"ggml_threadpool_free")) };
+    /// Ends threads made by `new_threads`.
+    ///
+    /// # Safety
+    /// No context may use them any more.
+    pub unsafe fn free_threads(self, threads: *mut sys::ggml_threadpool) {
         // SAFETY: the caller made them and gives them up.
-        unsafe { free(threads) }
+        unsafe { (self.free_threads)(threads) }
     }
+}
 
-    /// Returns the address of one of the set's functions.
-    fn function(self, name: &CStr) -> *mut std::ffi::c_void {
-        // SAFETY: the registration is static and the name ends in NUL.
-        let address = unsafe { sys::ggml_backend_reg_get_proc_address(self.0, name.as_ptr()) };
-        assert!(!address.is_null(), "the pinned ggml's CPU backend has {name:?}");
-        address
-    }
+/// Returns the address of one of a set's functions.
+fn function(set: sys::ggml_backend_reg_t, name: &CStr) -> Address {
+    // SAFETY: the registration is static and the name ends in NUL.
+    let address = unsafe { sys::ggml_backend_reg_get_proc_address(set, name.as_ptr()) };
+    assert!(!address.is_null(), "the pinned ggml's CPU backend has {name:?}");
+    address
 }
 
 /// Two CPU backends would share the work in ways nobody planned.

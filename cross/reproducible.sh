@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Tries whether the last commit gives the same bytes wherever it is built: clones it into two folders,
+# builds both with cross/build.sh, compares. The second build does without ccache.
+#
+#   cross/reproducible.sh [TRIPLE]   this machine's own unless told
+#
+# The clones share cargo's home with its downloads, and nothing else. On a difference the files stay
+# in target/TRIPLE/reproducible/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() { # fail WHAT REMEDY
+    printf 'solverbox: %s\n%s\n' "$1" "$2" >&2
+    exit 1
+}
+
+section_at() { # section_at FILE OFFSET: the name of the section the byte lies in
+    readelf -SW "$1" | sed -n 's/^ *\[ *[0-9]*\] *//p' | while read -r name type _ offset size _; do
+        [[ $name == .* && $type != NOBITS ]] || continue
+        ((16#$offset > $2 || $2 >= 16#$offset + 16#$size)) || echo "in $name"
+    done
+}
+
+compare() { # compare FILE: says where the builds differ in it, if they do
+    local byte where
+    byte=$(cmp "$first/$1" "$second/$1" 2>&1) && return
+    byte=$(grep -o 'byte [0-9]*' <<<"$byte") # "differ: byte N, line M", "EOF on FILE after byte N"
+    where=$(section_at "$first/$1" $((${byte#byte } - 1)))
+    local keep=target/$triple/reproducible
+    rm -rf "$keep"
+    install -D "$first/$1" "$keep/first"
+    install -D "$second/$1" "$keep/second"
+    fail "two builds differ in '$1': first at $byte, ${where:-in no section}" \
+        "Compare $keep/first with $keep/second there: a path, a time or an order that differs names its source."
+}
+
+triple=${1:-$(uname -m)-unknown-linux-gnu}
+changed=$(git status --porcelain | head -1)
+[[ -z $changed ]] || fail "cannot build the last commit twice: '${changed:3}' is not part of it" \
+    "Commit or stash what was changed (git status lists it), then try again."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+first=$work/one
+second=$work/another-folder/with-a-longer-name
+for clone in "$first" "$second"; do
+    git -c init.defaultBranch=main -c advice.detachedHead=false clone -q --no-hardlinks . "$clone"
+done
+"$first/cross/build.sh" "$triple"
+CCACHE_DISABLE=1 "$second/cross/build.sh" "$triple"
+compare "target/$triple/release/solverbox"
+compare "target/$triple/dist/solverbox"
+echo "solverbox: both builds for $triple gave the same bytes"
