@@ -6,6 +6,8 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 # One profile for all that is built, so that llama.cpp is compiled once.
 CARGO_FLAGS := --release --locked
+# Where .cargo/config.toml's target puts what was built.
+BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 # Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
 ARGS :=
 # The machine `cross` and `reproducible` build for: a 64-bit ARM board and this machine, unless told.
@@ -21,13 +23,13 @@ run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	@build/prepare.sh build
 	cargo build $(CARGO_FLAGS)
 	@[ -n "$$SOLVERBOX_MODEL$$SOLVERBOX_MODELS" ] || ls models/*.gguf >/dev/null 2>&1 || models/fetch.sh
-	target/release/solverbox serve $(ARGS)
+	$(BINARY) serve $(ARGS)
 
 model: ## gets the default model into models/, as `run` does where there is none
 	@build/prepare.sh model
 	@models/fetch.sh
 
-test: ## runs the whole suite: unit tests, then the real binary on the real model
+test: cross ## runs the whole suite: the real binary on the real model, then the boards' file in an emulator
 	@build/prepare.sh test
 	@models/fetch.sh
 	cargo test $(CARGO_FLAGS)
@@ -42,11 +44,12 @@ lint: ## only clippy, warnings refused
 	@build/prepare.sh build
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: ## decode speed against llama-bench, after a change to the engine (first time: builds the peer, 10 min)
-	@build/prepare.sh test
+bench: cross ## speed against llama-bench, instructions on a board (first time: builds the peer, 10 min)
+	@build/prepare.sh bench
 	@models/fetch.sh
 	cargo build $(CARGO_FLAGS)
 	@build/bench.sh
+	@build/instructions.sh
 
 cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 10 min
 	@build/prepare.sh cross $(TRIPLE)
@@ -56,8 +59,7 @@ reproducible: ## before a release: builds the last commit in two folders and com
 	@build/prepare.sh cross $(or $(TRIPLE),$(shell uname -m)-unknown-linux-gnu)
 	@cross/reproducible.sh $(TRIPLE)
 
-trials: test ## before a release: the suite and everything that takes too long for it
-	@# The long forms of tests start here, one line each.
+trials: test reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

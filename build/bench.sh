@@ -60,6 +60,7 @@ plain = {k: v for k, v in env.items() if not k.startswith("SOLVERBOX_")}
 
 
 def run(*command):
+    """Returns what a command printed: on standard output, and on standard error."""
     done = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{done.stderr}\nsolverbox: bench.sh: '{' '.join(command)}' ended with {done.returncode}")

@@ -2,7 +2,9 @@
 # Counts the guest instructions the aarch64 file needs a token with each kernel set, under QEMU.
 # Prints a Markdown table for docs/benchmarks.md. `make bench` calls it after `make cross`.
 #
-#   MODEL=FILE [PREFILL=64] [DECODE=16] build/instructions.sh
+#   MODEL=FILE PREFILL=64 DECODE=16 build/instructions.sh
+#
+# MODEL is the Q4_0 copy of the default model that build/bench.sh makes, unless told.
 #
 # Counts repeat to about a thousandth, whatever else the machine does. What loading and repacking cost
 # falls out: each figure is the difference of two runs, with prompts or answers of different lengths.
@@ -14,7 +16,8 @@ fail() { # fail WHAT REMEDY
     exit 1
 }
 
-: "${MODEL:?names a GGUF file}"
+MODEL=${MODEL:-target/bench/SmolLM2-135M-Instruct.Q4_0.gguf}
+[[ -f $MODEL ]] || fail "instructions.sh: there is no model '$MODEL'" "Run make bench, or name one: MODEL=FILE."
 export MODEL PREFILL=${PREFILL:-64} DECODE=${DECODE:-16}
 export BINARY=target/aarch64-unknown-linux-gnu/release/solverbox
 [[ -x $BINARY ]] || fail "instructions.sh: there is no '$BINARY'" "Run make cross."

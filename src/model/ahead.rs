@@ -1,9 +1,9 @@
 //! Reads a model file into the page cache ahead of whoever loads it.
 //!
-//! `commands` start it with the process, so that the disk works while the header is planned and the
-//! kernels are checked, and goes on while weights are repacked. It never reads more than fits beside
-//! what the plan needs: a page read too early would only be thrown out again. Whether it succeeds
-//! is nobody's concern: the loader reads the file itself and reports what is wrong.
+//! `commands` start it with the process, so that the disk works while the header is planned and
+//! the kernels are checked, and goes on while weights are repacked. It never reads more than fits
+//! beside what the plan needs: a page read too early would only be thrown out again. Whether it
+//! succeeds is nobody's concern: the loader reads the file itself and reports what is wrong.
 
 use std::fs::File;
 use std::io::Read;
