@@ -70,23 +70,32 @@ def run(*command):
 FIGURES = re.compile(r"prompt (\d+) tokens at ([\d.]+) tokens/s · generated (\d+) tokens at ([\d.]+) tokens/s")
 
 
-def ours(kernels, words):
+def ours(kernels, words, tokens):
     """Returns the tokens of the prompt, and the speeds of prefill and decode in tokens/s."""
-    # The first token comes out of the prefill, so one more is asked for than is timed.
-    _, figures = run(
+    _, log = run(
         binary, "solve", "--model", model, "--kernels", kernels, "--mode", "plain", "--temperature", "0",
-        "--ignore-eos", "--budget-tokens", str(DECODE + 1), "--threads", threads, "one" + " one" * (words - 1))
-    prompt, prefill, generated, decode = FIGURES.search(figures).groups()
-    assert int(generated) == DECODE + 1, figures
+        "--ignore-eos", "--budget-tokens", str(tokens), "--threads", threads, "--json", "--log", "info",
+        "one" + " one" * (words - 1))
+    prompt, prefill, generated, decode = FIGURES.search(log).groups()
+    assert int(generated) == tokens, log
     return int(prompt), float(prefill), float(decode)
 
 
+def both(kernels):
+    # The first token comes out of the prefill, so one more is asked for than is timed.
+    return {"pp": ours(kernels, words, 1)[1], "tg": ours(kernels, 1, DECODE + 1)[2]}
+
+
+def bench(*what):
+    command = [env["LLAMA_BENCH"], "-m", model, "-t", threads, *what]
+    rows = json.loads(run(*command, "-fa", "on", "-ub", "128", "-lm", "none", "-r", "1", "-o", "json")[0])
+    return rows[0]["avg_ts"]
+
+
 def peer():
-    rows = json.loads(run(
-        env["LLAMA_BENCH"], "-m", model, "-t", threads, "-p", str(PREFILL), "-n", str(DECODE),
-        "-fa", "on", "-ub", "128", "-lm", "none", "-r", "1", "-o", "json")[0])
-    speed = {bool(row["n_gen"]): row["avg_ts"] for row in rows}
-    return speed[False], speed[True]
+    prefill = bench("-p", str(PREFILL), "-n", "0")
+    return {"pp": prefill, "tg": bench("-p", "0", "-n", str(DECODE)),
+            "deep": bench("-p", "0", "-n", str(DECODE), "-d", str(depth))}
 
 
 def cpu_seconds():
@@ -102,16 +111,17 @@ listed = run(binary, "kernels")[0].splitlines()
 sets = [line.split()[0] for line in listed if "can run here" in line]
 best = next(line.split()[0] for line in listed if "runs: " in line)
 sets = [best] + [name for name in sets if name != best]
-# Words are tokens here: the prompt is brought to the length wanted.
-words = 1 + PREFILL - ours(best, 1)[0]
-assert ours(best, words)[0] == PREFILL
+# Words are tokens here: the prompt is brought to the length wanted. The shortest is decoded after.
+depth = ours(best, 1, 1)[0]
+words = 1 + PREFILL - depth
+assert ours(best, words, 1)[0] == PREFILL
 
 began, (all_before, mine_before) = time.monotonic(), cpu_seconds()
 speeds = {name: [] for name in ["peer", *sets]}
 for turn in range(rounds):
     order = ["peer", *sets]
     for name in order[:: 1 if turn % 2 == 0 else -1]:
-        speeds[name].append(peer() if name == "peer" else ours(name, words)[1:])
+        speeds[name].append(peer() if name == "peer" else both(name))
 
 all_after, mine_after = cpu_seconds()
 others = (all_after - all_before) - (mine_after - mine_before)
@@ -125,15 +135,23 @@ with open("/proc/cpuinfo") as f:
 cpu = lines[0] if lines else platform.machine()
 print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {rounds} runs of each in turn; "
       f"peer built with `{env['PEER_FLAGS']}`; other programs took {others_percent:.0f} % of the CPU meanwhile.\n")
-print(f"| what | pp{PREFILL}, tokens/s | to llama-bench | tg{DECODE}, tokens/s | to llama-bench |")
-print("|---|---:|---:|---:|---:|")
+print(f"| what | pp{PREFILL}, tokens/s | to llama-bench | tg{DECODE}, tokens/s | to llama-bench | "
+      f"to llama-bench -d {depth} |")
+print("|---|---:|---:|---:|---:|---:|")
+
+
+def cell(values, digits):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
 for name, runs in speeds.items():
-    cells = []
-    for at in (0, 1):
-        values = [speed[at] for speed in runs]
-        ratios = [mine[at] / theirs[at] for mine, theirs in zip(runs, speeds["peer"])]
-        cells.append(f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})")
-        spread = f"{statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        cells.append("" if name == "peer" else spread)
-    print(f"| {'llama-bench' if name == 'peer' else name} | " + " | ".join(cells) + " |")
+    def ratio(ours, theirs):
+        return cell([mine[ours] / other[theirs] for mine, other in zip(runs, speeds["peer"])], 2)
+
+    speed = {at: cell([one[at] for one in runs], 1) for at in ("pp", "tg")}
+    if name == "peer":
+        print(f"| llama-bench | {speed['pp']} | | {speed['tg']} | | |")
+    else:
+        print(f"| {name} | {speed['pp']} | {ratio('pp', 'pp')} | {speed['tg']} | {ratio('tg', 'tg')} | "
+              f"{ratio('tg', 'deep')} |")
 PYTHON

@@ -54,8 +54,11 @@ pub fn run(
         return Err(error);
     }
     match output {
-        Output::Text => print_figures(&whole),
-        Output::Json => print_json(&whole, asked, &mode)?,
+        Output::Text => super::note(&figures(&whole)),
+        Output::Json => {
+            log::info!("{}", figures(&whole));
+            print_json(&whole, asked, &mode)?;
+        }
     }
     match whole.outcome {
         Outcome::Stopped => Err(Error::new(Kind::Stopped, "stopped", "Ask again any time.")),
@@ -121,14 +124,14 @@ fn printable(text: &str) -> String {
     text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect()
 }
 
-fn print_figures(whole: &Whole) {
+fn figures(whole: &Whole) -> String {
     let f = &whole.figures;
     let end = match whole.outcome {
         Outcome::Budget => " · the token budget ran out",
         Outcome::Stopped => " · stopped",
         Outcome::Done | Outcome::Failed(_) => "",
     };
-    super::note(&format!(
+    format!(
         "prompt {} tokens at {:.1} tokens/s · generated {} tokens at {:.1} tokens/s · first token \
          after {:.2} s{end}",
         f.prompt_tokens,
@@ -136,7 +139,7 @@ fn print_figures(whole: &Whole) {
         f.completion_tokens,
         f.tokens_per_second(),
         f.first_token_seconds
-    ));
+    )
 }
 
 fn print_json(whole: &Whole, question: &str, mode: &str) -> Result<(), Error> {
