@@ -8,11 +8,12 @@ mod fixture;
 
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
+mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
-mod kernels; // the kernel sets: chosen, refused, equal, and nothing of them outside
-mod objects; // what keeps the sets apart in one program
+mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
+mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out

@@ -29,7 +29,7 @@ fn describe(set: &KernelSet, runs: Option<&str>, why: &str) -> String {
         "{:<16} {state}\n{:16} needs {}\n{:16} repacks {repacks}\n",
         set.name,
         "",
-        set.needs.join(", "),
+        set.needs().collect::<Vec<_>>().join(", "),
         ""
     )
 }

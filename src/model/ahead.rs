@@ -74,7 +74,7 @@ mod tests {
     fn it_reads_up_to_the_limits_it_is_given_and_no_further() {
         let file = file(5000);
         let (allowed, limits) = channel();
-        [100, 3000, 2000].map(|limit| allowed.send(limit).unwrap());
+        [100, 3000, 2000].into_iter().for_each(|limit| allowed.send(limit).unwrap());
         drop(allowed);
         assert_eq!(read(file.path(), &limits).unwrap(), 3000);
     }

@@ -1,4 +1,4 @@
-//! The kernel sets: compilations of ggml's CPU kernels for generations of processors, as plain data.
+//! The kernel sets: ggml's CPU kernels compiled for generations of processors, as plain data.
 //!
 //! build/kernels.rs compiles them, engine/kernels.rs chooses one, engine/llama registers it, and the
 //! memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch` macros.
@@ -8,14 +8,19 @@
 pub struct KernelSet {
     /// What people call it: `--kernels NAME`.
     pub name: &'static str,
-    /// Features a processor must have, and its operating system must allow.
-    pub needs: &'static [&'static str],
+    /// Features a processor must have and its operating system must allow, separated by spaces.
+    pub features: &'static str,
     /// Tensor types it keeps in an order of its own, for matrix products with 4 and more columns;
     /// from `ggml_repack_get_optimal_repack_type` of ggml 0.26. A test asks ggml itself.
     pub repacks: &'static [&'static str],
 }
 
 impl KernelSet {
+    /// Returns the features it needs, one by one.
+    pub fn needs(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.features.split_whitespace()
+    }
+
     /// Returns whether tensors of this type are kept repacked.
     pub fn repacks(&self, type_name: &str) -> bool {
         self.repacks.contains(&type_name)
@@ -39,15 +44,15 @@ const ARM_REPACKS: &[&str] = &["Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL",
 /// The compiler may use all of Armv8.2 for the two later ones: `crc`, `lse` and `rdm` are what that
 /// has beyond Armv8.0 for ordinary programs.
 pub const AARCH64: &[KernelSet] = &[
-    KernelSet { name: "armv8.0", needs: &["neon"], repacks: &[] },
+    KernelSet { name: "armv8.0", features: "neon", repacks: &[] },
     KernelSet {
         name: "armv8.2-dotprod",
-        needs: &["neon", "crc", "lse", "rdm", "fp16", "dotprod"],
+        features: "neon crc lse rdm fp16 dotprod",
         repacks: ARM_REPACKS,
     },
     KernelSet {
         name: "armv8.6-i8mm",
-        needs: &["neon", "crc", "lse", "rdm", "fp16", "dotprod", "i8mm"],
+        features: "neon crc lse rdm fp16 dotprod i8mm",
         repacks: ARM_REPACKS,
     },
 ];
@@ -57,54 +62,19 @@ pub const AARCH64: &[KernelSet] = &[
 pub const X86_64: &[KernelSet] = &[
     KernelSet {
         name: "x86-64-v2",
-        needs: &["cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2"],
+        features: "cmpxchg16b popcnt sse3 ssse3 sse4.1 sse4.2",
         repacks: &[],
     },
     KernelSet {
         name: "x86-64-v3",
-        needs: &[
-            "cmpxchg16b",
-            "popcnt",
-            "sse3",
-            "ssse3",
-            "sse4.1",
-            "sse4.2",
-            "avx",
-            "avx2",
-            "bmi1",
-            "bmi2",
-            "f16c",
-            "fma",
-            "lzcnt",
-            "movbe",
-        ],
+        features: "cmpxchg16b popcnt sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi1 bmi2 f16c fma lzcnt \
+            movbe",
         repacks: &["Q4_0", "Q4_K", "IQ4_NL", "MXFP4"],
     },
     KernelSet {
         name: "x86-64-v4",
-        needs: &[
-            "cmpxchg16b",
-            "popcnt",
-            "sse3",
-            "ssse3",
-            "sse4.1",
-            "sse4.2",
-            "avx",
-            "avx2",
-            "bmi1",
-            "bmi2",
-            "f16c",
-            "fma",
-            "lzcnt",
-            "movbe",
-            "avx512f",
-            "avx512bw",
-            "avx512cd",
-            "avx512dq",
-            "avx512vl",
-            "avx512vbmi",
-            "avx512vnni",
-        ],
+        features: "cmpxchg16b popcnt sse3 ssse3 sse4.1 sse4.2 avx avx2 bmi1 bmi2 f16c fma lzcnt \
+            movbe avx512f avx512bw avx512cd avx512dq avx512vl avx512vbmi avx512vnni",
         repacks: &["Q2_K", "Q4_0", "Q4_K", "IQ4_NL", "MXFP4"],
     },
 ];

@@ -64,7 +64,15 @@ impl Registered {
     /// `internal` where a backend is registered already: the build has kernels of its own.
     pub fn register(set: &KernelSet) -> Result<Registered, Error> {
         // SAFETY: a plain function; it counts what was compiled in, which should be nothing.
-        refuse_others(unsafe { sys::ggml_backend_reg_count() })?;
+        let others = unsafe { sys::ggml_backend_reg_count() };
+        if others != 0 {
+            // Two CPU backends would share the work in ways nobody planned.
+            return Err(Error::new(
+                Kind::Internal,
+                format!("this build has {others} backends besides its kernel sets"),
+                "Build it again inside the repository, where .cargo/config.toml sets GGML_CPU=OFF.",
+            ));
+        }
         let registration = registration(set).ok_or_else(|| {
             Error::internal(format!("the kernel set '{}' is not in this build", set.name))
         })?;
@@ -111,21 +119,12 @@ fn function(set: sys::ggml_backend_reg_t, name: &CStr) -> Address {
     address
 }
 
-/// Two CPU backends would share the work in ways nobody planned.
-fn refuse_others(registered: usize) -> Result<(), Error> {
-    if registered == 0 {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Internal,
-        format!("this build has {registered} backends besides its kernel sets"),
-        "Build it again inside the repository, where .cargo/config.toml sets GGML_CPU=OFF.",
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::engine::llama::tests::BACKEND;
     use crate::words::kernels::SETS;
 
     #[test]
@@ -135,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_second_backend_is_refused_with_the_way_out() {
-        assert!(refuse_others(0).is_ok());
-        let error = refuse_others(1).unwrap_err();
+        LazyLock::force(&BACKEND);
+        let error = Registered::register(&SETS[0]).err().unwrap();
         assert!(error.to_string().contains("1 backends besides"), "{error}");
         assert!(error.remedy.contains("GGML_CPU=OFF"), "{}", error.remedy);
     }
