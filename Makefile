@@ -2,12 +2,10 @@
 # Each target first installs what it misses (build/prepare.sh), so all of them work on a bare clone.
 
 SHELL := /bin/bash
-# rustup's cargo, also in a shell that has not read rustup's env file yet.
-export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+# rustup's cargo first, also in a shell that has not read rustup's env file yet: `cross` may install Debian's.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 # One profile for all that is built, so that llama.cpp is compiled once.
 CARGO_FLAGS := --release --locked
-# Where .cargo/config.toml's target puts what was built.
-BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 # Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
 ARGS :=
 # The machine `cross` and `reproducible` build for: a 64-bit ARM board and this machine, unless told.
@@ -23,15 +21,17 @@ run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	@build/prepare.sh build
 	cargo build $(CARGO_FLAGS)
 	@[ -n "$$SOLVERBOX_MODEL$$SOLVERBOX_MODELS" ] || ls models/*.gguf >/dev/null 2>&1 || models/fetch.sh
-	$(BINARY) serve $(ARGS)
+	cargo run $(CARGO_FLAGS) -- serve $(ARGS)
 
 model: ## gets the default model into models/, as `run` does where there is none
 	@build/prepare.sh model
 	@models/fetch.sh
 
-test: cross ## runs the whole suite: the real binary on the real model, then the boards' file in an emulator
+test: ## runs the whole suite: the real binary on the real model, then the boards' file in an emulator
 	@build/prepare.sh test
+	@build/prepare.sh cross
 	@models/fetch.sh
+	@cross/build.sh
 	cargo test $(CARGO_FLAGS)
 
 check: fmt lint test ## what must pass before a commit: formatting, clippy, the suite
@@ -44,14 +44,16 @@ lint: ## only clippy, warnings refused
 	@build/prepare.sh build
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: cross ## speed against llama-bench, instructions on a board (first time: builds the peer, 10 min)
+bench: ## speed against llama-bench, instructions on a board (first time: builds the peer, 10 min)
 	@build/prepare.sh bench
+	@build/prepare.sh cross
 	@models/fetch.sh
+	@cross/build.sh
 	cargo build $(CARGO_FLAGS)
 	@build/bench.sh
 	@build/instructions.sh
 
-cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 10 min
+cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 8 min
 	@build/prepare.sh cross $(TRIPLE)
 	@cross/build.sh $(TRIPLE)
 

@@ -172,13 +172,12 @@ impl Compilers {
     fn find(ggml: &Path) -> Compilers {
         let tool = |cpp: bool| {
             let mut build = cc::Build::new();
-            build.cpp(cpp).debug(false).warnings(false).pic(true).cargo_metadata(false);
+            build.cpp(cpp).debug(false).warnings(false).pic(true);
             build.get_compiler()
         };
         let folders = ["src", "src/ggml-cpu", "include"];
         let includes = folders.map(|folder| format!("-I{}", ggml.join(folder).display()));
         let has_ccache = Command::new("ccache").arg("--version").output().is_ok();
-        println!("cargo:rerun-if-env-changed=PATH");
         Compilers {
             c: tool(false),
             cpp: tool(true),

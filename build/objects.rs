@@ -36,7 +36,9 @@ impl Tools {
 /// The command and what it said, where it cannot be run or fails.
 pub fn run(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|e| format!("cannot run '{program}': {e}"))?;
+    // In English: what the tools print is parsed.
+    let output =
+        command.env("LC_ALL", "C").output().map_err(|e| format!("cannot run '{program}': {e}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -89,9 +91,13 @@ pub fn check(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), Strin
             return refuse(format!("the symbol '{}', which is not renamed", name.name));
         }
         let groups = run(Command::new(&tools.readelf).args(["-gW"]).arg(object))?;
+        let known = names.iter().filter(|name| name.is_signature).count();
         // COMDAT group section [    1] `.group' [_ZN3fooC5Ev] contains 2 sections:
-        let signatures = groups.lines().filter(|line| line.starts_with("COMDAT"));
-        for line in signatures {
+        let groups: Vec<&str> = groups.lines().filter(|l| l.starts_with("COMDAT")).collect();
+        if groups.len() < known {
+            return refuse(format!("{known} groups, of which readelf shows {}", groups.len()));
+        }
+        for line in groups {
             let name = line.split_once("' [").and_then(|(_, rest)| rest.split_once(']'));
             let name = name.map_or(line, |(name, _)| name);
             if !name.ends_with(suffix) {
@@ -122,6 +128,8 @@ struct Defined {
     name: String,
     /// Whether other objects can see it.
     shared: bool,
+    /// Whether it is a group's signature and nothing else.
+    is_signature: bool,
 }
 
 fn defined_names(tools: &Tools, object: &Path) -> Result<Vec<Defined>, String> {
@@ -133,6 +141,7 @@ fn defined_names(tools: &Tools, object: &Path) -> Result<Vec<Defined>, String> {
         .map(|(name, class)| Defined {
             name: name.to_string(),
             // `u` is a unique global, `n` a group's signature.
+            is_signature: class == "n",
             shared: class.chars().all(|c| c.is_uppercase()) || class == "u" || class == "n",
         })
         .collect())

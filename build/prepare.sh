@@ -33,8 +33,10 @@ need() { # need PACKAGE REASON CHECK...: the package is wanted when the check fa
 has_libclang() { # the places bindgen looks in
     compgen -G "${LIBCLANG_PATH:-/nowhere}/libclang*.so*" ||
         compgen -G '/usr/lib/llvm-*/lib/libclang[.-][s1-9]*' ||
-        compgen -G '/usr/lib/*-linux-gnu/libclang[.-][s1-9]*'
+        compgen -G '/usr/lib/*-linux-gnu/libclang[.-][s1-9]*' ||
+        compgen -G '/usr/lib64/libclang*.so*' || compgen -G '/usr/lib/libclang*.so*'
 }
+has_libc() { [[ $("$1" --print-file-name=libc.a) == /* ]]; }
 has_model() { [[ -n "${SOLVERBOX_MODEL:-}${SOLVERBOX_MODELS:-}" ]] || compgen -G 'models/*.gguf'; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
 can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
@@ -110,13 +112,15 @@ need build-essential 'compiles llama.cpp' command -v g++
 need cmake 'configures the build of llama.cpp' command -v cmake
 need clang 'its headers are read for the Rust bindings' command -v clang
 need libclang-dev 'bindgen makes the Rust bindings with it' has_libclang
-need ccache 'keeps C++ objects between builds' command -v ccache
+[[ $wanted == check-cross ]] || need ccache 'keeps C++ objects between builds' command -v ccache
 
 if [[ $wanted == *cross ]]; then
+    [[ $wanted != cross ]] || need ca-certificates 'lets cargo fetch crates' test -e /etc/ssl/certs/ca-certificates.crt
+    need git "knows the commit's date, which the file carries" command -v git
     if [[ ${triple%%-*} != "$(uname -m)" ]]; then
         tools=${triple%%-*}-linux-gnu
         need "g++-${tools//_/-}" "compiles llama.cpp for $triple" command -v "$tools-g++"
-        need "libc6-dev-$deb_arch-cross" "the C library for $triple" test -e "/usr/$tools/lib/libc.a"
+        need "libc6-dev-$deb_arch-cross" "the C library for $triple" has_libc "$tools-gcc"
     fi
     if [[ $wanted == cross ]] && ! cross/rust.sh "$triple" >/dev/null 2>&1; then
         # All three, because they must be of one version.

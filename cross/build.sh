@@ -37,7 +37,7 @@ export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo}
 # What the shell happens to carry would replace our flags or reach the compilers beside them.
 shell=${triple//-/_}
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS "CARGO_TARGET_${shell^^}_RUSTFLAGS" \
-    CFLAGS CXXFLAGS CPPFLAGS LDFLAGS TARGET_CFLAGS TARGET_CXXFLAGS
+    CFLAGS CXXFLAGS CPPFLAGS LDFLAGS TARGET_CFLAGS TARGET_CXXFLAGS "${!CMAKE_@}" "${!GGML_@}" "${!LLAMA_@}"
 export RUSTC=${rust[2]} PATH=${rust[2]%/*}:$PATH
 
 # The compilers, by the target's name: what runs on this machine (build scripts) keeps this machine's.
@@ -62,7 +62,7 @@ remaps="'--remap-path-prefix=$root=/solverbox', '--remap-path-prefix=$CARGO_HOME
 # ggml asks git for a commit to carry; it must not find a repository around cargo's home.
 export GIT_CEILING_DIRECTORIES=$CARGO_HOME
 export LC_ALL=C TZ=UTC
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -c safe.directory="$root" log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)}
 export SOURCE_DATE_EPOCH
 
 # Apart from what `make run` builds: CMake keeps the flags it was first configured with.

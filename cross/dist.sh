@@ -4,6 +4,7 @@
 #
 #   cross/dist.sh [TRIPLE]   aarch64-unknown-linux-gnu unless told
 set -euo pipefail
+export LC_ALL=C # readelf's words are looked for below
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 size_bytes_max=20000000

@@ -24,6 +24,7 @@ section_at() { # section_at FILE OFFSET: the name of the section the byte lies i
 compare() { # compare FILE: says where the builds differ in it, if they do
     local byte where
     byte=$(cmp "$first/$1" "$second/$1" 2>&1) && return
+    [[ -f $first/$1 && -f $second/$1 ]] || fail "cannot compare '$1': a build did not make it" "Run cross/build.sh $triple by itself."
     byte=$(grep -o 'byte [0-9]*' <<<"$byte") # "differ: byte N, line M", "EOF on FILE after byte N"
     where=$(section_at "$first/$1" $((${byte#byte } - 1)))
     local keep=target/$triple/reproducible
@@ -39,6 +40,7 @@ changed=$(git status --porcelain | head -1)
 [[ -z $changed ]] || fail "cannot build the last commit twice: '${changed:3}' is not part of it" \
     "Commit or stash what was changed (git status lists it), then try again."
 
+# Not inside this clone, whose .cargo/config.toml cargo would read as well.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 first=$work/one

@@ -23,7 +23,7 @@ x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
     "Say cross/rust.sh aarch64-unknown-linux-gnu, or x86_64-unknown-linux-gnu." ;;
 esac
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+export PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 
 reasons=()
 look_at() { # look_at RUSTC: prints it and ends when it can build for the triple, else keeps the reason

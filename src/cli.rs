@@ -83,7 +83,7 @@ pub struct ModelFlags {
 /// Which kernels compute.
 #[derive(Clone, Debug, Args)]
 pub struct KernelFlags {
-    /// Kernel set to compute with; `solverbox kernels` lists them [default: the best that runs here]
+    /// Kernel set to compute with; `solverbox kernels` lists them [default: the best that can run]
     #[arg(long = "kernels", value_name = "NAME", env = "SOLVERBOX_KERNELS")]
     pub name: Option<String>,
 }

@@ -269,6 +269,9 @@ fn weights_no_kernel_computes_with_are_refused_by_name() {
     let mut gguf = Gguf::unknown_architecture();
     gguf.tensor("blk.0.ffn_up.weight", &[256], 15, 1024);
     refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.tensor("output_norm.weight", &[32], 1, 1024);
+    refused(&gguf.bytes(), 4, "tensor 'output_norm.weight' is a vector of type F16");
 }
 
 #[test]

@@ -6,9 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
-
-use crate::fixture::{model, root, text};
+use crate::fixture::{model, model_q4_0, root, text};
 use solverbox::words::kernels::AARCH64;
 
 /// A Jetson Nano's processor, without dot products.
@@ -20,13 +18,14 @@ const PI: &str = "cortex-a76";
 const SETS: [(&str, &str); 3] =
     [(NANO, "armv8.0"), (PI, "armv8.2-dotprod"), ("max", "armv8.6-i8mm")];
 
-/// The model is so small that sets, which round differently, part ways where two tokens are nearly as
-/// likely ("What is 2+2?" at once, on x86-64 too). On these, the sets of both architectures agree.
-const QUESTIONS: [&str; 3] = [
-    "What is the capital of France?",
-    "Name the first four prime numbers.",
-    "How many days are in a week?",
-];
+const QUESTIONS: [&str; 3] =
+    ["What is the capital of France?", "Name the first four prime numbers.", "What is 2+2?"];
+/// Tokens of each answer that are compared.
+const TOKENS: usize = 16;
+/// Sets round differently, the activations to 8 bits most of all: on tokens the boards agree on, the
+/// distance between the two likeliest logits is seen to differ by up to 0.54. Where it is less than
+/// that, either token is right.
+const NEAR: f64 = 0.6;
 
 /// The file as built; it must not be older than what it is made of.
 pub fn binary() -> PathBuf {
@@ -34,7 +33,9 @@ pub fn binary() -> PathBuf {
     let built = std::fs::metadata(&binary)
         .and_then(|m| m.modified())
         .unwrap_or_else(|e| panic!("'{}': {e}; run `make cross` or `make test`", binary.display()));
-    for source in ["src", "build/kernels.rs", "build/objects.rs", "build.rs", "Cargo.lock"] {
+    let made_of = ["src", "build/kernels.rs", "build/objects.rs", "build.rs"];
+    let settings = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "cross/build.sh"];
+    for source in made_of.into_iter().chain(settings) {
         newest(&root().join(source), &mut |file, changed| {
             assert!(
                 changed <= built,
@@ -73,32 +74,64 @@ fn run(command: &mut Command) -> Output {
     })
 }
 
-/// The greedy answer to a question and the log.
-fn greedy(processor: &str, question: &str) -> (String, String) {
+/// One step of a greedy answer.
+#[derive(Clone, Copy, Debug)]
+struct Choice {
+    token: u32,
+    /// The next likely token, and by how much its logit is less.
+    second: u32,
+    gap: f64,
+}
+
+/// The greedy answer to a question by the kernels of a processor, which must be `set`.
+fn greedy(processor: &str, set: &str, question: &str) -> Vec<Choice> {
     let mut command = on(processor);
-    command.args(["solve", "--log", "info", "--json", "--mode", "plain", "--temperature", "0"]);
-    command.args(["--threads", "1", "--context-tokens", "256", "--budget-tokens", "16"]);
-    let output = run(command.arg("--model").arg(model()).arg(question));
-    let (json, log) = (text(&output.stdout), text(&output.stderr));
-    let answer: Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}{log}"));
-    (answer["answer"].as_str().unwrap().to_string(), log)
+    command.args(["solve", "--mode", "plain", "--temperature", "0", "--ignore-eos"]);
+    command.args(["--log", "info,solverbox::engine::sample=trace", "--threads", "1"]);
+    command.args(["--context-tokens", "256", "--budget-tokens", &TOKENS.to_string()]);
+    let output = run(command.arg("--model").arg(model_q4_0()).arg(question));
+    let log = text(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains(&format!("kernels: {set}\n")), "{log}");
+    let lines = log.lines().filter_map(|line| line.split_once("greedy token "));
+    let choices: Vec<Choice> = lines
+        .map(|(_, line)| {
+            let mut words = line.split([' ', ',']).filter(|word| !word.is_empty());
+            let token = words.next().unwrap().parse().unwrap();
+            let gap = words.next().unwrap().parse().unwrap();
+            Choice { token, second: words.nth(1).unwrap().parse().unwrap(), gap }
+        })
+        .collect();
+    assert_eq!(choices.len(), TOKENS, "{log}");
+    choices
+}
+
+/// Asserts that two answers agree, or part ways where the two likeliest tokens were nearly as likely;
+/// returns how many tokens agree until then.
+fn agreed(question: &str, nano: &[Choice], pi: &[Choice]) -> usize {
+    for (at, (nano, pi)) in nano.iter().zip(pi).enumerate() {
+        if nano.token == pi.token {
+            continue;
+        }
+        let swapped = nano.token == pi.second && nano.second == pi.token;
+        let near = nano.gap < NEAR && pi.gap < NEAR;
+        assert!(swapped && near, "{question}: token {at} is {nano:?} and {pi:?}");
+        println!("{question}: from token {at} on nothing is compared: {nano:?} and {pi:?}");
+        return at;
+    }
+    nano.len()
 }
 
 #[test]
 fn each_board_answers_with_its_own_kernels_and_they_agree() {
-    let answers = |processor: &str, set: &str| {
-        QUESTIONS.map(|question| {
-            let (answer, log) = greedy(processor, question);
-            assert!(log.contains(&format!("kernels: {set}\n")), "{log}");
-            assert!(!answer.is_empty());
-            answer
-        })
-    };
+    let answers = |processor, set| QUESTIONS.map(|question| greedy(processor, set, question));
     let (nano, pi) = std::thread::scope(|scope| {
         let pi = scope.spawn(|| answers(PI, "armv8.2-dotprod"));
         (answers(NANO, "armv8.0"), pi.join().unwrap())
     });
-    assert_eq!(nano, pi);
+    let each = QUESTIONS.into_iter().zip(nano.iter().zip(&pi));
+    let tokens: usize = each.map(|(question, (nano, pi))| agreed(question, nano, pi)).sum();
+    assert!(tokens >= 2 * TOKENS, "only {tokens} of {} tokens agree", 3 * TOKENS);
 }
 
 #[test]

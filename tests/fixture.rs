@@ -1,10 +1,13 @@
 //! What the topics share: the binary, the model, a running box, and a GGUF writer for damaged
 //! files.
 
+use std::ffi::CString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -21,6 +24,38 @@ pub fn model() -> PathBuf {
     let model = root().join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
     assert!(model.is_file(), "the test model is missing: run models/fetch.sh or `make test`");
     model
+}
+
+unsafe extern "C" fn silence(
+    _level: llama_cpp_sys_2::ggml_log_level,
+    _text: *const std::ffi::c_char,
+    _user_data: *mut std::ffi::c_void,
+) {
+}
+
+/// A Q4_0 copy of it, all of it, made once: what the boards run, and what most sets repack.
+pub fn model_q4_0() -> &'static Path {
+    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("SmolLM2-135M-Instruct.Q4_0.gguf");
+        if !copy.is_file() {
+            let part = copy.with_extension("part");
+            let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap();
+            // SAFETY: the paths are NUL-terminated and live for the call, the rest is plain data.
+            let failed = unsafe {
+                llama_cpp_sys_2::llama_log_set(Some(silence), std::ptr::null_mut());
+                let mut params = llama_cpp_sys_2::llama_model_quantize_default_params();
+                params.ftype = llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0;
+                params.allow_requantize = true;
+                params.pure_ = true;
+                let (from, to) = (path(&model()), path(&part));
+                llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params)
+            };
+            assert_eq!(failed, 0, "llama.cpp makes a Q4_0 copy");
+            std::fs::rename(part, &copy).unwrap();
+        }
+        copy
+    });
+    &COPY
 }
 
 /// The binary, deaf to the environment of whoever runs the suite.

@@ -9,7 +9,8 @@ use crate::model;
 use crate::words::error::Error;
 use crate::words::kernels::KernelSet;
 
-/// Runs the self-test of `kernels`, on all cores unless `threads` says otherwise, and prints one line a check, then how many passed and the time it took.
+/// Runs the self-test of `kernels`, on all cores unless `threads` says otherwise, and prints one
+/// line a check, then how many passed and the time it took.
 ///
 /// # Errors
 /// `internal`, naming the checks that failed, after they were printed; or where it cannot run.

@@ -58,7 +58,7 @@ fn named<'s>(
     let names: Vec<&str> = sets.iter().map(|set| set.name).collect();
     let Some(set) = sets.iter().find(|set| set.name == name) else {
         return Err(Error::bad_request(
-            format!("--kernels: there is no set '{name}' in this build"),
+            format!("--kernels (or SOLVERBOX_KERNELS): there is no set '{name}' in this build"),
             format!("Name one of {}, or none to get the best.", names.join(", ")),
         ));
     };
@@ -68,10 +68,11 @@ fn named<'s>(
     }
     let runs = best(sets, has)?.name;
     Err(Error::bad_request(
-        format!("--kernels: '{name}' needs {}, which this machine has not", missing.join(", ")),
         format!(
-            "Leave --kernels away to get the best set here, {runs}; `solverbox kernels` says more."
+            "--kernels (or SOLVERBOX_KERNELS): '{name}' needs {}, which this machine has not",
+            missing.join(", ")
         ),
+        format!("Name none to get the best set here, {runs}; `solverbox kernels` says more."),
     ))
 }
 

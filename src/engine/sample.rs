@@ -100,7 +100,11 @@ impl Sampler {
         if self.sampling.temperature == 0.0 {
             // The first of equals, as llama.cpp's greedy sampler takes it.
             let first = logits.iter().position(|&logit| logit == max);
-            return Ok(first.expect("the highest logit is one of them") as Token);
+            let first = first.expect("the highest logit is one of them");
+            if log::log_enabled!(log::Level::Trace) {
+                trace_choice(logits, first);
+            }
+            return Ok(first as Token);
         }
         // Below about 1e-4 every other token's weight underflows: greedy, without dividing by zero.
         let scale = 1.0 / self.sampling.temperature.max(1e-4);
@@ -193,6 +197,14 @@ fn truncate_at(candidates: &mut Vec<Candidate>, mass: f64) {
         sum >= mass
     });
     candidates.truncate(end.map_or(candidates.len(), |end| end + 1));
+}
+
+/// Says how close a greedy choice was: where two machines part ways, this tells why.
+fn trace_choice(logits: &[f32], first: usize) {
+    let others = logits.iter().enumerate().filter(|&(token, _)| token != first);
+    if let Some((second, logit)) = others.max_by(|a, b| a.1.total_cmp(b.1)) {
+        log::trace!("greedy token {first}, {:.3} before {second}", logits[first] - logit);
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The kernel self-test: does the set of CPU kernels in use compute correctly on this processor?
 //!
-//! Called by the command `selftest` (and before a set is trusted). Each check runs one operation of
-//! ggml on fixed data and compares the result with scalar sums in f64, within a bound derived from
-//! how the kernels round; `product`, `attention` and `elementwise` state it. It needs llama.cpp's
-//! CPU kernels registered, but no model, and prints nothing.
+//! Called by the command `selftest`, and by `serve` before it loads. Each check runs one operation
+//! of ggml on fixed data and compares the result with scalar sums in f64, within a bound derived
+//! from how the kernels round; `product`, `attention` and `elementwise` state it. It needs
+//! llama.cpp's CPU kernels registered, but no model, and prints nothing.
 
 mod attention;
 mod elementwise;
@@ -31,7 +31,7 @@ pub struct Check {
 
 /// Runs all checks on one thread, and those where threads share a row's work also on `threads`.
 ///
-/// Blocks for some 40 ms; on a machine busy with other things longer, as ggml's threads wait for
+/// Blocks for 30 to 100 ms; on a machine busy with other things longer, as ggml's threads wait for
 /// each other without sleeping.
 ///
 /// The CPU kernels must be registered with ggml, as starting llama.cpp does. Kinds of weights the
@@ -100,7 +100,7 @@ fn check(
         let Some(got) = cpu.run(op, inputs, place)? else { return Ok(None) };
         match expected.compare(&got, columns) {
             Ok(share) => largest = largest.max(share),
-            Err(reason) => return Ok(Some(Err(format!("on {count} threads: {reason}")))),
+            Err(reason) => return Ok(Some(Err(format!("with {count} thread(s): {reason}")))),
         }
     }
     Ok(Some(Ok(largest)))

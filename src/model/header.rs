@@ -136,9 +136,18 @@ fn fault(values: &Values, architecture: &str, tokens: u64) -> Option<String> {
 
 /// Finds a tensor no kernel computes with.
 fn no_kernels(tensors: &[Tensor]) -> Option<String> {
-    let tensor = tensors.iter().find(|tensor| !tensor.kind.has_kernels())?;
+    // Norms and biases: sums and products of elements exist for 32-bit floats alone.
+    let is_vector = |tensor: &Tensor| tensor.shape.iter().skip(1).all(|&length| length == 1);
+    let bad = |tensor: &&Tensor| {
+        !tensor.kind.has_kernels() || (is_vector(tensor) && tensor.kind.name != "F32")
+    };
+    let tensor = tensors.iter().find(bad)?;
     let (name, kind) = (&tensor.name, tensor.kind.name);
-    Some(format!("tensor '{name}' has type {kind}, which no kernel computes with"))
+    Some(if tensor.kind.has_kernels() {
+        format!("tensor '{name}' is a vector of type {kind}; kernels need those in F32")
+    } else {
+        format!("tensor '{name}' has type {kind}, which no kernel computes with")
+    })
 }
 
 /// Encoders and image models, whose graphs llama.cpp asserts on when asked to generate.

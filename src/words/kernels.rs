@@ -1,7 +1,8 @@
 //! The kernel sets: ggml's CPU kernels compiled for generations of processors, as plain data.
 //!
-//! build/kernels.rs compiles them, engine/kernels.rs chooses one, engine/llama registers it, and the
-//! memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch` macros.
+//! build/kernels.rs compiles them, engine/kernels.rs chooses one, engine/llama registers it, and
+//! the memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch`
+//! macros; tests/disassembly.rs sees to it that a set needs no others.
 
 /// One compilation of the kernels.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub struct KernelSet {
     /// Features a processor must have and its operating system must allow, separated by spaces.
     pub features: &'static str,
     /// Tensor types it keeps in an order of its own, for matrix products with 4 and more columns;
-    /// from `ggml_repack_get_optimal_repack_type` of ggml 0.26. A test asks ggml itself.
+    /// from `ggml_repack_get_optimal_repack_type` of ggml 0.26. Tests ask ggml itself.
     pub repacks: &'static [&'static str],
 }
 

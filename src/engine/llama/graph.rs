@@ -91,8 +91,9 @@ impl Tensor {
         let mut bytes = vec![0u8; row_bytes * rows];
         let to = bytes.as_mut_ptr().cast::<c_void>();
         let (rows, columns) = (rows as i64, columns as i64);
-        // SAFETY: it reads rows × columns floats and writes rows × row_bytes, which `bytes` has;
-        // none of our kinds needs an importance matrix.
+        // SAFETY: memory of the allocator suits blocks of any kind. It reads rows × columns
+        // floats and writes rows × row_bytes, which `bytes` has; none of our kinds needs an
+        // importance matrix.
         let written = unsafe {
             sys::ggml_quantize_chunk(kind.ggml(), values.as_ptr(), to, 0, rows, columns, null())
         };
@@ -452,4 +453,36 @@ fn no_memory() -> Error {
         "cannot reserve the little memory an operation needs",
         "End other programs and try again.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::engine::kernels::choose;
+    use crate::engine::llama::tests::BACKEND;
+
+    #[test]
+    fn the_chosen_set_repacks_the_types_words_kernels_rs_says_and_no_others() {
+        LazyLock::force(&BACKEND);
+        let set = choose(None).unwrap();
+        let cpu = Cpu::open().unwrap();
+        for id in 0..sys::GGML_TYPE_COUNT {
+            // SAFETY: plain functions of a constant table; types that were removed have no block.
+            let name = unsafe {
+                if sys::ggml_blck_size(id) == 0 {
+                    continue;
+                }
+                CStr::from_ptr(sys::ggml_type_name(id)).to_str().unwrap().to_uppercase()
+            };
+            let drawing = Drawing::new().unwrap();
+            // SAFETY: the context lives; 512 columns are whole blocks of every type.
+            let tensor = unsafe { sys::ggml_new_tensor_2d(drawing.0.as_ptr(), id, 512, 80) };
+            let _memory = drawing.memory(cpu.repack.unwrap().as_ptr()).unwrap();
+            // SAFETY: the tensor was just drawn and its memory lives.
+            let repacks = unsafe { !(*tensor).extra.is_null() };
+            assert_eq!(repacks, set.repacks(&name), "{name} by {}", set.name);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::mem::transmute;
 
 use llama_cpp_sys_2 as sys;
 
+use crate::engine::kernels::missing;
 use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
 
@@ -57,11 +58,11 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// Makes `set` llama.cpp's CPU backend. `set` must be one this processor can run
-    /// (engine/kernels.rs); the first instruction beyond it would end the program.
+    /// Makes `set` llama.cpp's CPU backend.
     ///
     /// # Errors
-    /// `internal` where a backend is registered already: the build has kernels of its own.
+    /// `internal` where this processor cannot run it, which engine/kernels.rs should have said; or
+    /// where a backend is registered already: the build has kernels of its own.
     pub fn register(set: &KernelSet) -> Result<Registered, Error> {
         // SAFETY: a plain function; it counts what was compiled in, which should be nothing.
         let others = unsafe { sys::ggml_backend_reg_count() };
@@ -76,7 +77,10 @@ impl Registered {
         let registration = registration(set).ok_or_else(|| {
             Error::internal(format!("the kernel set '{}' is not in this build", set.name))
         })?;
-        // SAFETY: the caller chose a set this processor can run; the result is static.
+        if !missing(set).is_empty() {
+            return Err(Error::internal(format!("this processor cannot run '{}'", set.name)));
+        }
+        // SAFETY: the processor has all the set needs; the result is static.
         let set = unsafe { registration() };
         // SAFETY: as above; nothing uses the registry on another thread yet.
         unsafe { sys::ggml_backend_register(set) };
