@@ -1,4 +1,4 @@
-//! Reads a model file into the page cache ahead of whoever loads it.
+//! Has a model file read into the page cache ahead of whoever loads it.
 //!
 //! `commands` start it with the process, so that the disk works while the header is planned and
 //! the kernels are checked, and goes on while weights are repacked. It never reads more than fits
@@ -6,7 +6,7 @@
 //! succeeds is nobody's concern: the loader reads the file itself and reports what is wrong.
 
 use std::fs::File;
-use std::io::Read;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -38,25 +38,28 @@ impl ReadAhead {
     }
 }
 
-/// Reads up to each limit it hears, until nobody raises it any more; returns the bytes read.
+/// Asks the kernel for the file up to each limit it hears, until nobody raises it any more; returns
+/// the bytes asked for. Nothing is copied: what is cached already costs next to nothing, and the
+/// kernel makes it wait where the disk has enough to do.
 fn read(path: &Path, limits: &Receiver<u64>) -> std::io::Result<u64> {
-    let mut file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        // Reading from a pipe would take the bytes away.
+    let file = File::open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Ok(0);
     }
-    let mut chunk = vec![0; limits::READ_AHEAD_CHUNK_BYTES];
     let mut done = 0;
     for limit in limits {
-        while done < limit {
-            let wanted = chunk.len().min(usize::try_from(limit - done).unwrap_or(usize::MAX));
-            match file.read(&mut chunk[..wanted])? {
-                0 => return Ok(done),
-                bytes => done += bytes as u64,
-            }
+        let limit = limit.min(about.len());
+        while let Some(wanted) = NonZeroU64::new(limit.saturating_sub(done)) {
+            let wanted = wanted.min(limits::READ_AHEAD_CHUNK_BYTES);
+            rustix::fs::fadvise(&file, done, Some(wanted), rustix::fs::Advice::WillNeed)?;
+            done += wanted.get();
+        }
+        if done == about.len() {
+            break;
         }
     }
-    log::debug!("read {} MiB of the model ahead", done >> 20);
+    log::debug!("{} MiB of the model were read ahead", done >> 20);
     Ok(done)
 }
 
@@ -88,7 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_left_to_the_loader() {
+    fn a_file_that_is_not_there_or_no_file_is_left_to_the_loader() {
+        let (allowed, limits) = channel();
+        allowed.send(u64::MAX).unwrap();
+        drop(allowed);
+        assert!(read(Path::new("/nowhere/x.gguf"), &limits).is_err());
+        assert_eq!(read(Path::new("/dev"), &limits).unwrap(), 0);
         start(Path::new("/nowhere/x.gguf")).finish(u64::MAX);
     }
 }

@@ -3,6 +3,7 @@
 //! A bound lives here even when only one file uses it, so that one page answers "what is the most
 //! …?". What an owner may change is a flag whose default or ceiling is taken from here.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 // What a person may send.
@@ -94,8 +95,8 @@ pub const MODEL_WIDTH_MAX: u64 = 1 << 22;
 /// Bytes of a model read ahead before its header has said how much will fit; an SD card takes a
 /// second for them, the header a tenth of one.
 pub const READ_AHEAD_FIRST_BYTES: u64 = 64 << 20;
-/// Bytes of a model read ahead at a time.
-pub const READ_AHEAD_CHUNK_BYTES: usize = 1 << 20;
+/// Bytes of a model asked for at a time.
+pub const READ_AHEAD_CHUNK_BYTES: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
 
 // The gate.
 
