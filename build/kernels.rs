@@ -21,7 +21,8 @@ struct Set {
 }
 
 /// `armv8.6-i8mm` allows what i8mm needs, not all of Armv8.6: the kernels use nothing else of it,
-/// and processors such as Neoverse V1 have i8mm without the rest.
+/// and processors such as Neoverse V1 have i8mm without the rest. It is tuned for N1, the A76's
+/// sister: the processors that have i8mm are too different to tune for one.
 const AARCH64: &[Set] = &[
     Set { name: "armv8.0", flags: &["-march=armv8-a", "-mtune=cortex-a57"] },
     Set { name: "armv8.2-dotprod", flags: &["-march=armv8.2-a+dotprod+fp16", "-mtune=cortex-a76"] },
