@@ -74,7 +74,7 @@ fn every_set_that_runs_here_gives_the_same_greedy_answers() {
     for set in SETS.iter().filter(|set| !sets.contains(&set.name)) {
         println!("NOT CHECKED on this machine: {}, it lacks {:?}", set.name, missing(set));
     }
-    for question in ["What is 17 × 23?", "Name the first four prime numbers."] {
+    for question in ["What is the capital of France?", "Name the first four prime numbers."] {
         let answers: BTreeSet<String> = sets
             .iter()
             .map(|set| {
