@@ -4,9 +4,9 @@
 //! has not, so an answer here is a proof that none was used.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use crate::fixture::{model, model_q4_0, root, text};
+use crate::fixture::{deaf, model, model_q4_0, root, text};
 use solverbox::words::kernels::AARCH64;
 
 /// A Jetson Nano's processor, without dot products.
@@ -59,13 +59,8 @@ fn newest(path: &Path, look: &mut dyn FnMut(&Path, std::time::SystemTime)) {
 /// The file on an emulated processor, deaf to the environment of whoever runs the suite.
 fn on(processor: &str) -> Command {
     let mut command = Command::new("qemu-aarch64-static");
-    command.args(["-cpu", processor]).arg(binary()).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SOLVERBOX_") {
-            command.env_remove(name);
-        }
-    }
-    command
+    command.args(["-cpu", processor]).arg(binary());
+    deaf(command)
 }
 
 fn run(command: &mut Command) -> Output {

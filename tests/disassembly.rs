@@ -42,8 +42,10 @@ const ASKED_FIRST: &[&[&str]] = &[
 /// What older processors take for something harmless: `bsf`, and nothing at all.
 const HARMLESS: &[&str] = &["tzcnt", "endbr64"];
 
+/// Runs a tool in English: what it says is read below.
 fn output(command: &mut Command) -> std::process::Output {
     command
+        .env("LC_ALL", "C")
         .output()
         .unwrap_or_else(|e| panic!("{command:?}: {e}; install binutils and the compiler"))
 }

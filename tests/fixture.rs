@@ -60,7 +60,11 @@ pub fn model_q4_0() -> &'static Path {
 
 /// The binary, deaf to the environment of whoever runs the suite.
 pub fn solverbox() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_solverbox"));
+    deaf(Command::new(env!("CARGO_BIN_EXE_solverbox")))
+}
+
+/// Keeps our own settings in the environment, and standard input, from a command.
+pub fn deaf(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SOLVERBOX_") {
             command.env_remove(name);
