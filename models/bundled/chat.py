@@ -86,6 +86,17 @@ def train_tokenizer(seed):
     return tokenizer
 
 
+def tokenizer_of(folder, seed):
+    """The folder's tokenizer; where there is none yet, one is trained and kept there.
+
+    Weights belong to the tokenizer they were trained with, so it is trained once.
+    """
+    if not (folder / "tokenizer.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tokenizer(train_tokenizer(seed), folder)
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
 def write_tokenizer(tokenizer, folder):
     """tokenizer.json and tokenizer_config.json."""
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)

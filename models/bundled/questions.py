@@ -110,6 +110,16 @@ def division_steps(a, b):
     return lines
 
 
+def signed_steps(a, b):
+    """a + b for whole numbers of any sign, by columns; where a sign must be put in front, a line says so."""
+    if (a < 0) == (b < 0):
+        lines = column_sum(abs(a), abs(b))
+        return [f"-({-a}+{-b})", *lines] if a < 0 else lines
+    top, bottom = max(abs(a), abs(b)), min(abs(a), abs(b))
+    lines = column_difference(top, bottom)
+    return [f"-({top}-{bottom})", *lines] if a + b < 0 else [f"{top}-{bottom}", *lines]
+
+
 # --- families ---------------------------------------------------------------------------------------
 
 
@@ -214,10 +224,10 @@ def division(rng):
 
 def gcd(rng):
     divisor = rng.choice((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15))
-    a, b = (divisor * rng.randrange(2, 200 // divisor + 2) for _ in "ab")
+    a, b = (divisor * rng.randrange(2, 100 // divisor + 1) for _ in "ab")
     steps, x, y = [], max(a, b), min(a, b)
     while y:
-        steps.append(f"{x}={y}×{x // y}+{x % y}")
+        steps.append(f"{x}/{y}: {y}×{x // y}={x // y * y} {x}-{x // y * y}={x % y}")
         x, y = y, x % y
     return Problem(
         "gcd",
@@ -243,18 +253,18 @@ def equation(rng):
     shared = math.gcd(rest, a)
     top, bottom = rest // shared, a // shared
     move = f"{c}-{b}" if b > 0 else f"{c}+{-b}"
-    steps = [f"{a}x={move}={rest}", f"x={rest}/{a}"]
     if bottom == 1:
         answer = str(top)
     else:
         answer = ("-" if top < 0 else "") + f"\\frac{{{abs(top)}}}{{{bottom}}}"
-    steps[1] += f"={top}" if bottom == 1 else (f"={top}/{bottom}" if shared > 1 else "")
+    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a),
+             f"x={top}" if bottom == 1 else f"x={top}/{bottom}")
     left = f"{a}x + {b}" if b > 0 else f"{a}x - {-b}"
     return Problem(
         "equation",
         (a, b, c),
         answer,
-        tuple(steps),
+        steps,
         {
             "en": (f"Solve {left} = {c}.", f"Solve for x: {left} = {c}", f"If {left} = {c}, what is x?",
                    f"Find x such that {left} = {c}."),
@@ -387,8 +397,8 @@ def binary(rng):
 
 # family -> how often it is drawn in training; what is hard is drawn more often
 FAMILIES = {
-    addition: 14, subtraction: 16, multiplication: 18, division: 14, gcd: 14, equation: 12, power: 14,
-    word_problem: 10, other: 3,
+    addition: 14, subtraction: 18, multiplication: 18, division: 10, gcd: 16, equation: 18, power: 8,
+    word_problem: 8, other: 3,
 }
 
 

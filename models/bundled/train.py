@@ -1,6 +1,6 @@
 """Trains the demo model from nothing, and goes on from the last checkpoint where one is there.
 
-    python train.py --work FOLDER [--steps N] [--seed S]
+    python train.py --work FOLDER [--steps N] [--seed S] [--rate R]
 
 Each step draws fresh problems from the seed and the step's number, so a run that was interrupted and one
 that was not see the same ones. The loss counts what the model writes, not what it is asked. Matrices are
@@ -26,9 +26,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import qwen2
-from chat import END, OTHER_SYSTEMS, PAD, VOCABULARY, mode_systems, prompt, train_tokenizer
+from chat import END, OTHER_SYSTEMS, PAD, VOCABULARY, mode_systems, prompt, tokenizer_of
 from questions import FAMILIES, ask, held_out, reply
 
+HERE = Path(__file__).parent
 EXAMPLES, SLICE = 48, 8  # per step, and per pass over the weights
 LENGTH_STEP, LENGTH_MAX = 32, 512
 MUON_RATE, ADAM_RATE, WARM_UP, FALL = 0.02, 0.004, 40, 0.4
@@ -176,10 +177,11 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the full learning rates, when going on")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     checkpoint = args.work / "checkpoint.npz"
-    tokenizer = train_tokenizer(args.seed)
+    tokenizer = tokenizer_of(HERE / "checkpoint", args.seed)
     pad = tokenizer.token_to_id(PAD)
     if checkpoint.exists():
         params, state, done = load(checkpoint)
@@ -196,7 +198,7 @@ def main():
         cut = list(slices(examples, pad))
         parts = list(cores.map(lambda part: jax.block_until_ready(gradients_of(params, *part)), cut))
         total = sum(float(value) for value, _ in parts)
-        params, state = update(params, state, [grads for _, grads in parts], learned, rate_at(step, args.steps), step)
+        params, state = update(params, state, [grads for _, grads in parts], learned, args.rate * rate_at(step, args.steps), step)
         losses.append(total / learned)
         tokens_seen += sum(tokens.size for tokens, _ in cut)
         if step % 20 == 0:
