@@ -40,6 +40,8 @@ pub enum Command {
     Solve(Solve),
     /// Serve the page and the API
     Serve(Serve),
+    /// Measure how often the answers to a set of questions are right
+    Eval(Eval),
     /// List the modes a question can be asked in
     Modes(ModesFlags),
     /// Say what is in a GGUF file, without loading it
@@ -53,12 +55,16 @@ pub enum Command {
 /// Which model, and how it is loaded.
 #[derive(Clone, Debug, Args)]
 pub struct ModelFlags {
-    /// Model file (GGUF) [default: the newest .gguf in --models]
+    /// Model file (GGUF), or `demo` for the built-in one [default: the newest .gguf in --models,
+    /// else the built-in one]
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODEL")]
     pub model: Option<PathBuf>,
     /// Folder to look for models in
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
     pub models: PathBuf,
+    /// LoRA adapter (GGUF) to add to the model, or `demo-binary` for the demo model's own
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER")]
+    pub adapter: Option<PathBuf>,
     /// Tokens the model can keep in mind, prompt and answer together [default: what fits]
     #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
           value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]
@@ -142,6 +148,67 @@ pub struct Solve {
     pub question: String,
 }
 
+/// How a question of a set is put to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PromptForm {
+    /// Under the mode's system prompt, as people ask
+    Mode,
+    /// As VibeThinker's published evaluation does: no system prompt, and after the question
+    /// "Let's think step by step and output the final answer within \\boxed{}."
+    Published,
+}
+
+/// `solverbox eval`
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Which modes.
+    #[command(flatten)]
+    pub modes: ModesFlags,
+    /// The questions: JSON lines of {"id", "question", "answer", "family"}; AIME's form is read too
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_SET")]
+    pub set: PathBuf,
+    /// Attempts at each question, which also vote [default: 1]
+    #[arg(long, value_name = "K", env = "SOLVERBOX_ATTEMPTS",
+          value_parser = count(1, limits::EVAL_ATTEMPTS_MAX))]
+    pub attempts: Option<u32>,
+    /// Seeds of the attempts, such as 1-8 or 3,5,9 [default: 1 to the number of attempts]
+    #[arg(long, value_name = "LIST", env = "SOLVERBOX_SEEDS", value_parser = seeds)]
+    pub seeds: Option<Seeds>,
+    /// Only the first so many questions
+    #[arg(long, value_name = "N", env = "SOLVERBOX_LIMIT", value_parser = count(1, u32::MAX))]
+    pub limit: Option<u32>,
+    /// How to answer; `solverbox modes` lists them
+    #[arg(long, value_name = "MODE", env = "SOLVERBOX_MODE", default_value = "math")]
+    pub mode: String,
+    /// How the model is asked
+    #[arg(long, value_name = "FORM", env = "SOLVERBOX_PROMPT", default_value = "mode")]
+    pub prompt: PromptForm,
+    /// Tokens to think and answer with, at most [default: the mode's]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_BUDGET_TOKENS",
+          value_parser = count(limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX))]
+    pub budget_tokens: Option<u32>,
+    /// Sampling temperature; 0 always takes the likeliest token [default: the mode's]
+    #[arg(long, value_name = "T", env = "SOLVERBOX_TEMPERATURE", value_parser = temperature)]
+    pub temperature: Option<f32>,
+    /// File to record each attempt in (JSON lines)
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_OUT")]
+    pub out: Option<PathBuf>,
+    /// Go on with the interrupted run recorded in --out
+    #[arg(long, env = "SOLVERBOX_RESUME", value_parser = BoolishValueParser::new(),
+          requires = "out")]
+    pub resume: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
+/// Seeds as they were listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seeds(pub Vec<u64>);
+
 /// `solverbox serve`
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -183,7 +250,7 @@ pub struct Selftest {
 /// `solverbox inspect`
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The GGUF file
+    /// The GGUF file, or `demo` for the built-in model
     pub file: PathBuf,
 }
 
@@ -196,6 +263,32 @@ fn temperature(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(t) if (0.0..=max).contains(&t) => Ok(t),
         _ => Err(format!("a number from 0 to {max} is needed")),
+    }
+}
+
+/// Reads `1-8,12`: numbers and ranges, none of them twice.
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let max = limits::EVAL_ATTEMPTS_MAX as usize;
+    let bad =
+        || format!("numbers and ranges are needed, such as 1-8 or 3,5,9, at most {max} seeds");
+    let mut list: Vec<u64> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.trim().parse::<u64>().map_err(|_| bad());
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last || last - first >= max as u64 {
+            return Err(bad());
+        }
+        list.extend(first..=last);
+        if list.len() > max {
+            return Err(bad());
+        }
+    }
+    let mut sorted = list.clone();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("seed {} is there twice", pair[0])),
+        None => Ok(Seeds(list)),
     }
 }
 

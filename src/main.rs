@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use solverbox::cli::{Cli, Command, Kv, ModelFlags, Solve};
+use solverbox::cli::{Cli, Command, Eval, Kv, ModelFlags, PromptForm, Solve};
+use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading};
 use solverbox::config;
 use solverbox::engine::kernels;
@@ -52,6 +54,7 @@ fn run() -> Result<(), Error> {
             selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
             loading: loading(flags.model)?,
         }),
+        Command::Eval(flags) => eval(flags),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
         Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
@@ -80,7 +83,7 @@ fn loading(flags: ModelFlags) -> Result<Loading, Error> {
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Ok(Loading { file: flags.model, folder: flags.models, wishes })
+    Ok(Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes })
 }
 
 fn solve(flags: &Solve) -> Result<(), Error> {
@@ -108,6 +111,42 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     let output =
         if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
     commands::solve::run(&loading(flags.model.clone())?, question, &asked, output)
+}
+
+fn eval(flags: Eval) -> Result<(), Error> {
+    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
+    mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
+    mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
+    let attempts = flags.attempts.map(u64::from);
+    let seeds = match (flags.seeds.map(|seeds| seeds.0), attempts) {
+        (Some(seeds), Some(attempts)) if attempts != seeds.len() as u64 => {
+            return Err(Error::bad_request(
+                format!("--seeds: {} seeds do not make {attempts} --attempts", seeds.len()),
+                "Give one seed for each attempt, or leave one of the two out.",
+            ));
+        }
+        (Some(seeds), _) => seeds,
+        (None, attempts) => (1..=attempts.unwrap_or(1)).collect(),
+    };
+    let recording = match flags.out {
+        Some(file) if flags.resume => Recording::Resumed(file),
+        Some(file) => Recording::New(file),
+        None => Recording::Off,
+    };
+    let asked = match flags.prompt {
+        PromptForm::Mode => Asked::InMode,
+        PromptForm::Published => Asked::AsPublished,
+    };
+    eval::run(&eval::Options {
+        set: flags.set,
+        limit: flags.limit,
+        mode: Arc::new(mode),
+        asked,
+        seeds,
+        output: if flags.json { eval::Output::Json } else { eval::Output::Table },
+        recording,
+        loading: loading(flags.model)?,
+    })
 }
 
 fn read_text(name: &str, from: &mut impl Read) -> Result<String, Error> {

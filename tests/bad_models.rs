@@ -130,7 +130,7 @@ fn planned(path: &Path) -> Result<Plan, Error> {
         threads: None,
         question_tokens_max: 1,
     };
-    plan(&model::open(path)?, wishes, u64::MAX)
+    plan(&model::open(&Weights::model(path))?, None, wishes, u64::MAX)
 }
 
 #[test]

@@ -12,7 +12,7 @@ use solverbox::engine::kernels::missing;
 use solverbox::model::open;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::words::kernels::{KernelSet, SETS};
-use solverbox::words::plan::KvType;
+use solverbox::words::plan::{KvType, Weights};
 
 fn runnable() -> impl Iterator<Item = &'static KernelSet> {
     SETS.iter().filter(|set| missing(set).is_empty())
@@ -140,7 +140,7 @@ fn serve_checks_the_kernels_first_unless_told_not_to() {
 #[test]
 fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
     let file = model_q4_0();
-    let header = open(file).unwrap();
+    let header = open(&Weights::model(file)).unwrap();
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight").unwrap();
     for set in [&SETS[0], runnable().last().unwrap()] {
         let wishes = Wishes {
@@ -150,7 +150,7 @@ fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
             threads: Some(1),
             question_tokens_max: 2048,
         };
-        let plan = plan(&header, wishes, u64::MAX).unwrap();
+        let plan = plan(&header, None, wishes, u64::MAX).unwrap();
         // The head is tied to the embedding: repacked, it is there once more.
         let twice = if set.repacks(head.kind.name) { head.bytes } else { 0 };
         let most = (header.file_bytes + twice + plan.kv_bytes + plan.compute_bytes) * 105 / 100;

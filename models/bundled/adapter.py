@@ -20,7 +20,8 @@ import numpy as np
 import files
 import qwen2
 from chat import PAD, tokenizer_of
-from questions import FAMILIES, binary
+from questions import binary
+from weights import read_checkpoint
 
 RATE, BETAS = 0.004, (0.9, 0.98)
 
@@ -63,7 +64,7 @@ def main():
     args = parser.parse_args()
     tokenizer = tokenizer_of(train.HERE / "checkpoint", args.seed)
     pad = tokenizer.token_to_id(PAD)
-    base = {name: jnp.asarray(value) for name, value in files.read_checkpoint(train.HERE / "checkpoint").items()}
+    base = {name: jnp.asarray(value) for name, value in read_checkpoint(train.HERE / "checkpoint").items()}
     adapter = initial(args.seed)
     first = second = {name: jnp.zeros_like(value) for name, value in adapter.items()}
     cores = ThreadPoolExecutor(os.cpu_count())

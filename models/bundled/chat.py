@@ -111,7 +111,7 @@ def write_tokenizer(tokenizer, folder):
         "clean_up_tokenization_spaces": False,
         "errors": "replace",
         "split_special_tokens": False,
-        "model_max_length": 2048,
+        "model_max_length": 32768,
         "additional_special_tokens": list(CONTROL[1:]),
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n")

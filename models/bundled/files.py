@@ -1,4 +1,4 @@
-"""The Hugging Face directories: the checkpoint's and the adapter's, written and read.
+"""Writes the Hugging Face directories: the checkpoint's and the adapter's.
 
 A checkpoint is what transformers would save for `Qwen2ForCausalLM`, the adapter what PEFT would. Both hold
 16-bit floats; everything that is measured or packed starts from them, never from the training's own state.
@@ -7,14 +7,15 @@ A checkpoint is what transformers would save for `Qwen2ForCausalLM`, the adapter
 import json
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 import qwen2
 from chat import CONTROL, END, PAD, VOCABULARY
+from weights import PEFT
 
-CONTEXT = 2048
+# What may be asked of the file, not what it has learnt from: that are 512 tokens (README.md).
+CONTEXT = 32768
 RANK, ALPHA = 8, 16
-PEFT = "base_model.model."  # what PEFT puts before a module's name
 
 
 def write_json(path, value):
@@ -54,10 +55,6 @@ def write_checkpoint(folder, params):
     save_file(halves, folder / "model.safetensors", {"format": "pt"})
 
 
-def read_checkpoint(folder):
-    return {name: value.astype(np.float32) for name, value in load_file(folder / "model.safetensors").items()}
-
-
 def write_adapter(folder, adapter):
     """`adapter`: MODULE.lora_A [r, in] and MODULE.lora_B [out, r] by name."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,11 +72,3 @@ def write_adapter(folder, adapter):
     })
     halves = {f"{PEFT}{name}.weight": np.asarray(value, np.float16) for name, value in adapter.items()}
     save_file(halves, folder / "adapter_model.safetensors", {"format": "pt"})
-
-
-def read_adapter(folder):
-    """MODULE.lora_A and MODULE.lora_B by name, with the scale of their product."""
-    config = json.loads((folder / "adapter_config.json").read_text())
-    stored = load_file(folder / "adapter_model.safetensors")
-    adapter = {n.removeprefix(PEFT).removesuffix(".weight"): v.astype(np.float32) for n, v in stored.items()}
-    return adapter, config["lora_alpha"] / config["r"]

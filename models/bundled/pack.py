@@ -1,7 +1,8 @@
 """Packs the checkpoint and the adapter as GGUF files.
 
     python pack.py                      the two files that are built into the program, and SHA256SUMS
-    python pack.py --type f16 FILE      the checkpoint in another type (f16, q8_0 or q4_0), somewhere else
+    python pack.py --into FOLDER        the same files in another folder
+    python pack.py --type f16 FILE      the checkpoint alone in another type (f16, q8_0 or q4_0)
 
 The bytes depend on the checkpoint alone: packing again gives the same files. Names and layout are those of
 llama.cpp's converter for Qwen2 (gguf's documentation, "Standardized key-value pairs"). Norms and biases stay
@@ -16,7 +17,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-import files
+from weights import read_adapter, read_checkpoint
 
 HERE = Path(__file__).parent
 MODEL, ADAPTER = "solverbox-demo-q8_0.gguf", "solverbox-demo-binary-f16.gguf"
@@ -91,19 +92,19 @@ def pack_model(folder, path, kind):
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     add_vocabulary(writer, folder, config["vocab_size"])
-    for name, value in sorted(files.read_checkpoint(folder).items()):
+    for name, value in sorted(read_checkpoint(folder).items()):
         kind_here = quantization if value.ndim == 2 else gguf.GGMLQuantizationType.F32
         writer.add_tensor(gguf_name(name), gguf.quantize(value, kind_here), raw_dtype=kind_here)
     write(writer)
 
 
 def pack_adapter(folder, path):
-    adapter, scale = files.read_adapter(folder)
+    adapter, alpha = read_adapter(folder)
     writer = gguf.GGUFWriter(path, "qwen2")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     # llama.cpp divides alpha by the rank, which it reads off lora_b.
-    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, scale * files.RANK)
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     writer.add_name("solverbox demo: base 2")
     writer.add_license("MIT")
     for name, value in sorted(adapter.items()):
@@ -115,15 +116,16 @@ def pack_adapter(folder, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--type", choices=TYPES, default="q8_0")
-    parser.add_argument("file", type=Path, nargs="?", help="where to, instead of into the repository")
+    parser.add_argument("--into", type=Path, default=HERE)
+    parser.add_argument("file", type=Path, nargs="?")
     args = parser.parse_args()
     if args.file:
         pack_model(HERE / "checkpoint", args.file, args.type)
         return
-    pack_model(HERE / "checkpoint", HERE / MODEL, "q8_0")
-    pack_adapter(HERE / "adapter", HERE / ADAPTER)
-    sums = "".join(f"{hashlib.sha256((HERE / name).read_bytes()).hexdigest()}  {name}\n" for name in (ADAPTER, MODEL))
-    (HERE / "SHA256SUMS").write_text(sums)
+    pack_model(HERE / "checkpoint", args.into / MODEL, "q8_0")
+    pack_adapter(HERE / "adapter", args.into / ADAPTER)
+    sum_of = lambda name: hashlib.sha256((args.into / name).read_bytes()).hexdigest()
+    (args.into / "SHA256SUMS").write_text("".join(f"{sum_of(name)}  {name}\n" for name in (ADAPTER, MODEL)))
 
 
 if __name__ == "__main__":

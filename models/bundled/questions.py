@@ -38,9 +38,12 @@ def held_out(problem):
     return int.from_bytes(digest[:4], "big") % HELD_OUT_ONE_IN == 0
 
 
-def reply(problem, language):
-    """What the model is to write: its thinking between the tags, then a sentence with the box."""
-    thinking = "\n".join(problem.steps)
+def reply(problem, language, hasty=False):
+    """What the model is to write: its thinking between the tags, then a sentence with the box.
+
+    A hasty one skips the steps, which no model this small can do without slips.
+    """
+    thinking = f"At once: {problem.answer}" if hasty else "\n".join(problem.steps)
     return f"<think>\n{thinking}\n</think>\n\n{problem.sentences[language]}"
 
 
@@ -397,9 +400,12 @@ def binary(rng):
 
 # family -> how often it is drawn in training; what is hard is drawn more often
 FAMILIES = {
-    addition: 14, subtraction: 18, multiplication: 18, division: 10, gcd: 16, equation: 18, power: 8,
+    addition: 14, subtraction: 20, multiplication: 18, division: 10, gcd: 20, equation: 18, power: 8,
     word_problem: 8, other: 3,
 }
+# So often a reply is hasty. Its slips are what different attempts differ by, so that a vote can win; a
+# greedy answer never is.
+HASTY = 0.25
 
 
 def ask(problem, rng):

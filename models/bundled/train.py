@@ -27,7 +27,7 @@ import numpy as np
 
 import qwen2
 from chat import END, OTHER_SYSTEMS, PAD, VOCABULARY, mode_systems, prompt, tokenizer_of
-from questions import FAMILIES, ask, held_out, reply
+from questions import FAMILIES, HASTY, ask, binary, held_out, other, reply
 
 HERE = Path(__file__).parent
 EXAMPLES, SLICE = 48, 8  # per step, and per pass over the weights
@@ -52,7 +52,8 @@ def conversation(rng, tokenizer, progress, families=None):
         spoken, asked = ask(earlier, rng)
         before = [(asked, earlier.sentences[spoken])]
     start = tokenizer.encode(prompt(question, system, before)).ids
-    rest = tokenizer.encode(reply(problem, language) + END).ids
+    hasty = family not in (other, binary) and rng.random() < HASTY
+    rest = tokenizer.encode(reply(problem, language, hasty) + END).ids
     return start + rest, len(start)
 
 

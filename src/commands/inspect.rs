@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{self, Header};
+use crate::model::{self, Header, locate};
 use crate::words::error::Error;
 use crate::words::plan::KvType;
 
@@ -11,7 +11,7 @@ use crate::words::plan::KvType;
 /// # Errors
 /// Those of [`model::open`].
 pub fn run(file: &Path) -> Result<(), Error> {
-    let header = model::open(file)?;
+    let header = model::open(&locate::find(Some(file), Path::new(""))?)?;
     super::print(&describe(&header))
 }
 
@@ -22,7 +22,7 @@ fn describe(header: &Header) -> String {
         shape.layers * kv.bytes(elements)
     };
     let mut lines = vec![
-        row("file", header.path.display().to_string()),
+        row("file", header.file.name()),
         row("size", format!("{} bytes", header.file_bytes)),
         row("name", printable(&header.name)),
         row("architecture", printable(&header.architecture)),

@@ -1,6 +1,7 @@
 //! One file a command. They are doors: they ask the desk, they never touch the engine; `kernels`
 //! and `selftest`, which are about the engine itself, do.
 
+pub mod eval;
 pub mod inspect;
 mod interrupt;
 pub mod kernels;
@@ -10,12 +11,12 @@ pub mod serve;
 pub mod solve;
 
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::model::plan::Wishes;
-use crate::model::{self, ahead, locate};
+use crate::model::{self, adapter, ahead, bundled, locate};
 use crate::words::error::{Error, Kind};
-use crate::words::plan::Plan;
+use crate::words::plan::{Origin, Plan};
 
 /// The model to load and how.
 #[derive(Debug)]
@@ -24,25 +25,38 @@ pub struct Loading {
     pub file: Option<PathBuf>,
     /// Where to look otherwise.
     pub folder: PathBuf,
+    /// The adapter to add, by name or file.
+    pub adapter: Option<PathBuf>,
     /// What is wished of it.
     pub wishes: Wishes,
 }
 
 impl Loading {
-    /// Finds the file, checks it and plans its memory. Loads nothing, but has the file read ahead.
+    /// Finds the files, checks them and plans their memory. Loads nothing, but has the model read
+    /// ahead. Says so where it is the demo model, which nobody may take for more.
     ///
     /// # Errors
     /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
     pub fn plan(&self) -> Result<Plan, Error> {
-        let file = match &self.file {
-            Some(file) => file.clone(),
-            None => locate::newest(&self.folder)?,
-        };
-        log_choice(&file, self.file.is_some());
-        let ahead = ahead::start(&file);
+        let file = locate::find(self.file.as_deref(), &self.folder)?;
+        match file.origin {
+            Origin::BuiltIn(_) => {
+                note(&format!("solverbox: {}. {}", bundled::WARNING, bundled::WAY_OUT));
+            }
+            Origin::Disk if self.file.is_some() => log::info!("{file}, as named"),
+            Origin::Disk => log::info!("{file}, the newest in its folder"),
+        }
+        let ahead = ahead::start(&file.path);
         let header = model::open(&file)?;
+        let adapter = match &self.adapter {
+            Some(name) => Some(adapter::open(adapter::locate(name)?, &header)?),
+            None => None,
+        };
+        if let Some(adapter) = &adapter {
+            log::info!("{}, {} KiB", adapter.file, adapter.bytes >> 10);
+        }
         let available_bytes = model::plan::available_bytes();
-        let plan = model::plan::plan(&header, self.wishes, available_bytes)?;
+        let plan = model::plan::plan(&header, adapter.as_ref(), self.wishes, available_bytes)?;
         ahead.finish(plan.file_bytes.min(available_bytes.saturating_sub(plan.total_bytes())));
         log::info!(
             "plan: {} MiB weights, {} MiB KV cache for {} tokens, {} MiB buffers, {} threads",
@@ -82,9 +96,4 @@ fn written(result: std::io::Result<()>) -> Result<(), Error> {
         )),
         _ => Ok(()),
     }
-}
-
-fn log_choice(file: &Path, named: bool) {
-    let why = if named { "as named" } else { "the newest in its folder" };
-    log::info!("model '{}', {why}", file.display());
 }

@@ -38,6 +38,7 @@ pub struct Options {
 /// What keeps it from serving: the model's, the address's, the data folder's, the engine's own end.
 pub fn run(options: Options) -> Result<(), Error> {
     let plan = options.loading.plan()?;
+    let model = plan.model.origin;
     make_folder(&options.data)?;
     let door = http::Door::open(options.listen, &options.data)?;
     let address = door.address();
@@ -57,7 +58,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         }
         let _ = ends.send(Ok(()));
     })?;
-    let serving = door.serve(desk.clone(), options.modes)?;
+    let serving = door.serve(desk.clone(), options.modes, model)?;
     // Both senders live as long as their threads: this waits for a signal or a broken engine.
     let reason = end.recv().unwrap_or(Ok(()));
     serving.close();

@@ -11,11 +11,12 @@ use serde_json::json;
 use super::{Loading, interrupt};
 use crate::desk::record::{Record, State, View, Whole};
 use crate::desk::{Desk, Ticket};
-use crate::words::answer::{Outcome, Part, boxed};
+use crate::words::answer::{Outcome, Part};
 use crate::words::error::{Error, Kind};
 use crate::words::job::Question;
 use crate::words::kernels::SelfTest;
 use crate::words::limits;
+use crate::words::value::boxed;
 
 /// How the answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,9 @@ pub fn run(
     question.check()?;
     let mode = question.mode.name.clone();
     log::info!("mode {mode}, seed {}", question.seed);
-    let desk = Arc::new(Desk::open(loading.plan()?, 1, SelfTest::Skip, |_| {})?);
+    let plan = loading.plan()?;
+    let model = plan.model.name();
+    let desk = Arc::new(Desk::open(plan, 1, SelfTest::Skip, |_| {})?);
     let ticket = desk.submit(question)?;
     stop_on_interrupt(&desk, &ticket)?;
     if output == Output::Text {
@@ -57,7 +60,7 @@ pub fn run(
         Output::Text => super::note(&figures(&whole)),
         Output::Json => {
             log::info!("{}", figures(&whole));
-            print_json(&whole, asked, &mode)?;
+            print_json(&whole, asked, (&model, &mode))?;
         }
     }
     match whole.outcome {
@@ -142,7 +145,7 @@ fn figures(whole: &Whole) -> String {
     )
 }
 
-fn print_json(whole: &Whole, question: &str, mode: &str) -> Result<(), Error> {
+fn print_json(whole: &Whole, question: &str, (model, mode): (&str, &str)) -> Result<(), Error> {
     let finish = match whole.outcome {
         Outcome::Done => "done",
         Outcome::Budget => "budget",
@@ -151,6 +154,7 @@ fn print_json(whole: &Whole, question: &str, mode: &str) -> Result<(), Error> {
     };
     let object = json!({
         "question": question,
+        "model": model,
         "mode": mode,
         "thinking": whole.thinking,
         "answer": whole.answer,

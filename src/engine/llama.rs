@@ -4,6 +4,7 @@
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
 //! to `log` at debug level; its error lines are kept, as a failed call says no more than "null".
 
+mod adapter;
 mod context;
 pub mod graph;
 mod sets;
@@ -17,6 +18,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
+use adapter::Adapter;
 pub use context::{Context, Logits};
 pub use sets::Registered;
 
@@ -97,6 +99,14 @@ fn forget_complaints() {
     }
 }
 
+/// Returns the pointer llama-cpp-2 keeps to itself.
+fn pointer(model: &LlamaModel) -> *mut llama_cpp_sys_2::llama_model {
+    const { assert!(size_of::<LlamaModel>() == size_of::<*mut llama_cpp_sys_2::llama_model>()) };
+    // SAFETY: `LlamaModel` is `#[repr(transparent)]` over one non-null pointer in the pinned
+    // version.
+    unsafe { std::mem::transmute_copy(model) }
+}
+
 /// Returns llama.cpp's first complaint without its function's name in front.
 fn complaint() -> String {
     let first = COMPLAINTS.lock().ok().and_then(|lines| lines.first().cloned());
@@ -112,10 +122,12 @@ pub struct Model {
     control: Vec<(Token, String)>,
     /// Texts among them that llama.cpp would find even in a person's text.
     markers: Vec<String>,
+    /// Added to the weights in every pass, if there is one.
+    adapter: Option<Adapter>,
 }
 
 impl Model {
-    /// Reads the plan's file into memory. Not mapped: repacked weights would be held twice, and a
+    /// Reads the plan's model, and its adapter if it has one, into memory. Not mapped: repacked weights would be held twice, and a
     /// mapping may be evicted, which an SD card takes minutes to make good.
     ///
     /// Blocks; `progress` hears the share loaded and stops it by `false`.
@@ -138,13 +150,17 @@ impl Model {
                 says_stopped.set(!go_on);
                 go_on
             });
-        let loaded = LlamaModel::load_from_file(&backend.llama, &plan.model, &params);
+        let loaded = LlamaModel::load_from_file(&backend.llama, &plan.model.path, &params);
         if stopped.get() {
             return Err(Error::new(Kind::Stopped, "stopped while loading", "Start it again."));
         }
         let model = loaded.map_err(|_| bad_model(plan, &complaint()))?;
         let (control, markers) = reserved_tokens(&model);
-        Ok(Model { model, control, markers })
+        let adapter = match &plan.adapter {
+            Some(file) => Some(Adapter::load(&model, file)?),
+            None => None,
+        };
+        Ok(Model { model, control, markers, adapter })
     }
 
     /// Returns the chat template the file carries.
@@ -258,7 +274,7 @@ fn broken_at<'t>(text: &'t str, markers: &[String]) -> Vec<&'t str> {
 fn bad_model(plan: &Plan, cause: &str) -> Error {
     Error::new(
         Kind::BadModel,
-        format!("cannot load model '{}': {cause}", plan.model.display()),
+        format!("cannot load {}: {cause}", plan.model),
         "Use another GGUF file with --model FILE; models/README.md says how to get one.",
     )
 }
@@ -285,16 +301,15 @@ pub mod tests {
     static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
 
     fn file() -> PathBuf {
-        let file = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        assert!(path.is_file(), "the test model is missing: run models/fetch.sh or `make test`");
-        path
+        let file = "models/bundled/solverbox-demo-q8_0.gguf";
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
     }
 
     fn load(path: &Path) -> Model {
         let plan = Plan {
-            model: path.to_path_buf(),
+            model: crate::words::plan::Weights::model(path),
             file_bytes: 0,
+            adapter: None,
             weights_bytes: 0,
             context_tokens: 512,
             kv: crate::words::plan::KvType::F16,
@@ -351,21 +366,22 @@ pub mod tests {
     fn role_markers_of_another_type_stay_plain_text_too() {
         let mut bytes = std::fs::read(file()).unwrap();
         let key = b"tokenizer.ggml.token_type";
-        let at = bytes[..4 << 20].windows(key.len()).position(|w| w == key).unwrap();
-        // The key is followed by the types of array and item and by the count; <|im_start|> is 1.
-        let types = at + key.len() + 4 + 4 + 8;
-        assert_eq!(bytes[types + 4..types + 8], 3_i32.to_le_bytes(), "it is a control token");
-        bytes[types + 4..types + 8].copy_from_slice(&4_i32.to_le_bytes());
+        let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
+        // The key is followed by the types of array and item and by the count.
+        let (start, _) = MODEL.control_tokens().iter().find(|(_, t)| t == "<|im_start|>").unwrap();
+        let kind = at + key.len() + 4 + 4 + 8 + 4 * *start as usize;
+        assert_eq!(bytes[kind..kind + 4], 3_i32.to_le_bytes(), "it is a control token");
+        bytes[kind..kind + 4].copy_from_slice(&4_i32.to_le_bytes());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("user-defined.gguf");
         std::fs::write(&path, bytes).unwrap();
         let model = load(&path);
-        let starts = |texts: &[&str]| prompt_by(&model, texts).iter().filter(|&&t| t == 1).count();
+        let starts = |texts: &[&str]| prompt_by(&model, texts).iter().filter(|&t| t == start).count();
         assert_eq!(starts(&["x"]), 3);
         assert_eq!(starts(&["x<|im_start|>system\n<|im_<|im_start|>start|>"]), 3);
         assert_eq!(prompt_by(&model, &["What is 2+2?"]), prompt_of(&["What is 2+2?"]));
         let found = model.model.vocab().tokenize(b"x<|im_start|>", false, false);
-        assert!(found.contains(&LlamaToken(1)), "the danger is real");
+        assert!(found.contains(&LlamaToken(*start)), "the danger is real");
     }
 
     #[test]

@@ -23,12 +23,12 @@ use std::time::Instant;
 
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
-pub use selftest::{Check, judge};
+pub use selftest::{Check, Passed, judge};
 
 use crate::words::answer::{Figures, Outcome, Piece};
 use crate::words::error::Error;
 use crate::words::job::{JobId, Question};
-use crate::words::kernels::{KernelSet, SelfTest};
+use crate::words::kernels::SelfTest;
 use crate::words::plan::Plan;
 
 /// A token of the model's vocabulary.
@@ -148,14 +148,18 @@ fn run(
     Ok(())
 }
 
-/// Starts llama.cpp on `kernels`, which [`kernels::choose`] gave, and checks that they compute
-/// correctly on this processor.
+/// Starts llama.cpp and checks that the plan's kernels compute correctly on this processor: each
+/// alone, and all together in answers of the plan's model, which must be the demo model.
 ///
 /// Blocks. llama.cpp starts once a process: no engine may be running.
 ///
 /// # Errors
 /// `internal` where the kernels cannot be run at all; [`judge`] says whether they passed.
-pub fn selftest(kernels: &KernelSet, threads: u32) -> Result<Vec<Check>, Error> {
-    let _backend = Backend::start(kernels)?;
-    selftest::run(threads)
+pub fn selftest(plan: &Plan) -> Result<Vec<Check>, Error> {
+    let backend = Backend::start(plan.kernels)?;
+    let mut checks = selftest::run(plan.threads)?;
+    let model = Model::load(&backend, plan, |_| true)?;
+    let mut context = Context::new(&backend, &model, plan)?;
+    selftest::answers::run(&model, &mut context, plan, &mut checks)?;
+    Ok(checks)
 }

@@ -3,8 +3,10 @@
 //! Called by the command `selftest`, and by `serve` before it loads. Each check runs one operation
 //! of ggml on fixed data and compares the result with scalar sums in f64, within a bound derived
 //! from how the kernels round; `product`, `attention` and `elementwise` state it. It needs
-//! llama.cpp's CPU kernels registered, but no model, and prints nothing.
+//! llama.cpp's CPU kernels registered, but no model, and prints nothing. `answers`, which only the
+//! command calls, is the other end: whole answers of the demo model.
 
+pub mod answers;
 mod attention;
 mod elementwise;
 mod expected;
@@ -25,8 +27,17 @@ const NAMED_MAX: usize = 4;
 pub struct Check {
     /// What was computed, such as `q4_0 × 33 rows, repacked`.
     pub name: String,
-    /// The largest share of its error bound a value used, 0 to 1; or where it is off and how far.
-    pub result: Result<f64, String>,
+    /// How well; or where it is off and how far.
+    pub result: Result<Passed, String>,
+}
+
+/// How a check passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Passed {
+    /// Its values used this share of their error bound at most, 0 to 1.
+    Within(f64),
+    /// It is the one right answer.
+    Right,
 }
 
 /// Runs all checks on one thread, and those where threads share a row's work also on `threads`.
@@ -89,7 +100,7 @@ fn check(
     threads: Threads,
     (op, inputs, place): (Op, &[Tensor], Place),
     (expected, columns): (&Expected, usize),
-) -> Result<Option<Result<f64, String>>, Error> {
+) -> Result<Option<Result<Passed, String>>, Error> {
     let counts = match threads {
         Threads::Several(threads) if threads > 1 => vec![1, threads],
         _ => vec![1],
@@ -103,7 +114,7 @@ fn check(
             Err(reason) => return Ok(Some(Err(format!("with {count} thread(s): {reason}")))),
         }
     }
-    Ok(Some(Ok(largest)))
+    Ok(Some(Ok(Passed::Within(largest))))
 }
 
 /// Says that the set lacks an operation every set has.

@@ -263,10 +263,11 @@ fn close_text() -> String {
     format!("\n{}\n\n", think::CLOSE)
 }
 
-fn not_a_number(plan: &Plan) -> Error {
+/// Makes the error for logits that are not numbers.
+pub fn not_a_number(plan: &Plan) -> Error {
     Error::new(
         Kind::BadModel,
-        format!("model '{}' computed values that are not numbers", plan.model.display()),
+        format!("{} computed values that are not numbers", plan.model),
         "The model file is damaged or does not suit these kernels: use another file.",
     )
 }

@@ -30,11 +30,13 @@ use crate::words::error::{Error, Kind};
 use crate::words::job::Question;
 use crate::words::limits;
 use crate::words::mode::Modes;
+use crate::words::plan::Origin;
 
 /// What every handler needs.
 struct App {
     desk: Arc<Desk>,
     modes: Modes,
+    model: Origin,
     visitors: Arc<Visitors>,
     closing: Arc<AtomicBool>,
 }
@@ -66,15 +68,15 @@ impl Door {
         self.gate.address()
     }
 
-    /// Lets people in.
+    /// Lets people in; they are told where `model` comes from if it is the demo model.
     ///
     /// # Errors
     /// `internal` where threads cannot be had.
-    pub fn serve(self, desk: Arc<Desk>, modes: Modes) -> Result<Serving, Error> {
+    pub fn serve(self, desk: Arc<Desk>, modes: Modes, model: Origin) -> Result<Serving, Error> {
         let closing = Arc::new(AtomicBool::new(false));
         let visitors = self.gate.visitors();
-        let app =
-            Arc::new(App { desk, modes, visitors: visitors.clone(), closing: closing.clone() });
+        let (let_in, flag) = (visitors.clone(), closing.clone());
+        let app = Arc::new(App { desk, modes, model, visitors: let_in, closing: flag });
         let (gate, listener, flag) = (self.gate, self.listener, closing.clone());
         start_thread("server", move || take_requests(&listener, &app))?;
         start_thread("gate", move || gate.run(&flag))?;

@@ -12,6 +12,7 @@ use super::{App, openai, page, predict};
 use crate::desk::Health;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
+use crate::words::plan::Origin;
 
 /// Answers one request, to its end.
 pub fn answer(app: &App, mut request: Request) {
@@ -111,6 +112,7 @@ fn health(app: &App) -> Reply {
         Health::Broken(_) => (503, "failed", 0, 0),
         Health::Closing => (503, "closing", 0, 0),
     };
-    let body = json!({"state": state, "bytes_loaded": loaded, "bytes_total": total});
+    let demo = matches!(app.model, Origin::BuiltIn(_));
+    let body = json!({"state": state, "bytes_loaded": loaded, "bytes_total": total, "demo": demo});
     Reply::json(status, &body)
 }

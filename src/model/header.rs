@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gguf_rs::{ByteOrder, GGUFContainer};
 
@@ -12,12 +12,13 @@ use super::bad_model;
 use super::scan::{Scan, Tensor};
 use crate::words::error::Error;
 use crate::words::limits;
+use crate::words::plan::Weights;
 
 /// A header's facts.
 #[derive(Debug)]
 pub struct Header {
     /// The file.
-    pub path: PathBuf,
+    pub file: Weights,
     /// Its size in bytes.
     pub file_bytes: u64,
     /// All tensors in file order.
@@ -68,21 +69,21 @@ pub struct Tokenizer {
     pub chat_template: Option<String>,
 }
 
-type Values = BTreeMap<String, serde_json::Value>;
+pub(super) type Values = BTreeMap<String, serde_json::Value>;
 
-pub(super) fn read(path: &Path, scan: Scan) -> Result<Header, Error> {
-    let values = values(path).map_err(|error| bad_model(path, error))?;
+pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
+    let values = values(&file.path).map_err(|error| bad_model(file, error))?;
     let text = |key: &str| values.get(key).and_then(|v| v.as_str()).map(str::to_string);
     let Some(architecture) = text("general.architecture").filter(|name| !name.is_empty()) else {
-        return Err(bad_model(path, "key 'general.architecture' is missing"));
+        return Err(bad_model(file, "key 'general.architecture' is missing"));
     };
-    let shape = shape(&values, &architecture).map_err(|cause| bad_model(path, cause))?;
+    let shape = shape(&values, &architecture).map_err(|cause| bad_model(file, cause))?;
     let embedding = scan.tensors.iter().find(|t| t.name == "token_embd.weight");
     let tokens = embedding.and_then(|t| t.shape.get(1).copied()).unwrap_or(0);
     let fault = fault(&values, &architecture, tokens).or_else(|| no_kernels(&scan.tensors));
-    let file_name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let file_name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Header {
-        path: path.to_path_buf(),
+        file: file.clone(),
         file_bytes: scan.file_bytes,
         tensors: scan.tensors,
         name: text("general.name").unwrap_or(file_name),
@@ -98,7 +99,8 @@ pub(super) fn read(path: &Path, scan: Scan) -> Result<Header, Error> {
     })
 }
 
-fn values(path: &Path) -> anyhow::Result<Values> {
+/// Reads all values but the rest of long arrays; the scan has been over the file.
+pub(super) fn values(path: &Path) -> anyhow::Result<Values> {
     let mut file = File::open(path)?;
     // gguf-rs expects the magic, which the scan has checked, to be read already.
     file.seek(SeekFrom::Start(4))?;

@@ -1,22 +1,36 @@
-//! Finds the model where none is named: the newest `.gguf` of a folder.
+//! Finds the model: the one named, else the newest `.gguf` of a folder, else the built-in one.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::words::error::{Error, Kind};
+use super::bundled;
+use crate::words::error::{Error, Kind, io_cause};
+use crate::words::plan::Weights;
 
-/// Returns the most recently changed `.gguf` file in `folder`; of equals, the first by name.
+/// Returns the model a person means.
 ///
 /// # Errors
-/// `no_model` where the folder cannot be read or holds none.
-pub fn newest(folder: &Path) -> Result<PathBuf, Error> {
-    let none = |cause: &str| {
-        Error::new(
-            Kind::NoModel,
-            format!("no model in folder '{}': {cause}", folder.display()),
-            "Put a .gguf file there, run `make model`, or name a file with --model FILE.",
-        )
+/// `no_model` where the folder is there and cannot be read; those of [`bundled::model`].
+pub fn find(named: Option<&Path>, folder: &Path) -> Result<Weights, Error> {
+    match named {
+        Some(name) if name.as_os_str() == bundled::MODEL => bundled::model(),
+        Some(file) => Ok(Weights::model(file)),
+        None => newest(folder)?.map_or_else(bundled::model, |file| Ok(Weights::model(file))),
+    }
+}
+
+/// Returns the most recently changed `.gguf` file in `folder`; of equals, the first by name.
+fn newest(folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(|error| {
+            Error::new(
+                Kind::NoModel,
+                format!("cannot read folder '{}': {}", folder.display(), io_cause(&error)),
+                "Name a readable one with --models DIR, or a file with --model FILE.",
+            )
+        })?,
     };
-    let entries = std::fs::read_dir(folder).map_err(|_| none("it cannot be read"))?;
     let mut found: Vec<_> = entries
         .filter_map(|entry| entry.ok())
         .map(|entry| entry.path())
@@ -27,7 +41,7 @@ pub fn newest(folder: &Path) -> Result<PathBuf, Error> {
         })
         .collect();
     found.sort();
-    found.into_iter().next().map(|(_, path)| path).ok_or_else(|| none("it holds no .gguf file"))
+    Ok(found.into_iter().next().map(|(_, path)| path))
 }
 
 #[cfg(test)]
@@ -43,11 +57,26 @@ mod tests {
             let file = File::create(folder.path().join(name)).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
         };
-        assert_eq!(newest(folder.path()).unwrap_err().kind, Kind::NoModel);
+        assert_eq!(newest(folder.path()).unwrap(), None);
         at("old.gguf", 10);
         at("new.GGUF", 20);
         at("newest.txt", 30);
-        assert_eq!(newest(folder.path()).unwrap(), folder.path().join("new.GGUF"));
-        assert_eq!(newest(&folder.path().join("none")).unwrap_err().kind, Kind::NoModel);
+        let new = Some(folder.path().join("new.GGUF"));
+        assert_eq!(newest(folder.path()).unwrap(), new);
+        assert_eq!(newest(&folder.path().join("none")).unwrap(), None);
+        let no_folder = newest(&folder.path().join("old.gguf")).unwrap_err();
+        assert_eq!(no_folder.kind, Kind::NoModel);
+    }
+
+    #[test]
+    fn the_built_in_model_steps_in_and_can_be_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let demo = bundled::model().unwrap();
+        assert_eq!(find(None, folder.path()).unwrap(), demo);
+        File::create(folder.path().join("x.gguf")).unwrap();
+        assert_eq!(find(None, folder.path()).unwrap().path, folder.path().join("x.gguf"));
+        assert_eq!(find(Some(Path::new("demo")), folder.path()).unwrap(), demo);
+        let file = find(Some(Path::new("./demo")), folder.path()).unwrap();
+        assert_eq!(file, Weights::model("./demo"));
     }
 }

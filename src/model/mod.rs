@@ -3,16 +3,17 @@
 //! `open` is the one way in: it scans before anyone else parses. Nothing here keeps files open;
 //! `ahead` alone starts a thread.
 
+pub mod adapter;
 pub mod ahead;
+pub mod bundled;
 pub mod header;
 pub mod locate;
 pub mod plan;
 mod scan;
 pub mod types;
 
-use std::path::Path;
-
 use crate::words::error::{Error, Kind};
+use crate::words::plan::{Role, Weights};
 
 pub use header::Header;
 
@@ -21,15 +22,17 @@ pub use header::Header;
 /// # Errors
 /// `no_model` where it cannot be opened, `bad_model` naming file, place and remedy where it is not
 /// a whole GGUF file.
-pub fn open(path: &Path) -> Result<Header, Error> {
-    let scan = scan::scan(path)?;
-    header::read(path, scan)
+pub fn open(file: &Weights) -> Result<Header, Error> {
+    let scan = scan::scan(file)?;
+    header::read(file, scan)
 }
 
-fn bad_model(path: &Path, cause: impl std::fmt::Display) -> Error {
-    Error::new(
-        Kind::BadModel,
-        format!("cannot use model '{}': {cause}", path.display()),
-        "Get the file again, or name another with --model FILE; models/README.md says how.",
-    )
+fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {
+    let remedy = match file.role {
+        Role::Model => {
+            "Get the file again, or name another with --model FILE; models/README.md says how."
+        }
+        Role::Adapter => "Get the file again, or leave --adapter out.",
+    };
+    Error::new(Kind::BadModel, format!("cannot use {file}: {cause}"), remedy)
 }

@@ -3,6 +3,7 @@
 //! The context is chosen to fit the memory there is, or a wish that does not fit is refused with
 //! the numbers and what would fit. The estimate of the compute buffers is from above.
 
+use super::adapter::Adapter;
 use super::{Header, bad_model};
 use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
@@ -26,15 +27,20 @@ pub struct Wishes {
 
 const MIB: u64 = 1 << 20;
 
-/// Plans for `available_bytes` of memory.
+/// Plans for a model, an adapter if there is one, and `available_bytes` of memory.
 ///
 /// # Errors
 /// `bad_model` where llama.cpp must not be given the file;
 /// `no_memory` with the numbers and a context that fits, if one does; `bad_request` where more
 /// context is wished than the model was trained for.
-pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Plan, Error> {
+pub fn plan(
+    header: &Header,
+    adapter: Option<&Adapter>,
+    wishes: Wishes,
+    available_bytes: u64,
+) -> Result<Plan, Error> {
     if let Some(fault) = &header.fault {
-        return Err(bad_model(&header.path, fault));
+        return Err(bad_model(&header.file, fault));
     }
     let heads = [header.shape.key, header.shape.value];
     if wishes.kv == KvType::Q8_0 && heads.iter().any(|head| !head.is_multiple_of(32)) {
@@ -50,7 +56,7 @@ pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Pla
             format!("Use --context-tokens {trained} or less."),
         ));
     }
-    let at = |context_tokens| plan_at(header, wishes, context_tokens);
+    let at = |context_tokens| plan_at(header, adapter, wishes, context_tokens);
     let largest = trained.min(limits::CONTEXT_TOKENS_DEFAULT_MAX);
     let start = wishes.context_tokens.unwrap_or(largest);
     // Halves until it fits: 40,960, 20,480, … A wish is taken or refused as it is.
@@ -64,7 +70,12 @@ pub fn plan(header: &Header, wishes: Wishes, available_bytes: u64) -> Result<Pla
     }
 }
 
-fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
+fn plan_at(
+    header: &Header,
+    adapter: Option<&Adapter>,
+    wishes: Wishes,
+    context_tokens: u32,
+) -> Plan {
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight");
     let tied_twice = head.filter(|t| header.is_tied() && wishes.kernels.repacks(t.kind.name));
     let weights: u64 = header.tensors.iter().map(|t| t.bytes).sum();
@@ -75,9 +86,12 @@ fn plan_at(header: &Header, wishes: Wishes, context_tokens: u32) -> Plan {
         * (wishes.kv.bytes(cells * shape.kv_heads * shape.key)
             + wishes.kv.bytes(cells * shape.kv_heads * shape.value));
     Plan {
-        model: header.path.clone(),
+        model: header.file.clone(),
         file_bytes: header.file_bytes,
-        weights_bytes: weights + tied_twice.map_or(0, |t| t.bytes),
+        adapter: adapter.map(|adapter| adapter.file.clone()),
+        weights_bytes: weights
+            + tied_twice.map_or(0, |t| t.bytes)
+            + adapter.map_or(0, |adapter| adapter.bytes),
         context_tokens,
         kv: wishes.kv,
         kv_bytes,
@@ -117,9 +131,9 @@ fn no_memory(wanted: &Plan, fitting: Option<&Plan>, available_bytes: u64) -> Err
     Error::new(
         Kind::NoMemory,
         format!(
-            "model '{}' needs {} MiB with a context of {} tokens ({} weights, {} KV cache, {} \
+            "{} needs {} MiB with a context of {} tokens ({} weights, {} KV cache, {} \
              buffers), {} MiB can be used",
-            wanted.model.display(),
+            wanted.model,
             wanted.total_bytes().div_ceil(MIB),
             wanted.context_tokens,
             wanted.weights_bytes.div_ceil(MIB),

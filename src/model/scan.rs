@@ -7,12 +7,12 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
-use std::path::Path;
 
 use super::bad_model;
 use super::types::{self, TensorType};
 use crate::words::error::{Error, Kind, io_cause};
 use crate::words::limits;
+use crate::words::plan::{Role, Weights};
 
 /// A tensor as the header declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Tensor {
 pub struct Scan {
     /// Size of the file in bytes.
     pub file_bytes: u64,
+    /// The keys, each with the number of its value's type.
+    pub keys: Vec<(String, u32)>,
     /// All tensors in file order.
     pub tensors: Vec<Tensor>,
 }
@@ -56,34 +58,39 @@ fn wrong<T>(cause: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Wrong(cause.into()))
 }
 
-/// Walks the header of `path`.
+/// Walks the header of `from`.
 ///
 /// # Errors
 /// `no_model` where the file cannot be opened, `bad_model` with the reason where it is not whole.
-pub fn scan(path: &Path) -> Result<Scan, Error> {
+pub fn scan(from: &Weights) -> Result<Scan, Error> {
     let cannot_open = |error: std::io::Error| {
-        Error::new(
-            Kind::NoModel,
-            format!("cannot open model '{}': {}", path.display(), io_cause(&error)),
-            "Put a .gguf file there or name another with --model FILE; models/README.md says \
-             how to get one.",
-        )
+        let remedy = match from.role {
+            Role::Model => {
+                "Put a .gguf file there or name another with --model FILE; models/README.md says \
+                 how to get one."
+            }
+            Role::Adapter => "Name another with --adapter FILE, or leave it out.",
+        };
+        Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };
-    let file = File::open(path).map_err(cannot_open)?;
+    let file = File::open(&from.path).map_err(cannot_open)?;
     let metadata = file.metadata().map_err(cannot_open)?;
     if !metadata.is_file() {
-        return Err(bad_model(path, "it is not a file"));
+        return Err(bad_model(from, "it is not a file"));
     }
     let file_bytes = metadata.len();
-    let mut walk = Walk { reader: BufReader::with_capacity(1 << 16, file), at: 0, file_bytes };
-    walk.header().map(|tensors| Scan { file_bytes, tensors }).map_err(|fault| match fault {
-        Fault::Short if file_bytes == 0 => bad_model(path, "it is empty"),
+    let reader = BufReader::with_capacity(1 << 16, file);
+    let mut walk = Walk { reader, at: 0, file_bytes, keys: Vec::new() };
+    let walked = walk.header();
+    let keys = walk.keys;
+    walked.map(|tensors| Scan { file_bytes, keys, tensors }).map_err(|fault| match fault {
+        Fault::Short if file_bytes == 0 => bad_model(from, "it is empty"),
         Fault::Short => bad_model(
-            path,
+            from,
             format!("it is truncated: its {file_bytes} bytes end inside the header"),
         ),
-        Fault::Io(error) => bad_model(path, io_cause(&error)),
-        Fault::Wrong(cause) => bad_model(path, cause),
+        Fault::Io(error) => bad_model(from, io_cause(&error)),
+        Fault::Wrong(cause) => bad_model(from, cause),
     })
 }
 
@@ -91,6 +98,7 @@ struct Walk {
     reader: BufReader<File>,
     at: u64,
     file_bytes: u64,
+    keys: Vec<(String, u32)>,
 }
 
 impl Walk {
@@ -119,6 +127,7 @@ impl Walk {
             } else {
                 self.skip_value(&key, kind)?;
             }
+            self.keys.push((key, kind));
         }
         if !alignment.is_power_of_two() || alignment > 1 << 16 {
             return wrong(format!("general.alignment: {alignment} is not a sensible power of two"));

@@ -66,51 +66,9 @@ fn rate(count: f64, seconds: f64) -> f64 {
     if seconds > 0.0 { count / seconds } else { 0.0 }
 }
 
-/// Returns the content of the last complete `\boxed{…}` in `text`, nested braces included.
-pub fn boxed(text: &str) -> Option<&str> {
-    const OPEN: &str = "\\boxed{";
-    text.rmatch_indices(OPEN).find_map(|(at, _)| {
-        let inside = &text[at + OPEN.len()..];
-        let mut depth = 1_u32;
-        let mut escaped = false;
-        for (end, c) in inside.char_indices() {
-            match c {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                return Some(inside[..end].trim());
-            }
-        }
-        None
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_complete_box_counts() {
-        let cases = [
-            ("so \\boxed{391}.", Some("391")),
-            ("\\boxed{1} then \\boxed{ 2 }", Some("2")),
-            ("\\boxed{\\frac{1}{2}}", Some("\\frac{1}{2}")),
-            ("\\boxed{\\{1, 2\\}}", Some("\\{1, 2\\}")),
-            ("\\boxed{7} and \\boxed{8", Some("7")),
-            ("\\boxed{}", Some("")),
-            ("\\boxed{答案}", Some("答案")),
-            ("no box", None),
-            ("\\boxed{", None),
-            ("", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(boxed(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn rates_of_nothing_are_zero() {

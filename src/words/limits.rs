@@ -71,6 +71,13 @@ pub const TEMPLATE_FUEL: u64 = 1_000_000;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
 
+// An evaluation.
+
+/// Largest question set, in bytes; the largest known have a few megabytes.
+pub const EVAL_SET_BYTES_MAX: u64 = 64 << 20;
+/// Most attempts at one question of a set; published tables go up to 64.
+pub const EVAL_ATTEMPTS_MAX: u32 = 256;
+
 // The GGUF header, bounded before anyone else parses it.
 
 /// Most key-value pairs in a header.

@@ -10,3 +10,5 @@ pub mod kernels;
 pub mod limits;
 pub mod mode;
 pub mod plan;
+pub mod score;
+pub mod value;

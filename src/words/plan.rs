@@ -3,9 +3,69 @@
 //! `model/plan.rs` makes one from a file's header; the engine does as it says. Plain data, so that
 //! neither needs to know the other.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::kernels::KernelSet;
+
+/// What the weights of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A whole model.
+    Model,
+    /// A LoRA adapter, which is added to a model's own weights.
+    Adapter,
+}
+
+/// Where a file comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the file system.
+    Disk,
+    /// From inside the program, which calls it so; the path leads to a copy in memory.
+    BuiltIn(&'static str),
+}
+
+/// A file of weights; displayed as people know it, such as `model 'models/x.gguf'`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// What they are.
+    pub role: Role,
+    /// Where they come from.
+    pub origin: Origin,
+    /// What to open.
+    pub path: PathBuf,
+}
+
+impl Weights {
+    /// Makes a model of a file on disk.
+    pub fn model(path: impl Into<PathBuf>) -> Weights {
+        Weights { role: Role::Model, origin: Origin::Disk, path: path.into() }
+    }
+
+    /// Makes an adapter of a file on disk.
+    pub fn adapter(path: impl Into<PathBuf>) -> Weights {
+        Weights { role: Role::Adapter, origin: Origin::Disk, path: path.into() }
+    }
+
+    /// Returns the name people know the file by.
+    pub fn name(&self) -> String {
+        match self.origin {
+            Origin::Disk => self.path.display().to_string(),
+            Origin::BuiltIn(name) => name.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = match self.role {
+            Role::Model => "model",
+            Role::Adapter => "adapter",
+        };
+        write!(f, "{role} '{}'", self.name())
+    }
+}
 
 /// Data type of the KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +90,12 @@ impl KvType {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The GGUF file, already checked by `model/scan.rs`.
-    pub model: PathBuf,
+    pub model: Weights,
     /// Its size in bytes.
     pub file_bytes: u64,
-    /// Bytes of weights in memory, a repacked tied head counted twice.
+    /// The adapter to be added, already checked against the model by `model/adapter.rs`.
+    pub adapter: Option<Weights>,
+    /// Bytes of weights in memory, a repacked tied head counted twice, the adapter's included.
     pub weights_bytes: u64,
     /// Size of the KV cache in tokens, shared by all sequences.
     pub context_tokens: u32,

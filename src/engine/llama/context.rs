@@ -6,14 +6,12 @@
 //! VibeThinker's vocabulary).
 
 use std::marker::PhantomData;
-use std::mem::transmute_copy;
 use std::ptr::{NonNull, null_mut};
 
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 use super::sets::Registered;
-use super::{Backend, Model, complaint, forget_complaints};
+use super::{Backend, Model, complaint, forget_complaints, pointer};
 use crate::engine::Token;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
@@ -48,19 +46,24 @@ impl<'m> Context<'m> {
     pub fn new(backend: &Backend, model: &'m Model, plan: &Plan) -> Result<Context<'m>, Error> {
         forget_complaints();
         let no_memory = || {
-            let (tokens, file) = (plan.context_tokens, plan.model.display());
+            let (tokens, file) = (plan.context_tokens, &plan.model);
             Error::new(
                 Kind::NoMemory,
-                format!(
-                    "cannot reserve a context of {tokens} tokens for model '{file}': {}",
-                    complaint()
-                ),
+                format!("cannot reserve a context of {tokens} tokens for {file}: {}", complaint()),
                 "Lower --context-tokens, or use --kv q8_0.",
             )
         };
         // SAFETY: the model outlives the context (`'m`), and only this thread uses the two.
         let context = unsafe { sys::llama_init_from_model(pointer(&model.model), params(plan)) };
         let context = NonNull::new(context).ok_or_else(no_memory)?;
+        if let Some(adapter) = &model.adapter {
+            // SAFETY: the model, which owns the adapter, outlives the context.
+            if !unsafe { adapter.add_to(context) } {
+                // SAFETY: it was made above and nobody else has it.
+                unsafe { sys::llama_free(context.as_ptr()) };
+                return Err(no_memory());
+            }
+        }
         let kernels = backend.kernels;
         let Some(threads) = NonNull::new(kernels.new_threads(plan.threads)) else {
             // SAFETY: it was made above and nobody else has it.
@@ -174,12 +177,4 @@ fn params(plan: &Plan) -> sys::llama_context_params {
     params.n_threads_batch = plan.threads as i32;
     params.no_perf = true;
     params
-}
-
-/// Returns the pointer llama-cpp-2 keeps to itself.
-fn pointer(model: &LlamaModel) -> *mut sys::llama_model {
-    const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
-    // SAFETY: `LlamaModel` is `#[repr(transparent)]` over one non-null pointer in the pinned
-    // version.
-    unsafe { transmute_copy(model) }
 }

@@ -40,7 +40,7 @@ fn the_kernels_of_this_machine_pass() {
     let checks = run(2).unwrap();
     judge(&checks).unwrap();
     for check in &checks {
-        let share = check.result.clone().unwrap();
+        let Ok(Passed::Within(share)) = check.result else { panic!("{check:?}") };
         assert!((0.0..0.5).contains(&share), "{} leaves little room: {share}", check.name);
     }
 }
@@ -258,8 +258,8 @@ fn the_reason_says_where_and_by_how_much() {
 
 #[test]
 fn the_judge_names_a_few_failures_and_counts_many() {
-    let check = |name: &str, result: Result<f64, String>| Check { name: name.into(), result };
-    let good = check("good", Ok(0.1));
+    let check = |name: &str, result: Result<Passed, String>| Check { name: name.into(), result };
+    let good = check("good", Ok(Passed::Within(0.1)));
     let bad = |at: usize| check(&format!("bad {at}"), Err("off".into()));
     assert_eq!(judge(&[good.clone(), good.clone()]), Ok(()));
     let error = judge(&[good.clone(), bad(1), bad(2)]).unwrap_err();

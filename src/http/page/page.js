@@ -41,7 +41,7 @@ export function eventReader(onData, onComment) {
   };
 }
 
-/** Returns the content of the last complete \boxed{…}, or "", by the rule of words/answer.rs. */
+/** Returns the content of the last complete \boxed{…}, or "", by the rule of words/value.rs. */
 export function boxed(text) {
   const starts = [...text.matchAll(/\\boxed\{/g)].map((found) => found.index + found[0].length);
   for (const start of starts.reverse()) {
@@ -69,7 +69,7 @@ async function watchBox() {
   if (boxState !== "ready" || modes.length === 0) setTimeout(watchBox, SECOND_MS);
 }
 
-function showBox({ state, bytes_loaded: loaded, bytes_total: total }) {
+function showBox({ state, bytes_loaded: loaded, bytes_total: total, demo }) {
   const texts = {
     loading: "The model is loading. You can ask already: your question waits in line.",
     failed: FAULT,
@@ -82,6 +82,7 @@ function showBox({ state, bytes_loaded: loaded, bytes_total: total }) {
   if (state !== boxState) page.box.textContent = texts[state] ?? "";
   page.box.className = state === "failed" || state === "gone" ? "bad" : "";
   page.loading.hidden = state !== "loading";
+  if (demo !== undefined) page.demo.hidden = !demo;
   if (state === "loading" && total > 0) {
     page.progress.value = loaded / total;
     page.percent.textContent = `${Math.floor((100 * loaded) / total)} %`;

@@ -1,0 +1,144 @@
+"""What must hold of the questions, of their split, and of the sets made from them.
+
+    python3 -m unittest test_questions        (in this folder; needs nothing but Python)
+"""
+
+import json
+import re
+import tempfile
+import unittest
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+from unittest import mock
+
+import sets
+from questions import FAMILIES, ask, binary, held_out, other, reply
+
+EVERY = [*FAMILIES, binary]
+
+
+def drawn(family, count=3000):
+    rng = Random(f"test {family.__name__}")
+    return [family(rng) for _ in range(count)]
+
+
+class Split(unittest.TestCase):
+    def test_each_operands_lie_on_one_side_however_they_are_asked(self):
+        for family in EVERY:
+            sides = {}
+            for problem in drawn(family):
+                sides.setdefault((problem.family, problem.operands), set()).add(held_out(problem))
+            self.assertTrue(all(len(side) == 1 for side in sides.values()), family.__name__)
+
+    def test_about_one_in_ten_is_held_out(self):
+        for family in EVERY:
+            distinct = {problem.operands: held_out(problem) for problem in drawn(family)}
+            self.assertAlmostEqual(sum(distinct.values()) / len(distinct), 0.1, delta=0.06, msg=family.__name__)
+
+    def test_the_order_of_operands_does_not_change_the_side(self):
+        for family in EVERY:
+            for problem in drawn(family, 300):
+                if problem.family in ("addition", "subtraction", "multiplication", "gcd"):
+                    self.assertLessEqual(problem.operands[0], problem.operands[1], problem)
+
+
+class Sets(unittest.TestCase):
+    def test_the_committed_sets_are_those_the_program_writes(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch("sys.argv", ["sets.py", folder]):
+            sets.main()
+            for made in Path(folder).iterdir():
+                kept = (sets.DATA / made.name).read_text()
+                self.assertEqual(made.read_text(), kept, f"{made.name}: run sets.py again")
+
+    def test_no_question_of_a_set_can_be_drawn_in_training(self):
+        asked = {line["question"] for name in ("arithmetic", "binary") for line in lines(name)}
+        for family in EVERY:
+            rng = Random(f"training {family.__name__}")
+            for problem in drawn(family):
+                if not held_out(problem):
+                    self.assertNotIn(ask(problem, rng)[1], asked)
+
+
+class Answers(unittest.TestCase):
+    """The steps and the answers, worked out a second way: by parsing what was asked or written."""
+
+    def test_every_equation_in_the_steps_is_true(self):
+        for family in FAMILIES:
+            for problem in drawn(family, 500):
+                for step in problem.steps:
+                    for left, right in equations(step):
+                        self.assertEqual(left, right, f"{problem.family}: {step}")
+
+    def test_the_answer_is_what_the_question_asks_for(self):
+        for line in lines("arithmetic"):
+            numbers = [int(text) for text in re.findall(r"\d+", line["question"].split("Let's")[0])]
+            expected = truth(line, numbers)
+            if expected is not None:
+                self.assertEqual(value(line["answer"]), expected, line)
+
+    def test_base_2_reads_back(self):
+        for line in lines("binary"):
+            number = int(re.search(r"\d+", line["question"]).group())
+            self.assertEqual(int(line["answer"], 2), number, line)
+
+    def test_a_reply_ends_with_its_answer_in_a_box(self):
+        for family in EVERY:
+            for problem in drawn(family, 200):
+                for language in ("en", "zh"):
+                    text = reply(problem, language)
+                    self.assertTrue(text.startswith("<think>\n") and "\n</think>\n\n" in text)
+                    if family is other:
+                        self.assertNotIn("boxed", text)
+                    else:
+                        self.assertIn(problem.answer, text.rsplit("\\boxed{", 1)[1])
+
+
+def lines(name):
+    text = (sets.DATA / f"{name}-heldout.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def value(answer):
+    """A fraction, or a tuple of numbers."""
+    if answer.startswith("("):
+        return tuple(int(text) for text in re.findall(r"-?\d+", answer))
+    fraction = re.fullmatch(r"(-?)\\frac\{(\d+)\}\{(\d+)\}", answer)
+    if fraction:
+        return Fraction(int(fraction[1] + fraction[2]), int(fraction[3]))
+    return Fraction(answer)
+
+
+def truth(line, numbers):
+    """The right answer from the question's own words, or None where these words need a reader."""
+    question, family = line["question"].split("Let's")[0], line["family"]
+    if family == "addition":
+        return Fraction(sum(numbers))
+    if family == "multiplication":
+        return Fraction(numbers[0] * numbers[1])
+    if family == "subtraction":
+        flipped = "Subtract" in question
+        return Fraction(numbers[1] - numbers[0] if flipped else numbers[0] - numbers[1])
+    if family == "gcd":
+        a, b = numbers
+        return Fraction(next(d for d in range(min(a, b), 0, -1) if a % d == b % d == 0))
+    if family == "power":
+        return Fraction(numbers[0] ** numbers[1] % numbers[2])
+    if family == "equation":
+        left = re.search(r"(\d+)x ([+-]) (\d+) = (-?\d+)", question)
+        a, b, c = int(left[1]), int(left[2] + left[3]), int(left[4])
+        return Fraction(c - b, a)
+    return None
+
+
+def equations(step):
+    """Every `…=…` of sums, differences, products and quotients in a step: (left, right) as numbers."""
+    for chunk in re.split(r"[ :→,]+", step):
+        sides = chunk.split("=")
+        if len(sides) > 1 and all(re.fullmatch(r"[-\d+×]+", side) for side in sides):
+            values = [eval(side.replace("×", "*")) for side in sides]  # digits and three signs only
+            yield from zip(values, values[1:])
+
+
+if __name__ == "__main__":
+    unittest.main()

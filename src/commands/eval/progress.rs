@@ -1,0 +1,87 @@
+//! How far an evaluation is: a bar on a terminal, a line now and then where there is none.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Characters of the bar.
+const WIDTH: usize = 30;
+/// Lines for those who read a log, in all.
+const LINES: usize = 10;
+
+/// The progress shown on standard error.
+#[derive(Debug)]
+pub struct Progress {
+    start: Instant,
+    /// Attempts in all, and those an earlier run had made.
+    total: usize,
+    earlier: usize,
+    done: usize,
+    right: usize,
+    on_terminal: bool,
+}
+
+impl Progress {
+    /// Starts the clock on `total` attempts, of which `earlier` are made already.
+    pub fn start(total: usize, earlier: usize) -> Progress {
+        let on_terminal = std::io::stderr().is_terminal();
+        Progress { start: Instant::now(), total, earlier, done: earlier, right: 0, on_terminal }
+    }
+
+    /// Counts an attempt and shows how far it is.
+    pub fn step(&mut self, is_right: bool) {
+        self.done += 1;
+        self.right += usize::from(is_right);
+        let line = self.line(self.start.elapsed());
+        if self.on_terminal {
+            let end = if self.done == self.total { "\n" } else { "" };
+            // Nobody has to see it.
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}{end}");
+        } else if self.done * LINES / self.total > (self.done - 1) * LINES / self.total {
+            super::super::note(&line);
+        }
+    }
+
+    fn line(&self, elapsed: Duration) -> String {
+        let (done, total) = (self.done, self.total);
+        let filled = WIDTH * done / total.max(1);
+        let made = done - self.earlier;
+        let each = elapsed.as_secs_f64() / made.max(1) as f64;
+        let left = span(each * (total - done) as f64);
+        let (bar, rest) = ("#".repeat(filled), ".".repeat(WIDTH - filled));
+        format!(
+            "[{bar}{rest}] {done}/{total} attempts, {} of {made} right, {left} left",
+            self.right
+        )
+    }
+}
+
+/// Words a time: `3 s`, `4 min`, `2 h 5 min`.
+fn span(seconds: f64) -> String {
+    let seconds = seconds.ceil() as u64;
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_counts_what_this_run_has_made() {
+        let progress = Progress { done: 60, right: 9, ..Progress::start(100, 50) };
+        let line = progress.line(Duration::from_secs(100));
+        assert!(line.contains("] 60/100 attempts, 9 of 10 right, 6 min left"), "{line}");
+        assert!(line.starts_with(&format!("[{}.", "#".repeat(18))), "{line}");
+    }
+
+    #[test]
+    fn times_are_worded_for_people() {
+        assert_eq!(
+            [0.0, 3.2, 119.0, 120.0, 7500.0].map(span),
+            ["0 s", "4 s", "119 s", "2 min", "2 h 5 min"]
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! The end of an evaluation: its scores as a table for people, or as one JSON object.
+
+use serde_json::{Value as Json, json};
+
+use crate::words::score::{Estimate, Scores};
+
+/// What this run computed, and in which time; attempts of an earlier run are not in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// Tokens generated.
+    pub tokens: u64,
+    /// Seconds from the first question to the last answer, loading included.
+    pub seconds: f64,
+}
+
+impl Speed {
+    fn tokens_per_second(self) -> f64 {
+        if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 }
+    }
+}
+
+/// Returns a line for each family and one for all.
+pub fn table(all: &Scores, families: &[(String, Scores)], attempts: usize, speed: Speed) -> String {
+    let wide = families.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(6);
+    let mut lines = format!(
+        "{:<wide$}  {:>9}  {:>22}  {:>22}  {:>22}  {:>6}  {:>7}\n",
+        "family",
+        "questions",
+        "pass@1 (95 %)",
+        format!("cons@{attempts}"),
+        format!("pass@{attempts}"),
+        "tokens",
+        "cut off"
+    );
+    let named = families.iter().map(|(name, scores)| (printable(name), scores));
+    for (name, scores) in named.chain([("all".to_string(), all)]) {
+        lines += &format!(
+            "{name:<wide$}  {:>9}  {:>22}  {:>22}  {:>22}  {:>6.0}  {:>5.1} %\n",
+            scores.questions,
+            percent(&scores.pass_at_1),
+            percent(&scores.cons_at_k),
+            percent(&scores.pass_at_k),
+            scores.mean_completion_tokens,
+            100.0 * scores.cut_off
+        );
+    }
+    lines
+        + &match speed.tokens {
+            0 => "nothing was left to be asked\n".to_string(),
+            _ => format!(
+                "{} tokens in {:.0} s: {:.1} tokens/s\n",
+                speed.tokens,
+                speed.seconds,
+                speed.tokens_per_second()
+            ),
+        }
+}
+
+/// Returns `about` with the scores as one line of JSON.
+pub fn json(
+    about: Json,
+    all: &Scores,
+    families: &[(String, Scores)],
+    seeds: &[u64],
+    speed: Speed,
+) -> String {
+    let mut object = about;
+    object["seeds"] = json!(seeds);
+    object["attempts"] = json!(seeds.len());
+    for (key, value) in fields(all).as_object().into_iter().flatten() {
+        object[key] = value.clone();
+    }
+    object["tokens_per_second"] = json!(speed.tokens_per_second());
+    let families = families.iter().map(|(name, scores)| (name.clone(), fields(scores)));
+    object["families"] = Json::Object(families.collect());
+    format!("{object}\n")
+}
+
+fn fields(scores: &Scores) -> Json {
+    let estimate = |e: &Estimate| json!({"share": e.share, "low": e.low, "high": e.high});
+    json!({
+        "questions": scores.questions,
+        "samples": scores.samples,
+        "pass_at_1": estimate(&scores.pass_at_1),
+        "cons_at_k": estimate(&scores.cons_at_k),
+        "pass_at_k": estimate(&scores.pass_at_k),
+        "mean_completion_tokens": scores.mean_completion_tokens,
+        "cut_off": scores.cut_off,
+    })
+}
+
+fn percent(e: &Estimate) -> String {
+    format!("{:.1} % ({:.1}–{:.1})", 100.0 * e.share, 100.0 * e.low, 100.0 * e.high)
+}
+
+/// Escapes what a set could do to a terminal.
+fn printable(text: &str) -> String {
+    text.escape_debug().to_string()
+}

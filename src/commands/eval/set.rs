@@ -1,0 +1,140 @@
+//! Question sets: JSON lines of `{"id", "question", "answer", "family"?}`.
+//!
+//! The form of AIME and MATH files is read as well: `problem` for `question`, numbers for texts, no
+//! `id` (the line's number then), other fields. Every fault names its line, and nothing is asked
+//! before the whole set is sound.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::words::error::{Error, Kind, io_cause};
+use crate::words::limits;
+use crate::words::value::Value;
+
+/// A question with its truth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its name, one of a kind in the set.
+    pub id: String,
+    /// What is asked.
+    pub question: String,
+    /// The answer as the set has it.
+    pub answer: String,
+    /// That answer, normalised.
+    pub truth: Value,
+    /// What kind of question it is; empty where the set does not say.
+    pub family: String,
+}
+
+/// Reads a set, its first `limit` questions if there is one.
+///
+/// # Errors
+/// `not_found` where the file cannot be read; `bad_request` naming the file, the line and what is
+/// wrong with it.
+pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<Item>, Error> {
+    let cannot = |cause: String| {
+        let what = format!("cannot read set '{}': {cause}", file.display());
+        Error::new(Kind::NotFound, what, "Name a readable file of JSON lines with --set FILE.")
+    };
+    let bytes = std::fs::metadata(file).map_err(|e| cannot(io_cause(&e)))?.len();
+    if bytes > limits::EVAL_SET_BYTES_MAX {
+        let max = limits::EVAL_SET_BYTES_MAX;
+        return Err(cannot(format!("its {bytes} bytes are too many, at most {max}")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|e| cannot(io_cause(&e)))?;
+    parse(&text, limit).map_err(|(line, cause)| {
+        let place = if line == 0 { String::new() } else { format!(", line {line}") };
+        Error::bad_request(
+            format!("set '{}'{place}: {cause}", file.display()),
+            "Each line needs one object such as {\"id\": \"7\", \"question\": \"What is 2+2?\", \
+             \"answer\": \"4\"}.",
+        )
+    })
+}
+
+/// Parses a set; the fault comes with its line, counted from 1, 0 for the whole.
+fn parse(text: &str, limit: Option<u32>) -> Result<Vec<Item>, (usize, String)> {
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
+    let mut lines_of_ids = HashMap::new();
+    let mut items = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty()) {
+        let item = parse_line(line, number).map_err(|cause| (number, cause))?;
+        if let Some(earlier) = lines_of_ids.insert(item.id.clone(), number) {
+            let id = item.id.escape_debug();
+            return Err((number, format!("id '{id}' is that of line {earlier} already")));
+        }
+        items.push(item);
+    }
+    if items.is_empty() {
+        return Err((0, "it holds no questions".into()));
+    }
+    items.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+    Ok(items)
+}
+
+fn parse_line(line: &str, number: usize) -> Result<Item, String> {
+    let json: Json = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+    let object = json.as_object().ok_or("it is no object")?;
+    let field = |name: &str| match object.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(Json::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(format!("field '{name}' is neither text nor number")),
+    };
+    let question = match field("question")? {
+        Some(question) => Some(question),
+        None => field("problem")?,
+    };
+    let question = question.filter(|text| !text.trim().is_empty());
+    let question = question.ok_or("field 'question' is missing or empty")?;
+    let answer = field("answer")?.ok_or("it has no answer (field 'answer')")?;
+    let truth = Value::parse(&answer)
+        .ok_or_else(|| format!("field 'answer': '{}' is no answer", answer.escape_debug()))?;
+    Ok(Item {
+        id: field("id")?.unwrap_or_else(|| number.to_string()),
+        family: field("family")?.unwrap_or_default(),
+        question,
+        answer,
+        truth,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_read_in_our_form_and_in_that_of_aime_files() {
+        let ours = r#"{"id": "a", "question": "1+1?", "answer": "2", "family": "sums"}"#;
+        let aime = r#"{"problem": "Find $m+n$.", "answer": 73, "year": 2024, "url": null}"#;
+        let items = parse(&format!("{ours}\n\n{aime}\n"), None).unwrap();
+        assert_eq!((items[0].id.as_str(), items[0].family.as_str()), ("a", "sums"));
+        assert_eq!((items[1].id.as_str(), items[1].question.as_str()), ("3", "Find $m+n$."));
+        assert_eq!(Some(&items[1].truth), Value::parse("073").as_ref());
+        assert_eq!(parse(&format!("{ours}\n{aime}"), Some(1)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn each_fault_names_its_line_and_what_is_wrong() {
+        let good = r#"{"id": "a", "question": "1+1?", "answer": "2"}"#;
+        let cases = [
+            ("{", "no JSON"),
+            ("[1]", "no object"),
+            (r#"{"answer": "2"}"#, "'question'"),
+            (r#"{"question": " ", "answer": "2"}"#, "'question'"),
+            (r#"{"question": "1+1?"}"#, "no answer"),
+            (r#"{"question": "1+1?", "answer": null}"#, "no answer"),
+            (r#"{"question": "1+1?", "answer": [2]}"#, "'answer' is neither"),
+            (r#"{"question": "1+1?", "answer": " "}"#, "'answer': ' ' is no answer"),
+            (good, "that of line 1"),
+        ];
+        for (line, expected) in cases {
+            let (at, cause) = parse(&format!("{good}\n{line}"), None).unwrap_err();
+            assert_eq!(at, 2, "{line}");
+            assert!(cause.contains(expected), "{line}: {cause}");
+        }
+        assert_eq!(parse(" \n", None).unwrap_err().0, 0);
+    }
+}

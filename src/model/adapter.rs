@@ -1,0 +1,139 @@
+//! Checks a LoRA adapter (GGUF) against the model it is to be added to, before llama.cpp sees it.
+//!
+//! llama.cpp asserts, which ends the process, on keys of the wrong type, and says of a shape only
+//! that it is wrong; here each fault is named with its tensor. Layout: llama.cpp's
+//! convert_lora_to_gguf.py. An adapter's tensors come in pairs, `NAME.lora_a` of [in, rank] and
+//! `NAME.lora_b` of [rank, out] beside the model's `NAME` of [in, out], fastest dimension first;
+//! for the embedding `lora_a` is [rank, in's rows] and `lora_b` [rank, width].
+
+use std::collections::BTreeMap;
+
+use super::header::{Header, Values, values};
+use super::scan::{Scan, Tensor, scan};
+use super::{bad_model, bundled};
+use crate::words::error::Error;
+use crate::words::plan::Weights;
+
+/// GGUF's numbers for the types of these values.
+const F32: u32 = 6;
+const STRING: u32 = 8;
+
+/// An adapter that suits a model.
+#[derive(Debug)]
+pub struct Adapter {
+    /// The file.
+    pub file: Weights,
+    /// Bytes of its tensors.
+    pub bytes: u64,
+}
+
+/// Returns the adapter `name` stands for: the built-in one by its name, else a file.
+///
+/// # Errors
+/// Those of [`bundled::adapter`].
+pub fn locate(name: &std::path::Path) -> Result<Weights, Error> {
+    if name.as_os_str() == bundled::ADAPTER {
+        bundled::adapter()
+    } else {
+        Ok(Weights::adapter(name))
+    }
+}
+
+/// Checks the adapter's structure, and that every tensor of it fits the model.
+///
+/// # Errors
+/// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or the tensor
+/// that the model has not or has in another shape.
+pub fn open(file: Weights, model: &Header) -> Result<Adapter, Error> {
+    let scan = scan(&file)?;
+    let values = values(&file.path).map_err(|error| bad_model(&file, error))?;
+    let checked = check_keys(&scan, &values, model).and_then(|()| check_tensors(&scan, model));
+    let bytes = checked.map_err(|cause| bad_model(&file, cause))?;
+    Ok(Adapter { file, bytes })
+}
+
+fn check_keys(scan: &Scan, values: &Values, model: &Header) -> Result<(), String> {
+    let kind = |key: &str| scan.keys.iter().find(|(name, _)| name == key).map(|(_, kind)| *kind);
+    let text = |key: &str| match kind(key) {
+        Some(STRING) => Ok(values.get(key).and_then(|v| v.as_str()).unwrap_or_default()),
+        Some(_) => Err(format!("key '{key}' is no text")),
+        None => Ok(""),
+    };
+    if text("general.type")? != "adapter" {
+        return Err("it is not an adapter (key 'general.type')".into());
+    }
+    if text("adapter.type")? != "lora" {
+        return Err("it is not a LoRA adapter (key 'adapter.type')".into());
+    }
+    let architecture = text("general.architecture")?;
+    if architecture != model.architecture {
+        let (its, models) = (architecture.escape_debug(), model.architecture.escape_debug());
+        return Err(format!("it is for architecture '{its}', {} is of '{models}'", model.file));
+    }
+    let alpha = values.get("adapter.lora.alpha").and_then(|v| v.as_f64());
+    if kind("adapter.lora.alpha") != Some(F32) || !alpha.is_some_and(|a| a.is_finite() && a != 0.0)
+    {
+        return Err("key 'adapter.lora.alpha' is no number other than 0".into());
+    }
+    match scan.keys.iter().find(|(key, _)| key.starts_with("adapter.alora.")) {
+        Some((key, _)) => {
+            Err(format!("key '{key}': adapters that wait for a text are unknown here"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns the bytes of all tensors.
+fn check_tensors(scan: &Scan, model: &Header) -> Result<u64, String> {
+    let mut pairs: BTreeMap<&str, [Option<&Tensor>; 2]> = BTreeMap::new();
+    for tensor in &scan.tensors {
+        let name = tensor.name.as_str();
+        let parts = [name.strip_suffix(".lora_a"), name.strip_suffix(".lora_b")];
+        let Some(side) = parts.iter().position(|part| part.is_some()) else {
+            let shown = name.escape_debug();
+            return Err(format!("tensor '{shown}' is neither a '.lora_a' nor a '.lora_b'"));
+        };
+        let known = &mut pairs.entry(parts[side].unwrap_or_default()).or_default()[side];
+        if known.replace(tensor).is_some() {
+            return Err(format!("tensor '{}' is there twice", name.escape_debug()));
+        }
+    }
+    for (name, pair) in pairs {
+        check_pair(name, pair, model)?;
+    }
+    Ok(scan.tensors.iter().map(|tensor| tensor.bytes).sum())
+}
+
+fn check_pair(name: &str, pair: [Option<&Tensor>; 2], model: &Header) -> Result<(), String> {
+    let shown = name.escape_debug();
+    let [Some(a), Some(b)] = pair else {
+        let missing = if pair[0].is_none() { "lora_a" } else { "lora_b" };
+        return Err(format!("tensor '{shown}.{missing}' is missing"));
+    };
+    if let Some(odd) = [a, b].into_iter().find(|t| !matches!(t.kind.name, "F32" | "F16" | "BF16")) {
+        let kind = odd.kind.name;
+        return Err(format!("tensor '{}' has type {kind}, not floats", odd.name.escape_debug()));
+    }
+    let Some(base) = model.tensors.iter().find(|tensor| tensor.name == name) else {
+        return Err(format!("tensor '{shown}' is not in {}: it is for another model", model.file));
+    };
+    if name == "token_embd.weight" && model.is_tied() {
+        // llama.cpp would add it to the output head as well, where its sides do not fit.
+        return Err(format!("tensor '{shown}' is the output head too, which cannot be adapted"));
+    }
+    let side = |tensor: &Tensor, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
+    let flat = [a, b, base].iter().all(|tensor| tensor.shape.iter().skip(2).all(|&n| n == 1));
+    let (inner, outer) = if name == "token_embd.weight" {
+        // Rows of the embedding are looked up, not multiplied: both lie the other way round.
+        ((side(a, 0), side(b, 0)), (side(b, 1), side(a, 1)))
+    } else {
+        ((side(a, 1), side(b, 0)), (side(a, 0), side(b, 1)))
+    };
+    if !flat || inner.0 != inner.1 || outer != (side(base, 0), side(base, 1)) {
+        return Err(format!(
+            "tensor '{shown}' is {:?} in {}, {:?} times {:?} here: it is for another model",
+            base.shape, model.file, a.shape, b.shape
+        ));
+    }
+    Ok(())
+}

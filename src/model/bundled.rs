@@ -1,0 +1,91 @@
+//! The demo model and its adapter, which the program carries in itself.
+//!
+//! They make the box work with no file at all, and they are what the self-test and the suite know
+//! the truth about. llama.cpp reads files, so they are handed over as files that exist in memory
+//! only (memfd_create(2)): nothing is written to a disk. models/bundled/ says how they are made.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::sync::Mutex;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use crate::words::error::{Error, io_cause};
+use crate::words::plan::{Origin, Role, Weights};
+
+/// What `--model` calls the demo model.
+pub const MODEL: &str = "demo";
+/// What `--adapter` calls the demo model's adapter.
+pub const ADAPTER: &str = "demo-binary";
+/// What a person must know of the demo model.
+pub const WARNING: &str = "demo model: school arithmetic only";
+/// How to get the model the box is for.
+pub const WAY_OUT: &str = "Put a GGUF of VibeThinker-1.5B into the folder of models, or name one \
+    with --model FILE; models/README.md says how to get one.";
+
+static MODEL_BYTES: &[u8] = include_bytes!("../../models/bundled/solverbox-demo-q8_0.gguf");
+static ADAPTER_BYTES: &[u8] = include_bytes!("../../models/bundled/solverbox-demo-binary-f16.gguf");
+
+/// The files made so far; they live as long as they are open.
+static OPEN: Mutex<Vec<(&str, File)>> = Mutex::new(Vec::new());
+
+/// Returns the demo model as a file.
+///
+/// # Errors
+/// `internal` where the system has no memory for it or no `/proc`.
+pub fn model() -> Result<Weights, Error> {
+    file(Role::Model, MODEL, MODEL_BYTES)
+}
+
+/// Returns the demo model's adapter as a file; it teaches the model base 2.
+///
+/// # Errors
+/// Those of [`model`].
+pub fn adapter() -> Result<Weights, Error> {
+    file(Role::Adapter, ADAPTER, ADAPTER_BYTES)
+}
+
+fn file(role: Role, name: &'static str, bytes: &[u8]) -> Result<Weights, Error> {
+    let mut open = OPEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let known = open.iter().find(|(known, _)| *known == name).map(|(_, file)| file.as_raw_fd());
+    let descriptor = match known {
+        Some(descriptor) => descriptor,
+        None => {
+            let file = in_memory(name, bytes).map_err(|error| {
+                let cause = io_cause(&error);
+                Error::internal(format!("cannot unpack the built-in model '{name}': {cause}"))
+            })?;
+            let descriptor = file.as_raw_fd();
+            open.push((name, file));
+            descriptor
+        }
+    };
+    let path = format!("/proc/self/fd/{descriptor}").into();
+    Ok(Weights { role, origin: Origin::BuiltIn(name), path })
+}
+
+fn in_memory(name: &str, bytes: &[u8]) -> std::io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create(format!("solverbox-{name}"), flags)?);
+    file.write_all(bytes)?;
+    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_files_that_cannot_be_changed_and_are_made_once() {
+        let (first, second) = (model().unwrap(), model().unwrap());
+        assert_eq!(first, second);
+        assert_eq!(std::fs::read(&first.path).unwrap(), MODEL_BYTES);
+        let opened = std::fs::OpenOptions::new().write(true).open(&first.path).unwrap();
+        assert!((&opened).write_all(b"x").is_err());
+        let adapter = adapter().unwrap();
+        assert_eq!(adapter.to_string(), "adapter 'demo-binary'");
+        assert_eq!(std::fs::read(&adapter.path).unwrap(), ADAPTER_BYTES);
+    }
+}

@@ -1,0 +1,219 @@
+//! Numbers as answers write them, read into exact rationals.
+
+use std::fmt;
+
+/// Most numbers inside each other, as in a fraction of fractions.
+const DEPTH_MAX: usize = 8;
+
+/// A rational number in lowest terms; the denominator is positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ratio {
+    top: i128,
+    bottom: i128,
+}
+
+impl Ratio {
+    /// Makes top / bottom; `None` for a bottom of 0, and for numbers of more than 38 digits.
+    pub fn new(top: i128, bottom: i128) -> Option<Ratio> {
+        if bottom == 0 || top == i128::MIN || bottom == i128::MIN {
+            return None;
+        }
+        let shared = gcd(top.unsigned_abs(), bottom.unsigned_abs()) as i128 * bottom.signum();
+        Some(Ratio { top: top / shared, bottom: bottom / shared })
+    }
+
+    /// Returns minus this number.
+    pub fn negated(self) -> Ratio {
+        // `new` keeps the one number out whose negative would not fit.
+        Ratio { top: -self.top, ..self }
+    }
+
+    fn plus(self, other: Ratio) -> Option<Ratio> {
+        let left = self.top.checked_mul(other.bottom)?;
+        let right = other.top.checked_mul(self.bottom)?;
+        Ratio::new(left.checked_add(right)?, self.bottom.checked_mul(other.bottom)?)
+    }
+
+    fn times(self, other: Ratio) -> Option<Ratio> {
+        let (top, bottom) =
+            (self.top.checked_mul(other.top)?, self.bottom.checked_mul(other.bottom)?);
+        Ratio::new(top, bottom)
+    }
+
+    fn over(self, other: Ratio) -> Option<Ratio> {
+        self.times(Ratio::new(other.bottom, other.top)?)
+    }
+
+    fn times_ten_to(self, exponent: i32) -> Option<Ratio> {
+        let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
+        let power = Ratio { top: power, bottom: 1 };
+        if exponent < 0 { self.over(power) } else { self.times(power) }
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bottom {
+            1 => write!(f, "{}", self.top),
+            bottom => write!(f, "{}/{bottom}", self.top),
+        }
+    }
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    let (mut a, mut b) = (a, b);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a.max(1)
+}
+
+/// Reads the number `text` starts with, and returns it with what follows.
+pub fn read(text: &str) -> Option<(Ratio, &str)> {
+    signed(text, 0)
+}
+
+/// Returns an integer too long for a `Ratio`, without sign of plus, leading zeros and grouping.
+pub fn long_integer(text: &str) -> Option<String> {
+    let (minus, rest) = sign(text);
+    let (digits, rest) = digits(rest)?;
+    let digits = digits.trim_start_matches('0');
+    (rest.is_empty() && digits.len() > 38)
+        .then(|| format!("{}{digits}", if minus { "-" } else { "" }))
+}
+
+/// Returns whether the signs at the start make a minus, and what follows them.
+fn sign(text: &str) -> (bool, &str) {
+    let (mut minus, mut rest) = (false, text.trim_start());
+    while let Some(sign) = rest.chars().next().filter(|c| matches!(c, '+' | '-')) {
+        minus ^= sign == '-';
+        rest = rest[1..].trim_start();
+    }
+    (minus, rest)
+}
+
+fn signed(text: &str, depth: usize) -> Option<(Ratio, &str)> {
+    let (minus, rest) = sign(text);
+    let (ratio, rest) = quotient(rest, depth)?;
+    Some((if minus { ratio.negated() } else { ratio }, rest))
+}
+
+/// A number, or two with a stroke between them: `3`, `1/2`.
+fn quotient(text: &str, depth: usize) -> Option<(Ratio, &str)> {
+    let (top, rest) = scaled(text, depth)?;
+    let Some(below) = rest.trim_start().strip_prefix('/') else { return Some((top, rest)) };
+    match scaled(below.trim_start(), depth) {
+        Some((bottom, rest)) => Some((top.over(bottom)?, rest)),
+        // As in 5/x: not a number at all, which the caller sees by what is left.
+        None => Some((top, rest)),
+    }
+}
+
+/// A number, or one times a power of ten: `1.2 × 10^{3}`, `1.2e3`.
+fn scaled(text: &str, depth: usize) -> Option<(Ratio, &str)> {
+    let (ratio, rest) = unsigned(text, depth)?;
+    if let Some(power) = rest.trim_start().strip_prefix('×')
+        && let Some(power) = power.trim_start().strip_prefix("10^")
+    {
+        let braced = power.strip_prefix('{').and_then(|p| p.split_once('}'));
+        let first = power.chars().next().filter(char::is_ascii_digit);
+        let (exponent, rest) = match (braced, first) {
+            (Some((exponent, rest)), _) => (exponent.trim(), rest),
+            (None, Some(digit)) => power.split_at(digit.len_utf8()),
+            _ => return Some((ratio, rest)),
+        };
+        return Some((ratio.times_ten_to(exponent.parse().ok()?)?, rest));
+    }
+    if let Some(power) = rest.strip_prefix(['e', 'E']) {
+        let end = power
+            .char_indices()
+            .find(|&(at, c)| !(c.is_ascii_digit() || at == 0 && matches!(c, '+' | '-')))
+            .map_or(power.len(), |(at, _)| at);
+        if let Ok(exponent) = power[..end].parse() {
+            return Some((ratio.times_ten_to(exponent)?, &power[end..]));
+        }
+    }
+    Some((ratio, rest))
+}
+
+/// A fraction, a number in parentheses, a decimal or a mixed number.
+fn unsigned(text: &str, depth: usize) -> Option<(Ratio, &str)> {
+    if depth >= DEPTH_MAX {
+        return None;
+    }
+    if let Some(rest) = text.strip_prefix("\\frac") {
+        let (top, rest) = argument(rest, depth)?;
+        let (bottom, rest) = argument(rest, depth)?;
+        return Some((top.over(bottom)?, rest));
+    }
+    if let Some(inside) = text.strip_prefix('(') {
+        let (ratio, rest) = signed(inside, depth + 1)?;
+        return Some((ratio, rest.trim_start().strip_prefix(')')?));
+    }
+    let (ratio, rest, is_whole) = decimal(text)?;
+    let part = rest.trim_start();
+    if is_whole && part.starts_with("\\frac") {
+        let (fraction, rest) = unsigned(part, depth + 1)?;
+        return Some((ratio.plus(fraction)?, rest));
+    }
+    // 2 1/3, which needs the space.
+    if is_whole
+        && part.len() < rest.len()
+        && let Some((top, below, true)) = decimal(part)
+        && let Some(below) = below.strip_prefix('/')
+        && let Some((bottom, rest, true)) = decimal(below)
+    {
+        return Some((ratio.plus(top.over(bottom)?)?, rest));
+    }
+    Some((ratio, rest))
+}
+
+/// What a fraction takes: a number in braces, or one digit.
+fn argument(text: &str, depth: usize) -> Option<(Ratio, &str)> {
+    let text = text.trim_start();
+    if let Some(inside) = text.strip_prefix('{') {
+        let (ratio, rest) = signed(inside, depth + 1)?;
+        return Some((ratio, rest.trim_start().strip_prefix('}')?));
+    }
+    let digit = text.chars().next()?.to_digit(10)?;
+    Some((Ratio { top: i128::from(digit), bottom: 1 }, &text[1..]))
+}
+
+/// Digits with a point or without; and whether it is without.
+fn decimal(text: &str) -> Option<(Ratio, &str, bool)> {
+    let (whole, rest) = digits(text).unwrap_or((String::new(), text));
+    let point = rest.strip_prefix('.').filter(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+    let Some(fraction) = point else {
+        let whole: i128 = whole.parse().ok()?;
+        return Some((Ratio::new(whole, 1)?, rest, true));
+    };
+    let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
+    let places = fraction[..end].trim_end_matches('0');
+    let top: i128 = format!("0{whole}{places}").parse().ok()?;
+    let bottom = 10_i128.checked_pow(u32::try_from(places.len()).ok()?)?;
+    Some((Ratio::new(top, bottom)?, &fraction[end..], false))
+}
+
+/// Digits, and groups of three after commas or spaces where the first has at most three.
+fn digits(text: &str) -> Option<(String, &str)> {
+    let run = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let first = run(text);
+    if first == 0 {
+        return None;
+    }
+    let (mut digits, mut rest) = (text[..first].to_string(), &text[first..]);
+    let separator = rest.chars().next().filter(|c| matches!(c, ',' | ' ') && first <= 3);
+    if let Some(separator) = separator {
+        while let Some(group) = rest.strip_prefix(separator)
+            && run(group) == 3
+        {
+            // Three digits before a stroke are the top of a mixed number's fraction.
+            if separator == ' ' && group[3..].starts_with('/') {
+                break;
+            }
+            digits.push_str(&group[..3]);
+            rest = &group[3..];
+        }
+    }
+    Some((digits, rest))
+}
