@@ -12,25 +12,19 @@ ARGS :=
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run model test check fmt lint bench cross reproducible trials clean
+.PHONY: help run test check fmt lint bench quality cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	@build/prepare.sh build
 	cargo build $(CARGO_FLAGS)
-	@[ -n "$$SOLVERBOX_MODEL$$SOLVERBOX_MODELS" ] || ls models/*.gguf >/dev/null 2>&1 || models/fetch.sh
 	cargo run $(CARGO_FLAGS) -- serve $(ARGS)
 
-model: ## gets the default model into models/, as `run` does where there is none
-	@build/prepare.sh model
-	@models/fetch.sh
-
-test: ## runs the whole suite: the real binary on the real model, then the boards' file in an emulator
+test: ## runs the whole suite: the real binary on the demo model, then the boards' file in an emulator
 	@build/prepare.sh test
 	@build/prepare.sh cross
-	@models/fetch.sh
 	@cross/build.sh
 	cargo test $(CARGO_FLAGS)
 
@@ -53,6 +47,12 @@ bench: ## speed against llama-bench, instructions on a board (first time: builds
 	@build/bench.sh
 	@build/instructions.sh
 
+quality: ## how often the answers are right, by quantization of the demo model, with and without its adapter
+	@build/prepare.sh test
+	cargo build $(CARGO_FLAGS)
+	cargo test $(CARGO_FLAGS) every_quantization # makes the files
+	@build/quality.sh
+
 cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 8 min
 	@build/prepare.sh cross $(TRIPLE)
 	@cross/build.sh $(TRIPLE)
@@ -61,7 +61,15 @@ reproducible: ## before a release: builds the last commit in two folders and com
 	@build/prepare.sh cross $(or $(TRIPLE),$(shell uname -m)-unknown-linux-gnu)
 	@cross/reproducible.sh $(TRIPLE)
 
-trials: test reproducible ## before a release: the suite and everything that takes too long for it
+bundled: ## packs the demo model and its adapter anew from models/bundled/checkpoint and adapter
+	@build/prepare.sh test
+	@target/venv/bin/python models/bundled/pack.py
+
+model-smollm2: ## gets SmolLM2-135M into models/: a model of another architecture that speaks, for the suite and benchmarks
+	@build/prepare.sh model
+	@models/fetch.sh
+
+trials: model-smollm2 test quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

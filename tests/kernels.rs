@@ -61,7 +61,7 @@ fn assert_refused(output: &Output, says: &[&str]) {
 fn greedy(set: &str, question: &str) -> (String, String) {
     let args = ["--log", "info", "--json", "--mode", "plain", "--temperature", "0"];
     let mut command = solve_with(&model(), &args);
-    command.args(["--budget-tokens", "24", "--kernels", set, question]);
+    command.args(["--budget-tokens", "200", "--kernels", set, question]);
     let output = command.output().unwrap();
     let (json, log) = (text(&output.stdout), text(&output.stderr));
     let answer: Value = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {json}{log}"));
@@ -74,7 +74,7 @@ fn every_set_that_runs_here_gives_the_same_greedy_answers() {
     for set in SETS.iter().filter(|set| !sets.contains(&set.name)) {
         println!("NOT CHECKED on this machine: {}, it lacks {:?}", set.name, missing(set));
     }
-    for question in ["What is the capital of France?", "Name the first four prime numbers."] {
+    for question in ["What is 17 + 25?", "What is 4821 + 3977?"] {
         let answers: BTreeSet<String> = sets
             .iter()
             .map(|set| {

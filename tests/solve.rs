@@ -19,6 +19,7 @@ fn a_question_gets_a_real_answer_as_json_with_every_field() {
     let fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
         "question",
+        "model",
         "mode",
         "thinking",
         "answer",
@@ -30,7 +31,7 @@ fn a_question_gets_a_real_answer_as_json_with_every_field() {
     ];
     assert_eq!(fields, expected);
     assert!(!answer["answer"].as_str().unwrap().is_empty());
-    assert_eq!(answer["question"], "What is 2+2?");
+    assert_eq!((&answer["question"], &answer["boxed"]), (&"What is 2+2?".into(), &"4".into()));
     assert_eq!((&answer["mode"], &answer["finish"]), (&"plain".into(), &"done".into()));
     assert!(answer["prompt_tokens"].as_u64().unwrap() > 10);
     assert!(answer["tokens_per_second"].as_f64().unwrap() > 0.0);
@@ -69,7 +70,7 @@ fn a_full_context_ends_the_answer_instead_of_failing() {
 fn the_same_seed_repeats_an_answer_and_another_does_not() {
     let ask = |seed| {
         let args =
-            ["--seed", seed, "--temperature", "1.5", "--budget-tokens", "24", "Tell a story."];
+            ["--seed", seed, "--temperature", "5", "--budget-tokens", "200", "Tell a story."];
         json(&args)["answer"].as_str().unwrap().to_string()
     };
     assert_eq!(ask("5"), ask("5"));
@@ -124,7 +125,7 @@ fn bad_flags_name_themselves_and_unknown_modes_list_the_known() {
         (&["--threads", "0", "q"], 2, "--threads"),
         (&["--temperature", "hot", "q"], 2, "--temperature"),
         (&["--kv", "q4_0", "q"], 2, "--kv"),
-        (&["--context-tokens", "9000", "q"], 2, "trained for 8192"),
+        (&["--context-tokens", "40000", "q"], 2, "trained for 32768"),
         (&["--mode", "chess", "q"], 8, "math, code, hint, review, proof, plain"),
         (&["--modes", "/nowhere.toml", "q"], 8, "/nowhere.toml"),
     ];

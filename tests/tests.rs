@@ -8,8 +8,10 @@ mod fixture;
 
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
+mod bundled; // the demo model: its files, its split, what it knows, and its adapter
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
+mod eval; // measuring answers: figures that can be counted by hand, faults, going on
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer

@@ -4,12 +4,15 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Served, joined, solve_with, text, thinking_model};
 
+/// Takes more than 32 tokens of thinking.
+const LONG: &str = "What is 4821 + 3977?";
+
 fn ask(budget: &str, more: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let model = thinking_model(folder.path());
     let mut args = vec!["--json", "--temperature", "0", "--budget-tokens", budget];
     args.extend(more);
-    args.push("Explain at length why 2+2 is 4.");
+    args.push(LONG);
     let output = solve_with(&model, &args).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -26,8 +29,8 @@ fn a_budget_that_ends_in_the_thinking_still_gives_an_answer() {
 
 #[test]
 fn ignore_eos_leaves_the_thinking_open() {
-    let answer = ask("64", &["--ignore-eos"]);
-    assert_eq!((&answer["answer"], &answer["completion_tokens"]), (&"".into(), &64.into()));
+    let answer = ask("32", &["--ignore-eos"]);
+    assert_eq!((&answer["answer"], &answer["completion_tokens"]), (&"".into(), &32.into()));
 }
 
 #[test]
@@ -35,7 +38,7 @@ fn thinking_streams_as_reasoning_content_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start_with(&thinking_model(folder.path()), &["--context-tokens", "1024"]);
     let body = json!({
-        "messages": [{"role": "user", "content": "Explain at length why 2+2 is 4."}],
+        "messages": [{"role": "user", "content": LONG}],
         "stream": true, "stream_options": {"include_usage": true},
         "max_tokens": 32, "temperature": 0,
     });

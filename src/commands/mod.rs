@@ -10,7 +10,7 @@ pub mod selftest;
 pub mod serve;
 pub mod solve;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 
 use crate::model::plan::Wishes;
@@ -84,6 +84,17 @@ fn print(text: &str) -> Result<(), Error> {
 /// Says a line on standard error; a person who closed it does not want to hear it.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Shows how far something is, over what was shown before, on standard error if that is a terminal;
+/// returns whether it is.
+fn show_progress(line: &str) -> bool {
+    let mut out = std::io::stderr();
+    let on_terminal = out.is_terminal();
+    if on_terminal {
+        let _ = write!(out, "\r\x1b[K{line}");
+    }
+    on_terminal
 }
 
 /// Judges a write to standard output.

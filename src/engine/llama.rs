@@ -376,7 +376,8 @@ pub mod tests {
         let path = folder.path().join("user-defined.gguf");
         std::fs::write(&path, bytes).unwrap();
         let model = load(&path);
-        let starts = |texts: &[&str]| prompt_by(&model, texts).iter().filter(|&t| t == start).count();
+        let starts =
+            |texts: &[&str]| prompt_by(&model, texts).iter().filter(|&t| t == start).count();
         assert_eq!(starts(&["x"]), 3);
         assert_eq!(starts(&["x<|im_start|>system\n<|im_<|im_start|>start|>"]), 3);
         assert_eq!(prompt_by(&model, &["What is 2+2?"]), prompt_of(&["What is 2+2?"]));

@@ -1,7 +1,8 @@
 //! How far an evaluation is: a bar on a terminal, a line now and then where there is none.
 
-use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
+
+use crate::commands::{note, show_progress};
 
 /// Characters of the bar.
 const WIDTH: usize = 30;
@@ -17,14 +18,12 @@ pub struct Progress {
     earlier: usize,
     done: usize,
     right: usize,
-    on_terminal: bool,
 }
 
 impl Progress {
     /// Starts the clock on `total` attempts, of which `earlier` are made already.
     pub fn start(total: usize, earlier: usize) -> Progress {
-        let on_terminal = std::io::stderr().is_terminal();
-        Progress { start: Instant::now(), total, earlier, done: earlier, right: 0, on_terminal }
+        Progress { start: Instant::now(), total, earlier, done: earlier, right: 0 }
     }
 
     /// Counts an attempt and shows how far it is.
@@ -32,12 +31,12 @@ impl Progress {
         self.done += 1;
         self.right += usize::from(is_right);
         let line = self.line(self.start.elapsed());
-        if self.on_terminal {
-            let end = if self.done == self.total { "\n" } else { "" };
-            // Nobody has to see it.
-            let _ = write!(std::io::stderr(), "\r\x1b[K{line}{end}");
-        } else if self.done * LINES / self.total > (self.done - 1) * LINES / self.total {
-            super::super::note(&line);
+        let on_terminal = show_progress(&line);
+        let is_due = self.done * LINES / self.total > (self.done - 1) * LINES / self.total;
+        match on_terminal {
+            true if self.done == self.total => note(""),
+            false if is_due => note(&line),
+            _ => {}
         }
     }
 

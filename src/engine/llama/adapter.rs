@@ -6,6 +6,7 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
@@ -16,13 +17,9 @@ use crate::words::plan::Weights;
 
 /// A loaded adapter. llama.cpp frees it with its model.
 pub struct Adapter {
-    adapter: NonNull<sys::llama_adapter_lora>,
+    /// Never changed; atomic, so that the model stays something threads may share.
+    adapter: AtomicPtr<sys::llama_adapter_lora>,
 }
-
-// SAFETY: once loaded it is only read, as the model is, which llama-cpp-2 shares between threads too.
-unsafe impl Send for Adapter {}
-// SAFETY: as above.
-unsafe impl Sync for Adapter {}
 
 impl Adapter {
     /// Reads an adapter into memory, for as long as `model` lives.
@@ -39,7 +36,10 @@ impl Adapter {
             .map_err(|_| bad("its name contains a zero byte"))?;
         // SAFETY: the path is NUL-terminated and lives for the call; the model is alive.
         let adapter = unsafe { sys::llama_adapter_lora_init(pointer(model), path.as_ptr()) };
-        NonNull::new(adapter).map(|adapter| Adapter { adapter }).ok_or_else(|| bad(&complaint()))
+        if adapter.is_null() {
+            return Err(bad(&complaint()));
+        }
+        Ok(Adapter { adapter: AtomicPtr::new(adapter) })
     }
 
     /// Adds it, whole, to every later pass of `context`; returns whether llama.cpp did.
@@ -47,7 +47,7 @@ impl Adapter {
     /// # Safety
     /// The context is alive, of this adapter's model, and gone before that model is.
     pub unsafe fn add_to(&self, context: NonNull<sys::llama_context>) -> bool {
-        let (mut adapter, mut scale) = (self.adapter.as_ptr(), 1.0_f32);
+        let (mut adapter, mut scale) = (self.adapter.load(Ordering::Relaxed), 1.0_f32);
         // SAFETY: one adapter and one scale, read during the call; the rest is the caller's word.
         let code = unsafe {
             sys::llama_set_adapters_lora(context.as_ptr(), &raw mut adapter, 1, &raw mut scale)

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# How often the demo model is right on held-out questions, by quantization, and what its adapter teaches it.
+# Prints Markdown tables for docs/benchmarks.md. `make quality` calls it after a build and after the test
+# that makes the files.
+#
+#   ATTEMPTS=8 build/quality.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export ATTEMPTS=${ATTEMPTS:-8}
+target=target/$(rustc -vV | sed -n 's/^host: //p')
+export BINARY=${BINARY:-$target/release/solverbox} FILES=${FILES:-target/tmp}
+
+exec python3 - <<'PYTHON'
+import json, os, subprocess, sys
+
+env = os.environ
+attempts, binary, files = env["ATTEMPTS"], env["BINARY"], env["FILES"]
+plain = {k: v for k, v in env.items() if not k.startswith("SOLVERBOX_")}
+SETS = "tests/data/arithmetic-heldout.jsonl", "tests/data/binary-heldout.jsonl"
+
+
+def measure(model, set_file, *more):
+    command = [binary, "eval", "--json", "--threads", "1", "--model", model, "--set", set_file, *more]
+    run = subprocess.run(command, env=plain, stdout=subprocess.PIPE)
+    if run.returncode:
+        sys.exit(f"solverbox: '{' '.join(command)}' failed\nIts own words are above.")
+    return json.loads(run.stdout)
+
+
+def percent(estimate):
+    share, low, high = (100 * estimate[key] for key in ("share", "low", "high"))
+    return f"{share:.1f} ({low:.1f} to {high:.1f})"
+
+
+def row(name, sampled, greedy):
+    cells = [percent(sampled[key]) for key in ("pass_at_1", "cons_at_k", "pass_at_k")]
+    gain = 100 * (sampled["cons_at_k"]["share"] - sampled["pass_at_1"]["share"])
+    cells += [f"{gain:+.1f}", percent(greedy["pass_at_1"]), f"{sampled['mean_completion_tokens']:.0f}"]
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+head = f"| pass@1, % (95 %) | cons@{attempts} | pass@{attempts} | vote's gain | greedy | tokens |"
+print(f"| demo model {head}\n|---|---:|---:|---:|---:|---:|---:|")
+for name in ("F16", "Q8_0", "Q4_K_M", "Q4_0"):
+    model = "demo" if name == "Q8_0" else f"{files}/solverbox-demo-{name.lower()}.gguf"
+    sampled = measure(model, SETS[0], "--attempts", attempts)
+    row(name, sampled, measure(model, SETS[0], "--temperature", "0"))
+    if name == "Q8_0":
+        built_in = sampled
+print(f"\n| family, Q8_0 {head}\n|---|---:|---:|---:|---:|---:|---:|")
+greedy = measure("demo", SETS[0], "--temperature", "0")["families"]
+for name, scores in built_in["families"].items():
+    row(name, scores, greedy[name])
+print(f"\n| base 2, Q8_0 {head}\n|---|---:|---:|---:|---:|---:|---:|")
+for name, more in (("without the adapter", ()), ("with it", ("--adapter", "demo-binary"))):
+    row(name, measure("demo", SETS[1], "--attempts", attempts, *more), measure("demo", SETS[1], "--temperature", "0", *more))
+PYTHON
