@@ -22,7 +22,7 @@ use super::{Loading, interrupt};
 use crate::desk::{Desk, Ticket};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Question, Role, Turn};
+use crate::words::job::{self, Question, Role, Turn};
 use crate::words::kernels::SelfTest;
 use crate::words::mode::Mode;
 use crate::words::plan::Plan;
@@ -93,6 +93,8 @@ pub struct Options {
 /// What is wrong with the set, the model or the records; `stopped` by Ctrl-C, after which a
 /// recorded run can be resumed.
 pub fn run(options: &Options) -> Result<(), Error> {
+    // Refuses modes that need more than a question.
+    job::message(&options.mode, "", None)?;
     let items = set::read(&options.set, options.limit)?;
     let plan = options.loading.plan()?;
     let about = about(options, &plan);
