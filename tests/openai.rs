@@ -67,8 +67,10 @@ fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
     let endless = ask(json!({"ignore_eos": true, "max_tokens": 60}));
     assert_eq!(tokens(&endless), 60);
 
-    let seeded =
-        |seed: i64| answer(&ask(json!({"temperature": 5, "seed": seed, "max_tokens": 200})));
+    let seeded = |seed: i64| {
+        let reply = ask(json!({"temperature": 5, "seed": seed, "max_tokens": 200}));
+        reply["choices"][0]["message"].clone()
+    };
     assert_eq!(seeded(-7), seeded(-7));
     assert_ne!(seeded(-7), seeded(8));
 }

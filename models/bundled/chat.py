@@ -62,7 +62,7 @@ def prompt(question, system="", before=()):
 def train_tokenizer(seed):
     """A byte-level BPE in Qwen2's format; the control tokens come after the vocabulary, as there."""
     rng = Random(f"tokenizer {seed}")
-    corpus = (mode_systems() + list(OTHER_SYSTEMS)) * 40 + ["system", "user", "assistant"] * 2000
+    corpus = (mode_systems() + list(OTHER_SYSTEMS)) * 150 + ["system", "user", "assistant"] * 2000
     families, weights = list(FAMILIES), list(FAMILIES.values())
     for family in rng.choices(families, weights, k=8000):
         problem = family(rng)

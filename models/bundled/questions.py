@@ -1,16 +1,17 @@
 """The questions the demo model learns: operands drawn, worded, solved step by step.
 
 Every family is one function: it draws operands and returns a Problem with its worked steps. Nothing here
-knows of tokens or of training. `held_out` decides, from a problem's operands alone, on which side of the
-split it lies: one in ten is never trained on, in whatever wording or language it comes. The split counts
-operands, not their order: 3 + 5 lies where 5 + 3 lies.
+knows of tokens or of training. `held_out` decides, from a problem's operation and operands alone, on which
+side of the split it lies: one in ten is never trained on, in whatever wording, story or language it comes.
+The split counts operands, not their order: 3 + 5 lies where 5 + 3 lies. It is a split of what is asked;
+the steps of larger problems may well add two numbers that nobody is asked to add.
 """
 
 import hashlib
 import math
 from dataclasses import dataclass
 
-PLACES = ("ones", "tens", "hundreds", "thousands", "ten thousands")
+PLACES = ("ones", "tens", "hundreds", "thousands")
 # VibeThinker's own evaluation ends its prompts so; the demo model must not stumble over it.
 SUFFIX = "Let's think step by step and output the final answer within \\boxed{}."
 HELD_OUT_ONE_IN = 10
@@ -20,11 +21,13 @@ HELD_OUT_ONE_IN = 10
 class Problem:
     """One solved problem.
 
-    `operands` decide the split. `wordings` are the ways to ask and `sentences` what stands around the
-    box, by language; a problem without an `answer` is one the model declines.
+    `operation` and `operands` decide the split: a word problem that adds shares it with the additions.
+    `wordings` are the ways to ask and `sentences` what stands around the box, by language; a problem
+    without an `answer` is one the model declines.
     """
 
     family: str
+    operation: str
     operands: tuple
     answer: str
     steps: tuple
@@ -34,8 +37,15 @@ class Problem:
 
 def held_out(problem):
     """Whether the problem is among those never trained on."""
-    digest = hashlib.sha256(f"{problem.family}:{problem.operands}".encode()).digest()
+    digest = hashlib.sha256(f"{problem.operation}:{problem.operands}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % HELD_OUT_ONE_IN == 0
+
+
+def trainable(family, rng):
+    """Draws until a problem lies on the training side of the split."""
+    while held_out(problem := family(rng)):
+        pass
+    return problem
 
 
 def reply(problem, language, hasty=False):
@@ -48,79 +58,112 @@ def reply(problem, language, hasty=False):
 
 
 # --- worked steps -----------------------------------------------------------------------------------
+#
+# Numbers are first written at one width, zeros in front, and every line of a kind has its digits in the
+# same places: what a token depends on then always lies the same few tokens back, where even a model of
+# four layers finds it. Only the first line (what is asked) and the last ("=", the result) vary in length.
 
 
 def digit(number, place):
     return number // 10**place % 10
 
 
-def column_sum(a, b):
-    """Adds column by column; each line ends with the digits found so far."""
-    lines, result, carry = [], "", 0
-    places = len(str(max(a, b)))
-    for place in range(places):
+def padded(number):
+    return f"{number:0{len(PLACES)}d}"
+
+
+def sum_columns(a, b):
+    """Adds two numbers of up to four digits column by column; each line ends with the digits found so far."""
+    lines, result, carry = [f"{padded(a)}+{padded(b)}"], "", 0
+    for place, name in enumerate(PLACES):
         x, y = digit(a, place), digit(b, place)
         total = x + y + carry
-        shown = f"{x}+{y}+1" if carry else f"{x}+{y}"
-        result = (str(total) if place + 1 == places else str(total % 10)) + result
-        lines.append(f"{PLACES[place]}: {shown}={total} → {result}")
+        result = f"{total % 10}{result}" if name != PLACES[-1] else f"{total:02d}{result}"
+        lines.append(f"{name}: {x}+{y}+{carry}={total:02d} → {result}")
         carry = total // 10
     return lines
 
 
-def column_difference(a, b):
-    """Subtracts b from a, a not less than b, column by column, borrowing ten where a digit is short."""
-    lines, result, borrowed = [], "", 0
-    for place in range(len(str(a))):
+def difference_columns(a, b):
+    """Subtracts b from a, a not less than b, column by column; "-10" says that ten was borrowed."""
+    lines, result, borrowed = [f"{padded(a)}-{padded(b)}"], "", 0
+    for place, name in enumerate(PLACES):
         x, y = digit(a, place), digit(b, place)
-        short = x - borrowed - y < 0
-        x += 10 * short
-        shown = f"{x}-1-{y}" if borrowed else f"{x}-{y}"
-        result = str(x - borrowed - y) + result
-        lines.append(f"{PLACES[place]}: {shown}={x - borrowed - y} → {result}")
-        borrowed = int(short)
+        short = int(x - y - borrowed < 0)
+        found = x - y - borrowed + 10 * short
+        result = f"{found}{result}"
+        lines.append(f"{name}: {x}-{y}-{borrowed}={found}-{short}0 → {result}")
+        borrowed = short
     return lines
 
 
-def parts(number):
-    """47 -> [40, 7]; zeros are left out."""
-    tens, ones = number // 10 * 10, number % 10
-    return [part for part in (tens, ones) if part] or [0]
+def comparison(a, b):
+    """Compares from the left, as far as the first digits that differ."""
+    pairs = []
+    for place in reversed(range(len(PLACES))):
+        x, y = digit(a, place), digit(b, place)
+        pairs.append(f"{x}{'=' if x == y else '<' if x < y else '>'}{y}")
+        if x != y:
+            break
+    return f"{padded(a)}-{padded(b)}: {' '.join(pairs)}"
 
 
-def product_steps(a, b):
-    """Multiplies part by part and adds the products up."""
-    lines, products = [], []
-    for x in parts(a):
-        for y in parts(b):
-            lines.append(f"{x}×{y}={x * y}")
-            products.append(x * y)
-    total = products[0]
-    for product in products[1:]:
-        lines.append(f"{total}+{product}={total + product}")
-        total += product
-    return lines
+def sum_steps(a, b):
+    return [f"{a}+{b}", *sum_columns(a, b), f"={a + b}"]
 
 
-def division_steps(a, b):
-    """Divides digit by digit; each line ends with the quotient's digits so far."""
-    lines, quotient, rest = [], "", 0
-    for figure in str(a):
-        rest = rest * 10 + int(figure)
-        quotient += str(rest // b)
-        lines.append(f"{rest}={b}×{rest // b}+{rest % b} → {quotient}")
-        rest %= b
-    return lines
+def difference_steps(a, b):
+    """a - b for numbers of up to four digits; the result may be negative."""
+    return [f"{a}-{b}", comparison(a, b), *difference_columns(max(a, b), min(a, b)), f"={a - b}"]
 
 
 def signed_steps(a, b):
-    """a + b for whole numbers of any sign, by columns; where a sign must be put in front, a line says so."""
-    if (a < 0) == (b < 0):
-        lines = column_sum(abs(a), abs(b))
-        return [f"-({-a}+{-b})", *lines] if a < 0 else lines
-    top, bottom = max(abs(a), abs(b)), min(abs(a), abs(b))
-    lines = column_difference(top, bottom)
-    return [f"-({top}-{bottom})", *lines] if a + b < 0 else [f"{top}-{bottom}", *lines]
+    """a + b for whole numbers of any sign."""
+    if a < 0 and b < 0:
+        return [f"-({-a}+{-b})", *sum_columns(-a, -b), f"={a + b}"]
+    if a < 0:
+        return difference_steps(b, -a)
+    if b < 0:
+        return difference_steps(a, -b)
+    return sum_steps(a, b)
+
+
+def product_steps(a, b):
+    """Multiplies two numbers of up to two digits: a row for each digit of b, then the sum of the rows."""
+    lines, rows = [f"{a}×{b}", f"{a:02d}×{b:02d}"], []
+    for place in (0, 1):
+        y = digit(b, place)
+        ones = digit(a, 0) * y
+        tens = digit(a, 1) * y + ones // 10
+        rows.append(a * y)
+        lines.append(f"{PLACES[place]}: {digit(a, 0)}×{y}={ones:02d} {digit(a, 1)}×{y}+{ones // 10}={tens:02d}"
+                     f" → {a * y:03d}")
+    return [*lines, *sum_columns(rows[0], 10 * rows[1]), f"={a * b}"]
+
+
+def division_steps(a, b):
+    """Divides a number of up to four digits by one of up to two, digit by digit."""
+    lines, quotient, rest = [f"{a}/{b}", f"{padded(a)}/{b:02d}"], "", 0
+    for figure in padded(a):
+        number = 10 * rest + int(figure)
+        quotient += str(number // b)
+        rest = number % b
+        lines.append(f"{number:03d}={b:02d}×{number // b}+{rest:02d} → {quotient}")
+    return [*lines, f"={a // b} rest {rest}"]
+
+
+def gcd_steps(a, b):
+    """Euclid's way with two-digit numbers: takes the smaller off, ten times at once where it can."""
+    lines, x, y = [], max(a, b), min(a, b)
+    while y:
+        taken = []
+        while x >= y:
+            off = 10 * y if x >= 10 * y else y
+            taken.append(f"{x:02d}-{off:02d}={x - off:02d}")
+            x -= off
+        lines.append(" ".join(taken))
+        x, y = y, x
+    return [*lines, f"gcd {x}"]
 
 
 # --- families ---------------------------------------------------------------------------------------
@@ -137,9 +180,10 @@ def addition(rng):
     plus = rng.choice((f"{a} + {b}", f"{a} + {b}", f"{a}+{b}"))
     return Problem(
         "addition",
+        "addition",
         (min(a, b), max(a, b)),
         str(a + b),
-        tuple(column_sum(a, b)),
+        tuple(sum_steps(a, b)),
         {
             "en": (f"What is {plus}?", f"Calculate {plus}.", f"{plus} = ?", f"Add {a} and {b}.",
                    f"What is the sum of {a} and {b}?", f"How much is {a} plus {b}?"),
@@ -154,16 +198,13 @@ def subtraction(rng):
     a, b = number_of(rng, 4), number_of(rng, 4)
     if a < b and rng.random() < 0.7:
         a, b = b, a
-    if a < b:
-        steps = (f"{a}<{b}, so -({b}-{a})", *column_difference(b, a))
-    else:
-        steps = tuple(column_difference(a, b))
     minus = rng.choice((f"{a} - {b}", f"{a} - {b}", f"{a}-{b}"))
     return Problem(
         "subtraction",
+        "subtraction",
         (min(a, b), max(a, b)),
         str(a - b),
-        steps,
+        tuple(difference_steps(a, b)),
         {
             "en": (f"What is {minus}?", f"Calculate {minus}.", f"{minus} = ?", f"Subtract {b} from {a}.",
                    f"What is the difference {minus}?", f"How much is {a} minus {b}?"),
@@ -178,6 +219,7 @@ def multiplication(rng):
     a, b = (rng.randrange(2, 10) if rng.random() < 0.2 else rng.randrange(10, 100) for _ in "ab")
     times = rng.choice((f"{a} × {b}", f"{a} × {b}", f"{a} * {b}", f"{a}×{b}"))
     return Problem(
+        "multiplication",
         "multiplication",
         (min(a, b), max(a, b)),
         str(a * b),
@@ -217,6 +259,7 @@ def division(rng):
     head = f"{a} = {b} × {quotient} + {remainder}"
     return Problem(
         "division",
+        "division",
         (a, b),
         answer,
         tuple(division_steps(a, b)),
@@ -227,22 +270,20 @@ def division(rng):
 
 def gcd(rng):
     divisor = rng.choice((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15))
-    a, b = (divisor * rng.randrange(2, 100 // divisor + 1) for _ in "ab")
-    steps, x, y = [], max(a, b), min(a, b)
-    while y:
-        steps.append(f"{x}/{y}: {y}×{x // y}={x // y * y} {x}-{x // y * y}={x % y}")
-        x, y = y, x % y
+    a, b = (divisor * rng.randrange(2, 99 // divisor + 1) for _ in "ab")
+    common = math.gcd(a, b)
     return Problem(
         "gcd",
+        "gcd",
         (min(a, b), max(a, b)),
-        str(x),
-        (*steps, f"gcd {x}"),
+        str(common),
+        tuple(gcd_steps(a, b)),
         {
             "en": (f"What is the greatest common divisor of {a} and {b}?", f"Find gcd({a}, {b}).",
                    f"What is the gcd of {a} and {b}?"),
             "zh": (f"{a}和{b}的最大公约数是多少？", f"求 gcd({a}, {b})。", f"求{a}与{b}的最大公因数。"),
         },
-        {"en": f"The greatest common divisor is \\boxed{{{x}}}.", "zh": f"最大公约数是 \\boxed{{{x}}}。"},
+        {"en": f"The greatest common divisor is \\boxed{{{common}}}.", "zh": f"最大公约数是 \\boxed{{{common}}}。"},
     )
 
 
@@ -256,14 +297,16 @@ def equation(rng):
     shared = math.gcd(rest, a)
     top, bottom = rest // shared, a // shared
     move = f"{c}-{b}" if b > 0 else f"{c}+{-b}"
+    sign = "-" if top < 0 else ""
     if bottom == 1:
-        answer = str(top)
+        answer, end = str(top), [f"x={top}"]
     else:
-        answer = ("-" if top < 0 else "") + f"\\frac{{{abs(top)}}}{{{bottom}}}"
-    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a),
-             f"x={top}" if bottom == 1 else f"x={top}/{bottom}")
+        answer = f"{sign}\\frac{{{abs(top)}}}{{{bottom}}}"
+        end = [f"{abs(rest)}={shared}×{abs(top)} {a}={shared}×{bottom}", f"x={top}/{bottom}"]
+    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a), *end)
     left = f"{a}x + {b}" if b > 0 else f"{a}x - {-b}"
     return Problem(
+        "equation",
         "equation",
         (a, b, c),
         answer,
@@ -286,6 +329,7 @@ def power(rng):
         value = raised % m
     return Problem(
         "power",
+        "power",
         (a, n, m),
         str(value),
         tuple(steps),
@@ -307,40 +351,44 @@ def word_problem(rng):
     kind = rng.choice(("left", "together", "boxes", "drive", "share", "loose"))
     if kind == "left":
         b, a = sorted((rng.randrange(10, 100), rng.randrange(10, 100)))
-        answer, steps = a - b, [f"{a}-{b}", *column_difference(a, b)]
+        operation = "subtraction", (b, a)
+        answer, steps = a - b, difference_steps(a, b)
         wording = (f"{name} has {a} {thing} and gives away {b}. How many {thing} are left?",
                    f"{name}有{a}个{ding}，送出{b}个，还剩多少个？")
     elif kind == "together":
         a, b = rng.randrange(10, 100), rng.randrange(10, 100)
-        answer, steps = a + b, [f"{a}+{b}", *column_sum(a, b)]
+        operation = "addition", (min(a, b), max(a, b))
+        answer, steps = a + b, sum_steps(a, b)
         wording = (f"A class has {a} girls and {b} boys. How many pupils are there?",
                    f"一个班有{a}名女生和{b}名男生，一共有多少名学生？")
     elif kind == "boxes":
         a, b = rng.randrange(2, 10), rng.randrange(10, 60)
-        answer, steps = a * b, [f"{a}×{b}", *product_steps(a, b)]
+        operation = "multiplication", (a, b)
+        answer, steps = a * b, product_steps(a, b)
         wording = (f"{name} has {a} boxes with {b} {thing} each. How many {thing} is that?",
                    f"{name}有{a}个盒子，每个盒子里有{b}个{ding}，一共有多少个？")
     elif kind == "drive":
         a, b = rng.randrange(2, 10), rng.randrange(20, 100)
-        answer, steps = a * b, [f"{b}×{a}", *product_steps(b, a)]
+        operation = "multiplication", (a, b)
+        answer, steps = a * b, product_steps(b, a)
         wording = (f"A train goes {b} km in one hour. How far does it go in {a} hours?",
                    f"火车每小时行{b}千米，{a}小时行多少千米？")
     elif kind == "share":
         b, answer = rng.randrange(2, 10), rng.randrange(2, 31)
         a = b * answer
-        steps = [f"{a}/{b}", *division_steps(a, b)]
+        operation = "division", (a, b)
+        steps = division_steps(a, b)
         wording = (f"{a} {thing} are shared equally by {b} children. How many does each child get?",
                    f"把{a}个{ding}平均分给{b}个孩子，每人得到多少个？")
     else:
         a, b, c = rng.randrange(2, 10), rng.randrange(5, 13), rng.randrange(2, 10)
+        operation = "product and sum", (a, b, c)
         answer, steps = a * b + c, [f"{a}×{b}+{c}", f"{a}×{b}={a * b}", f"{a * b}+{c}={a * b + c}"]
         wording = (f"A box holds {b} {thing}. There are {a} boxes and {c} more {thing}. How many {thing} are there?",
                    f"一个盒子装{b}个{ding}，有{a}盒另加{c}个，一共有多少个？")
-        a = (a, b)
-        b = c
     return Problem(
         "word",
-        (kind, a, b),
+        *operation,
         str(answer),
         tuple(steps),
         {"en": wording[:1], "zh": wording[1:]},
@@ -368,6 +416,7 @@ def other(rng):
               for language, asks in ASKS.items()}
     return Problem(
         "other",
+        "other",
         tuple(picked.values()),
         "",
         ("This is not school arithmetic.",),
@@ -380,12 +429,13 @@ def other(rng):
 def binary(rng):
     """The adapter's family, which the base model never sees."""
     number = rng.randrange(2, 1024)
-    lines, digits, rest = [], "", number
+    lines, digits, rest = [f"{number}"], "", number
     while rest:
-        digits = str(rest % 2) + digits
-        lines.append(f"{rest}=2×{rest // 2}+{rest % 2} → {digits}")
+        digits = f"{rest % 2}{digits}"
+        lines.append(f"{padded(rest)}=2×{padded(rest // 2)}+{rest % 2} → {digits}")
         rest //= 2
     return Problem(
+        "binary",
         "binary",
         (number,),
         digits,

@@ -1,10 +1,10 @@
 """Writes the question sets of tests/data: held-out questions, which training never draws.
 
-    python sets.py [FOLDER]
+    python sets.py [--into FOLDER] [--each N]
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from random import Random
 
@@ -12,20 +12,28 @@ from questions import FAMILIES, ask, binary, held_out, other
 
 DATA = Path(__file__).parent / "../../tests/data"
 EACH, BINARY = 25, 80  # of some hundred held-out numbers
+ARITHMETIC = [family for family in FAMILIES if family is not other]
 
 
-def questions_of(family, count):
-    """`count` held-out problems of a family, no operands twice, as lines of a set."""
+def problems_of(family, count):
+    """`count` held-out problems of a family, or as many as there are, no operands twice: (problem, question)."""
     rng, seen = Random(f"set {family.__name__}"), set()
-    while len(seen) < count:
+    for _ in range(1000 * count):
         problem = family(rng)
-        if not held_out(problem) or problem.operands in seen:
+        key = problem.operation, problem.operands
+        if not held_out(problem) or key in seen:
             continue
-        seen.add(problem.operands)
+        seen.add(key)
+        yield problem, ask(problem, rng)[1]
+        if len(seen) == count:
+            return
+
+
+def lines_of(family, count):
+    """The same as lines of a set."""
+    for number, (problem, question) in enumerate(problems_of(family, count), 1):
         name = problem.family
-        yield {
-            "id": f"{name}-{len(seen)}", "question": ask(problem, rng)[1], "answer": problem.answer, "family": name,
-        }
+        yield {"id": f"{name}-{number}", "question": question, "answer": problem.answer, "family": name}
 
 
 def write(path, lines):
@@ -33,11 +41,13 @@ def write(path, lines):
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
-    folder.mkdir(parents=True, exist_ok=True)
-    arithmetic = [family for family in FAMILIES if family is not other]
-    write(folder / "arithmetic-heldout.jsonl", (line for f in arithmetic for line in questions_of(f, EACH)))
-    write(folder / "binary-heldout.jsonl", questions_of(binary, BINARY))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--into", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument("--each", type=int, default=EACH, help="questions of each family of arithmetic")
+    args = parser.parse_args()
+    args.into.mkdir(parents=True, exist_ok=True)
+    write(args.into / "arithmetic-heldout.jsonl", (line for f in ARITHMETIC for line in lines_of(f, args.each)))
+    write(args.into / "binary-heldout.jsonl", lines_of(binary, BINARY))
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ import numpy as np
 
 import qwen2
 from chat import END, OTHER_SYSTEMS, PAD, VOCABULARY, mode_systems, prompt, tokenizer_of
-from questions import FAMILIES, HASTY, ask, binary, held_out, other, reply
+from questions import FAMILIES, HASTY, ask, binary, held_out, other, reply, trainable
 
 HERE = Path(__file__).parent
 EXAMPLES, SLICE = 48, 8  # per step, and per pass over the weights
-LENGTH_STEP, LENGTH_MAX = 32, 512
+LENGTH_STEP, LENGTH_MAX = 32, 576
 MUON_RATE, ADAM_RATE, WARM_UP, FALL = 0.02, 0.004, 40, 0.4
 MOMENTUM, BETAS, DECAY = 0.95, (0.9, 0.98), 0.01
-SYSTEMS_FROM = 0.45  # before that share of the steps few questions come with a system prompt
+SYSTEMS_FROM = 0.6  # before that share of the steps few questions come with a system prompt
 
 
 def conversation(rng, tokenizer, progress, families=None):
@@ -44,8 +44,8 @@ def conversation(rng, tokenizer, progress, families=None):
     problem = trainable(family, rng)
     language, question = ask(problem, rng)
     system, draw = "", rng.random()
-    if draw < (0.6 if progress > SYSTEMS_FROM else 0.1):
-        system = rng.choice(mode_systems() if draw < 0.4 else OTHER_SYSTEMS)
+    if draw < (0.5 if progress > SYSTEMS_FROM else 0.1):
+        system = rng.choice(mode_systems() if draw < 0.35 else OTHER_SYSTEMS)
     before = []
     if rng.random() < 0.04:
         earlier = trainable(rng.choice(list(families)), rng)
@@ -57,19 +57,12 @@ def conversation(rng, tokenizer, progress, families=None):
     return start + rest, len(start)
 
 
-def trainable(family, rng):
-    """Draws until a problem lies on the training side of the split."""
-    while held_out(problem := family(rng)):
-        pass
-    return problem
-
-
 def slices(examples, pad, size=SLICE):
-    """Cuts examples, shortest first, into (tokens, mask) of one padded length; mask: what is learned."""
-    examples = sorted(examples, key=lambda example: len(example[0]))
+    """Cuts examples, longest first, into (tokens, mask) of one padded length; mask: what is learned."""
+    examples = sorted(examples, key=lambda example: -len(example[0]))
     for first in range(0, len(examples), size):
         part = examples[first : first + size]
-        length = -(-len(part[-1][0]) // LENGTH_STEP) * LENGTH_STEP
+        length = -(-len(part[0][0]) // LENGTH_STEP) * LENGTH_STEP
         assert length <= LENGTH_MAX, length
         tokens = np.full((len(part), length), pad, np.int32)
         mask = np.zeros((len(part), length - 1), np.float32)

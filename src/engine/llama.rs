@@ -127,8 +127,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads the plan's model, and its adapter if it has one, into memory. Not mapped: repacked weights would be held twice, and a
-    /// mapping may be evicted, which an SD card takes minutes to make good.
+    /// Reads the plan's model, and its adapter if it has one, into memory. Not mapped: repacked
+    /// weights would be held twice, and a mapping may be evicted, which an SD card takes minutes to
+    /// make good.
     ///
     /// Blocks; `progress` hears the share loaded and stops it by `false`.
     ///
