@@ -63,9 +63,12 @@ pub fn scores(questions: &[Vec<Sample>]) -> Scores {
     Scores {
         questions: questions.len(),
         samples: count,
-        pass_at_1: estimate(&each(share_right)),
-        cons_at_k: estimate(&each(consensus)),
-        pass_at_k: estimate(&each(|question| f64::from(u8::from(any_right(question))))),
+        pass_at_1: estimate(&each(share_right), count),
+        cons_at_k: estimate(&each(consensus), questions.len()),
+        pass_at_k: estimate(
+            &each(|question| f64::from(u8::from(any_right(question)))),
+            questions.len(),
+        ),
         mean_completion_tokens: mean(samples().map(|s| f64::from(s.completion_tokens)).sum()),
         cut_off: mean(samples().filter(|s| s.was_cut_off).count() as f64),
     }
@@ -95,12 +98,14 @@ fn consensus(attempts: &[Sample]) -> f64 {
     if winners.contains(&true) { 1.0 / winners.len() as f64 } else { 0.0 }
 }
 
-/// Returns the mean of scores of 0 to 1, one a question, with its 95 % interval.
+/// Returns the mean of scores of 0 to 1, one a question, with its 95 % interval; `trials` is how
+/// many right-or-wrong trials they are the means of.
 ///
 /// Attempts at one question are no independent witnesses, questions are: the standard error is that
-/// of the questions' scores. The interval is Wilson's (1927) for as many yes-or-no questions as
-/// have that standard error, so that it stays inside 0 to 1 and does not vanish where all are right.
-fn estimate(scores: &[f64]) -> Estimate {
+/// of the questions' scores. The interval is Wilson's (1927) for as many trials as have that
+/// standard error, at least one a question and at most all there were, so that it stays inside 0 to
+/// 1 and does not vanish where all scores are equal.
+fn estimate(scores: &[f64], trials: usize) -> Estimate {
     let n = scores.len() as f64;
     if scores.is_empty() {
         return Estimate { share: 0.0, low: 0.0, high: 1.0 };
@@ -109,7 +114,8 @@ fn estimate(scores: &[f64]) -> Estimate {
     let spread = scores.iter().map(|score| (score - share).powi(2)).sum::<f64>();
     let error_squared = spread / (n * (n - 1.0).max(1.0));
     let worth = share * (1.0 - share) / error_squared;
-    let n = if worth.is_finite() && worth > 0.0 { worth.max(n) } else { n };
+    // 0 / 0, where all are right or all wrong, tells nothing: the questions count.
+    let n = if worth.is_nan() { n } else { worth.clamp(n, (trials as f64).max(n)) };
     const Z: f64 = 1.959_964;
     let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
     let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
@@ -163,18 +169,30 @@ mod tests {
     fn one_attempt_a_question_gives_wilsons_interval() {
         // 8 of 10: 0.4902 to 0.9433, by the formula of Wilson's paper.
         let scores: Vec<f64> = (0..10).map(|i| f64::from(u8::from(i < 8))).collect();
-        let got = estimate(&scores);
+        let got = estimate(&scores, 10);
         assert!((got.share - 0.8).abs() < 1e-12);
         assert!((got.low - 0.4902).abs() < 1e-3 && (got.high - 0.9433).abs() < 1e-3, "{got:?}");
     }
 
     #[test]
-    fn many_attempts_narrow_the_interval_and_certainty_does_not_close_it() {
-        let half = estimate(&[0.5; 100]);
-        let coins = estimate(&(0..100).map(|i| f64::from(i % 2)).collect::<Vec<_>>());
-        assert!(half.high - half.low <= coins.high - coins.low);
-        let all = estimate(&[1.0; 100]);
+    fn attempts_that_agree_widen_the_interval_and_more_than_all_of_them_never_count() {
+        let wide = |scores: &[f64], trials: usize| {
+            let estimate = estimate(scores, trials);
+            estimate.high - estimate.low
+        };
+        let coins: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+        let halves = [0.5; 100];
+        // Attempts that always agree tell no more than one; those that split evenly, each its part.
+        assert!((wide(&coins, 800) - wide(&coins, 100)).abs() < 0.002);
+        assert!(wide(&halves, 800) < 0.5 * wide(&coins, 800));
+        // Two questions tell little, however near their scores lie.
+        assert!((wide(&[0.5, 0.5], 128) - wide(&[0.5, 0.515_625], 128)).abs() < 1e-3);
+    }
+
+    #[test]
+    fn certainty_does_not_close_the_interval() {
+        let all = estimate(&[1.0; 100], 800);
         assert!(all.high == 1.0 && (0.95..0.97).contains(&all.low), "{all:?}");
-        assert_eq!(estimate(&[]), Estimate { share: 0.0, low: 0.0, high: 1.0 });
+        assert_eq!(estimate(&[], 0), Estimate { share: 0.0, low: 0.0, high: 1.0 });
     }
 }

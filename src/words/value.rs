@@ -2,26 +2,34 @@
 //! exactly when they say the same.
 //!
 //! Numbers are exact rationals, tuples keep their order, sets do not, all else is normalised text;
-//! `clean` takes the writing off (LaTeX, full-width signs), `number` reads numbers. Pure, never
-//! panics, time and memory linear in the text. Where a rule has to choose, two answers are rather
-//! called different than meaning is lost. The choices:
-//! - A sum or product is not computed: `348 + 577` is not the answer 925. Fractions, mixed numbers
-//!   and powers of ten are read.
+//! `clean` takes the writing off (LaTeX, full-width signs), `label` what stands before an answer,
+//! `number` reads numbers, `unit` what follows them, `formula` the rest. Pure, never panics, time and
+//! memory linear in the text. Where a rule has to choose, two answers are rather called different
+//! than meaning is lost. The choices:
+//! - A sum, a product, a power is not computed: `348 + 577` and `348 + 577 = 925` are not the answer
+//!   925, `2^{10}` is not 1024. Fractions, mixed numbers and powers of ten are read.
 //! - A percent sign, degrees and units are dropped, as the graders of MATH do (Hendrycks et al.,
 //!   arXiv 2103.03874, and Minerva's appendix, arXiv 2206.14858): `50%` is 50, and not 1/2.
 //! - Outside brackets `1,234` is one number and `1, 234` are two; inside brackets a comma always
 //!   separates.
 //! - An answer of several parts without brackets is a set, and a set of one is its element.
+//! - A variable's name is dropped, `x = 5`, unless several are given values: `x = 1, y = 2`.
 
 mod clean;
+mod formula;
+mod label;
 mod number;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 use std::fmt;
 
 use clean::{SET_CLOSE, SET_OPEN, WORDS_CLOSE, WORDS_OPEN, clean};
+use formula::words;
+use label::{variable, without_label};
 pub use number::Ratio;
+use unit::is_unit;
 
 /// Longest answer that is taken apart, in bytes; of a longer one only the white space is folded.
 const TAKEN_APART_BYTES_MAX: usize = 4096;
@@ -85,35 +93,28 @@ pub fn of_reply(text: &str) -> Option<Value> {
 
 /// Returns the content of the last complete `\boxed{…}` or `\fbox{…}`, nested braces included.
 pub fn boxed(text: &str) -> Option<&str> {
-    text.rmatch_indices("box").find_map(|(at, name)| {
-        let before = &text[..at];
-        let rest = &text[at + name.len()..];
-        let rest = match (before.ends_with("\\f"), before.ends_with('\\')) {
-            (true, _) => rest,
-            (_, true) => rest.strip_prefix("ed")?,
-            _ => return None,
-        };
-        let inside = rest.trim_start().strip_prefix('{')?;
-        closing(inside).map(|end| inside[..end].trim())
-    })
-}
-
-/// Returns where the brace that is open at the start of `text` closes.
-fn closing(text: &str) -> Option<usize> {
-    let (mut depth, mut escaped) = (1_u32, false);
+    // Where each open brace's content starts, and whether it is a box's.
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    let (mut last, mut escaped) = (None, false);
     for (at, c) in text.char_indices() {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            '{' => depth += 1,
-            '}' => depth -= 1,
+            '{' => {
+                let before = text[..at].trim_end();
+                open.push((at + 1, before.ends_with("\\boxed") || before.ends_with("\\fbox")));
+            }
+            '}' => {
+                if let Some((start, true)) = open.pop()
+                    && last.is_none_or(|(known, _)| known < start)
+                {
+                    last = Some((start, at));
+                }
+            }
             _ => {}
         }
-        if depth == 0 {
-            return Some(at);
-        }
     }
-    None
+    last.map(|(start, end)| text[start..end].trim())
 }
 
 /// Takes cleaned text apart: brackets and lists first, then single answers.
@@ -134,8 +135,7 @@ fn whole(text: &str, depth: usize) -> Option<Value> {
         let parts = split(inside, Commas::Separate);
         let is_set = open == SET_OPEN;
         if is_set || (parts.len() > 1 && open != '{') {
-            let values: Option<Vec<Value>> = parts.iter().map(|p| whole(p, depth + 1)).collect();
-            return match values {
+            return match values(&parts, depth + 1) {
                 Some(values) if is_set => set(values),
                 Some(values) => Some(Value::Tuple(open, values, close)),
                 None => words(text),
@@ -148,8 +148,7 @@ fn whole(text: &str, depth: usize) -> Option<Value> {
     }
     let parts = split(text, Commas::MayGroup);
     if parts.len() > 1 {
-        let values: Option<Vec<Value>> = parts.iter().map(|p| whole(p, depth + 1)).collect();
-        return values.map_or_else(|| words(text), set);
+        return values(&parts, depth + 1).map_or_else(|| words(text), set);
     }
     if let Some(rest) = text.strip_prefix('±')
         && let Some(Value::Number(ratio)) = single(rest.trim_start())
@@ -157,6 +156,24 @@ fn whole(text: &str, depth: usize) -> Option<Value> {
         return set(vec![Value::Number(ratio), Value::Number(ratio.negated())]);
     }
     single(text)
+}
+
+/// Takes the parts of a list apart. Where they give values to several variables, as the solution of
+/// a system does, each keeps its variable's name.
+fn values(parts: &[String], depth: usize) -> Option<Vec<Value>> {
+    let names: Vec<Option<&str>> = parts.iter().map(|part| variable(part)).collect();
+    let mut known = names.iter().flatten();
+    let first = known.next();
+    let are_several = known.any(|name| Some(name) != first);
+    let named = names.into_iter().map(|name| name.filter(|_| are_several));
+    parts
+        .iter()
+        .zip(named)
+        .map(|(part, name)| match (whole(part, depth)?, name) {
+            (value, Some(name)) => Some(Value::Text(format!("{name}={value}"))),
+            (value, None) => Some(value),
+        })
+        .collect()
 }
 
 fn set(mut values: Vec<Value>) -> Option<Value> {
@@ -240,54 +257,9 @@ fn is_group(text: &str, rest: &str) -> bool {
     first && after == 3
 }
 
-/// Drops what stands before the answer itself: `x =`, `Answer:`, 答案是.
-fn without_label(text: &str) -> &str {
-    const LABELS: [&str; 12] = [
-        "the final answer is",
-        "the answer is",
-        "final answer is",
-        "answer is",
-        "final answer",
-        "the answer",
-        "answer",
-        "答案是",
-        "答案为",
-        "答案",
-        "答",
-        "等于",
-    ];
-    let text = text.trim();
-    let plain = text.trim_start_matches([WORDS_OPEN, ' ']);
-    for label in LABELS {
-        let head = plain.get(..label.len()).unwrap_or_default();
-        if head.eq_ignore_ascii_case(label) {
-            let rest = plain[label.len()..].trim_start_matches([WORDS_CLOSE, ' ', ':', '=']);
-            let goes_on = plain[label.len()..].starts_with(|c: char| c.is_ascii_alphabetic());
-            if !rest.is_empty() && !goes_on {
-                return without_label(trimmed(rest));
-            }
-        }
-    }
-    match text.split_once('=') {
-        Some((left, right)) if is_name(left) && !right.contains('=') => right.trim_start(),
-        _ => text,
-    }
-}
-
-/// Returns whether `text` is a variable, such as `x`, `x_1`, `x_{12}` or `\alpha`.
-fn is_name(text: &str) -> bool {
-    let text = text.trim();
-    let (name, index) = text.split_once('_').unwrap_or((text, "0"));
-    let index = index.strip_prefix('{').and_then(|i| i.strip_suffix('}')).unwrap_or(index);
-    let letters = name.strip_prefix('\\').unwrap_or(name);
-    let is_word = !letters.is_empty() && letters.chars().all(char::is_alphabetic);
-    let is_short = letters.len() < name.len() || letters.chars().count() == 1;
-    is_word && is_short && index.chars().all(char::is_alphanumeric) && !index.is_empty()
-}
-
 /// Reads one answer: a number, with what may follow it, or words.
 fn single(text: &str) -> Option<Value> {
-    let plain = text.trim_start_matches(['€', '£', '¥']).trim_start();
+    let plain = text.trim_start_matches(['€', '£', '¥', ' ', WORDS_OPEN, WORDS_CLOSE]);
     if let Some((ratio, rest)) = number::read(plain)
         && is_unit(rest)
     {
@@ -297,80 +269,4 @@ fn single(text: &str) -> Option<Value> {
         return Some(Value::Text(digits));
     }
     words(text)
-}
-
-/// Returns whether what follows a number does not change it: nothing, percent, degrees, a unit.
-fn is_unit(rest: &str) -> bool {
-    let rest = rest.trim().trim_end_matches(['%', '°', ' ']).trim_start_matches(['%', '°', ' ']);
-    // A unit's square or cube.
-    let rest = rest.strip_suffix(['2', '3']).and_then(|r| r.strip_suffix('^')).unwrap_or(rest);
-    let rest = rest.strip_suffix("^{2}").or_else(|| rest.strip_suffix("^{3}")).unwrap_or(rest);
-    if rest.is_empty() {
-        return true;
-    }
-    if rest.starts_with(WORDS_OPEN) {
-        // Set as words: it is no variable, whatever its length.
-        return !rest.contains(|c: char| c.is_ascii_digit() || c == '\\' || c == '=');
-    }
-    let is_cjk = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
-    if rest.chars().all(is_cjk) {
-        return true;
-    }
-    // Plain letters: words of two and more; a single one, as in 5x, may be a variable.
-    const NO_UNITS: [&str; 11] =
-        ["and", "or", "to", "mod", "if", "for", "sin", "cos", "tan", "log", "ln"];
-    rest.split([' ', '/']).filter(|word| !word.is_empty()).enumerate().all(|(at, word)| {
-        let is_word = word.chars().all(|c| c.is_ascii_alphabetic());
-        is_word && (word.len() > 1 || at > 0) && !NO_UNITS.contains(&word)
-    })
-}
-
-/// Normalises what is no number. Words are folded to lower case; in formulas, where x is not X,
-/// only writing that means nothing is dropped.
-fn words(text: &str) -> Option<Value> {
-    let plain: String =
-        text.chars().map(|c| if matches!(c, WORDS_OPEN | WORDS_CLOSE) { ' ' } else { c }).collect();
-    let plain = trimmed(plain.trim());
-    let is_prose = plain.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\''))
-        && plain.chars().count() > 1;
-    let text = if is_prose {
-        let folded = plain.to_lowercase();
-        folded.split_whitespace().collect::<Vec<_>>().join(" ")
-    } else {
-        formula(plain)
-    };
-    (!text.is_empty()).then_some(Value::Text(text))
-}
-
-/// Drops from a formula spaces, multiplication signs that can be left out, braces around one sign.
-fn formula(text: &str) -> String {
-    let spaced: Vec<char> = text.chars().collect();
-    let is_digit = |c: Option<&char>| c.is_some_and(char::is_ascii_digit);
-    // A space between two digits keeps two numbers apart; `clean` leaves one space at most.
-    let kept_space =
-        |at: usize| is_digit(spaced.get(at.wrapping_sub(1))) && is_digit(spaced.get(at + 1));
-    let signs: Vec<char> = (0..spaced.len())
-        .filter(|&i| spaced[i] != ' ' || kept_space(i))
-        .map(|i| spaced[i])
-        .collect();
-    let mut kept = String::new();
-    let mut at = 0;
-    while at < signs.len() {
-        let c = signs[at];
-        if c == '{' && signs.get(at + 2) == Some(&'}') && !opens(signs[at + 1]) {
-            kept.push(signs[at + 1]);
-            at += 3;
-            continue;
-        }
-        let is_needless =
-            c == '×' && !(is_digit(signs.get(at.wrapping_sub(1))) && is_digit(signs.get(at + 1)));
-        match c {
-            SET_OPEN => kept.push_str("\\{"),
-            SET_CLOSE => kept.push_str("\\}"),
-            _ if is_needless => {}
-            _ => kept.push(c),
-        }
-        at += 1;
-    }
-    kept
 }

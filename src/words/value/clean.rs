@@ -46,7 +46,7 @@ const WORDS: [&str; 9] = [
 /// Commands that set symbols in another font.
 const FONTS: [&str; 5] = ["mathbf", "boldsymbol", "mathit", "mathsf", "bm"];
 /// Commands with one sign of their own.
-const SIGNS: [(&str, &str); 42] = [
+const SIGNS: [(&str, &str); 43] = [
     ("quad", " "),
     ("qquad", " "),
     ("thinspace", " "),
@@ -79,6 +79,7 @@ const SIGNS: [(&str, &str); 42] = [
     ("geqslant", "≥"),
     ("ne", "≠"),
     ("neq", "≠"),
+    ("approx", "≈"),
     ("lt", "<"),
     ("gt", ">"),
     ("pm", "±"),
@@ -113,7 +114,12 @@ pub fn clean(text: &str) -> String {
         rest = &rest[c.len_utf8()..];
         match c {
             '\\' => rest = command(rest, &mut out, (&mut depth, &mut words)),
-            '{' if rest.starts_with(",}") => rest = &rest[2..],
+            '{' if rest.starts_with(",}") => {
+                rest = &rest[2..];
+                if !is_group(&out, rest) {
+                    out.push(',');
+                }
+            }
             '{' => {
                 depth += 1;
                 out.push('{');
@@ -132,6 +138,12 @@ pub fn clean(text: &str) -> String {
         }
     }
     folded(&out)
+}
+
+/// Returns whether what stands between `before` and `after` parts a number's thousands.
+fn is_group(before: &str, after: &str) -> bool {
+    let digits = |c: &char| c.is_ascii_digit();
+    before.ends_with(|c: char| c.is_ascii_digit()) && after.chars().take_while(digits).count() == 3
 }
 
 /// Writes what a command stands for and returns what follows it.
@@ -195,6 +207,10 @@ fn plain(c: char, out: &mut String) {
         '·' | '⋅' | '*' | '∙' => out.push('×'),
         '℃' => out.push('°'),
         '￥' => out.push('¥'),
+        '₀'..='₉' => {
+            out.push('_');
+            out.extend(char::from_digit(c as u32 - '₀' as u32, 10));
+        }
         '²' => out.push_str("^2"),
         '³' => out.push_str("^3"),
         '\u{FF01}'..='\u{FF5E}' => {

@@ -109,20 +109,21 @@ fn quotient(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     }
 }
 
-/// A number, or one times a power of ten: `1.2 × 10^{3}`, `1.2e3`.
+/// A number, one times a power of ten, or such a power: `1.2 × 10^{3}`, `1.2e3`, `10^{18}`.
 fn scaled(text: &str, depth: usize) -> Option<(Ratio, &str)> {
+    if let Some(power) = text.strip_prefix("10^")
+        && let Some((exponent, rest)) = exponent(power)
+    {
+        return Some((Ratio { top: 1, bottom: 1 }.times_ten_to(exponent)?, rest));
+    }
     let (ratio, rest) = unsigned(text, depth)?;
     if let Some(power) = rest.trim_start().strip_prefix('×')
         && let Some(power) = power.trim_start().strip_prefix("10^")
     {
-        let braced = power.strip_prefix('{').and_then(|p| p.split_once('}'));
-        let first = power.chars().next().filter(char::is_ascii_digit);
-        let (exponent, rest) = match (braced, first) {
-            (Some((exponent, rest)), _) => (exponent.trim(), rest),
-            (None, Some(digit)) => power.split_at(digit.len_utf8()),
-            _ => return Some((ratio, rest)),
+        return match exponent(power) {
+            Some((exponent, rest)) => Some((ratio.times_ten_to(exponent)?, rest)),
+            None => Some((ratio, rest)),
         };
-        return Some((ratio.times_ten_to(exponent.parse().ok()?)?, rest));
     }
     if let Some(power) = rest.strip_prefix(['e', 'E']) {
         let end = power
@@ -134,6 +135,15 @@ fn scaled(text: &str, depth: usize) -> Option<(Ratio, &str)> {
         }
     }
     Some((ratio, rest))
+}
+
+/// What stands above: one digit, or a number in braces.
+fn exponent(text: &str) -> Option<(i32, &str)> {
+    let (exponent, rest) = match text.strip_prefix('{') {
+        Some(inside) => inside.split_once('}')?,
+        None => text.split_at(usize::from(text.starts_with(|c: char| c.is_ascii_digit()))),
+    };
+    Some((exponent.trim().parse().ok()?, rest))
 }
 
 /// A fraction, a number in parentheses, a decimal or a mixed number.
