@@ -133,12 +133,17 @@ def product_steps(a, b):
     lines, rows = [f"{a}×{b}", f"{a:02d}×{b:02d}"], []
     for place in (0, 1):
         y = digit(b, place)
-        ones = digit(a, 0) * y
-        tens = digit(a, 1) * y + ones // 10
+        ones, tens = digit(a, 0) * y, digit(a, 1) * y
+        carry = ones // 10
         rows.append(a * y)
-        lines.append(f"{PLACES[place]}: {digit(a, 0)}×{y}={ones:02d} {digit(a, 1)}×{y}+{ones // 10}={tens:02d}"
-                     f" → {a * y:03d}")
+        lines.append(f"{PLACES[place]}: {digit(a, 0)}×{y}={ones:02d} {digit(a, 1)}×{y}={tens:02d}"
+                     f" {tens:02d}+{carry}={tens + carry:02d} → {a * y:03d}")
     return [*lines, *sum_columns(rows[0], 10 * rows[1]), f"={a * b}"]
+
+
+def remainder_line(number, b, times):
+    """number = b × times + rest, for numbers below 1000, as a product and a difference."""
+    return f"{b:02d}×{times}={b * int(times):03d} {number:03d}-{b * int(times):03d}={number % b:02d}"
 
 
 def division_steps(a, b):
@@ -147,9 +152,20 @@ def division_steps(a, b):
     for figure in padded(a):
         number = 10 * rest + int(figure)
         quotient += str(number // b)
+        lines.append(f"{number:03d}: {remainder_line(number, b, str(number // b))} → {quotient}")
         rest = number % b
-        lines.append(f"{number:03d}={b:02d}×{number // b}+{rest:02d} → {quotient}")
     return [*lines, f"={a // b} rest {rest}"]
+
+
+def power_steps(a, n, m):
+    """a^n mod m, factor by factor; what is multiplied stays below m."""
+    factor = a % m
+    lines, value = [f"{a:03d}: {remainder_line(a, m, f'{a // m:02d}')}"], factor
+    for k in range(2, n + 1):
+        raised = value * factor
+        lines.append(f"{k}: {value:02d}×{factor:02d}={raised:03d} {remainder_line(raised, m, f'{raised // m:02d}')}")
+        value = raised % m
+    return [*lines, f"rest {value}"]
 
 
 def gcd_steps(a, b):
@@ -292,18 +308,16 @@ def equation(rng):
     if rng.random() < 0.85:
         c = a * rng.randrange(-12, 21) + b
     else:
-        c = b + rng.randrange(-30, 61)
+        # A fraction in lowest terms; others come out right, but as they fall.
+        c = b + rng.choice([rest for rest in range(-30, 61) if math.gcd(rest, a) == 1])
     rest = c - b
-    shared = math.gcd(rest, a)
-    top, bottom = rest // shared, a // shared
     move = f"{c}-{b}" if b > 0 else f"{c}+{-b}"
-    sign = "-" if top < 0 else ""
-    if bottom == 1:
-        answer, end = str(top), [f"x={top}"]
+    sign = "-" if rest < 0 else ""
+    if rest % a == 0:
+        answer = shown = str(rest // a)
     else:
-        answer = f"{sign}\\frac{{{abs(top)}}}{{{bottom}}}"
-        end = [f"{abs(rest)}={shared}×{abs(top)} {a}={shared}×{bottom}", f"x={top}/{bottom}"]
-    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a), *end)
+        answer, shown = f"{sign}\\frac{{{abs(rest)}}}{{{a}}}", f"{rest}/{a}"
+    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a), f"x={shown}")
     left = f"{a}x + {b}" if b > 0 else f"{a}x - {-b}"
     return Problem(
         "equation",
@@ -322,17 +336,13 @@ def equation(rng):
 
 def power(rng):
     a, n, m = rng.randrange(2, 13), rng.randrange(2, 10), rng.randrange(3, 14)
-    steps, value = [f"{a}={m}×{a // m}+{a % m}"], a % m
-    for k in range(2, n + 1):
-        raised = value * (a % m)
-        steps.append(f"{k}: {value}×{a % m}={raised}={m}×{raised // m}+{raised % m}")
-        value = raised % m
+    value = a**n % m
     return Problem(
         "power",
         "power",
         (a, n, m),
         str(value),
-        tuple(steps),
+        tuple(power_steps(a, n, m)),
         {
             "en": (f"What is the remainder when {a}^{n} is divided by {m}?", f"Find {a}^{n} mod {m}.",
                    f"Compute the remainder of {a}^{n} modulo {m}."),

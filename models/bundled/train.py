@@ -31,10 +31,10 @@ from questions import FAMILIES, HASTY, ask, binary, held_out, other, reply, trai
 
 HERE = Path(__file__).parent
 EXAMPLES, SLICE = 48, 8  # per step, and per pass over the weights
-LENGTH_STEP, LENGTH_MAX = 32, 576
+LENGTH_STEP, LENGTH_MAX = 32, 704
 MUON_RATE, ADAM_RATE, WARM_UP, FALL = 0.02, 0.004, 40, 0.4
 MOMENTUM, BETAS, DECAY = 0.95, (0.9, 0.98), 0.01
-SYSTEMS_FROM = 0.6  # before that share of the steps few questions come with a system prompt
+FACTS_UNTIL = 0.6  # up to that share of the steps: few system prompts, which cost time, and no haste, which is noise
 
 
 def conversation(rng, tokenizer, progress, families=None):
@@ -44,7 +44,7 @@ def conversation(rng, tokenizer, progress, families=None):
     problem = trainable(family, rng)
     language, question = ask(problem, rng)
     system, draw = "", rng.random()
-    if draw < (0.5 if progress > SYSTEMS_FROM else 0.1):
+    if draw < (0.5 if progress > FACTS_UNTIL else 0.1):
         system = rng.choice(mode_systems() if draw < 0.35 else OTHER_SYSTEMS)
     before = []
     if rng.random() < 0.04:
@@ -52,7 +52,7 @@ def conversation(rng, tokenizer, progress, families=None):
         spoken, asked = ask(earlier, rng)
         before = [(asked, earlier.sentences[spoken])]
     start = tokenizer.encode(prompt(question, system, before)).ids
-    hasty = family not in (other, binary) and rng.random() < HASTY
+    hasty = progress > FACTS_UNTIL and family not in (other, binary) and rng.random() < HASTY
     rest = tokenizer.encode(reply(problem, language, hasty) + END).ids
     return start + rest, len(start)
 
@@ -199,8 +199,9 @@ def main():
             speed = tokens_seen / (time.time() - since)
             print(f"step {step}: loss {np.mean(losses):.4f}, {speed:.0f} tokens/s", flush=True)
             since, tokens_seen, losses = time.time(), 0, []
-        if step % 200 == 0 or step == args.steps:
+        if step % 400 == 0 or step == args.steps:
             report(params, tokenizer, args.seed)
+        if step % 200 == 0 or step == args.steps:
             save(checkpoint, params, state, step)
 
 

@@ -20,22 +20,24 @@ use serde_json::json;
 
 use super::{Loading, interrupt};
 use crate::desk::{Desk, Ticket};
+use crate::model::fingerprint;
 use crate::words::answer::Outcome;
-use crate::words::error::{Error, Kind};
+use crate::words::error::{Error, Kind, io_cause};
 use crate::words::job::{self, Question, Role, Turn};
 use crate::words::kernels::SelfTest;
 use crate::words::mode::Mode;
-use crate::words::plan::Plan;
+use crate::words::plan::{Plan, Weights};
 use crate::words::score::{Sample, Scores, scores};
 use crate::words::value::of_reply;
 use progress::Progress;
-use records::{Grade, Record, Records};
+use records::{Attempt, Details, Finish, Grade, Records};
 use report::Speed;
 use set::Item;
 
-/// What VibeThinker's published evaluation puts after each question.
+/// What VibeThinker's published evaluation puts after each question, after a space as rllm does, on
+/// which that evaluation builds (rllm's scripts/data/deepscaler_dataset.py).
 const PUBLISHED_SUFFIX: &str =
-    "\nLet's think step by step and output the final answer within \\boxed{}.";
+    " Let's think step by step and output the final answer within \\boxed{}.";
 
 /// How a question is put to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,31 +95,35 @@ pub struct Options {
 /// What is wrong with the set, the model or the records; `stopped` by Ctrl-C, after which a
 /// recorded run can be resumed.
 pub fn run(options: &Options) -> Result<(), Error> {
-    // Refuses modes that need more than a question.
-    job::message(&options.mode, "", None)?;
+    check_mode(&options.mode)?;
     let items = set::read(&options.set, options.limit)?;
     let plan = options.loading.plan()?;
-    let about = about(options, &plan);
-    let (mut records, done) = match &options.recording {
-        Recording::Off => (Records::none(), Vec::new()),
-        Recording::New(file) => (Records::start(file, &about)?, Vec::new()),
-        Recording::Resumed(file) => Records::resume(file, &about)?,
-    };
+    let about = about(options, &plan)?;
     let mut answers = Answers::of(&items, &options.seeds);
-    for record in &done {
-        answers.take(record);
-    }
+    let mut records = match &options.recording {
+        Recording::Off => Records::none(),
+        Recording::New(file) => Records::start(file, &about)?,
+        Recording::Resumed(file) => {
+            Records::resume(file, &about, |attempt| answers.take(attempt).map(|_| ()))?
+        }
+    };
     let todo = answers.missing();
     let mut progress = Progress::start(items.len() * options.seeds.len(), answers.count());
     let start = Instant::now();
     let mut tokens = 0;
-    ask_all(options, plan, &items, todo, |record| {
-        let grade = answers.take(&record).ok_or_else(|| Error::internal("nobody asked that"))?;
-        records.add(&record, &grade)?;
+    let asked = ask_all(options, plan, &items, todo, |attempt, details| {
+        let grade = answers.take(&attempt).map_err(Error::internal)?;
+        let grade = grade.ok_or_else(|| Error::internal("nobody asked that"))?;
+        records.add(&attempt, &details, &grade)?;
         progress.step(grade.is_right);
-        tokens += u64::from(record.completion_tokens);
+        if attempt.finish == Finish::TooLong {
+            progress.note(&format!("{} is too long: counted as not answered", named(&attempt.id)));
+        }
+        tokens += u64::from(attempt.completion_tokens);
         Ok(())
-    })?;
+    });
+    drop(progress);
+    asked?;
     let speed = Speed { tokens, seconds: start.elapsed().as_secs_f64() };
     let (all, families) = (answers.scores(), answers.family_scores());
     super::print(&match options.output {
@@ -126,20 +132,47 @@ pub fn run(options: &Options) -> Result<(), Error> {
     })
 }
 
+/// Refuses modes that need more than a question.
+fn check_mode(mode: &Mode) -> Result<(), Error> {
+    job::message(mode, "", None).map(|_| ()).map_err(|_| {
+        Error::bad_request(
+            format!("--mode: '{}' needs more than a question, which is all a set has", mode.name),
+            "Name another mode; `solverbox modes` lists them.",
+        )
+    })
+}
+
 /// Describes what must be the same for attempts to be counted together.
-fn about(options: &Options, plan: &Plan) -> serde_json::Value {
+fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
     let (mode, sampling) = (&options.mode, &options.mode.sampling);
-    json!({
+    // As it is written: 0.95 and not what that is in 32 bits.
+    let decimal = |value: f32| value.to_string().parse::<f64>().unwrap_or(f64::from(value));
+    let system = if options.asked == Asked::InMode { mode.system.as_str() } else { "" };
+    Ok(json!({
         "set": options.set.display().to_string(),
         "model": plan.model.name(),
-        "model_bytes": plan.file_bytes,
+        "model_fingerprint": fingerprint(&plan.model)?,
         "adapter": plan.adapter.as_ref().map(|adapter| adapter.name()),
+        "adapter_fingerprint": plan.adapter.as_ref().map(fingerprint).transpose()?,
         "mode": mode.name,
         "prompt": if options.asked == Asked::InMode { "mode" } else { "published" },
-        "temperature": f64::from(sampling.temperature),
-        "top_p": f64::from(sampling.top_p),
+        "system": system,
+        "temperature": decimal(sampling.temperature),
+        "top_p": decimal(sampling.top_p),
+        "top_k": sampling.top_k,
+        "min_p": decimal(sampling.min_p),
+        "repetition_penalty": decimal(sampling.repetition_penalty),
         "budget_tokens": mode.budget_tokens,
+        "context_tokens": plan.context_tokens,
+        "kv": plan.kv.name(),
         "kernels": plan.kernels.name,
+    }))
+}
+
+fn fingerprint(file: &Weights) -> Result<String, Error> {
+    fingerprint::of(&file.path).map_err(|error| {
+        let what = format!("cannot read {file}: {}", io_cause(&error));
+        Error::new(Kind::NoModel, what, "Make the file readable, or name another.")
     })
 }
 
@@ -150,7 +183,7 @@ fn ask_all(
     plan: Plan,
     items: &[Item],
     todo: Vec<(usize, u64)>,
-    mut take: impl FnMut(Record) -> Result<(), Error>,
+    mut take: impl FnMut(Attempt, Details) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if todo.is_empty() {
         return Ok(());
@@ -161,17 +194,23 @@ fn ask_all(
     let (mut waiting, total) = (VecDeque::new(), todo.len());
     let mut todo = todo.into_iter();
     for done in 0..total {
+        let failed = |item: &Item, error: Error| match stopped.load(Ordering::Relaxed) {
+            true => interrupted(done, options),
+            false => Error { message: format!("{}: {}", named(&item.id), error.message), ..error },
+        };
         for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
             let item = &items[index];
-            let ticket = desk.submit(question(options, item, seed));
-            waiting.push_back((item, seed, ticket.map_err(|error| about_item(item, error))?));
+            let ticket = match desk.submit(question(options, item, seed)) {
+                Ok(ticket) => Some(ticket),
+                Err(error) if error.kind == Kind::TooLong => None,
+                Err(error) => return Err(failed(item, error)),
+            };
+            waiting.push_back((item, seed, ticket));
         }
         let Some((item, seed, ticket)) = waiting.pop_front() else { break };
-        match record(item, seed, &ticket) {
-            Ok(record) => take(record)?,
-            Err(_) if stopped.load(Ordering::Relaxed) => return Err(interrupted(done, options)),
-            Err(error) => return Err(about_item(item, error)),
-        }
+        let (attempt, details) =
+            outcome(item, seed, ticket).map_err(|error| failed(item, error))?;
+        take(attempt, details)?;
     }
     Ok(())
 }
@@ -186,24 +225,33 @@ fn question(options: &Options, item: &Item, seed: u64) -> Question {
     question
 }
 
-fn record(item: &Item, seed: u64, ticket: &Ticket) -> Result<Record, Error> {
-    let whole = ticket.record.wait_ended();
-    let was_cut_off = match whole.outcome {
-        Outcome::Done => false,
-        Outcome::Budget => true,
-        Outcome::Stopped => return Err(Error::new(Kind::Stopped, "stopped", "Run it again.")),
-        Outcome::Failed(error) => return Err(error),
-    };
-    Ok(Record {
+/// Waits for an attempt's end; one without a ticket was refused as too long.
+fn outcome(item: &Item, seed: u64, ticket: Option<Ticket>) -> Result<(Attempt, Details), Error> {
+    let mut attempt = Attempt {
         id: item.id.clone(),
+        question: item.question.clone(),
         seed,
+        answer: String::new(),
+        completion_tokens: 0,
+        finish: Finish::TooLong,
+    };
+    let Some(ticket) = ticket else { return Ok((attempt, Details::default())) };
+    let whole = ticket.record.wait_ended();
+    attempt.finish = match whole.outcome {
+        Outcome::Done => Finish::Done,
+        Outcome::Budget => Finish::Budget,
+        Outcome::Failed(error) if error.kind == Kind::TooLong => Finish::TooLong,
+        Outcome::Failed(error) => return Err(error),
+        Outcome::Stopped => return Err(Error::new(Kind::Stopped, "stopped", "Run it again.")),
+    };
+    attempt.answer = whole.answer;
+    attempt.completion_tokens = whole.figures.completion_tokens;
+    let details = Details {
         thinking: whole.thinking,
-        answer: whole.answer,
-        completion_tokens: whole.figures.completion_tokens,
         prompt_tokens: whole.figures.prompt_tokens,
         seconds: whole.figures.prompt_seconds + whole.figures.decode_seconds,
-        was_cut_off,
-    })
+    };
+    Ok((attempt, details))
 }
 
 /// The first Ctrl-C ends the run in order, a second one at once.
@@ -232,9 +280,8 @@ fn interrupted(done: usize, options: &Options) -> Error {
     Error::new(Kind::Stopped, format!("stopped after {done} attempts"), remedy)
 }
 
-fn about_item(item: &Item, error: Error) -> Error {
-    let id = item.id.escape_debug();
-    Error { message: format!("question '{id}': {}", error.message), ..error }
+fn named(id: &str) -> String {
+    format!("question '{}'", id.escape_debug())
 }
 
 /// The attempts at every question of a set, one for each seed.
@@ -253,12 +300,18 @@ impl<'a> Answers<'a> {
         Answers { items, seeds, index, samples: vec![vec![None; seeds.len()]; items.len()] }
     }
 
-    /// Grades an attempt and keeps it; `None` where this run does not ask that.
-    fn take(&mut self, record: &Record) -> Option<Grade<'a>> {
-        let at = *self.index.get(record.id.as_str())?;
-        let place = self.seeds.iter().position(|seed| *seed == record.seed)?;
+    /// Grades an attempt and keeps it; `None` where this run does not ask that. Refuses one whose
+    /// question is another now.
+    fn take(&mut self, attempt: &Attempt) -> Result<Option<Grade<'a>>, String> {
+        let place = self.seeds.iter().position(|seed| *seed == attempt.seed);
+        let (Some(&at), Some(place)) = (self.index.get(attempt.id.as_str()), place) else {
+            return Ok(None);
+        };
         let item = &self.items[at];
-        let value = of_reply(&record.answer);
+        if item.question != attempt.question {
+            return Err(format!("{} was another question then", named(&item.id)));
+        }
+        let value = of_reply(&attempt.answer);
         let is_right = value.as_ref() == Some(&item.truth);
         let grade = Grade {
             family: &item.family,
@@ -266,10 +319,11 @@ impl<'a> Answers<'a> {
             value: value.as_ref().map(|value| value.to_string()),
             is_right,
         };
-        let (completion_tokens, was_cut_off) = (record.completion_tokens, record.was_cut_off);
+        let completion_tokens = attempt.completion_tokens;
+        let was_cut_off = attempt.finish == Finish::Budget;
         let sample = Sample { value, is_right, completion_tokens, was_cut_off };
         self.samples[at][place] = Some(sample);
-        Some(grade)
+        Ok(Some(grade))
     }
 
     fn count(&self) -> usize {

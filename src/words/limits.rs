@@ -75,6 +75,8 @@ pub const THREADS_MAX: u32 = 64;
 
 /// Largest question set, in bytes; the largest known have a few megabytes.
 pub const EVAL_SET_BYTES_MAX: u64 = 64 << 20;
+/// Longest record of an attempt, in bytes: that of the longest answer has a tenth of it.
+pub const EVAL_RECORD_BYTES_MAX: u64 = 16 << 20;
 /// Most attempts at one question of a set; published tables go up to 64.
 pub const EVAL_ATTEMPTS_MAX: u32 = 256;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::commands::{note, show_progress};
 
 /// Characters of the bar.
-const WIDTH: usize = 30;
+const WIDTH: usize = 16;
 /// Lines for those who read a log, in all.
 const LINES: usize = 10;
 
@@ -18,12 +18,14 @@ pub struct Progress {
     earlier: usize,
     done: usize,
     right: usize,
+    /// Whether the cursor stands behind a bar.
+    is_shown: bool,
 }
 
 impl Progress {
     /// Starts the clock on `total` attempts, of which `earlier` are made already.
     pub fn start(total: usize, earlier: usize) -> Progress {
-        Progress { start: Instant::now(), total, earlier, done: earlier, right: 0 }
+        Progress { start: Instant::now(), total, earlier, done: earlier, right: 0, is_shown: false }
     }
 
     /// Counts an attempt and shows how far it is.
@@ -31,12 +33,23 @@ impl Progress {
         self.done += 1;
         self.right += usize::from(is_right);
         let line = self.line(self.start.elapsed());
-        let on_terminal = show_progress(&line);
+        self.is_shown = show_progress(&line);
         let is_due = self.done * LINES / self.total > (self.done - 1) * LINES / self.total;
-        match on_terminal {
-            true if self.done == self.total => note(""),
-            false if is_due => note(&line),
-            _ => {}
+        if !self.is_shown && is_due {
+            note(&line);
+        }
+    }
+
+    /// Says something on a line of its own.
+    pub fn note(&mut self, line: &str) {
+        self.leave();
+        note(line);
+    }
+
+    /// Leaves the bar's line, if there is one.
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.is_shown) {
+            note("");
         }
     }
 
@@ -51,6 +64,13 @@ impl Progress {
             "[{bar}{rest}] {done}/{total} attempts, {} of {made} right, {left} left",
             self.right
         )
+    }
+}
+
+/// What is printed after it begins on a line of its own.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -70,10 +90,15 @@ mod tests {
 
     #[test]
     fn the_time_left_counts_what_this_run_has_made() {
-        let progress = Progress { done: 60, right: 9, ..Progress::start(100, 50) };
+        let mut progress = Progress::start(100, 50);
+        (progress.done, progress.right) = (60, 9);
         let line = progress.line(Duration::from_secs(100));
         assert!(line.contains("] 60/100 attempts, 9 of 10 right, 6 min left"), "{line}");
-        assert!(line.starts_with(&format!("[{}.", "#".repeat(18))), "{line}");
+        assert!(line.starts_with(&format!("[{}.", "#".repeat(9))), "{line}");
+        progress = Progress::start(99_999, 0);
+        (progress.done, progress.right) = (10_000, 10_000);
+        let line = progress.line(Duration::from_secs(100_000));
+        assert!(line.len() < 80, "it fits a terminal: {line}");
     }
 
     #[test]

@@ -2,38 +2,69 @@
 //!
 //! A line is written whole and at once, so that a run which was interrupted, or cut off with the
 //! power, goes on from the file: a torn last line is dropped. Answers are graded anew when they are
-//! read, so a corrected set needs no new attempts.
+//! read, so a corrected answer in the set needs no new attempts.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
 use crate::words::error::{Error, Kind, io_cause};
+use crate::words::limits;
 
-/// One attempt that was made.
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// By itself.
+    Done,
+    /// The budget ended it.
+    Budget,
+    /// It was never made: the question is too long for the box.
+    TooLong,
+}
+
+impl Finish {
+    const ALL: [Finish; 3] = [Finish::Done, Finish::Budget, Finish::TooLong];
+
+    fn name(self) -> &'static str {
+        match self {
+            Finish::Done => "done",
+            Finish::Budget => "budget",
+            Finish::TooLong => "too_long",
+        }
+    }
+}
+
+/// What is graded and counted of an attempt.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub struct Attempt {
     /// The question's id.
     pub id: String,
+    /// The question, by which it is known again.
+    pub question: String,
     /// Seed of its random numbers.
     pub seed: u64,
-    /// What came before the answer.
-    pub thinking: String,
-    /// The answer.
+    /// The answer, without thinking.
     pub answer: String,
     /// Tokens it took.
     pub completion_tokens: u32,
+    /// How it ended.
+    pub finish: Finish,
+}
+
+/// What a line tells besides, for those who study it.
+#[derive(Debug, Default)]
+pub struct Details {
+    /// What came before the answer.
+    pub thinking: String,
     /// Tokens of its prompt.
     pub prompt_tokens: u32,
     /// Seconds from its start to its end.
     pub seconds: f64,
-    /// Whether the budget ended it.
-    pub was_cut_off: bool,
 }
 
-/// What a line tells besides, for those who study it.
+/// What came of an attempt.
 #[derive(Debug)]
 pub struct Grade<'a> {
     /// The kind of question.
@@ -76,54 +107,61 @@ impl Records {
         Ok(records)
     }
 
-    /// Opens an interrupted run's file and returns what it holds; a new one where there is none.
+    /// Opens an interrupted run's file and hands over what it holds, attempt by attempt; a new file
+    /// where there is none. `take` refuses an attempt with the reason.
     ///
     /// # Errors
-    /// `bad_request` where it is of another run, naming the difference, or is no such file.
-    pub fn resume(path: &Path, run: &Json) -> Result<(Records, Vec<Record>), Error> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok((Records::start(path, run)?, Vec::new()));
-            }
+    /// `bad_request` where it is of another run, naming the difference, or is no such file; it is
+    /// left as it is then.
+    pub fn resume(
+        path: &Path,
+        run: &Json,
+        take: impl FnMut(&Attempt) -> Result<(), String>,
+    ) -> Result<Records, Error> {
+        let file = match OpenOptions::new().read(true).append(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Records::start(path, run),
             Err(error) => return Err(cannot("read", path, &error)),
         };
-        // What follows the last line break was being written when the run ended.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        if whole == 0 {
-            std::fs::remove_file(path).map_err(|error| cannot("write", path, &error))?;
-            return Ok((Records::start(path, run)?, Vec::new()));
-        }
-        let done = read_lines(&text[..whole], run).map_err(|cause| {
-            Error::bad_request(
+        let whole = read_lines(&mut BufReader::new(&file), run, take).map_err(|fault| match fault {
+            Fault::Io(error) => cannot("read", path, &error),
+            Fault::Wrong(cause) => Error::bad_request(
                 format!("cannot go on with '{}': {cause}", path.display()),
                 "Give the flags of that run again, or name a new file with --out FILE.",
-            )
+            ),
         })?;
-        let file = OpenOptions::new().append(true).open(path);
-        let file = file.and_then(|file| file.set_len(whole as u64).map(|()| file));
-        let file = file.map_err(|error| cannot("write", path, &error))?;
-        Ok((Records { file: Some((file, path.to_path_buf())) }, done))
+        file.set_len(whole).map_err(|error| cannot("write", path, &error))?;
+        let mut records = Records { file: Some((file, path.to_path_buf())) };
+        if whole == 0 {
+            records.write_line(run)?;
+        }
+        Ok(records)
     }
 
     /// Adds an attempt.
     ///
     /// # Errors
     /// `bad_request` where it cannot be written.
-    pub fn add(&mut self, record: &Record, grade: &Grade) -> Result<(), Error> {
+    pub fn add(
+        &mut self,
+        attempt: &Attempt,
+        details: &Details,
+        grade: &Grade,
+    ) -> Result<(), Error> {
         self.write_line(&json!({
-            "id": record.id,
+            "id": attempt.id,
             "family": grade.family,
-            "seed": record.seed,
+            "seed": attempt.seed,
             "truth": grade.truth,
             "value": grade.value,
             "right": grade.is_right,
-            "finish": if record.was_cut_off { "budget" } else { "done" },
-            "prompt_tokens": record.prompt_tokens,
-            "completion_tokens": record.completion_tokens,
-            "seconds": record.seconds,
-            "answer": record.answer,
-            "thinking": record.thinking,
+            "finish": attempt.finish.name(),
+            "prompt_tokens": details.prompt_tokens,
+            "completion_tokens": attempt.completion_tokens,
+            "seconds": details.seconds,
+            "question": attempt.question,
+            "answer": attempt.answer,
+            "thinking": details.thinking,
         }))
     }
 
@@ -134,46 +172,86 @@ impl Records {
     }
 }
 
-fn read_lines(text: &str, run: &Json) -> Result<Vec<Record>, String> {
-    let mut lines = text.lines().enumerate();
-    let first = lines.next().and_then(|(_, line)| serde_json::from_str::<Json>(line).ok());
-    let earlier = first.as_ref().and_then(Json::as_object).ok_or("it is no file of records")?;
+/// Why a file is not the records of this run.
+enum Fault {
+    Io(std::io::Error),
+    Wrong(String),
+}
+
+/// Returns how many bytes the whole lines have: what follows the last line break was being written
+/// when the run ended.
+fn read_lines(
+    from: &mut impl BufRead,
+    run: &Json,
+    mut take: impl FnMut(&Attempt) -> Result<(), String>,
+) -> Result<u64, Fault> {
+    let (mut whole, mut number, mut line) = (0, 0, Vec::new());
+    loop {
+        line.clear();
+        let most = limits::EVAL_RECORD_BYTES_MAX;
+        from.by_ref().take(most).read_until(b'\n', &mut line).map_err(Fault::Io)?;
+        number += 1;
+        let is_whole = line.ends_with(b"\n");
+        if line.len() as u64 == most && !is_whole {
+            return Err(Fault::Wrong(format!("line {number} is longer than {most} bytes")));
+        }
+        let text = std::str::from_utf8(&line);
+        match (number, is_whole) {
+            // Torn while it was begun; anything else is somebody's own file.
+            (1, false) if format!("{run}\n").as_bytes().starts_with(&line) => return Ok(0),
+            (1, _) => same_run(text.unwrap_or_default(), run).map_err(Fault::Wrong)?,
+            (_, false) => return Ok(whole),
+            (_, true) => {
+                let attempt = text.ok().and_then(read_attempt);
+                let attempt = attempt.ok_or("it is no record".to_string());
+                attempt
+                    .and_then(|attempt| take(&attempt))
+                    .map_err(|cause| Fault::Wrong(format!("line {number}: {cause}")))?;
+            }
+        }
+        whole += line.len() as u64;
+    }
+}
+
+/// Says what is not as in the run that wrote the first line.
+fn same_run(line: &str, run: &Json) -> Result<(), String> {
+    let earlier: Option<Json> = serde_json::from_str(line).ok().filter(|_| line.ends_with('\n'));
+    let earlier = earlier.as_ref().and_then(Json::as_object);
+    let earlier = earlier.filter(|fields| fields.contains_key("model"));
+    let earlier = earlier.ok_or("it is no file of records")?;
     for (key, value) in run.as_object().into_iter().flatten() {
         let was = earlier.get(key).unwrap_or(&Json::Null);
         if was != value {
             return Err(format!("its run had {key} {was}, this one has {value}"));
         }
     }
-    lines
-        .map(|(at, line)| {
-            let json: Option<Json> = serde_json::from_str(line).ok();
-            let record = json.as_ref().and_then(read_record);
-            record.ok_or_else(|| format!("line {} is no record", at + 1))
-        })
-        .collect()
+    Ok(())
 }
 
-fn read_record(json: &Json) -> Option<Record> {
+fn read_attempt(line: &str) -> Option<Attempt> {
+    let json: Json = serde_json::from_str(line).ok()?;
     let text = |key: &str| Some(json.get(key)?.as_str()?.to_string());
-    let tokens = |key: &str| u32::try_from(json.get(key)?.as_u64()?).ok();
-    Some(Record {
+    let finish = text("finish")?;
+    Some(Attempt {
         id: text("id")?,
+        question: text("question")?,
         seed: json.get("seed")?.as_u64()?,
-        thinking: text("thinking")?,
         answer: text("answer")?,
-        completion_tokens: tokens("completion_tokens")?,
-        prompt_tokens: tokens("prompt_tokens")?,
-        seconds: json.get("seconds")?.as_f64()?,
-        was_cut_off: text("finish")? == "budget",
+        completion_tokens: json.get("completion_tokens")?.as_u64()?.try_into().ok()?,
+        finish: Finish::ALL.into_iter().find(|known| known.name() == finish)?,
     })
 }
 
 fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Error {
     let cause = io_cause(error);
+    let remedy = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room there, then --resume.",
+        _ => "Name a file that can be written with --out FILE.",
+    };
     Error::new(
         Kind::BadRequest,
         format!("cannot {verb} records '{}': {cause}", path.display()),
-        "Make room there, or name another file with --out FILE.",
+        remedy,
     )
 }
 
@@ -181,37 +259,51 @@ fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Error {
 mod tests {
     use super::*;
 
-    fn record(seed: u64) -> Record {
-        Record {
+    fn run() -> Json {
+        json!({"model": "demo", "mode": "math", "temperature": 1.0})
+    }
+
+    fn attempt(seed: u64) -> Attempt {
+        Attempt {
             id: "a".into(),
+            question: "1×1?".into(),
             seed,
-            thinking: "1+1\n".into(),
-            answer: "\\boxed{2}".into(),
+            answer: "\\boxed{1} ✓".into(),
             completion_tokens: 7,
-            prompt_tokens: 5,
-            seconds: 0.25,
-            was_cut_off: seed == 2,
+            finish: Finish::ALL[seed as usize % 3],
         }
     }
 
-    fn grade() -> Grade<'static> {
-        Grade { family: "sums", truth: "2".into(), value: None, is_right: false }
+    fn add(records: &mut Records, seed: u64) {
+        let grade = Grade { family: "sums", truth: "1".into(), value: None, is_right: false };
+        let details = Details { thinking: "1×1\n".into(), prompt_tokens: 5, seconds: 0.25 };
+        records.add(&attempt(seed), &details, &grade).unwrap();
+    }
+
+    fn resumed(path: &Path, run: &Json) -> Result<(Records, Vec<Attempt>), Error> {
+        let mut done = Vec::new();
+        let records = Records::resume(path, run, |attempt| {
+            done.push(attempt.clone());
+            Ok(())
+        })?;
+        Ok((records, done))
     }
 
     #[test]
-    fn an_interrupted_run_goes_on_where_it_was_and_a_torn_line_is_dropped() {
+    fn a_run_torn_at_any_byte_goes_on_with_its_whole_attempts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
-        let run = json!({"mode": "math"});
-        let mut records = Records::start(&path, &run).unwrap();
-        [1, 2].into_iter().for_each(|seed| records.add(&record(seed), &grade()).unwrap());
-        let whole = std::fs::read_to_string(&path).unwrap();
-        for torn in ["", "{\"id\": \"a\", \"se"] {
-            std::fs::write(&path, format!("{whole}{torn}")).unwrap();
-            let (mut records, done) = Records::resume(&path, &run).unwrap();
-            assert_eq!(done, [record(1), record(2)]);
-            records.add(&record(3), &grade()).unwrap();
-            assert_eq!(Records::resume(&path, &run).unwrap().1.len(), 3);
+        let mut records = Records::start(&path, &run()).unwrap();
+        [1, 2, 3].into_iter().for_each(|seed| add(&mut records, seed));
+        let whole = std::fs::read(&path).unwrap();
+        for end in 0..=whole.len() {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            let (mut records, done) = resumed(&path, &run()).unwrap();
+            let lines = whole[..end].iter().filter(|&&byte| byte == b'\n').count();
+            assert_eq!(done.len(), lines.saturating_sub(1), "cut at byte {end}");
+            assert!(done.iter().zip(1..).all(|(done, seed)| *done == attempt(seed)));
+            add(&mut records, 9);
+            assert_eq!(resumed(&path, &run()).unwrap().1.last(), Some(&attempt(9)));
         }
     }
 
@@ -219,18 +311,34 @@ mod tests {
     fn nothing_is_overwritten_and_no_other_run_is_mixed_in() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
-        let run = json!({"mode": "math", "temperature": 1.0});
-        assert!(Records::resume(&path, &run).unwrap().1.is_empty());
-        let error = Records::start(&path, &run).unwrap_err();
+        assert!(resumed(&path, &run()).unwrap().1.is_empty(), "a new file");
+        let error = Records::start(&path, &run()).unwrap_err();
         assert!(error.message.contains("is there already"), "{error}");
-        let other = json!({"mode": "plain", "temperature": 1.0});
-        let error = Records::resume(&path, &other).unwrap_err();
+        let other = json!({"model": "demo", "mode": "plain", "temperature": 1.0});
+        let error = resumed(&path, &other).unwrap_err();
         assert!(error.message.contains("had mode \"math\", this one has \"plain\""), "{error}");
-        std::fs::write(&path, "hello\n").unwrap();
-        assert!(Records::resume(&path, &run).unwrap_err().message.contains("no file of records"));
-        std::fs::write(&path, format!("{run}\n{{}}\n")).unwrap();
-        assert!(Records::resume(&path, &run).unwrap_err().message.contains("line 2 is no record"));
-        std::fs::write(&path, "{\"mo").unwrap();
-        assert!(Records::resume(&path, &run).unwrap().1.is_empty(), "torn in its first line");
+        let cases = [
+            ("hello".to_string(), "no file of records"),
+            ("hello\n".to_string(), "no file of records"),
+            ("{\"id\": 1, \"question\": \"1+1?\"}".to_string(), "no file of records"),
+            (format!("{}\n{{}}\n", run()), "line 2: it is no record"),
+        ];
+        for (text, says) in cases {
+            std::fs::write(&path, &text).unwrap();
+            let error = resumed(&path, &run()).unwrap_err();
+            assert!(error.message.contains(says), "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "it is left alone");
+        }
+    }
+
+    #[test]
+    fn an_attempt_nobody_takes_ends_it_with_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        let mut records = Records::start(&path, &run()).unwrap();
+        add(&mut records, 1);
+        let refused = Records::resume(&path, &run(), |_| Err("another question".into()));
+        let error = refused.unwrap_err();
+        assert!(error.message.contains("line 2: another question"), "{error}");
     }
 }

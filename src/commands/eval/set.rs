@@ -5,6 +5,8 @@
 //! before the whole set is sound.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -20,9 +22,7 @@ pub struct Item {
     pub id: String,
     /// What is asked.
     pub question: String,
-    /// The answer as the set has it.
-    pub answer: String,
-    /// That answer, normalised.
+    /// Its answer, normalised.
     pub truth: Value,
     /// What kind of question it is; empty where the set does not say.
     pub family: String,
@@ -38,12 +38,12 @@ pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<Item>, Error> {
         let what = format!("cannot read set '{}': {cause}", file.display());
         Error::new(Kind::NotFound, what, "Name a readable file of JSON lines with --set FILE.")
     };
-    let bytes = std::fs::metadata(file).map_err(|e| cannot(io_cause(&e)))?.len();
-    if bytes > limits::EVAL_SET_BYTES_MAX {
-        let max = limits::EVAL_SET_BYTES_MAX;
-        return Err(cannot(format!("its {bytes} bytes are too many, at most {max}")));
+    let opened = File::open(file).map_err(|error| cannot(io_cause(&error)))?;
+    let (mut text, most) = (String::new(), limits::EVAL_SET_BYTES_MAX);
+    let read = opened.take(most + 1).read_to_string(&mut text);
+    if read.map_err(|error| cannot(io_cause(&error)))? as u64 > most {
+        return Err(cannot(format!("it has more than {most} bytes")));
     }
-    let text = std::fs::read_to_string(file).map_err(|e| cannot(io_cause(&e)))?;
     parse(&text, limit).map_err(|(line, cause)| {
         let place = if line == 0 { String::new() } else { format!(", line {line}") };
         Error::bad_request(
@@ -75,9 +75,13 @@ fn parse(text: &str, limit: Option<u32>) -> Result<Vec<Item>, (usize, String)> {
 }
 
 fn parse_line(line: &str, number: usize) -> Result<Item, String> {
-    let json: Json = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+    let json: Json = serde_json::from_str(line).map_err(|error| no_json(&error))?;
     let object = json.as_object().ok_or("it is no object")?;
-    let field = |name: &str| match object.get(name) {
+    // AIME files write 'Problem' as well as 'problem'.
+    let find = |name: &str| {
+        object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
+    let field = |name: &str| match find(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(text.clone())),
         Some(Json::Number(number)) => Ok(Some(number.to_string())),
@@ -96,9 +100,15 @@ fn parse_line(line: &str, number: usize) -> Result<Item, String> {
         id: field("id")?.unwrap_or_else(|| number.to_string()),
         family: field("family")?.unwrap_or_default(),
         question,
-        answer,
         truth,
     })
+}
+
+/// Words what serde_json says, which counts lines anew.
+fn no_json(error: &serde_json::Error) -> String {
+    let cause = error.to_string();
+    let cause = cause.split(" at line ").next().unwrap_or_default();
+    format!("no JSON: {cause} in column {}", error.column())
 }
 
 #[cfg(test)]
@@ -113,6 +123,9 @@ mod tests {
         assert_eq!((items[0].id.as_str(), items[0].family.as_str()), ("a", "sums"));
         assert_eq!((items[1].id.as_str(), items[1].question.as_str()), ("3", "Find $m+n$."));
         assert_eq!(Some(&items[1].truth), Value::parse("073").as_ref());
+        let capital = r#"{"ID": "2024-I-1", "Problem": "Find $m+n$.", "Answer": 204}"#;
+        let item = &parse(capital, None).unwrap()[0];
+        assert_eq!((item.id.as_str(), &item.truth), ("2024-I-1", &Value::parse("204").unwrap()));
         assert_eq!(parse(&format!("{ours}\n{aime}"), Some(1)).unwrap().len(), 1);
     }
 
@@ -120,7 +133,7 @@ mod tests {
     fn each_fault_names_its_line_and_what_is_wrong() {
         let good = r#"{"id": "a", "question": "1+1?", "answer": "2"}"#;
         let cases = [
-            ("{", "no JSON"),
+            ("{", "no JSON: EOF while parsing an object in column 1"),
             ("[1]", "no object"),
             (r#"{"answer": "2"}"#, "'question'"),
             (r#"{"question": " ", "answer": "2"}"#, "'question'"),
