@@ -102,6 +102,24 @@ pub struct ModesFlags {
     pub modes: Option<PathBuf>,
 }
 
+/// In which way a question is answered.
+#[derive(Debug, Args)]
+pub struct WayFlags {
+    /// Which modes.
+    #[command(flatten)]
+    pub modes: ModesFlags,
+    /// How to answer; `solverbox modes` lists them
+    #[arg(long, value_name = "MODE", env = "SOLVERBOX_MODE", default_value = "math")]
+    pub mode: String,
+    /// Tokens to think and answer with, at most [default: the mode's]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_BUDGET_TOKENS",
+          value_parser = count(limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX))]
+    pub budget_tokens: Option<u32>,
+    /// Sampling temperature; 0 always takes the likeliest token [default: the mode's]
+    #[arg(long, value_name = "T", env = "SOLVERBOX_TEMPERATURE", value_parser = temperature)]
+    pub temperature: Option<f32>,
+}
+
 /// Precision of the KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kv {
@@ -119,19 +137,9 @@ pub struct Solve {
     /// Which model.
     #[command(flatten)]
     pub model: ModelFlags,
-    /// Which modes.
+    /// In which way.
     #[command(flatten)]
-    pub modes: ModesFlags,
-    /// How to answer; `solverbox modes` lists them
-    #[arg(long, value_name = "MODE", env = "SOLVERBOX_MODE", default_value = "math")]
-    pub mode: String,
-    /// Tokens to think and answer with, at most [default: the mode's]
-    #[arg(long, value_name = "N", env = "SOLVERBOX_BUDGET_TOKENS",
-          value_parser = count(limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX))]
-    pub budget_tokens: Option<u32>,
-    /// Sampling temperature; 0 always takes the likeliest token [default: the mode's]
-    #[arg(long, value_name = "T", env = "SOLVERBOX_TEMPERATURE", value_parser = temperature)]
-    pub temperature: Option<f32>,
+    pub way: WayFlags,
     /// Seed of the random numbers, to repeat an answer [default: a new one each time]
     #[arg(long, value_name = "S", env = "SOLVERBOX_SEED")]
     pub seed: Option<u64>,
@@ -164,9 +172,9 @@ pub struct Eval {
     /// Which model.
     #[command(flatten)]
     pub model: ModelFlags,
-    /// Which modes.
+    /// In which way.
     #[command(flatten)]
-    pub modes: ModesFlags,
+    pub way: WayFlags,
     /// The questions: JSON lines of {"id", "question", "answer", "family"}; AIME's form is read too
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_SET")]
     pub set: PathBuf,
@@ -180,19 +188,9 @@ pub struct Eval {
     /// Only the first so many questions
     #[arg(long, value_name = "N", env = "SOLVERBOX_LIMIT", value_parser = count(1, u32::MAX))]
     pub limit: Option<u32>,
-    /// How to answer; `solverbox modes` lists them
-    #[arg(long, value_name = "MODE", env = "SOLVERBOX_MODE", default_value = "math")]
-    pub mode: String,
     /// How the model is asked
     #[arg(long, value_name = "FORM", env = "SOLVERBOX_PROMPT", default_value = "mode")]
     pub prompt: PromptForm,
-    /// Tokens to think and answer with, at most [default: the mode's]
-    #[arg(long, value_name = "N", env = "SOLVERBOX_BUDGET_TOKENS",
-          value_parser = count(limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX))]
-    pub budget_tokens: Option<u32>,
-    /// Sampling temperature; 0 always takes the likeliest token [default: the mode's]
-    #[arg(long, value_name = "T", env = "SOLVERBOX_TEMPERATURE", value_parser = temperature)]
-    pub temperature: Option<f32>,
     /// File to record each attempt in (JSON lines)
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_OUT")]
     pub out: Option<PathBuf>,

@@ -242,8 +242,8 @@ mod tests {
     fn a_flag_wins_over_the_settings_file_and_that_over_the_default() {
         let settings = "mode = \"code\"\nthreads = 3\ntemperature = 0.5\njson = true";
         let solve = solve(settings, &["--threads", "2", "q"]).unwrap();
-        assert_eq!((solve.mode.as_str(), solve.model.threads), ("code", Some(2)));
-        assert_eq!((solve.temperature, solve.json), (Some(0.5), true));
+        assert_eq!((solve.way.mode.as_str(), solve.model.threads), ("code", Some(2)));
+        assert_eq!((solve.way.temperature, solve.json), (Some(0.5), true));
         assert_eq!(solve.model.question_tokens_max, limits::QUESTION_TOKENS_DEFAULT);
     }
 

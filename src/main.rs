@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use solverbox::cli::{Cli, Command, Eval, Kv, ModelFlags, PromptForm, Solve};
+use solverbox::cli::{Cli, Command, Eval, Kv, ModelFlags, PromptForm, Solve, WayFlags};
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading};
 use solverbox::config;
@@ -14,6 +14,7 @@ use solverbox::words::error::{Error, Kind};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
 use solverbox::words::limits;
+use solverbox::words::mode::Mode;
 use solverbox::words::plan::KvType;
 
 fn main() -> ExitCode {
@@ -86,8 +87,16 @@ fn loading(flags: ModelFlags) -> Result<Loading, Error> {
     Ok(Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes })
 }
 
+/// The mode that was named, with what the flags say otherwise.
+fn mode(flags: &WayFlags) -> Result<Arc<Mode>, Error> {
+    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
+    mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
+    mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
+    Ok(Arc::new(mode))
+}
+
 fn solve(flags: &Solve) -> Result<(), Error> {
-    let mode = config::modes(&flags.modes)?.find(&flags.mode)?;
+    let mode = mode(&flags.way)?;
     let asked = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
         question => question.to_string(),
@@ -103,8 +112,6 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     let text = job::message(&mode, &asked, attempt.transpose()?.as_deref())?;
     let seed = flags.seed.unwrap_or_else(job::fresh_seed);
     let mut question = Question::new(mode, vec![Turn { role: Role::User, text }], seed);
-    question.budget_tokens = flags.budget_tokens.unwrap_or(question.budget_tokens);
-    question.sampling.temperature = flags.temperature.unwrap_or(question.sampling.temperature);
     if flags.ignore_eos {
         question.ending = Ending::Budget;
     }
@@ -114,9 +121,6 @@ fn solve(flags: &Solve) -> Result<(), Error> {
 }
 
 fn eval(flags: Eval) -> Result<(), Error> {
-    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
-    mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
-    mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
     let attempts = flags.attempts.map(u64::from);
     let seeds = match (flags.seeds.map(|seeds| seeds.0), attempts) {
         (Some(seeds), Some(attempts)) if attempts != seeds.len() as u64 => {
@@ -140,7 +144,7 @@ fn eval(flags: Eval) -> Result<(), Error> {
     eval::run(&eval::Options {
         set: flags.set,
         limit: flags.limit,
-        mode: Arc::new(mode),
+        mode: mode(&flags.way)?,
         asked,
         seeds,
         output: if flags.json { eval::Output::Json } else { eval::Output::Table },

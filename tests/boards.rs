@@ -136,6 +136,7 @@ fn the_kernels_compute_correctly_on_each_board() {
         assert!(output.status.success(), "{processor}: {list}{}", text(&output.stderr));
         let last = list.lines().last().unwrap();
         assert!(last.contains(&format!("checks of {set} passed")), "{processor}: {last}");
+        assert_eq!(list.matches(" ok     the right answer\n").count(), 5, "{processor}: {list}");
         // As words/kernels.rs has it, which the memory plan goes by.
         let repacked = list.contains("q6_K × 33 rows, repacked");
         let planned = AARCH64.iter().find(|known| known.name == set).unwrap().repacks("Q6_K");

@@ -172,7 +172,8 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
             tensor("blk.9.attn_q.weight.lora_a", &[256, 2], 1),
             "'blk.9.attn_q.weight.lora_b' is missing",
         ),
-        (tensor("blk.0.attn_norm.weight", &[256], 0), "'blk.0.attn_norm.weight' is neither"),
+        (tensor("blk.0.attn_norm.weight", &[256], 0), "'blk.0.attn_norm.weight': norms cannot"),
+        (tensor("blk.0.attn_q.scale", &[256], 0), "'blk.0.attn_q.scale' is neither"),
         (tensor("blk.0.attn_q.weight.lora_a", &[256, 2], 1), "is there twice"),
     ];
     let pair = |name: &str, a: &[u64], b: &[u64], kind: u32| {
@@ -196,6 +197,10 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
             "'blk.1.attn_q.weight' is [256, 256]",
         ),
         (pair("blk.1.attn_q.weight", &[256, 1], &[32, 1], 8), "has type Q8_0"),
+        (
+            pair("blk.1.attn_norm.weight", &[256, 1], &[1, 1], 1),
+            "'blk.1.attn_norm.weight' is no matrix",
+        ),
         (pair("token_embd.weight", &[2, 512], &[2, 256], 1), "the output head too"),
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! `solverbox eval`: its figures can be counted by hand, its faults name their line, and an
 //! interrupted run goes on.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,11 +35,13 @@ fn lines(path: &Path) -> Vec<Value> {
 fn its_figures_are_those_counted_from_its_records() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("records.jsonl");
+    // Long enough for most answers: a few are cut off.
+    let budget = ["--budget-tokens", "160"];
     let args = ["--set", SET, "--limit", "30", "--attempts", "3", "--out", out.to_str().unwrap()];
-    let scores = json(&args);
+    let scores = json(&[&args[..], &budget].concat());
     let (set, records) = (lines(&root().join(SET)), lines(&out));
     assert_eq!(records.len(), 1 + 30 * 3, "one line on the run, one for each attempt");
-    let (mut right, mut any, mut tokens) = (0, 0, 0);
+    let (mut right, mut any, mut tokens, mut cut, mut votes) = (0, 0, 0, 0, 0.0);
     for question in &set[..30] {
         let truth = Answer::parse(question["answer"].as_str().unwrap());
         let attempts: Vec<&Value> = records.iter().filter(|r| r["id"] == question["id"]).collect();
@@ -48,6 +51,16 @@ fn its_figures_are_those_counted_from_its_records() {
         let count = attempts.iter().filter(is_right).count();
         right += count;
         any += usize::from(count > 0);
+        cut += attempts.iter().filter(|r| r["finish"] == "budget").count();
+        let mut ballot = BTreeMap::new();
+        for value in attempts.iter().filter_map(|r| of_reply(r["answer"].as_str().unwrap())) {
+            *ballot.entry(value).or_insert(0) += 1;
+        }
+        let most = ballot.values().max().copied().unwrap_or(0);
+        let winners = ballot.values().filter(|&&count| count == most).count();
+        if truth.is_some_and(|truth| ballot.get(&truth) == Some(&most)) {
+            votes += 1.0 / winners as f64;
+        }
         tokens += attempts.iter().map(|r| r["completion_tokens"].as_u64().unwrap()).sum::<u64>();
     }
     let near = |measure: &Value, expected: f64| {
@@ -55,7 +68,10 @@ fn its_figures_are_those_counted_from_its_records() {
         assert!((value - expected).abs() < 1e-9, "{value} and not {expected}: {scores}");
     };
     near(&scores["pass_at_1"]["share"], right as f64 / 90.0);
+    near(&scores["cons_at_k"]["share"], votes / 30.0);
     near(&scores["pass_at_k"]["share"], any as f64 / 30.0);
+    near(&scores["cut_off"], cut as f64 / 90.0);
+    assert!(cut > 0 && cut < 90, "the budget cuts some off and not all: {cut}");
     near(&scores["mean_completion_tokens"], tokens as f64 / 90.0);
     assert_eq!((&scores["questions"], &scores["samples"]), (&30.into(), &90.into()));
     let families = scores["families"].as_object().unwrap();
@@ -87,7 +103,7 @@ fn a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not() {
     let args = ["--set", SET, "--limit", "8", "--attempts", "2", "--out", out.to_str().unwrap()];
     let whole = json(&args);
     let records = std::fs::read_to_string(&out).unwrap();
-    std::fs::write(&out, &records[..records.len() / 2]).unwrap();
+    std::fs::write(&out, &records.as_bytes()[..records.len() / 2]).unwrap();
     let resumed = json(&[&args[..], &["--resume"]].concat());
     for field in ["pass_at_1", "cons_at_k", "pass_at_k", "mean_completion_tokens", "families"] {
         assert_eq!(whole[field], resumed[field]);
@@ -100,6 +116,59 @@ fn a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not() {
     let output = command(&[&args[..], &["--resume", "--mode", "plain"]].concat()).output().unwrap();
     let stderr = text(&output.stderr);
     assert!(stderr.contains("its run had mode \"math\", this one has \"plain\""), "{stderr}");
+}
+
+#[test]
+fn a_run_goes_on_with_the_questions_it_began_with_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (set, out) = (folder.path().join("own.jsonl"), folder.path().join("records.jsonl"));
+    let args = ["--set", set.to_str().unwrap(), "--out", out.to_str().unwrap(), "--resume"];
+    let line = |sum: &str, answer: u32| {
+        format!("{{\"question\": \"What is {sum}?\", \"answer\": {answer}}}\n")
+    };
+    std::fs::write(&set, line("2+2", 5)).unwrap();
+    json(&args);
+    // A corrected answer needs no new attempt.
+    std::fs::write(&set, line("2+2", 4)).unwrap();
+    assert_eq!(json(&args)["pass_at_1"]["share"], 1.0);
+    // Without ids a question is known by its line, which another has now.
+    std::fs::write(&set, line("3+3", 6) + &line("2+2", 4)).unwrap();
+    let stderr = text(&command(&args).output().unwrap().stderr);
+    assert!(stderr.contains("line 2: question '1' was another question then"), "{stderr}");
+}
+
+#[test]
+fn a_question_too_long_for_the_box_counts_as_not_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("own.jsonl");
+    let long = |bytes: usize| {
+        format!(
+            "{{\"id\": \"{bytes}\", \"question\": \"{}\", \"answer\": 1}}\n",
+            "x ".repeat(bytes / 2)
+        )
+    };
+    let lines = long(3_000)
+        + &long(60_000)
+        + "{\"id\": \"short\", \"question\": \"What is 2+2?\", \"answer\": 4}";
+    std::fs::write(&set, lines).unwrap();
+    let args = ["--set", set.to_str().unwrap(), "--question-tokens-max", "200"];
+    let output =
+        command(&[&args[..], &["--json", "--temperature", "0"]].concat()).output().unwrap();
+    let stderr = text(&output.stderr);
+    for id in ["3000", "60000"] {
+        assert!(stderr.contains(&format!("question '{id}' is too long")), "{stderr}");
+    }
+    let scores: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&scores["samples"], &scores["questions"]), (&3.into(), &3.into()));
+    assert!((scores["pass_at_1"]["share"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9, "{scores}");
+}
+
+#[test]
+fn a_mode_that_needs_more_than_a_question_is_refused() {
+    let output = command(&["--set", SET, "--mode", "review"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("--mode: 'review'") && stderr.contains("another mode"), "{stderr}");
 }
 
 #[test]

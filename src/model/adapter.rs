@@ -73,7 +73,8 @@ fn check_keys(scan: &Scan, values: &Values, model: &Header) -> Result<(), String
     let alpha = values.get("adapter.lora.alpha").and_then(|v| v.as_f64());
     if kind("adapter.lora.alpha") != Some(F32) || !alpha.is_some_and(|a| a.is_finite() && a != 0.0)
     {
-        return Err("key 'adapter.lora.alpha' is no number other than 0".into());
+        let must = "must be there, a 32-bit float other than 0";
+        return Err(format!("key 'adapter.lora.alpha' {must}"));
     }
     match scan.keys.iter().find(|(key, _)| key.starts_with("adapter.alora.")) {
         Some((key, _)) => {
@@ -91,7 +92,10 @@ fn check_tensors(scan: &Scan, model: &Header) -> Result<u64, String> {
         let parts = [name.strip_suffix(".lora_a"), name.strip_suffix(".lora_b")];
         let Some(side) = parts.iter().position(|part| part.is_some()) else {
             let shown = name.escape_debug();
-            return Err(format!("tensor '{shown}' is neither a '.lora_a' nor a '.lora_b'"));
+            return Err(match name.contains("norm") {
+                true => format!("tensor '{shown}': norms cannot be adapted"),
+                false => format!("tensor '{shown}' is neither a '.lora_a' nor a '.lora_b'"),
+            });
         };
         let known = &mut pairs.entry(parts[side].unwrap_or_default()).or_default()[side];
         if known.replace(tensor).is_some() {
@@ -117,6 +121,13 @@ fn check_pair(name: &str, pair: [Option<&Tensor>; 2], model: &Header) -> Result<
     let Some(base) = model.tensors.iter().find(|tensor| tensor.name == name) else {
         return Err(format!("tensor '{shown}' is not in {}: it is for another model", model.file));
     };
+    if base.shape.len() < 2 {
+        // llama.cpp would take it and never use it: an adapter acts where matrices are multiplied.
+        return Err(format!(
+            "tensor '{shown}' is no matrix in {}, so it cannot be adapted",
+            model.file
+        ));
+    }
     if name == "token_embd.weight" && model.is_tied() {
         // llama.cpp would add it to the output head as well, where its sides do not fit.
         return Err(format!("tensor '{shown}' is the output head too, which cannot be adapted"));

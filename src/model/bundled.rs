@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Mutex;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 
 use crate::words::error::{Error, io_cause};
 use crate::words::plan::{Origin, Role, Weights};
@@ -33,7 +34,7 @@ static OPEN: Mutex<Vec<(&str, File)>> = Mutex::new(Vec::new());
 /// Returns the demo model as a file.
 ///
 /// # Errors
-/// `internal` where the system has no memory for it or no `/proc`.
+/// `internal` where the system has no memory for it.
 pub fn model() -> Result<Weights, Error> {
     file(Role::Model, MODEL, MODEL_BYTES)
 }
@@ -66,8 +67,15 @@ fn file(role: Role, name: &'static str, bytes: &[u8]) -> Result<Weights, Error> 
 }
 
 fn in_memory(name: &str, bytes: &[u8]) -> std::io::Result<File> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(memfd_create(format!("solverbox-{name}"), flags)?);
+    let (flags, name) =
+        (MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING, format!("solverbox-{name}"));
+    // A system may insist that it can never be run (vm.memfd_noexec), and one before 6.3 knows no
+    // such flag.
+    let made = memfd_create(&name, flags | MemfdFlags::NOEXEC_SEAL).or_else(|error| match error {
+        Errno::INVAL => memfd_create(&name, flags),
+        error => Err(error),
+    });
+    let mut file = File::from(made?);
     file.write_all(bytes)?;
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW)?;
     Ok(file)

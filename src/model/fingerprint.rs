@@ -50,7 +50,7 @@ mod tests {
     fn another_length_start_middle_or_end_is_another_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
-        let mut of_bytes = |bytes: &[u8]| {
+        let of_bytes = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
             of(&path).unwrap()
         };

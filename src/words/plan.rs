@@ -77,6 +77,14 @@ pub enum KvType {
 }
 
 impl KvType {
+    /// Returns the name of the type, as flags and messages have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            KvType::F16 => "f16",
+            KvType::Q8_0 => "q8_0",
+        }
+    }
+
     /// Returns the bytes `elements` take; a row is a multiple of 32 in every supported model.
     pub fn bytes(self, elements: u64) -> u64 {
         match self {

@@ -123,13 +123,14 @@ impl Records {
             Err(error) if error.kind() == ErrorKind::NotFound => return Records::start(path, run),
             Err(error) => return Err(cannot("read", path, &error)),
         };
-        let whole = read_lines(&mut BufReader::new(&file), run, take).map_err(|fault| match fault {
-            Fault::Io(error) => cannot("read", path, &error),
-            Fault::Wrong(cause) => Error::bad_request(
-                format!("cannot go on with '{}': {cause}", path.display()),
-                "Give the flags of that run again, or name a new file with --out FILE.",
-            ),
-        })?;
+        let whole =
+            read_lines(&mut BufReader::new(&file), run, take).map_err(|fault| match fault {
+                Fault::Io(error) => cannot("read", path, &error),
+                Fault::Wrong(cause) => Error::bad_request(
+                    format!("cannot go on with '{}': {cause}", path.display()),
+                    "Give the flags of that run again, or name a new file with --out FILE.",
+                ),
+            })?;
         file.set_len(whole).map_err(|error| cannot("write", path, &error))?;
         let mut records = Records { file: Some((file, path.to_path_buf())) };
         if whole == 0 {

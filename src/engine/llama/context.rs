@@ -61,7 +61,7 @@ impl<'m> Context<'m> {
             if !unsafe { adapter.add_to(context) } {
                 // SAFETY: it was made above and nobody else has it.
                 unsafe { sys::llama_free(context.as_ptr()) };
-                return Err(no_memory());
+                return Err(Error::internal("llama.cpp does not take the adapter"));
             }
         }
         let kernels = backend.kernels;

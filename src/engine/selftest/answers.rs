@@ -44,17 +44,20 @@ pub fn run(
     checks: &mut Vec<Check>,
 ) -> Result<(), Error> {
     for (question, truth) in questions() {
-        let reply = greedy(model, context, plan, question)?;
-        let value = of_reply(&reply);
-        let is_right = value.is_some() && value == Value::parse(&truth.to_string());
-        let said = || match &value {
-            Some(value) => format!("the answer is {value}, it should be {truth}"),
-            None => format!("the answer '{}' has no result, it should be {truth}", reply.trim()),
-        };
-        let result = if is_right { Ok(Passed::Right) } else { Err(said()) };
+        let result = judged(&greedy(model, context, plan, question)?, truth);
         checks.push(Check { name: question.to_string(), result });
     }
     Ok(())
+}
+
+fn judged(reply: &str, truth: u32) -> Result<Passed, String> {
+    match of_reply(reply) {
+        Some(value) if Some(&value) == Value::parse(&truth.to_string()).as_ref() => {
+            Ok(Passed::Right)
+        }
+        Some(value) => Err(format!("the answer is {value}, it should be {truth}")),
+        None => Err(format!("the answer '{}' has no result, it should be {truth}", reply.trim())),
+    }
 }
 
 /// Returns the answer that always takes the likeliest token, without its thinking.
@@ -87,4 +90,17 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
     take(written.finish());
     context.forget();
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_true_value_is_right() {
+        assert_eq!(judged("348 + 577 is \\boxed{925}.", 925), Ok(Passed::Right));
+        assert!(judged("348 + 577 is \\boxed{926}.", 925).unwrap_err().contains("is 926"));
+        assert!(judged("925, I think.", 925).unwrap_err().contains("no result"));
+        assert!(judged("", 925).is_err());
+    }
 }

@@ -41,9 +41,10 @@ export function eventReader(onData, onComment) {
   };
 }
 
-/** Returns the content of the last complete \boxed{…}, or "", by the rule of words/value.rs. */
+/** Returns the content of the last complete \boxed{…} or \fbox{…}, or ""; as words/value.rs does. */
 export function boxed(text) {
-  const starts = [...text.matchAll(/\\boxed\{/g)].map((found) => found.index + found[0].length);
+  const boxes = [...text.matchAll(/\\(?:boxed|fbox)\s*\{/g)];
+  const starts = boxes.map((found) => found.index + found[0].length);
   for (const start of starts.reverse()) {
     for (let i = start, depth = 1; i < text.length; i++) {
       if (text[i] === "\\") i++;
