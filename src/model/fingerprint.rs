@@ -1,6 +1,6 @@
 //! Tells files apart by their content, cheaply: their length and blocks spread over all of it.
 //!
-//! For noticing that a file is another one than last time, as `eval --resume` does; not a proof that
+//! For noticing that a file is another one than last time, as `eval --resume` does; no proof that
 //! none of its bytes changed. FNV-1a (Fowler, Noll, Vo), 64 bits.
 
 use std::fs::File;
@@ -23,7 +23,7 @@ pub fn of(path: &Path) -> std::io::Result<String> {
     let last = length.saturating_sub(BLOCK_BYTES);
     let mut block = Vec::with_capacity(BLOCK_BYTES as usize);
     for index in 0..BLOCKS {
-        file.seek(SeekFrom::Start(last / (BLOCKS - 1) * index))?;
+        file.seek(SeekFrom::Start(last * index / (BLOCKS - 1)))?;
         block.clear();
         (&mut file).take(BLOCK_BYTES).read_to_end(&mut block)?;
         hash = fnv(hash, &block);
@@ -47,19 +47,21 @@ mod tests {
     }
 
     #[test]
-    fn another_length_start_middle_or_end_is_another_file() {
+    fn another_length_start_or_end_is_another_file_and_of_a_small_one_any_byte() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
         let of_bytes = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
             of(&path).unwrap()
         };
-        for length in [0, 1, 5000, 3 << 20] {
+        for length in [0, 1, 5000, 1 << 20, (5 << 20) + 13] {
             let bytes = vec![7_u8; length];
             let first = of_bytes(&bytes);
             assert_eq!(first, of_bytes(&bytes));
             assert_ne!(first, of_bytes(&[&bytes[..], &[7]].concat()));
-            for at in [0, length / 2, length.saturating_sub(1)].into_iter().filter(|_| length > 0) {
+            let middle = if length <= 2 << 20 { length / 2 } else { 0 };
+            let places = [0, middle, length.saturating_sub(1)];
+            for at in places.into_iter().filter(|_| length > 0) {
                 let mut changed = bytes.clone();
                 changed[at] = 8;
                 assert_ne!(first, of_bytes(&changed), "byte {at} of {length}");

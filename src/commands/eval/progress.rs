@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::commands::{note, show_progress};
 
 /// Characters of the bar.
-const WIDTH: usize = 16;
+const WIDTH: usize = 10;
 /// Lines for those who read a log, in all.
 const LINES: usize = 10;
 
@@ -94,7 +94,7 @@ mod tests {
         (progress.done, progress.right) = (60, 9);
         let line = progress.line(Duration::from_secs(100));
         assert!(line.contains("] 60/100 attempts, 9 of 10 right, 6 min left"), "{line}");
-        assert!(line.starts_with(&format!("[{}.", "#".repeat(9))), "{line}");
+        assert!(line.starts_with(&format!("[{}.", "#".repeat(6))), "{line}");
         progress = Progress::start(99_999, 0);
         (progress.done, progress.right) = (10_000, 10_000);
         let line = progress.line(Duration::from_secs(100_000));
