@@ -163,7 +163,6 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
         "min_p": decimal(sampling.min_p),
         "repetition_penalty": decimal(sampling.repetition_penalty),
         "budget_tokens": mode.budget_tokens,
-        "context_tokens": plan.context_tokens,
         "kv": plan.kv.name(),
         "kernels": plan.kernels.name,
     }))
