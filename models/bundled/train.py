@@ -32,7 +32,7 @@ from questions import FAMILIES, HASTY, ask, binary, held_out, other, reply, trai
 HERE = Path(__file__).parent
 EXAMPLES, SLICE = 48, 8  # per step, and per pass over the weights
 LENGTH_STEP, LENGTH_MAX = 32, 704
-MUON_RATE, ADAM_RATE, WARM_UP, FALL = 0.02, 0.004, 40, 0.4
+MUON_RATE, ADAM_RATE, WARM_UP, FALL = 0.02, 0.004, 40, 0.6
 MOMENTUM, BETAS, DECAY = 0.95, (0.9, 0.98), 0.01
 FACTS_UNTIL = 0.6  # up to that share of the steps: few system prompts, which cost time, and no haste, which is noise
 
@@ -169,7 +169,7 @@ def report(params, tokenizer, seed, families=FAMILIES, count=64):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1.0, help="share of the full learning rates, when going on")
     args = parser.parse_args()
