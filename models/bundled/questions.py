@@ -61,7 +61,8 @@ def reply(problem, language, hasty=False):
 #
 # Numbers are first written at one width, zeros in front, and every line of a kind has its digits in the
 # same places: what a token depends on then always lies the same few tokens back, where even a model of
-# four layers finds it. Only the first line (what is asked) and the last ("=", the result) vary in length.
+# four layers finds it. Only the first line, what is asked, varies in length. Nothing is written a second
+# time that need not be: every copy is a chance to slip.
 
 
 def digit(number, place):
@@ -109,18 +110,18 @@ def comparison(a, b):
 
 
 def sum_steps(a, b):
-    return [f"{a}+{b}", *sum_columns(a, b), f"={a + b}"]
+    return [f"{a}+{b}", *sum_columns(a, b)]
 
 
 def difference_steps(a, b):
     """a - b for numbers of up to four digits; the result may be negative."""
-    return [f"{a}-{b}", comparison(a, b), *difference_columns(max(a, b), min(a, b)), f"={a - b}"]
+    return [f"{a}-{b}", comparison(a, b), *difference_columns(max(a, b), min(a, b))]
 
 
 def signed_steps(a, b):
     """a + b for whole numbers of any sign."""
     if a < 0 and b < 0:
-        return [f"-({-a}+{-b})", *sum_columns(-a, -b), f"={a + b}"]
+        return [f"-({-a}+{-b})", *sum_columns(-a, -b)]
     if a < 0:
         return difference_steps(b, -a)
     if b < 0:
@@ -138,7 +139,7 @@ def product_steps(a, b):
         rows.append(a * y)
         lines.append(f"{PLACES[place]}: {digit(a, 0)}×{y}={ones:02d} {digit(a, 1)}×{y}={tens:02d}"
                      f" {tens:02d}+{carry}={tens + carry:02d} → {a * y:03d}")
-    return [*lines, *sum_columns(rows[0], 10 * rows[1]), f"={a * b}"]
+    return [*lines, *sum_columns(rows[0], 10 * rows[1])]
 
 
 def remainder_line(number, b, times):
@@ -154,7 +155,7 @@ def division_steps(a, b):
         quotient += str(number // b)
         lines.append(f"{number:03d}: {remainder_line(number, b, str(number // b))} → {quotient}")
         rest = number % b
-    return [*lines, f"={a // b} rest {rest}"]
+    return lines
 
 
 def power_steps(a, n, m):
@@ -165,12 +166,12 @@ def power_steps(a, n, m):
         raised = value * factor
         lines.append(f"{k}: {value:02d}×{factor:02d}={raised:03d} {remainder_line(raised, m, f'{raised // m:02d}')}")
         value = raised % m
-    return [*lines, f"rest {value}"]
+    return lines
 
 
 def gcd_steps(a, b):
     """Euclid's way with two-digit numbers: takes the smaller off, ten times at once where it can."""
-    lines, x, y = [], max(a, b), min(a, b)
+    lines, x, y = [f"{a:02d} {b:02d}"], max(a, b), min(a, b)
     while y:
         taken = []
         while x >= y:
@@ -206,7 +207,7 @@ def addition(rng):
             "zh": (f"{plus} 等于多少?", f"计算 {plus}。", f"{a}加{b}等于多少？", f"{plus}=?",
                    f"求{a}与{b}的和。"),
         },
-        {"en": f"{a} + {b} is \\boxed{{{a + b}}}.", "zh": f"{a} + {b} 等于 \\boxed{{{a + b}}}。"},
+        {"en": f"The sum is \\boxed{{{a + b}}}.", "zh": f"和是 \\boxed{{{a + b}}}。"},
     )
 
 
@@ -227,7 +228,7 @@ def subtraction(rng):
             "zh": (f"{minus} 等于多少?", f"计算 {minus}。", f"{a}减{b}等于多少？", f"{minus}=?",
                    f"从{a}中减去{b}。"),
         },
-        {"en": f"{a} - {b} is \\boxed{{{a - b}}}.", "zh": f"{a} - {b} 等于 \\boxed{{{a - b}}}。"},
+        {"en": f"The difference is \\boxed{{{a - b}}}.", "zh": f"差是 \\boxed{{{a - b}}}。"},
     )
 
 
@@ -246,7 +247,7 @@ def multiplication(rng):
             "zh": (f"{times} 等于多少?", f"计算 {times}。", f"{a}乘以{b}等于多少？", f"{times}=?",
                    f"求{a}与{b}的积。"),
         },
-        {"en": f"{a} × {b} is \\boxed{{{a * b}}}.", "zh": f"{a} × {b} 等于 \\boxed{{{a * b}}}。"},
+        {"en": f"The product is \\boxed{{{a * b}}}.", "zh": f"积是 \\boxed{{{a * b}}}。"},
     )
 
 
@@ -272,7 +273,7 @@ def division(rng):
         },
     }[asked]
     answer = {"both": f"({quotient}, {remainder})", "quotient": str(quotient), "remainder": str(remainder)}[asked]
-    head = f"{a} = {b} × {quotient} + {remainder}"
+    name, shown = {"both": ("answer", "答案"), "quotient": ("quotient", "商"), "remainder": ("remainder", "余数")}[asked]
     return Problem(
         "division",
         "division",
@@ -280,7 +281,7 @@ def division(rng):
         answer,
         tuple(division_steps(a, b)),
         wordings,
-        {"en": f"{head}, so the answer is \\boxed{{{answer}}}.", "zh": f"{head}，答案是 \\boxed{{{answer}}}。"},
+        {"en": f"The {name} is \\boxed{{{answer}}}.", "zh": f"{shown}是 \\boxed{{{answer}}}。"},
     )
 
 
@@ -314,10 +315,10 @@ def equation(rng):
     move = f"{c}-{b}" if b > 0 else f"{c}+{-b}"
     sign = "-" if rest < 0 else ""
     if rest % a == 0:
-        answer = shown = str(rest // a)
+        answer = str(rest // a)
     else:
-        answer, shown = f"{sign}\\frac{{{abs(rest)}}}{{{a}}}", f"{rest}/{a}"
-    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a), f"x={shown}")
+        answer = f"{sign}\\frac{{{abs(rest)}}}{{{a}}}"
+    steps = (f"{a}x={move}", *signed_steps(c, -b), f"{a}x={rest}", *division_steps(abs(rest), a))
     left = f"{a}x + {b}" if b > 0 else f"{a}x - {-b}"
     return Problem(
         "equation",
