@@ -133,8 +133,12 @@ def fresh_state(params):
 
 
 def rate_at(step, steps):
-    """Rises over WARM_UP steps, stays, falls linearly over the last FALL of all steps."""
-    return min(1.0, step / WARM_UP, (steps - step + 1) / (FALL * steps))
+    """Rises over WARM_UP steps, stays, and falls over the last FALL of all steps, steeply at first.
+
+    1 - sqrt (Hägele et al., arXiv 2405.18392).
+    """
+    fallen = max(0.0, (step - 1 - (1 - FALL) * steps) / (FALL * steps))
+    return min(1.0, step / WARM_UP, 1 - fallen**0.5)
 
 
 def save(path, params, state, step):
