@@ -36,7 +36,7 @@ fn its_figures_are_those_counted_from_its_records() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("records.jsonl");
     // Long enough for most answers: a few are cut off.
-    let budget = ["--budget-tokens", "160"];
+    let budget = ["--budget-tokens", "110"];
     let args = ["--set", SET, "--limit", "30", "--attempts", "3", "--out", out.to_str().unwrap()];
     let scores = json(&[&args[..], &budget].concat());
     let (set, records) = (lines(&root().join(SET)), lines(&out));
@@ -86,7 +86,7 @@ fn an_attempt_can_be_repeated_by_its_seed() {
     json(&["--set", SET, "--limit", "1", "--seeds", "7-8,11", "--out", out.to_str().unwrap()]);
     let question = lines(&root().join(SET))[0]["question"].as_str().unwrap().to_string();
     for record in &lines(&out)[1..] {
-        let seed = record["seed"].to_string();
+        let seed = record["solve_seed"].to_string();
         let output = solve(&["--json", "--seed", &seed, &question]);
         let again: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{Loading, interrupt};
 use crate::desk::{Desk, Ticket};
-use crate::model::fingerprint;
+use crate::model::fingerprint::{self, START, fnv};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind, io_cause};
 use crate::words::job::{self, Question, Role, Turn};
@@ -79,7 +79,7 @@ pub struct Options {
     pub mode: Arc<Mode>,
     /// How the model is asked.
     pub asked: Asked,
-    /// A seed for each attempt at a question; `solve --seed` repeats one.
+    /// A seed for each attempt at a question, see [`seed_of`].
     pub seeds: Vec<u64>,
     /// What is printed.
     pub output: Output,
@@ -217,11 +217,20 @@ fn ask_all(
 fn question(options: &Options, item: &Item, seed: u64) -> Question {
     let suffix = if options.asked == Asked::AsPublished { PUBLISHED_SUFFIX } else { "" };
     let turn = Turn { role: Role::User, text: format!("{}{suffix}", item.question) };
-    let mut question = Question::new(options.mode.clone(), vec![turn], seed);
+    let mut question = Question::new(options.mode.clone(), vec![turn], seed_of(seed, &item.id));
     if options.asked == Asked::AsPublished {
         question.system.clear();
     }
     question
+}
+
+/// Returns the seed of an attempt's random numbers, by which `solve --seed` repeats it; 48 bits, which
+/// every reader of JSON keeps.
+///
+/// Each question has its own: with the same numbers for all, the attempts of one seed would be lucky
+/// or not together, and the intervals, which take questions for independent, would lie.
+fn seed_of(seed: u64, id: &str) -> u64 {
+    fnv(fnv(START, &seed.to_le_bytes()), id.as_bytes()) >> 16
 }
 
 /// Waits for an attempt's end; one without a ticket was refused as too long.
@@ -234,7 +243,8 @@ fn outcome(item: &Item, seed: u64, ticket: Option<Ticket>) -> Result<(Attempt, D
         completion_tokens: 0,
         finish: Finish::TooLong,
     };
-    let Some(ticket) = ticket else { return Ok((attempt, Details::default())) };
+    let mut details = Details { solve_seed: seed_of(seed, &item.id), ..Details::default() };
+    let Some(ticket) = ticket else { return Ok((attempt, details)) };
     let whole = ticket.record.wait_ended();
     attempt.finish = match whole.outcome {
         Outcome::Done => Finish::Done,
@@ -245,11 +255,9 @@ fn outcome(item: &Item, seed: u64, ticket: Option<Ticket>) -> Result<(Attempt, D
     };
     attempt.answer = whole.answer;
     attempt.completion_tokens = whole.figures.completion_tokens;
-    let details = Details {
-        thinking: whole.thinking,
-        prompt_tokens: whole.figures.prompt_tokens,
-        seconds: whole.figures.prompt_seconds + whole.figures.decode_seconds,
-    };
+    details.thinking = whole.thinking;
+    details.prompt_tokens = whole.figures.prompt_tokens;
+    details.seconds = whole.figures.prompt_seconds + whole.figures.decode_seconds;
     Ok((attempt, details))
 }
 

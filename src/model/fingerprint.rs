@@ -12,6 +12,9 @@ const BLOCKS: u64 = 32;
 /// Bytes of each.
 const BLOCK_BYTES: u64 = 64 << 10;
 
+/// Where FNV-1a starts.
+pub const START: u64 = 0xCBF2_9CE4_8422_2325;
+
 /// Returns the file's fingerprint as 16 hexadecimal digits. Reads 2 MiB at most.
 ///
 /// # Errors
@@ -19,7 +22,7 @@ const BLOCK_BYTES: u64 = 64 << 10;
 pub fn of(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    let mut hash = fnv(0xCBF2_9CE4_8422_2325, &length.to_le_bytes());
+    let mut hash = fnv(START, &length.to_le_bytes());
     let last = length.saturating_sub(BLOCK_BYTES);
     let mut block = Vec::with_capacity(BLOCK_BYTES as usize);
     for index in 0..BLOCKS {
@@ -31,7 +34,8 @@ pub fn of(path: &Path) -> std::io::Result<String> {
     Ok(format!("{hash:016x}"))
 }
 
-fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+/// Goes on with FNV-1a from `hash` over `bytes`.
+pub fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
@@ -42,8 +46,8 @@ mod tests {
     #[test]
     fn the_hash_is_fnv_1a() {
         // Two of the authors' test vectors.
-        assert_eq!(fnv(0xCBF2_9CE4_8422_2325, b""), 0xCBF2_9CE4_8422_2325);
-        assert_eq!(fnv(0xCBF2_9CE4_8422_2325, b"foobar"), 0x8594_4171_F739_67E8);
+        assert_eq!(fnv(START, b""), START);
+        assert_eq!(fnv(START, b"foobar"), 0x8594_4171_F739_67E8);
     }
 
     #[test]

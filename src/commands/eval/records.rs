@@ -43,7 +43,7 @@ pub struct Attempt {
     pub id: String,
     /// The question, by which it is known again.
     pub question: String,
-    /// Seed of its random numbers.
+    /// Its seed, of those of the run.
     pub seed: u64,
     /// The answer, without thinking.
     pub answer: String,
@@ -56,6 +56,8 @@ pub struct Attempt {
 /// What a line tells besides, for those who study it.
 #[derive(Debug, Default)]
 pub struct Details {
+    /// The seed by which `solve --seed` repeats it.
+    pub solve_seed: u64,
     /// What came before the answer.
     pub thinking: String,
     /// Tokens of its prompt.
@@ -153,6 +155,7 @@ impl Records {
             "id": attempt.id,
             "family": grade.family,
             "seed": attempt.seed,
+            "solve_seed": details.solve_seed,
             "truth": grade.truth,
             "value": grade.value,
             "right": grade.is_right,
@@ -277,7 +280,8 @@ mod tests {
 
     fn add(records: &mut Records, seed: u64) {
         let grade = Grade { family: "sums", truth: "1".into(), value: None, is_right: false };
-        let details = Details { thinking: "1×1\n".into(), prompt_tokens: 5, seconds: 0.25 };
+        let thinking = "1×1\n".to_string();
+        let details = Details { solve_seed: 3, thinking, prompt_tokens: 5, seconds: 0.25 };
         records.add(&attempt(seed), &details, &grade).unwrap();
     }
 
