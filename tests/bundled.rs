@@ -106,10 +106,15 @@ fn share(scores: &Value, measure: &str) -> f64 {
 fn it_knows_its_arithmetic_and_a_vote_knows_it_better() {
     let set = ["--set", "tests/data/arithmetic-heldout.jsonl"];
     let greedy = eval(&[&set[..], &["--temperature", "0"]].concat());
-    assert!(share(&greedy, "pass_at_1") > 0.85, "{greedy}");
+    assert!(share(&greedy, "pass_at_1") > 0.93, "{greedy}");
+    for family in ["addition", "subtraction", "multiplication", "division"] {
+        // One of 25 may be wrong.
+        assert!(share(&greedy["families"][family], "pass_at_1") > 0.95, "{family}: {greedy}");
+    }
     let voted = eval(&[&set[..], &["--attempts", "4"]].concat());
     let (one, vote) = (share(&voted, "pass_at_1"), share(&voted, "cons_at_k"));
-    assert!(one > 0.6 && vote > one + 0.03 && share(&voted, "pass_at_k") >= vote, "{voted}");
+    assert!((0.65..0.9).contains(&one) && vote > one + 0.1, "{voted}");
+    assert!(share(&voted, "pass_at_k") >= vote, "{voted}");
 }
 
 /// The files stay where they are made, for build/quality.sh.
@@ -118,7 +123,7 @@ fn every_quantization_of_it_still_knows_its_arithmetic() {
     for file in [model_f16(), model_q4_k_m(), model_q4_0()] {
         let set = ["--set", "tests/data/arithmetic-heldout.jsonl", "--temperature", "0"];
         let scores = eval_with(file.to_str().unwrap(), &set);
-        assert!(share(&scores, "pass_at_1") > 0.7, "{scores}");
+        assert!(share(&scores, "pass_at_1") > 0.85, "{scores}");
     }
 }
 
