@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export ATTEMPTS=${ATTEMPTS:-8} EACH=${EACH:-250}
 target=target/$(rustc -vV | sed -n 's/^host: //p')
-export BINARY=${BINARY:-$target/release/solverbox} FILES=${FILES:-target/tmp}
+export BINARY=${BINARY:-$target/release/solverbox} FILES=${FILES:-$target/tmp}
 
 exec python3 - <<'PYTHON'
 import json, os, subprocess, sys

@@ -122,7 +122,8 @@ fn a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not() {
 fn a_run_goes_on_with_the_questions_it_began_with_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let (set, out) = (folder.path().join("own.jsonl"), folder.path().join("records.jsonl"));
-    let args = ["--set", set.to_str().unwrap(), "--out", out.to_str().unwrap(), "--resume"];
+    let (set_file, out_file) = (set.to_str().unwrap(), out.to_str().unwrap());
+    let args = ["--set", set_file, "--out", out_file, "--resume", "--temperature", "0"];
     let line = |sum: &str, answer: u32| {
         format!("{{\"question\": \"What is {sum}?\", \"answer\": {answer}}}\n")
     };

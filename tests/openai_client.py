@@ -13,7 +13,7 @@ assert answer, whole
 assert whole.choices[0].finish_reason == "stop"
 assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
 
-pieces, usage, reasons = [], None, []
+pieces, thoughts, usage, reasons = [], [], None, []
 stream = client.chat.completions.create(
     model="solverbox:plain", messages=question, temperature=0, stream=True,
     stream_options={"include_usage": True},
@@ -22,9 +22,10 @@ for chunk in stream:
     usage = chunk.usage or usage
     for choice in chunk.choices:
         pieces.append(choice.delta.content or "")
+        thoughts.append(getattr(choice.delta, "reasoning_content", None) or "")
         reasons.append(choice.finish_reason)
 assert "".join(pieces) == answer, (pieces, answer)
-assert len([p for p in pieces if p]) > 3, "it came in pieces"
+assert len([p for p in thoughts + pieces if p]) > 3, "it came in pieces"
 assert reasons[-1] == "stop" and usage == whole.usage, (reasons, usage)
 
 # Leaving a stream early stops its job: the next question is answered at once.

@@ -224,11 +224,11 @@ fn question(options: &Options, item: &Item, seed: u64) -> Question {
     question
 }
 
-/// Returns the seed of an attempt's random numbers, by which `solve --seed` repeats it; 48 bits, which
-/// every reader of JSON keeps.
+/// Returns the seed of an attempt's random numbers, by which `solve --seed` repeats it; 48 bits,
+/// which every reader of JSON keeps.
 ///
-/// Each question has its own: with the same numbers for all, the attempts of one seed would be lucky
-/// or not together, and the intervals, which take questions for independent, would lie.
+/// Each question has its own: with the same numbers for all, the attempts of one seed would be
+/// lucky or not together, and the intervals, which take questions for independent, would lie.
 fn seed_of(seed: u64, id: &str) -> u64 {
     fnv(fnv(START, &seed.to_le_bytes()), id.as_bytes()) >> 16
 }
@@ -247,8 +247,8 @@ fn outcome(item: &Item, seed: u64, ticket: Option<Ticket>) -> Result<(Attempt, D
     let Some(ticket) = ticket else { return Ok((attempt, details)) };
     let whole = ticket.record.wait_ended();
     attempt.finish = match whole.outcome {
-        Outcome::Done => Finish::Done,
-        Outcome::Budget => Finish::Budget,
+        Outcome::Done if !whole.figures.thinking_was_cut_off => Finish::Done,
+        Outcome::Done | Outcome::Budget => Finish::Budget,
         Outcome::Failed(error) if error.kind == Kind::TooLong => Finish::TooLong,
         Outcome::Failed(error) => return Err(error),
         Outcome::Stopped => return Err(Error::new(Kind::Stopped, "stopped", "Run it again.")),

@@ -149,6 +149,7 @@ impl<'a> Steps<'a> {
         let mut pieces = attempt.text.push(&self.model.piece(token));
         if attempt.must_close_thinking(self.close_thinking.len()) {
             attempt.count(self.close_thinking.len() as u32);
+            attempt.figures.thinking_was_cut_off = true;
             self.close_thinking.iter().for_each(|&token| attempt.queue(token));
             pieces.extend(attempt.text.close_thinking());
             attempt.reserve_tokens = 0;

@@ -42,6 +42,8 @@ pub struct Figures {
     pub completion_tokens: u32,
     /// Those of them that were thinking.
     pub thinking_tokens: u32,
+    /// Whether the budget ended the thinking, so that the answer is what was known by then.
+    pub thinking_was_cut_off: bool,
     /// Seconds from the start of the prompt's decoding to the first token.
     pub prompt_seconds: f64,
     /// Seconds from the first token to the last.

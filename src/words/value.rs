@@ -3,11 +3,11 @@
 //!
 //! Numbers are exact rationals, tuples keep their order, sets do not, all else is normalised text;
 //! `clean` takes the writing off (LaTeX, full-width signs), `label` what stands before an answer,
-//! `number` reads numbers, `unit` what follows them, `formula` the rest. Pure, never panics, time and
-//! memory linear in the text. Where a rule has to choose, two answers are rather called different
-//! than meaning is lost. The choices:
-//! - A sum, a product, a power is not computed: `348 + 577` and `348 + 577 = 925` are not the answer
-//!   925, `2^{10}` is not 1024. Fractions, mixed numbers and powers of ten are read.
+//! `number` reads numbers, `unit` what follows them, `formula` the rest. Pure, never panics, time
+//! and memory linear in the text. Where a rule has to choose, two answers are rather called
+//! different than meaning is lost. The choices:
+//! - A sum, a product, a power is not computed: `348 + 577` and `348 + 577 = 925` are not the
+//!   answer 925, `2^{10}` is not 1024. Fractions, mixed numbers and powers of ten are read.
 //! - A percent sign, degrees and units are dropped, as the graders of MATH do (Hendrycks et al.,
 //!   arXiv 2103.03874, and Minerva's appendix, arXiv 2206.14858): `50%` is 50, and not 1/2.
 //! - Outside brackets `1,234` is one number and `1, 234` are two; inside brackets a comma always
@@ -50,7 +50,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns what a bare answer is, such as a question set gives it; `None` where nothing is left.
+    /// Returns what a bare answer is, as a question set gives it; `None` where nothing is left.
     pub fn parse(text: &str) -> Option<Value> {
         let text = boxed(text).unwrap_or(text);
         if text.len() > TAKEN_APART_BYTES_MAX {

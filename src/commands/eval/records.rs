@@ -1,4 +1,5 @@
-//! The records of an evaluation: JSON lines, one for each attempt, below one that says what was run.
+//! The records of an evaluation: JSON lines, one for each attempt, below one that says what was
+//! run.
 //!
 //! A line is written whole and at once, so that a run which was interrupted, or cut off with the
 //! power, goes on from the file: a torn last line is dropped. Answers are graded anew when they are
@@ -18,7 +19,7 @@ use crate::words::limits;
 pub enum Finish {
     /// By itself.
     Done,
-    /// The budget ended it.
+    /// The budget ended it, or its thinking.
     Budget,
     /// It was never made: the question is too long for the box.
     TooLong,

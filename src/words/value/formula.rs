@@ -9,8 +9,8 @@ use super::{Value, number, opens, trimmed};
 /// Most fractions inside each other that are rewritten.
 const DEPTH_MAX: usize = 8;
 
-/// Normalises what is no number at first sight. Words are folded to lower case; in formulas, where x
-/// is not X, only writing that means nothing is dropped.
+/// Normalises what is no number at first sight. Words are folded to lower case; in formulas, where
+/// x is not X, only writing that means nothing is dropped.
 pub fn words(text: &str) -> Option<Value> {
     let plain: String =
         text.chars().map(|c| if matches!(c, WORDS_OPEN | WORDS_CLOSE) { ' ' } else { c }).collect();
@@ -69,7 +69,8 @@ fn formula(text: &str) -> String {
     kept
 }
 
-/// Writes every `\frac{a}{b}` as `a/b`, with parentheses where the stroke would take in less or more.
+/// Writes every `\frac{a}{b}` as `a/b`, with parentheses where the stroke would take in less or
+/// more.
 fn without_fractions(signs: &[char], depth: usize) -> Vec<char> {
     const FRAC: [char; 5] = ['\\', 'f', 'r', 'a', 'c'];
     let mut out = Vec::with_capacity(signs.len());

@@ -1,19 +1,19 @@
 //! What may follow a number without changing it: percent, degrees, currency, units.
 //!
-//! A letter right behind a number is a factor, `5x`, but for units everybody knows, `5cm`. A word at
-//! a distance, or one set as text, is a unit unless it is known to go on with the expression.
+//! A letter right behind a number is a factor, `5x`, but for units everybody knows, `5cm`. A word
+//! at a distance, or one set as text, is a unit unless it is known to go on with the expression.
 
 use super::clean::{WORDS_CLOSE, WORDS_OPEN};
 
 /// Units that may stand right behind a number.
-const UNITS: &str = " mm cm dm km nm mg kg ml mL cl dl ms ns min hr hrs sec mph kph rpm Hz kHz MHz GHz \
-    kW kWh kJ Pa kPa mol kB KB MB GB ";
+const UNITS: &str = " mm cm dm km nm mg kg ml mL cl dl ms ns min hr hrs sec mph kph rpm Hz kHz MHz \
+    GHz kW kWh kJ Pa kPa mol kB KB MB GB ";
 /// Units of one letter, which count as such in a quotient: `m/s`.
 const LETTERS: &str = "mshgLlNJWVA";
 /// Words that go on with the expression, or are numbers themselves.
-const NO_UNITS: &str = " and or to mod if for when where sin cos tan cot log ln exp pi plus minus times \
-    over choose factorial squared cubed dozen hundred thousand million billion trillion half halves \
-    third thirds quarter quarters ";
+const NO_UNITS: &str = " and or to mod if for when where sin cos tan cot log ln exp pi plus minus \
+    times over choose factorial squared cubed dozen hundred thousand million billion trillion half \
+    halves third thirds quarter quarters ";
 /// Signs of Chinese numbers, and those that change one.
 const NUMERALS: &str = "零〇一二三四五六七八九十百千万亿兆半负加减乘除";
 
