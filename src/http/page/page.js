@@ -3,6 +3,8 @@
 // formulas (the model's text only ever becomes text nodes), history, going on after a reload.
 
 const SECOND_MS = 1000;
+/** Shortest answer whose speed is shown. */
+const MEASURED_FROM_MS = 200;
 /** Three heartbeats missed: the box may be gone. */
 const SILENCE_MS = 45 * SECOND_MS;
 /** So near its end a reader counts as reading along. */
@@ -353,9 +355,11 @@ function closeOutput() {
 /** Returns tokens and speed as this page saw them, first piece to last. */
 function figures() {
   // The first token's time went into reading the question.
-  const speed = ((job.tokens - 1) * SECOND_MS) / (job.lastPiece - job.firstPiece);
+  const span = job.lastPiece - job.firstPiece;
+  const speed = ((job.tokens - 1) * SECOND_MS) / span;
   const tokens = job.tokens ? `${counted(job.tokens, "token")} · ` : "";
-  const rate = speed > 0 && speed < Infinity ? `${speed.toFixed(1)} tokens/s · ` : "";
+  // What came all at once tells nothing of the speed.
+  const rate = speed > 0 && span >= MEASURED_FROM_MS ? `${speed.toFixed(1)} tokens/s · ` : "";
   return `${tokens}${rate}${since(job.asked)} in all`;
 }
 
