@@ -465,7 +465,7 @@ FAMILIES = {
     word_problem: 8, other: 3,
 }
 # So often a reply is hasty. Its slips are what different attempts differ by, so that a vote can win; a
-# greedy answer never is.
+# greedy answer hardly ever is.
 HASTY = 0.25
 
 
