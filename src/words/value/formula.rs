@@ -91,7 +91,17 @@ fn without_fractions(signs: &[char], depth: usize) -> Vec<char> {
         let is_single = bottom.len() == 1 || bottom.iter().all(char::is_ascii_digit);
         let goes_on = after.first().is_some_and(|c| c.is_alphanumeric() || "\\(√".contains(*c));
         let fraction = [wrapped(&top, is_sum), wrapped(&bottom, !is_single)].join(&'/');
-        out.extend(wrapped(&fraction, goes_on));
+        match out.last() {
+            Some('^' | '_') => out.extend([&['{'], &fraction[..], &['}']].concat()),
+            // 2\frac{1}{x} is not 21/x.
+            Some(c)
+                if *c == '/'
+                    || c.is_alphanumeric() && top.first().is_some_and(|c| c.is_ascii_digit()) =>
+            {
+                out.extend(wrapped(&fraction, true));
+            }
+            _ => out.extend(wrapped(&fraction, goes_on)),
+        }
         rest = after;
     }
     out

@@ -37,11 +37,9 @@ pub fn is_unit(rest: &str) -> bool {
     if bare.is_empty() || marked && matches!(bare, "C" | "F") {
         return true;
     }
-    let standing = match rest.chars().find(|&c| !marks.contains(&c)) {
-        _ if rest.contains(WORDS_OPEN) && rest.trim_start().starts_with(WORDS_OPEN) => {
-            Standing::AsText
-        }
-        Some(' ') => Standing::Apart,
+    let standing = match rest {
+        _ if rest.trim_start().starts_with(WORDS_OPEN) => Standing::AsText,
+        _ if rest.trim_start_matches(marks).starts_with(' ') => Standing::Apart,
         _ => Standing::Close,
     };
     // A power may stand outside the text: \text{cm}^2.
