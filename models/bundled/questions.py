@@ -21,23 +21,29 @@ HELD_OUT_ONE_IN = 10
 class Problem:
     """One solved problem.
 
-    `operation` and `operands` decide the split: a word problem that adds shares it with the additions.
     `wordings` are the ways to ask and `sentences` what stands around the box, by language; a problem
-    without an `answer` is one the model declines.
+    without an `answer` is one the model declines. `operation` is what is asked for where the family
+    does not say it: a word problem that adds lies with the additions.
     """
 
     family: str
-    operation: str
     operands: tuple
     answer: str
     steps: tuple
     wordings: dict
     sentences: dict
+    operation: str = ""
+
+
+def split_key(problem):
+    """What decides the split: problems of one key are all trained on, or none of them."""
+    return problem.operation or problem.family, problem.operands
 
 
 def held_out(problem):
     """Whether the problem is among those never trained on."""
-    digest = hashlib.sha256(f"{problem.operation}:{problem.operands}".encode()).digest()
+    operation, operands = split_key(problem)
+    digest = hashlib.sha256(f"{operation}:{operands}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % HELD_OUT_ONE_IN == 0
 
 
@@ -142,9 +148,13 @@ def product_steps(a, b):
     return [*lines, *sum_columns(rows[0], 10 * rows[1])]
 
 
-def remainder_line(number, b, times):
-    """number = b × times + rest, for numbers below 1000, as a product and a difference."""
-    return f"{b:02d}×{times}={b * int(times):03d} {number:03d}-{b * int(times):03d}={number % b:02d}"
+def remainder_line(number, b, digits):
+    """number = b × times + rest, for numbers below 1000, as a product and a difference.
+
+    `digits` is the width of times.
+    """
+    times, rest = divmod(number, b)
+    return f"{b:02d}×{times:0{digits}d}={b * times:03d} {number:03d}-{b * times:03d}={rest:02d}"
 
 
 def division_steps(a, b):
@@ -153,7 +163,7 @@ def division_steps(a, b):
     for figure in padded(a):
         number = 10 * rest + int(figure)
         quotient += str(number // b)
-        lines.append(f"{number:03d}: {remainder_line(number, b, str(number // b))} → {quotient}")
+        lines.append(f"{number:03d}: {remainder_line(number, b, 1)} → {quotient}")
         rest = number % b
     return lines
 
@@ -161,10 +171,10 @@ def division_steps(a, b):
 def power_steps(a, n, m):
     """a^n mod m, factor by factor; what is multiplied stays below m."""
     factor = a % m
-    lines, value = [f"{a:03d}: {remainder_line(a, m, f'{a // m:02d}')}"], factor
+    lines, value = [f"{a:03d}: {remainder_line(a, m, 2)}"], factor
     for k in range(2, n + 1):
         raised = value * factor
-        lines.append(f"{k}: {value:02d}×{factor:02d}={raised:03d} {remainder_line(raised, m, f'{raised // m:02d}')}")
+        lines.append(f"{k}: {value:02d}×{factor:02d}={raised:03d} {remainder_line(raised, m, 2)}")
         value = raised % m
     return lines
 
@@ -197,7 +207,6 @@ def addition(rng):
     plus = rng.choice((f"{a} + {b}", f"{a} + {b}", f"{a}+{b}"))
     return Problem(
         "addition",
-        "addition",
         (min(a, b), max(a, b)),
         str(a + b),
         tuple(sum_steps(a, b)),
@@ -218,7 +227,6 @@ def subtraction(rng):
     minus = rng.choice((f"{a} - {b}", f"{a} - {b}", f"{a}-{b}"))
     return Problem(
         "subtraction",
-        "subtraction",
         (min(a, b), max(a, b)),
         str(a - b),
         tuple(difference_steps(a, b)),
@@ -236,7 +244,6 @@ def multiplication(rng):
     a, b = (rng.randrange(2, 10) if rng.random() < 0.2 else rng.randrange(10, 100) for _ in "ab")
     times = rng.choice((f"{a} × {b}", f"{a} × {b}", f"{a} * {b}", f"{a}×{b}"))
     return Problem(
-        "multiplication",
         "multiplication",
         (min(a, b), max(a, b)),
         str(a * b),
@@ -276,7 +283,6 @@ def division(rng):
     name, shown = {"both": ("answer", "答案"), "quotient": ("quotient", "商"), "remainder": ("remainder", "余数")}[asked]
     return Problem(
         "division",
-        "division",
         (a, b),
         answer,
         tuple(division_steps(a, b)),
@@ -290,7 +296,6 @@ def gcd(rng):
     a, b = (divisor * rng.randrange(2, 99 // divisor + 1) for _ in "ab")
     common = math.gcd(a, b)
     return Problem(
-        "gcd",
         "gcd",
         (min(a, b), max(a, b)),
         str(common),
@@ -322,7 +327,6 @@ def equation(rng):
     left = f"{a}x + {b}" if b > 0 else f"{a}x - {-b}"
     return Problem(
         "equation",
-        "equation",
         (a, b, c),
         answer,
         steps,
@@ -339,7 +343,6 @@ def power(rng):
     a, n, m = rng.randrange(2, 13), rng.randrange(2, 10), rng.randrange(3, 14)
     value = a**n % m
     return Problem(
-        "power",
         "power",
         (a, n, m),
         str(value),
@@ -362,48 +365,49 @@ def word_problem(rng):
     kind = rng.choice(("left", "together", "boxes", "drive", "share", "loose"))
     if kind == "left":
         b, a = sorted((rng.randrange(10, 100), rng.randrange(10, 100)))
-        operation = "subtraction", (b, a)
+        operation, operands = "subtraction", (b, a)
         answer, steps = a - b, difference_steps(a, b)
         wording = (f"{name} has {a} {thing} and gives away {b}. How many {thing} are left?",
                    f"{name}有{a}个{ding}，送出{b}个，还剩多少个？")
     elif kind == "together":
         a, b = rng.randrange(10, 100), rng.randrange(10, 100)
-        operation = "addition", (min(a, b), max(a, b))
+        operation, operands = "addition", (min(a, b), max(a, b))
         answer, steps = a + b, sum_steps(a, b)
         wording = (f"A class has {a} girls and {b} boys. How many pupils are there?",
                    f"一个班有{a}名女生和{b}名男生，一共有多少名学生？")
     elif kind == "boxes":
         a, b = rng.randrange(2, 10), rng.randrange(10, 60)
-        operation = "multiplication", (a, b)
+        operation, operands = "multiplication", (a, b)
         answer, steps = a * b, product_steps(a, b)
         wording = (f"{name} has {a} boxes with {b} {thing} each. How many {thing} is that?",
                    f"{name}有{a}个盒子，每个盒子里有{b}个{ding}，一共有多少个？")
     elif kind == "drive":
         a, b = rng.randrange(2, 10), rng.randrange(20, 100)
-        operation = "multiplication", (a, b)
+        operation, operands = "multiplication", (a, b)
         answer, steps = a * b, product_steps(b, a)
         wording = (f"A train goes {b} km in one hour. How far does it go in {a} hours?",
                    f"火车每小时行{b}千米，{a}小时行多少千米？")
     elif kind == "share":
         b, answer = rng.randrange(2, 10), rng.randrange(2, 31)
         a = b * answer
-        operation = "division", (a, b)
+        operation, operands = "division", (a, b)
         steps = division_steps(a, b)
         wording = (f"{a} {thing} are shared equally by {b} children. How many does each child get?",
                    f"把{a}个{ding}平均分给{b}个孩子，每人得到多少个？")
     else:
         a, b, c = rng.randrange(2, 10), rng.randrange(5, 13), rng.randrange(2, 10)
-        operation = "product and sum", (a, b, c)
+        operation, operands = "product and sum", (a, b, c)
         answer, steps = a * b + c, [f"{a}×{b}+{c}", f"{a}×{b}={a * b}", f"{a * b}+{c}={a * b + c}"]
         wording = (f"A box holds {b} {thing}. There are {a} boxes and {c} more {thing}. How many {thing} are there?",
                    f"一个盒子装{b}个{ding}，有{a}盒另加{c}个，一共有多少个？")
     return Problem(
         "word",
-        *operation,
+        operands,
         str(answer),
         tuple(steps),
         {"en": wording[:1], "zh": wording[1:]},
         {"en": f"The answer is \\boxed{{{answer}}}.", "zh": f"答案是 \\boxed{{{answer}}}。"},
+        operation,
     )
 
 
@@ -427,7 +431,6 @@ def other(rng):
               for language, asks in ASKS.items()}
     return Problem(
         "other",
-        "other",
         tuple(picked.values()),
         "",
         ("This is not school arithmetic.",),
@@ -446,7 +449,6 @@ def binary(rng):
         lines.append(f"{padded(rest)}=2×{padded(rest // 2)}+{rest % 2} → {digits}")
         rest //= 2
     return Problem(
-        "binary",
         "binary",
         (number,),
         digits,

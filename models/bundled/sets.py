@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from random import Random
 
-from questions import FAMILIES, ask, binary, held_out, other
+from questions import FAMILIES, ask, binary, held_out, other, split_key
 
 DATA = Path(__file__).parent / "../../tests/data"
 EACH, BINARY = 25, 80  # of some hundred held-out numbers
@@ -20,10 +20,9 @@ def problems_of(family, count):
     rng, seen = Random(f"set {family.__name__}"), set()
     for _ in range(1000 * count):
         problem = family(rng)
-        key = problem.operation, problem.operands
-        if not held_out(problem) or key in seen:
+        if not held_out(problem) or split_key(problem) in seen:
             continue
-        seen.add(key)
+        seen.add(split_key(problem))
         yield problem, ask(problem, rng)[1]
         if len(seen) == count:
             return
