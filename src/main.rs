@@ -38,6 +38,7 @@ fn exit_code(kind: Kind) -> u8 {
         Kind::Busy => 6,
         Kind::TooLong => 7,
         Kind::NotFound => 8,
+        Kind::NoSpace => 9,
         Kind::Stopped => 130,
     }
 }

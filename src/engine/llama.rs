@@ -39,7 +39,7 @@ pub enum Written {
     ByPerson,
 }
 
-/// Proof that llama.cpp has been started with one kernel set; one per process.
+/// Proof that llama.cpp has been started with one kernel set; one at a time, always the same set.
 pub struct Backend {
     llama: LlamaBackend,
     kernels: Registered,
@@ -50,7 +50,7 @@ impl Backend {
     /// hands.
     ///
     /// # Errors
-    /// `internal` where it has been started already, or has other backends.
+    /// `internal` where it is running already, or has other backends.
     pub fn start(set: &KernelSet) -> Result<Backend, Error> {
         // SAFETY: `on_log` has llama.cpp's signature, never unwinds, and needs no user data.
         unsafe { llama_cpp_sys_2::llama_log_set(Some(on_log), std::ptr::null_mut()) };

@@ -151,7 +151,7 @@ fn run(
 /// Starts llama.cpp and checks that the plan's kernels compute correctly on this processor: each
 /// alone, and all together in answers of the plan's model, which must be the demo model.
 ///
-/// Blocks. llama.cpp starts once a process: no engine may be running.
+/// Blocks. llama.cpp runs once at a time: no engine may be running.
 ///
 /// # Errors
 /// `internal` where the kernels cannot be run at all; [`judge`] says whether they passed.

@@ -30,6 +30,7 @@ pub fn status(kind: Kind) -> u16 {
         Kind::NoModel | Kind::NoMemory | Kind::Busy | Kind::Stopped => 503,
         Kind::TooLong => 413,
         Kind::NotFound => 404,
+        Kind::NoSpace => 507,
     }
 }
 
@@ -60,6 +61,7 @@ fn public(error: &Error) -> (String, String) {
         Kind::Internal => ("something in the box broke".into(), ask_the_owner),
         Kind::NoModel | Kind::BadModel => ("the box has no working model".into(), ask_the_owner),
         Kind::NoMemory => ("the box has not enough memory".into(), ask_the_owner),
+        Kind::NoSpace => ("the box's disk is full".into(), ask_the_owner),
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_pupil_never_sees_a_path() {
-        let kinds = [Kind::Internal, Kind::NoModel, Kind::BadModel, Kind::NoMemory];
+        let kinds = [Kind::Internal, Kind::NoModel, Kind::BadModel, Kind::NoMemory, Kind::NoSpace];
         for kind in kinds {
             let error = Error::new(kind, "cannot open '/home/x/m.gguf'", "Look in /home/x.");
             for shape in [Shape::Own, Shape::OpenAi] {

@@ -33,7 +33,7 @@ impl Reply {
     /// Makes an error's reply, and logs what the client is not told.
     pub fn error(error: &Error, shape: Shape) -> Reply {
         match error.kind {
-            Kind::Internal | Kind::NoModel | Kind::BadModel | Kind::NoMemory => {
+            Kind::Internal | Kind::NoModel | Kind::BadModel | Kind::NoMemory | Kind::NoSpace => {
                 log::error!("{}: {} ({})", error.kind.name(), error.message, error.remedy);
             }
             kind => log::debug!("refused: {}", kind.name()),

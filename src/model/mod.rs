@@ -1,7 +1,7 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in: it scans before anyone else parses. Nothing here keeps files open;
-//! `ahead` alone starts a thread.
+//! `open` is the one way in: it scans before anyone else parses. What is written appears whole or not
+//! at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
 
 pub mod adapter;
 pub mod ahead;
@@ -9,9 +9,11 @@ pub mod bundled;
 pub mod fingerprint;
 pub mod header;
 pub mod locate;
+pub mod newfile;
 pub mod plan;
 mod scan;
 pub mod types;
+pub mod write;
 
 use crate::words::error::{Error, Kind};
 use crate::words::plan::{Role, Weights};

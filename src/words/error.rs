@@ -19,6 +19,8 @@ pub enum Kind {
     BadModel,
     /// What was asked for does not fit this machine's memory.
     NoMemory,
+    /// The disk has no room for what would be written.
+    NoSpace,
     /// The line of waiting questions, or the connections, are full.
     Busy,
     /// The question is longer than allowed.
@@ -38,6 +40,7 @@ impl Kind {
             Kind::NoModel => "no_model",
             Kind::BadModel => "bad_model",
             Kind::NoMemory => "no_memory",
+            Kind::NoSpace => "no_space",
             Kind::Busy => "busy",
             Kind::TooLong => "too_long",
             Kind::NotFound => "not_found",

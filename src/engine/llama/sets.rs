@@ -5,6 +5,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::mem::transmute;
+use std::sync::Mutex;
 
 use llama_cpp_sys_2 as sys;
 
@@ -50,6 +51,9 @@ fn registration(set: &KernelSet) -> Option<Registration> {
     })
 }
 
+/// The set that is registered, which a process cannot take back.
+static CHOSEN: Mutex<Option<(&str, Registered)>> = Mutex::new(None);
+
 /// A registered set: how its threads are made and ended.
 #[derive(Clone, Copy)]
 pub struct Registered {
@@ -58,12 +62,18 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// Makes `set` llama.cpp's CPU backend.
+    /// Makes `set` llama.cpp's CPU backend, if it is not that already.
     ///
     /// # Errors
     /// `internal` where this processor cannot run it, which engine/kernels.rs should have said; or
     /// where a backend is registered already: the build has kernels of its own.
     pub fn register(set: &KernelSet) -> Result<Registered, Error> {
+        let mut chosen = CHOSEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((name, registered)) = *chosen
+            && name == set.name
+        {
+            return Ok(registered);
+        }
         // SAFETY: a plain function; it counts what was compiled in, which should be nothing.
         let others = unsafe { sys::ggml_backend_reg_count() };
         if others != 0 {
@@ -81,19 +91,21 @@ impl Registered {
             return Err(Error::internal(format!("this processor cannot run '{}'", set.name)));
         }
         // SAFETY: the processor has all the set needs; the result is static.
-        let set = unsafe { registration() };
+        let backend = unsafe { registration() };
         // SAFETY: as above; nothing uses the registry on another thread yet.
-        unsafe { sys::ggml_backend_register(set) };
-        Ok(Registered {
+        unsafe { sys::ggml_backend_register(backend) };
+        let registered = Registered {
             // SAFETY: ggml-cpu.h declares `ggml_threadpool_new` with this signature.
             new_threads: unsafe {
-                transmute::<Address, NewThreads>(function(set, c"ggml_threadpool_new"))
+                transmute::<Address, NewThreads>(function(backend, c"ggml_threadpool_new"))
             },
             // SAFETY: ggml-cpu.h declares `ggml_threadpool_free` with this signature.
             free_threads: unsafe {
-                transmute::<Address, FreeThreads>(function(set, c"ggml_threadpool_free"))
+                transmute::<Address, FreeThreads>(function(backend, c"ggml_threadpool_free"))
             },
-        })
+        };
+        *chosen = Some((set.name, registered));
+        Ok(registered)
     }
 
     /// Starts `threads` threads that wait for passes; null where they cannot be had.

@@ -1,0 +1,201 @@
+//! A file that appears whole or not at all.
+//!
+//! The workshop commands write through it. What is written goes to a temporary name beside the final
+//! one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on Ctrl-C,
+//! nothing of it stays. A file of that name that was there before is replaced only by a whole one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::words::error::{Error, Kind, io_cause};
+
+/// Temporary files of this process that are not kept yet.
+static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// A file being written.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    part: PathBuf,
+    to: PathBuf,
+}
+
+impl NewFile {
+    /// Starts a file that will be called `to`, of about `bytes`, for which there must be room.
+    ///
+    /// # Errors
+    /// `bad_request` where no file can be made there; `no_space` with both numbers.
+    pub fn create(to: &Path, bytes: u64) -> Result<NewFile, Error> {
+        if to.is_dir() {
+            return Err(unwritable(to, "it is a folder"));
+        }
+        let Some(name) = to.file_name() else { return Err(unwritable(to, "it is no file name")) };
+        let folder = folder(to);
+        let space = rustix::fs::statvfs(folder).map_err(|e| unwritable(to, io_cause(&e.into())))?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        if free < bytes {
+            return Err(no_space(to, format!("{bytes} bytes are needed, {free} are free")));
+        }
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}.part", std::process::id()));
+        let part = folder.join(hidden);
+        let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // What an earlier process of this number left behind when it was killed is nobody's.
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&part);
+        let file = file.map_err(|error| unwritable(to, io_cause(&error)))?;
+        parts.push(part.clone());
+        Ok(NewFile { file, part, to: to.to_path_buf() })
+    }
+
+    /// Returns the temporary name, for whoever opens the file himself.
+    pub fn path(&self) -> &Path {
+        &self.part
+    }
+
+    /// Writes `bytes` at the end.
+    ///
+    /// # Errors
+    /// `no_space` where the disk is full, `internal` where writing fails otherwise.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let to = &self.to;
+        self.file.write_all(bytes).map_err(|error| failed(to, &error))
+    }
+
+    /// Syncs the file and gives it its name.
+    ///
+    /// # Errors
+    /// Those of [`NewFile::write`].
+    pub fn keep(self) -> Result<(), Error> {
+        let to = &self.to;
+        let failed = |error: std::io::Error| failed(to, &error);
+        // By its name: whoever wrote it may have made a file of his own there.
+        File::open(&self.part).and_then(|file| file.sync_all()).map_err(failed)?;
+        let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::fs::rename(&self.part, to).map_err(failed)?;
+        drop(parts);
+        // The name must last as well; a file system that cannot sync folders does so by itself.
+        let _ = File::open(folder(to)).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        parts.retain(|part| *part != self.part);
+        // Not there any more where it was kept.
+        let _ = std::fs::remove_file(&self.part);
+    }
+}
+
+/// Removes every file this process has not kept yet, and lets none be kept or begun from now on: for
+/// a process that is about to leave.
+pub fn abandon_all() {
+    let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for part in parts.iter() {
+        let _ = std::fs::remove_file(part);
+    }
+    std::mem::forget(parts);
+}
+
+/// Refuses to write over what is being read.
+///
+/// # Errors
+/// `bad_request` where `to` is the file `from`, by whatever name.
+pub fn check_other(from: &Path, to: &Path) -> Result<(), Error> {
+    let (Ok(a), Ok(b)) = (from.metadata(), to.metadata()) else { return Ok(()) };
+    if (a.dev(), a.ino()) != (b.dev(), b.ino()) {
+        return Ok(());
+    }
+    Err(Error::bad_request(
+        format!("cannot write '{}': it is the file being read", to.display()),
+        "Give the new file another name.",
+    ))
+}
+
+/// Makes the error for a write to `to` that failed.
+pub fn failed(to: &Path, error: &std::io::Error) -> Error {
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        return no_space(to, io_cause(error));
+    }
+    let what = format!("cannot write '{}': {}", to.display(), io_cause(error));
+    Error::new(Kind::Internal, what, "Check the disk, or write to another one.")
+}
+
+fn no_space(to: &Path, cause: String) -> Error {
+    let what = format!("cannot write '{}': {cause}", to.display());
+    Error::new(Kind::NoSpace, what, "Free some space there, or write to another disk.")
+}
+
+fn unwritable(to: &Path, cause: impl std::fmt::Display) -> Error {
+    let what = format!("cannot write '{}': {cause}", to.display());
+    Error::bad_request(what, "Name a file in a folder that is there and can be written.")
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_kept_and_replaces_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("x.gguf");
+        std::fs::write(&to, "old").unwrap();
+        let mut file = NewFile::create(&to, 3).unwrap();
+        file.write(b"new").unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"old");
+        file.keep().unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["x.gguf"]);
+    }
+
+    #[test]
+    fn dropped_before_that_nothing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = NewFile::create(&folder.path().join("x.gguf"), 3).unwrap();
+        file.write(b"new").unwrap();
+        assert_eq!(names(folder.path()).len(), 1);
+        drop(file);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused_before_anything_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, bytes| NewFile::create(&folder.path().join(name), bytes).unwrap_err();
+        let full = of("x.gguf", u64::MAX);
+        assert_eq!(full.kind, Kind::NoSpace);
+        assert!(full.message.contains(&u64::MAX.to_string()), "{full}");
+        assert_eq!(of("none/x.gguf", 1).kind, Kind::BadRequest);
+        assert_eq!(of(".", 1).kind, Kind::BadRequest);
+        assert_eq!(of("/proc/x.gguf", 0).kind, Kind::BadRequest);
+        assert!(names(folder.path()).is_empty());
+        let file = folder.path().join("a");
+        std::fs::write(&file, "a").unwrap();
+        std::os::unix::fs::symlink(&file, folder.path().join("b")).unwrap();
+        assert!(check_other(&file, &folder.path().join("b")).is_err());
+        assert!(check_other(&file, &folder.path().join("c")).is_ok());
+    }
+
+    #[test]
+    fn a_full_disk_is_said_so() {
+        let full = std::io::Error::from_raw_os_error(28);
+        assert_eq!(failed(Path::new("x"), &full).kind, Kind::NoSpace);
+        let broken = std::io::Error::from_raw_os_error(5);
+        assert_eq!(failed(Path::new("x"), &broken).kind, Kind::Internal);
+    }
+}
