@@ -46,6 +46,8 @@ pub enum Command {
     Modes(ModesFlags),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
+    /// Check that model files are whole: their structure, and their SHA-256 where one is on record
+    Verify(Verify),
     /// List the kernel sets, what each needs of a processor, and which runs here
     Kernels(KernelFlags),
     /// Check that the kernels compute correctly on this very processor
@@ -250,6 +252,22 @@ pub struct Selftest {
 pub struct Inspect {
     /// The GGUF file, or `demo` for the built-in model
     pub file: PathBuf,
+}
+
+/// `solverbox verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// GGUF files, `demo` or `demo-binary` [default: all .gguf in --models, and both built-in ones]
+    pub files: Vec<PathBuf>,
+    /// Folder to look for models in
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
+    pub models: PathBuf,
+    /// Model the adapters among the files are for: they are compared with it as well
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
+    pub base: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
 }
 
 fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use solverbox::cli::{Cli, Command, Eval, Kv, ModelFlags, PromptForm, Solve, WayFlags};
 use solverbox::commands::eval::{self, Asked, Recording};
+use solverbox::commands::verify;
 use solverbox::commands::{self, Loading};
 use solverbox::config;
 use solverbox::engine::kernels;
@@ -59,6 +60,12 @@ fn run() -> Result<(), Error> {
         Command::Eval(flags) => eval(flags),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
+        Command::Verify(flags) => verify::run(&verify::Options {
+            files: flags.files,
+            folder: flags.models,
+            base: flags.base,
+            output: if flags.json { verify::Output::Json } else { verify::Output::Lines },
+        }),
         Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
         Command::Selftest(flags) => {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)

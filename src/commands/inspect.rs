@@ -9,9 +9,9 @@ use crate::words::plan::KvType;
 /// Prints architecture, shape, types, tokenizer, template and size.
 ///
 /// # Errors
-/// Those of [`model::open`].
+/// Those of [`model::look`].
 pub fn run(file: &Path) -> Result<(), Error> {
-    let header = model::open(&locate::find(Some(file), Path::new(""))?)?;
+    let header = model::look(&locate::find(Some(file), Path::new(""))?)?;
     super::print(&describe(&header))
 }
 
@@ -70,7 +70,7 @@ fn row(name: &str, value: impl AsRef<str>) -> String {
 }
 
 /// Escapes what a file from outside could do to a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().fold(String::new(), |mut safe, c| {
         if c.is_control() {
             safe.extend(c.escape_debug());

@@ -1,5 +1,5 @@
-//! One file a command. They are doors: they ask the desk, they never touch the engine; `kernels`
-//! and `selftest`, which are about the engine itself, do.
+//! One file a command. They are doors: they ask the desk, they never touch the engine; the workshop
+//! commands `kernels`, `selftest` and `verify` do.
 
 pub mod eval;
 pub mod inspect;
@@ -9,6 +9,7 @@ pub mod modes;
 pub mod selftest;
 pub mod serve;
 pub mod solve;
+pub mod verify;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;

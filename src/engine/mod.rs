@@ -24,6 +24,7 @@ use std::time::Instant;
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
 pub use selftest::{Check, Passed, judge};
+pub use template::check as check_template;
 
 use crate::words::answer::{Figures, Outcome, Piece};
 use crate::words::error::Error;

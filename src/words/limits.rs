@@ -93,14 +93,25 @@ pub const GGUF_ARRAY_ITEMS_MAX: u64 = 1 << 20;
 /// Largest header before the tensors, in bytes.
 pub const GGUF_HEADER_BYTES_MAX: u64 = 64 << 20;
 
-/// Most layers of a model.
-pub const MODEL_LAYERS_MAX: u64 = 4_096;
+/// Longest name of a tensor, in bytes; ggml keeps 64 with the zero at the end.
+pub const GGUF_NAME_BYTES_MAX: u64 = 63;
+/// Longest token of a vocabulary, in bytes; the longest known are runs of 128 spaces, 384 bytes.
+pub const TOKEN_BYTES_MAX: usize = 2_048;
+/// What llama.cpp may make of all tokens' texts, in bytes; of sound ones it makes less than they are.
+pub const VOCABULARY_BYTES_MAX: usize = 32 << 20;
+
+/// Most layers of a model; llama.cpp asserts that there are no more.
+pub const MODEL_LAYERS_MAX: u64 = 512;
+/// Most experts of a layer; llama.cpp asserts that there are no more.
+pub const MODEL_EXPERTS_MAX: u32 = 1_024;
 /// Most attention heads of a layer.
 pub const MODEL_HEADS_MAX: u64 = 4_096;
 /// Widest head, in elements.
 pub const MODEL_HEAD_ELEMENTS_MAX: u64 = 16_384;
 /// Widest layer, in elements.
 pub const MODEL_WIDTH_MAX: u64 = 1 << 22;
+/// Largest file of SHA-256 sums, in bytes.
+pub const SUMS_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a model read ahead before its header has said how much will fit; an SD card takes a
 /// second for them, the header a tenth of one.
 pub const READ_AHEAD_FIRST_BYTES: u64 = 64 << 20;
