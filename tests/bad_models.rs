@@ -80,7 +80,7 @@ fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
     let big = Gguf::unknown_architecture();
     let mut gguf = big.without("quipu.context_length");
     gguf.number("quipu.context_length", 1 << 20);
-    gguf.number("quipu.block_count", 4096);
+    gguf.number("quipu.block_count", 512);
     gguf.number("quipu.attention.key_length", 16384);
     gguf.number("quipu.attention.value_length", 16384);
     let folder = tempfile::tempdir().unwrap();
@@ -268,10 +268,10 @@ fn the_types_no_kernel_computes_with_are_those_without_a_dot_product() {
 #[test]
 fn weights_no_kernel_computes_with_are_refused_by_name() {
     let mut gguf = Gguf::unknown_architecture();
-    gguf.tensor("blk.0.ffn_up.weight", &[256], 15, 1024);
+    gguf.append("blk.0.ffn_up.weight", &[256], 15);
     refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
     let mut gguf = Gguf::unknown_architecture();
-    gguf.tensor("output_norm.weight", &[32], 1, 1024);
+    gguf.append("output_norm.weight", &[32], 1);
     refused(&gguf.bytes(), 4, "tensor 'output_norm.weight' is a vector of type F16");
 }
 

@@ -4,11 +4,14 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod damage; // what the seeds of the corruption tests do to a file
 mod fixture;
+mod tiny; // small sound models of every architecture known exactly
 
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
+mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
 mod eval; // measuring answers: figures that can be counted by hand, faults, going on

@@ -164,11 +164,20 @@ impl Finding {
         self.structure.is_ok() && !matches!(self.sum, Sum::Differs(..) | Sum::Failed(_))
     }
 
+    /// Takes the file's name, which the line begins with, from the front of a message.
+    fn without_name(&self, message: &str) -> String {
+        let message = printable(message);
+        let prefixes =
+            ["model", "adapter"].map(|role| format!("cannot use {role} '{}': ", self.name));
+        let cause = prefixes.iter().find_map(|prefix| message.strip_prefix(prefix.as_str()));
+        cause.map(str::to_string).unwrap_or(message)
+    }
+
     /// Words it as `NAME: structure, sum`.
     fn line(&self) -> String {
         let structure = match &self.structure {
             Ok(what) => format!("{what}, structure ok"),
-            Err(error) => printable(&error.message),
+            Err(error) => self.without_name(&error.message),
         };
         let sum = match &self.sum {
             Sum::None => return format!("{}: {structure}", self.name),
