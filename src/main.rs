@@ -11,7 +11,7 @@ use solverbox::commands::{self, Loading};
 use solverbox::config;
 use solverbox::engine::kernels;
 use solverbox::model::plan::Wishes;
-use solverbox::words::error::{Error, Kind};
+use solverbox::words::error::{Error, Kind, printable};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
 use solverbox::words::limits;
@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody can read it, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "solverbox: {}\n{}", error.message, error.remedy);
+            // What failed may be named by a file from outside.
+            let what = printable(&error.message);
+            let _ = writeln!(std::io::stderr(), "solverbox: {what}\n{}", error.remedy);
             ExitCode::from(exit_code(error.kind))
         }
     }

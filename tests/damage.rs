@@ -56,14 +56,14 @@ impl Damage {
     /// Damages a sound file in parts: what its header says, its bytes, or both.
     pub fn tiny(&mut self, sound: &Tiny) -> Vec<u8> {
         let mut tiny = sound.clone();
-        let ways = self.below(3);
+        let ways = self.below(4);
         if ways != 0 {
             for _ in 0..1 + self.below(2) {
                 self.says(&mut tiny);
             }
         }
         let bytes = tiny.bytes();
-        if ways == 1 { bytes } else { self.bytes(bytes, tiny.header_bytes()) }
+        if ways >= 2 { bytes } else { self.bytes(bytes, tiny.header_bytes()) }
     }
 
     /// Damages bytes, of which the first `header` are the header.

@@ -15,6 +15,7 @@ mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
 mod eval; // measuring answers: figures that can be counted by hand, faults, going on
+mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer

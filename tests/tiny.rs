@@ -22,14 +22,6 @@ pub struct Tiny {
     pub data: Vec<Vec<u8>>,
 }
 
-/// The widths of all models here.
-const HIDDEN: u64 = 32;
-const HEADS: u64 = 4;
-const KV_HEADS: u64 = 2;
-const HEAD: u64 = 8;
-const INNER: u64 = 64;
-const LAYERS: u64 = 2;
-
 /// How a model is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -42,6 +34,32 @@ pub enum Kind {
     /// Factors of positions.
     Llama,
 }
+
+/// How wide it is, and what its matrices are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    pub hidden: u64,
+    pub heads: u64,
+    pub kv_heads: u64,
+    pub head: u64,
+    pub inner: u64,
+    pub layers: u64,
+    pub experts: u64,
+    /// The type of all matrices whose rows are whole blocks of it.
+    pub matrix: u32,
+}
+
+/// That of the models that are damaged.
+const SMALL: Form = Form {
+    hidden: 32,
+    heads: 4,
+    kv_heads: 2,
+    head: 8,
+    inner: 64,
+    layers: 2,
+    experts: 4,
+    matrix: F16,
+};
 
 pub const KINDS: [Kind; 4] = [Kind::Qwen2, Kind::Qwen3, Kind::LlamaOfExperts, Kind::Llama];
 
@@ -79,10 +97,12 @@ impl Tiny {
                     data.extend((0.75 + random.next_u32() as f32 / u32::MAX as f32).to_le_bytes())
                 }
                 F16 => data.extend(half(random).to_le_bytes()),
-                _ => {
+                Q8_0 => {
                     data.extend(0x1000_u16.to_le_bytes());
                     data.extend((0..32).map(|_| random.next_u32() as u8));
                 }
+                // Whatever it may stand for, finite or not.
+                _ => data.extend((0..kind.block_bytes).map(|_| random.next_u32() as u8)),
             }
         }
         self.tensors.push(entry);
@@ -141,7 +161,12 @@ fn vocabulary(tiny: &mut Tiny, kind: Kind) -> u64 {
 
 /// Makes a model of some 60 KB that computes nonsense, soundly.
 pub fn model(kind: Kind) -> Tiny {
-    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let matrix = if kind == Kind::Qwen3 { Q8_0 } else { F16 };
+    model_of(kind, Form { matrix, ..SMALL })
+}
+
+/// Makes a sound model of another form.
+pub fn model_of(kind: Kind, form: Form) -> Tiny {
     let mut tiny = Tiny { keys: Vec::new(), tensors: Vec::new(), data: Vec::new() };
     let architecture = match kind {
         Kind::Qwen2 => "qwen2",
@@ -150,19 +175,19 @@ pub fn model(kind: Kind) -> Tiny {
     };
     tiny.key("general.architecture", Value::Text(architecture.into()));
     tiny.key("general.name", Value::Text("a tiny model".into()));
-    let experts = if kind == Kind::LlamaOfExperts { 4 } else { 0 };
+    let experts = if kind == Kind::LlamaOfExperts { form.experts } else { 0 };
     let numbers = [
         ("context_length", 512),
-        ("block_count", LAYERS),
-        ("embedding_length", HIDDEN),
-        ("feed_forward_length", INNER),
-        ("attention.head_count", HEADS),
-        ("attention.head_count_kv", KV_HEADS),
-        ("attention.key_length", HEAD),
-        ("attention.value_length", HEAD),
-        ("rope.dimension_count", HEAD),
+        ("block_count", form.layers),
+        ("embedding_length", form.hidden),
+        ("feed_forward_length", form.inner),
+        ("attention.head_count", form.heads),
+        ("attention.head_count_kv", form.kv_heads),
+        ("attention.key_length", form.head),
+        ("attention.value_length", form.head),
+        ("rope.dimension_count", form.head),
         ("expert_count", experts),
-        ("expert_used_count", experts / 2),
+        ("expert_used_count", experts.div_ceil(2)),
     ];
     for (name, number) in numbers.into_iter().filter(|(_, number)| *number > 0) {
         tiny.key(&format!("{architecture}.{name}"), Value::U32(number as u32));
@@ -174,46 +199,52 @@ pub fn model(kind: Kind) -> Tiny {
     tiny.key(&format!("{architecture}.rope.scaling.type"), Value::Text(scaling.into()));
     tiny.key(&format!("{architecture}.rope.scaling.factor"), Value::F32(2.0));
     let tokens = vocabulary(&mut tiny, kind);
-    weights(&mut tiny, kind, tokens, &mut random);
+    weights(&mut tiny, kind, form, tokens);
     tiny
 }
 
-fn weights(tiny: &mut Tiny, kind: Kind, tokens: u64, random: &mut ChaCha8Rng) {
-    let matrix = if kind == Kind::Qwen3 { Q8_0 } else { F16 };
-    tiny.tensor("token_embd.weight", matrix, &[HIDDEN, tokens], random);
-    tiny.tensor("output_norm.weight", F32, &[HIDDEN], random);
+fn weights(tiny: &mut Tiny, kind: Kind, form: Form, tokens: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let Form { hidden, heads, kv_heads, head, inner, experts, .. } = form;
+    let mut add = |name: String, kind: u32, shape: &[u64]| {
+        let fits = by_id(kind).is_some_and(|kind| shape[0].is_multiple_of(kind.block_elements));
+        tiny.tensor(&name, if fits { kind } else { F16 }, shape, &mut random);
+    };
+    let matrix = form.matrix;
+    add("token_embd.weight".into(), matrix, &[hidden, tokens]);
+    add("output_norm.weight".into(), F32, &[hidden]);
     if kind == Kind::Qwen2 {
-        tiny.tensor("output.weight", matrix, &[HIDDEN, tokens], random);
+        add("output.weight".into(), matrix, &[hidden, tokens]);
     }
     if kind == Kind::Llama {
-        tiny.tensor("rope_freqs.weight", F32, &[HEAD / 2], random);
+        add("rope_freqs.weight".into(), F32, &[head / 2]);
     }
-    for layer in 0..LAYERS {
+    for layer in 0..form.layers {
         let mut add = |part: &str, kind: u32, shape: &[u64]| {
-            tiny.tensor(&format!("blk.{layer}.{part}"), kind, shape, random);
+            add(format!("blk.{layer}.{part}"), kind, shape);
         };
-        add("attn_norm.weight", F32, &[HIDDEN]);
-        add("ffn_norm.weight", F32, &[HIDDEN]);
-        for (part, width) in [("q", HEADS * HEAD), ("k", KV_HEADS * HEAD), ("v", KV_HEADS * HEAD)] {
-            add(&format!("attn_{part}.weight"), matrix, &[HIDDEN, width]);
+        add("attn_norm.weight", F32, &[hidden]);
+        add("ffn_norm.weight", F32, &[hidden]);
+        for (part, width) in [("q", heads * head), ("k", kv_heads * head), ("v", kv_heads * head)] {
+            add(&format!("attn_{part}.weight"), matrix, &[hidden, width]);
             if kind == Kind::Qwen2 {
                 add(&format!("attn_{part}.bias"), F32, &[width]);
             }
         }
-        add("attn_output.weight", matrix, &[HEADS * HEAD, HIDDEN]);
+        add("attn_output.weight", matrix, &[heads * head, hidden]);
         if kind == Kind::Qwen3 {
-            add("attn_q_norm.weight", F32, &[HEAD]);
-            add("attn_k_norm.weight", F32, &[HEAD]);
+            add("attn_q_norm.weight", F32, &[head]);
+            add("attn_k_norm.weight", F32, &[head]);
         }
         if kind == Kind::LlamaOfExperts {
-            add("ffn_gate_inp.weight", F32, &[HIDDEN, 4]);
-            add("ffn_gate_exps.weight", matrix, &[HIDDEN, INNER, 4]);
-            add("ffn_up_exps.weight", matrix, &[HIDDEN, INNER, 4]);
-            add("ffn_down_exps.weight", matrix, &[INNER, HIDDEN, 4]);
+            add("ffn_gate_inp.weight", F32, &[hidden, experts]);
+            add("ffn_gate_exps.weight", matrix, &[hidden, inner, experts]);
+            add("ffn_up_exps.weight", matrix, &[hidden, inner, experts]);
+            add("ffn_down_exps.weight", matrix, &[inner, hidden, experts]);
         } else {
-            add("ffn_gate.weight", matrix, &[HIDDEN, INNER]);
-            add("ffn_up.weight", matrix, &[HIDDEN, INNER]);
-            add("ffn_down.weight", matrix, &[INNER, HIDDEN]);
+            add("ffn_gate.weight", matrix, &[hidden, inner]);
+            add("ffn_up.weight", matrix, &[hidden, inner]);
+            add("ffn_down.weight", matrix, &[inner, hidden]);
         }
     }
 }
@@ -232,15 +263,15 @@ pub fn adapter() -> Tiny {
     }
     tiny.key("adapter.lora.alpha", Value::F32(8.0));
     for (name, from, to) in [
-        ("blk.0.attn_q", HIDDEN, HEADS * HEAD),
-        ("blk.1.attn_k", HIDDEN, KV_HEADS * HEAD),
-        ("blk.0.ffn_down", INNER, HIDDEN),
-        ("output", HIDDEN, 266),
+        ("blk.0.attn_q", 32, 32),
+        ("blk.1.attn_k", 32, 16),
+        ("blk.0.ffn_down", 64, 32),
+        ("output", 32, 266),
     ] {
         tiny.tensor(&format!("{name}.weight.lora_a"), F16, &[from, 4], &mut random);
         tiny.tensor(&format!("{name}.weight.lora_b"), F32, &[4, to], &mut random);
     }
     tiny.tensor("token_embd.weight.lora_a", F32, &[4, 266], &mut random);
-    tiny.tensor("token_embd.weight.lora_b", F16, &[4, HIDDEN], &mut random);
+    tiny.tensor("token_embd.weight.lora_b", F16, &[4, 32], &mut random);
     tiny
 }

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::inspect::printable;
 use crate::engine;
 use crate::model::{self, Content, Header, adapter, bundled, checksum, locate};
-use crate::words::error::{Error, Kind, io_cause};
+use crate::words::error::{Error, Kind, io_cause, printable};
 use crate::words::plan::{Origin, Weights};
 
 /// How often progress is shown.

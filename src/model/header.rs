@@ -118,7 +118,9 @@ fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
     };
     let inside = |key: &str, value: Option<u64>, max: u64| {
         let value = value.filter(|n| (1..=max).contains(n));
-        value.ok_or_else(|| format!("key '{architecture}.{key}' is missing or out of range"))
+        value.ok_or_else(|| {
+            format!("key '{}.{key}' is missing or out of range", architecture.escape_debug())
+        })
     };
     let hidden = inside("embedding_length", get("embedding_length"), limits::MODEL_WIDTH_MAX)?;
     let (key, max) = ("attention.head_count", limits::MODEL_HEADS_MAX);
