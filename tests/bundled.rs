@@ -167,7 +167,7 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
         (sound[..sound.len() - 11_000].to_vec(), "truncated"),
         (std::fs::read(model()).unwrap(), "not an adapter"),
         (with(&|g| g.text("adapter.type", "quipu")), "not a LoRA adapter"),
-        (with(&|g| g.number("adapter.type", 7)), "'adapter.type' is no text"),
+        (with(&|g| g.number("adapter.type", 7)), "'adapter.type' is of type u32, text is needed"),
         (with(&|g| g.text("general.architecture", "llama")), "is for architecture 'llama'"),
         (adapter().without("adapter.lora.alpha").bytes(), "'adapter.lora.alpha'"),
         (with(&|g| g.number("adapter.lora.alpha", 2)), "'adapter.lora.alpha'"),

@@ -24,3 +24,4 @@ mod openai; // /v1, streaming and not, and the official Python client
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style
+mod verify; // files told whole from damaged: structure, sums, adapters

@@ -177,7 +177,7 @@ pub fn model_of(kind: Kind, form: Form) -> Tiny {
     tiny.key("general.name", Value::Text("a tiny model".into()));
     let experts = if kind == Kind::LlamaOfExperts { form.experts } else { 0 };
     let numbers = [
-        ("context_length", 512),
+        ("context_length", 4096),
         ("block_count", form.layers),
         ("embedding_length", form.hidden),
         ("feed_forward_length", form.inner),

@@ -43,8 +43,15 @@ pub struct Options {
 struct Finding {
     name: String,
     /// What it is, or what is wrong with it.
-    structure: Result<&'static str, Error>,
+    structure: Result<Sound, Error>,
     sum: Sum,
+}
+
+/// What a sound file is.
+struct Sound {
+    what: &'static str,
+    /// Bytes nobody reads: harmless, but not what was written.
+    surplus_bytes: u64,
 }
 
 /// What a file's SHA-256 says.
@@ -108,13 +115,15 @@ fn examine(name: &Path, base: Option<&Header>) -> Result<Finding, Error> {
 }
 
 /// Checks the structure, and says what the file is.
-fn structure(file: &Weights, base: Option<&Header>) -> Result<&'static str, Error> {
-    match model::content(file)? {
+fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
+    let mut surplus_bytes = 0;
+    let what = match model::content(file)? {
         Content::Model => {
             let header = model::open(file)?;
             let template = header.tokenizer.chat_template.as_deref();
             template.map_or(Ok(()), engine::check_template)?;
-            Ok("model")
+            surplus_bytes = header.surplus_bytes;
+            "model"
         }
         Content::Adapter => {
             let file = match file.origin {
@@ -128,10 +137,11 @@ fn structure(file: &Weights, base: Option<&Header>) -> Result<&'static str, Erro
                 }
                 (None, Origin::Disk) => adapter::look(file)?,
             };
-            Ok("adapter")
+            "adapter"
         }
-        Content::Other(_) => Ok("GGUF"),
-    }
+        Content::Other(_) => "GGUF",
+    };
+    Ok(Sound { what, surplus_bytes })
 }
 
 /// Reads the whole file and compares its sum with the one on record.
@@ -175,7 +185,10 @@ impl Finding {
     /// Words it as `NAME: structure, sum`.
     fn line(&self) -> String {
         let structure = match &self.structure {
-            Ok(what) => format!("{what}, structure ok"),
+            Ok(Sound { what, surplus_bytes: 0 }) => format!("{what}, structure ok"),
+            Ok(Sound { what, surplus_bytes }) => {
+                format!("{what}, structure ok but for {surplus_bytes} bytes after its end")
+            }
             Err(error) => self.without_name(&error.message),
         };
         let sum = match &self.sum {
@@ -204,7 +217,8 @@ impl Finding {
         json!({
             "file": self.name,
             "whole": self.is_whole(),
-            "content": self.structure.as_ref().ok(),
+            "content": self.structure.as_ref().ok().map(|sound| sound.what),
+            "surplus_bytes": self.structure.as_ref().map_or(0, |sound| sound.surplus_bytes),
             "fault": self.structure.as_ref().err().map(|error| &error.message),
             "sha256": sum,
             "recorded": recorded,

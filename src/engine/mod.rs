@@ -30,6 +30,7 @@ use crate::words::answer::{Figures, Outcome, Piece};
 use crate::words::error::Error;
 use crate::words::job::{JobId, Question};
 use crate::words::kernels::SelfTest;
+use crate::words::limits;
 use crate::words::plan::Plan;
 
 /// A token of the model's vocabulary.
@@ -93,6 +94,7 @@ impl Engine {
         let flag = closing.clone();
         let thread = std::thread::Builder::new()
             .name("engine".into())
+            .stack_size(limits::ENGINE_STACK_BYTES)
             .spawn(move || {
                 if let Err(error) = run(&plan, selftest, &inbox, &events, &flag) {
                     // Nobody listens any more where this fails: the desk is closing.

@@ -1,8 +1,9 @@
 //! SHA-256 of a file, and the sum that is on record for it.
 //!
-//! The record is `FILE.sha256` beside the file, else the line with the file's name in a `SHA256SUMS`
-//! of its folder; the built-in files' is the one they were packed with. Forms: what sha256sum writes
-//! (`HEX  NAME`), what BSD's writes (`SHA256 (NAME) = HEX`), and in a file of its own `HEX` alone.
+//! The record is `FILE.sha256` beside the file, else the line with the file's name in a
+//! `SHA256SUMS` of its folder; the built-in files' is the one they were packed with. Forms: what
+//! sha256sum writes (`HEX  NAME`), what BSD's writes (`SHA256 (NAME) = HEX`), and in a file of its
+//! own `HEX` alone.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};

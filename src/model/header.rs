@@ -21,6 +21,8 @@ pub struct Header {
     pub file: Weights,
     /// Its size in bytes.
     pub file_bytes: u64,
+    /// Bytes after the last tensor, which nobody reads.
+    pub surplus_bytes: u64,
     /// All tensors in file order.
     pub tensors: Vec<Tensor>,
     /// `general.architecture`, such as `qwen2`.
@@ -85,6 +87,7 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
     Ok(Header {
         file: file.clone(),
         file_bytes: scan.file_bytes,
+        surplus_bytes: scan.surplus_bytes,
         tensors: scan.tensors,
         name: text("general.name").unwrap_or(file_name),
         fault,

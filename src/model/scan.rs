@@ -40,6 +40,8 @@ pub struct Scan {
     pub keys: Keys,
     /// All tensors in file order.
     pub tensors: Vec<Tensor>,
+    /// Bytes after the last tensor and its padding.
+    pub surplus_bytes: u64,
 }
 
 /// Why a file is not a whole GGUF file.
@@ -122,7 +124,9 @@ impl Walk {
         let keys = self.keys(keys)?;
         let alignment = alignment(&keys)?;
         let tensors = self.tensors(tensors, alignment)?;
-        Ok(Scan { file_bytes: self.file_bytes, keys, tensors })
+        let end = tensors.last().map_or(0, |last| last.at + last.bytes);
+        let surplus_bytes = self.file_bytes.saturating_sub(end.next_multiple_of(alignment));
+        Ok(Scan { file_bytes: self.file_bytes, keys, tensors, surplus_bytes })
     }
 
     fn keys(&mut self, count: u64) -> Result<Keys, Fault> {

@@ -68,6 +68,9 @@ pub const CONTEXT_TOKENS_DEFAULT_MAX: u32 = 40_960;
 pub const UBATCH_TOKENS: u32 = 128;
 /// Instructions a chat template may execute; the longest known ones need a few thousand.
 pub const TEMPLATE_FUEL: u64 = 1_000_000;
+/// Stack of the engine's thread, in bytes; what is never used never becomes memory. For some
+/// vocabularies llama.cpp splits a text with std::regex, which recurses: 560 bytes a character.
+pub const ENGINE_STACK_BYTES: usize = QUESTION_BYTES_MAX << 10;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
 
