@@ -1,9 +1,9 @@
 //! The numbers a header describes its architecture with: of the right types, and possible together.
 //!
-//! For every architecture: what llama.cpp 0.1.161 reads before it looks at the architecture, with the
-//! assertions it makes there (`load_hparams` of llama-model.cpp). For those the box knows exactly
-//! (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the numbers their tensors follow
-//! from (src/models/ there).
+//! For every architecture: what llama.cpp reads before it looks at the architecture, with the
+//! assertions it makes there (`load_hparams` of llama-model.cpp in llama-cpp-sys-2 0.1.161). For
+//! those the box knows exactly (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the
+//! numbers their tensors follow from (src/models/ there).
 
 use super::keys::{Keys, TEXT};
 use crate::words::limits;
@@ -306,7 +306,7 @@ mod tests {
             (number("qwen2.rope.dimension_count", 8), "8 does not go with heads of 16"),
             (number("qwen2.attention.value_length", 8), "8 does not go with heads of 16"),
             (number("qwen2.attention.key_length", 32), "do not make 64"),
-            (number("qwen2.attention.head_count", 64), "heads"),
+            (number("qwen2.attention.head_count", 64), "1 is not possible for a head"),
             (number("qwen2.attention.head_count_kv", 3), "4 heads for 3"),
             (number("qwen2.embedding_length_out", 32), "embedding_length_out"),
             (number("split.count", 2), "split"),
