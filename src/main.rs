@@ -4,11 +4,14 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use solverbox::cli::{Cli, Command, Eval, Kv, ModelFlags, PromptForm, Solve, WayFlags};
+use solverbox::cli::{
+    Cli, Command, Convert, ConvertType, Eval, Kv, ModelFlags, PromptForm, Solve, WayFlags,
+};
 use solverbox::commands::eval::{self, Asked, Recording};
-use solverbox::commands::{self, Loading};
+use solverbox::commands::{self, Loading, convert};
 use solverbox::config;
 use solverbox::engine::kernels;
+use solverbox::model::convert::Float;
 use solverbox::model::plan::Wishes;
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
@@ -63,6 +66,7 @@ fn run() -> Result<(), Error> {
         Command::Selftest(flags) => {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)
         }
+        Command::Convert(flags) => convert(&flags),
     }
 }
 
@@ -152,6 +156,18 @@ fn eval(flags: Eval) -> Result<(), Error> {
         recording,
         loading: loading(flags.model)?,
     })
+}
+
+fn convert(flags: &Convert) -> Result<(), Error> {
+    let kind = match flags.kind {
+        ConvertType::F16 => convert::Kind::Float(Float::F16),
+        ConvertType::Bf16 => convert::Kind::Float(Float::Bf16),
+        ConvertType::F32 => convert::Kind::Float(Float::F32),
+        ConvertType::Q8_0 => convert::Kind::Quantized("q8_0"),
+        ConvertType::Q4_0 => convert::Kind::Quantized("q4_0"),
+        ConvertType::Q4KM => convert::Kind::Quantized("q4_k_m"),
+    };
+    convert::run(&flags.dir, &flags.file, kind, flags.base.as_deref())
 }
 
 fn read_text(name: &str, from: &mut impl Read) -> Result<String, Error> {

@@ -1,6 +1,7 @@
 //! One file a command. They are doors: they ask the desk, they never touch the engine; `kernels`
 //! and `selftest`, which are about the engine itself, do.
 
+pub mod convert;
 pub mod eval;
 pub mod inspect;
 mod interrupt;

@@ -6,6 +6,7 @@
 pub mod adapter;
 pub mod ahead;
 pub mod bundled;
+pub mod convert;
 pub mod fingerprint;
 pub mod header;
 pub mod locate;
@@ -19,6 +20,7 @@ use crate::words::error::{Error, Kind};
 use crate::words::plan::{Role, Weights};
 
 pub use header::Header;
+pub use scan::Tensor;
 
 /// Checks the file's structure and reads its header.
 ///
