@@ -1,12 +1,10 @@
-"""Small tokenizers that are built like real ones. make.py calls this; it writes nothing itself.
+"""Small tokenizers that are built like real ones. make.py and big.py call this; it writes nothing.
 
 Each *family* below (Qwen2, Llama 3, SmolLM2) has its model's own way to cut text into words: the
 patterns and the order of the steps are those of the published tokenizers, for that is what a
 converter must recognise. Only the vocabulary is ours, learnt from corpus.json.
 """
 import json
-
-from tokenizers import Tokenizer, pre_tokenizers, trainers
 
 CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 WORDS = (
@@ -165,6 +163,8 @@ def skeleton(family):
 
 def learn(family, texts, tokens):
     """Vocabulary and merges: all 256 bytes, then the pairs that are frequent in the texts."""
+    from tokenizers import Tokenizer, pre_tokenizers, trainers  # big.py does without
+
     tokenizer = Tokenizer.from_str(json.dumps(skeleton(family)))
     trainer = trainers.BpeTrainer(
         vocab_size=tokens,
