@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::config::{self, Architecture};
+use super::config::{self, Architecture, Config};
 use super::fault::{Fault, damaged, shown, unsupported};
 use super::json::{self, Object};
 use super::keys::{self, Keys};
@@ -46,17 +46,7 @@ pub(super) fn base(path: &Path) -> Result<Base, Error> {
     if path.is_dir() {
         let file = path.join("config.json");
         let config = config::read(&json::needed(&file)?).map_err(|fault| fault.of(&file))?;
-        let matrix = |expected: names::Expected| match expected.shape[..] {
-            [rows, columns] => Some((expected.gguf, [rows, columns])),
-            _ => None,
-        };
-        return Ok(Base {
-            architecture: config.architecture,
-            head: config.head,
-            matrices: names::expected(&config).into_values().filter_map(matrix).collect(),
-            is_tied: config.is_tied,
-            header: None,
-        });
+        return Ok(base_of(&config));
     }
     let header = model::open(&locate::find(Some(path), Path::new(""))?)?;
     let Some(architecture) = Architecture::named(&header.architecture) else {
@@ -76,6 +66,20 @@ pub(super) fn base(path: &Path) -> Result<Base, Error> {
     })
 }
 
+fn base_of(config: &Config) -> Base {
+    let matrix = |expected: names::Expected| match expected.shape[..] {
+        [rows, columns] => Some((expected.gguf, [rows, columns])),
+        _ => None,
+    };
+    Base {
+        architecture: config.architecture,
+        head: config.head,
+        matrices: names::expected(config).into_values().filter_map(matrix).collect(),
+        is_tied: config.is_tied,
+        header: None,
+    }
+}
+
 /// Plans the adapter's file.
 ///
 /// # Errors
@@ -84,34 +88,57 @@ pub(super) fn plan(folder: &Path, kind: Kind, base: Base) -> Result<Plan, Error>
     let file = folder.join(CONFIG);
     let settings = settings(&json::needed(&file)?).map_err(|fault| fault.of(&file))?;
     let weights = shards::open(folder, "adapter_model")?;
-    let of = |stored: &Stored, fault: Fault| fault.of(&weights.shards[stored.shard].path);
-    let mut parts = Vec::new();
-    let mut ranks: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for stored in weights.tensors.values() {
-        let (matrix, part, rank) = part(stored, &base, kind).map_err(|fault| of(stored, fault))?;
-        if rank != settings.rank && !settings.has_ranks {
-            let name = shown(&stored.name);
-            let cause = format!("tensor {name} has rank {rank}, {CONFIG} says {}", settings.rank);
-            return Err(of(stored, damaged(cause)));
-        }
-        ranks.entry(matrix).or_default().push(rank);
-        parts.push(part);
-    }
-    if parts.is_empty() {
-        return Err(damaged("it holds no tensors").of(&weights.shards[0].path));
-    }
-    // Each name is there once, so two of a matrix are both its sides.
-    if let Some((matrix, _)) = ranks.iter().find(|(_, list)| list.len() != 2 || list[0] != list[1])
-    {
-        let cause = format!("the two sides for {} are not both there", shown(matrix));
-        return Err(damaged(cause).of(&weights.shards[0].path));
-    }
+    let parts = parts(weights.tensors.values(), &base, &settings, kind);
+    let parts = parts.map_err(|fault| fault.of(&weights.shards[0].path))?;
     let name = keys::name(&Object(serde_json::json!({})), folder).map_err(|f| f.of(folder))?;
     let mut keys = Keys::of(base.architecture, "adapter", &name);
     keys.text("adapter.type", "lora");
     keys.float("adapter.lora.alpha", settings.alpha);
     keys.file_type(kind.file_type(parts.iter().map(|part| part.entry.kind.id)));
-    Ok(Plan { keys: keys.0, parts, shards: weights.shards, base: base.header })
+    let folder = folder.to_path_buf();
+    Ok(Plan { folder, keys: keys.0, parts, shards: weights.shards, base: base.header })
+}
+
+/// Checks an adapter's two files against a base's `config.json` as [`plan`] does; for fuzzing.
+///
+/// # Errors
+/// What is wrong with one of them.
+pub fn check_bytes(settings_json: &str, weights: &[u8], base_json: &str) -> Result<(), Fault> {
+    let base = base_of(&config::read(base_json)?);
+    let (settings, stored) = (settings(settings_json)?, shards::check_bytes(weights)?);
+    parts(stored.iter(), &base, &settings, Kind::Own).map(|_| ())
+}
+
+/// Plans the tensors: both sides of each matrix.
+fn parts<'a>(
+    stored: impl Iterator<Item = &'a Stored>,
+    base: &Base,
+    settings: &Settings,
+    kind: Kind,
+) -> Result<Vec<Part>, Fault> {
+    let mut parts = Vec::new();
+    let mut ranks: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for stored in stored {
+        let (matrix, part, rank) = part(stored, base, kind)?;
+        if rank != settings.rank && !settings.has_ranks {
+            let (name, says) = (shown(&stored.name), settings.rank);
+            let cause = format!("tensor {name} has rank {rank}, {CONFIG} says {says}");
+            return Err(damaged(cause));
+        }
+        ranks.entry(matrix).or_default().push(rank);
+        parts.push(part);
+    }
+    if parts.is_empty() {
+        return Err(damaged("it holds no tensors"));
+    }
+    // Each name is there once, so two of a matrix are both its sides.
+    let odd = ranks.iter().find(|(_, list)| list.len() != 2 || list[0] != list[1]);
+    match odd {
+        Some((matrix, _)) => {
+            Err(damaged(format!("the two sides for {} are not both there", shown(matrix))))
+        }
+        None => Ok(parts),
+    }
 }
 
 /// What `adapter_config.json` says.

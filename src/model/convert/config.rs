@@ -53,8 +53,6 @@ pub struct Config {
     pub kv_heads: u64,
     /// Elements of a head.
     pub head: u64,
-    /// Whether the head's size was written down.
-    pub head_is_given: bool,
     /// Rows of the embedding.
     pub vocabulary: u64,
     /// Context it was trained with, in tokens.
@@ -106,7 +104,6 @@ pub fn read(text: &str) -> Result<Config, Fault> {
         heads,
         kv_heads,
         head,
-        head_is_given: given.is_some() || architecture == Architecture::Qwen3,
         vocabulary: json.count("vocab_size", limits::GGUF_ARRAY_ITEMS_MAX)?,
         context_tokens,
         epsilon: epsilon as f32,
@@ -212,11 +209,11 @@ pub(super) mod tests {
     fn numbers_are_read_and_defaults_are_those_of_transformers() {
         let read = |changes: &str| read(&config(changes)).unwrap();
         let llama = read("{}");
-        assert_eq!((llama.head, llama.head_is_given, llama.is_tied), (16, false, false));
+        assert_eq!((llama.head, llama.is_tied), (16, false));
         assert_eq!((llama.rope.base, llama.epsilon), (5000.0, 1e-5));
         assert_eq!(read(r#"{"num_key_value_heads":null}"#).kv_heads, 4);
         let qwen3 = read(r#"{"architectures":["Qwen3ForCausalLM"]}"#);
-        assert_eq!((qwen3.head, qwen3.head_is_given), (128, true));
+        assert_eq!(qwen3.head, 128);
         let qwen2 = r#"{"architectures":["Qwen2ForCausalLM"],"sliding_window":4096,
             "use_sliding_window":false,"layer_types":["full_attention"]}"#;
         assert_eq!(read(qwen2).architecture, Architecture::Qwen2);

@@ -76,10 +76,8 @@ impl Keys {
         self.count(&of("attention.head_count"), config.heads);
         self.count(&of("attention.head_count_kv"), config.kv_heads);
         self.float(&of("attention.layer_norm_rms_epsilon"), config.epsilon);
-        if config.head_is_given {
-            self.count(&of("attention.key_length"), config.head);
-            self.count(&of("attention.value_length"), config.head);
-        }
+        self.count(&of("attention.key_length"), config.head);
+        self.count(&of("attention.value_length"), config.head);
         if config.architecture == Architecture::Llama {
             self.count(&of("vocab_size"), config.vocabulary);
             self.count(&of("rope.dimension_count"), config.head);

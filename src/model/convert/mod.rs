@@ -6,7 +6,7 @@
 //! (safetensors), `tokenizer` with `split`, `sentencepiece` and `special`, `adapter`, `keys`, `data`
 //! (widths of floats), `stream`; `json` and `fault` serve them.
 
-mod adapter;
+pub mod adapter;
 pub mod config;
 mod data;
 pub mod fault;
@@ -21,7 +21,7 @@ mod split;
 mod stream;
 pub mod tokenizer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use data::Float;
 
@@ -79,6 +79,7 @@ impl Kind {
 /// A file to be written: its keys, its tensors and where their data lies.
 #[derive(Debug)]
 pub struct Plan {
+    folder: PathBuf,
     keys: Vec<(String, Value)>,
     parts: Vec<Part>,
     shards: Vec<shards::Shard>,
@@ -158,7 +159,8 @@ fn model(folder: &Path, kind: Kind) -> Result<Plan, Error> {
     let matrices = parts.iter().filter(|part| part.entry.shape.len() > 1);
     keys.file_type(kind.file_type(matrices.map(|part| part.entry.kind.id)));
     keys.tokenizer(vocabulary, special);
-    Ok(Plan { keys: keys.0, parts, shards: weights.shards, base: None })
+    let folder = folder.to_path_buf();
+    Ok(Plan { folder, keys: keys.0, parts, shards: weights.shards, base: None })
 }
 
 /// Plans the tensors, in the order in which they are read.
@@ -242,7 +244,8 @@ impl Plan {
     }
 
     fn check(&self, file: &Path) -> Result<(), Error> {
-        let is_adapter = self.keys.contains(&("general.type".into(), Value::Text("adapter".into())));
+        let is_adapter =
+            self.keys.contains(&("general.type".into(), Value::Text("adapter".into())));
         let fault = match (&self.base, is_adapter) {
             (Some(base), _) => {
                 super::adapter::open(Weights::adapter(file), base).err().map(|e| e.message)
@@ -256,7 +259,7 @@ impl Plan {
         match fault {
             None => Ok(()),
             Some(cause) => {
-                Err(unsupported(format!("what it became is refused: {cause}")).of(file))
+                Err(unsupported(format!("what it became is refused: {cause}")).of(&self.folder))
             }
         }
     }

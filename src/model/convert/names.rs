@@ -128,7 +128,8 @@ pub fn pair<'a>(
     expected: &'a BTreeMap<String, Expected>,
     config: &Config,
 ) -> Result<Vec<(&'a Stored, &'a Expected)>, Fault> {
-    let missing: Vec<&String> = expected.keys().filter(|name| !stored.contains_key(*name)).collect();
+    let missing: Vec<&String> =
+        expected.keys().filter(|name| !stored.contains_key(*name)).collect();
     if let [first, rest @ ..] = &missing[..] {
         return Err(damaged(format!("tensor {}{} missing", shown(first), and_more(rest.len()))));
     }
@@ -181,8 +182,14 @@ mod tests {
     fn stored(expected: &BTreeMap<String, Expected>) -> BTreeMap<String, Stored> {
         let stored = |(name, expected): (&String, &Expected)| {
             let (name, shape) = (name.clone(), expected.shape.clone());
-            let stored =
-                Stored { name: name.clone(), kind: Dtype::F32, shape, start: 0, bytes: 0, shard: 0 };
+            let stored = Stored {
+                name: name.clone(),
+                kind: Dtype::F32,
+                shape,
+                start: 0,
+                bytes: 0,
+                shard: 0,
+            };
             (name, stored)
         };
         expected.iter().map(stored).collect()
@@ -221,7 +228,10 @@ mod tests {
         less.remove("model.layers.0.mlp.up_proj.weight");
         less.remove("model.norm.weight");
         let fault = pair(&less, &expected, &config).unwrap_err();
-        assert_eq!(fault.cause, "tensor 'model.layers.0.mlp.up_proj.weight' and 1 more are missing");
+        assert_eq!(
+            fault.cause,
+            "tensor 'model.layers.0.mlp.up_proj.weight' and 1 more are missing"
+        );
         let mut odd = sound.clone();
         odd.get_mut("model.norm.weight").unwrap().shape = vec![63];
         let fault = pair(&odd, &expected, &config).unwrap_err();

@@ -154,8 +154,7 @@ pub fn factors(rope: &Llama3, base: f32, head: u64) -> Vec<f32> {
         } else if wavelength > low_wavelength {
             rope.factor
         } else {
-            let smooth =
-                (rope.original_tokens / wavelength - rope.low) / (rope.high - rope.low);
+            let smooth = (rope.original_tokens / wavelength - rope.low) / (rope.high - rope.low);
             1.0 / ((1.0 - smooth) / rope.factor + smooth)
         }
     };

@@ -167,7 +167,8 @@ mod tests {
         (0..=255).for_each(|byte| add(&format!("<0x{byte:02X}>")));
         merges.iter().for_each(|merge| add(&merge.replace(' ', "")));
         ["\u{2581}", "a", "b", "c"].iter().for_each(|text| add(text));
-        let special = |id: u64, content: &str| json!({"id": id, "content": content, "special": true});
+        let special =
+            |id: u64, content: &str| json!({"id": id, "content": content, "special": true});
         let mut file = json!({
             "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
             "normalizer": {"type": "Sequence", "normalizers": [
@@ -197,8 +198,8 @@ mod tests {
         let of = |text: &str| scores[number(text)];
         assert_eq!([of("ab"), of("\u{2581}a"), of("bc"), of("abc")], [-1.0, -2.0, -3.0, -4.0]);
         assert_eq!(of("a"), -5.0);
-        let kinds = ["<unk>", "<s>", "<0x0A>", "ab", "[PAD299]"]
-            .map(|text| vocabulary.kinds[number(text)]);
+        let kinds =
+            ["<unk>", "<s>", "<0x0A>", "ab", "[PAD299]"].map(|text| vocabulary.kinds[number(text)]);
         assert_eq!(kinds, [UNKNOWN, CONTROL, BYTE, NORMAL, tokenizer::UNUSED]);
     }
 

@@ -348,10 +348,16 @@ mod tests {
             (file(&format!("{{{a}}}"), 9), "1 bytes that belong to no tensor"),
             (file(&format!("{{{a},{a}}}"), 8), "'a' is there twice"),
             (file(&format!("{{{a},{}}}", tensor("b", "F32", "[1]", 4, 8)), 8), "'b' overlaps"),
-            (file(&format!("{{{a},{}}}", tensor("b", "F32", "[1]", 9, 13)), 13), "'b' leaves a gap"),
+            (
+                file(&format!("{{{a},{}}}", tensor("b", "F32", "[1]", 9, 13)), 13),
+                "'b' leaves a gap",
+            ),
             (file(&format!("{{{}}}", tensor("a", "F32", "[3]", 0, 8)), 8), "cannot lie"),
             (file(&format!("{{{}}}", tensor("a", "F32", "[2]", 8, 0)), 8), "cannot lie"),
-            (file(&format!("{{{}}}", tensor("a", "U8", "[4294967296,4294967296,2]", 0, 0)), 0), "cannot lie"),
+            (
+                file(&format!("{{{}}}", tensor("a", "U8", "[4294967296,4294967296,2]", 0, 0)), 0),
+                "cannot lie",
+            ),
         ];
         for (bytes, says) in cases {
             let fault = check_bytes(&bytes).unwrap_err();

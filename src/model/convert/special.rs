@@ -226,7 +226,12 @@ mod tests {
         }
     }
 
-    fn of(post: Value, tokenizer: Value, config: Value, generation: Value) -> Result<Special, Fault> {
+    fn of(
+        post: Value,
+        tokenizer: Value,
+        config: Value,
+        generation: Value,
+    ) -> Result<Special, Fault> {
         read(Sources {
             vocabulary: &vocabulary(post),
             tokenizer_config: &Object(tokenizer),
@@ -284,7 +289,8 @@ mod tests {
 
     #[test]
     fn a_list_of_templates_has_a_default() {
-        let list = json!([{"name": "default", "template": "D"}, {"name": "tool use", "template": "T"}]);
+        let list =
+            json!([{"name": "default", "template": "D"}, {"name": "tool use", "template": "T"}]);
         let tokenizer = json!({"eos_token": "</s>", "chat_template": list});
         let special = of(Value::Null, tokenizer, json!({}), json!({})).unwrap();
         assert_eq!(special.template.as_deref(), Some("D"));

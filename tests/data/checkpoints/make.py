@@ -195,7 +195,7 @@ def weight(numbers, name, shape):
     if name.endswith(".bias"):
         return noise(numbers, shape, 0.5)
     if "embed_tokens" in name or "lm_head" in name:
-        return noise(numbers, shape, 2.4 / shape[1] ** 0.5)
+        return noise(numbers, shape, 1.2 / shape[1] ** 0.5)
     return noise(numbers, shape, 1.2 / shape[1] ** 0.5)
 
 
