@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::fixture::{llama, root, solverbox, text};
 
 /// The checkpoints, and the adapters with their bases.
-const CHECKPOINTS: [&str; 5] = ["qwen2", "qwen2-sharded", "qwen3", "llama", "llama-smol"];
+const CHECKPOINTS: [&str; 6] =
+    ["qwen2", "qwen2-sharded", "qwen3", "llama", "llama-smol", "llama-spm"];
 const ADAPTERS: [(&str, &str); 2] = [("qwen2-lora", "qwen2"), ("llama-lora", "llama")];
 /// Types with how far a logit may be off.
 const TYPES: [(&str, f32); 2] = [("f32", 1e-3), ("f16", 2e-2)];

@@ -68,9 +68,7 @@ fn leave_nothing(is_kept: Arc<AtomicBool>) -> Result<(), Error> {
     on_interrupt(move |_| {
         newfile::abandon_all();
         if !is_kept.load(Ordering::Relaxed) {
-            if show_progress("") {
-                note("");
-            }
+            show_progress("");
             note("solverbox: stopped; nothing was written");
             note("Start it again to write the file.");
         }

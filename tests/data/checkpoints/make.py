@@ -31,8 +31,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from sentencepiece import SentencePieceTrainer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-from transformers import LlamaConfig, Qwen2Config, Qwen3Config
+from transformers import LlamaConfig, LlamaTokenizerFast, Qwen2Config, Qwen3Config
 from transformers.utils import logging
 
 import vocabulary
@@ -57,6 +58,12 @@ LLAMA_3_ROPE = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+YARN_ROPE = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "attention_factor": 1.3,
+    "original_max_position_embeddings": 128,
+}
 
 # `tokens` below VOCABULARY: the embedding has rows that no token uses, as Qwen's has.
 CHECKPOINTS = {
@@ -79,6 +86,7 @@ CHECKPOINTS = {
             hidden_size=32,
             intermediate_size=96,
             rope_theta=2718.0,
+            rope_scaling=YARN_ROPE,
             rms_norm_eps=3e-3,
             tie_word_embeddings=False,
             **SMALL,
@@ -155,6 +163,20 @@ CHECKPOINTS = {
         "without": ["head_dim"],
     },
 }
+# Llama 2's kind of tokenizer: characters, and bytes to fall back on.
+CHECKPOINTS["llama-spm"] = {
+    "config": LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        rope_theta=2236.0,
+        rms_norm_eps=2e-3,
+        tie_word_embeddings=False,
+        **SMALL,
+    ),
+    "ids": {"bos_token_id": "<s>", "eos_token_id": "</s>"},
+    "sentencepiece": 510,
+    "dtype": torch.bfloat16,
+}
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ADAPTERS = {
     "qwen2-lora": {
@@ -209,7 +231,47 @@ def numbers_for(name):
     return np.random.default_rng(list(name.encode()))
 
 
+def write_sentencepiece(folder, tokens, texts):
+    """Trains on the plain texts, so that other scripts fall back on bytes; spelt as Llama 2's."""
+    with tempfile.TemporaryDirectory() as made:
+        plain = Path(made) / "texts"
+        lines = [text.replace("\n", " ") for text in texts if text.strip() and text.isascii()]
+        plain.write_text("\n".join(lines), encoding="utf-8")
+        SentencePieceTrainer.train(
+            input=str(plain),
+            model_prefix=str(Path(made) / "tokenizer"),
+            model_type="bpe",
+            vocab_size=tokens,
+            byte_fallback=True,
+            character_coverage=0.98,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            allow_whitespace_only_pieces=True,
+            split_digits=True,
+            minloglevel=2,
+        )
+        fast = LlamaTokenizerFast(vocab_file=str(Path(made) / "tokenizer.model"))
+    tokenizer = json.loads(fast.backend_tokenizer.to_str())
+    tokenizer["normalizer"] = {
+        "type": "Sequence",
+        "normalizers": [
+            {"type": "Prepend", "prepend": "\u2581"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+        ],
+    }
+    tokenizer["pre_tokenizer"] = None
+    write_json(folder / "tokenizer.json", tokenizer, indent=None)
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    write_json(
+        folder / "tokenizer_config.json",
+        {"add_bos_token": True, **names, "tokenizer_class": "PreTrainedTokenizerFast"},
+    )
+    return {entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]}
+
+
 def write_tokenizer(folder, spec, texts):
+    if "sentencepiece" in spec:
+        return write_sentencepiece(folder, spec["sentencepiece"], texts)
     tokenizer, config = vocabulary.build(
         spec["family"], texts, spec["tokens"], spec.get("merges_as_text", False)
     )
