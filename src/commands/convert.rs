@@ -1,7 +1,7 @@
 //! `solverbox convert DIR FILE`: a GGUF file of a Hugging Face checkpoint or a LoRA adapter.
 //!
-//! Reading, checking and writing are `model/convert`; here is what a person sees of it. Ctrl-C leaves
-//! no file behind.
+//! Reading, checking and writing are `model/convert`; here is what a person sees of it. Ctrl-C
+//! leaves no file behind.
 
 use std::path::Path;
 use std::sync::Arc;
