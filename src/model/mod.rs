@@ -8,6 +8,7 @@ pub mod ahead;
 pub mod bundled;
 pub mod fingerprint;
 pub mod header;
+pub mod importance;
 pub mod locate;
 pub mod newfile;
 pub mod plan;
@@ -19,6 +20,7 @@ use crate::words::error::{Error, Kind};
 use crate::words::plan::{Role, Weights};
 
 pub use header::Header;
+pub use scan::Tensor;
 
 /// Checks the file's structure and reads its header.
 ///
@@ -36,6 +38,7 @@ fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {
             "Get the file again, or name another with --model FILE; models/README.md says how."
         }
         Role::Adapter => "Get the file again, or leave --adapter out.",
+        Role::Importance => "Make it anew with `solverbox imatrix`, or leave --imatrix out.",
     };
     Error::new(Kind::BadModel, format!("cannot use {file}: {cause}"), remedy)
 }
