@@ -20,3 +20,4 @@ mod openai; // /v1, streaming and not, and the official Python client
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style
+mod workshop; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals

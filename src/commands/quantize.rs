@@ -6,9 +6,10 @@ use std::time::Instant;
 use super::bar::Bar;
 use super::interrupt;
 use crate::engine::{self, Quantize};
-use crate::model::newfile::{NewFile, check_other};
+use crate::model::newfile::{self, NewFile, check_other};
 use crate::model::{self, Header, importance, locate};
 use crate::words::error::{Error, Kind};
+use crate::words::limits;
 use crate::words::plan::Weights;
 use crate::words::quantize::{Head, Mix};
 
@@ -83,11 +84,14 @@ pub fn quantize(header: &Header, options: &Options) -> Result<u64, Error> {
     let mut bar = Bar::start("tensors");
     let quantized = engine::quantize(&what, |done, total| bar.show(done, total));
     drop(bar);
-    quantized?;
-    // llama.cpp may not notice that the disk was full, but the file shows it.
-    let whole = model::open(&Weights::model(file.path())).map_err(|error| {
-        let what = format!("cannot write '{}': {}", options.to.display(), error.message);
-        Error::new(Kind::NoSpace, what, "Free some space there, or write to another disk.")
+    // A full disk looks like a bad model to llama.cpp, or passes unnoticed, but the file shows it.
+    let whole = quantized.and_then(|()| model::open(&Weights::model(file.path())));
+    let whole = whole.map_err(|error| match file.free_bytes() {
+        Some(free) if free < limits::FULL_DISK_BYTES => {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            newfile::failed(&options.to, &full)
+        }
+        _ => error,
     })?;
     file.keep()?;
     Ok(whole.file_bytes)

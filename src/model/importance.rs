@@ -78,7 +78,7 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
     let total: u64 = tensors.iter().map(|tensor| tensor.bytes).sum();
     if total > limits::IMPORTANCE_BYTES_MAX {
         let most = limits::IMPORTANCE_BYTES_MAX;
-        return Err(bad(format!("it holds {total} bytes of numbers, at most {most} are allowed")));
+        return Err(bad(format!("it holds {total} bytes of numbers, at most {most} can be")));
     }
     let opened = std::fs::File::open(&file.path).map_err(|e| bad(io_cause(&e)))?;
     let numbers = |tensor: &Tensor| {

@@ -33,23 +33,30 @@ impl NewFile {
             return Err(unwritable(to, "it is a folder"));
         }
         let Some(name) = to.file_name() else { return Err(unwritable(to, "it is no file name")) };
-        let folder = folder(to);
-        let space = rustix::fs::statvfs(folder).map_err(|e| unwritable(to, io_cause(&e.into())))?;
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        if free < bytes {
-            return Err(no_space(to, format!("{bytes} bytes are needed, {free} are free")));
-        }
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.part", std::process::id()));
-        let part = folder.join(hidden);
+        let part = folder(to).join(hidden);
         let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // What an earlier process of this number left behind when it was killed is nobody's.
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true).open(&part);
         let file = file.map_err(|error| unwritable(to, io_cause(&error)))?;
         parts.push(part.clone());
-        Ok(NewFile { file, part, to: to.to_path_buf() })
+        drop(parts);
+        let new = NewFile { file, part, to: to.to_path_buf() };
+        match new.free_bytes() {
+            Some(free) if free < bytes => {
+                Err(no_space(to, format!("{bytes} bytes are needed, {free} are free")))
+            }
+            _ => Ok(new),
+        }
+    }
+
+    /// Returns the room left on its disk in bytes; `None` where the system does not say.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let space = rustix::fs::fstatvfs(&self.file).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
     /// Returns the temporary name, for whoever opens the file himself.

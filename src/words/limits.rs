@@ -84,6 +84,8 @@ pub const EVAL_ATTEMPTS_MAX: u32 = 256;
 
 /// Rows of a tensor the quantizer keeps in memory at once, in bytes.
 pub const QUANTIZE_BUFFER_BYTES: usize = 128 << 20;
+/// Free bytes below which a disk is taken for full: less than a block of any file system's journal.
+pub const FULL_DISK_BYTES: u64 = 1 << 20;
 /// Longest text that is read to measure a model on, in bytes: a thick book.
 pub const TEXT_BYTES_MAX: u64 = 16 << 20;
 /// Tokens of a text that are read in one go, as llama.cpp's tools do.
