@@ -56,6 +56,8 @@ pub enum Command {
     Kernels(KernelFlags),
     /// Check that the kernels compute correctly on this very processor
     Selftest(Selftest),
+    /// Make a GGUF file of a Hugging Face checkpoint, or of a LoRA adapter
+    Convert(Convert),
 }
 
 /// Which model, and how it is loaded.
@@ -366,6 +368,45 @@ pub struct Selftest {
 pub struct Inspect {
     /// The GGUF file, or `demo` for the built-in model
     pub file: PathBuf,
+}
+
+/// Types a checkpoint can be converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConvertType {
+    /// 16-bit floats
+    #[value(name = "f16")]
+    F16,
+    /// 16-bit floats with the range of 32-bit ones
+    #[value(name = "bf16")]
+    Bf16,
+    /// 32-bit floats
+    #[value(name = "f32")]
+    F32,
+    /// 8-bit blocks
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 4-bit blocks
+    #[value(name = "q4_0")]
+    Q4_0,
+    /// 4-bit blocks, some matrices in more
+    #[value(name = "q4_k_m")]
+    Q4KM,
+}
+
+/// `solverbox convert`
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// The checkpoint's folder: config.json, tokenizer.json, model.safetensors; or an adapter's, as
+    /// PEFT saves it
+    pub dir: PathBuf,
+    /// The file to write
+    pub file: PathBuf,
+    /// What to store matrices as
+    #[arg(long = "type", value_name = "TYPE", env = "SOLVERBOX_TYPE", default_value = "f16")]
+    pub kind: ConvertType,
+    /// The model an adapter is for: a GGUF file, or its checkpoint's folder
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
+    pub base: Option<PathBuf>,
 }
 
 fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {

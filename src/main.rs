@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Eval, HeadName, Kv, MixName, ModelFlags, PromptForm, Quantize, Solve,
-    WayFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, MixName, ModelFlags,
+    PromptForm, Quantize, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
-use solverbox::commands::{self, Loading};
+use solverbox::commands::{self, Loading, convert};
 use solverbox::config;
 use solverbox::engine::kernels;
+use solverbox::model::convert::Float;
 use solverbox::model::plan::{self, Wishes};
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
@@ -74,6 +75,7 @@ fn run() -> Result<(), Error> {
         Command::Selftest(flags) => {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)
         }
+        Command::Convert(flags) => convert(&flags),
     }
 }
 
@@ -207,6 +209,18 @@ fn compare(flags: Compare) -> Result<(), Error> {
         seeds: (1..=u64::from(flags.attempts)).collect(),
         output: if flags.json { eval::Output::Json } else { eval::Output::Table },
     })
+}
+
+fn convert(flags: &Convert) -> Result<(), Error> {
+    let kind = match flags.kind {
+        ConvertType::F16 => convert::Kind::Float(Float::F16),
+        ConvertType::Bf16 => convert::Kind::Float(Float::Bf16),
+        ConvertType::F32 => convert::Kind::Float(Float::F32),
+        ConvertType::Q8_0 => convert::Kind::Quantized(Mix::Q8_0),
+        ConvertType::Q4_0 => convert::Kind::Quantized(Mix::Q4_0),
+        ConvertType::Q4KM => convert::Kind::Quantized(Mix::Q4KM),
+    };
+    convert::run(&flags.dir, &flags.file, kind, flags.base.as_deref())
 }
 
 fn read_text(name: &str, from: &mut impl Read) -> Result<String, Error> {

@@ -8,7 +8,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use llama_cpp_2::llama_backend::LlamaBackend;
 use serde_json::Value;
+use solverbox::engine::kernels;
 
 /// Longest any single wait of the suite may take before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,6 +22,17 @@ pub fn root() -> &'static Path {
 /// The demo model, as it is built into the program.
 pub fn model() -> PathBuf {
     root().join("models/bundled/solverbox-demo-q8_0.gguf")
+}
+
+/// llama.cpp in this very process, on the kernels the program would choose; started once.
+pub fn llama() -> &'static LlamaBackend {
+    static BACKEND: LazyLock<LlamaBackend> = LazyLock::new(|| {
+        kernels::register(kernels::choose(None).unwrap()).unwrap();
+        let mut backend = LlamaBackend::init().unwrap();
+        backend.void_logs();
+        backend
+    });
+    &BACKEND
 }
 
 /// A copy of the demo model in another type, made once for each change of it.

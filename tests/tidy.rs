@@ -72,8 +72,9 @@ fn each_foreign_library_stays_in_its_room() {
     only("serialport", &["src/console/port.rs"]);
     only("signal_hook", &["src/commands/interrupt.rs"]);
     only("clap", &["src/cli.rs", "src/config.rs"]);
+    only("safetensors::", &["src/model/convert/"]);
     // JSON is http's; some commands print one object, eval reads and writes JSON lines which reading
-    // knows, and gguf-rs hands its values over as JSON.
+    // knows, gguf-rs hands its values over as JSON, and checkpoints are described in it.
     let json = [
         "src/http/",
         "src/commands/solve.rs",
@@ -81,6 +82,7 @@ fn each_foreign_library_stays_in_its_room() {
         "src/commands/reading.rs",
         "src/commands/compare.rs",
         "src/model/header.rs",
+        "src/model/convert/",
     ];
     only("serde_json", &json);
 }

@@ -1,31 +1,37 @@
 //! A bar on a terminal that shows how far long work is; nothing where there is no terminal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{note, show_progress};
 
 /// Characters of the bar.
 const WIDTH: u64 = 20;
 
+/// Time between two looks of it.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// The bar of one piece of work.
 #[derive(Debug)]
 pub struct Bar {
     start: Instant,
     what: &'static str,
-    is_shown: bool,
+    /// When it was last shown.
+    shown: Option<Instant>,
 }
 
 impl Bar {
     /// Starts the clock on `what`, the unit that is counted, such as `tensors`.
     pub fn start(what: &'static str) -> Bar {
-        Bar { start: Instant::now(), what, is_shown: false }
+        Bar { start: Instant::now(), what, shown: None }
     }
 
     /// Shows that `done` of `total` are done.
     pub fn show(&mut self, done: u64, total: u64) {
-        if total > 0 {
-            self.is_shown = show_progress(&self.line(done, total, self.start.elapsed().as_secs()));
+        if total == 0 || self.shown.is_some_and(|last| last.elapsed() < LOOK) {
+            return;
         }
+        let on_terminal = show_progress(&self.line(done, total, self.start.elapsed().as_secs()));
+        self.shown = on_terminal.then(Instant::now);
     }
 
     fn line(&self, done: u64, total: u64, seconds: u64) -> String {
@@ -43,7 +49,7 @@ impl Bar {
 /// What is printed after it begins on a line of its own.
 impl Drop for Bar {
     fn drop(&mut self) {
-        if self.is_shown {
+        if self.shown.is_some() {
             note("");
         }
     }

@@ -26,8 +26,9 @@ pub fn on_interrupt(mut act: impl FnMut(u32) + Send + 'static) -> Result<(), Err
 /// Those of [`on_interrupt`].
 pub fn leave_nothing_behind() -> Result<(), Error> {
     on_interrupt(|_| {
-        newfile::abandon_all();
-        super::note("solverbox: stopped; nothing was written\nStart it again any time.");
+        if !newfile::abandon_all() {
+            super::note("\nsolverbox: stopped; nothing was written\nStart it again any time.");
+        }
         std::process::exit(130);
     })
 }

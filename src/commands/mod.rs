@@ -3,6 +3,7 @@
 
 mod bar;
 pub mod compare;
+pub mod convert;
 pub mod eval;
 pub mod imatrix;
 pub mod inspect;

@@ -69,8 +69,8 @@ pub fn write(to: &Path, list: &[Importance], source: &Source<'_>) -> Result<(), 
 /// Reads an importance matrix for `model`.
 ///
 /// # Errors
-/// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or that it belongs
-/// to another model.
+/// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or that it
+/// belongs to another model.
 pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
     let file = Weights { role: Role::Importance, origin: Origin::Disk, path: file.to_path_buf() };
     let tensors = scan(&file)?.tensors;

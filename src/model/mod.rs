@@ -6,6 +6,7 @@
 pub mod adapter;
 pub mod ahead;
 pub mod bundled;
+pub mod convert;
 pub mod fingerprint;
 pub mod header;
 pub mod importance;

@@ -9,11 +9,15 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::words::error::{Error, Kind, io_cause};
 
 /// Temporary files of this process that are not kept yet.
 static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Whether this process has kept a file.
+static KEPT: AtomicBool = AtomicBool::new(false);
 
 /// A file being written.
 #[derive(Debug)]
@@ -84,6 +88,7 @@ impl NewFile {
         File::open(&self.part).and_then(|file| file.sync_all()).map_err(failed)?;
         let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         std::fs::rename(&self.part, to).map_err(failed)?;
+        KEPT.store(true, Ordering::Relaxed);
         drop(parts);
         // The name must last as well; a file system that cannot sync folders does so by itself.
         let _ = File::open(folder(to)).and_then(|folder| folder.sync_all());
@@ -101,13 +106,14 @@ impl Drop for NewFile {
 }
 
 /// Removes every file this process has not kept yet, and lets none be kept or begun from now on: for
-/// a process that is about to leave.
-pub fn abandon_all() {
+/// a process that is about to leave. Returns whether one had been kept before.
+pub fn abandon_all() -> bool {
     let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for part in parts.iter() {
         let _ = std::fs::remove_file(part);
     }
     std::mem::forget(parts);
+    KEPT.load(Ordering::Relaxed)
 }
 
 /// Refuses to write over what is being read.

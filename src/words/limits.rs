@@ -110,6 +110,23 @@ pub const GGUF_ARRAY_ITEMS_MAX: u64 = 1 << 20;
 /// Largest header before the tensors, in bytes.
 pub const GGUF_HEADER_BYTES_MAX: u64 = 64 << 20;
 
+// A checkpoint to be converted.
+
+/// Largest JSON file of a checkpoint, in bytes; the largest known tokenizer.json has 34 MB.
+pub const CHECKPOINT_JSON_BYTES_MAX: u64 = 64 << 20;
+/// Largest header of a safetensors file, in bytes; 4,096 layers of tensors have half of it.
+pub const SAFETENSORS_HEADER_BYTES_MAX: u64 = 16 << 20;
+/// Most files the weights of a checkpoint are spread over; each is held open.
+pub const CHECKPOINT_SHARDS_MAX: usize = 512;
+/// Longest text of a token, in bytes; the longest known are runs of 128 spaces.
+pub const TOKEN_BYTES_MAX: usize = 4 << 10;
+/// Longest token of a vocabulary without a pre-tokenizer, in bytes: each is tried cut at each place.
+pub const TOKEN_BYTES_SENTENCEPIECE_MAX: usize = 256;
+/// Most columns of an adapter's matrices; the largest ranks in use are a few hundred.
+pub const ADAPTER_RANK_MAX: u64 = 4_096;
+/// Bytes of a tensor converted at a time, at least one row of it.
+pub const CONVERT_CHUNK_BYTES: usize = 4 << 20;
+
 /// Most layers of a model.
 pub const MODEL_LAYERS_MAX: u64 = 4_096;
 /// Most attention heads of a layer.
