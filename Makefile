@@ -8,11 +8,13 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 CARGO_FLAGS := --release --locked
 # Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
 ARGS :=
+# What is built for this machine.
+BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 # The machine `cross` and `reproducible` build for: a 64-bit ARM board and this machine, unless told.
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench quality cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench quality workshop references cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +55,18 @@ quality: ## how often the answers are right, by quantization of the demo model, 
 	cargo test $(CARGO_FLAGS) every_quantization # makes the files
 	@build/quality.sh
 
+workshop: ## speed and memory of convert and quantize against llama.cpp's tools (first time: 12 GB, 20 min)
+	@build/prepare.sh bench
+	@build/prepare.sh references
+	cargo build $(CARGO_FLAGS)
+	@build/workshop.sh
+
+references: ## remakes the suite's tiny checkpoints with transformers, and compares with llama.cpp's converter
+	@build/prepare.sh references
+	cargo build $(CARGO_FLAGS)
+	target/venv-references/bin/python tests/data/checkpoints/make.py --check
+	target/venv-references/bin/python tests/data/checkpoints/peer.py $(BINARY)
+
 cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 8 min
 	@build/prepare.sh cross $(TRIPLE)
 	@cross/build.sh $(TRIPLE)
@@ -69,7 +83,7 @@ model-smollm2: ## gets SmolLM2-135M into models/: a model of another architectur
 	@build/prepare.sh model
 	@models/fetch.sh
 
-trials: model-smollm2 test quality reproducible ## before a release: the suite and everything that takes too long for it
+trials: model-smollm2 test references workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

@@ -42,6 +42,12 @@ pub enum Command {
     Serve(Serve),
     /// Measure how often the answers to a set of questions are right
     Eval(Eval),
+    /// Quantize a model: the same in fewer bits
+    Quantize(Quantize),
+    /// Read a text to find which weights matter, so that quantizing can spare them
+    Imatrix(Imatrix),
+    /// Measure what quantizing cost: two files of one model, side by side
+    Compare(Compare),
     /// List the modes a question can be asked in
     Modes(ModesFlags),
     /// Say what is in a GGUF file, without loading it
@@ -233,6 +239,116 @@ pub struct Serve {
     /// Start without checking first that the kernels compute correctly
     #[arg(long, env = "SOLVERBOX_NO_SELFTEST", value_parser = BoolishValueParser::new())]
     pub no_selftest: bool,
+}
+
+/// What a model is quantized to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum MixName {
+    /// 8 bits (INT8), 8.5 bits a weight
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 6 bits, 6.6 bits a weight
+    #[value(name = "q6_k")]
+    Q6K,
+    /// 5 bits and some, 5.7 bits a weight
+    #[value(name = "q5_k_m")]
+    Q5KM,
+    /// 4 bits and some, 4.9 bits a weight: the usual choice for quality
+    #[value(name = "q4_k_m")]
+    Q4KM,
+    /// 4 bits, 4.7 bits a weight
+    #[value(name = "q4_k_s")]
+    Q4KS,
+    /// 4 bits on an uneven scale, 4.6 bits a weight
+    #[value(name = "iq4_nl")]
+    IQ4NL,
+    /// 4 bits, 4.6 bits a weight: the fastest
+    #[value(name = "q4_0")]
+    Q4_0,
+}
+
+/// What the output head is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeadName {
+    /// 8 bits
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+/// `solverbox quantize`
+#[derive(Debug, Args)]
+pub struct Quantize {
+    /// The model to read (GGUF in F32, F16 or BF16)
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+    /// What to make of it
+    #[arg(value_name = "TYPE", ignore_case = true)]
+    pub mix: MixName,
+    /// Importance matrix, as `solverbox imatrix` or llama-imatrix makes it
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_IMATRIX")]
+    pub imatrix: Option<PathBuf>,
+    /// Keep the output head in more bits than TYPE would
+    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KEEP_HEAD")]
+    pub keep_head: Option<HeadName>,
+    /// Take a model that is quantized already, which loses more than starting from the original
+    #[arg(long, env = "SOLVERBOX_REQUANTIZE", value_parser = BoolishValueParser::new())]
+    pub requantize: bool,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
+          value_parser = count(1, limits::THREADS_MAX))]
+    pub threads: Option<u32>,
+}
+
+/// `solverbox imatrix`
+#[derive(Debug, Args)]
+pub struct Imatrix {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// What to read: a text, or what `solverbox eval --out` has recorded (.jsonl)
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_TEXT")]
+    pub text: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+}
+
+/// `solverbox compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The model that is the measure, such as the one in F16
+    #[arg(value_name = "A")]
+    pub measure: PathBuf,
+    /// The model that is measured
+    #[arg(value_name = "B")]
+    pub measured: PathBuf,
+    /// What both read: a text, or what `solverbox eval --out` has recorded (.jsonl)
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_TEXT")]
+    pub text: PathBuf,
+    /// Questions both answer as well, as for `eval`
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_SET")]
+    pub set: Option<PathBuf>,
+    /// Attempts at each question
+    #[arg(long, value_name = "K", env = "SOLVERBOX_ATTEMPTS", default_value_t = 1,
+          value_parser = count(1, limits::EVAL_ATTEMPTS_MAX))]
+    pub attempts: u32,
+    /// In which way.
+    #[command(flatten)]
+    pub way: WayFlags,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
+          value_parser = count(1, limits::THREADS_MAX))]
+    pub threads: Option<u32>,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelFlags,
+    /// Print one JSON object instead of a table
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
 }
 
 /// `solverbox selftest`

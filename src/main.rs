@@ -5,20 +5,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use solverbox::cli::{
-    Cli, Command, Convert, ConvertType, Eval, Kv, ModelFlags, PromptForm, Solve, WayFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, MixName, ModelFlags,
+    PromptForm, Quantize, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, convert};
 use solverbox::config;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
-use solverbox::model::plan::Wishes;
+use solverbox::model::plan::{self, Wishes};
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
 use solverbox::words::limits;
 use solverbox::words::mode::Mode;
 use solverbox::words::plan::KvType;
+use solverbox::words::quantize::{Head, Mix};
 
 fn main() -> ExitCode {
     match run() {
@@ -60,6 +62,13 @@ fn run() -> Result<(), Error> {
             loading: loading(flags.model)?,
         }),
         Command::Eval(flags) => eval(flags),
+        Command::Quantize(flags) => quantize(flags),
+        Command::Imatrix(flags) => commands::imatrix::run(commands::imatrix::Options {
+            loading: loading(flags.model)?,
+            text: flags.text,
+            to: flags.to,
+        }),
+        Command::Compare(flags) => compare(flags),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
         Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
@@ -158,14 +167,58 @@ fn eval(flags: Eval) -> Result<(), Error> {
     })
 }
 
+fn quantize(flags: Quantize) -> Result<(), Error> {
+    use commands::quantize::{Again, Options};
+    commands::quantize::run(&Options {
+        from: flags.from,
+        to: flags.to,
+        mix: mix(flags.mix),
+        head: if flags.keep_head == Some(HeadName::Q8_0) { Head::Q8_0 } else { Head::AsMixed },
+        importance: flags.imatrix,
+        again: if flags.requantize { Again::Allowed } else { Again::Refused },
+        threads: flags.threads.unwrap_or_else(plan::cores),
+    })
+}
+
+fn mix(name: MixName) -> Mix {
+    match name {
+        MixName::Q8_0 => Mix::Q8_0,
+        MixName::Q6K => Mix::Q6K,
+        MixName::Q5KM => Mix::Q5KM,
+        MixName::Q4KM => Mix::Q4KM,
+        MixName::Q4KS => Mix::Q4KS,
+        MixName::IQ4NL => Mix::IQ4NL,
+        MixName::Q4_0 => Mix::Q4_0,
+    }
+}
+
+fn compare(flags: Compare) -> Result<(), Error> {
+    let wishes = Wishes {
+        context_tokens: None,
+        kv: KvType::F16,
+        kernels: kernels::choose(flags.kernels.name.as_deref())?,
+        threads: flags.threads,
+        question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
+    };
+    let loading = |file| Loading { file: Some(file), folder: "".into(), adapter: None, wishes };
+    commands::compare::run(&commands::compare::Options {
+        models: [loading(flags.measure), loading(flags.measured)],
+        text: flags.text,
+        set: flags.set,
+        mode: mode(&flags.way)?,
+        seeds: (1..=u64::from(flags.attempts)).collect(),
+        output: if flags.json { eval::Output::Json } else { eval::Output::Table },
+    })
+}
+
 fn convert(flags: &Convert) -> Result<(), Error> {
     let kind = match flags.kind {
         ConvertType::F16 => convert::Kind::Float(Float::F16),
         ConvertType::Bf16 => convert::Kind::Float(Float::Bf16),
         ConvertType::F32 => convert::Kind::Float(Float::F32),
-        ConvertType::Q8_0 => convert::Kind::Quantized("q8_0"),
-        ConvertType::Q4_0 => convert::Kind::Quantized("q4_0"),
-        ConvertType::Q4KM => convert::Kind::Quantized("q4_k_m"),
+        ConvertType::Q8_0 => convert::Kind::Quantized(Mix::Q8_0),
+        ConvertType::Q4_0 => convert::Kind::Quantized(Mix::Q4_0),
+        ConvertType::Q4KM => convert::Kind::Quantized(Mix::Q4KM),
     };
     convert::run(&flags.dir, &flags.file, kind, flags.base.as_deref())
 }

@@ -1,10 +1,8 @@
 //! What the topics share: the binary, the model, a running box, and a GGUF writer for damaged
 //! files.
 
-use std::ffi::CString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -37,13 +35,6 @@ pub fn llama() -> &'static LlamaBackend {
     &BACKEND
 }
 
-unsafe extern "C" fn silence(
-    _level: llama_cpp_sys_2::ggml_log_level,
-    _text: *const std::ffi::c_char,
-    _user_data: *mut std::ffi::c_void,
-) {
-}
-
 /// A copy of the demo model in another type, made once for each change of it.
 fn copy(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("solverbox-demo-{name}.gguf"));
@@ -70,33 +61,22 @@ pub fn model_f16() -> &'static Path {
     &COPY
 }
 
-/// As `llama-quantize` makes it by default.
+/// As `solverbox quantize` makes it.
 pub fn model_q4_k_m() -> &'static Path {
-    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
-        copy("q4_k_m", |part| quantize(part, llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_K_M))
-    });
+    static COPY: LazyLock<PathBuf> =
+        LazyLock::new(|| copy("q4_k_m", |part| quantize(part, "q4_k_m")));
     &COPY
 }
 
-/// As `llama-quantize` makes it by default: what the boards run, and what most sets repack.
+/// As `solverbox quantize` makes it: what the boards run, and what most sets repack.
 pub fn model_q4_0() -> &'static Path {
-    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
-        copy("q4_0", |part| quantize(part, llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0))
-    });
+    static COPY: LazyLock<PathBuf> = LazyLock::new(|| copy("q4_0", |part| quantize(part, "q4_0")));
     &COPY
 }
 
-fn quantize(to: &Path, kind: llama_cpp_sys_2::llama_ftype) {
-    let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap();
-    // SAFETY: the paths are NUL-terminated and live for the call, the rest is plain data.
-    let failed = unsafe {
-        llama_cpp_sys_2::llama_log_set(Some(silence), std::ptr::null_mut());
-        let mut params = llama_cpp_sys_2::llama_model_quantize_default_params();
-        params.ftype = kind;
-        let (from, to) = (path(model_f16()), path(to));
-        llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params)
-    };
-    assert_eq!(failed, 0, "llama.cpp quantizes the demo model");
+fn quantize(to: &Path, mix: &str) {
+    let made = solverbox().arg("quantize").arg(model_f16()).arg(to).arg(mix).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
 }
 
 /// The binary, deaf to the environment of whoever runs the suite.

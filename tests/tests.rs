@@ -7,10 +7,11 @@
 mod fixture;
 mod gguf;
 
+mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
-mod convert; // a file of a checkpoint: bytes, bad checkpoints, Ctrl-C, a full disk, memory
+mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
 mod eval; // measuring answers: figures that can be counted by hand, faults, going on
@@ -23,3 +24,4 @@ mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ct
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style
 mod truth; // converted checkpoints compute and cut text as transformers does
+mod workshop; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals

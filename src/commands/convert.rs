@@ -1,124 +1,96 @@
 //! `solverbox convert DIR FILE`: a GGUF file of a Hugging Face checkpoint or a LoRA adapter.
 //!
-//! Reading, checking and writing are `model/convert`; here is what a person sees of it. Ctrl-C
-//! leaves no file behind.
+//! Reading, checking and writing are `model/convert`, quantizing is the engine's; here is what a
+//! person sees of it. Ctrl-C leaves no file behind.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use crate::commands::interrupt::on_interrupt;
-use crate::commands::{note, print, show_progress};
-use crate::model::convert::{self, Float};
-use crate::model::newfile;
+use super::bar::Bar;
+use super::quantize::{self, Again};
+use super::{interrupt, print};
+use crate::model::convert::{self, Float, Plan, Written};
+use crate::model::newfile::NewFile;
+use crate::model::{self, plan};
 use crate::words::error::Error;
-
-/// Time between two looks of the bar.
-const LOOK: Duration = Duration::from_millis(100);
-/// Characters of the bar.
-const WIDTH: u64 = 20;
+use crate::words::plan::Weights;
+use crate::words::quantize::{Head, Mix};
 
 /// What matrices are stored as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Floats.
     Float(Float),
-    /// Blocks that llama.cpp's quantizer makes, by the name it has for them.
-    Quantized(&'static str),
+    /// Blocks that llama.cpp's quantizer makes.
+    Quantized(Mix),
 }
 
 /// Converts `dir` to `file` and says what was written.
 ///
 /// # Errors
-/// Those of [`convert::run`]; `bad_request` for a type that cannot be made.
+/// Those of [`convert::plan`], of writing, and of quantizing.
 pub fn run(dir: &Path, file: &Path, kind: Kind, base: Option<&Path>) -> Result<(), Error> {
+    interrupt::leave_nothing_behind()?;
     let start = Instant::now();
-    let is_kept = Arc::new(AtomicBool::new(false));
-    leave_nothing(Arc::clone(&is_kept))?;
-    let (written, name) = match kind {
+    let (tensors, bytes, name) = match kind {
         Kind::Float(float) => {
-            let mut bar = Bar { start, shown: None };
-            let kind = convert::Kind::To(float);
-            let written = convert::run(dir, file, kind, base, &mut |done, all| bar.step(done, all));
-            (written?, float.name())
+            let plan = convert::plan(dir, convert::Kind::To(float), base)?;
+            plan.check_other(file)?;
+            let mut out = NewFile::create(file, plan.bytes())?;
+            let written = write(&plan, &mut out)?;
+            out.keep()?;
+            (written.tensors, written.bytes, float.name())
         }
-        Kind::Quantized(name) => return quantized(name),
+        Kind::Quantized(mix) => {
+            let (tensors, bytes) = quantized(dir, file, mix, base)?;
+            (tensors, bytes, mix.name())
+        }
     };
-    is_kept.store(true, Ordering::Relaxed);
     let seconds = start.elapsed().as_secs_f64();
+    let speed = bytes as f64 / 1e6 / seconds.max(1e-9);
     print(&format!(
-        "{}: {} tensors, {} bytes, {name}, {seconds:.1} s, {:.0} MB/s\n",
-        file.display(),
-        written.tensors,
-        written.bytes,
-        written.bytes as f64 / 1e6 / seconds.max(1e-9)
+        "{}: {tensors} tensors, {bytes} bytes, {name}, {seconds:.1} s, {speed:.0} MB/s\n",
+        file.display()
     ))
 }
 
-fn quantized(name: &str) -> Result<(), Error> {
-    Err(Error::bad_request(
-        format!("--type: {name} cannot be made in one step"),
-        "Convert with --type f16 first, and quantize that file.",
-    ))
-}
-
-/// Has Ctrl-C remove what is not whole yet and leave.
-fn leave_nothing(is_kept: Arc<AtomicBool>) -> Result<(), Error> {
-    on_interrupt(move |_| {
-        newfile::abandon_all();
-        if !is_kept.load(Ordering::Relaxed) {
-            show_progress("");
-            note("solverbox: stopped; nothing was written");
-            note("Start it again to write the file.");
-        }
-        std::process::exit(130);
-    })
-}
-
-/// The bar shown on standard error.
-struct Bar {
-    start: Instant,
-    /// When it was last shown.
-    shown: Option<Instant>,
-}
-
-impl Bar {
-    fn step(&mut self, done: u64, all: u64) {
-        if self.shown.is_some_and(|last| last.elapsed() < LOOK) && done < all {
-            return;
-        }
-        let seconds = self.start.elapsed().as_secs_f64();
-        if show_progress(&line(done, all, seconds)) {
-            self.shown = Some(Instant::now());
-        }
+/// Converts to the floats the checkpoint has, so that nothing is lost, and quantizes those.
+fn quantized(
+    dir: &Path,
+    file: &Path,
+    mix: Mix,
+    base: Option<&Path>,
+) -> Result<(usize, u64), Error> {
+    let plan = convert::plan(dir, convert::Kind::Own, base)?;
+    if plan.is_adapter() {
+        return Err(Error::bad_request(
+            format!("--type: an adapter cannot be {}", mix.name()),
+            "Use f16, bf16 or f32: an adapter is small.",
+        ));
     }
+    plan.check_other(file)?;
+    // Beside the final file, because /tmp may be memory; never kept.
+    let mut name = OsString::from(file);
+    name.push(".floats");
+    let mut between = NewFile::create(Path::new(&name), plan.bytes())?;
+    let written = write(&plan, &mut between)?;
+    let bytes = quantize::quantize(
+        &model::open(&Weights::model(between.path()))?,
+        &quantize::Options {
+            from: PathBuf::from(between.path()),
+            to: file.to_path_buf(),
+            mix,
+            head: Head::AsMixed,
+            importance: None,
+            again: Again::Refused,
+            threads: plan::cores(),
+        },
+    )?;
+    Ok((written.tensors, bytes))
 }
 
-/// What is printed after it begins on a line of its own.
-impl Drop for Bar {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            show_progress("");
-        }
-    }
-}
-
-fn line(done: u64, all: u64, seconds: f64) -> String {
-    let filled = (WIDTH * done / all.max(1)) as usize;
-    let (bar, rest) = ("#".repeat(filled), ".".repeat(WIDTH as usize - filled));
-    let speed = done as f64 / 1e6 / seconds.max(1e-9);
-    format!("[{bar}{rest}] {} of {} MB, {speed:.0} MB/s", done / 1_000_000, all / 1_000_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_fills() {
-        let line = line(1_500_000_000, 3_000_000_000, 2.0);
-        assert_eq!(line, "[##########..........] 1500 of 3000 MB, 750 MB/s");
-        assert!(super::line(0, 0, 0.0).starts_with("[...."));
-    }
+fn write(plan: &Plan, out: &mut NewFile) -> Result<Written, Error> {
+    let mut bar = Bar::start("MB");
+    plan.write(out, &mut |done, all| bar.show(done / 1_000_000, all / 1_000_000))
 }

@@ -1,12 +1,17 @@
-//! One file a command. They are doors: they ask the desk, they never touch the engine; `kernels`
-//! and `selftest`, which are about the engine itself, do.
+//! One file a command. They are doors: they ask the desk, they never touch the engine; those of the
+//! workshop, which are about the engine or the files, do.
 
+mod bar;
+pub mod compare;
 pub mod convert;
 pub mod eval;
+pub mod imatrix;
 pub mod inspect;
 mod interrupt;
 pub mod kernels;
 pub mod modes;
+pub mod quantize;
+mod reading;
 pub mod selftest;
 pub mod serve;
 pub mod solve;
@@ -20,7 +25,7 @@ use crate::words::error::{Error, Kind};
 use crate::words::plan::{Origin, Plan};
 
 /// The model to load and how.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loading {
     /// The file named, if one is.
     pub file: Option<PathBuf>,

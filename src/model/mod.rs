@@ -9,6 +9,7 @@ pub mod bundled;
 pub mod convert;
 pub mod fingerprint;
 pub mod header;
+pub mod importance;
 pub mod locate;
 pub mod newfile;
 pub mod plan;
@@ -38,6 +39,7 @@ fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {
             "Get the file again, or name another with --model FILE; models/README.md says how."
         }
         Role::Adapter => "Get the file again, or leave --adapter out.",
+        Role::Importance => "Make it anew with `solverbox imatrix`, or leave --imatrix out.",
     };
     Error::new(Kind::BadModel, format!("cannot use {file}: {cause}"), remedy)
 }

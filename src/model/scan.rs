@@ -25,6 +25,8 @@ pub struct Tensor {
     pub shape: Vec<u64>,
     /// Its size in bytes.
     pub bytes: u64,
+    /// Where its data begins in the file, in bytes.
+    pub start: u64,
 }
 
 /// What the walk found.
@@ -70,6 +72,7 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
                  how to get one."
             }
             Role::Adapter => "Name another with --adapter FILE, or leave it out.",
+            Role::Importance => "Make one with `solverbox imatrix`, or leave --imatrix out.",
         };
         Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };
@@ -137,8 +140,10 @@ impl Walk {
             list.push(self.tensor(alignment)?);
         }
         let data = self.at.next_multiple_of(alignment);
-        for (tensor, offset) in &list {
-            let end = data.checked_add(*offset).and_then(|start| start.checked_add(tensor.bytes));
+        for tensor in &mut list {
+            let start = data.checked_add(tensor.start);
+            let end = start.and_then(|start| start.checked_add(tensor.bytes));
+            tensor.start = start.unwrap_or(u64::MAX);
             if end.is_none_or(|end| end > self.file_bytes) {
                 return wrong(format!(
                     "it is truncated: tensor '{}' ends at byte {}, the file at {}",
@@ -148,10 +153,11 @@ impl Walk {
                 ));
             }
         }
-        Ok(list.into_iter().map(|(tensor, _)| tensor).collect())
+        Ok(list)
     }
 
-    fn tensor(&mut self, alignment: u64) -> Result<(Tensor, u64), Fault> {
+    /// Reads a tensor; its `start` is still counted from the first tensor's.
+    fn tensor(&mut self, alignment: u64) -> Result<Tensor, Fault> {
         let name = self.string()?;
         let dimensions = self.u32()?;
         if !(1..=4).contains(&dimensions) {
@@ -179,7 +185,7 @@ impl Walk {
         if offset % alignment != 0 {
             return wrong(format!("tensor '{name}' lies at offset {offset}, off the alignment"));
         }
-        Ok((Tensor { name, kind, shape, bytes }, offset))
+        Ok(Tensor { name, kind, shape, bytes, start: offset })
     }
 
     fn skip_value(&mut self, key: &str, kind: u32) -> Result<(), Fault> {

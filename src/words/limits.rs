@@ -80,6 +80,23 @@ pub const EVAL_RECORD_BYTES_MAX: u64 = 16 << 20;
 /// Most attempts at one question of a set; published tables go up to 64.
 pub const EVAL_ATTEMPTS_MAX: u32 = 256;
 
+// The workshop.
+
+/// Rows of a tensor the quantizer keeps in memory at once, in bytes.
+pub const QUANTIZE_BUFFER_BYTES: usize = 128 << 20;
+/// Free bytes below which a disk is taken for full: less than a block of any file system's journal.
+pub const FULL_DISK_BYTES: u64 = 1 << 20;
+/// Longest text that is read to measure a model on, in bytes: a thick book.
+pub const TEXT_BYTES_MAX: u64 = 16 << 20;
+/// Tokens of a text that are read in one go, as llama.cpp's tools do.
+pub const PASSAGE_TOKENS: u32 = 512;
+/// Longest question with its reply that is read in one go, in tokens.
+pub const EXCHANGE_TOKENS_MAX: u32 = 4_096;
+/// Fewest tokens worth measuring a model on.
+pub const PASSAGE_TOKENS_MIN: usize = 16;
+/// Largest importance matrix, in bytes; that of a model with 70 billion weights has 50 million.
+pub const IMPORTANCE_BYTES_MAX: u64 = 256 << 20;
+
 // The GGUF header, bounded before anyone else parses it.
 
 /// Most key-value pairs in a header.

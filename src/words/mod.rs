@@ -10,5 +10,6 @@ pub mod kernels;
 pub mod limits;
 pub mod mode;
 pub mod plan;
+pub mod quantize;
 pub mod score;
 pub mod value;

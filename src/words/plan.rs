@@ -15,6 +15,8 @@ pub enum Role {
     Model,
     /// A LoRA adapter, which is added to a model's own weights.
     Adapter,
+    /// An importance matrix, which says what quantizing may not hurt.
+    Importance,
 }
 
 /// Where a file comes from.
@@ -62,6 +64,7 @@ impl fmt::Display for Weights {
         let role = match self.role {
             Role::Model => "model",
             Role::Adapter => "adapter",
+            Role::Importance => "importance matrix",
         };
         write!(f, "{role} '{}'", self.name())
     }

@@ -192,6 +192,11 @@ fn parts(
 }
 
 impl Plan {
+    /// Returns whether it is an adapter.
+    pub fn is_adapter(&self) -> bool {
+        self.keys.contains(&("general.type".into(), Value::Text("adapter".into())))
+    }
+
     /// Returns the bytes of the file.
     pub fn bytes(&self) -> u64 {
         self.header().len() as u64 + write::data_bytes(&self.entries())
@@ -243,9 +248,7 @@ impl Plan {
     }
 
     fn check(&self, file: &Path) -> Result<(), Error> {
-        let is_adapter =
-            self.keys.contains(&("general.type".into(), Value::Text("adapter".into())));
-        let fault = match (&self.base, is_adapter) {
+        let fault = match (&self.base, self.is_adapter()) {
             (Some(base), _) => {
                 super::adapter::open(Weights::adapter(file), base).err().map(|e| e.message)
             }
@@ -262,23 +265,4 @@ impl Plan {
             }
         }
     }
-}
-
-/// Converts `folder` to the file `to`, which appears whole or not at all.
-///
-/// # Errors
-/// Those of [`plan`], [`NewFile::create`] and [`Plan::write`].
-pub fn run(
-    folder: &Path,
-    to: &Path,
-    kind: Kind,
-    base: Option<&Path>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Written, Error> {
-    let plan = plan(folder, kind, base)?;
-    plan.check_other(to)?;
-    let mut out = NewFile::create(to, plan.bytes())?;
-    let written = plan.write(&mut out, progress)?;
-    out.keep()?;
-    Ok(written)
 }
