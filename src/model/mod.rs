@@ -5,10 +5,12 @@
 
 pub mod adapter;
 pub mod ahead;
+pub mod available;
 pub mod bundled;
 pub mod fingerprint;
 pub mod header;
 pub mod locate;
+pub mod memory;
 pub mod newfile;
 pub mod plan;
 mod scan;
