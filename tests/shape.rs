@@ -49,7 +49,8 @@ impl Quantized {
 
     /// llama-quant.cpp: the head keeps more bits, and so do values and `ffn_down` of half the layers.
     fn of_tensor(self, name: &str, layer: u64) -> &'static str {
-        let more_bits = layer < LAYERS / 8 || layer >= 7 * LAYERS / 8 || (layer - LAYERS / 8) % 3 == 2;
+        let more_bits =
+            !(LAYERS / 8..7 * LAYERS / 8).contains(&layer) || (layer - LAYERS / 8) % 3 == 2;
         match self {
             Quantized::Q8_0 => "Q8_0",
             _ if name == "token_embd" => "Q6_K",
@@ -62,12 +63,17 @@ impl Quantized {
 
 /// Returns the file, made once for each type; it takes some 6 MB of disk.
 pub fn vibethinker(quantized: Quantized) -> PathBuf {
+    with_layers(quantized, LAYERS)
+}
+
+/// Returns a file with fewer layers, for an emulator.
+pub fn with_layers(quantized: Quantized, layers: u64) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let path = folder.join(format!("vibethinker-shape-{}.gguf", quantized.name()));
+    let path = folder.join(format!("vibethinker-shape-{}-{layers}.gguf", quantized.name()));
     if !path.is_file() {
         // A name of its own: several tests may make it at once.
         let mut part = tempfile::NamedTempFile::new_in(folder).expect("room for the file");
-        write(part.as_file_mut(), &tensors(quantized, LAYERS), LAYERS);
+        write(part.as_file_mut(), &tensors(quantized, layers), layers);
         part.persist(&path).expect("a file");
     }
     path
@@ -164,7 +170,8 @@ fn vocabulary() -> (Vec<String>, Vec<String>) {
     let mut words: Vec<String> = letters.iter().cloned().chain(["Ġ".to_string()]).collect();
     let mut state = 1_u64;
     let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     while tokens.len() < TEXT_TOKENS {

@@ -65,9 +65,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let room = options.room.clone().unwrap_or_else(available);
     let planner = Planner::new(&header, adapter.as_ref(), options.loading.wishes)?;
     let Judged { plan, refusal } = planner.judge(&room);
-    let largest = |count| {
-        (count, [KvType::F16, KvType::Q8_0].map(|kv| planner.largest(kv, count, &room)))
-    };
+    let largest =
+        |count| (count, [KvType::F16, KvType::Q8_0].map(|kv| planner.largest(kv, count, &room)));
     let report = Report {
         board: options.board,
         fits: refusal.is_none(),
@@ -166,10 +165,8 @@ fn largest_table(report: &Report) -> String {
             None => ("none".into(), "".into()),
         });
         let [(f16, f16_each), (q8_0, q8_0_each)] = cells;
-        let line = format!(
-            "{:<20}{f16:>12}{f16_each:>12}{q8_0:>12}{q8_0_each:>12}",
-            sequences(*count)
-        );
+        let line =
+            format!("{:<20}{f16:>12}{f16_each:>12}{q8_0:>12}{q8_0_each:>12}", sequences(*count));
         lines.push(format!("{}\n", line.trim_end()));
     }
     lines.concat()
@@ -177,33 +174,32 @@ fn largest_table(report: &Report) -> String {
 
 fn speed_table(report: &Report) -> String {
     let [empty, half] = report.costs;
-    let mut lines = vec![format!(
-        "\n{:<20}{:>12}{:>12}   tokens/s of one attempt alone\n",
-        "speed to expect", "at first", "half full"
-    )];
+    let mut lines =
+        vec![format!("\n{:<22}{:>10}{:>12}\n", "tokens/s, one attempt", "at first", "half full")];
     for board in BOARDS {
         let [first, later] = [empty, half].map(|cost| board.tokens_per_second(cost));
-        lines.push(format!("{:<20}{first:>12.1}{later:>12.1}   {}\n", board.about, formula(board)));
+        lines.push(format!("{:<22}{first:>10.1}{later:>12.1}\n", board.about));
     }
-    let gb = |bytes: u64| bytes as f64 / 1e9;
+    let giga = |number: u64| number as f64 / 1e9;
     lines.push(format!(
-        "A token reads {:.3} GB of weights ({:.2} × 10^9 of them) and up to {:.3} GB of a half-full \
-         KV cache.\n",
-        gb(empty.weights_bytes),
-        gb(empty.weights),
-        gb(half.kv_bytes)
+        "a token reads {:.3} GB of weights, and {:.3} GB of the cache when that is half full\n",
+        giga(empty.weights_bytes),
+        giga(half.kv_bytes)
     ));
+    lines.extend(BOARDS.iter().map(|board| formula(board, empty.weights)));
     lines.concat()
 }
 
-fn formula(board: &Board) -> String {
-    let fed = format!("{:.1} GB/s ÷ bytes a token", board.bytes_per_second / 1e9);
-    if board.weights_per_second.is_finite() {
-        let weights = board.weights_per_second / 1e9;
-        format!("the lesser of {fed} and {weights:.1} × 10^9 weights/s ÷ weights a token")
+/// The line that shows how a speed was computed.
+fn formula(board: &Board, weights: u64) -> String {
+    let fed = format!("{:.1} GB/s / GB a token", board.bytes_per_second / 1e9);
+    let formula = if board.weights_per_second.is_finite() {
+        let (rate, weights) = (board.weights_per_second / 1e9, weights as f64 / 1e9);
+        format!("the least of {fed} and {rate:.1} G weights/s / {weights:.2} G weights a token")
     } else {
         fed
-    }
+    };
+    format!("{}: {formula}\n", board.about)
 }
 
 fn object(report: &Report) -> Value {

@@ -26,14 +26,10 @@ fn available_under(root: &Path) -> Room {
     let meminfo = read_to_string(root.join("proc/meminfo")).unwrap_or_default();
     let system = match kib(&meminfo, "MemAvailable") {
         Some(bytes) => Room { bytes, bound: Bound::System },
-        None => unknown(),
+        None => Room::unknown(),
     };
     let groups = read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     groups.lines().flat_map(|line| group_rooms(root, line)).fold(system, Room::least)
-}
-
-fn unknown() -> Room {
-    Room { bytes: u64::MAX, bound: Bound::Unknown }
 }
 
 /// Reads a line such as `MemAvailable:  2048 kB` of a file of /proc, in bytes.
@@ -111,7 +107,7 @@ fn group_room(version: &Version, place: &Path, name: &Path) -> Option<Room> {
 
 /// Returns what is left of the address space.
 fn address_space() -> Room {
-    let Some(limit) = getrlimit(Resource::As).current else { return unknown() };
+    let Some(limit) = getrlimit(Resource::As).current else { return Room::unknown() };
     let status = read_to_string("/proc/self/status").unwrap_or_default();
     let used = kib(&status, "VmSize").unwrap_or(0);
     Room { bytes: limit.saturating_sub(used), bound: Bound::AddressSpace }
@@ -144,7 +140,7 @@ mod tests {
         assert_eq!(kib("nothing", "MemAvailable"), None);
         let room = available_under(tree(&[("proc/meminfo", text)]).path());
         assert_eq!(room, Room { bytes: 2_097_152, bound: Bound::System });
-        assert_eq!(available_under(tree(&[]).path()), unknown());
+        assert_eq!(available_under(tree(&[]).path()), Room::unknown());
         assert!(available().bytes > MIB);
     }
 

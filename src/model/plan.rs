@@ -76,7 +76,9 @@ impl<'a> Planner<'a> {
         if let Some(wish) = wishes.context_tokens.filter(|&tokens| tokens > trained_tokens) {
             let trained = trained_tokens;
             return Err(Error::bad_request(
-                format!("--context-tokens: {wish} is too many, this model was trained for {trained}"),
+                format!(
+                    "--context-tokens: {wish} is too many, this model was trained for {trained}"
+                ),
                 format!("Use --context-tokens {trained} or less."),
             ));
         }
@@ -150,7 +152,8 @@ impl<'a> Planner<'a> {
     fn sequences(&self, context_tokens: u32) -> u32 {
         self.wishes.sequences.unwrap_or_else(|| {
             let shares = context_tokens / limits::SEQUENCE_SHARE_TOKENS_MIN;
-            let halves = std::iter::successors(Some(limits::SEQUENCES_DEFAULT_MAX), |n| Some(n / 2));
+            let halves =
+                std::iter::successors(Some(limits::SEQUENCES_DEFAULT_MAX), |n| Some(n / 2));
             halves.take_while(|&n| n > 0).find(|&n| n <= shares).unwrap_or(1)
         })
     }
@@ -204,12 +207,13 @@ impl<'a> Planner<'a> {
         let room_way = match &room.bound {
             Bound::Group(name) => format!(", or raise the memory limit of control group '{name}'"),
             Bound::AddressSpace => ", or raise `ulimit -v`".to_string(),
-            Bound::Unknown | Bound::System | Bound::Told { .. } => ", or free memory".to_string(),
+            Bound::Unknown | Bound::System => ", or free memory".to_string(),
+            Bound::Told { .. } => String::new(),
         };
         match (f16, q8_0) {
-            (Some(f16), Some(q8_0)) => format!(
-                "Lower --context-tokens ({f16} fits in f16, {q8_0} in q8_0){room_way}."
-            ),
+            (Some(f16), Some(q8_0)) => {
+                format!("Lower --context-tokens ({f16} fits in f16, {q8_0} in q8_0){room_way}.")
+            }
             (Some(n), None) | (None, Some(n)) => {
                 format!("Lower --context-tokens ({n} fits){room_way}.")
             }

@@ -99,6 +99,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// Returns room without end, for where nothing is known.
+    pub fn unknown() -> Room {
+        Room { bytes: u64::MAX, bound: Bound::Unknown }
+    }
+
     /// Returns a board's memory less what is kept for its system.
     pub fn told(ram_bytes: u64, reserve_bytes: u64) -> Room {
         let bytes = ram_bytes.saturating_sub(reserve_bytes);
