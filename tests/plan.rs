@@ -116,7 +116,7 @@ fn the_json_adds_up() {
     assert_eq!(number("kv_bytes"), 8192 * 15_232);
     assert_eq!(
         (number("kv_bytes_per_token"), number("repacked_head_bytes")),
-        (15_232, 247_955_456)
+        (15_232, 247_959_552)
     );
     let parts =
         ["repacked_head_bytes", "adapter_bytes", "kv_bytes", "compute_bytes", "logits_bytes"];
@@ -182,14 +182,22 @@ fn solve_logs_the_plan_that_plan_makes() {
 }
 
 #[test]
-fn the_limit_of_the_address_space_counts() {
-    let mut limited = Command::new("sh");
-    limited.args([
-        "-c",
-        "ulimit -v 150000 && exec \"$0\" plan --model \"$1\" --json --context-tokens 32768",
-    ]);
-    let output = limited.arg(solverbox().get_program()).arg(model()).output().unwrap();
-    let plan = object(&output);
-    assert!(plan["available_bytes"].as_u64().unwrap() < 150_000 << 10, "{plan}");
-    assert_eq!(plan["available_by"], "the limit of the address space, ulimit -v");
+fn the_limit_of_the_address_space_counts_and_is_kept() {
+    let limited = |kib: &str, command: &str| {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", kib]);
+        limited.arg(solverbox().get_program()).args([command, "--model"]).arg(model());
+        limited
+    };
+    let planned = object(&limited("1200000", "plan").arg("--json").output().unwrap());
+    let bytes = planned["available_bytes"].as_u64().unwrap();
+    assert!(bytes < (1_200_000 << 10) - (1 << 30), "{planned}");
+    assert_eq!(planned["available_by"], "the limit of the address space, ulimit -v");
+    let mut solve = limited("1120000", "solve");
+    let output = solve.args(["--budget-tokens", "2", "2+2?"]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let output = limited("1000000", "solve").arg("2+2?").output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let error = text(&output.stderr);
+    assert!(error.contains("or raise `ulimit -v`"), "{error}");
 }
