@@ -1,7 +1,7 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in: it scans before anyone else parses. What is written appears whole or not
-//! at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
+//! `open` is the one way in: it scans before anyone else parses. What is written appears whole or
+//! not at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
 
 pub mod adapter;
 pub mod ahead;
