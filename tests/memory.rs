@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Served, solverbox, text};
 use crate::shape::{Quantized, vibethinker};
+use solverbox::words::kernels::SETS;
 
 /// Largest difference of the measured peak from the planned, as a share of it.
 const DIFFERENCE_MAX: f64 = 0.05;
@@ -88,7 +89,7 @@ fn the_grid() {
         .as_str()
         .unwrap()
         .to_string();
-    for kernels in [best.as_str(), "x86-64-v2"] {
+    for kernels in [best.as_str(), SETS[0].name] {
         for quantized in [Quantized::Q4_0, Quantized::Q4KM, Quantized::Q8_0] {
             for (context, kv) in
                 [("4096", "f16"), ("4096", "q8_0"), ("40960", "f16"), ("40960", "q8_0")]

@@ -179,3 +179,39 @@ pub fn per_token(
         weights: header.parameters() - looked_up.map_or(0, rows),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{bundled, open};
+    use crate::words::kernels::by_name;
+
+    fn used(context_tokens: u32, kv: KvType, kernels: &str) -> Use {
+        let kernels = by_name(kernels).unwrap();
+        Use { context_tokens, sequences: 2, kv, kernels, threads: 4 }
+    }
+
+    #[test]
+    fn more_context_takes_more_and_a_smaller_type_less() {
+        let header = open(&bundled::model().unwrap()).unwrap();
+        let total = |tokens, kv| memory(&header, None, &used(tokens, kv, "armv8.0")).total_bytes();
+        let totals: Vec<u64> = (1..64).map(|steps| total(steps * 256 - 255, KvType::F16)).collect();
+        assert!(totals.is_sorted() && totals[0] < totals[60], "{totals:?}");
+        assert!(total(16_384, KvType::Q8_0) < total(16_384, KvType::F16));
+        assert_eq!(total(257, KvType::F16), total(512, KvType::F16), "whole steps are reserved");
+    }
+
+    #[test]
+    fn a_tied_head_is_held_twice_by_kernels_that_repack_its_type() {
+        let header = open(&bundled::model().unwrap()).unwrap();
+        let head = header.embedding().unwrap();
+        assert!(header.is_tied() && head.kind.name == "Q8_0");
+        for (kernels, twice) in [("armv8.0", 0), ("armv8.2-dotprod", head.bytes), ("x86-64-v4", 0)]
+        {
+            let memory = memory(&header, None, &used(1024, KvType::F16, kernels));
+            assert_eq!(memory.repacked_head_bytes, twice, "{kernels}");
+            let weights: u64 = header.tensors.iter().map(|tensor| tensor.bytes).sum();
+            assert_eq!(memory.weights_bytes(), weights + twice);
+        }
+    }
+}

@@ -257,3 +257,16 @@ pub fn cores() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     cores.min(limits::THREADS_MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_tried_from_the_largest_down_in_whole_steps() {
+        assert_eq!(sizes(1024).collect::<Vec<_>>(), [1024, 768, 512, 256]);
+        assert_eq!(sizes(700).collect::<Vec<_>>(), [700, 512, 256]);
+        assert_eq!(sizes(256).collect::<Vec<_>>(), [256]);
+        assert_eq!(sizes(100).collect::<Vec<_>>(), [100], "a model that was trained for less");
+    }
+}
