@@ -1,7 +1,7 @@
 //! A file that appears whole or not at all.
 //!
-//! The workshop commands write through it. What is written goes to a temporary name beside the final
-//! one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on Ctrl-C,
+//! The workshop commands write through it. What is written goes to a temporary name beside the
+//! final one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on Ctrl-C,
 //! nothing of it stays. A file of that name that was there before is replaced only by a whole one.
 
 use std::fs::{File, OpenOptions};
@@ -93,8 +93,8 @@ impl Drop for NewFile {
     }
 }
 
-/// Removes every file this process has not kept yet, and lets none be kept or begun from now on: for
-/// a process that is about to leave.
+/// Removes every file this process has not kept yet, and lets none be kept or begun from now on:
+/// for a process that is about to leave.
 pub fn abandon_all() {
     let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for part in parts.iter() {
