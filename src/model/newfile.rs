@@ -1,8 +1,9 @@
 //! A file that appears whole or not at all.
 //!
 //! The workshop commands write through it. What is written goes to a temporary name beside the
-//! final one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on Ctrl-C,
-//! nothing of it stays. A file of that name that was there before is replaced only by a whole one.
+//! final one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on
+//! Ctrl-C, nothing of it stays. A file of that name that was there before is replaced only by a
+//! whole one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
