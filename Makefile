@@ -40,7 +40,7 @@ lint: ## only clippy, warnings refused
 	@build/prepare.sh build
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: ## speed against llama-bench, instructions on a board (first time: builds the peer, 10 min)
+bench: ## speed against llama-bench, instructions on a board, memory (first time: builds the peer, 10 min)
 	@build/prepare.sh bench
 	@build/prepare.sh cross
 	@models/fetch.sh
@@ -48,6 +48,7 @@ bench: ## speed against llama-bench, instructions on a board (first time: builds
 	cargo build $(CARGO_FLAGS)
 	@build/bench.sh
 	@build/instructions.sh
+	@build/memory.sh
 
 quality: ## how often the answers are right, by quantization of the demo model, with and without its adapter
 	@build/prepare.sh test

@@ -6,6 +6,7 @@
 
 mod fixture;
 mod gguf;
+mod shape; // a large model's shape with zeros for weights
 
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
@@ -17,8 +18,10 @@ mod eval; // measuring answers: figures that can be counted by hand, faults, goi
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
+mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
+mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style

@@ -65,6 +65,8 @@ pub struct Tokenizer {
     pub pre: String,
     /// Tokens in the vocabulary: the rows of the embedding.
     pub tokens: u64,
+    /// Merges of byte-level BPE; 0 in other families.
+    pub merges: u64,
     /// The chat template, if there is one.
     pub chat_template: Option<String>,
 }
@@ -94,6 +96,7 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
             model: text("tokenizer.ggml.model").unwrap_or_default(),
             pre: text("tokenizer.ggml.pre").unwrap_or_default(),
             tokens,
+            merges: scan.merges,
             chat_template: text("tokenizer.chat_template"),
         },
     })
@@ -205,6 +208,11 @@ impl Header {
     /// Returns the number of weights.
     pub fn parameters(&self) -> u64 {
         self.tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum()
+    }
+
+    /// Returns the embedding, which a tied output head shares.
+    pub fn embedding(&self) -> Option<&Tensor> {
+        self.tensors.iter().find(|tensor| tensor.name == "token_embd.weight")
     }
 
     /// Returns whether the output head shares the embedding's tensor.

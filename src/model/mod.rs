@@ -1,16 +1,18 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in: it scans before anyone else parses. What is written appears whole or not
-//! at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
+//! `open` is the one way in: it scans before anyone else parses. What is written appears whole or
+//! not at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
 
 pub mod adapter;
 pub mod ahead;
+pub mod available;
 pub mod bundled;
 pub mod convert;
 pub mod fingerprint;
 pub mod header;
 pub mod importance;
 pub mod locate;
+pub mod memory;
 pub mod newfile;
 pub mod plan;
 mod scan;

@@ -1,8 +1,9 @@
 //! A file that appears whole or not at all.
 //!
-//! The workshop commands write through it. What is written goes to a temporary name beside the final
-//! one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on Ctrl-C,
-//! nothing of it stays. A file of that name that was there before is replaced only by a whole one.
+//! The workshop commands write through it. What is written goes to a temporary name beside the
+//! final one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on
+//! Ctrl-C, nothing of it stays. A file of that name that was there before is replaced only by a
+//! whole one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -105,8 +106,8 @@ impl Drop for NewFile {
     }
 }
 
-/// Removes every file this process has not kept yet, and lets none be kept or begun from now on: for
-/// a process that is about to leave. Returns whether one had been kept before.
+/// Removes every file this process has not kept yet, and lets none be kept or begun from now on:
+/// for a process that is about to leave. Returns whether one had been kept before.
 pub fn abandon_all() -> bool {
     let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for part in parts.iter() {

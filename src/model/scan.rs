@@ -36,6 +36,8 @@ pub struct Scan {
     pub file_bytes: u64,
     /// The keys, each with the number of its value's type.
     pub keys: Vec<(String, u32)>,
+    /// Merges of a BPE tokenizer.
+    pub merges: u64,
     /// All tensors in file order.
     pub tensors: Vec<Tensor>,
 }
@@ -83,10 +85,10 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
     }
     let file_bytes = metadata.len();
     let reader = BufReader::with_capacity(1 << 16, file);
-    let mut walk = Walk { reader, at: 0, file_bytes, keys: Vec::new() };
+    let mut walk = Walk { reader, at: 0, file_bytes, keys: Vec::new(), merges: 0 };
     let walked = walk.header();
-    let keys = walk.keys;
-    walked.map(|tensors| Scan { file_bytes, keys, tensors }).map_err(|fault| match fault {
+    let Walk { keys, merges, .. } = walk;
+    walked.map(|tensors| Scan { file_bytes, keys, merges, tensors }).map_err(|fault| match fault {
         Fault::Short if file_bytes == 0 => bad_model(from, "it is empty"),
         Fault::Short => bad_model(
             from,
@@ -102,6 +104,7 @@ struct Walk {
     at: u64,
     file_bytes: u64,
     keys: Vec<(String, u32)>,
+    merges: u64,
 }
 
 impl Walk {
@@ -194,6 +197,9 @@ impl Walk {
             9 => {
                 let item = self.u32()?;
                 let items = self.count(key, limits::GGUF_ARRAY_ITEMS_MAX)?;
+                if key == "tokenizer.ggml.merges" {
+                    self.merges = items;
+                }
                 match fixed_bytes(item) {
                     Some(bytes) => self.skip(items * bytes),
                     None if item == 8 => (0..items).try_for_each(|_| {

@@ -64,6 +64,22 @@ pub const CONTEXT_TOKENS_MAX: u32 = 1 << 20;
 pub const CONTEXT_TOKENS_MIN: u32 = 256;
 /// Largest KV cache taken without being asked, in tokens: VibeThinker's longest answers.
 pub const CONTEXT_TOKENS_DEFAULT_MAX: u32 = 40_960;
+/// Steps in which a context is made smaller until it fits, in tokens: llama.cpp rounds to these.
+pub const CONTEXT_STEP_TOKENS: u32 = 256;
+/// Most sequences in one KV cache.
+pub const SEQUENCES_MAX: u32 = 16;
+/// Most sequences reserved without being asked: a pass over the weights serves 8 tokens for little
+/// more than the price of one on a Raspberry Pi 5.
+pub const SEQUENCES_DEFAULT_MAX: u32 = 8;
+/// The least share of the context for which one more sequence is reserved without being asked, in
+/// tokens: the longest question and as long an answer. Shares are not walls: who is alone has all.
+pub const SEQUENCE_SHARE_TOKENS_MIN: u32 = 4_096;
+/// What `plan` leaves to a board's system, in bytes, unless `--reserve` says otherwise.
+pub const RESERVE_BYTES_DEFAULT: u64 = 700 << 20;
+/// Most memory `--ram` may name, in bytes.
+pub const RAM_BYTES_MAX: u64 = 1 << 44;
+/// Levels of control groups looked at for a limit; systemd makes about five.
+pub const GROUP_LEVELS_MAX: usize = 64;
 /// Tokens a prefill step decodes at most: efficient already, and logits for 128 rows stay small.
 pub const UBATCH_TOKENS: u32 = 128;
 /// Instructions a chat template may execute; the longest known ones need a few thousand.
