@@ -55,6 +55,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Say what a model takes of a board's memory, what fits, and how fast it can be
     Plan(Plan),
+    /// Check that model files are whole: their structure, and their SHA-256 where one is on record
+    Verify(Verify),
     /// List the kernel sets, what each needs of a processor, and which runs here
     Kernels(KernelFlags),
     /// Check that the kernels compute correctly on this very processor
@@ -434,6 +436,22 @@ pub struct Plan {
     #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RESERVE", value_parser = bytes)]
     pub reserve: Option<u64>,
     /// Print one JSON object instead of tables
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
+/// `solverbox verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// GGUF files, `demo` or `demo-binary` [default: all .gguf in --models, and both built-in ones]
+    pub files: Vec<PathBuf>,
+    /// Folder to look for models in
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
+    pub models: PathBuf,
+    /// Model the adapters among the files are for: they are compared with it as well
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
+    pub base: Option<PathBuf>,
+    /// Print one JSON object instead of lines
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
 }

@@ -9,12 +9,12 @@ use solverbox::cli::{
     PromptForm, Quantize, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
-use solverbox::commands::{self, Loading, convert};
+use solverbox::commands::{self, Loading, convert, verify};
 use solverbox::config;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
-use solverbox::words::error::{Error, Kind};
+use solverbox::words::error::{Error, Kind, printable};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
 use solverbox::words::limits;
@@ -28,7 +28,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody can read it, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "solverbox: {}\n{}", error.message, error.remedy);
+            // What failed may be named by a file from outside.
+            let what = printable(&error.message);
+            let _ = writeln!(std::io::stderr(), "solverbox: {what}\n{}", error.remedy);
             ExitCode::from(exit_code(error.kind))
         }
     }
@@ -73,6 +75,12 @@ fn run() -> Result<(), Error> {
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
         Command::Plan(flags) => plan(flags),
+        Command::Verify(flags) => verify::run(&verify::Options {
+            files: flags.files,
+            folder: flags.models,
+            base: flags.base,
+            output: if flags.json { verify::Output::Json } else { verify::Output::Lines },
+        }),
         Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
         Command::Selftest(flags) => {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)

@@ -16,6 +16,7 @@ mod reading;
 pub mod selftest;
 pub mod serve;
 pub mod solve;
+pub mod verify;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
