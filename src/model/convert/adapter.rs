@@ -1,9 +1,9 @@
 //! A LoRA adapter as PEFT saves it, made into a GGUF adapter for a given base.
 //!
 //! The base, a GGUF file or a checkpoint's folder, says the architecture, its heads and the shapes.
-//! llama.cpp scales by alpha over the rank it reads off the tensors. What it does not compute (DoRA,
-//! biases, whole modules, an alpha for each module) is refused by its key. Layout of the tensors:
-//! `model/adapter.rs`.
+//! llama.cpp scales by alpha over the rank it reads off the tensors. What it does not compute
+//! (DoRA, biases, whole modules, an alpha for each module) is refused by its key. Layout of the
+//! tensors: `model/adapter.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

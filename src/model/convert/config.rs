@@ -1,7 +1,7 @@
 //! A checkpoint's `config.json`: which architecture, and its numbers.
 //!
-//! What llama.cpp would compute otherwise than the authors meant is refused here by its key: sliding
-//! windows in use, other activations, experts, weights that are quantized already.
+//! What llama.cpp would compute otherwise than the authors meant is refused here by its key:
+//! sliding windows in use, other activations, experts, weights that are quantized already.
 
 use super::fault::{Fault, damaged, shown, unsupported};
 use super::json::Object;

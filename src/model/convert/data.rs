@@ -2,8 +2,8 @@
 //! even, subnormals kept, infinities and NaN preserved.
 //!
 //! Written without branches, so that the compiler makes vector code of them for the oldest
-//! processor of the architecture; from 16 bits to 16, looking the 65,536 results up is twice as fast.
-//! Little-endian on both sides.
+//! processor of the architecture; from 16 bits to 16, looking the 65,536 results up is twice as
+//! fast. Little-endian on both sides.
 
 use std::sync::LazyLock;
 

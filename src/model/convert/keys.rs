@@ -1,5 +1,5 @@
-//! The keys of a GGUF file, from what was read of a checkpoint; named as llama.cpp's converter names
-//! them.
+//! The keys of a GGUF file, from what was read of a checkpoint; named as llama.cpp's converter
+//! names them.
 
 use std::path::Path;
 

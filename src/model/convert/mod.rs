@@ -1,10 +1,10 @@
 //! Makes GGUF files of Hugging Face checkpoints (Qwen2, Qwen3, Llama) and of PEFT's LoRA adapters.
 //!
-//! [`plan`] reads and checks everything but the weights' own numbers; [`Plan::write`] streams those.
-//! Nothing of the checkpoint reaches llama.cpp, and the finished file is checked like any other before
-//! it gets its name. The parts: `config` and `rope` (config.json), `names` (tensors), `shards`
-//! (safetensors), `tokenizer` with `split`, `sentencepiece` and `special`, `adapter`, `keys`, `data`
-//! (widths of floats), `stream`; `json` and `fault` serve them.
+//! [`plan`] reads and checks everything but the weights' own numbers; [`Plan::write`] streams
+//! those. Nothing of the checkpoint reaches llama.cpp, and the finished file is checked like any
+//! other before it gets its name. The parts: `config` and `rope` (config.json), `names` (tensors),
+//! `shards` (safetensors), `tokenizer` with `split`, `sentencepiece` and `special`, `adapter`,
+//! `keys`, `data` (widths of floats), `stream`; `json` and `fault` serve them.
 
 pub mod adapter;
 pub mod config;
@@ -104,9 +104,8 @@ pub struct Written {
 
 /// Reads and checks a checkpoint's folder, or an adapter's for the model `base`.
 ///
-/// # Errors
-/// `not_found` where a file is missing, `bad_model` naming file, key or tensor, `bad_request` where a
-/// base is missing or needless.
+/// # Errors `not_found` where a file is missing, `bad_model` naming file, key or tensor,
+/// `bad_request` where a base is missing or needless.
 pub fn plan(folder: &Path, kind: Kind, base: Option<&Path>) -> Result<Plan, Error> {
     if !folder.is_dir() {
         let what = format!("cannot convert '{}': it is no folder", folder.display());

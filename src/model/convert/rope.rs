@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn both_spellings_are_read() {
         assert_eq!(rope("{}").unwrap(), Rope { base: 5000.0, scaling: Scaling::None });
-        let new = r#"{"rope_theta":null,"rope_parameters":{"rope_theta":7.0,"rope_type":"linear","factor":2.0}}"#;
+        let new = r#"{"rope_theta":null,"rope_parameters":
+            {"rope_theta":7.0,"rope_type":"linear","factor":2.0}}"#;
         let expected = Rope { base: 7.0, scaling: Scaling::Linear { factor: 2.0 } };
         assert_eq!(rope(new).unwrap(), expected);
         let old = r#"{"rope_theta":7.0,"rope_scaling":{"type":"linear","factor":2.0}}"#;

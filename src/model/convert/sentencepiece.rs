@@ -1,10 +1,10 @@
 //! BPE over characters with bytes to fall back on (Llama 2, TinyLlama), which llama.cpp merges by
 //! scores instead of a list.
 //!
-//! llama.cpp joins any neighbours whose union is a token, the best score first; Hugging Face joins the
-//! pairs of a list, in its order. Both do the same where the list holds every way to make a token and
-//! all ways to make one stand together, as in every file made from SentencePiece. That is checked, and
-//! the scores are the places in the list.
+//! llama.cpp joins any neighbours whose union is a token, the best score first; Hugging Face joins
+//! the pairs of a list, in its order. Both do the same where the list holds every way to make a
+//! token and all ways to make one stand together, as in every file made from SentencePiece. That is
+//! checked, and the scores are the places in the list.
 
 use std::collections::HashSet;
 

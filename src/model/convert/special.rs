@@ -1,9 +1,11 @@
-//! Tokens with a part to play (begin, end, padding), what is put around a text, and the chat template.
+//! Tokens with a part to play (begin, end, padding), what is put around a text, and the chat
+//! template.
 //!
 //! They are spread over `tokenizer_config.json`, `config.json`, `generation_config.json`, the
-//! tokenizer's post-processor and `chat_template.jinja`, and read in the order of llama.cpp's converter:
-//! the tokenizer's own words first, numbers of the model's configuration where it is silent. A
-//! generation's further ends become the end of a turn and of a message, which llama.cpp ends at as well.
+//! tokenizer's post-processor and `chat_template.jinja`, and read in the order of llama.cpp's
+//! converter: the tokenizer's own words first, numbers of the model's configuration where it is
+//! silent. A generation's further ends become the end of a turn and of a message, which llama.cpp
+//! ends at as well.
 
 use serde_json::Value;
 

@@ -1,19 +1,28 @@
 //! How a tokenizer cuts text before it merges, and what llama.cpp calls that.
 //!
-//! `tokenizer.json` spells the cuts out; llama.cpp knows them by a name alone and has its own code for
-//! each (llama-vocab.cpp). A tokenizer whose cuts are not in the table is refused: under a wrong name
-//! every number and many words would become other tokens.
+//! `tokenizer.json` spells the cuts out; llama.cpp knows them by a name alone and has its own code
+//! for each (llama-vocab.cpp). A tokenizer whose cuts are not in the table is refused: under a
+//! wrong name every number and many words would become other tokens.
 
 use serde_json::Value;
 
 use super::fault::{Fault, damaged, shown, unsupported};
 
 /// Contractions, words, single digits, signs, line ends, spaces: Qwen2's.
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 /// The same with marks as parts of words.
-const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN35: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}",
+    r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 /// The same as Qwen2's with up to three digits.
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const LLAMA3: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 
 /// One cut.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! `tokenizer.json`: tokens, their types, merges, and how text is cut, as llama.cpp wants them.
 //!
-//! llama.cpp asserts that no two tokens are the same text, reads texts up to the first NUL, and parses
-//! a merge at its first space; what would break any of that is refused here. Byte-level BPE is read in
-//! this file, BPE over characters with bytes to fall back on (Llama 2) in `sentencepiece`.
+//! llama.cpp asserts that no two tokens are the same text, reads texts up to the first NUL, and
+//! parses a merge at its first space; what would break any of that is refused here. Byte-level BPE
+//! is read in this file, BPE over characters with bytes to fall back on (Llama 2) in
+//! `sentencepiece`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
