@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench quality workshop references cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench quality workshop references corruption cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +40,7 @@ lint: ## only clippy, warnings refused
 	@build/prepare.sh build
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: ## speed against llama-bench, instructions on a board (first time: builds the peer, 10 min)
+bench: ## speed against llama-bench, instructions on a board, memory (first time: builds the peer, 10 min)
 	@build/prepare.sh bench
 	@build/prepare.sh cross
 	@models/fetch.sh
@@ -48,6 +48,7 @@ bench: ## speed against llama-bench, instructions on a board (first time: builds
 	cargo build $(CARGO_FLAGS)
 	@build/bench.sh
 	@build/instructions.sh
+	@build/memory.sh
 
 quality: ## how often the answers are right, by quantization of the demo model, with and without its adapter
 	@build/prepare.sh test
@@ -83,7 +84,11 @@ model-smollm2: ## gets SmolLM2-135M into models/: a model of another architectur
 	@build/prepare.sh model
 	@models/fetch.sh
 
-trials: model-smollm2 test references workshop quality reproducible ## before a release: the suite and everything that takes too long for it
+corruption: ## 28,000 damaged files and a minute of fuzzing for each reader, 8 min
+	@build/prepare.sh test
+	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
+
+trials: model-smollm2 test references corruption workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::words::boards::{BOARDS, Board};
 use crate::words::limits;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
@@ -52,6 +53,10 @@ pub enum Command {
     Modes(ModesFlags),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
+    /// Say what a model takes of a board's memory, what fits, and how fast it can be
+    Plan(Plan),
+    /// Check that model files are whole: their structure, and their SHA-256 where one is on record
+    Verify(Verify),
     /// List the kernel sets, what each needs of a processor, and which runs here
     Kernels(KernelFlags),
     /// Check that the kernels compute correctly on this very processor
@@ -77,6 +82,11 @@ pub struct ModelFlags {
     #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
           value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]
     pub context_tokens: Option<u32>,
+    /// Attempts that can be in the context side by side; they share its tokens [default: 1 to 8,
+    /// by the context]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_SEQUENCES",
+          value_parser = count(1, limits::SEQUENCES_MAX))]
+    pub sequences: Option<u32>,
     /// Threads to compute with [default: all cores]
     #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
           value_parser = count(1, limits::THREADS_MAX))]
@@ -84,9 +94,10 @@ pub struct ModelFlags {
     /// Which kernels.
     #[command(flatten)]
     pub kernels: KernelFlags,
-    /// Precision of the KV cache: q8_0 takes half the memory of f16
-    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV", default_value = "f16")]
-    pub kv: Kv,
+    /// Precision of the KV cache; q8_0 takes half the memory of f16 [default: f16 where it fits,
+    /// else q8_0]
+    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV")]
+    pub kv: Option<Kv>,
     /// Longest question, in tokens of the model
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
           default_value_t = limits::QUESTION_TOKENS_DEFAULT,
@@ -407,6 +418,70 @@ pub struct Convert {
     /// The model an adapter is for: a GGUF file, or its checkpoint's folder
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
     pub base: Option<PathBuf>,
+}
+
+/// `solverbox plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which model, and what is wished of it.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Board to plan for, with its kernels, cores and memory: pi5 or nano [default: this machine]
+    #[arg(long, value_name = "NAME", env = "SOLVERBOX_BOARD", value_parser = board)]
+    pub board: Option<&'static Board>,
+    /// All the memory of the board, such as 4G [default: the board's, else what is available now]
+    #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RAM", value_parser = bytes)]
+    pub ram: Option<u64>,
+    /// What of --ram, or of the board's memory, is left to the system [default: 700M]
+    #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RESERVE", value_parser = bytes)]
+    pub reserve: Option<u64>,
+    /// Print one JSON object instead of tables
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
+/// `solverbox verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// GGUF files, `demo` or `demo-binary` [default: all .gguf in --models, and both built-in ones]
+    pub files: Vec<PathBuf>,
+    /// Folder to look for models in
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
+    pub models: PathBuf,
+    /// Model the adapters among the files are for: they are compared with it as well
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
+    pub base: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
+fn board(name: &str) -> Result<&'static Board, String> {
+    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
+        let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
+        format!("the boards known are {}", names.join(" and "))
+    })
+}
+
+/// Reads `4G`, `700M`, `64K` or plain bytes; a K is 1,024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let shift = match unit {
+        "" => Some(0),
+        "K" | "k" => Some(10),
+        "M" => Some(20),
+        "G" => Some(30),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok().zip(shift);
+    let bytes = number.and_then(|(number, shift)| number.checked_mul(1 << shift));
+    bytes.filter(|&bytes| bytes <= limits::RAM_BYTES_MAX).ok_or_else(|| {
+        let max = limits::RAM_BYTES_MAX >> 30;
+        format!("a number of bytes is needed, such as 4G, 700M or 4294967296, at most {max}G")
+    })
 }
 
 fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {

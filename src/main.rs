@@ -5,19 +5,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, MixName, ModelFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, MixName, ModelFlags, Plan,
     PromptForm, Quantize, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
-use solverbox::commands::{self, Loading, convert};
+use solverbox::commands::{self, Loading, convert, verify};
 use solverbox::config;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
-use solverbox::model::plan::{self, Wishes};
-use solverbox::words::error::{Error, Kind};
+use solverbox::model::plan::{Wishes, cores};
+use solverbox::words::error::{Error, Kind, printable};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
-use solverbox::words::kernels::SelfTest;
+use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
 use solverbox::words::limits;
+use solverbox::words::memory::Room;
 use solverbox::words::mode::Mode;
 use solverbox::words::plan::KvType;
 use solverbox::words::quantize::{Head, Mix};
@@ -27,7 +28,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody can read it, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "solverbox: {}\n{}", error.message, error.remedy);
+            // What failed may be named by a file from outside.
+            let what = printable(&error.message);
+            let _ = writeln!(std::io::stderr(), "solverbox: {what}\n{}", error.remedy);
             ExitCode::from(exit_code(error.kind))
         }
     }
@@ -71,6 +74,13 @@ fn run() -> Result<(), Error> {
         Command::Compare(flags) => compare(flags),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
+        Command::Plan(flags) => plan(flags),
+        Command::Verify(flags) => verify::run(&verify::Options {
+            files: flags.files,
+            folder: flags.models,
+            base: flags.base,
+            output: if flags.json { verify::Output::Json } else { verify::Output::Lines },
+        }),
         Command::Kernels(flags) => commands::kernels::run(flags.name.as_deref()),
         Command::Selftest(flags) => {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)
@@ -87,18 +97,43 @@ fn start_log(cli: &Cli) {
 }
 
 fn loading(flags: ModelFlags) -> Result<Loading, Error> {
-    let kv = match flags.kv {
+    let kernels = kernels::choose(flags.kernels.name.as_deref())?;
+    Ok(loading_with(flags, kernels))
+}
+
+fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
+    let kv = flags.kv.map(|kv| match kv {
         Kv::F16 => KvType::F16,
         Kv::Q8_0 => KvType::Q8_0,
-    };
+    });
     let wishes = Wishes {
         context_tokens: flags.context_tokens,
+        sequences: flags.sequences,
         kv,
-        kernels: kernels::choose(flags.kernels.name.as_deref())?,
+        kernels,
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Ok(Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes })
+    Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes }
+}
+
+/// Plans for this machine, or for a board it is not: then with kernels that cannot run here.
+fn plan(flags: Plan) -> Result<(), Error> {
+    let Plan { mut model, board, ram, reserve, json } = flags;
+    let kernels = match (&model.kernels.name, board) {
+        (Some(name), _) => by_name(name)?,
+        (None, Some(board)) => board.kernel_set(),
+        (None, None) => kernels::choose(None)?,
+    };
+    model.threads = model.threads.or(board.map(|board| board.cores));
+    let reserve = reserve.unwrap_or(limits::RESERVE_BYTES_DEFAULT);
+    let ram = ram.or(board.map(|board| board.ram_bytes));
+    commands::plan::run(&commands::plan::Options {
+        loading: loading_with(model, kernels),
+        board,
+        room: ram.map(|ram| Room::told(ram, reserve)),
+        output: if json { commands::plan::Output::Json } else { commands::plan::Output::Text },
+    })
 }
 
 /// The mode that was named, with what the flags say otherwise.
@@ -176,7 +211,7 @@ fn quantize(flags: Quantize) -> Result<(), Error> {
         head: if flags.keep_head == Some(HeadName::Q8_0) { Head::Q8_0 } else { Head::AsMixed },
         importance: flags.imatrix,
         again: if flags.requantize { Again::Allowed } else { Again::Refused },
-        threads: flags.threads.unwrap_or_else(plan::cores),
+        threads: flags.threads.unwrap_or_else(cores),
     })
 }
 
@@ -195,7 +230,9 @@ fn mix(name: MixName) -> Mix {
 fn compare(flags: Compare) -> Result<(), Error> {
     let wishes = Wishes {
         context_tokens: None,
-        kv: KvType::F16,
+        sequences: None,
+        // What is measured is the weights: the cache shall not blur it.
+        kv: Some(KvType::F16),
         kernels: kernels::choose(flags.kernels.name.as_deref())?,
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use crate::fixture::{Gguf, model, solve_with, solverbox, text};
+use crate::tiny::{self, Kind as Of, Tiny};
 use solverbox::model;
 use solverbox::model::plan::{Wishes, plan};
+use solverbox::model::write::Value;
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::kernels::SETS;
-use solverbox::words::plan::{KvType, Plan, Weights};
+use solverbox::words::memory::Room;
+use solverbox::words::plan::{Plan, Weights};
 
 /// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
 fn refused(bytes: &[u8], code: i32, says: &str) {
@@ -80,7 +83,7 @@ fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
     let big = Gguf::unknown_architecture();
     let mut gguf = big.without("quipu.context_length");
     gguf.number("quipu.context_length", 1 << 20);
-    gguf.number("quipu.block_count", 4096);
+    gguf.number("quipu.block_count", 512);
     gguf.number("quipu.attention.key_length", 16384);
     gguf.number("quipu.attention.value_length", 16384);
     let folder = tempfile::tempdir().unwrap();
@@ -126,12 +129,13 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
 fn planned(path: &Path) -> Result<Plan, Error> {
     let wishes = Wishes {
         context_tokens: None,
-        kv: KvType::F16,
+        sequences: None,
+        kv: None,
         kernels: &SETS[0],
         threads: None,
         question_tokens_max: 1,
     };
-    plan(&model::open(&Weights::model(path))?, None, wishes, u64::MAX)
+    plan(&model::open(&Weights::model(path))?, None, wishes, &Room::unknown())
 }
 
 #[test]
@@ -211,6 +215,213 @@ fn structural_faults_are_named() {
     }
 }
 
+/// A sound small model with a change.
+fn changed(kind: Of, change: impl FnOnce(&mut Tiny)) -> Vec<u8> {
+    let mut tiny = tiny::model(kind);
+    change(&mut tiny);
+    tiny.bytes()
+}
+
+/// Checks that each file is refused before llama.cpp sees it, with the reason.
+fn all_refused(cases: Vec<(Vec<u8>, &str)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fault.gguf");
+    for (bytes, says) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let error = model::open(&Weights::model(&path)).expect_err(says);
+        assert_eq!(error.kind, Kind::BadModel, "{error}");
+        assert!(error.message.contains(says), "{says}: {error}");
+    }
+}
+
+/// Replaces or adds a key.
+fn set(tiny: &mut Tiny, key: &str, value: Value) {
+    tiny.keys.retain(|(name, _)| name != key);
+    tiny.keys.push((key.to_string(), value));
+}
+
+fn with_key(kind: Of, key: &str, value: Value) -> Vec<u8> {
+    changed(kind, |tiny| set(tiny, key, value))
+}
+
+/// Changes a list of texts.
+fn with_texts(kind: Of, key: &str, change: impl FnOnce(&mut Vec<String>)) -> Vec<u8> {
+    changed(kind, |tiny| {
+        let (_, value) = tiny.keys.iter_mut().find(|(name, _)| name == key).unwrap();
+        let Value::Texts(texts) = value else { panic!("{key} is a list of texts") };
+        change(texts);
+    })
+}
+
+#[test]
+fn numbers_llama_cpp_asserts_on_are_refused() {
+    let number =
+        |key: &str, number| with_key(Of::Qwen2, &format!("qwen2.{key}"), Value::U32(number));
+    let text = |key: &str, text: &str| with_key(Of::Qwen2, key, Value::Text(text.into()));
+    all_refused(vec![
+        (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is unknown"),
+        (number("rope.dimension_count", 6), "rope.dimension_count': 6 does not go with heads of 8"),
+        (number("attention.value_length", 4), "attention.value_length': 4"),
+        (number("attention.key_length", 16), "4 heads of 16 do not make 32"),
+        (number("attention.head_count_kv", 3), "4 heads for 3"),
+        (number("expert_used_count", 2), "expert_used_count': 2 of 0"),
+        (number("expert_group_count", 2), "expert_group_count"),
+        (number("nextn_predict_layers", 2), "nextn_predict_layers': 2 of 2"),
+        (number("block_count", 600), "block_count"),
+        (text("qwen2.block_count", "two"), "block_count"),
+        (text("general.alignment", "32"), "'general.alignment' is of type text, u32 is needed"),
+        (with_key(Of::Qwen2, "qwen2.attention.causal", Value::Bool(false)), "attention.causal"),
+        (with_key(Of::Qwen2, "qwen2.rope.freq_base", Value::F32(f32::NAN)), "no finite number"),
+        (with_key(Of::LlamaOfExperts, "llama.expert_used_count", Value::U32(9)), "9 of 4"),
+        (number("context_length", 0), "context_length"),
+        (with_key(Of::Qwen2, "split.count", Value::U32(2)), "split model"),
+    ]);
+}
+
+#[test]
+fn tensors_that_do_not_follow_from_the_numbers_are_refused() {
+    let at = |tiny: &Tiny, name: &str| tiny.tensors.iter().position(|t| t.name == name).unwrap();
+    let without = |name: &str| {
+        changed(Of::Qwen2, |tiny| {
+            let at = at(tiny, name);
+            tiny.tensors.remove(at);
+            tiny.data.remove(at);
+        })
+    };
+    let named = |name: &str, new: &str| {
+        changed(Of::Qwen2, |tiny| {
+            let at = at(tiny, name);
+            tiny.tensors[at].name = new.to_string();
+        })
+    };
+    let needs = "tensor 'blk.1.attn_k.weight' is [16, 32], [32, 16] is needed";
+    all_refused(vec![
+        (
+            without("blk.1.ffn_up.weight"),
+            "tensor 'blk.1.ffn_up.weight' of shape [32, 64] is missing",
+        ),
+        (named("blk.1.attn_q.bias", "blk.1.attn_x.bias"), "'blk.1.attn_x.bias' is none of those"),
+        (named("blk.1.attn_q.bias", "blk.0.attn_q.bias"), "'blk.0.attn_q.bias' is there twice"),
+        (named("blk.1.attn_q.bias", "blk.1.attn_q\0.bias"), "a tensor's name is no text"),
+        (named("blk.1.attn_q.bias", &"x".repeat(64)), "a name has 1 to 63 bytes"),
+        (named("blk.1.attn_q.bias", "\u{1b}[2J"), "tensor '\\u{1b}[2J' is none of those"),
+        (
+            changed(Of::Qwen2, |tiny| {
+                let k = at(tiny, "blk.1.attn_k.weight");
+                tiny.tensors[k].shape.reverse()
+            }),
+            needs,
+        ),
+    ]);
+    // Tensors that overlap, or leave a gap: the second one's offset is the last number of its row.
+    let moved = |to: u64| {
+        let mut bytes = tiny::model(Of::Qwen2).bytes();
+        let name = b"output_norm.weight";
+        let row = bytes.windows(name.len()).position(|w| w == name).unwrap() + name.len();
+        bytes[row + 16..row + 24].copy_from_slice(&to.to_le_bytes());
+        bytes
+    };
+    all_refused(vec![
+        (moved(0), "tensor 'output_norm.weight' lies at offset 0, not at 17024"),
+        (moved(17024 + 32), "lies at offset 17056, not at 17024"),
+    ]);
+}
+
+#[test]
+fn vocabularies_llama_cpp_asserts_or_throws_on_are_refused() {
+    let tokens = "tokenizer.ggml.tokens";
+    let bpe = |change: &dyn Fn(&mut Vec<String>)| with_texts(Of::Qwen2, tokens, change);
+    let spm = |change: &dyn Fn(&mut Vec<String>)| with_texts(Of::LlamaOfExperts, tokens, change);
+    let key = |key: &str, value| with_key(Of::Qwen2, &format!("tokenizer.ggml.{key}"), value);
+    all_refused(vec![
+        (bpe(&|t| t[7] = t[8].clone()), "is there twice"),
+        (bpe(&|t| t[260] = t[261].clone() + "\0and more"), "is there twice"),
+        (bpe(&|t| t[260] = "[EMPTY_3]".into()), "is there twice"),
+        (bpe(&|t| t[48] = "zero".into()), "has no token for '0'"),
+        (bpe(&|t| t[32] = "blank".into()), "has no token for ' '"),
+        (bpe(&|t| drop(t.pop())), "has 265 tokens, its embedding 266 rows"),
+        (bpe(&|t| t[260] = "x".repeat(3_000)), "text 260 of its vocabulary has 3000 bytes"),
+        (spm(&|t| t[10] = "<0x0B".into()), "token 10 stands for a byte, but is '<0x0B'"),
+        (spm(&|t| t[0xE6] = "<0xFF>".into()), "is there twice"),
+        (spm(&|t| t.swap(0xE6, 258)), "stands for a byte"),
+        (key("bos_token_id", Value::U32(266)), "there is no token 266, only 266 of them"),
+        (key("eos_token_id", Value::I32(2)), "is of type i32, u32 is needed"),
+        (key("token_type", Value::I32s(vec![1; 265])), "has 265 items for 266 tokens"),
+        (key("token_type", Value::I32s(vec![9; 266])), "token 0 is of kind 9"),
+        (key("token_type", Value::F32s(vec![1.0; 266])), "a list of type f32, i32 is needed"),
+        (key("scores", Value::F32s(vec![f32::NAN; 266])), "a score that is no number"),
+        (key("merges", Value::Texts(vec!["ab".into()])), "merge 0 is not two texts"),
+        (key("merges", Value::Texts(vec!["a ".into()])), "merge 0 is not two texts"),
+        (key("model", Value::Text("t5".into())), "tokenizer 't5' is unknown here"),
+        (key("pre", Value::Text("whitespace".into())), "'whitespace' is no use here"),
+        (key("add_bos_token", Value::U32(1)), "is of type u32, bool is needed"),
+        (key("model", Value::Text("gpt2\0".into())), "is no text in UTF-8"),
+    ]);
+}
+
+/// A byte that has no token of its own throws when somebody writes it.
+#[test]
+fn a_byte_that_cannot_be_written_is_refused() {
+    let mut tiny = tiny::model(Of::LlamaOfExperts);
+    for (key, value) in &mut tiny.keys {
+        match value {
+            Value::Texts(texts) if key == "tokenizer.ggml.tokens" => texts[0xE6] = "word".into(),
+            Value::I32s(types) if key == "tokenizer.ggml.token_type" => types[0xE6] = 1,
+            _ => {}
+        }
+    }
+    all_refused(vec![(tiny.bytes(), "no token for the byte 0xE6")]);
+}
+
+/// Of a token in odd characters llama.cpp makes its square.
+#[test]
+fn a_small_vocabulary_that_would_grow_to_gigabytes_is_refused() {
+    let odd = |texts: &mut Vec<String>| {
+        for (at, text) in texts.iter_mut().enumerate().skip(256).take(7) {
+            *text = format!("{at}{}", "\u{1}".repeat(2_040));
+        }
+    };
+    // Seven of them are let through: they are 30 MB.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seven.gguf");
+    std::fs::write(&path, with_texts(Of::Qwen2, "tokenizer.ggml.tokens", odd)).unwrap();
+    assert!(model::open(&Weights::model(&path)).is_ok());
+    let more = with_texts(Of::Qwen2, "tokenizer.ggml.tokens", |texts| {
+        odd(texts);
+        for (at, text) in texts.iter_mut().enumerate().skip(128).take(32) {
+            *text = format!("{at}{}", "\u{2}".repeat(2_040));
+        }
+    });
+    all_refused(vec![(more, "not written in the byte alphabet")]);
+}
+
+#[test]
+fn a_file_cannot_steer_the_terminal_through_a_message() {
+    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", Value::Text("\u{1b}[2Jqwen2".into()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    let output = solve_with(&path, &["2+2?"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("\\u{1b}[2Jqwen2") && !stderr.contains('\u{1b}'), "{stderr:?}");
+}
+
+/// For some vocabularies llama.cpp splits a text by an expression that recurses once a character.
+#[test]
+fn a_long_word_does_not_exhaust_the_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recursive.gguf");
+    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", Value::Text("gpt-4o".into()));
+    std::fs::write(&path, bytes).unwrap();
+    for word in ["a".repeat(30_000), "数".repeat(10_000)] {
+        let output = solve_with(&path, &[&word]).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{stderr}");
+        assert!(stderr.contains("tokens, at most 2048 are allowed"), "{stderr}");
+    }
+}
+
 /// Seeded damage anywhere in a header is an error or a header, never a panic or a huge allocation.
 #[test]
 fn ten_thousand_damaged_headers_never_panic() {
@@ -268,10 +479,10 @@ fn the_types_no_kernel_computes_with_are_those_without_a_dot_product() {
 #[test]
 fn weights_no_kernel_computes_with_are_refused_by_name() {
     let mut gguf = Gguf::unknown_architecture();
-    gguf.tensor("blk.0.ffn_up.weight", &[256], 15, 1024);
+    gguf.append("blk.0.ffn_up.weight", &[256], 15);
     refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
     let mut gguf = Gguf::unknown_architecture();
-    gguf.tensor("output_norm.weight", &[32], 1, 1024);
+    gguf.append("output_norm.weight", &[32], 1);
     refused(&gguf.bytes(), 4, "tensor 'output_norm.weight' is a vector of type F16");
 }
 

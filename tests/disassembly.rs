@@ -34,6 +34,8 @@ const ASKED_FIRST: &[&[&str]] = &[
     &["memchr", "avx2"],
     &["httparse", "avx2"],
     &["httparse", "sse42"],
+    &["sha2", "x86_sha"],
+    &["sha2", "aarch64_sha2"],
     &["core_arch", "xgetbv"],
     // The C++ library's std::random_device.
     &["_ZNSt12_GLOBAL__N_1", "__x86_rd"],

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use serde_json::Value;
 use solverbox::engine::kernels;
+use solverbox::model::types;
 
 /// Longest any single wait of the suite may take before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -332,6 +333,7 @@ fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 pub struct Gguf {
     keys: Vec<(String, Vec<u8>)>,
     tensors: Vec<Vec<u8>>,
+    end: u64,
     pub data_bytes: usize,
 }
 
@@ -341,9 +343,9 @@ impl Gguf {
         Gguf::of("quipu")
     }
 
-    /// Nothing yet, with room for 4,096 bytes of tensors.
+    /// Nothing yet, with room for 12 KiB of tensors.
     pub fn empty() -> Gguf {
-        Gguf { keys: Vec::new(), tensors: Vec::new(), data_bytes: 4096 }
+        Gguf { keys: Vec::new(), tensors: Vec::new(), end: 0, data_bytes: 12 << 10 }
     }
 
     /// A structurally sound file that says it is of `architecture`.
@@ -359,8 +361,28 @@ impl Gguf {
             gguf.number(&format!("{architecture}.{key}"), value);
         }
         gguf.text("tokenizer.ggml.model", "gpt2");
-        gguf.tensor("token_embd.weight", &[32, 8], 0, 0);
+        let mut tokens: Vec<String> = ('!'..='~').map(String::from).collect();
+        tokens.extend(["Ġ", "Ċ", "ab"].map(str::to_string));
+        gguf.texts("tokenizer.ggml.merges", &["a b".to_string()]);
+        gguf.texts("tokenizer.ggml.tokens", &tokens);
+        gguf.append("token_embd.weight", &[32, tokens.len() as u64], 1);
         gguf
+    }
+
+    /// Adds or replaces a list of texts.
+    pub fn texts(&mut self, key: &str, texts: &[String]) {
+        let mut value = 8_u32.to_le_bytes().to_vec();
+        value.extend((texts.len() as u64).to_le_bytes());
+        value.extend(texts.iter().flat_map(|text| string(text)));
+        self.key(key, 9, value);
+    }
+
+    /// Adds a tensor where the last one that was appended ends.
+    pub fn append(&mut self, name: &str, shape: &[u64], kind: u32) {
+        let offset = self.end;
+        self.tensor(name, shape, kind, offset);
+        let bytes = types::by_id(kind).and_then(|kind| kind.bytes(shape)).unwrap_or(0);
+        self.end = (offset + bytes).next_multiple_of(32);
     }
 
     pub fn text(&mut self, key: &str, value: &str) {

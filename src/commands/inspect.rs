@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use crate::model::{self, Header, locate};
-use crate::words::error::Error;
+use crate::words::error::{Error, printable};
 use crate::words::plan::KvType;
 
 /// Prints architecture, shape, types, tokenizer, template and size.
 ///
 /// # Errors
-/// Those of [`model::open`].
+/// Those of [`model::look`].
 pub fn run(file: &Path) -> Result<(), Error> {
-    let header = model::open(&locate::find(Some(file), Path::new(""))?)?;
+    let header = model::look(&locate::find(Some(file), Path::new(""))?)?;
     super::print(&describe(&header))
 }
 
@@ -67,16 +67,4 @@ fn describe(header: &Header) -> String {
 
 fn row(name: &str, value: impl AsRef<str>) -> String {
     format!("{name:<14} {}\n", value.as_ref())
-}
-
-/// Escapes what a file from outside could do to a terminal.
-fn printable(text: &str) -> String {
-    text.chars().fold(String::new(), |mut safe, c| {
-        if c.is_control() {
-            safe.extend(c.escape_debug());
-        } else {
-            safe.push(c);
-        }
-        safe
-    })
 }

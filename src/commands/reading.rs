@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::Loading;
 use super::eval::PUBLISHED_SUFFIX;
 use crate::engine::measure::Document;
-use crate::model::plan::available_bytes;
+use crate::model::available::available;
 use crate::model::{self, locate};
 use crate::words::error::{Error, Kind, io_cause};
 use crate::words::job::{Question, Role, Turn};
@@ -99,8 +99,9 @@ pub fn plan<const N: usize>(
     for model in models {
         readings.push(plan_one(model, documents)?);
     }
-    let needed: u64 = readings.iter().map(|one| one.plan.total_bytes() + one.logits_bytes).sum();
-    let available = available_bytes();
+    let needed: u64 =
+        readings.iter().map(|one| one.plan.memory.total_bytes() + one.logits_bytes).sum();
+    let available = available().bytes;
     let plans: Vec<Plan> = readings.into_iter().map(|one| one.plan).collect();
     if needed > available {
         let names: Vec<String> = plans.iter().map(|plan| plan.model.to_string()).collect();
@@ -125,6 +126,7 @@ fn plan_one(model: &Loading, documents: &[Document]) -> Result<Reading, Error> {
     };
     let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
     model.wishes.context_tokens = Some(long.min(trained));
+    model.wishes.sequences = Some(1);
     // Where they are computed, and where they are read.
     let logits_bytes = 2 * 4 * u64::from(limits::UBATCH_TOKENS) * header.tokenizer.tokens;
     Ok(Reading { plan: model.plan()?, logits_bytes })

@@ -26,11 +26,13 @@ pub use llama::quantize::Quantize;
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
 pub use selftest::{Check, Passed, judge};
+pub use template::check as check_template;
 
 use crate::words::answer::{Figures, Outcome, Piece};
 use crate::words::error::Error;
 use crate::words::job::{JobId, Question};
 use crate::words::kernels::SelfTest;
+use crate::words::limits;
 use crate::words::plan::Plan;
 
 /// A token of the model's vocabulary.
@@ -94,6 +96,7 @@ impl Engine {
         let flag = closing.clone();
         let thread = std::thread::Builder::new()
             .name("engine".into())
+            .stack_size(limits::ENGINE_STACK_BYTES)
             .spawn(move || {
                 if let Err(error) = run(&plan, selftest, &inbox, &events, &flag) {
                     // Nobody listens any more where this fails: the desk is closing.

@@ -45,6 +45,9 @@ pub fn prepare(
     check_length(model, question, &texts, question_tokens_max)?;
     let segments = render(&template, model.template_tokens(), question)?;
     let tokens = tokenize(model, &segments, &texts);
+    if tokens.is_empty() {
+        return Err(bad_template("nothing of it can be written in the model's vocabulary"));
+    }
     if tokens.len() as u64 + 1 > u64::from(context_tokens) {
         return Err(too_long("prompt", tokens.len(), context_tokens.saturating_sub(1)));
     }

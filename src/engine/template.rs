@@ -91,6 +91,25 @@ pub fn render(
         })
 }
 
+/// Checks that `template` can be parsed, without rendering anything.
+///
+/// # Errors
+/// `bad_model` with the place and the reason.
+pub fn check(template: &str) -> Result<(), Error> {
+    let mut environment = environment().map_err(|error| bad_template(&error.to_string()))?;
+    let parsed = environment.add_template_owned("template", without_generation_tags(template));
+    parsed.map_err(|error| bad_template(&error.to_string()))
+}
+
+/// The Jinja of chat templates: what Hugging Face switches on, and a bound on how long it may run.
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_fuel(Some(limits::TEMPLATE_FUEL));
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    Ok(environment)
+}
+
 fn render_messages(
     template: &str,
     bos: &str,
@@ -98,11 +117,7 @@ fn render_messages(
     messages: &[(&str, String)],
 ) -> Result<String, Unrendered> {
     let broken = |error: minijinja::Error| Unrendered::Broken(error.to_string());
-    let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.map_err(broken)?);
-    environment.set_fuel(Some(limits::TEMPLATE_FUEL));
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    let mut environment = environment().map_err(broken)?;
     let raised = Arc::new(Mutex::new(None));
     let hears = raised.clone();
     environment.add_function("raise_exception", move |reason: String| {
@@ -299,6 +314,15 @@ mod tests {
             assert_eq!(error.kind, Kind::BadModel);
             assert!(error.message.contains(expected), "{template}: {error}");
         }
+    }
+
+    #[test]
+    fn a_template_that_does_not_parse_is_told_without_a_question() {
+        assert!(check("{% for m in messages %}{%- generation %}x{% endfor %}").is_ok());
+        let error = check("{% for m in messages %}").unwrap_err();
+        assert!(error.message.contains("unexpected end"), "{error}");
+        let deep = "{{ ".to_string() + &"(".repeat(100_000);
+        assert!(check(&deep).is_err());
     }
 
     #[test]

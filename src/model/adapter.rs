@@ -8,15 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use super::header::{Header, Values, values};
+use super::header::Header;
+use super::keys::Keys;
 use super::scan::{Scan, Tensor, scan};
+use super::tensors::EMBEDDING;
 use super::{bad_model, bundled};
 use crate::words::error::Error;
 use crate::words::plan::Weights;
-
-/// GGUF's numbers for the types of these values.
-const F32: u32 = 6;
-const STRING: u32 = 8;
 
 /// An adapter that suits a model.
 #[derive(Debug)]
@@ -45,47 +43,52 @@ pub fn locate(name: &std::path::Path) -> Result<Weights, Error> {
 /// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or the tensor
 /// that the model has not or has in another shape.
 pub fn open(file: Weights, model: &Header) -> Result<Adapter, Error> {
+    check(file, Some(model))
+}
+
+/// Checks what can be told of an adapter without its model: the keys, and that its tensors are pairs
+/// whose sides fit each other.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn look(file: Weights) -> Result<Adapter, Error> {
+    check(file, None)
+}
+
+fn check(file: Weights, model: Option<&Header>) -> Result<Adapter, Error> {
     let scan = scan(&file)?;
-    let values = values(&file.path).map_err(|error| bad_model(&file, error))?;
-    let checked = check_keys(&scan, &values, model).and_then(|()| check_tensors(&scan, model));
+    let checked = check_keys(&scan.keys, model).and_then(|()| check_tensors(&scan, model));
     let bytes = checked.map_err(|cause| bad_model(&file, cause))?;
     Ok(Adapter { file, bytes })
 }
 
-fn check_keys(scan: &Scan, values: &Values, model: &Header) -> Result<(), String> {
-    let kind = |key: &str| scan.keys.iter().find(|(name, _)| name == key).map(|(_, kind)| *kind);
-    let text = |key: &str| match kind(key) {
-        Some(STRING) => Ok(values.get(key).and_then(|v| v.as_str()).unwrap_or_default()),
-        Some(_) => Err(format!("key '{key}' is no text")),
-        None => Ok(""),
-    };
-    if text("general.type")? != "adapter" {
+fn check_keys(keys: &Keys, model: Option<&Header>) -> Result<(), String> {
+    if keys.text("general.type")? != Some("adapter") {
         return Err("it is not an adapter (key 'general.type')".into());
     }
-    if text("adapter.type")? != "lora" {
+    if keys.text("adapter.type")? != Some("lora") {
         return Err("it is not a LoRA adapter (key 'adapter.type')".into());
     }
-    let architecture = text("general.architecture")?;
-    if architecture != model.architecture {
+    let architecture = keys.text("general.architecture")?.unwrap_or_default();
+    if let Some(model) = model.filter(|model| model.architecture != architecture) {
         let (its, models) = (architecture.escape_debug(), model.architecture.escape_debug());
         return Err(format!("it is for architecture '{its}', {} is of '{models}'", model.file));
     }
-    let alpha = values.get("adapter.lora.alpha").and_then(|v| v.as_f64());
-    if kind("adapter.lora.alpha") != Some(F32) || !alpha.is_some_and(|a| a.is_finite() && a != 0.0)
-    {
+    if keys.f32("adapter.lora.alpha")?.is_none_or(|alpha| alpha == 0.0) {
         let must = "must be there, a 32-bit float other than 0";
         return Err(format!("key 'adapter.lora.alpha' {must}"));
     }
-    match scan.keys.iter().find(|(key, _)| key.starts_with("adapter.alora.")) {
-        Some((key, _)) => {
-            Err(format!("key '{key}': adapters that wait for a text are unknown here"))
+    match keys.0.iter().find(|key| key.name.starts_with("adapter.alora.")) {
+        Some(key) => {
+            let name = key.name.escape_debug();
+            Err(format!("key '{name}': adapters that wait for a text are unknown here"))
         }
         None => Ok(()),
     }
 }
 
 /// Returns the bytes of all tensors.
-fn check_tensors(scan: &Scan, model: &Header) -> Result<u64, String> {
+fn check_tensors(scan: &Scan, model: Option<&Header>) -> Result<u64, String> {
     let mut pairs: BTreeMap<&str, [Option<&Tensor>; 2]> = BTreeMap::new();
     for tensor in &scan.tensors {
         let name = tensor.name.as_str();
@@ -97,10 +100,7 @@ fn check_tensors(scan: &Scan, model: &Header) -> Result<u64, String> {
                 false => format!("tensor '{shown}' is neither a '.lora_a' nor a '.lora_b'"),
             });
         };
-        let known = &mut pairs.entry(parts[side].unwrap_or_default()).or_default()[side];
-        if known.replace(tensor).is_some() {
-            return Err(format!("tensor '{}' is there twice", name.escape_debug()));
-        }
+        pairs.entry(parts[side].unwrap_or_default()).or_default()[side] = Some(tensor);
     }
     for (name, pair) in pairs {
         check_pair(name, pair, model)?;
@@ -108,7 +108,11 @@ fn check_tensors(scan: &Scan, model: &Header) -> Result<u64, String> {
     Ok(scan.tensors.iter().map(|tensor| tensor.bytes).sum())
 }
 
-fn check_pair(name: &str, pair: [Option<&Tensor>; 2], model: &Header) -> Result<(), String> {
+fn check_pair(
+    name: &str,
+    pair: [Option<&Tensor>; 2],
+    model: Option<&Header>,
+) -> Result<(), String> {
     let shown = name.escape_debug();
     let [Some(a), Some(b)] = pair else {
         let missing = if pair[0].is_none() { "lora_a" } else { "lora_b" };
@@ -118,6 +122,20 @@ fn check_pair(name: &str, pair: [Option<&Tensor>; 2], model: &Header) -> Result<
         let kind = odd.kind.name;
         return Err(format!("tensor '{}' has type {kind}, not floats", odd.name.escape_debug()));
     }
+    let side = |tensor: &Tensor, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
+    let flat = |tensor: &Tensor| tensor.shape.iter().skip(2).all(|&length| length == 1);
+    // The matrix this pair is added to, by its sides.
+    let (ranks, sides) = if name == EMBEDDING {
+        // Rows of the embedding are looked up, not multiplied: both lie the other way round.
+        ((side(a, 0), side(b, 0)), (side(b, 1), side(a, 1)))
+    } else {
+        ((side(a, 1), side(b, 0)), (side(a, 0), side(b, 1)))
+    };
+    if ranks.0 != ranks.1 || !flat(a) || !flat(b) {
+        let (a, b) = (&a.shape, &b.shape);
+        return Err(format!("the two sides of tensor '{shown}', {a:?} and {b:?}, do not fit"));
+    }
+    let Some(model) = model else { return Ok(()) };
     let Some(base) = model.tensors.iter().find(|tensor| tensor.name == name) else {
         return Err(format!("tensor '{shown}' is not in {}: it is for another model", model.file));
     };
@@ -128,19 +146,11 @@ fn check_pair(name: &str, pair: [Option<&Tensor>; 2], model: &Header) -> Result<
             model.file
         ));
     }
-    if name == "token_embd.weight" && model.is_tied() {
+    if name == EMBEDDING && model.is_tied() {
         // llama.cpp would add it to the output head as well, where its sides do not fit.
         return Err(format!("tensor '{shown}' is the output head too, which cannot be adapted"));
     }
-    let side = |tensor: &Tensor, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
-    let flat = [a, b, base].iter().all(|tensor| tensor.shape.iter().skip(2).all(|&n| n == 1));
-    let (inner, outer) = if name == "token_embd.weight" {
-        // Rows of the embedding are looked up, not multiplied: both lie the other way round.
-        ((side(a, 0), side(b, 0)), (side(b, 1), side(a, 1)))
-    } else {
-        ((side(a, 1), side(b, 0)), (side(a, 0), side(b, 1)))
-    };
-    if !flat || inner.0 != inner.1 || outer != (side(base, 0), side(base, 1)) {
+    if !flat(base) || sides != (side(base, 0), side(base, 1)) {
         return Err(format!(
             "tensor '{shown}' is {:?} in {}, {:?} times {:?} here: it is for another model",
             base.shape, model.file, a.shape, b.shape

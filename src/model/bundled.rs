@@ -25,6 +25,9 @@ pub const WARNING: &str = "demo model: school arithmetic only";
 pub const WAY_OUT: &str = "Put a GGUF of VibeThinker-1.5B into the folder of models, or name one \
     with --model FILE; models/README.md says how to get one.";
 
+/// The SHA-256 sums the two were packed with.
+pub const SUMS: &str = include_str!("../../models/bundled/SHA256SUMS");
+
 static MODEL_BYTES: &[u8] = include_bytes!("../../models/bundled/solverbox-demo-q8_0.gguf");
 static ADAPTER_BYTES: &[u8] = include_bytes!("../../models/bundled/solverbox-demo-binary-f16.gguf");
 
@@ -45,6 +48,11 @@ pub fn model() -> Result<Weights, Error> {
 /// Those of [`model`].
 pub fn adapter() -> Result<Weights, Error> {
     file(Role::Adapter, ADAPTER, ADAPTER_BYTES)
+}
+
+/// Returns what the file of that name is called where it is packed.
+pub fn file_name(name: &str) -> &'static str {
+    if name == ADAPTER { "solverbox-demo-binary-f16.gguf" } else { "solverbox-demo-q8_0.gguf" }
 }
 
 fn file(role: Role, name: &'static str, bytes: &[u8]) -> Result<Weights, Error> {

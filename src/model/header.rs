@@ -8,8 +8,8 @@ use std::path::Path;
 
 use gguf_rs::{ByteOrder, GGUFContainer};
 
-use super::bad_model;
 use super::scan::{Scan, Tensor};
+use super::{bad_model, check, keys};
 use crate::words::error::Error;
 use crate::words::limits;
 use crate::words::plan::Weights;
@@ -21,6 +21,8 @@ pub struct Header {
     pub file: Weights,
     /// Its size in bytes.
     pub file_bytes: u64,
+    /// Bytes after the last tensor, which nobody reads.
+    pub surplus_bytes: u64,
     /// All tensors in file order.
     pub tensors: Vec<Tensor>,
     /// `general.architecture`, such as `qwen2`.
@@ -65,6 +67,8 @@ pub struct Tokenizer {
     pub pre: String,
     /// Tokens in the vocabulary: the rows of the embedding.
     pub tokens: u64,
+    /// Merges of byte-level BPE; 0 in other families.
+    pub merges: u64,
     /// The chat template, if there is one.
     pub chat_template: Option<String>,
 }
@@ -80,11 +84,16 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
     let shape = shape(&values, &architecture).map_err(|cause| bad_model(file, cause))?;
     let embedding = scan.tensors.iter().find(|t| t.name == "token_embd.weight");
     let tokens = embedding.and_then(|t| t.shape.get(1).copied()).unwrap_or(0);
-    let fault = fault(&values, &architecture, tokens).or_else(|| no_kernels(&scan.tensors));
+    let fault = check::fault(&scan, &architecture, &file.path);
     let file_name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let merges = match scan.keys.get("tokenizer.ggml.merges").map(|key| &key.value) {
+        Some(keys::Value::Array(list)) => list.items,
+        _ => 0,
+    };
     Ok(Header {
         file: file.clone(),
         file_bytes: scan.file_bytes,
+        surplus_bytes: scan.surplus_bytes,
         tensors: scan.tensors,
         name: text("general.name").unwrap_or(file_name),
         fault,
@@ -94,6 +103,7 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
             model: text("tokenizer.ggml.model").unwrap_or_default(),
             pre: text("tokenizer.ggml.pre").unwrap_or_default(),
             tokens,
+            merges,
             chat_template: text("tokenizer.chat_template"),
         },
     })
@@ -110,55 +120,6 @@ pub(super) fn values(path: &Path) -> anyhow::Result<Values> {
     Ok(container.decode()?.metadata().clone())
 }
 
-/// Finds values that end in a failed assertion of llama.cpp's, which would end the process.
-fn fault(values: &Values, architecture: &str, tokens: u64) -> Option<String> {
-    let key = |name: &str| values.get(&format!("{architecture}.{name}"));
-    let count = |name: &str| key(name).and_then(|value| value.as_u64()).unwrap_or(0);
-    let epsilons = ["layer_norm_rms_epsilon", "layer_norm_epsilon"];
-    let bad_epsilon = epsilons.iter().find(|name| {
-        let value = key(&format!("attention.{name}"));
-        value.is_some_and(|v| v.as_f64().is_none_or(|epsilon| !(0.0..1.0).contains(&epsilon)))
-    });
-    let (experts, used) = (count("expert_count"), count("expert_used_count"));
-    let tokenizer = values.get("tokenizer.ggml.model").and_then(|v| v.as_str()).unwrap_or("none");
-    if is_no_generator(architecture) {
-        Some(format!("architecture '{architecture}' cannot generate text"))
-    } else if tokens == 0 {
-        Some("tensor 'token_embd.weight' is missing or has no rows".into())
-    } else if matches!(tokenizer, "none" | "no_vocab") {
-        Some("it has no tokenizer (key 'tokenizer.ggml.model')".into())
-    } else if let Some(name) = bad_epsilon {
-        Some(format!("key '{architecture}.attention.{name}' is no small positive number"))
-    } else if experts > 0 && !(1..=experts).contains(&used) {
-        Some(format!("key '{architecture}.expert_used_count': {used} of {experts} is impossible"))
-    } else {
-        None
-    }
-}
-
-/// Finds a tensor no kernel computes with.
-fn no_kernels(tensors: &[Tensor]) -> Option<String> {
-    // Norms and biases: sums and products of elements exist for 32-bit floats alone.
-    let is_vector = |tensor: &Tensor| tensor.shape.iter().skip(1).all(|&length| length == 1);
-    let bad = |tensor: &&Tensor| {
-        !tensor.kind.has_kernels() || (is_vector(tensor) && tensor.kind.name != "F32")
-    };
-    let tensor = tensors.iter().find(bad)?;
-    let (name, kind) = (&tensor.name, tensor.kind.name);
-    Some(if tensor.kind.has_kernels() {
-        format!("tensor '{name}' is a vector of type {kind}; kernels need those in F32")
-    } else {
-        format!("tensor '{name}' has type {kind}, which no kernel computes with")
-    })
-}
-
-/// Encoders and image models, whose graphs llama.cpp asserts on when asked to generate.
-fn is_no_generator(architecture: &str) -> bool {
-    architecture.contains("bert")
-        || architecture.starts_with("t5")
-        || matches!(architecture, "clip" | "wavtokenizer-dec")
-}
-
 fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
     // Some architectures give one value a layer: the largest bounds them all.
     let get = |key: &str| {
@@ -167,7 +128,9 @@ fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
     };
     let inside = |key: &str, value: Option<u64>, max: u64| {
         let value = value.filter(|n| (1..=max).contains(n));
-        value.ok_or_else(|| format!("key '{architecture}.{key}' is missing or out of range"))
+        value.ok_or_else(|| {
+            format!("key '{}.{key}' is missing or out of range", architecture.escape_debug())
+        })
     };
     let hidden = inside("embedding_length", get("embedding_length"), limits::MODEL_WIDTH_MAX)?;
     let (key, max) = ("attention.head_count", limits::MODEL_HEADS_MAX);
@@ -205,6 +168,11 @@ impl Header {
     /// Returns the number of weights.
     pub fn parameters(&self) -> u64 {
         self.tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum()
+    }
+
+    /// Returns the embedding, which a tied output head shares.
+    pub fn embedding(&self) -> Option<&Tensor> {
+        self.tensors.iter().find(|tensor| tensor.name == "token_embd.weight")
     }
 
     /// Returns whether the output head shares the embedding's tensor.

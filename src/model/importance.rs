@@ -83,7 +83,7 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
     let opened = std::fs::File::open(&file.path).map_err(|e| bad(io_cause(&e)))?;
     let numbers = |tensor: &Tensor| {
         let mut bytes = vec![0; tensor.bytes as usize];
-        opened.read_exact_at(&mut bytes, tensor.start).map_err(|e| bad(io_cause(&e)))?;
+        opened.read_exact_at(&mut bytes, tensor.at).map_err(|e| bad(io_cause(&e)))?;
         let floats: Vec<f32> = bytes
             .chunks_exact(4)
             .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))

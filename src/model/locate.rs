@@ -19,10 +19,13 @@ pub fn find(named: Option<&Path>, folder: &Path) -> Result<Weights, Error> {
     }
 }
 
-/// Returns the most recently changed `.gguf` file in `folder`; of equals, the first by name.
-fn newest(folder: &Path) -> Result<Option<PathBuf>, Error> {
+/// Returns all `.gguf` files in `folder` by name; none where there is no such folder.
+///
+/// # Errors
+/// `no_model` where the folder is there and cannot be read.
+pub fn all(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| {
             Error::new(
                 Kind::NoModel,
@@ -35,13 +38,18 @@ fn newest(folder: &Path) -> Result<Option<PathBuf>, Error> {
         .filter_map(|entry| entry.ok())
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")))
-        .filter_map(|path| {
-            let metadata = path.metadata().ok().filter(|m| m.is_file())?;
-            Some((std::cmp::Reverse(metadata.modified().ok()?), path))
-        })
+        .filter(|path| path.is_file())
         .collect();
     found.sort();
-    Ok(found.into_iter().next().map(|(_, path)| path))
+    Ok(found)
+}
+
+/// Returns the most recently changed `.gguf` file in `folder`; of equals, the first by name.
+fn newest(folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let dated = all(folder)?
+        .into_iter()
+        .filter_map(|path| Some((std::cmp::Reverse(path.metadata().ok()?.modified().ok()?), path)));
+    Ok(dated.min().map(|(_, path)| path))
 }
 
 #[cfg(test)]

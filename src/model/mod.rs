@@ -1,20 +1,29 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in: it scans before anyone else parses. What is written appears whole or
-//! not at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
+//! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down. `look` is
+//! for whoever only describes. What is written appears whole or not at all (`newfile`). Nothing here
+//! keeps files open; `ahead` alone starts a thread.
 
 pub mod adapter;
 pub mod ahead;
+pub mod available;
 pub mod bundled;
+mod check;
+pub mod checksum;
 pub mod convert;
 pub mod fingerprint;
 pub mod header;
 pub mod importance;
+mod keys;
 pub mod locate;
+pub mod memory;
 pub mod newfile;
+mod numbers;
 pub mod plan;
 mod scan;
+mod tensors;
 pub mod types;
+mod vocabulary;
 pub mod write;
 
 use crate::words::error::{Error, Kind};
@@ -23,14 +32,50 @@ use crate::words::plan::{Role, Weights};
 pub use header::Header;
 pub use scan::Tensor;
 
-/// Checks the file's structure and reads its header.
+/// Checks that the file is a model llama.cpp can be given, and reads its header.
 ///
 /// # Errors
 /// `no_model` where it cannot be opened, `bad_model` naming file, place and remedy where it is not
-/// a whole GGUF file.
+/// a whole and sound one.
 pub fn open(file: &Weights) -> Result<Header, Error> {
+    let header = look(file)?;
+    match &header.fault {
+        Some(fault) => Err(bad_model(file, fault)),
+        None => Ok(header),
+    }
+}
+
+/// Reads the header of a file nobody is going to load; what is wrong with it is in its `fault`.
+///
+/// # Errors
+/// Those of [`open`], but for a whole GGUF file with the facts a header is described by.
+pub fn look(file: &Weights) -> Result<Header, Error> {
     let scan = scan::scan(file)?;
     header::read(file, scan)
+}
+
+/// What a GGUF file says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A model, which need not say so.
+    Model,
+    /// An adapter.
+    Adapter,
+    /// Something else, such as an importance matrix.
+    Other(String),
+}
+
+/// Returns what is in a file.
+///
+/// # Errors
+/// Those of [`open`], where it is not a whole GGUF file.
+pub fn content(file: &Weights) -> Result<Content, Error> {
+    let scan = scan::scan(file)?;
+    Ok(match scan.keys.text("general.type") {
+        Ok(Some("adapter")) => Content::Adapter,
+        Ok(Some("model") | None) | Err(_) => Content::Model,
+        Ok(Some(other)) => Content::Other(other.to_string()),
+    })
 }
 
 fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {

@@ -1,14 +1,16 @@
 //! Walks a GGUF header under bounds before anything else parses it.
 //!
 //! Layout: ggml's docs/gguf.md, versions 2 and 3, little-endian. The walk believes no length it
-//! has not compared with a limit and with the file's size, allocates nothing larger than a
-//! tensor's name, and ends by checking that every tensor lies inside the file. What passes is safe
-//! to hand to gguf-rs and llama.cpp as far as structure goes; values are theirs to judge.
+//! has not compared with a limit and with the file's size, allocates nothing larger than what it
+//! has read, and ends by checking that the tensors fill the rest of the file one after the other.
+//! What passes can be walked by anyone; whether its values make a model is for `check` to say.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 
 use super::bad_model;
+use super::keys::{self, Array, Key, Keys, Value};
 use super::types::{self, TensorType};
 use crate::words::error::{Error, Kind, io_cause};
 use crate::words::limits;
@@ -25,8 +27,8 @@ pub struct Tensor {
     pub shape: Vec<u64>,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Where its data begins in the file, in bytes.
-    pub start: u64,
+    /// Where in the file its first byte is.
+    pub at: u64,
 }
 
 /// What the walk found.
@@ -34,10 +36,12 @@ pub struct Tensor {
 pub struct Scan {
     /// Size of the file in bytes.
     pub file_bytes: u64,
-    /// The keys, each with the number of its value's type.
-    pub keys: Vec<(String, u32)>,
+    /// The keys.
+    pub keys: Keys,
     /// All tensors in file order.
     pub tensors: Vec<Tensor>,
+    /// Bytes after the last tensor and its padding.
+    pub surplus_bytes: u64,
 }
 
 /// Why a file is not a whole GGUF file.
@@ -83,10 +87,8 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
     }
     let file_bytes = metadata.len();
     let reader = BufReader::with_capacity(1 << 16, file);
-    let mut walk = Walk { reader, at: 0, file_bytes, keys: Vec::new() };
-    let walked = walk.header();
-    let keys = walk.keys;
-    walked.map(|tensors| Scan { file_bytes, keys, tensors }).map_err(|fault| match fault {
+    let mut walk = Walk { reader, at: 0, file_bytes };
+    walk.header().map_err(|fault| match fault {
         Fault::Short if file_bytes == 0 => bad_model(from, "it is empty"),
         Fault::Short => bad_model(
             from,
@@ -101,11 +103,10 @@ struct Walk {
     reader: BufReader<File>,
     at: u64,
     file_bytes: u64,
-    keys: Vec<(String, u32)>,
 }
 
 impl Walk {
-    fn header(&mut self) -> Result<Vec<Tensor>, Fault> {
+    fn header(&mut self) -> Result<Scan, Fault> {
         if &self.bytes::<4>()? != b"GGUF" {
             return wrong("it is not a GGUF file");
         }
@@ -121,93 +122,142 @@ impl Walk {
         if tensors == 0 {
             return wrong("it holds no tensors");
         }
-        let mut alignment = 32;
-        for _ in 0..keys {
-            let key = self.string()?;
-            let kind = self.u32()?;
-            if key == "general.alignment" && kind == 4 {
-                alignment = u64::from(self.u32()?);
-            } else {
-                self.skip_value(&key, kind)?;
+        let keys = self.keys(keys)?;
+        let alignment = alignment(&keys)?;
+        let tensors = self.tensors(tensors, alignment)?;
+        let end = tensors.last().map_or(0, |last| last.at + last.bytes);
+        let surplus_bytes = self.file_bytes.saturating_sub(end.next_multiple_of(alignment));
+        Ok(Scan { file_bytes: self.file_bytes, keys, tensors, surplus_bytes })
+    }
+
+    fn keys(&mut self, count: u64) -> Result<Keys, Fault> {
+        let (mut list, mut names) = (Vec::new(), HashSet::new());
+        for _ in 0..count {
+            let name = self.string("a key's name")?;
+            let shown = name.escape_debug();
+            if name.is_empty() {
+                return wrong("a key has no name");
             }
-            self.keys.push((key, kind));
+            if !names.insert(name.clone()) {
+                return wrong(format!("key '{shown}' is there twice"));
+            }
+            let kind = self.u32()?;
+            let value = self.value(&name, kind)?;
+            list.push(Key { name, kind, value });
         }
-        if !alignment.is_power_of_two() || alignment > 1 << 16 {
-            return wrong(format!("general.alignment: {alignment} is not a sensible power of two"));
-        }
-        let mut list = Vec::new();
-        for _ in 0..tensors {
-            list.push(self.tensor(alignment)?);
+        Ok(Keys(list))
+    }
+
+    fn tensors(&mut self, count: u64, alignment: u64) -> Result<Vec<Tensor>, Fault> {
+        let (mut list, mut names) = (Vec::new(), HashSet::new());
+        for _ in 0..count {
+            let tensor = self.tensor(alignment)?;
+            if !names.insert(tensor.name.clone()) {
+                return wrong(format!("tensor '{}' is there twice", tensor.name.escape_debug()));
+            }
+            list.push(tensor);
         }
         let data = self.at.next_multiple_of(alignment);
+        let mut next = 0_u64;
         for tensor in &mut list {
-            let start = data.checked_add(tensor.start);
-            let end = start.and_then(|start| start.checked_add(tensor.bytes));
-            tensor.start = start.unwrap_or(u64::MAX);
+            let (name, offset) = (tensor.name.escape_debug(), tensor.at);
+            let end = data.checked_add(offset).and_then(|start| start.checked_add(tensor.bytes));
             if end.is_none_or(|end| end > self.file_bytes) {
                 return wrong(format!(
-                    "it is truncated: tensor '{}' ends at byte {}, the file at {}",
-                    tensor.name,
+                    "it is truncated: tensor '{name}' ends at byte {}, the file at {}",
                     end.map_or("2^64".into(), |end| end.to_string()),
                     self.file_bytes
                 ));
             }
+            // llama.cpp takes them in this order only, without gaps; so none overlaps another.
+            if offset != next {
+                return wrong(format!("tensor '{name}' lies at offset {offset}, not at {next}"));
+            }
+            next = (offset + tensor.bytes).next_multiple_of(alignment);
+            tensor.at = data + offset;
         }
         Ok(list)
     }
 
-    /// Reads a tensor; its `start` is still counted from the first tensor's.
+    /// Reads one tensor's row; its `at` is counted from the start of the data for now.
     fn tensor(&mut self, alignment: u64) -> Result<Tensor, Fault> {
-        let name = self.string()?;
+        let name = self.string("a tensor's name")?;
+        let shown = name.escape_debug();
+        if name.is_empty() || name.len() as u64 > limits::GGUF_NAME_BYTES_MAX {
+            let max = limits::GGUF_NAME_BYTES_MAX;
+            return wrong(format!("tensor '{shown}': a name has 1 to {max} bytes"));
+        }
         let dimensions = self.u32()?;
         if !(1..=4).contains(&dimensions) {
             return wrong(format!(
-                "tensor '{name}' has {dimensions} dimensions, 1 to 4 are possible"
+                "tensor '{shown}' has {dimensions} dimensions, 1 to 4 are possible"
             ));
         }
         let mut shape = Vec::new();
         for _ in 0..dimensions {
             shape.push(self.u64()?);
         }
-        let id = self.u32()?;
-        let offset = self.u64()?;
+        let (id, at) = (self.u32()?, self.u64()?);
         let Some(kind) = types::by_id(id) else {
             return wrong(format!(
-                "tensor '{name}' is of type {id}, which no kernel here supports"
+                "tensor '{shown}' is of type {id}, which no kernel here supports"
             ));
         };
         let Some(bytes) = kind.bytes(&shape).filter(|&bytes| bytes > 0) else {
             return wrong(format!(
-                "tensor '{name}' of shape {shape:?} is impossible for {}",
+                "tensor '{shown}' of shape {shape:?} is impossible for {}",
                 kind.name
             ));
         };
-        if offset % alignment != 0 {
-            return wrong(format!("tensor '{name}' lies at offset {offset}, off the alignment"));
+        if !at.is_multiple_of(alignment) {
+            return wrong(format!("tensor '{shown}' lies at offset {at}, off the alignment"));
         }
-        Ok(Tensor { name, kind, shape, bytes, start: offset })
+        Ok(Tensor { name, kind, shape, bytes, at })
     }
 
-    fn skip_value(&mut self, key: &str, kind: u32) -> Result<(), Fault> {
-        match kind {
-            8 => self.string().map(drop),
-            9 => {
-                let item = self.u32()?;
-                let items = self.count(key, limits::GGUF_ARRAY_ITEMS_MAX)?;
-                match fixed_bytes(item) {
-                    Some(bytes) => self.skip(items * bytes),
-                    None if item == 8 => (0..items).try_for_each(|_| {
-                        let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
-                        self.skip(bytes)
-                    }),
-                    None => wrong(format!("key '{key}': arrays of type {item} are unknown")),
+    fn value(&mut self, key: &str, kind: u32) -> Result<Value, Fault> {
+        let shown = key.escape_debug();
+        Ok(match kind {
+            0 => Value::Whole(self.bytes::<1>()?[0].into()),
+            1 => Value::Whole((self.bytes::<1>()?[0] as i8).into()),
+            2 => Value::Whole(u16::from_le_bytes(self.bytes()?).into()),
+            3 => Value::Whole(i16::from_le_bytes(self.bytes()?).into()),
+            keys::U32 => Value::Whole(self.u32()?.into()),
+            keys::I32 => Value::Whole(i32::from_le_bytes(self.bytes()?).into()),
+            keys::F32 => Value::Float(f32::from_le_bytes(self.bytes()?).into()),
+            keys::BOOL => Value::Bool(self.bytes::<1>()?[0] != 0),
+            keys::TEXT => Value::Text(self.string(&format!("key '{shown}'"))?),
+            keys::ARRAY => Value::Array(self.array(&shown.to_string())?),
+            10 => Value::Whole(self.u64()?.into()),
+            11 => Value::Whole(i64::from_le_bytes(self.bytes()?).into()),
+            12 => Value::Float(f64::from_le_bytes(self.bytes()?)),
+            kind => return wrong(format!("key '{shown}': value type {kind} is unknown")),
+        })
+    }
+
+    fn array(&mut self, shown: &str) -> Result<Array, Fault> {
+        let item = self.u32()?;
+        let items = self.count(shown, limits::GGUF_ARRAY_ITEMS_MAX)?;
+        let (at, mut numbers) = (self.at, Vec::new());
+        match fixed_bytes(item) {
+            Some(4) if item != keys::F32 && items <= limits::MODEL_LAYERS_MAX => {
+                for _ in 0..items {
+                    let bytes = self.bytes()?;
+                    let unsigned = item == keys::U32;
+                    let signed = i64::from(i32::from_le_bytes(bytes));
+                    numbers.push(if unsigned { u32::from_le_bytes(bytes).into() } else { signed });
                 }
             }
-            kind => match fixed_bytes(kind) {
-                Some(bytes) => self.skip(bytes),
-                None => wrong(format!("key '{key}': value type {kind} is unknown")),
-            },
+            Some(bytes) => self.skip(items * bytes)?,
+            None if item == keys::TEXT => {
+                for _ in 0..items {
+                    let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
+                    self.skip(bytes)?;
+                }
+            }
+            None => return wrong(format!("key '{shown}': arrays of type {item} are unknown")),
         }
+        Ok(Array { item, items, at, numbers })
     }
 
     fn count(&mut self, what: &str, max: u64) -> Result<u64, Fault> {
@@ -218,13 +268,15 @@ impl Walk {
         Ok(count)
     }
 
-    /// Reads a key or a name; these are UTF-8 in every sound file.
-    fn string(&mut self) -> Result<String, Fault> {
+    /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++ would
+    /// take one for what stands before its first zero.
+    fn string(&mut self, what: &str) -> Result<String, Fault> {
         let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
         self.step(bytes)?;
         let mut text = vec![0; bytes as usize];
         self.reader.read_exact(&mut text)?;
-        String::from_utf8(text).or_else(|_| wrong("a name in the header is not UTF-8"))
+        let text = String::from_utf8(text).ok().filter(|text| !text.contains('\0'));
+        text.map_or_else(|| wrong(format!("{what} is no text in UTF-8")), Ok)
     }
 
     fn u32(&mut self) -> Result<u32, Fault> {
@@ -259,6 +311,15 @@ impl Walk {
         }
         Ok(())
     }
+}
+
+/// Returns what the tensors' places must be multiples of.
+fn alignment(keys: &Keys) -> Result<u64, Fault> {
+    let alignment = keys.u32("general.alignment").map_err(Fault::Wrong)?.unwrap_or(32);
+    if !alignment.is_power_of_two() || alignment > 1 << 16 {
+        return wrong(format!("general.alignment: {alignment} is not a sensible power of two"));
+    }
+    Ok(alignment.into())
 }
 
 /// Returns the size of a scalar value type, `None` for strings, arrays and unknown types.

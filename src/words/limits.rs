@@ -64,10 +64,29 @@ pub const CONTEXT_TOKENS_MAX: u32 = 1 << 20;
 pub const CONTEXT_TOKENS_MIN: u32 = 256;
 /// Largest KV cache taken without being asked, in tokens: VibeThinker's longest answers.
 pub const CONTEXT_TOKENS_DEFAULT_MAX: u32 = 40_960;
+/// Steps in which a context is made smaller until it fits, in tokens: llama.cpp rounds to these.
+pub const CONTEXT_STEP_TOKENS: u32 = 256;
+/// Most sequences in one KV cache.
+pub const SEQUENCES_MAX: u32 = 16;
+/// Most sequences reserved without being asked: a pass over the weights serves 8 tokens for little
+/// more than the price of one on a Raspberry Pi 5.
+pub const SEQUENCES_DEFAULT_MAX: u32 = 8;
+/// The least share of the context for which one more sequence is reserved without being asked, in
+/// tokens: the longest question and as long an answer. Shares are not walls: who is alone has all.
+pub const SEQUENCE_SHARE_TOKENS_MIN: u32 = 4_096;
+/// What `plan` leaves to a board's system, in bytes, unless `--reserve` says otherwise.
+pub const RESERVE_BYTES_DEFAULT: u64 = 700 << 20;
+/// Most memory `--ram` may name, in bytes.
+pub const RAM_BYTES_MAX: u64 = 1 << 44;
+/// Levels of control groups looked at for a limit; systemd makes about five.
+pub const GROUP_LEVELS_MAX: usize = 64;
 /// Tokens a prefill step decodes at most: efficient already, and logits for 128 rows stay small.
 pub const UBATCH_TOKENS: u32 = 128;
 /// Instructions a chat template may execute; the longest known ones need a few thousand.
 pub const TEMPLATE_FUEL: u64 = 1_000_000;
+/// Stack of the engine's thread, in bytes; what is never used never becomes memory. For some
+/// vocabularies llama.cpp splits a text with std::regex, which recurses: 560 bytes a character.
+pub const ENGINE_STACK_BYTES: usize = QUESTION_BYTES_MAX << 10;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
 
@@ -118,8 +137,6 @@ pub const CHECKPOINT_JSON_BYTES_MAX: u64 = 64 << 20;
 pub const SAFETENSORS_HEADER_BYTES_MAX: u64 = 16 << 20;
 /// Most files the weights of a checkpoint are spread over; each is held open.
 pub const CHECKPOINT_SHARDS_MAX: usize = 512;
-/// Longest text of a token, in bytes; the longest known are runs of 128 spaces.
-pub const TOKEN_BYTES_MAX: usize = 4 << 10;
 /// Longest token of a vocabulary without a pre-tokenizer, in bytes: each is tried cut at each
 /// place.
 pub const TOKEN_BYTES_SENTENCEPIECE_MAX: usize = 256;
@@ -129,14 +146,27 @@ pub const ADAPTER_RANK_MAX: u64 = 4_096;
 /// costs the kernel a quarter of what four times as much does.
 pub const CONVERT_CHUNK_BYTES: usize = 1 << 20;
 
-/// Most layers of a model.
-pub const MODEL_LAYERS_MAX: u64 = 4_096;
+// What a header may say.
+
+/// Longest name of a tensor, in bytes; ggml keeps 64 with the zero at the end.
+pub const GGUF_NAME_BYTES_MAX: u64 = 63;
+/// Longest token of a vocabulary, in bytes; the longest known are runs of 128 spaces, 384 bytes.
+pub const TOKEN_BYTES_MAX: usize = 2_048;
+/// What llama.cpp may make of all tokens' texts, in bytes; of sound ones it makes less than they are.
+pub const VOCABULARY_BYTES_MAX: usize = 32 << 20;
+
+/// Most layers of a model; llama.cpp asserts that there are no more.
+pub const MODEL_LAYERS_MAX: u64 = 512;
+/// Most experts of a layer; llama.cpp asserts that there are no more.
+pub const MODEL_EXPERTS_MAX: u32 = 1_024;
 /// Most attention heads of a layer.
 pub const MODEL_HEADS_MAX: u64 = 4_096;
 /// Widest head, in elements.
 pub const MODEL_HEAD_ELEMENTS_MAX: u64 = 16_384;
 /// Widest layer, in elements.
 pub const MODEL_WIDTH_MAX: u64 = 1 << 22;
+/// Largest file of SHA-256 sums, in bytes.
+pub const SUMS_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a model read ahead before its header has said how much will fit; an SD card takes a
 /// second for them, the header a tenth of one.
 pub const READ_AHEAD_FIRST_BYTES: u64 = 64 << 20;

@@ -1,0 +1,250 @@
+//! `solverbox verify [FILE…]`: are the model files whole?
+//!
+//! Checks what every loader checks, structure first, then reads each file to its end and compares its
+//! SHA-256 with the one on record. All files are looked at before it ends. A workshop command: it
+//! asks the engine's template renderer whether a chat template parses; llama.cpp is not started.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::engine;
+use crate::model::{self, Content, Header, adapter, bundled, checksum, locate};
+use crate::words::error::{Error, Kind, io_cause, printable};
+use crate::words::plan::{Origin, Weights};
+
+/// How often progress is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(200);
+
+/// How the findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A line a file.
+    Lines,
+    /// One JSON object at the end.
+    Json,
+}
+
+/// What is to be checked.
+#[derive(Debug)]
+pub struct Options {
+    /// The files; none means all of the folder and what is built in.
+    pub files: Vec<PathBuf>,
+    /// The folder of models.
+    pub folder: PathBuf,
+    /// The model adapters are compared with.
+    pub base: Option<PathBuf>,
+    /// How the findings are printed.
+    pub output: Output,
+}
+
+/// What was found of one file.
+struct Finding {
+    name: String,
+    /// What it is, or what is wrong with it.
+    structure: Result<Sound, Error>,
+    sum: Sum,
+}
+
+/// What a sound file is.
+struct Sound {
+    what: &'static str,
+    /// Bytes nobody reads: harmless, but not what was written.
+    surplus_bytes: u64,
+}
+
+/// What a file's SHA-256 says.
+enum Sum {
+    /// Not computed: there is no file to read.
+    None,
+    /// There is nothing to compare it with.
+    NotRecorded(checksum::Sum),
+    /// As it is recorded there.
+    Same(checksum::Sum, String),
+    /// Another than what is recorded there.
+    Differs(checksum::Sum, String),
+    /// The file, or the record, cannot be read.
+    Failed(String),
+}
+
+/// Checks all files and prints what was found.
+///
+/// # Errors
+/// `bad_model` where a file is damaged, naming the first of them, `no_model` where one is not there;
+/// what is wrong with the base or the folder.
+pub fn run(options: &Options) -> Result<(), Error> {
+    let base = match &options.base {
+        Some(base) => Some(model::open(&locate::find(Some(base), &options.folder)?)?),
+        None => None,
+    };
+    let mut files = options.files.clone();
+    if files.is_empty() {
+        files = locate::all(&options.folder)?;
+        files.extend([bundled::MODEL, bundled::ADAPTER].map(PathBuf::from));
+    }
+    let mut findings = Vec::new();
+    for file in files {
+        let finding = examine(&file, base.as_ref())?;
+        if options.output == Output::Lines {
+            super::print(&format!("{}\n", finding.line()))?;
+        }
+        findings.push(finding);
+    }
+    if options.output == Output::Json {
+        let files: Vec<_> = findings.iter().map(Finding::json).collect();
+        super::print(&format!("{}\n", json!({ "files": files })))?;
+    }
+    judge(&findings)
+}
+
+/// Finds the file a name stands for; adapters have names of their own.
+fn located(name: &Path) -> Result<Weights, Error> {
+    if name.as_os_str() == bundled::ADAPTER {
+        return bundled::adapter();
+    }
+    locate::find(Some(name), Path::new(""))
+}
+
+fn examine(name: &Path, base: Option<&Header>) -> Result<Finding, Error> {
+    let file = located(name)?;
+    let structure = structure(&file, base);
+    let unread = structure.as_ref().is_err_and(|error| error.kind == Kind::NoModel);
+    let sum = if unread || !file.path.is_file() { Sum::None } else { sum(&file) };
+    Ok(Finding { name: printable(&file.name()), structure, sum })
+}
+
+/// Checks the structure, and says what the file is.
+fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
+    let mut surplus_bytes = 0;
+    let what = match model::content(file)? {
+        Content::Model => {
+            let header = model::open(file)?;
+            let template = header.tokenizer.chat_template.as_deref();
+            template.map_or(Ok(()), engine::check_template)?;
+            surplus_bytes = header.surplus_bytes;
+            "model"
+        }
+        Content::Adapter => {
+            let file = match file.origin {
+                Origin::BuiltIn(_) => file.clone(),
+                Origin::Disk => Weights::adapter(file.path.clone()),
+            };
+            match (base, file.origin) {
+                (Some(base), _) => adapter::open(file, base)?,
+                (None, Origin::BuiltIn(_)) => {
+                    adapter::open(file, &model::open(&bundled::model()?)?)?
+                }
+                (None, Origin::Disk) => adapter::look(file)?,
+            };
+            "adapter"
+        }
+        Content::Other(_) => "GGUF",
+    };
+    Ok(Sound { what, surplus_bytes })
+}
+
+/// Reads the whole file and compares its sum with the one on record.
+fn sum(file: &Weights) -> Sum {
+    let (total, mut shown, mut is_shown) =
+        (file.path.metadata().map_or(0, |m| m.len()), Instant::now(), false);
+    let computed = checksum::of(&file.path, |done| {
+        if shown.elapsed() >= SHOWN_EVERY {
+            let name = printable(&file.name());
+            is_shown |=
+                super::show_progress(&format!("{name}: {} of {} MiB", done >> 20, total >> 20));
+            shown = Instant::now();
+        }
+    });
+    if is_shown {
+        super::show_progress("");
+    }
+    match (computed, checksum::recorded(file)) {
+        (Err(error), _) => Sum::Failed(io_cause(&error)),
+        (_, Err(cause)) => Sum::Failed(cause),
+        (Ok(sum), Ok(None)) => Sum::NotRecorded(sum),
+        (Ok(sum), Ok(Some(recorded))) if sum == recorded.sum => Sum::Same(sum, recorded.place),
+        (Ok(sum), Ok(Some(recorded))) => Sum::Differs(sum, recorded.place),
+    }
+}
+
+impl Finding {
+    fn is_whole(&self) -> bool {
+        self.structure.is_ok() && !matches!(self.sum, Sum::Differs(..) | Sum::Failed(_))
+    }
+
+    /// Takes the file's name, which the line begins with, from the front of a message.
+    fn without_name(&self, message: &str) -> String {
+        let message = printable(message);
+        let prefixes =
+            ["model", "adapter"].map(|role| format!("cannot use {role} '{}': ", self.name));
+        let cause = prefixes.iter().find_map(|prefix| message.strip_prefix(prefix.as_str()));
+        cause.map(str::to_string).unwrap_or(message)
+    }
+
+    /// Words it as `NAME: structure, sum`.
+    fn line(&self) -> String {
+        let structure = match &self.structure {
+            Ok(Sound { what, surplus_bytes: 0 }) => format!("{what}, structure ok"),
+            Ok(Sound { what, surplus_bytes }) => {
+                format!("{what}, structure ok but for {surplus_bytes} bytes after its end")
+            }
+            Err(error) => self.without_name(&error.message),
+        };
+        let sum = match &self.sum {
+            Sum::None => return format!("{}: {structure}", self.name),
+            Sum::NotRecorded(sum) => format!("no SHA-256 on record (it is {sum})"),
+            Sum::Same(..) => "SHA-256 ok".to_string(),
+            Sum::Differs(_, place) => format!("SHA-256 differs from the one in '{place}'"),
+            Sum::Failed(cause) => format!("SHA-256 unknown: {cause}"),
+        };
+        format!("{}: {structure}, {}", self.name, printable(&sum))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (sum, place) = match &self.sum {
+            Sum::None | Sum::Failed(_) => (None, None),
+            Sum::NotRecorded(sum) => (Some(sum), None),
+            Sum::Same(sum, place) | Sum::Differs(sum, place) => (Some(sum), Some(place)),
+        };
+        let recorded = match &self.sum {
+            Sum::None => "unknown",
+            Sum::NotRecorded(_) => "none",
+            Sum::Same(..) => "same",
+            Sum::Differs(..) => "differs",
+            Sum::Failed(_) => "failed",
+        };
+        json!({
+            "file": self.name,
+            "whole": self.is_whole(),
+            "content": self.structure.as_ref().ok().map(|sound| sound.what),
+            "surplus_bytes": self.structure.as_ref().map_or(0, |sound| sound.surplus_bytes),
+            "fault": self.structure.as_ref().err().map(|error| &error.message),
+            "sha256": sum,
+            "recorded": recorded,
+            "recorded_in": place,
+        })
+    }
+}
+
+/// Makes the error that names how many files are not whole.
+fn judge(findings: &[Finding]) -> Result<(), Error> {
+    let bad: Vec<&Finding> = findings.iter().filter(|finding| !finding.is_whole()).collect();
+    let Some(first) = bad.first() else { return Ok(()) };
+    let missing = |finding: &&&Finding| {
+        finding.structure.as_ref().is_err_and(|error| error.kind == Kind::NoModel)
+    };
+    let name = &first.name;
+    if bad.iter().filter(missing).count() == bad.len() {
+        return Err(Error::new(
+            Kind::NoModel,
+            format!("{} of {} files cannot be read, first '{name}'", bad.len(), findings.len()),
+            "Name files that are there; `solverbox verify` alone checks all of --models.",
+        ));
+    }
+    Err(Error::new(
+        Kind::BadModel,
+        format!("{} of {} files are not whole, first '{name}'", bad.len(), findings.len()),
+        "Copy or fetch them again from where they are whole; models/README.md says how.",
+    ))
+}

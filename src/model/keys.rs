@@ -1,0 +1,145 @@
+//! The keys of a GGUF header as the scan read them, asked for by the type llama.cpp insists on.
+//!
+//! llama.cpp throws on a value of another type where it reads a key, and asserts on some; so the
+//! checks ask here, and get a fault that names the key and both types. Of long arrays only the place
+//! in the file is known: whoever needs the items reads them there.
+
+/// GGUF's numbers for types of values that are asked for by number.
+pub const U32: u32 = 4;
+pub const I32: u32 = 5;
+pub const F32: u32 = 6;
+pub const BOOL: u32 = 7;
+pub const TEXT: u32 = 8;
+pub const ARRAY: u32 = 9;
+
+const NAMES: [&str; 13] =
+    ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "text", "array", "u64", "i64", "f64"];
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// Its name; never empty, and without zero bytes.
+    pub name: String,
+    /// GGUF's number for the type of its value.
+    pub kind: u32,
+    /// Its value.
+    pub value: Value,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number of any width; 64 unsigned bits as they are.
+    Whole(i128),
+    /// A float of either width.
+    Float(f64),
+    /// Yes or no.
+    Bool(bool),
+    /// A text without zero bytes.
+    Text(String),
+    /// A list.
+    Array(Array),
+}
+
+/// A list of values of one type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// GGUF's number for the type of its items.
+    pub item: u32,
+    /// How many there are.
+    pub items: u64,
+    /// Where in the file the first one is.
+    pub at: u64,
+    /// The items themselves where they are 32-bit whole numbers, and no more than a model may have
+    /// layers; empty otherwise.
+    pub numbers: Vec<i64>,
+}
+
+/// All keys of a header, in its order; no name is there twice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Keys(pub Vec<Key>);
+
+impl Keys {
+    /// Finds a key by its name.
+    pub fn get(&self, name: &str) -> Option<&Key> {
+        self.0.iter().find(|key| key.name == name)
+    }
+
+    /// Returns a 32-bit unsigned number, `None` where the key is not there.
+    ///
+    /// # Errors
+    /// What is wrong, where its value is of another type; so for the functions below.
+    pub fn u32(&self, name: &str) -> Result<Option<u32>, String> {
+        Ok(self.typed(name, U32)?.and_then(|value| match value {
+            Value::Whole(number) => u32::try_from(*number).ok(),
+            _ => None,
+        }))
+    }
+
+    /// Returns a 32-bit float, which must be finite.
+    pub fn f32(&self, name: &str) -> Result<Option<f64>, String> {
+        match self.typed(name, F32)? {
+            Some(Value::Float(number)) if number.is_finite() => Ok(Some(*number)),
+            Some(_) => Err(format!("key '{}' is no finite number", name.escape_debug())),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns a yes or no.
+    pub fn bool(&self, name: &str) -> Result<Option<bool>, String> {
+        Ok(self.typed(name, BOOL)?.map(|value| *value == Value::Bool(true)))
+    }
+
+    /// Returns a text.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        Ok(self.typed(name, TEXT)?.and_then(|value| match value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        }))
+    }
+
+    /// Returns a list whose items are of one of the types `items`.
+    pub fn array(&self, name: &str, items: &[u32]) -> Result<Option<&Array>, String> {
+        match self.typed(name, ARRAY)? {
+            Some(Value::Array(array)) if items.contains(&array.item) => Ok(Some(array)),
+            Some(Value::Array(array)) => Err(format!(
+                "key '{}' is a list of type {}, {} is needed",
+                name.escape_debug(),
+                kind_name(array.item),
+                items.iter().map(|&item| kind_name(item)).collect::<Vec<_>>().join(" or ")
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the numbers of a key that has one for all `layers`, or a list of one for each.
+    pub fn per_layer(&self, name: &str, layers: u32) -> Result<Option<Vec<i64>>, String> {
+        match self.get(name).map(|key| key.kind) {
+            Some(ARRAY) => {}
+            _ => return Ok(self.u32(name)?.map(|number| vec![i64::from(number)])),
+        }
+        let Some(array) = self.array(name, &[U32, I32])? else { return Ok(None) };
+        if array.items != u64::from(layers) || array.numbers.iter().any(|&number| number < 0) {
+            let name = name.escape_debug();
+            return Err(format!("key '{name}' is no list of {layers} counts, one a layer"));
+        }
+        Ok(Some(array.numbers.clone()))
+    }
+
+    fn typed(&self, name: &str, kind: u32) -> Result<Option<&Value>, String> {
+        match self.get(name) {
+            Some(key) if key.kind == kind => Ok(Some(&key.value)),
+            Some(key) => Err(format!(
+                "key '{}' is of type {}, {} is needed",
+                name.escape_debug(),
+                kind_name(key.kind),
+                kind_name(kind)
+            )),
+            None => Ok(None),
+        }
+    }
+}
+
+fn kind_name(kind: u32) -> &'static str {
+    NAMES.get(kind as usize).copied().unwrap_or("unknown")
+}

@@ -1,0 +1,326 @@
+//! The numbers a header describes its architecture with: of the right types, and possible together.
+//!
+//! For every architecture: what llama.cpp 0.1.161 reads before it looks at the architecture, with the
+//! assertions it makes there (`load_hparams` of llama-model.cpp). For those the box knows exactly
+//! (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the numbers their tensors follow
+//! from (src/models/ there).
+
+use super::keys::{Keys, TEXT};
+use crate::words::limits;
+
+/// An architecture whose tensors are known by name and shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// Biases on queries, keys and values; heads as wide as the layer.
+    Qwen2,
+    /// Norms on queries and keys.
+    Qwen3,
+    /// Also Mixtral, SmolLM2 and many others.
+    Llama,
+}
+
+/// The numbers of such an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// Which it is.
+    pub architecture: Architecture,
+    /// Layers.
+    pub layers: u64,
+    /// Width of the hidden state.
+    pub hidden: u64,
+    /// Width of the feed-forward layers.
+    pub feed_forward: u64,
+    /// Width of all queries of a layer together.
+    pub queries: u64,
+    /// Width of all keys, and of all values.
+    pub keys: u64,
+    /// Elements of one head.
+    pub head: u64,
+    /// Experts of a layer; 0 where there are none.
+    pub experts: u64,
+    /// Whether positions are scaled by two lists of factors, for short and for long texts.
+    pub longrope: bool,
+}
+
+const U32S: &[&str] = &[
+    "vocab_size",
+    "context_length",
+    "embedding_length",
+    "embedding_length_out",
+    "pooling_type",
+    "classifier.pooling_type",
+    "block_count",
+    "nextn_predict_layers",
+    "expert_count",
+    "expert_group_count",
+    "expert_group_used_count",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.key_length_swa",
+    "attention.value_length_swa",
+    "rope.dimension_count",
+    "rope.dimension_count_swa",
+    "rope.scaling.original_context_length",
+];
+const F32S: &[&str] = &[
+    "rope.freq_base",
+    "rope.scaling.factor",
+    "rope.scale_linear",
+    "rope.scaling.attn_factor",
+    "rope.scaling.alpha",
+];
+const EPSILONS: [&str; 2] = ["attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"];
+
+/// Checks the numbers of `architecture`; returns those of one that is known exactly.
+///
+/// # Errors
+/// What is wrong, with the key's name.
+pub fn check(keys: &Keys, architecture: &str) -> Result<Option<Numbers>, String> {
+    let of = Of { keys, architecture };
+    if is_no_generator(architecture) {
+        return Err(format!("architecture '{}' cannot generate text", architecture.escape_debug()));
+    }
+    types(&of)?;
+    let layers = of.count("block_count", 1..=limits::MODEL_LAYERS_MAX as u32)?;
+    let own = of.u32("nextn_predict_layers")?;
+    if own >= layers {
+        return of.wrong("nextn_predict_layers", format!("{own} of {layers} layers is impossible"));
+    }
+    experts(&of, layers)?;
+    for name in ["feed_forward_length", "attention.head_count", "attention.head_count_kv"] {
+        keys.per_layer(&of.name(name), layers)?;
+    }
+    let scaling = keys.text(&of.name("rope.scaling.type"))?.unwrap_or("linear");
+    if !matches!(scaling, "none" | "linear" | "yarn" | "longrope") {
+        return of.wrong("rope.scaling.type", format!("'{}' is unknown", scaling.escape_debug()));
+    }
+    let architecture = match architecture {
+        "qwen2" => Architecture::Qwen2,
+        "qwen3" => Architecture::Qwen3,
+        "llama" => Architecture::Llama,
+        _ => return Ok(None),
+    };
+    known(&of, architecture, layers, scaling == "longrope").map(Some)
+}
+
+/// A header's keys under the name of its architecture.
+struct Of<'k> {
+    keys: &'k Keys,
+    architecture: &'k str,
+}
+
+impl Of<'_> {
+    fn name(&self, name: &str) -> String {
+        format!("{}.{name}", self.architecture)
+    }
+
+    /// Returns a number, 0 where it is not there.
+    fn u32(&self, name: &str) -> Result<u32, String> {
+        Ok(self.keys.u32(&self.name(name))?.unwrap_or(0))
+    }
+
+    /// Returns a number that must be there, and within bounds.
+    fn count(&self, name: &str, bounds: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+        match self.keys.u32(&self.name(name))? {
+            Some(count) if bounds.contains(&count) => Ok(count),
+            _ => self.wrong(name, format!("a number from {bounds:?} is needed")),
+        }
+    }
+
+    fn wrong<T>(&self, name: &str, cause: impl std::fmt::Display) -> Result<T, String> {
+        Err(format!("key '{}': {cause}", self.name(name).escape_debug()))
+    }
+}
+
+/// Checks the types of all that llama.cpp reads for any architecture.
+fn types(of: &Of) -> Result<(), String> {
+    for name in U32S {
+        of.u32(name)?;
+    }
+    for name in F32S {
+        let value = of.keys.f32(&of.name(name))?;
+        if value.is_some_and(|number| number < 0.0) {
+            return of.wrong(name, "a negative number is impossible");
+        }
+    }
+    for name in EPSILONS {
+        let epsilon = of.keys.f32(&of.name(name))?;
+        if epsilon.is_some_and(|epsilon| !(0.0..1.0).contains(&epsilon)) {
+            return of.wrong(name, "no small positive number");
+        }
+    }
+    of.keys.bool(&of.name("rope.scaling.finetuned"))?;
+    if of.keys.bool(&of.name("attention.causal"))? == Some(false) {
+        return Err("it sees what follows (attention.causal): it cannot generate text".into());
+    }
+    of.keys.array(&of.name("classifier.output_labels"), &[TEXT])?;
+    of.keys.u32("general.file_type")?;
+    of.keys.text("general.name")?;
+    let parts = of.keys.get("split.count").map(|key| &key.value);
+    if !matches!(parts, None | Some(super::keys::Value::Whole(0 | 1))) {
+        return Err("it is one part of a split model (split.count)".into());
+    }
+    Ok(())
+}
+
+fn experts(of: &Of, layers: u32) -> Result<(), String> {
+    let experts = of.u32("expert_count")?;
+    if experts > limits::MODEL_EXPERTS_MAX {
+        return of.wrong("expert_count", format!("{experts} is impossible"));
+    }
+    let used = of.keys.per_layer(&of.name("expert_used_count"), layers)?.unwrap_or_default();
+    let used = used.into_iter().max().unwrap_or(0);
+    let possible = if experts == 0 { used == 0 } else { (1..=i64::from(experts)).contains(&used) };
+    if !possible {
+        return of.wrong("expert_used_count", format!("{used} of {experts} is impossible"));
+    }
+    let (groups, used) = (of.u32("expert_group_count")?, of.u32("expert_group_used_count")?);
+    let possible = match groups {
+        0 => true,
+        1 => experts > 1,
+        _ => groups < experts && experts.is_multiple_of(groups) && (1..groups).contains(&used),
+    };
+    if !possible {
+        return of.wrong("expert_group_count", format!("{groups} is impossible"));
+    }
+    Ok(())
+}
+
+fn known(
+    of: &Of,
+    architecture: Architecture,
+    layers: u32,
+    longrope: bool,
+) -> Result<Numbers, String> {
+    of.count("context_length", 1..=u32::MAX)?;
+    let hidden = of.count("embedding_length", 1..=limits::MODEL_WIDTH_MAX as u32)?;
+    let heads = of.count("attention.head_count", 1..=limits::MODEL_HEADS_MAX as u32)?;
+    let given = |name: &str, or: u32| Ok::<_, String>(of.keys.u32(&of.name(name))?.unwrap_or(or));
+    let kv_heads = given("attention.head_count_kv", heads)?;
+    if kv_heads == 0 || heads % kv_heads != 0 {
+        return of.wrong("attention.head_count_kv", format!("{heads} heads for {kv_heads}"));
+    }
+    let head = given("attention.key_length", hidden / heads)?;
+    if head > limits::MODEL_HEAD_ELEMENTS_MAX as u32 || head == 0 || !head.is_multiple_of(2) {
+        return of.wrong("attention.key_length", format!("{head} is not possible for a head"));
+    }
+    if architecture == Architecture::Qwen2 && head.checked_mul(heads) != Some(hidden) {
+        let cause = format!("{heads} heads of {head} do not make {hidden}");
+        return of.wrong("attention.head_count", cause);
+    }
+    // Positions turn whole heads, and values are as wide as keys.
+    for (name, or) in [("attention.value_length", hidden / heads), ("rope.dimension_count", head)] {
+        let other = given(name, or)?;
+        if other != head {
+            return of.wrong(name, format!("{other} does not go with heads of {head}"));
+        }
+    }
+    if of.keys.f32(&of.name("attention.layer_norm_rms_epsilon"))?.is_none() {
+        return of.wrong("attention.layer_norm_rms_epsilon", "it is missing");
+    }
+    if of.keys.f32(&of.name("rope.freq_base"))?.is_some_and(|base| base < 1.0) {
+        return of.wrong("rope.freq_base", "a number from 1 on is needed");
+    }
+    let experts = of.u32("expert_count")?;
+    if experts > 0 && architecture != Architecture::Llama {
+        return of.wrong("expert_count", "this architecture has no experts");
+    }
+    for (name, only) in
+        [("nextn_predict_layers", 0), ("expert_group_count", 0), ("embedding_length_out", hidden)]
+    {
+        let number = of.u32(name)?;
+        if number != 0 && number != only {
+            return of.wrong(name, format!("{number} is unknown for this architecture"));
+        }
+    }
+    Ok(Numbers {
+        architecture,
+        layers: layers.into(),
+        hidden: hidden.into(),
+        feed_forward: of.count("feed_forward_length", 1..=limits::MODEL_WIDTH_MAX as u32)?.into(),
+        queries: u64::from(head) * u64::from(heads),
+        keys: u64::from(head) * u64::from(kv_heads),
+        head: head.into(),
+        experts: experts.into(),
+        longrope,
+    })
+}
+
+/// Encoders, image, speech and diffusion models: llama.cpp keeps no cache for them, or asserts on
+/// their graphs when asked to generate.
+fn is_no_generator(architecture: &str) -> bool {
+    let others = ["clip", "clef", "dream", "llada", "llada-moe", "rnd1", "wavtokenizer-dec"];
+    architecture.contains("bert")
+        || architecture.starts_with("t5")
+        || architecture.ends_with("-embed")
+        || architecture.ends_with("-embedding")
+        || others.contains(&architecture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::keys::{BOOL, F32, Key, U32, Value};
+
+    fn number(name: &str, number: i128) -> Key {
+        Key { name: name.into(), kind: U32, value: Value::Whole(number) }
+    }
+
+    fn sound(architecture: &str) -> Keys {
+        let name = |name: &str| format!("{architecture}.{name}");
+        let mut keys = vec![
+            number(&name("context_length"), 256),
+            number(&name("block_count"), 2),
+            number(&name("embedding_length"), 64),
+            number(&name("feed_forward_length"), 96),
+            number(&name("attention.head_count"), 4),
+            number(&name("attention.head_count_kv"), 2),
+        ];
+        let value = Value::Float(1e-6);
+        keys.push(Key { name: name("attention.layer_norm_rms_epsilon"), kind: F32, value });
+        Keys(keys)
+    }
+
+    #[test]
+    fn sound_numbers_say_how_wide_the_tensors_are() {
+        let numbers = check(&sound("qwen2"), "qwen2").unwrap().unwrap();
+        assert_eq!((numbers.queries, numbers.keys, numbers.head), (64, 32, 16));
+        assert_eq!(check(&sound("quipu"), "quipu"), Ok(None));
+    }
+
+    #[test]
+    fn what_llama_cpp_asserts_on_is_named() {
+        let text = |name: &str, text: &str| Key {
+            name: name.into(),
+            kind: TEXT,
+            value: Value::Text(text.into()),
+        };
+        let cases = [
+            (number("qwen2.block_count", 513), "block_count"),
+            (number("qwen2.nextn_predict_layers", 2), "2 of 2 layers"),
+            (number("qwen2.expert_used_count", 1), "1 of 0"),
+            (number("qwen2.expert_count", 2_000), "expert_count"),
+            (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is unknown"),
+            (text("qwen2.block_count", "2"), "is of type text, u32 is needed"),
+            (number("qwen2.rope.freq_base", 1), "is of type u32, f32 is needed"),
+            (number("qwen2.rope.dimension_count", 8), "8 does not go with heads of 16"),
+            (number("qwen2.attention.value_length", 8), "8 does not go with heads of 16"),
+            (number("qwen2.attention.key_length", 32), "do not make 64"),
+            (number("qwen2.attention.head_count", 64), "heads"),
+            (number("qwen2.attention.head_count_kv", 3), "4 heads for 3"),
+            (number("qwen2.embedding_length_out", 32), "embedding_length_out"),
+            (number("split.count", 2), "split"),
+        ];
+        for (key, says) in cases {
+            let mut keys = sound("qwen2");
+            keys.0.retain(|known| known.name != key.name);
+            keys.0.push(key.clone());
+            let fault = check(&keys, "qwen2").expect_err(says);
+            assert!(fault.contains(says), "{says}: {fault}");
+        }
+        let mut keys = sound("qwen2");
+        let causal = "qwen2.attention.causal".to_string();
+        keys.0.push(Key { name: causal, kind: BOOL, value: Value::Bool(false) });
+        assert!(check(&keys, "qwen2").is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! The tensors a header must list: for the architectures known exactly, these and no others, in the
+//! shapes its numbers demand; for the rest, what holds for all of them.
+//!
+//! Names and shapes: `load_arch_tensors` of llama.cpp's src/models/{qwen2,qwen3,llama}.cpp, and
+//! `create_tensor_qkv` of llama-model.cpp.
+
+use std::collections::HashMap;
+
+use super::numbers::{Architecture, Numbers};
+use super::scan::Tensor;
+
+/// The embedding: one row a token.
+pub const EMBEDDING: &str = "token_embd.weight";
+
+/// Checks that every tensor can be computed with.
+///
+/// # Errors
+/// What is wrong, with the tensor's name; so below.
+pub fn check_kernels(tensors: &[Tensor]) -> Result<(), String> {
+    // Norms and biases: sums and products of elements exist for 32-bit floats alone.
+    let is_vector = |tensor: &Tensor| tensor.shape.iter().skip(1).all(|&length| length == 1);
+    let bad = |tensor: &&Tensor| {
+        !tensor.kind.has_kernels() || (is_vector(tensor) && tensor.kind.name != "F32")
+    };
+    let Some(tensor) = tensors.iter().find(bad) else { return Ok(()) };
+    let (name, kind) = (tensor.name.escape_debug(), tensor.kind.name);
+    Err(if tensor.kind.has_kernels() {
+        format!("tensor '{name}' is a vector of type {kind}; kernels need those in F32")
+    } else {
+        format!("tensor '{name}' has type {kind}, which no kernel computes with")
+    })
+}
+
+/// Returns the rows of the embedding: the tokens a vocabulary must have.
+pub fn embedding_rows(tensors: &[Tensor]) -> Result<u64, String> {
+    let embedding = tensors.iter().find(|tensor| tensor.name == EMBEDDING);
+    let shape = embedding.map(|tensor| tensor.shape.as_slice()).unwrap_or_default();
+    match *shape {
+        [_, rows] | [_, rows, 1] | [_, rows, 1, 1] => Ok(rows),
+        _ => Err(format!("tensor '{EMBEDDING}' is missing or no matrix")),
+    }
+}
+
+/// Checks that there are exactly the tensors the numbers demand, for so many tokens.
+pub fn check_all(tensors: &[Tensor], of: &Numbers, tokens: u64) -> Result<(), String> {
+    let mut found: HashMap<&str, &Tensor> = HashMap::new();
+    found.extend(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)));
+    let mut left = Left { found };
+    let hidden = of.hidden;
+    left.need(EMBEDDING, &[hidden, tokens])?;
+    left.need("output_norm.weight", &[hidden])?;
+    left.may("output.weight", &[hidden, tokens])?;
+    match of.architecture {
+        Architecture::Qwen2 => left.may("output.bias", &[tokens])?,
+        Architecture::Qwen3 => {}
+        Architecture::Llama if of.longrope => {
+            left.may("rope_factors_long.weight", &[of.head / 2])?;
+            left.may("rope_factors_short.weight", &[of.head / 2])?;
+        }
+        Architecture::Llama => left.may("rope_freqs.weight", &[of.head / 2])?,
+    }
+    for layer in 0..of.layers {
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        left.attention(of, &name)?;
+        left.feed_forward(of, &name)?;
+    }
+    match tensors.iter().find(|tensor| left.found.contains_key(tensor.name.as_str())) {
+        Some(tensor) => {
+            let name = tensor.name.escape_debug();
+            Err(format!("tensor '{name}' is none of those this architecture has"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The tensors nobody has asked for yet.
+struct Left<'t> {
+    found: HashMap<&'t str, &'t Tensor>,
+}
+
+impl Left<'_> {
+    fn need(&mut self, name: &str, shape: &[u64]) -> Result<(), String> {
+        match self.take(name, shape)? {
+            true => Ok(()),
+            false => Err(format!("tensor '{name}' of shape {shape:?} is missing")),
+        }
+    }
+
+    fn may(&mut self, name: &str, shape: &[u64]) -> Result<(), String> {
+        self.take(name, shape).map(|_| ())
+    }
+
+    /// Returns whether a tensor is there.
+    fn take(&mut self, name: &str, shape: &[u64]) -> Result<bool, String> {
+        let Some(tensor) = self.found.remove(name) else { return Ok(false) };
+        // Dimensions of 1 may be written or left out at the end.
+        let given = |at: usize| tensor.shape.get(at).copied().unwrap_or(1);
+        if (0..4).any(|at| given(at) != shape.get(at).copied().unwrap_or(1)) {
+            let its = &tensor.shape;
+            return Err(format!("tensor '{name}' is {its:?}, {shape:?} is needed"));
+        }
+        Ok(true)
+    }
+
+    fn attention(&mut self, of: &Numbers, name: &dyn Fn(&str) -> String) -> Result<(), String> {
+        let (hidden, queries, keys) = (of.hidden, of.queries, of.keys);
+        let parts = [("attn_q", queries), ("attn_k", keys), ("attn_v", keys)];
+        self.need(&name("attn_norm.weight"), &[hidden])?;
+        let all = queries + 2 * keys;
+        let fused = self.take(&name("attn_qkv.weight"), &[hidden, all])?;
+        let fused_bias = fused && self.take(&name("attn_qkv.bias"), &[all])?;
+        for (part, width) in parts {
+            if !fused {
+                self.need(&name(&format!("{part}.weight")), &[hidden, width])?;
+            }
+            if !fused_bias {
+                self.may(&name(&format!("{part}.bias")), &[width])?;
+            }
+        }
+        self.need(&name("attn_output.weight"), &[queries, hidden])?;
+        match of.architecture {
+            Architecture::Qwen2 => {}
+            Architecture::Qwen3 => {
+                self.need(&name("attn_q_norm.weight"), &[of.head])?;
+                self.need(&name("attn_k_norm.weight"), &[of.head])?;
+            }
+            Architecture::Llama => self.may(&name("attn_output.bias"), &[hidden])?,
+        }
+        Ok(())
+    }
+
+    fn feed_forward(&mut self, of: &Numbers, name: &dyn Fn(&str) -> String) -> Result<(), String> {
+        let (hidden, inner, experts) = (of.hidden, of.feed_forward, of.experts);
+        self.need(&name("ffn_norm.weight"), &[hidden])?;
+        if experts > 0 {
+            self.need(&name("ffn_gate_inp.weight"), &[hidden, experts])?;
+            self.need(&name("ffn_gate_exps.weight"), &[hidden, inner, experts])?;
+            self.need(&name("ffn_up_exps.weight"), &[hidden, inner, experts])?;
+            return self.need(&name("ffn_down_exps.weight"), &[inner, hidden, experts]);
+        }
+        let parts =
+            [("ffn_gate", hidden, inner), ("ffn_up", hidden, inner), ("ffn_down", inner, hidden)];
+        for (part, from, to) in parts {
+            self.need(&name(&format!("{part}.weight")), &[from, to])?;
+            if of.architecture == Architecture::Llama {
+                self.may(&name(&format!("{part}.bias")), &[to])?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Everything that reads bytes from outside, on bytes nobody would write: an error or a value, never a
+//! panic.
+//!
+//! Runs under plain `cargo test` for a moment each; `cargo bolero test` runs the same targets under a
+//! fuzzer that sees which branches are taken. An input is taken twice: as it is, and as a list of
+//! changes to a sound file, which gets deeper.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bolero::check;
+
+use crate::fixture::model;
+use crate::tiny::{self, Kind};
+use solverbox::engine::check_template;
+use solverbox::model::{self as models, adapter, checksum};
+use solverbox::words::plan::Weights;
+
+/// How long each target runs.
+fn time() -> Duration {
+    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(2))
+}
+
+/// Makes the changes `input` lists to `sound`: each is a place (2 bytes), a width and the bytes put
+/// there; a width of 15 cuts the file off.
+fn changed(sound: &[u8], input: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut rest) = (sound.to_vec(), input);
+    while let [low, high, width, more @ ..] = rest {
+        let at = usize::from(u16::from_le_bytes([*low, *high])) % bytes.len().max(1);
+        let width = usize::from(width % 16);
+        if width == 15 {
+            bytes.truncate(at);
+        }
+        let (new, after) = more.split_at(width.min(more.len()));
+        let end = (at + new.len()).min(bytes.len());
+        if at < end {
+            bytes[at..end].copy_from_slice(&new[..end - at]);
+        }
+        rest = after;
+    }
+    bytes
+}
+
+/// Hands `input`, and `sound` with its changes, to `read` as a file.
+fn as_file(sound: &[u8], input: &[u8], read: impl Fn(&Path)) {
+    let file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
+    for bytes in [input.to_vec(), changed(sound, input)] {
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path());
+    }
+}
+
+#[test]
+fn a_model() {
+    let sound = tiny::model(Kind::Qwen2).bytes();
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        as_file(&sound, input, |file| drop(models::look(&Weights::model(file))));
+    });
+}
+
+#[test]
+fn a_model_of_texts_and_experts() {
+    let sound = tiny::model(Kind::LlamaOfExperts).bytes();
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        as_file(&sound, input, |file| drop(models::open(&Weights::model(file))));
+    });
+}
+
+#[test]
+fn an_adapter() {
+    let (sound, base) = (tiny::adapter().bytes(), models::open(&Weights::model(model())).unwrap());
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        as_file(&sound, input, |file| {
+            let _ = adapter::open(Weights::adapter(file), &base);
+            let _ = adapter::look(Weights::adapter(file));
+        });
+    });
+}
+
+#[test]
+fn a_file_of_sums() {
+    let digits = "0123456789abcdef".repeat(4);
+    let sound = format!("{digits}  x.gguf\nSHA256 (y.gguf) = {digits}\n").into_bytes();
+    let folder = tempfile::tempdir().unwrap();
+    let model = Weights::model(folder.path().join("x.gguf"));
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        for (bytes, name) in [(input, "x.gguf.sha256"), (&changed(&sound, input), "SHA256SUMS")] {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+            let _ = checksum::recorded(&model);
+        }
+        std::fs::remove_file(folder.path().join("x.gguf.sha256")).unwrap();
+        let _ = checksum::recorded(&model);
+    });
+}
+
+#[test]
+fn a_chat_template() {
+    let sound = "{% for m in messages %}{{ m['role'] | trim }}{% if loop.first %}[{{ 1 + 2 * (3) }}]\
+                 {% else %}{%- generation %}{{ m.content.split('a')[-1] }}{% endif %}{% endfor %}";
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        let _ = check_template(&String::from_utf8_lossy(input));
+        let _ = check_template(&String::from_utf8_lossy(&changed(sound.as_bytes(), input)));
+    });
+}
