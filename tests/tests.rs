@@ -10,10 +10,11 @@ mod gguf;
 mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
 
+mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
-mod convert; // a file of a checkpoint: bytes, bad checkpoints, Ctrl-C, a full disk, memory
+mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
@@ -30,5 +31,5 @@ mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ct
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style
 mod truth; // converted checkpoints compute and cut text as transformers does
-mod verify;
-mod workshop; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals // files told whole from damaged: structure, sums, adapters
+mod verify; // files told whole from damaged: structure, sums, adapters
+mod workshop; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::config::{Architecture, Config};
 use super::fault::{Fault, shown, unsupported};
 use super::json::Object;
-use super::rope::Scaling;
+use super::rope::{self, Scaling};
 use super::special::Special;
 use super::tokenizer::Vocabulary;
 use crate::model::write::Value;
@@ -96,7 +96,11 @@ impl Keys {
                 let original = u64::from(*original_tokens);
                 self.count(&of("rope.scaling.original_context_length"), original);
                 if let Some(attention) = attention {
-                    self.float(&of("rope.scaling.attn_factor"), *attention);
+                    // llama.cpp computes YaRN's own factor in any case, and this is how much more. The
+                    // other key, which its converter writes, it reads and never uses.
+                    let own = rope::yarn_attention(*factor);
+                    self.float(&of("rope.scaling.attn_factor"), *attention / own);
+                    self.float(&of("rope.scaling.yarn_attn_factor"), *attention);
                 }
             }
         }

@@ -33,7 +33,7 @@ pub enum Scaling {
         factor: f32,
         /// Context before, in tokens.
         original_tokens: u32,
-        /// Attention's factor in multiples of YaRN's own, where it is given.
+        /// Attention's factor, where it is not YaRN's own.
         attention: Option<f32>,
     },
     /// Llama 3's.
@@ -108,9 +108,7 @@ fn yarn(rope: &Object, context_tokens: u64) -> Result<Scaling, Fault> {
         return Err(damaged(format!("key 'factor' of the rope: {factor} makes nothing longer")));
     }
     let original = rope.count_or("original_max_position_embeddings", 1 << 31)?;
-    // What llama.cpp multiplies attention with by itself; the file says how much more.
-    let own = 1.0 + 0.1 * factor.ln();
-    let attention = optional(rope, "attention_factor")?.map(|given| given / own);
+    let attention = optional(rope, "attention_factor")?;
     Ok(Scaling::Yarn {
         factor,
         original_tokens: original.unwrap_or(context_tokens) as u32,
@@ -139,6 +137,11 @@ fn optional(rope: &Object, key: &str) -> Result<Option<f32>, Fault> {
         }
         number => Ok(number),
     }
+}
+
+/// Returns YaRN's own factor of attention.
+pub fn yarn_attention(factor: f32) -> f32 {
+    1.0 + 0.1 * factor.ln()
 }
 
 /// Returns by how much each wavelength of a head is stretched: the tensor `rope_freqs.weight`.
@@ -182,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn yarns_attention_is_told_in_multiples_of_its_own() {
+    fn yarns_numbers_are_read() {
         let given = r#"{"rope_scaling":{"type":"yarn","factor":4.0,"attention_factor":2.0,
             "original_max_position_embeddings":32768}}"#;
         let Scaling::Yarn { attention, original_tokens, .. } = rope(given).unwrap().scaling else {
             panic!("it is YaRN");
         };
-        assert_eq!(original_tokens, 32768);
-        assert!((attention.unwrap() * (1.0 + 0.1 * 4_f32.ln()) - 2.0).abs() < 1e-6);
+        assert_eq!((original_tokens, attention), (32768, Some(2.0)));
+        assert_eq!(yarn_attention(1.0), 1.0);
     }
 
     #[test]
