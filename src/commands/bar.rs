@@ -37,11 +37,8 @@ impl Bar {
     fn line(&self, done: u64, total: u64, seconds: u64) -> String {
         let filled = WIDTH * done.min(total) / total;
         let (bar, rest) = ("#".repeat(filled as usize), ".".repeat((WIDTH - filled) as usize));
-        let left = if done == 0 {
-            String::new()
-        } else {
-            format!(", {} s left", seconds * total.saturating_sub(done) / done)
-        };
+        let left = (seconds * total.saturating_sub(done)).checked_div(done);
+        let left = left.map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
         format!("[{bar}{rest}] {done}/{total} {}{left}", self.what)
     }
 }

@@ -1,5 +1,5 @@
-//! `solverbox imatrix --text FILE OUT`: which inputs of a model's matrices matter, so that quantizing
-//! can spare them.
+//! `solverbox imatrix --text FILE OUT`: which inputs of a model's matrices matter, so that
+//! quantizing can spare them.
 
 use std::path::PathBuf;
 

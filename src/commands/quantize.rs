@@ -62,7 +62,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
     ))
 }
 
-/// Quantizes the model of `header` into the file `options.to`; returns the new file's size in bytes.
+/// Quantizes the model of `header` into the file `options.to`; returns the new file's size in
+/// bytes.
 ///
 /// # Errors
 /// Those of [`run`].

@@ -1,5 +1,5 @@
-//! What `imatrix` and `compare` read: a plain text, or the records of an evaluation (`.jsonl`), whose
-//! questions and answers are the box's own.
+//! What `imatrix` and `compare` read: a plain text, or the records of an evaluation (`.jsonl`),
+//! whose questions and answers are the box's own.
 
 use std::fs::File;
 use std::io::Read;

@@ -80,7 +80,7 @@ unsafe extern "C" fn on_log(
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     let text = text.trim_end();
     log::debug!(target: "llama.cpp", "{text}");
-    quantize::hear(&text);
+    quantize::hear(text);
     if level == llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR
         && let Ok(mut complaints) = COMPLAINTS.lock()
         && complaints.len() < 8

@@ -1,9 +1,9 @@
-//! Reads texts with a model instead of answering with it: for importance matrices, and to compare two
-//! quantizations of one model.
+//! Reads texts with a model instead of answering with it: for importance matrices, and to compare
+//! two quantizations of one model.
 //!
-//! Plain text is read as llama.cpp's tools read it, so that the figures can be compared with theirs:
-//! in passages of 512 tokens, of which the second half is judged. A question with its reply is read
-//! as one passage, of which the reply is judged.
+//! Plain text is read as llama.cpp's tools read it, so that the figures can be compared with
+//! theirs: in passages of 512 tokens, of which the second half is judged. A question with its reply
+//! is read as one passage, of which the reply is judged.
 
 mod distance;
 

@@ -268,8 +268,8 @@ impl Walk {
         Ok(count)
     }
 
-    /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++ would
-    /// take one for what stands before its first zero.
+    /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++
+    /// would take one for what stands before its first zero.
     fn string(&mut self, what: &str) -> Result<String, Fault> {
         let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
         self.step(bytes)?;

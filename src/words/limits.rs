@@ -152,7 +152,8 @@ pub const CONVERT_CHUNK_BYTES: usize = 1 << 20;
 pub const GGUF_NAME_BYTES_MAX: u64 = 63;
 /// Longest token of a vocabulary, in bytes; the longest known are runs of 128 spaces, 384 bytes.
 pub const TOKEN_BYTES_MAX: usize = 2_048;
-/// What llama.cpp may make of all tokens' texts, in bytes; of sound ones it makes less than they are.
+/// What llama.cpp may make of all tokens' texts, in bytes; of sound ones it makes less than they
+/// are.
 pub const VOCABULARY_BYTES_MAX: usize = 32 << 20;
 
 /// Most layers of a model; llama.cpp asserts that there are no more.

@@ -50,8 +50,8 @@ impl<'m> Context<'m> {
         Context::with(backend, model, plan, params(plan))
     }
 
-    /// Reserves the same for reading texts: with logits after every token, which take 4 bytes a token
-    /// of a ubatch and of the vocabulary, twice; `observer` sees what goes into the matrices.
+    /// Reserves the same for reading texts: with logits after every token, which take 4 bytes a
+    /// token of a ubatch and of the vocabulary, twice; `observer` sees what goes into the matrices.
     ///
     /// # Errors
     /// Those of [`Context::new`].

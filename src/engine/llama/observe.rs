@@ -56,8 +56,8 @@ impl Observer {
 /// What llama.cpp calls: with `ask`, whether the result of `tensor` is wanted; without, shows it.
 ///
 /// # Safety
-/// `tensor` is an operation of a graph in the memory of this process, computed where `ask` is false;
-/// `observer` is an [`Observer`] that no other thread uses.
+/// `tensor` is an operation of a graph in the memory of this process, computed where `ask` is
+/// false; `observer` is an [`Observer`] that no other thread uses.
 pub unsafe extern "C" fn on_operation(
     tensor: *mut sys::ggml_tensor,
     ask: bool,

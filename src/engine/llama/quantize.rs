@@ -1,8 +1,8 @@
 //! llama.cpp's own quantizer, kept small in memory and watched while it works.
 //!
-//! It maps the whole input, and mapped pages count as this process's memory: so the pages of a tensor
-//! are let go when it begins the next, which costs nothing, since the system keeps them while it has
-//! room. Its log, the only place where it tells how far it is, is what this hangs on.
+//! It maps the whole input, and mapped pages count as this process's memory: so the pages of a
+//! tensor are let go when it begins the next, which costs nothing, since the system keeps them
+//! while it has room. Its log, the only place where it tells how far it is, is what this hangs on.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -50,8 +50,8 @@ pub struct Quantize<'a> {
 impl Quantize<'_> {
     /// Does it. Blocks; `progress` hears tensors done and tensors in all, some 20 times a second.
     ///
-    /// A quantized input is quantized again: whoever does not want that looks before. A full disk may
-    /// pass unnoticed: the file must be checked afterwards.
+    /// A quantized input is quantized again: whoever does not want that looks before. A full disk
+    /// may pass unnoticed: the file must be checked afterwards.
     ///
     /// # Errors
     /// `bad_model` with llama.cpp's own reason.
@@ -120,7 +120,8 @@ impl Quantize<'_> {
         if !self.importance.is_empty() {
             params.imatrix = entries.as_ptr();
         }
-        // SAFETY: the paths end in NUL; they, the entries, and all these point to live for the call.
+        // SAFETY: the paths end in NUL; they, the entries, and all these point to live for the
+        // call.
         unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params) }
     }
 }
@@ -158,8 +159,8 @@ fn let_go(inode: u64) {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for (start, bytes) in maps.lines().filter_map(|line| mapping_of(line, inode)) {
         let start = std::ptr::with_exposed_provenance_mut(start);
-        // SAFETY: the range is a shared read-only mapping of a file that nobody here writes, made by
-        // the very function this is called from, so it is still there. What is dropped is read
+        // SAFETY: the range is a shared read-only mapping of a file that nobody here writes, made
+        // by the very function this is called from, so it is still there. What is dropped is read
         // from the file again when it is touched; a failure leaves all as it was.
         let _ = unsafe { madvise(start, bytes, Advice::LinuxDontNeed) };
     }

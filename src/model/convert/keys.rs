@@ -96,8 +96,8 @@ impl Keys {
                 let original = u64::from(*original_tokens);
                 self.count(&of("rope.scaling.original_context_length"), original);
                 if let Some(attention) = attention {
-                    // llama.cpp computes YaRN's own factor in any case, and this is how much more. The
-                    // other key, which its converter writes, it reads and never uses.
+                    // llama.cpp computes YaRN's own factor in any case, and this is how much more.
+                    // The other key, which its converter writes, it reads and never uses.
                     let own = rope::yarn_attention(*factor);
                     self.float(&of("rope.scaling.attn_factor"), *attention / own);
                     self.float(&of("rope.scaling.yarn_attn_factor"), *attention);
