@@ -154,7 +154,7 @@ fn an_importance_matrix_changes_what_is_kept_and_no_other_models_is_taken() {
     let not_floats = write("not-floats.gguf", &gguf.bytes());
     let mut gguf = Gguf::empty();
     gguf.tensor("blk.0.ffn_up.weight.in_sum2", &[128], 0, 0);
-    gguf.tensor("blk.0.ffn_up.weight.counts", &[1], 0, 1024);
+    gguf.tensor("blk.0.ffn_up.weight.counts", &[1], 0, 512);
     let narrow = write("narrow.gguf", &gguf.bytes());
     let mut negative = bytes.clone();
     let last = negative.len() - 32;

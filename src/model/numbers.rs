@@ -306,7 +306,7 @@ mod tests {
             (number("qwen2.rope.dimension_count", 8), "8 does not go with heads of 16"),
             (number("qwen2.attention.value_length", 8), "8 does not go with heads of 16"),
             (number("qwen2.attention.key_length", 32), "do not make 64"),
-            (number("qwen2.attention.head_count", 64), "heads"),
+            (number("qwen2.attention.head_count", 64), "1 is not possible for a head"),
             (number("qwen2.attention.head_count_kv", 3), "4 heads for 3"),
             (number("qwen2.embedding_length_out", 32), "embedding_length_out"),
             (number("split.count", 2), "split"),
