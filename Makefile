@@ -50,11 +50,12 @@ bench: ## speed against llama-bench, instructions on a board, memory (first time
 	@build/instructions.sh
 	@build/memory.sh
 
-quality: ## how often the answers are right, by quantization of the demo model, with and without its adapter
+quality: ## how often the answers are right, by quantization of the demo model; what quantizing costs
 	@build/prepare.sh test
 	cargo build $(CARGO_FLAGS)
 	cargo test $(CARGO_FLAGS) every_quantization # makes the files
 	@build/quality.sh
+	@build/quantizing.sh
 
 workshop: ## speed and memory of convert and quantize against llama.cpp's tools (first time: 12 GB, 20 min)
 	@build/prepare.sh bench

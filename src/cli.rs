@@ -43,26 +43,26 @@ pub enum Command {
     Serve(Serve),
     /// Measure how often the answers to a set of questions are right
     Eval(Eval),
+    /// List the modes a question can be asked in
+    Modes(ModesFlags),
+    /// Say what a model takes of a board's memory, what fits, and how fast it can be
+    Plan(Plan),
+    /// Make a GGUF file of a Hugging Face checkpoint, or of a LoRA adapter
+    Convert(Convert),
     /// Quantize a model: the same in fewer bits
     Quantize(Quantize),
     /// Read a text to find which weights matter, so that quantizing can spare them
     Imatrix(Imatrix),
     /// Measure what quantizing cost: two files of one model, side by side
     Compare(Compare),
-    /// List the modes a question can be asked in
-    Modes(ModesFlags),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
-    /// Say what a model takes of a board's memory, what fits, and how fast it can be
-    Plan(Plan),
     /// Check that model files are whole: their structure, and their SHA-256 where one is on record
     Verify(Verify),
     /// List the kernel sets, what each needs of a processor, and which runs here
     Kernels(KernelFlags),
     /// Check that the kernels compute correctly on this very processor
     Selftest(Selftest),
-    /// Make a GGUF file of a Hugging Face checkpoint, or of a LoRA adapter
-    Convert(Convert),
 }
 
 /// Which model, and how it is loaded.
