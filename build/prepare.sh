@@ -8,6 +8,8 @@
 #                            drive and what packs the demo model (and first `cross`: the suite runs the
 #                            boards' file)
 #   build/prepare.sh bench   that, and an emulator that takes plugins
+#   build/prepare.sh references            what `build` needs, and target/venv-references with transformers and
+#                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
 #   build/prepare.sh cross [TRIPLE]        what cross/build.sh needs: the compilers for that machine, and a
 #                                          Rust with its standard library (Debian's, if none is there)
 #   build/prepare.sh check-cross [TRIPLE]  the same but for Rust; says what is missing and installs nothing
@@ -41,9 +43,10 @@ has_libc() { [[ $("$1" --print-file-name=libc.a) == /* ]]; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
 can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
 
-venv_wanted() { sha256sum tests/requirements.txt; }
+venv=target/venv requirements=tests/requirements.txt
+venv_wanted() { sha256sum "$requirements"; }
 venv_is_ready() {
-    [[ -x target/venv/bin/python && "$(cat target/venv/.prepared 2>/dev/null)" == "$(venv_wanted)" ]]
+    [[ -x $venv/bin/python && "$(cat "$venv/.prepared" 2>/dev/null)" == "$(venv_wanted)" ]]
 }
 
 install_packages() {
@@ -88,19 +91,20 @@ install_packages() {
 }
 
 make_venv() {
-    echo "solverbox: making target/venv with $(grep -m1 '^openai==' tests/requirements.txt) for the tests"
+    echo "solverbox: making $venv with what $requirements lists"
     mkdir -p target
-    if ! { python3 -m venv --clear target/venv &&
-        target/venv/bin/python -m pip install -q --disable-pip-version-check --no-input -r tests/requirements.txt; }; then
-        fail "cannot make 'target/venv': its own words are above" "Check the network, then run this again."
+    # The lists are whole, so nothing else need be looked for.
+    if ! { python3 -m venv --clear "$venv" &&
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-input --no-deps -r "$requirements"; }; then
+        fail "cannot make '$venv': its own words are above" "Check the network and the disk, then run this again."
     fi
-    venv_wanted >target/venv/.prepared
+    venv_wanted >"$venv/.prepared"
 }
 
 wanted=${1:-}
 triple=${2:-aarch64-unknown-linux-gnu}
-[[ $# == 1 && $wanted =~ ^(build|model|test|bench|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
-    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model, test, bench or cross."
+[[ $# == 1 && $wanted =~ ^(build|model|test|bench|references|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
+    fail "prepare.sh: '$*' is not something to prepare" "Say build/prepare.sh build, model, test, bench, references or cross."
 case $triple in # Debian's name for the machine
 aarch64-unknown-linux-gnu) deb_arch=arm64 ;;
 x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
@@ -133,7 +137,10 @@ else
         fail "cannot find 'cargo': Rust is not installed, or its bin directory is not in PATH" \
             "Install Rust with rustup (https://rustup.rs says how), open a new shell, and run this again."
     [[ $wanted == build ]] || need python3 'fetches a model, runs Python in the tests' command -v python3
-    if [[ $wanted == test || $wanted == bench ]]; then
+    if [[ $wanted == references ]]; then
+        venv=target/venv-references requirements=tests/data/checkpoints/requirements.txt
+        venv_is_ready || need python3-venv 'keeps the Python packages to themselves' can_make_venv
+    elif [[ $wanted == test || $wanted == bench ]]; then
         need qemu-user-static "plays the boards' processors" command -v qemu-aarch64-static
         need binutils-aarch64-linux-gnu "takes the boards' file apart" command -v aarch64-linux-gnu-objdump
         [[ $wanted == test ]] || need qemu-user 'counts instructions' command -v qemu-aarch64
@@ -143,4 +150,4 @@ else
     fi
 fi
 ((${#packages[@]} == 0)) || install_packages
-[[ $wanted != test && $wanted != bench ]] || venv_is_ready || make_venv
+[[ ! $wanted =~ ^(test|bench|references)$ ]] || venv_is_ready || make_venv

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::words::boards::{BOARDS, Board};
 use crate::words::limits;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
@@ -44,6 +45,16 @@ pub enum Command {
     Eval(Eval),
     /// List the modes a question can be asked in
     Modes(ModesFlags),
+    /// Say what a model takes of a board's memory, what fits, and how fast it can be
+    Plan(Plan),
+    /// Make a GGUF file of a Hugging Face checkpoint, or of a LoRA adapter
+    Convert(Convert),
+    /// Quantize a model: the same in fewer bits
+    Quantize(Quantize),
+    /// Read a text to find which weights matter, so that quantizing can spare them
+    Imatrix(Imatrix),
+    /// Measure what quantizing cost: two files of one model, side by side
+    Compare(Compare),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
     /// Check that model files are whole: their structure, and their SHA-256 where one is on record
@@ -71,6 +82,11 @@ pub struct ModelFlags {
     #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
           value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]
     pub context_tokens: Option<u32>,
+    /// Attempts that can be in the context side by side; they share its tokens [default: 1 to 8,
+    /// by the context]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_SEQUENCES",
+          value_parser = count(1, limits::SEQUENCES_MAX))]
+    pub sequences: Option<u32>,
     /// Threads to compute with [default: all cores]
     #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
           value_parser = count(1, limits::THREADS_MAX))]
@@ -78,9 +94,10 @@ pub struct ModelFlags {
     /// Which kernels.
     #[command(flatten)]
     pub kernels: KernelFlags,
-    /// Precision of the KV cache: q8_0 takes half the memory of f16
-    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV", default_value = "f16")]
-    pub kv: Kv,
+    /// Precision of the KV cache; q8_0 takes half the memory of f16 [default: f16 where it fits,
+    /// else q8_0]
+    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV")]
+    pub kv: Option<Kv>,
     /// Longest question, in tokens of the model
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
           default_value_t = limits::QUESTION_TOKENS_DEFAULT,
@@ -235,6 +252,116 @@ pub struct Serve {
     pub no_selftest: bool,
 }
 
+/// What a model is quantized to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum MixName {
+    /// 8 bits (INT8), 8.5 bits a weight
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 6 bits, 6.6 bits a weight
+    #[value(name = "q6_k")]
+    Q6K,
+    /// 5 bits and some, 5.7 bits a weight
+    #[value(name = "q5_k_m")]
+    Q5KM,
+    /// 4 bits and some, 4.9 bits a weight: the usual choice for quality
+    #[value(name = "q4_k_m")]
+    Q4KM,
+    /// 4 bits, 4.7 bits a weight
+    #[value(name = "q4_k_s")]
+    Q4KS,
+    /// 4 bits on an uneven scale, 4.6 bits a weight
+    #[value(name = "iq4_nl")]
+    IQ4NL,
+    /// 4 bits, 4.6 bits a weight: the fastest
+    #[value(name = "q4_0")]
+    Q4_0,
+}
+
+/// What the output head is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeadName {
+    /// 8 bits
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+/// `solverbox quantize`
+#[derive(Debug, Args)]
+pub struct Quantize {
+    /// The model to read (GGUF in F32, F16 or BF16)
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+    /// What to make of it
+    #[arg(value_name = "TYPE", ignore_case = true)]
+    pub mix: MixName,
+    /// Importance matrix, as `solverbox imatrix` or llama-imatrix makes it
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_IMATRIX")]
+    pub imatrix: Option<PathBuf>,
+    /// Keep the output head in more bits than TYPE would
+    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KEEP_HEAD")]
+    pub keep_head: Option<HeadName>,
+    /// Take a model that is quantized already, which loses more than starting from the original
+    #[arg(long, env = "SOLVERBOX_REQUANTIZE", value_parser = BoolishValueParser::new())]
+    pub requantize: bool,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
+          value_parser = count(1, limits::THREADS_MAX))]
+    pub threads: Option<u32>,
+}
+
+/// `solverbox imatrix`
+#[derive(Debug, Args)]
+pub struct Imatrix {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// What to read: a text, or what `solverbox eval --out` has recorded (.jsonl)
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_TEXT")]
+    pub text: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+}
+
+/// `solverbox compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The model that is the measure, such as the one in F16
+    #[arg(value_name = "A")]
+    pub measure: PathBuf,
+    /// The model that is measured
+    #[arg(value_name = "B")]
+    pub measured: PathBuf,
+    /// What both read: a text, or what `solverbox eval --out` has recorded (.jsonl)
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_TEXT")]
+    pub text: PathBuf,
+    /// Questions both answer as well, as for `eval`
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_SET")]
+    pub set: Option<PathBuf>,
+    /// Attempts at each question
+    #[arg(long, value_name = "K", env = "SOLVERBOX_ATTEMPTS", default_value_t = 1,
+          value_parser = count(1, limits::EVAL_ATTEMPTS_MAX))]
+    pub attempts: u32,
+    /// In which way.
+    #[command(flatten)]
+    pub way: WayFlags,
+    /// Threads to compute with [default: all cores]
+    #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
+          value_parser = count(1, limits::THREADS_MAX))]
+    pub threads: Option<u32>,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelFlags,
+    /// Print one JSON object instead of a table
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
 /// `solverbox selftest`
 #[derive(Debug, Args)]
 pub struct Selftest {
@@ -254,6 +381,65 @@ pub struct Inspect {
     pub file: PathBuf,
 }
 
+/// Types a checkpoint can be converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConvertType {
+    /// 16-bit floats
+    #[value(name = "f16")]
+    F16,
+    /// 16-bit floats with the range of 32-bit ones
+    #[value(name = "bf16")]
+    Bf16,
+    /// 32-bit floats
+    #[value(name = "f32")]
+    F32,
+    /// 8-bit blocks
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 4-bit blocks
+    #[value(name = "q4_0")]
+    Q4_0,
+    /// 4-bit blocks, some matrices in more
+    #[value(name = "q4_k_m")]
+    Q4KM,
+}
+
+/// `solverbox convert`
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// The checkpoint's folder: config.json, tokenizer.json, model.safetensors; or an adapter's, as
+    /// PEFT saves it
+    pub dir: PathBuf,
+    /// The file to write
+    pub file: PathBuf,
+    /// What to store matrices as
+    #[arg(long = "type", value_name = "TYPE", env = "SOLVERBOX_TYPE", default_value = "f16")]
+    pub kind: ConvertType,
+    /// The model an adapter is for: a GGUF file, or its checkpoint's folder
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
+    pub base: Option<PathBuf>,
+}
+
+/// `solverbox plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which model, and what is wished of it.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Board to plan for, with its kernels, cores and memory: pi5 or nano [default: this machine]
+    #[arg(long, value_name = "NAME", env = "SOLVERBOX_BOARD", value_parser = board)]
+    pub board: Option<&'static Board>,
+    /// All the memory of the board, such as 4G [default: the board's, else what is available now]
+    #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RAM", value_parser = bytes)]
+    pub ram: Option<u64>,
+    /// What of --ram, or of the board's memory, is left to the system [default: 700M]
+    #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RESERVE", value_parser = bytes)]
+    pub reserve: Option<u64>,
+    /// Print one JSON object instead of tables
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
 /// `solverbox verify`
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -268,6 +454,34 @@ pub struct Verify {
     /// Print one JSON object instead of lines
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
+}
+
+fn board(name: &str) -> Result<&'static Board, String> {
+    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
+        let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
+        format!("the boards known are {}", names.join(" and "))
+    })
+}
+
+/// Reads `4G`, `700M`, `64K` or plain bytes; a K is 1,024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let shift = match unit {
+        "" => Some(0),
+        "K" | "k" => Some(10),
+        "M" => Some(20),
+        "G" => Some(30),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok().zip(shift);
+    let bytes = number.and_then(|(number, shift)| number.checked_mul(1 << shift));
+    bytes.filter(|&bytes| bytes <= limits::RAM_BYTES_MAX).ok_or_else(|| {
+        let max = limits::RAM_BYTES_MAX >> 30;
+        format!("a number of bytes is needed, such as 4G, 700M or 4294967296, at most {max}G")
+    })
 }
 
 fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {

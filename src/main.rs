@@ -4,19 +4,24 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use solverbox::cli::{Cli, Command, Eval, Kv, ModelFlags, PromptForm, Solve, WayFlags};
+use solverbox::cli::{
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, MixName, ModelFlags, Plan,
+    PromptForm, Quantize, Solve, WayFlags,
+};
 use solverbox::commands::eval::{self, Asked, Recording};
-use solverbox::commands::verify;
-use solverbox::commands::{self, Loading};
+use solverbox::commands::{self, Loading, convert, verify};
 use solverbox::config;
 use solverbox::engine::kernels;
-use solverbox::model::plan::Wishes;
+use solverbox::model::convert::Float;
+use solverbox::model::plan::{Wishes, cores};
 use solverbox::words::error::{Error, Kind, printable};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
-use solverbox::words::kernels::SelfTest;
+use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
 use solverbox::words::limits;
+use solverbox::words::memory::Room;
 use solverbox::words::mode::Mode;
 use solverbox::words::plan::KvType;
+use solverbox::words::quantize::{Head, Mix};
 
 fn main() -> ExitCode {
     match run() {
@@ -60,8 +65,16 @@ fn run() -> Result<(), Error> {
             loading: loading(flags.model)?,
         }),
         Command::Eval(flags) => eval(flags),
+        Command::Quantize(flags) => quantize(flags),
+        Command::Imatrix(flags) => commands::imatrix::run(commands::imatrix::Options {
+            loading: loading(flags.model)?,
+            text: flags.text,
+            to: flags.to,
+        }),
+        Command::Compare(flags) => compare(flags),
         Command::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
         Command::Inspect(flags) => commands::inspect::run(&flags.file),
+        Command::Plan(flags) => plan(flags),
         Command::Verify(flags) => verify::run(&verify::Options {
             files: flags.files,
             folder: flags.models,
@@ -72,6 +85,7 @@ fn run() -> Result<(), Error> {
         Command::Selftest(flags) => {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)
         }
+        Command::Convert(flags) => convert(&flags),
     }
 }
 
@@ -83,18 +97,43 @@ fn start_log(cli: &Cli) {
 }
 
 fn loading(flags: ModelFlags) -> Result<Loading, Error> {
-    let kv = match flags.kv {
+    let kernels = kernels::choose(flags.kernels.name.as_deref())?;
+    Ok(loading_with(flags, kernels))
+}
+
+fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
+    let kv = flags.kv.map(|kv| match kv {
         Kv::F16 => KvType::F16,
         Kv::Q8_0 => KvType::Q8_0,
-    };
+    });
     let wishes = Wishes {
         context_tokens: flags.context_tokens,
+        sequences: flags.sequences,
         kv,
-        kernels: kernels::choose(flags.kernels.name.as_deref())?,
+        kernels,
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Ok(Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes })
+    Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes }
+}
+
+/// Plans for this machine, or for a board it is not: then with kernels that cannot run here.
+fn plan(flags: Plan) -> Result<(), Error> {
+    let Plan { mut model, board, ram, reserve, json } = flags;
+    let kernels = match (&model.kernels.name, board) {
+        (Some(name), _) => by_name(name)?,
+        (None, Some(board)) => board.kernel_set(),
+        (None, None) => kernels::choose(None)?,
+    };
+    model.threads = model.threads.or(board.map(|board| board.cores));
+    let reserve = reserve.unwrap_or(limits::RESERVE_BYTES_DEFAULT);
+    let ram = ram.or(board.map(|board| board.ram_bytes));
+    commands::plan::run(&commands::plan::Options {
+        loading: loading_with(model, kernels),
+        board,
+        room: ram.map(|ram| Room::told(ram, reserve)),
+        output: if json { commands::plan::Output::Json } else { commands::plan::Output::Text },
+    })
 }
 
 /// The mode that was named, with what the flags say otherwise.
@@ -161,6 +200,64 @@ fn eval(flags: Eval) -> Result<(), Error> {
         recording,
         loading: loading(flags.model)?,
     })
+}
+
+fn quantize(flags: Quantize) -> Result<(), Error> {
+    use commands::quantize::{Again, Options};
+    commands::quantize::run(&Options {
+        from: flags.from,
+        to: flags.to,
+        mix: mix(flags.mix),
+        head: if flags.keep_head == Some(HeadName::Q8_0) { Head::Q8_0 } else { Head::AsMixed },
+        importance: flags.imatrix,
+        again: if flags.requantize { Again::Allowed } else { Again::Refused },
+        threads: flags.threads.unwrap_or_else(cores),
+    })
+}
+
+fn mix(name: MixName) -> Mix {
+    match name {
+        MixName::Q8_0 => Mix::Q8_0,
+        MixName::Q6K => Mix::Q6K,
+        MixName::Q5KM => Mix::Q5KM,
+        MixName::Q4KM => Mix::Q4KM,
+        MixName::Q4KS => Mix::Q4KS,
+        MixName::IQ4NL => Mix::IQ4NL,
+        MixName::Q4_0 => Mix::Q4_0,
+    }
+}
+
+fn compare(flags: Compare) -> Result<(), Error> {
+    let wishes = Wishes {
+        context_tokens: None,
+        sequences: None,
+        // What is measured is the weights: the cache shall not blur it.
+        kv: Some(KvType::F16),
+        kernels: kernels::choose(flags.kernels.name.as_deref())?,
+        threads: flags.threads,
+        question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
+    };
+    let loading = |file| Loading { file: Some(file), folder: "".into(), adapter: None, wishes };
+    commands::compare::run(&commands::compare::Options {
+        models: [loading(flags.measure), loading(flags.measured)],
+        text: flags.text,
+        set: flags.set,
+        mode: mode(&flags.way)?,
+        seeds: (1..=u64::from(flags.attempts)).collect(),
+        output: if flags.json { eval::Output::Json } else { eval::Output::Table },
+    })
+}
+
+fn convert(flags: &Convert) -> Result<(), Error> {
+    let kind = match flags.kind {
+        ConvertType::F16 => convert::Kind::Float(Float::F16),
+        ConvertType::Bf16 => convert::Kind::Float(Float::Bf16),
+        ConvertType::F32 => convert::Kind::Float(Float::F32),
+        ConvertType::Q8_0 => convert::Kind::Quantized(Mix::Q8_0),
+        ConvertType::Q4_0 => convert::Kind::Quantized(Mix::Q4_0),
+        ConvertType::Q4KM => convert::Kind::Quantized(Mix::Q4KM),
+    };
+    convert::run(&flags.dir, &flags.file, kind, flags.base.as_deref())
 }
 
 fn read_text(name: &str, from: &mut impl Read) -> Result<String, Error> {

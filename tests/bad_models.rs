@@ -9,7 +9,8 @@ use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::write::Value;
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::kernels::SETS;
-use solverbox::words::plan::{KvType, Plan, Weights};
+use solverbox::words::memory::Room;
+use solverbox::words::plan::{Plan, Weights};
 
 /// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
 fn refused(bytes: &[u8], code: i32, says: &str) {
@@ -128,12 +129,13 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
 fn planned(path: &Path) -> Result<Plan, Error> {
     let wishes = Wishes {
         context_tokens: None,
-        kv: KvType::F16,
+        sequences: None,
+        kv: None,
         kernels: &SETS[0],
         threads: None,
         question_tokens_max: 1,
     };
-    plan(&model::open(&Weights::model(path))?, None, wishes, u64::MAX)
+    plan(&model::open(&Weights::model(path))?, None, wishes, &Room::unknown())
 }
 
 #[test]

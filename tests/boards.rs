@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::fixture::{deaf, model, model_q4_0, root, text};
+use crate::fixture::{deaf, model, model_q4_0, root, solverbox, text};
+use crate::shape::{Quantized, with_layers};
 use solverbox::words::kernels::AARCH64;
 
 /// A Jetson Nano's processor, without dot products.
@@ -164,5 +165,46 @@ fn the_list_says_what_each_board_lacks() {
         let list = text(&run(on(processor).arg("kernels")).stdout);
         let line = list.lines().find(|line| line.contains("runs: ")).unwrap_or(&list);
         assert!(line.starts_with(runs), "{processor}: {list}");
+    }
+}
+
+/// As llama.cpp itself counts its buffers on each processor: the plan must hold a tied head twice where the
+/// kernels repack it.
+#[test]
+fn the_plan_knows_what_each_boards_kernels_hold_twice() {
+    for (quantized, processors) in [(Quantized::Q8_0, &SETS[..2]), (Quantized::Q4KM, &SETS[1..2])] {
+        let model = with_layers(quantized, 1);
+        for (processor, set) in processors {
+            let mut solve = on(processor);
+            solve.args([
+                "solve",
+                "--log",
+                "debug",
+                "--mode",
+                "plain",
+                "--temperature",
+                "0",
+                "--threads",
+                "1",
+            ]);
+            solve.args(["--context-tokens", "256", "--budget-tokens", "1", "--model"]).arg(&model);
+            let log = text(&run(solve.arg("7")).stderr);
+            let sizes = log.lines().filter_map(|line| line.split_once(" model buffer size ="));
+            let sizes =
+                sizes.map(|(_, size)| size.trim().trim_end_matches(" MiB").parse::<f64>().unwrap());
+            let held = sizes.sum::<f64>() * 1048576.0;
+            let mut plan = solverbox();
+            plan.args(["plan", "--json", "--ram", "64G", "--kernels", set, "--model"]).arg(&model);
+            let plan: serde_json::Value = serde_json::from_slice(&run(&mut plan).stdout).unwrap();
+            let weights = plan["weights_bytes"]
+                .as_object()
+                .unwrap()
+                .values()
+                .map(|bytes| bytes.as_f64().unwrap());
+            let twice = plan["repacked_head_bytes"].as_f64().unwrap();
+            let planned = weights.sum::<f64>() + twice;
+            assert!((held / planned - 1.0).abs() < 0.001, "{set}: {held} bytes held, {plan}");
+            assert_eq!(twice > 0.0, *set != "armv8.0", "{set}: {plan}");
+        }
     }
 }

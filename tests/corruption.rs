@@ -25,6 +25,7 @@ use solverbox::words::answer::Outcome;
 use solverbox::words::error::{self, Error};
 use solverbox::words::job::{Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
+use solverbox::words::memory::Room;
 use solverbox::words::mode::Modes;
 use solverbox::words::plan::{KvType, Weights};
 
@@ -282,12 +283,13 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
     let context = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX).min(512);
     let wishes = Wishes {
         context_tokens: Some(context),
-        kv: KvType::F16,
+        sequences: Some(1),
+        kv: Some(KvType::F16),
         kernels: kernels::choose(None)?,
         threads: Some(1),
         question_tokens_max: 512,
     };
-    let plan = plan(&header, adapter.as_ref(), wishes, u64::MAX)?;
+    let plan = plan(&header, adapter.as_ref(), wishes, &Room::unknown())?;
     let desk = Desk::open(plan, 1, SelfTest::Skip, |_| {})?;
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);

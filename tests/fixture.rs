@@ -1,16 +1,16 @@
 //! What the topics share: the binary, the model, a running box, and a GGUF writer for damaged
 //! files.
 
-use std::ffi::CString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use llama_cpp_2::llama_backend::LlamaBackend;
 use serde_json::Value;
+use solverbox::engine::kernels;
 use solverbox::model::types;
 
 /// Longest any single wait of the suite may take before it fails.
@@ -25,11 +25,15 @@ pub fn model() -> PathBuf {
     root().join("models/bundled/solverbox-demo-q8_0.gguf")
 }
 
-unsafe extern "C" fn silence(
-    _level: llama_cpp_sys_2::ggml_log_level,
-    _text: *const std::ffi::c_char,
-    _user_data: *mut std::ffi::c_void,
-) {
+/// llama.cpp in this very process, on the kernels the program would choose; started once.
+pub fn llama() -> &'static LlamaBackend {
+    static BACKEND: LazyLock<LlamaBackend> = LazyLock::new(|| {
+        kernels::register(kernels::choose(None).unwrap()).unwrap();
+        let mut backend = LlamaBackend::init().unwrap();
+        backend.void_logs();
+        backend
+    });
+    &BACKEND
 }
 
 /// A copy of the demo model in another type, made once for each change of it.
@@ -58,33 +62,22 @@ pub fn model_f16() -> &'static Path {
     &COPY
 }
 
-/// As `llama-quantize` makes it by default.
+/// As `solverbox quantize` makes it.
 pub fn model_q4_k_m() -> &'static Path {
-    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
-        copy("q4_k_m", |part| quantize(part, llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_K_M))
-    });
+    static COPY: LazyLock<PathBuf> =
+        LazyLock::new(|| copy("q4_k_m", |part| quantize(part, "q4_k_m")));
     &COPY
 }
 
-/// As `llama-quantize` makes it by default: what the boards run, and what most sets repack.
+/// As `solverbox quantize` makes it: what the boards run, and what most sets repack.
 pub fn model_q4_0() -> &'static Path {
-    static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
-        copy("q4_0", |part| quantize(part, llama_cpp_sys_2::LLAMA_FTYPE_MOSTLY_Q4_0))
-    });
+    static COPY: LazyLock<PathBuf> = LazyLock::new(|| copy("q4_0", |part| quantize(part, "q4_0")));
     &COPY
 }
 
-fn quantize(to: &Path, kind: llama_cpp_sys_2::llama_ftype) {
-    let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap();
-    // SAFETY: the paths are NUL-terminated and live for the call, the rest is plain data.
-    let failed = unsafe {
-        llama_cpp_sys_2::llama_log_set(Some(silence), std::ptr::null_mut());
-        let mut params = llama_cpp_sys_2::llama_model_quantize_default_params();
-        params.ftype = kind;
-        let (from, to) = (path(model_f16()), path(to));
-        llama_cpp_sys_2::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params)
-    };
-    assert_eq!(failed, 0, "llama.cpp quantizes the demo model");
+fn quantize(to: &Path, mix: &str) {
+    let made = solverbox().arg("quantize").arg(model_f16()).arg(to).arg(mix).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
 }
 
 /// The binary, deaf to the environment of whoever runs the suite.

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bolero::check;
 
-use crate::fixture::model;
+use crate::fixture::{Gguf, model, root};
 use crate::tiny::{self, Kind};
 use solverbox::engine::check_template;
-use solverbox::model::{self as models, adapter, checksum};
+use solverbox::model::convert::{self, shards, tokenizer};
+use solverbox::model::{self as models, adapter, checksum, importance};
 use solverbox::words::plan::Weights;
 
 /// How long each target runs.
@@ -101,5 +102,53 @@ fn a_chat_template() {
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         let _ = check_template(&String::from_utf8_lossy(input));
         let _ = check_template(&String::from_utf8_lossy(&changed(sound.as_bytes(), input)));
+    });
+}
+
+#[test]
+fn an_importance_matrix() {
+    let mut sound = Gguf::empty();
+    sound.tensor("blk.0.ffn_up.weight.in_sum2", &[256], 0, 0);
+    sound.tensor("blk.0.ffn_up.weight.counts", &[1], 0, 1024);
+    let (sound, base) = (sound.bytes(), models::open(&Weights::model(model())).unwrap());
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        as_file(&sound, input, |file| drop(importance::read(file, &base)));
+    });
+}
+
+/// A file of a checkpoint of the suite.
+fn of_checkpoint(name: &str) -> Vec<u8> {
+    std::fs::read(root().join("tests/data/checkpoints").join(name)).unwrap()
+}
+
+#[test]
+fn a_safetensors_file() {
+    let sound = of_checkpoint("llama-lora/adapter_model.safetensors");
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        let _ = shards::check_bytes(input);
+        let _ = shards::check_bytes(&changed(&sound, input));
+    });
+}
+
+#[test]
+fn a_checkpoints_adapter() {
+    let weights = of_checkpoint("llama-lora/adapter_model.safetensors");
+    let text = |name: &str| String::from_utf8(of_checkpoint(name)).unwrap();
+    let (settings, base) = (text("llama-lora/adapter_config.json"), text("llama/config.json"));
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        let of =
+            |sound: &str| String::from_utf8_lossy(&changed(sound.as_bytes(), input)).into_owned();
+        let _ = convert::adapter::check_bytes(&of(&settings), &weights, &base);
+        let _ = convert::adapter::check_bytes(&settings, &changed(&weights, input), &base);
+        let _ = convert::adapter::check_bytes(&settings, &weights, &of(&base));
+    });
+}
+
+#[test]
+fn a_checkpoints_tokenizer() {
+    let sound = of_checkpoint("llama-smol/tokenizer.json");
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        let _ = tokenizer::read(&String::from_utf8_lossy(input), 512);
+        let _ = tokenizer::read(&String::from_utf8_lossy(&changed(&sound, input)), 512);
     });
 }

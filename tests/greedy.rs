@@ -12,8 +12,7 @@ use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
 use llama_cpp_2::sampling::LlamaSampler;
 use serde_json::Value;
 
-use crate::fixture::{model, root, solve_with, text};
-use solverbox::engine::kernels;
+use crate::fixture::{llama, model, root, solve_with, text};
 use solverbox::words::mode::Modes;
 
 /// What the demo model is asked.
@@ -91,15 +90,13 @@ fn models() -> Vec<(PathBuf, &'static [&'static str], usize)> {
 
 #[test]
 fn greedy_answers_equal_llama_cpps_own_loop() {
-    kernels::register(kernels::choose(None).unwrap()).unwrap();
-    let mut backend = LlamaBackend::init().unwrap();
-    backend.void_logs();
+    let backend = llama();
     let system = Modes::built_in().find("plain").unwrap().system.clone();
     for (file, questions, tokens_max) in models() {
-        let loaded = LlamaModel::load_from_file(&backend, &file, &LlamaModelParams::default());
+        let loaded = LlamaModel::load_from_file(backend, &file, &LlamaModelParams::default());
         let loaded = loaded.unwrap();
         for question in questions {
-            let expected = reference(&backend, &loaded, (&system, question), tokens_max);
+            let expected = reference(backend, &loaded, (&system, question), tokens_max);
             let budget = tokens_max.to_string();
             let args = ["--json", "--mode", "plain", "--temperature", "0", "--budget-tokens"];
             let mut command = solve_with(&file, &args);

@@ -6,11 +6,15 @@
 
 mod damage; // what the seeds of the corruption tests do to a file
 mod fixture;
+mod gguf;
+mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
 
+mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
+mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
@@ -19,9 +23,13 @@ mod fuzz; // bytes nobody would write, for everything that reads bytes from outs
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
+mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
+mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style
+mod truth; // converted checkpoints compute and cut text as transformers does
 mod verify; // files told whole from damaged: structure, sums, adapters
+mod workshop; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals

@@ -36,7 +36,7 @@ use set::Item;
 
 /// What VibeThinker's published evaluation puts after each question, after a space as rllm does, on
 /// which that evaluation builds (rllm's scripts/data/deepscaler_dataset.py).
-const PUBLISHED_SUFFIX: &str =
+pub const PUBLISHED_SUFFIX: &str =
     " Let's think step by step and output the final answer within \\boxed{}.";
 
 /// How a question is put to the model.
@@ -92,9 +92,47 @@ pub struct Options {
 /// Asks all questions and prints what came of it.
 ///
 /// # Errors
+/// Those of [`measure`].
+pub fn run(options: &Options) -> Result<(), Error> {
+    let measured = measure(options)?;
+    super::print(&match options.output {
+        Output::Table => report::table(&measured),
+        Output::Json => format!("{}\n", measured.json()),
+    })
+}
+
+/// What came of an evaluation.
+#[derive(Debug)]
+pub struct Measured {
+    /// What was run.
+    about: serde_json::Value,
+    /// A seed for each attempt.
+    seeds: Vec<u64>,
+    /// The scores of all questions.
+    all: Scores,
+    /// Those of each family.
+    families: Vec<(String, Scores)>,
+    speed: Speed,
+}
+
+impl Measured {
+    /// Returns it as one JSON object.
+    pub fn json(&self) -> serde_json::Value {
+        report::json(self)
+    }
+
+    /// Returns the share of right answers with its interval, for people.
+    pub fn right(&self) -> String {
+        report::percent(&self.all.pass_at_1)
+    }
+}
+
+/// Asks all questions.
+///
+/// # Errors
 /// What is wrong with the set, the model or the records; `stopped` by Ctrl-C, after which a
 /// recorded run can be resumed.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn measure(options: &Options) -> Result<Measured, Error> {
     check_mode(&options.mode)?;
     let items = set::read(&options.set, options.limit)?;
     let plan = options.loading.plan()?;
@@ -126,10 +164,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     asked?;
     let speed = Speed { tokens, seconds: start.elapsed().as_secs_f64() };
     let (all, families) = (answers.scores(), answers.family_scores());
-    super::print(&match options.output {
-        Output::Table => report::table(&all, &families, options.seeds.len(), speed),
-        Output::Json => report::json(about, &all, &families, &options.seeds, speed),
-    })
+    Ok(Measured { about, seeds: options.seeds.clone(), all, families, speed })
 }
 
 /// Refuses modes that need more than a question.

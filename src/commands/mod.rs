@@ -1,11 +1,18 @@
-//! One file a command. They are doors: they ask the desk, they never touch the engine; the workshop
-//! commands `kernels`, `selftest` and `verify` do.
+//! One file a command. They are doors: they ask the desk, they never touch the engine; those of the
+//! workshop, which are about the engine or the files, do.
 
+mod bar;
+pub mod compare;
+pub mod convert;
 pub mod eval;
+pub mod imatrix;
 pub mod inspect;
 mod interrupt;
 pub mod kernels;
 pub mod modes;
+pub mod plan;
+pub mod quantize;
+mod reading;
 pub mod selftest;
 pub mod serve;
 pub mod solve;
@@ -14,13 +21,16 @@ pub mod verify;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 
+use crate::model::adapter::Adapter;
+use crate::model::available::available;
 use crate::model::plan::Wishes;
-use crate::model::{self, adapter, ahead, bundled, locate};
+use crate::model::{self, Header, adapter, ahead, bundled, locate};
 use crate::words::error::{Error, Kind};
-use crate::words::plan::{Origin, Plan};
+use crate::words::memory::MIB;
+use crate::words::plan::{Origin, Plan, Weights};
 
 /// The model to load and how.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loading {
     /// The file named, if one is.
     pub file: Option<PathBuf>,
@@ -39,6 +49,32 @@ impl Loading {
     /// # Errors
     /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
     pub fn plan(&self) -> Result<Plan, Error> {
+        let file = self.find()?;
+        let ahead = ahead::start(&file.path);
+        let (header, adapter) = self.open(&file)?;
+        let room = available();
+        let plan = model::plan::plan(&header, adapter.as_ref(), self.wishes, &room)?;
+        let memory = &plan.memory;
+        ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
+        log::info!(
+            "plan: {} MiB weights, {} MiB KV cache in {} for {} tokens and {}, {} MiB buffers, {} \
+             threads; {} of {} MiB ({})",
+            memory.weights_bytes() / MIB,
+            memory.kv_bytes / MIB,
+            plan.kv.name(),
+            plan.context_tokens,
+            model::plan::sequences(plan.sequences),
+            memory.buffers_bytes() / MIB,
+            plan.threads,
+            memory.total_bytes().div_ceil(MIB),
+            room.bytes / MIB,
+            room.bound
+        );
+        Ok(plan)
+    }
+
+    /// Finds the model, and says so where it is the demo model.
+    fn find(&self) -> Result<Weights, Error> {
         let file = locate::find(self.file.as_deref(), &self.folder)?;
         match file.origin {
             Origin::BuiltIn(_) => {
@@ -47,8 +83,12 @@ impl Loading {
             Origin::Disk if self.file.is_some() => log::info!("{file}, as named"),
             Origin::Disk => log::info!("{file}, the newest in its folder"),
         }
-        let ahead = ahead::start(&file.path);
-        let header = model::open(&file)?;
+        Ok(file)
+    }
+
+    /// Reads the model's header and the adapter, checked.
+    fn open(&self, file: &Weights) -> Result<(Header, Option<Adapter>), Error> {
+        let header = model::open(file)?;
         let adapter = match &self.adapter {
             Some(name) => Some(adapter::open(adapter::locate(name)?, &header)?),
             None => None,
@@ -56,18 +96,7 @@ impl Loading {
         if let Some(adapter) = &adapter {
             log::info!("{}, {} KiB", adapter.file, adapter.bytes >> 10);
         }
-        let available_bytes = model::plan::available_bytes();
-        let plan = model::plan::plan(&header, adapter.as_ref(), self.wishes, available_bytes)?;
-        ahead.finish(plan.file_bytes.min(available_bytes.saturating_sub(plan.total_bytes())));
-        log::info!(
-            "plan: {} MiB weights, {} MiB KV cache for {} tokens, {} MiB buffers, {} threads",
-            plan.weights_bytes >> 20,
-            plan.kv_bytes >> 20,
-            plan.context_tokens,
-            plan.compute_bytes >> 20,
-            plan.threads
-        );
-        Ok(plan)
+        Ok((header, adapter))
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crate::engine;
 use crate::engine::Passed;
-use crate::model::plan::{Wishes, available_bytes, plan};
+use crate::model::available::available;
+use crate::model::plan::{Wishes, plan};
 use crate::model::{self, bundled};
 use crate::words::error::Error;
 use crate::words::kernels::KernelSet;
@@ -22,12 +23,13 @@ pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Erro
     let start = Instant::now();
     let wishes = Wishes {
         context_tokens: Some(limits::CONTEXT_TOKENS_MIN),
-        kv: KvType::F16,
+        sequences: Some(1),
+        kv: Some(KvType::F16),
         kernels,
         threads,
         question_tokens_max: limits::CONTEXT_TOKENS_MIN,
     };
-    let plan = plan(&model::open(&bundled::model()?)?, None, wishes, available_bytes())?;
+    let plan = plan(&model::open(&bundled::model()?)?, None, wishes, &available())?;
     let checks = engine::selftest(&plan)?;
     let millis = start.elapsed().as_secs_f64() * 1000.0;
     let lines: String = checks.iter().map(line).collect();

@@ -1,8 +1,8 @@
 //! `solverbox verify [FILE…]`: are the model files whole?
 //!
-//! Checks what every loader checks, structure first, then reads each file to its end and compares its
-//! SHA-256 with the one on record. All files are looked at before it ends. A workshop command: it
-//! asks the engine's template renderer whether a chat template parses; llama.cpp is not started.
+//! Checks what every loader checks, structure first, then reads each file to its end and compares
+//! its SHA-256 with the one on record. All files are looked at before it ends. A workshop command:
+//! it asks the engine's template renderer whether a chat template parses; llama.cpp is not started.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,8 +71,8 @@ enum Sum {
 /// Checks all files and prints what was found.
 ///
 /// # Errors
-/// `bad_model` where a file is damaged, naming the first of them, `no_model` where one is not there;
-/// what is wrong with the base or the folder.
+/// `bad_model` where a file is damaged, naming the first of them, `no_model` where one is not
+/// there; what is wrong with the base or the folder.
 pub fn run(options: &Options) -> Result<(), Error> {
     let base = match &options.base {
         Some(base) => Some(model::open(&locate::find(Some(base), &options.folder)?)?),

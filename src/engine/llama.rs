@@ -1,4 +1,5 @@
-//! The only place that names llama.cpp, with its parts `context`, `graph` and `sets`.
+//! The only place that names llama.cpp, with its parts `adapter`, `context`, `graph`, `observe`,
+//! `quantize` and `sets`.
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
@@ -7,6 +8,8 @@
 mod adapter;
 mod context;
 pub mod graph;
+mod observe;
+pub mod quantize;
 mod sets;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -20,6 +23,7 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 
 use adapter::Adapter;
 pub use context::{Context, Logits};
+pub use observe::Observer;
 pub use sets::Registered;
 
 use super::Token;
@@ -76,6 +80,7 @@ unsafe extern "C" fn on_log(
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     let text = text.trim_end();
     log::debug!(target: "llama.cpp", "{text}");
+    quantize::hear(text);
     if level == llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR
         && let Ok(mut complaints) = COMPLAINTS.lock()
         && complaints.len() < 8
@@ -217,6 +222,11 @@ impl Model {
         tokens.into_iter().map(|token| token.0).collect()
     }
 
+    /// Returns how many tokens the vocabulary has.
+    pub fn vocabulary_tokens(&self) -> usize {
+        self.model.n_vocab().max(0) as usize
+    }
+
     /// Returns a token's bytes; control tokens have none, but for the thinking tags.
     pub fn piece(&self, token: Token) -> Vec<u8> {
         let vocab = self.model.vocab();
@@ -311,11 +321,10 @@ pub mod tests {
             model: crate::words::plan::Weights::model(path),
             file_bytes: 0,
             adapter: None,
-            weights_bytes: 0,
             context_tokens: 512,
+            sequences: 1,
             kv: crate::words::plan::KvType::F16,
-            kv_bytes: 0,
-            compute_bytes: 0,
+            memory: crate::words::memory::Memory::default(),
             kernels: kernels(),
             threads: 1,
             question_tokens_max: 512,

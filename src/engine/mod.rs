@@ -6,6 +6,7 @@
 
 pub mod kernels;
 mod llama;
+pub mod measure;
 mod prompt;
 mod sample;
 mod selftest;
@@ -21,6 +22,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+pub use llama::quantize::Quantize;
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
 pub use selftest::{Check, Passed, judge};
@@ -149,6 +151,17 @@ fn run(
     let _ = events.send(Event::Ready);
     step::Steps::new(&model, context, plan, events, closing).run(orders);
     Ok(())
+}
+
+/// Quantizes a model with llama.cpp's own quantizer, which needs no engine.
+///
+/// Blocks; `progress` hears tensors done and tensors in all.
+///
+/// # Errors
+/// Those of [`Quantize::run`]; `internal` where llama.cpp cannot be started.
+pub fn quantize(what: &Quantize<'_>, progress: impl FnMut(u64, u64)) -> Result<(), Error> {
+    let _backend = Backend::start(kernels::choose(None)?)?;
+    what.run(progress)
 }
 
 /// Starts llama.cpp and checks that the plan's kernels compute correctly on this processor: each

@@ -260,7 +260,8 @@ fn reserve_tokens(budget_tokens: u32) -> u32 {
     limits::RESERVE_TOKENS_MAX.min(budget_tokens / 4)
 }
 
-fn close_text() -> String {
+/// Returns what the engine writes to end the thinking.
+pub fn close_text() -> String {
     format!("\n{}\n\n", think::CLOSE)
 }
 

@@ -46,8 +46,8 @@ pub fn open(file: Weights, model: &Header) -> Result<Adapter, Error> {
     check(file, Some(model))
 }
 
-/// Checks what can be told of an adapter without its model: the keys, and that its tensors are pairs
-/// whose sides fit each other.
+/// Checks what can be told of an adapter without its model: the keys, and that its tensors are
+/// pairs whose sides fit each other.
 ///
 /// # Errors
 /// Those of [`open`].

@@ -9,7 +9,7 @@ use std::path::Path;
 use gguf_rs::{ByteOrder, GGUFContainer};
 
 use super::scan::{Scan, Tensor};
-use super::{bad_model, check};
+use super::{bad_model, check, keys};
 use crate::words::error::Error;
 use crate::words::limits;
 use crate::words::plan::Weights;
@@ -67,6 +67,8 @@ pub struct Tokenizer {
     pub pre: String,
     /// Tokens in the vocabulary: the rows of the embedding.
     pub tokens: u64,
+    /// Merges of byte-level BPE; 0 in other families.
+    pub merges: u64,
     /// The chat template, if there is one.
     pub chat_template: Option<String>,
 }
@@ -84,6 +86,10 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
     let tokens = embedding.and_then(|t| t.shape.get(1).copied()).unwrap_or(0);
     let fault = check::fault(&scan, &architecture, &file.path);
     let file_name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let merges = match scan.keys.get("tokenizer.ggml.merges").map(|key| &key.value) {
+        Some(keys::Value::Array(list)) => list.items,
+        _ => 0,
+    };
     Ok(Header {
         file: file.clone(),
         file_bytes: scan.file_bytes,
@@ -97,6 +103,7 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
             model: text("tokenizer.ggml.model").unwrap_or_default(),
             pre: text("tokenizer.ggml.pre").unwrap_or_default(),
             tokens,
+            merges,
             chat_template: text("tokenizer.chat_template"),
         },
     })
@@ -161,6 +168,11 @@ impl Header {
     /// Returns the number of weights.
     pub fn parameters(&self) -> u64 {
         self.tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum()
+    }
+
+    /// Returns the embedding, which a tied output head shares.
+    pub fn embedding(&self) -> Option<&Tensor> {
+        self.tensors.iter().find(|tensor| tensor.name == "token_embd.weight")
     }
 
     /// Returns whether the output head shares the embedding's tensor.

@@ -1,8 +1,8 @@
 //! The keys of a GGUF header as the scan read them, asked for by the type llama.cpp insists on.
 //!
 //! llama.cpp throws on a value of another type where it reads a key, and asserts on some; so the
-//! checks ask here, and get a fault that names the key and both types. Of long arrays only the place
-//! in the file is known: whoever needs the items reads them there.
+//! checks ask here, and get a fault that names the key and both types. Of long arrays only the
+//! place in the file is known: whoever needs the items reads them there.
 
 /// GGUF's numbers for types of values that are asked for by number.
 pub const U32: u32 = 4;

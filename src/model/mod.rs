@@ -1,18 +1,22 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down. `look` is
-//! for whoever only describes. What is written appears whole or not
-//! at all (`newfile`). Nothing here keeps files open; `ahead` alone starts a thread.
+//! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down. `look`
+//! is for whoever only describes. What is written appears whole or not at all (`newfile`). Nothing
+//! here keeps files open; `ahead` alone starts a thread.
 
 pub mod adapter;
 pub mod ahead;
+pub mod available;
 pub mod bundled;
 mod check;
 pub mod checksum;
+pub mod convert;
 pub mod fingerprint;
 pub mod header;
+pub mod importance;
 mod keys;
 pub mod locate;
+pub mod memory;
 pub mod newfile;
 mod numbers;
 pub mod plan;
@@ -26,6 +30,7 @@ use crate::words::error::{Error, Kind};
 use crate::words::plan::{Role, Weights};
 
 pub use header::Header;
+pub use scan::Tensor;
 
 /// Checks that the file is a model llama.cpp can be given, and reads its header.
 ///
@@ -79,6 +84,7 @@ fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {
             "Get the file again, or name another with --model FILE; models/README.md says how."
         }
         Role::Adapter => "Get the file again, or leave --adapter out.",
+        Role::Importance => "Make it anew with `solverbox imatrix`, or leave --imatrix out.",
     };
     Error::new(Kind::BadModel, format!("cannot use {file}: {cause}"), remedy)
 }

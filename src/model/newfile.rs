@@ -1,19 +1,26 @@
 //! A file that appears whole or not at all.
 //!
-//! The workshop commands write through it. What is written goes to a temporary name beside the final
-//! one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on Ctrl-C,
-//! nothing of it stays. A file of that name that was there before is replaced only by a whole one.
+//! The workshop commands write through it. What is written goes to a temporary name beside the
+//! final one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on
+//! Ctrl-C, nothing of it stays; what a power cut leaves is removed by the next writer of that name.
+//! A file that was there before is replaced only by a whole one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::words::error::{Error, Kind, io_cause};
 
 /// Temporary files of this process that are not kept yet.
 static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Whether this process has kept a file.
+static KEPT: AtomicBool = AtomicBool::new(false);
 
 /// A file being written.
 #[derive(Debug)]
@@ -33,23 +40,32 @@ impl NewFile {
             return Err(unwritable(to, "it is a folder"));
         }
         let Some(name) = to.file_name() else { return Err(unwritable(to, "it is no file name")) };
-        let folder = folder(to);
-        let space = rustix::fs::statvfs(folder).map_err(|e| unwritable(to, io_cause(&e.into())))?;
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        if free < bytes {
-            return Err(no_space(to, format!("{bytes} bytes are needed, {free} are free")));
-        }
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.part", std::process::id()));
-        let part = folder.join(hidden);
+        let part = folder(to).join(hidden);
         let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // What an earlier process of this number left behind when it was killed is nobody's.
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true).open(&part);
         let file = file.map_err(|error| unwritable(to, io_cause(&error)))?;
+        // Tells later writers of that name that somebody is still at it; see `remove_orphans`.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         parts.push(part.clone());
-        Ok(NewFile { file, part, to: to.to_path_buf() })
+        drop(parts);
+        remove_orphans(to, &part);
+        let new = NewFile { file, part, to: to.to_path_buf() };
+        match new.free_bytes() {
+            Some(free) if free < bytes => {
+                Err(no_space(to, format!("{bytes} bytes are needed, {free} are free")))
+            }
+            _ => Ok(new),
+        }
+    }
+
+    /// Returns the room left on its disk in bytes; `None` where the system does not say.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let space = rustix::fs::fstatvfs(&self.file).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
     /// Returns the temporary name, for whoever opens the file himself.
@@ -77,6 +93,7 @@ impl NewFile {
         File::open(&self.part).and_then(|file| file.sync_all()).map_err(failed)?;
         let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         std::fs::rename(&self.part, to).map_err(failed)?;
+        KEPT.store(true, Ordering::Relaxed);
         drop(parts);
         // The name must last as well; a file system that cannot sync folders does so by itself.
         let _ = File::open(folder(to)).and_then(|folder| folder.sync_all());
@@ -93,14 +110,35 @@ impl Drop for NewFile {
     }
 }
 
-/// Removes every file this process has not kept yet, and lets none be kept or begun from now on: for
-/// a process that is about to leave.
-pub fn abandon_all() {
+/// Removes every file this process has not kept yet, and lets none be kept or begun from now on:
+/// for a process that is about to leave. Returns whether one had been kept before.
+pub fn abandon_all() -> bool {
     let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for part in parts.iter() {
         let _ = std::fs::remove_file(part);
     }
     std::mem::forget(parts);
+    KEPT.load(Ordering::Relaxed)
+}
+
+/// Removes what processes that were killed, or a power cut, left behind of files called `to`: parts
+/// that nobody holds locked.
+fn remove_orphans(to: &Path, own: &Path) {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let begin = format!(".{name}.");
+    let is_part = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let number = name.strip_prefix(&begin).and_then(|rest| rest.strip_suffix(".part"));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let entries = std::fs::read_dir(folder(to)).into_iter().flatten().flatten();
+    for part in entries.map(|entry| entry.path()).filter(|path| path != own && is_part(path)) {
+        let locked = File::open(&part)
+            .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok());
+        if locked && std::fs::remove_file(&part).is_ok() {
+            log::info!("removed '{}', which was never finished", part.display());
+        }
+    }
 }
 
 /// Refuses to write over what is being read.
@@ -171,6 +209,21 @@ mod tests {
         assert_eq!(names(folder.path()).len(), 1);
         drop(file);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_removed_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".x.gguf.1.part", ".x.gguf.note.part", ".y.gguf.1.part"] {
+            std::fs::write(at(name), "half").unwrap();
+        }
+        let alive = File::create(at(".x.gguf.2.part")).unwrap();
+        flock(&alive, FlockOperation::NonBlockingLockExclusive).unwrap();
+        NewFile::create(&at("x.gguf"), 0).unwrap().keep().unwrap();
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, [".x.gguf.2.part", ".x.gguf.note.part", ".y.gguf.1.part", "x.gguf"]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! Makes the memory plan from a header: what the weights, the KV cache and a pass will hold.
+//! Makes the memory plan: chooses context, sequences and type of the KV cache to fit the memory
+//! there is, or refuses a wish with the numbers and what would fit.
 //!
-//! The context is chosen to fit the memory there is, or a wish that does not fit is refused with
-//! the numbers and what would fit. The estimate of the compute buffers is from above.
+//! How much each takes is `memory`'s arithmetic, how much there is `available`'s to find out.
 
 use super::adapter::Adapter;
+use super::memory::{Use, memory};
 use super::{Header, bad_model};
 use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
 use crate::words::limits;
+use crate::words::memory::{Bound, MIB, Room};
 use crate::words::plan::{KvType, Plan};
 
 /// What the owner asked for.
@@ -15,8 +17,10 @@ use crate::words::plan::{KvType, Plan};
 pub struct Wishes {
     /// Tokens of KV cache; `None` takes what the model and the memory allow.
     pub context_tokens: Option<u32>,
-    /// Type of the KV cache.
-    pub kv: KvType,
+    /// Sequences in it; `None` takes what the context is enough for.
+    pub sequences: Option<u32>,
+    /// Its type; `None` takes f16 where it fits, else q8_0.
+    pub kv: Option<KvType>,
     /// The kernels that will compute.
     pub kernels: &'static KernelSet,
     /// Threads; `None` takes all cores.
@@ -25,91 +29,227 @@ pub struct Wishes {
     pub question_tokens_max: u32,
 }
 
-const MIB: u64 = 1 << 20;
+/// A plan, and why it is refused if it is.
+#[derive(Debug)]
+pub struct Judged {
+    /// The plan: what was chosen, or what was wished and does not fit.
+    pub plan: Plan,
+    /// `no_memory` with the numbers and the way out.
+    pub refusal: Option<Error>,
+}
 
-/// Plans for a model, an adapter if there is one, and `available_bytes` of memory.
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Planner<'a> {
+    header: &'a Header,
+    adapter: Option<&'a Adapter>,
+    wishes: Wishes,
+    /// What the model was trained for.
+    trained_tokens: u32,
+}
+
+impl<'a> Planner<'a> {
+    /// Checks that the wishes make sense for this model, and an adapter if there is one.
+    ///
+    /// # Errors
+    /// `bad_model` where llama.cpp must not be given the file; `bad_request` where more context is
+    /// wished than the model was trained for, or a type of cache its heads do not suit.
+    pub fn new(
+        header: &'a Header,
+        adapter: Option<&'a Adapter>,
+        wishes: Wishes,
+    ) -> Result<Planner<'a>, Error> {
+        if let Some(fault) = &header.fault {
+            return Err(bad_model(&header.file, fault));
+        }
+        let trained_tokens = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
+        let planner = Planner { header, adapter, wishes, trained_tokens };
+        let heads = [header.shape.key, header.shape.value];
+        if wishes.kv.is_some_and(|kv| !planner.suits(kv)) {
+            return Err(Error::bad_request(
+                format!(
+                    "--kv: q8_0 needs heads of 32, 64, … elements, this model's have {heads:?}"
+                ),
+                "Use --kv f16.",
+            ));
+        }
+        if let Some(wish) = wishes.context_tokens.filter(|&tokens| tokens > trained_tokens) {
+            let trained = trained_tokens;
+            return Err(Error::bad_request(
+                format!(
+                    "--context-tokens: {wish} is too many, this model was trained for {trained}"
+                ),
+                format!("Use --context-tokens {trained} or less."),
+            ));
+        }
+        Ok(planner)
+    }
+
+    /// Plans for the memory there is.
+    ///
+    /// Of what is not wished the longest context comes first, then f16. A wish is taken or refused
+    /// as it is.
+    pub fn judge(&self, room: &Room) -> Judged {
+        let largest = self.trained_tokens.min(limits::CONTEXT_TOKENS_DEFAULT_MAX);
+        let start = self.wishes.context_tokens.unwrap_or(largest);
+        let sizes = match self.wishes.context_tokens {
+            Some(wish) => vec![wish],
+            None => sizes(largest).collect(),
+        };
+        let plans = sizes.into_iter().flat_map(|size| {
+            let kinds = self.kinds().into_iter();
+            kinds.map(move |kv| self.plan_at(size, kv, self.sequences(size)))
+        });
+        let fitting = plans.into_iter().find(|plan| fits(plan, room));
+        match fitting {
+            Some(plan) => Judged { plan, refusal: None },
+            None => {
+                // The least of what was wished is what comes closest.
+                let kv = *self.kinds().last().unwrap_or(&KvType::F16);
+                let plan = self.plan_at(start, kv, self.sequences(start));
+                let refusal = Some(self.no_memory(&plan, room));
+                Judged { plan, refusal }
+            }
+        }
+    }
+
+    /// Returns the largest context in steps of 256 tokens that fits with so many sequences, if any
+    /// does, up to what the model was trained for.
+    pub fn largest(&self, kv: KvType, sequences: u32, room: &Room) -> Option<u32> {
+        let most = self.trained_tokens.min(limits::CONTEXT_TOKENS_MAX);
+        let fits = |size| fits(&self.plan_at(size, kv, sequences), room);
+        if !self.suits(kv) {
+            return None;
+        }
+        if fits(most) {
+            return Some(most);
+        }
+        // More context never takes less: halving finds the last that fits.
+        let step = limits::CONTEXT_STEP_TOKENS;
+        let (mut fitting, mut failing) = (0, most.div_ceil(step));
+        while failing - fitting > 1 {
+            let middle = fitting.midpoint(failing);
+            if fits(middle * step) {
+                fitting = middle;
+            } else {
+                failing = middle;
+            }
+        }
+        (fitting > 0).then_some(fitting * step)
+    }
+
+    fn suits(&self, kv: KvType) -> bool {
+        let heads = [self.header.shape.key, self.header.shape.value];
+        kv == KvType::F16 || heads.iter().all(|head| head.is_multiple_of(32))
+    }
+
+    /// The types of cache to try, the better first.
+    fn kinds(&self) -> Vec<KvType> {
+        let all = [KvType::F16, KvType::Q8_0].into_iter();
+        all.filter(|&kv| self.suits(kv) && self.wishes.kv.is_none_or(|wish| wish == kv)).collect()
+    }
+
+    fn sequences(&self, context_tokens: u32) -> u32 {
+        self.wishes.sequences.unwrap_or_else(|| {
+            let shares = context_tokens / limits::SEQUENCE_SHARE_TOKENS_MIN;
+            let halves =
+                std::iter::successors(Some(limits::SEQUENCES_DEFAULT_MAX), |n| Some(n / 2));
+            halves.take_while(|&n| n > 0).find(|&n| n <= shares).unwrap_or(1)
+        })
+    }
+
+    fn plan_at(&self, context_tokens: u32, kv: KvType, sequences: u32) -> Plan {
+        let wishes = &self.wishes;
+        let (kernels, threads) = (wishes.kernels, wishes.threads.unwrap_or_else(cores));
+        let how = Use { context_tokens, sequences, kv, kernels, threads };
+        Plan {
+            model: self.header.file.clone(),
+            file_bytes: self.header.file_bytes,
+            adapter: self.adapter.map(|adapter| adapter.file.clone()),
+            context_tokens,
+            sequences,
+            kv,
+            memory: memory(self.header, self.adapter, &how),
+            kernels,
+            threads,
+            question_tokens_max: wishes.question_tokens_max,
+        }
+    }
+
+    fn no_memory(&self, wanted: &Plan, room: &Room) -> Error {
+        let mib = |bytes: u64| bytes.div_ceil(MIB);
+        let memory = &wanted.memory;
+        let what = format!(
+            "{} needs {} MiB with a context of {} tokens in {} for {} ({} weights, {} KV cache, \
+             {} buffers), {} MiB can be used ({})",
+            wanted.model,
+            mib(memory.total_bytes()),
+            wanted.context_tokens,
+            wanted.kv.name(),
+            sequences(wanted.sequences),
+            mib(memory.weights_bytes()),
+            mib(memory.kv_bytes),
+            mib(memory.buffers_bytes()),
+            room.bytes / MIB,
+            room.bound
+        );
+        Error::new(Kind::NoMemory, what, self.remedy(wanted, room))
+    }
+
+    /// Names what would fit: another type of cache, a smaller context, or neither.
+    fn remedy(&self, wanted: &Plan, room: &Room) -> String {
+        let same = |kv| fits(&self.plan_at(wanted.context_tokens, kv, wanted.sequences), room);
+        if wanted.kv == KvType::F16 && self.suits(KvType::Q8_0) && same(KvType::Q8_0) {
+            return "Use --kv q8_0, which fits.".into();
+        }
+        let f16 = self.largest(KvType::F16, wanted.sequences, room);
+        let q8_0 = self.largest(KvType::Q8_0, wanted.sequences, room);
+        let room_way = match &room.bound {
+            Bound::Group(name) => format!(", or raise the memory limit of control group '{name}'"),
+            Bound::AddressSpace => ", or raise `ulimit -v`".to_string(),
+            Bound::Unknown | Bound::System => ", or free memory".to_string(),
+            Bound::Told { .. } => String::new(),
+        };
+        match (f16, q8_0) {
+            (Some(f16), Some(q8_0)) => {
+                format!("Lower --context-tokens ({f16} fits in f16, {q8_0} in q8_0){room_way}.")
+            }
+            (Some(n), None) | (None, Some(n)) => {
+                format!("Lower --context-tokens ({n} fits){room_way}.")
+            }
+            (None, None) => format!("Use a smaller model or quantization (Q4){room_way}."),
+        }
+    }
+}
+
+/// Plans for a model, an adapter if there is one, and the memory there is.
 ///
 /// # Errors
-/// `bad_model` where llama.cpp must not be given the file;
-/// `no_memory` with the numbers and a context that fits, if one does; `bad_request` where more
-/// context is wished than the model was trained for.
+/// Those of [`Planner::new`]; `no_memory` with the numbers and what would fit.
 pub fn plan(
     header: &Header,
     adapter: Option<&Adapter>,
     wishes: Wishes,
-    available_bytes: u64,
+    room: &Room,
 ) -> Result<Plan, Error> {
-    if let Some(fault) = &header.fault {
-        return Err(bad_model(&header.file, fault));
-    }
-    let heads = [header.shape.key, header.shape.value];
-    if wishes.kv == KvType::Q8_0 && heads.iter().any(|head| !head.is_multiple_of(32)) {
-        return Err(Error::bad_request(
-            format!("--kv: q8_0 needs heads of 32, 64, … elements, this model's have {heads:?}"),
-            "Use --kv f16.",
-        ));
-    }
-    let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-    if let Some(tokens) = wishes.context_tokens.filter(|&tokens| tokens > trained) {
-        return Err(Error::bad_request(
-            format!("--context-tokens: {tokens} is too many, this model was trained for {trained}"),
-            format!("Use --context-tokens {trained} or less."),
-        ));
-    }
-    let at = |context_tokens| plan_at(header, adapter, wishes, context_tokens);
-    let largest = trained.min(limits::CONTEXT_TOKENS_DEFAULT_MAX);
-    let start = wishes.context_tokens.unwrap_or(largest);
-    // Halves until it fits: 40,960, 20,480, … A wish is taken or refused as it is.
-    let sizes = std::iter::successors(Some(start), |n| Some(n / 2))
-        .take_while(|&n| n >= limits::CONTEXT_TOKENS_MIN.min(start));
-    let fitting = sizes.map(at).find(|plan| plan.total_bytes() <= available_bytes);
-    match (fitting, wishes.context_tokens) {
-        (Some(plan), None) => Ok(plan),
-        (Some(plan), Some(wish)) if plan.context_tokens == wish => Ok(plan),
-        (fitting, _) => Err(no_memory(&at(start), fitting.as_ref(), available_bytes)),
-    }
+    let Judged { plan, refusal } = Planner::new(header, adapter, wishes)?.judge(room);
+    refusal.map_or(Ok(plan), Err)
 }
 
-fn plan_at(
-    header: &Header,
-    adapter: Option<&Adapter>,
-    wishes: Wishes,
-    context_tokens: u32,
-) -> Plan {
-    let head = header.tensors.iter().find(|t| t.name == "token_embd.weight");
-    let tied_twice = head.filter(|t| header.is_tied() && wishes.kernels.repacks(t.kind.name));
-    let weights: u64 = header.tensors.iter().map(|t| t.bytes).sum();
-    let shape = &header.shape;
-    // llama.cpp rounds the cache up to 256 cells.
-    let cells = u64::from(context_tokens).next_multiple_of(256);
-    let kv_bytes = shape.layers
-        * (wishes.kv.bytes(cells * shape.kv_heads * shape.key)
-            + wishes.kv.bytes(cells * shape.kv_heads * shape.value));
-    Plan {
-        model: header.file.clone(),
-        file_bytes: header.file_bytes,
-        adapter: adapter.map(|adapter| adapter.file.clone()),
-        weights_bytes: weights
-            + tied_twice.map_or(0, |t| t.bytes)
-            + adapter.map_or(0, |adapter| adapter.bytes),
-        context_tokens,
-        kv: wishes.kv,
-        kv_bytes,
-        compute_bytes: compute_bytes(header),
-        kernels: wishes.kernels,
-        threads: wishes.threads.unwrap_or_else(cores),
-        question_tokens_max: wishes.question_tokens_max,
-    }
+fn fits(plan: &Plan, room: &Room) -> bool {
+    plan.memory.total_bytes() <= room.bytes
 }
 
-/// Activations of one ubatch and one row of logits in 32-bit floats, the vocabulary's tables, and
-/// the program.
-fn compute_bytes(header: &Header) -> u64 {
-    let shape = &header.shape;
-    let rows = u64::from(limits::UBATCH_TOKENS);
-    let attention = shape.heads * (shape.key + shape.value) * 2;
-    let floats = rows * (8 * shape.hidden + 4 * shape.feed_forward + attention);
-    (floats + 4 * header.tokenizer.tokens) * 4 + header.tokenizer.tokens * 200 + 24 * MIB
+/// The contexts to try: the largest, then all smaller ones in whole steps.
+fn sizes(largest: u32) -> impl Iterator<Item = u32> {
+    let step = limits::CONTEXT_STEP_TOKENS;
+    let smaller = (limits::CONTEXT_TOKENS_MIN / step..largest.div_ceil(step)).rev();
+    std::iter::once(largest).chain(smaller.map(move |steps| steps * step))
+}
+
+/// Words a number of sequences.
+pub fn sequences(count: u32) -> String {
+    format!("{count} sequence{}", if count == 1 { "" } else { "s" })
 }
 
 /// Returns the threads a pass uses where nobody says otherwise.
@@ -118,56 +258,15 @@ pub fn cores() -> u32 {
     cores.min(limits::THREADS_MAX)
 }
 
-fn no_memory(wanted: &Plan, fitting: Option<&Plan>, available_bytes: u64) -> Error {
-    let remedy = match (fitting, wanted.kv) {
-        (Some(plan), KvType::F16) => {
-            format!("Lower --context-tokens ({} fits), or use --kv q8_0.", plan.context_tokens)
-        }
-        (Some(plan), KvType::Q8_0) => {
-            format!("Lower --context-tokens ({} fits).", plan.context_tokens)
-        }
-        (None, _) => "Use a smaller model or quantization (Q4), or free memory.".to_string(),
-    };
-    Error::new(
-        Kind::NoMemory,
-        format!(
-            "{} needs {} MiB with a context of {} tokens ({} weights, {} KV cache, {} \
-             buffers), {} MiB can be used",
-            wanted.model,
-            wanted.total_bytes().div_ceil(MIB),
-            wanted.context_tokens,
-            wanted.weights_bytes.div_ceil(MIB),
-            wanted.kv_bytes.div_ceil(MIB),
-            wanted.compute_bytes.div_ceil(MIB),
-            available_bytes / MIB
-        ),
-        remedy,
-    )
-}
-
-/// Returns the memory that can be used now: `MemAvailable` of `/proc/meminfo`, in bytes.
-///
-/// Where that cannot be read, nothing is known and everything is admitted.
-pub fn available_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    parse_available(&text).unwrap_or(u64::MAX)
-}
-
-fn parse_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn available_memory_is_read_from_meminfo() {
-        let text = "MemTotal:  100 kB\nMemAvailable:   2048 kB\nBuffers: 3 kB\n";
-        assert_eq!(parse_available(text), Some(2_097_152));
-        assert_eq!(parse_available("nothing"), None);
-        assert!(available_bytes() > MIB);
+    fn contexts_are_tried_from_the_largest_down_in_whole_steps() {
+        assert_eq!(sizes(1024).collect::<Vec<_>>(), [1024, 768, 512, 256]);
+        assert_eq!(sizes(700).collect::<Vec<_>>(), [700, 512, 256]);
+        assert_eq!(sizes(256).collect::<Vec<_>>(), [256]);
+        assert_eq!(sizes(100).collect::<Vec<_>>(), [100], "a model that was trained for less");
     }
 }

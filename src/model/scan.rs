@@ -76,6 +76,7 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
                  how to get one."
             }
             Role::Adapter => "Name another with --adapter FILE, or leave it out.",
+            Role::Importance => "Make one with `solverbox imatrix`, or leave --imatrix out.",
         };
         Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };
@@ -267,8 +268,8 @@ impl Walk {
         Ok(count)
     }
 
-    /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++ would
-    /// take one for what stands before its first zero.
+    /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++
+    /// would take one for what stands before its first zero.
     fn string(&mut self, what: &str) -> Result<String, Fault> {
         let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
         self.step(bytes)?;

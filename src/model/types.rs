@@ -56,6 +56,9 @@ pub const TYPES: &[TensorType] = &[
     t(39, "MXFP4", 32, 17),
 ];
 
+/// 32-bit floats: what norms, biases and importance matrices are.
+pub const F32: TensorType = t(0, "F32", 1, 4);
+
 /// Finds a type by its number in a file.
 pub fn by_id(id: u32) -> Option<TensorType> {
     TYPES.iter().find(|known| known.id == id).copied()

@@ -123,7 +123,8 @@ fn family(keys: &Keys) -> Result<Writing, String> {
         }
         ("gpt2", _) => Ok(Writing::Bytes),
         ("llama", _) => Ok(Writing::Text),
-        // The rest belong to encoders and recurrent models; llama.cpp throws on some of their texts.
+        // The rest belong to encoders and recurrent models; llama.cpp throws on some of their
+        // texts.
         _ => Err(format!("tokenizer '{}' is unknown here", model.escape_debug())),
     }
 }

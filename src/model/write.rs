@@ -1,7 +1,7 @@
 //! Writes GGUF files: what `convert` and `imatrix` make.
 //!
-//! Layout: ggml's docs/gguf.md, version 3, little-endian, tensors aligned to 32 bytes. The header is
-//! known before the first tensor, so the data can be streamed after it.
+//! Layout: ggml's docs/gguf.md, version 3, little-endian, tensors aligned to 32 bytes. The header
+//! is known before the first tensor, so the data can be streamed after it.
 
 use super::types::TensorType;
 

@@ -4,6 +4,8 @@
 //! the memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch`
 //! macros; tests/disassembly.rs sees to it that a set needs no others.
 
+use super::error::Error;
+
 /// One compilation of the kernels.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KernelSet {
@@ -82,3 +84,22 @@ pub const X86_64: &[KernelSet] = &[
 
 /// The sets in this build, from the most modest to the best.
 pub const SETS: &[KernelSet] = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
+
+/// Returns the sets of this build and of that for the other architecture.
+pub fn everywhere() -> impl Iterator<Item = &'static KernelSet> {
+    AARCH64.iter().chain(X86_64)
+}
+
+/// Finds a set by its name, in this build or the other.
+///
+/// # Errors
+/// `bad_request` with the names there are.
+pub fn by_name(name: &str) -> Result<&'static KernelSet, Error> {
+    everywhere().find(|set| set.name == name).ok_or_else(|| {
+        let names: Vec<&str> = everywhere().map(|set| set.name).collect();
+        Error::bad_request(
+            format!("--kernels (or SOLVERBOX_KERNELS): there is no set '{name}'"),
+            format!("Name one of {}.", names.join(", ")),
+        )
+    })
+}

@@ -64,6 +64,22 @@ pub const CONTEXT_TOKENS_MAX: u32 = 1 << 20;
 pub const CONTEXT_TOKENS_MIN: u32 = 256;
 /// Largest KV cache taken without being asked, in tokens: VibeThinker's longest answers.
 pub const CONTEXT_TOKENS_DEFAULT_MAX: u32 = 40_960;
+/// Steps in which a context is made smaller until it fits, in tokens: llama.cpp rounds to these.
+pub const CONTEXT_STEP_TOKENS: u32 = 256;
+/// Most sequences in one KV cache.
+pub const SEQUENCES_MAX: u32 = 16;
+/// Most sequences reserved without being asked: a pass over the weights serves 8 tokens for little
+/// more than the price of one on a Raspberry Pi 5.
+pub const SEQUENCES_DEFAULT_MAX: u32 = 8;
+/// The least share of the context for which one more sequence is reserved without being asked, in
+/// tokens: the longest question and as long an answer. Shares are not walls: who is alone has all.
+pub const SEQUENCE_SHARE_TOKENS_MIN: u32 = 4_096;
+/// What `plan` leaves to a board's system, in bytes, unless `--reserve` says otherwise.
+pub const RESERVE_BYTES_DEFAULT: u64 = 700 << 20;
+/// Most memory `--ram` may name, in bytes.
+pub const RAM_BYTES_MAX: u64 = 1 << 44;
+/// Levels of control groups looked at for a limit; systemd makes about five.
+pub const GROUP_LEVELS_MAX: usize = 64;
 /// Tokens a prefill step decodes at most: efficient already, and logits for 128 rows stay small.
 pub const UBATCH_TOKENS: u32 = 128;
 /// Instructions a chat template may execute; the longest known ones need a few thousand.
@@ -83,6 +99,23 @@ pub const EVAL_RECORD_BYTES_MAX: u64 = 16 << 20;
 /// Most attempts at one question of a set; published tables go up to 64.
 pub const EVAL_ATTEMPTS_MAX: u32 = 256;
 
+// The workshop.
+
+/// Rows of a tensor the quantizer keeps in memory at once, in bytes.
+pub const QUANTIZE_BUFFER_BYTES: usize = 128 << 20;
+/// Free bytes below which a disk is taken for full: less than a block of any file system's journal.
+pub const FULL_DISK_BYTES: u64 = 1 << 20;
+/// Longest text that is read to measure a model on, in bytes: a thick book.
+pub const TEXT_BYTES_MAX: u64 = 16 << 20;
+/// Tokens of a text that are read in one go, as llama.cpp's tools do.
+pub const PASSAGE_TOKENS: u32 = 512;
+/// Longest question with its reply that is read in one go, in tokens.
+pub const EXCHANGE_TOKENS_MAX: u32 = 4_096;
+/// Fewest tokens worth measuring a model on.
+pub const PASSAGE_TOKENS_MIN: usize = 16;
+/// Largest importance matrix, in bytes; that of a model with 70 billion weights has 50 million.
+pub const IMPORTANCE_BYTES_MAX: u64 = 256 << 20;
+
 // The GGUF header, bounded before anyone else parses it.
 
 /// Most key-value pairs in a header.
@@ -96,11 +129,31 @@ pub const GGUF_ARRAY_ITEMS_MAX: u64 = 1 << 20;
 /// Largest header before the tensors, in bytes.
 pub const GGUF_HEADER_BYTES_MAX: u64 = 64 << 20;
 
+// A checkpoint to be converted.
+
+/// Largest JSON file of a checkpoint, in bytes; the largest known tokenizer.json has 34 MB.
+pub const CHECKPOINT_JSON_BYTES_MAX: u64 = 64 << 20;
+/// Largest header of a safetensors file, in bytes; 4,096 layers of tensors have half of it.
+pub const SAFETENSORS_HEADER_BYTES_MAX: u64 = 16 << 20;
+/// Most files the weights of a checkpoint are spread over; each is held open.
+pub const CHECKPOINT_SHARDS_MAX: usize = 512;
+/// Longest token of a vocabulary without a pre-tokenizer, in bytes: each is tried cut at each
+/// place.
+pub const TOKEN_BYTES_SENTENCEPIECE_MAX: usize = 256;
+/// Most columns of an adapter's matrices; the largest ranks in use are a few hundred.
+pub const ADAPTER_RANK_MAX: u64 = 4_096;
+/// Bytes of a tensor converted at a time, at least one row of it: what fits into the second cache
+/// costs the kernel a quarter of what four times as much does.
+pub const CONVERT_CHUNK_BYTES: usize = 1 << 20;
+
+// What a header may say.
+
 /// Longest name of a tensor, in bytes; ggml keeps 64 with the zero at the end.
 pub const GGUF_NAME_BYTES_MAX: u64 = 63;
 /// Longest token of a vocabulary, in bytes; the longest known are runs of 128 spaces, 384 bytes.
 pub const TOKEN_BYTES_MAX: usize = 2_048;
-/// What llama.cpp may make of all tokens' texts, in bytes; of sound ones it makes less than they are.
+/// What llama.cpp may make of all tokens' texts, in bytes; of sound ones it makes less than they
+/// are.
 pub const VOCABULARY_BYTES_MAX: usize = 32 << 20;
 
 /// Most layers of a model; llama.cpp asserts that there are no more.

@@ -4,11 +4,14 @@
 //! layer use it (tests/tidy.rs checks).
 
 pub mod answer;
+pub mod boards;
 pub mod error;
 pub mod job;
 pub mod kernels;
 pub mod limits;
+pub mod memory;
 pub mod mode;
 pub mod plan;
+pub mod quantize;
 pub mod score;
 pub mod value;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::kernels::KernelSet;
+use super::memory::Memory;
 
 /// What the weights of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Role {
     Model,
     /// A LoRA adapter, which is added to a model's own weights.
     Adapter,
+    /// An importance matrix, which says what quantizing may not hurt.
+    Importance,
 }
 
 /// Where a file comes from.
@@ -62,6 +65,7 @@ impl fmt::Display for Weights {
         let role = match self.role {
             Role::Model => "model",
             Role::Adapter => "adapter",
+            Role::Importance => "importance matrix",
         };
         write!(f, "{role} '{}'", self.name())
     }
@@ -103,27 +107,18 @@ pub struct Plan {
     pub file_bytes: u64,
     /// The adapter to be added, already checked against the model by `model/adapter.rs`.
     pub adapter: Option<Weights>,
-    /// Bytes of weights in memory, a repacked tied head counted twice, the adapter's included.
-    pub weights_bytes: u64,
     /// Size of the KV cache in tokens, shared by all sequences.
     pub context_tokens: u32,
+    /// Sequences that may be in it at once.
+    pub sequences: u32,
     /// Its type.
     pub kv: KvType,
-    /// Its size in bytes.
-    pub kv_bytes: u64,
-    /// Bytes for activations and logits, estimated from above.
-    pub compute_bytes: u64,
+    /// The memory all of it takes.
+    pub memory: Memory,
     /// The kernels that will compute.
     pub kernels: &'static KernelSet,
     /// Threads of a pass over the weights.
     pub threads: u32,
     /// Longest question in tokens of the model.
     pub question_tokens_max: u32,
-}
-
-impl Plan {
-    /// Returns all the memory planned, in bytes.
-    pub fn total_bytes(&self) -> u64 {
-        self.weights_bytes + self.kv_bytes + self.compute_bytes
-    }
 }

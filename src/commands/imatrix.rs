@@ -1,0 +1,51 @@
+//! `solverbox imatrix --text FILE OUT`: which inputs of a model's matrices matter, so that
+//! quantizing can spare them.
+
+use std::path::PathBuf;
+
+use super::bar::Bar;
+use super::{Loading, interrupt, reading};
+use crate::engine::measure;
+use crate::model::importance::{self, Source};
+use crate::words::error::Error;
+
+/// What is to be read with what.
+#[derive(Debug)]
+pub struct Options {
+    /// The model.
+    pub loading: Loading,
+    /// The text.
+    pub text: PathBuf,
+    /// The file to write.
+    pub to: PathBuf,
+}
+
+/// Reads the text and writes the importance matrix.
+///
+/// # Errors
+/// Those of the text, the model and the file.
+pub fn run(options: Options) -> Result<(), Error> {
+    interrupt::leave_nothing_behind()?;
+    let documents = reading::documents(&options.text)?;
+    let [plan] = reading::plan(&[options.loading], &documents)?;
+    let mut bar = Bar::start("passages");
+    let mut passages = 0;
+    let importance = measure::importance(&plan, &documents, |done, total| {
+        passages = total as u32;
+        bar.show(done as u64, total as u64);
+    });
+    drop(bar);
+    let importance = importance?;
+    let source = Source {
+        text: &options.text.display().to_string(),
+        passages,
+        passage_tokens: plan.context_tokens,
+    };
+    importance::write(&options.to, &importance, &source)?;
+    let tokens = importance.iter().map(|item| item.tokens).max().unwrap_or(0);
+    super::print(&format!(
+        "{}: {} matrices, {tokens} tokens read in {passages} passages\n",
+        options.to.display(),
+        importance.len()
+    ))
+}

@@ -1,0 +1,129 @@
+//! `solverbox quantize IN.gguf OUT.gguf TYPE`: the same model in fewer bits.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::bar::Bar;
+use super::interrupt;
+use crate::engine::{self, Quantize};
+use crate::model::newfile::{self, NewFile, check_other};
+use crate::model::{self, Header, importance, locate};
+use crate::words::error::{Error, Kind};
+use crate::words::limits;
+use crate::words::plan::Weights;
+use crate::words::quantize::{Head, Mix};
+
+/// What is to be made of what.
+#[derive(Debug)]
+pub struct Options {
+    /// The model to read, by file or built-in name.
+    pub from: PathBuf,
+    /// The file to write.
+    pub to: PathBuf,
+    /// What it becomes.
+    pub mix: Mix,
+    /// What its head becomes.
+    pub head: Head,
+    /// The importance matrix, if there is one.
+    pub importance: Option<PathBuf>,
+    /// What becomes of a model that is quantized already.
+    pub again: Again,
+    /// Threads to compute with.
+    pub threads: u32,
+}
+
+/// Whether a quantized model may be quantized again, which loses more than doing it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It is refused.
+    Refused,
+    /// It is done.
+    Allowed,
+}
+
+/// Quantizes and says what came of it.
+///
+/// # Errors
+/// Those of reading and writing the files; `bad_request` where the model is quantized already.
+pub fn run(options: &Options) -> Result<(), Error> {
+    interrupt::leave_nothing_behind()?;
+    let header = model::open(&locate::find(Some(&options.from), Path::new(""))?)?;
+    check_other(&header.file.path, &options.to)?;
+    let start = Instant::now();
+    let bytes = quantize(&header, options)?;
+    super::print(&format!(
+        "{}: {} as {}, {} MB from {} MB in {:.1} s\n",
+        options.to.display(),
+        header.name.escape_debug(),
+        options.mix.name(),
+        bytes / 1_000_000,
+        header.file_bytes / 1_000_000,
+        start.elapsed().as_secs_f64()
+    ))
+}
+
+/// Quantizes the model of `header` into the file `options.to`; returns the new file's size in
+/// bytes.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn quantize(header: &Header, options: &Options) -> Result<u64, Error> {
+    check_source(header, options.again)?;
+    let importance = match &options.importance {
+        Some(file) => importance::read(file, header)?,
+        None => Vec::new(),
+    };
+    let file = NewFile::create(&options.to, least_bytes(header, options.mix))?;
+    let what = Quantize {
+        from: &header.file.path,
+        to: file.path(),
+        mix: options.mix,
+        head: options.head,
+        importance: &importance,
+        threads: options.threads,
+    };
+    let mut bar = Bar::start("tensors");
+    let quantized = engine::quantize(&what, |done, total| bar.show(done, total));
+    drop(bar);
+    // A full disk looks like a bad model to llama.cpp, or passes unnoticed, but the file shows it.
+    let whole = quantized.and_then(|()| model::open(&Weights::model(file.path())));
+    let whole = whole.map_err(|error| match file.free_bytes() {
+        Some(free) if free < limits::FULL_DISK_BYTES => {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            newfile::failed(&options.to, &full)
+        }
+        _ => error,
+    })?;
+    file.keep()?;
+    Ok(whole.file_bytes)
+}
+
+fn check_source(header: &Header, again: Again) -> Result<(), Error> {
+    if let Some(fault) = &header.fault {
+        let what = format!("cannot use {}: {fault}", header.file);
+        return Err(Error::new(Kind::BadModel, what, "Use another file."));
+    }
+    let quantized = header.tensors.iter().find(|tensor| tensor.kind.block_elements > 1);
+    match quantized {
+        Some(tensor) if again == Again::Refused => Err(Error::bad_request(
+            format!(
+                "cannot quantize {}: it is quantized already (tensor '{}' is {})",
+                header.file,
+                tensor.name.escape_debug(),
+                tensor.kind.name
+            ),
+            "Start from a file in F32, F16 or BF16, or say --requantize, which loses more.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Returns what the new file will have at least: every matrix in the mix's usual type.
+fn least_bytes(header: &Header, mix: Mix) -> u64 {
+    let kind = model::types::TYPES.iter().find(|kind| kind.name == mix.tensor_type());
+    let least = |tensor: &model::Tensor| {
+        let as_mixed = kind.and_then(|kind| kind.bytes(&tensor.shape));
+        if tensor.shape.len() < 2 { tensor.bytes } else { as_mixed.unwrap_or(0).min(tensor.bytes) }
+    };
+    header.tensors.iter().map(least).sum()
+}

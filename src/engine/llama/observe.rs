@@ -1,0 +1,133 @@
+//! Watches what goes into the matrices of a model during passes: the raw material of an importance
+//! matrix.
+//!
+//! llama.cpp asks about every operation of its graph whether somebody wants to see its result, and
+//! shows it. Of a product with weights the inputs are looked at: each one's square is added up.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_void};
+
+use llama_cpp_sys_2 as sys;
+
+use crate::words::quantize::Importance;
+
+/// Collects the inputs' squares. Used by one thread, the one that makes the passes.
+#[derive(Debug, Default)]
+pub struct Observer {
+    sums: RefCell<BTreeMap<String, Sums>>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    squares: Vec<f64>,
+    tokens: u64,
+}
+
+impl Observer {
+    /// Returns what has been collected, by the tensors' names.
+    pub fn collected(&self) -> Vec<Importance> {
+        let sums = self.sums.borrow();
+        let list = sums.iter().map(|(tensor, sums)| Importance {
+            tensor: tensor.clone(),
+            squares: sums.squares.iter().map(|&sum| sum as f32).collect(),
+            tokens: sums.tokens,
+        });
+        list.collect()
+    }
+
+    /// Adds rows of inputs, each `width` long, to those of `tensor`.
+    fn add(&self, tensor: &str, width: usize, inputs: &[f32]) {
+        let mut all = self.sums.borrow_mut();
+        let sums = match all.get_mut(tensor) {
+            Some(sums) => sums,
+            None => all.entry(tensor.to_string()).or_default(),
+        };
+        sums.squares.resize(width, 0.0);
+        for row in inputs.chunks_exact(width) {
+            for (sum, &x) in sums.squares.iter_mut().zip(row) {
+                *sum += f64::from(x) * f64::from(x);
+            }
+            sums.tokens += 1;
+        }
+    }
+}
+
+/// What llama.cpp calls: with `ask`, whether the result of `tensor` is wanted; without, shows it.
+///
+/// # Safety
+/// `tensor` is an operation of a graph in the memory of this process, computed where `ask` is
+/// false; `observer` is an [`Observer`] that no other thread uses.
+pub unsafe extern "C" fn on_operation(
+    tensor: *mut sys::ggml_tensor,
+    ask: bool,
+    observer: *mut c_void,
+) -> bool {
+    // SAFETY: the caller's word; the operation and its sources live for the call.
+    let Some((weights, inputs)) = (unsafe { product(tensor) }) else { return false };
+    let name = CStr::from_bytes_until_nul(bytes(&weights.name)).unwrap_or_default();
+    let Ok(name) = name.to_str() else { return false };
+    // As llama-imatrix does: the head profits little, and where it is the embedding too its
+    // importance would be taken for the embedding's.
+    if !name.starts_with("blk.") {
+        return false;
+    }
+    if !ask && !inputs.data.is_null() {
+        let width = inputs.ne[0].max(1) as usize;
+        let rows = (inputs.ne[1] * inputs.ne[2] * inputs.ne[3]).max(0) as usize;
+        // SAFETY: checked to be 32-bit floats without gaps; they were computed before this product
+        // and stay until the pass goes on.
+        let values = unsafe { std::slice::from_raw_parts(inputs.data.cast::<f32>(), width * rows) };
+        // SAFETY: the caller's word.
+        unsafe { &*observer.cast::<Observer>() }.add(name, width, values);
+    }
+    true
+}
+
+/// Returns weights and inputs where `tensor` is a product of weights with 32-bit floats that lie
+/// without gaps.
+///
+/// # Safety
+/// `tensor` and its sources live as long as the result is used.
+unsafe fn product<'t>(
+    tensor: *mut sys::ggml_tensor,
+) -> Option<(&'t sys::ggml_tensor, &'t sys::ggml_tensor)> {
+    // SAFETY: the caller's word; null is checked, here and below.
+    let tensor = unsafe { tensor.as_ref() }?;
+    if tensor.op != sys::GGML_OP_MUL_MAT {
+        return None;
+    }
+    // SAFETY: as above.
+    let (weights, inputs) = unsafe { (tensor.src[0].as_ref()?, tensor.src[1].as_ref()?) };
+    let mut gapless = size_of::<f32>();
+    let is_gapless = inputs.ne.iter().zip(inputs.nb).all(|(&elements, stride)| {
+        let fits = stride == gapless;
+        gapless *= elements.max(1) as usize;
+        fits
+    });
+    (inputs.type_ == sys::GGML_TYPE_F32 && is_gapless).then_some((weights, inputs))
+}
+
+/// Returns the bytes of a C name.
+fn bytes(name: &[std::ffi::c_char]) -> &[u8] {
+    // SAFETY: the two types have the same size and alignment, and every value is valid in both.
+    unsafe { std::slice::from_raw_parts(name.as_ptr().cast(), name.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squares_are_added_up_by_tensor_and_input() {
+        let observer = Observer::default();
+        observer.add("blk.0.b", 2, &[1.0, 2.0, 3.0, -4.0]);
+        observer.add("blk.0.a", 1, &[5.0]);
+        observer.add("blk.0.b", 2, &[0.5, 0.0]);
+        let collected = observer.collected();
+        assert_eq!(collected.len(), 2);
+        assert_eq!((collected[0].tensor.as_str(), collected[0].tokens), ("blk.0.a", 1));
+        assert_eq!((&collected[1].squares[..], collected[1].tokens), (&[10.25, 20.0][..], 3));
+        assert_eq!(collected[1].means()[1], 20.0 / 3.0);
+    }
+}

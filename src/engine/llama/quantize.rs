@@ -1,0 +1,198 @@
+//! llama.cpp's own quantizer, kept small in memory and watched while it works.
+//!
+//! It maps the whole input, and mapped pages count as this process's memory: so the pages of a
+//! tensor are let go when it begins the next, which costs nothing, since the system keeps them
+//! while it has room. Its log, the only place where it tells how far it is, is what this hangs on.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::ptr::null;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use llama_cpp_sys_2 as sys;
+use rustix::mm::{Advice, madvise};
+
+use super::{complaint, forget_complaints};
+use crate::words::error::{Error, Kind};
+use crate::words::limits;
+use crate::words::quantize::{Head, Importance, Mix};
+
+/// Tensors done and tensors in all, from llama.cpp's log: the halves of one number.
+static TENSORS: AtomicU64 = AtomicU64::new(0);
+
+/// The inode of the file that is being quantized; 0 where none is.
+static INPUT: AtomicU64 = AtomicU64::new(0);
+
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What is to be quantized, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantize<'a> {
+    /// The model file, which `model::open` has checked.
+    pub from: &'a Path,
+    /// The file that is written, over what is there.
+    pub to: &'a Path,
+    /// What it becomes.
+    pub mix: Mix,
+    /// What its head becomes.
+    pub head: Head,
+    /// The importance matrix; empty for none.
+    pub importance: &'a [Importance],
+    /// Threads to compute with.
+    pub threads: u32,
+}
+
+impl Quantize<'_> {
+    /// Does it. Blocks; `progress` hears tensors done and tensors in all, some 20 times a second.
+    ///
+    /// A quantized input is quantized again: whoever does not want that looks before. A full disk
+    /// may pass unnoticed: the file must be checked afterwards.
+    ///
+    /// # Errors
+    /// `bad_model` with llama.cpp's own reason.
+    pub fn run(&self, mut progress: impl FnMut(u64, u64)) -> Result<(), Error> {
+        let bad = |cause: String| {
+            let what = format!("cannot quantize '{}': {cause}", self.from.display());
+            Error::new(Kind::BadModel, what, "Use another file; `solverbox verify FILE` checks it.")
+        };
+        let path = |path: &Path| {
+            CString::new(path.as_os_str().as_bytes()).map_err(|_| bad("a name has a zero".into()))
+        };
+        let (from, to) = (path(self.from)?, path(self.to)?);
+        forget_complaints();
+        TENSORS.store(0, Relaxed);
+        INPUT.store(self.from.metadata().map_or(0, |about| about.ino()), Relaxed);
+        let (done, ended) = channel();
+        let code = std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let code = self.call(&from, &to);
+                // Nobody listens any more where the other side has panicked.
+                let _ = done.send(());
+                code
+            });
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
+                let tensors = TENSORS.load(Relaxed);
+                progress(tensors >> 32, tensors & u64::from(u32::MAX));
+            }
+            worker.join()
+        });
+        INPUT.store(0, Relaxed);
+        match code {
+            Ok(0) => Ok(()),
+            _ => Err(bad(complaint())),
+        }
+    }
+
+    fn call(&self, from: &CString, to: &CString) -> u32 {
+        let names: Vec<CString> = self
+            .importance
+            .iter()
+            .map(|item| CString::new(item.tensor.as_str()).unwrap_or_default())
+            .collect();
+        let means: Vec<Vec<f32>> = self.importance.iter().map(Importance::means).collect();
+        let mut entries: Vec<sys::llama_model_imatrix_data> = names
+            .iter()
+            .zip(&means)
+            .map(|(name, data)| sys::llama_model_imatrix_data {
+                name: name.as_ptr(),
+                data: data.as_ptr(),
+                size: data.len(),
+            })
+            .collect();
+        // The list ends with an entry that has no name.
+        entries.push(sys::llama_model_imatrix_data { name: null(), data: null(), size: 0 });
+        // SAFETY: returns a plain struct.
+        let mut params = unsafe { sys::llama_model_quantize_default_params() };
+        params.ftype = mix(self.mix);
+        params.nthread = self.threads as i32;
+        params.allow_requantize = true;
+        params.max_buf_size = limits::QUANTIZE_BUFFER_BYTES;
+        if self.head == Head::Q8_0 {
+            params.output_tensor_type = sys::GGML_TYPE_Q8_0;
+            // Where the head is the embedding too; else the embedding follows, which costs little.
+            params.token_embedding_type = sys::GGML_TYPE_Q8_0;
+        }
+        if !self.importance.is_empty() {
+            params.imatrix = entries.as_ptr();
+        }
+        // SAFETY: the paths end in NUL; they, the entries, and all these point to live for the
+        // call.
+        unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params) }
+    }
+}
+
+fn mix(mix: Mix) -> sys::llama_ftype {
+    match mix {
+        Mix::Q8_0 => sys::LLAMA_FTYPE_MOSTLY_Q8_0,
+        Mix::Q4_0 => sys::LLAMA_FTYPE_MOSTLY_Q4_0,
+        Mix::Q4KM => sys::LLAMA_FTYPE_MOSTLY_Q4_K_M,
+        Mix::Q4KS => sys::LLAMA_FTYPE_MOSTLY_Q4_K_S,
+        Mix::Q5KM => sys::LLAMA_FTYPE_MOSTLY_Q5_K_M,
+        Mix::Q6K => sys::LLAMA_FTYPE_MOSTLY_Q6_K,
+        Mix::IQ4NL => sys::LLAMA_FTYPE_MOSTLY_IQ4_NL,
+    }
+}
+
+/// Hears a line of llama.cpp's log: `[   7/ 339]   blk.0.attn_k.weight - …` begins tensor 7.
+pub fn hear(line: &str) {
+    let inode = INPUT.load(Relaxed);
+    let counts = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let counts = counts.and_then(|(counts, _)| counts.split_once('/'));
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    if inode != 0
+        && let Some((begun, total)) = counts
+        && let (Some(begun), Some(total)) = (number(begun), number(total))
+    {
+        TENSORS.store(u64::from(begun.saturating_sub(1)) << 32 | u64::from(total), Relaxed);
+        let_go(inode);
+    }
+}
+
+/// Lets go of the pages of the file with this inode that are mapped into this process. Only to be
+/// called where the quantizer logs: there it is in its loop over the tensors and keeps its mapping.
+fn let_go(inode: u64) {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for (start, bytes) in maps.lines().filter_map(|line| mapping_of(line, inode)) {
+        let start = std::ptr::with_exposed_provenance_mut(start);
+        // SAFETY: the range is a shared read-only mapping of a file that nobody here writes, made
+        // by the very function this is called from, so it is still there. What is dropped is read
+        // from the file again when it is touched; a failure leaves all as it was.
+        let _ = unsafe { madvise(start, bytes, Advice::LinuxDontNeed) };
+    }
+}
+
+/// Returns address and length of a line of `/proc/self/maps` that maps the file with this inode,
+/// shared and read-only.
+fn mapping_of(line: &str, inode: u64) -> Option<(usize, usize)> {
+    let mut fields = line.split_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let is_shared = fields.next()? == "r--s";
+    let its_inode: u64 = fields.nth(2)?.parse().ok()?;
+    if !is_shared || its_inode != inode {
+        return None;
+    }
+    let number = |text: &str| usize::from_str_radix(text, 16).ok();
+    let (start, end) = (number(start)?, number(end)?);
+    Some((start, end.checked_sub(start)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shared_read_only_mappings_of_the_file_are_let_go() {
+        let line = "7f00000000-7f00003000 r--s 00000000 fe:00 1234    /a/model.gguf";
+        assert_eq!(mapping_of(line, 1234), Some((0x7f_0000_0000, 0x3000)));
+        assert_eq!(mapping_of(line, 1235), None);
+        assert_eq!(mapping_of(&line.replace("r--s", "r--p"), 1234), None);
+        assert_eq!(mapping_of(&line.replace("r--s", "rw-s"), 1234), None);
+        assert_eq!(mapping_of("7ffc-7ffd rw-p 0 00:00 0 [stack]", 0), None);
+        assert_eq!(mapping_of("", 1), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! Reads texts with a model instead of answering with it: for importance matrices, and to compare
+//! two quantizations of one model.
+//!
+//! Plain text is read as llama.cpp's tools read it, so that the figures can be compared with
+//! theirs: in passages of 512 tokens, of which the second half is judged. A question with its reply
+//! is read as one passage, of which the reply is judged.
+
+mod distance;
+
+use super::llama::{Backend, Context, Logits, Model, Observer, Written};
+use super::step::{close_text, not_a_number};
+use super::{Token, prompt, think};
+use crate::words::answer::Part;
+use crate::words::error::{Error, Kind};
+use crate::words::job::Question;
+use crate::words::limits;
+use crate::words::plan::Plan;
+use crate::words::quantize::Importance;
+
+pub use distance::Comparison;
+use distance::Tally;
+
+/// Something to be read.
+#[derive(Clone, Debug)]
+pub enum Document {
+    /// A text. What looks like a control token is one: it is the owner's own text.
+    Text(String),
+    /// A question as a person asked it, and what a model replied.
+    Exchange {
+        /// The question.
+        question: Box<Question>,
+        /// What was thought, empty if nothing.
+        thinking: String,
+        /// What was answered.
+        answer: String,
+    },
+}
+
+/// Tokens that are read in one go, from an empty context on.
+#[derive(Clone, Debug, PartialEq)]
+struct Passage {
+    tokens: Vec<Token>,
+    /// The first token that is judged, by what the model expected in its place.
+    judged_from: usize,
+}
+
+/// Reads `documents` with the plan's model and returns how much each input of its matrices matters;
+/// `progress` hears passages read and passages in all.
+///
+/// Blocks. No engine may be running. The plan's context bounds a passage.
+///
+/// # Errors
+/// `bad_request` where there is too little to read; those of loading.
+pub fn importance(
+    plan: &Plan,
+    documents: &[Document],
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<Importance>, Error> {
+    let backend = Backend::start(plan.kernels)?;
+    let model = Model::load(&backend, plan, |_| true)?;
+    let passages = passages(&model, documents, plan)?;
+    let observer = Observer::default();
+    let mut context = Context::for_reading(&backend, &model, plan, Some(&observer))?;
+    for (done, passage) in passages.iter().enumerate() {
+        progress(done, passages.len());
+        read(&mut [&mut context], passage, |_, _| Ok(()))?;
+    }
+    progress(passages.len(), passages.len());
+    Ok(observer.collected())
+}
+
+/// Reads `documents` with two models, the first of which is the measure of the second.
+///
+/// Blocks. No engine may be running. Both models are in memory at once.
+///
+/// # Errors
+/// `bad_request` where there is too little to read, or the models have different vocabularies;
+/// `bad_model` where one computes no numbers; those of loading.
+pub fn compare(
+    plans: [&Plan; 2],
+    documents: &[Document],
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Comparison, Error> {
+    let backend = Backend::start(plans[0].kernels)?;
+    let load = |plan: &Plan| Model::load(&backend, plan, |_| true);
+    let models = [load(plans[0])?, load(plans[1])?];
+    let lists =
+        [passages(&models[0], documents, plans[0])?, passages(&models[1], documents, plans[1])?];
+    let width = models[0].vocabulary_tokens();
+    if width != models[1].vocabulary_tokens() || lists[0] != lists[1] {
+        return Err(Error::bad_request(
+            format!("{} and {} have different vocabularies", plans[0].model, plans[1].model),
+            "Compare two files of one model.",
+        ));
+    }
+    let context = |at: usize| Context::for_reading(&backend, &models[at], plans[at], None);
+    let (mut first, mut second) = (context(0)?, context(1)?);
+    let mut tally = Tally::default();
+    for (done, passage) in lists[0].iter().enumerate() {
+        progress(done, lists[0].len());
+        read(&mut [&mut first, &mut second], passage, |next, rows| {
+            let row = |which: usize, at: usize| &rows[which][at * width..][..width];
+            let judged = next.iter().enumerate().filter_map(|(at, token)| Some((at, (*token)?)));
+            for (at, token) in judged {
+                let logits = [row(0, at), row(1, at)];
+                let no_number = |which: usize| not_a_number(plans[which]);
+                tally.add(logits, token as usize).map_err(no_number)?;
+            }
+            Ok(())
+        })?;
+    }
+    progress(lists[0].len(), lists[0].len());
+    Ok(tally.comparison())
+}
+
+/// Reads a passage with one or two contexts, a ubatch at a time, from an empty cache on.
+///
+/// `judge` hears, for each token of a ubatch, the token that follows if that is to be judged, and
+/// each context's logits, a row for each token.
+fn read<'m>(
+    contexts: &mut [&mut Context<'m>],
+    passage: &Passage,
+    mut judge: impl FnMut(&[Option<Token>], &[&[f32]]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let step = limits::UBATCH_TOKENS as usize;
+    for (index, slice) in passage.tokens.chunks(step).enumerate() {
+        let start = index * step;
+        for context in contexts.iter_mut() {
+            context.decode(slice, start as u32, Logits::All)?;
+        }
+        let next: Vec<Option<Token>> = (start + 1..=start + slice.len())
+            .map(|at| passage.tokens.get(at).copied().filter(|_| at >= passage.judged_from))
+            .collect();
+        let rows: Result<Vec<&[f32]>, Error> = contexts.iter().map(|c| c.all_logits()).collect();
+        judge(&next, &rows?)?;
+    }
+    contexts.iter_mut().for_each(|context| context.forget());
+    Ok(())
+}
+
+fn passages(model: &Model, documents: &[Document], plan: &Plan) -> Result<Vec<Passage>, Error> {
+    let mut list = Vec::new();
+    for document in documents {
+        match document {
+            Document::Text(text) => list.extend(of_text(model, text, plan.context_tokens)),
+            Document::Exchange { question, thinking, answer } => {
+                list.extend(of_exchange(model, question, thinking, answer, plan)?);
+            }
+        }
+    }
+    if list.is_empty() {
+        let least = limits::PASSAGE_TOKENS_MIN;
+        return Err(Error::bad_request(
+            format!("--text: there is too little to read, at least {least} tokens are needed"),
+            "Give a longer text.",
+        ));
+    }
+    Ok(list)
+}
+
+fn of_text(model: &Model, text: &str, context_tokens: u32) -> Vec<Passage> {
+    let tokens = model.tokenize(text, Written::ByTemplate);
+    let long = limits::PASSAGE_TOKENS.min(context_tokens) as usize;
+    // What remains at the end is dropped, as llama.cpp's tools do, unless it is all there is.
+    let long = if tokens.len() < long { tokens.len() } else { long };
+    if long < limits::PASSAGE_TOKENS_MIN {
+        return Vec::new();
+    }
+    let start = model.start_token();
+    let passage = |chunk: &[Token]| {
+        let mut tokens = chunk.to_vec();
+        // It takes the first token's place, which is not judged.
+        start.iter().for_each(|&start| tokens[0] = start);
+        Passage { tokens, judged_from: long / 2 }
+    };
+    tokens.chunks_exact(long).map(passage).collect()
+}
+
+/// Returns the passage, or nothing where the prompt alone fills the context.
+fn of_exchange(
+    model: &Model,
+    question: &Question,
+    thinking: &str,
+    answer: &str,
+    plan: &Plan,
+) -> Result<Option<Passage>, Error> {
+    let room = plan.context_tokens;
+    let prompt = match prompt::prepare(model, question, plan.question_tokens_max, room) {
+        Err(error) if error.kind == Kind::TooLong => return Ok(None),
+        prompt => prompt?,
+    };
+    // With the line breaks reasoning models put there; records keep the text between them.
+    let thought = match (thinking.is_empty(), prompt.part) {
+        (true, _) => String::new(),
+        (false, Part::Thinking) => format!("{thinking}{}", close_text()),
+        (false, Part::Answer) => format!("{}\n{thinking}{}", think::OPEN, close_text()),
+    };
+    let judged_from = prompt.tokens.len();
+    let mut tokens = prompt.tokens;
+    tokens.extend(model.tokenize(&format!("{thought}{answer}"), Written::ByTemplate));
+    tokens.truncate(room as usize);
+    Ok(Some(Passage { tokens, judged_from }))
+}

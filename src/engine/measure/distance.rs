@@ -1,0 +1,135 @@
+//! How far one model's expectations are from another's, summed over the tokens of a text.
+//!
+//! Perplexity is e to the mean negative log-likelihood of the text's own tokens; the
+//! Kullback-Leibler divergence is that of the second model's distribution from the first's, the
+//! mean over all tokens, in nats. Intervals are 95 %, from the spread over tokens.
+
+/// What two models make of one text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Tokens judged.
+    pub tokens: u64,
+    /// Perplexity of the first and of the second model.
+    pub perplexity: [f64; 2],
+    /// The second's over the first's, with half the width of its interval.
+    pub ratio: (f64, f64),
+    /// Mean Kullback-Leibler divergence in nats, with half the width of its interval.
+    pub divergence: (f64, f64),
+    /// The divergence that 99 % of tokens stay below.
+    pub divergence_99: f64,
+    /// Share of tokens for which both find the same likeliest, with half the width of its interval.
+    pub same_top: (f64, f64),
+}
+
+/// The sums.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// For each token its negative log-likelihoods.
+    losses: Vec<[f64; 2]>,
+    divergences: Vec<f64>,
+    same_top: u64,
+}
+
+impl Tally {
+    /// Counts a token of the text, given both models' logits in its place.
+    ///
+    /// # Errors
+    /// Which of the two has logits that are no numbers.
+    pub fn add(&mut self, logits: [&[f32]; 2], token: usize) -> Result<(), usize> {
+        let scale = [log_sum(logits[0]).ok_or(0_usize)?, log_sum(logits[1]).ok_or(1_usize)?];
+        let (mut divergence, mut tops) = (0.0, [0, 0]);
+        for at in 0..logits[0].len() {
+            let of = |which: usize| f64::from(logits[which][at]) - scale[which];
+            let (first, second) = (of(0), of(1));
+            // What the first rules out adds nothing, though its logarithm is infinite.
+            divergence += if first > -700.0 { first.exp() * (first - second) } else { 0.0 };
+            for (which, top) in tops.iter_mut().enumerate() {
+                if logits[which][at] > logits[which][*top] {
+                    *top = at;
+                }
+            }
+        }
+        let loss = |which: usize| scale[which] - f64::from(logits[which][token]);
+        self.losses.push([loss(0), loss(1)]);
+        // Never below 0 but for rounding.
+        self.divergences.push(divergence.max(0.0));
+        self.same_top += u64::from(tops[0] == tops[1]);
+        Ok(())
+    }
+
+    /// Returns the means; at least one token must have been counted, else they are no numbers.
+    pub fn comparison(mut self) -> Comparison {
+        let of = |which: usize| self.losses.iter().map(move |loss| loss[which]);
+        let (first, second) = (mean(of(0)).0, mean(of(1)).0);
+        let (difference, error) = mean(self.losses.iter().map(|loss| loss[1] - loss[0]));
+        let ratio = difference.exp();
+        let tokens = self.losses.len() as u64;
+        let share = self.same_top as f64 / tokens as f64;
+        let divergence = mean(self.divergences.iter().copied());
+        self.divergences.sort_by(f64::total_cmp);
+        let place = (self.divergences.len() * 99 / 100).min(self.divergences.len() - 1);
+        Comparison {
+            tokens,
+            perplexity: [first.exp(), second.exp()],
+            ratio: (ratio, ratio * error),
+            divergence,
+            divergence_99: self.divergences[place],
+            same_top: (share, 1.96 * (share * (1.0 - share) / tokens as f64).sqrt()),
+        }
+    }
+}
+
+/// Returns the logarithm of the sum of exponentials, or `None` where that is no number.
+fn log_sum(logits: &[f32]) -> Option<f64> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&x| f64::from(x - top).exp()).sum();
+    let log = f64::from(top) + sum.ln();
+    log.is_finite().then_some(log)
+}
+
+/// Returns the mean and half the width of its interval.
+fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for value in values {
+        count += 1.0;
+        sum += value;
+        squares += value * value;
+    }
+    let mean = sum / count;
+    let variance = (squares / count - mean * mean).max(0.0);
+    (mean, 1.96 * (variance / count).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_those_computed_by_hand() {
+        let mut tally = Tally::default();
+        // Probabilities 1/2, 1/4, 1/4 and 1/4, 1/2, 1/4: logits are their logarithms, shifted.
+        let first = [0.5_f32, 0.25, 0.25].map(|p| p.ln() + 3.0);
+        let second = [0.25_f32, 0.5, 0.25].map(|p| p.ln() - 7.0);
+        tally.add([&first, &second], 0).unwrap();
+        tally.add([&first, &first], 1).unwrap();
+        let made = tally.comparison();
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+        near(made.perplexity[0], (2.0_f64 * 4.0).sqrt());
+        near(made.perplexity[1], 4.0);
+        near(made.ratio.0, 2.0_f64.sqrt());
+        near(made.divergence.0, 0.25 * 2.0_f64.ln() / 2.0);
+        near(made.divergence_99, 0.25 * 2.0_f64.ln());
+        assert_eq!((made.tokens, made.same_top.0), (2, 0.5));
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_found() {
+        let good = [0.0_f32, 1.0];
+        for bad in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
+            assert_eq!(Tally::default().add([&good, &bad], 0), Err(1));
+            assert_eq!(Tally::default().add([&bad, &good], 0), Err(0));
+        }
+        // What a model rules out is still a distribution.
+        assert_eq!(Tally::default().add([&good, &[f32::NEG_INFINITY, 0.0]], 1), Ok(()));
+    }
+}

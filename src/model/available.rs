@@ -1,0 +1,204 @@
+//! How much memory this process can use: what the system has, and what the limits around the
+//! process leave of it.
+//!
+//! The least of `MemAvailable` (/proc/meminfo), what is left in every control group the process is
+//! in (version 2, and version 1, which a Jetson Nano's Ubuntu 18.04 has), and what its address
+//! space can be filled to (`ulimit -v`). What cannot be read sets no limit.
+
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::words::limits;
+use crate::words::memory::{Bound, Room};
+
+/// A limit of version 1 from this on means none: the largest number of whole pages.
+const NO_LIMIT: u64 = 1 << 62;
+/// Addresses a serving box sets aside and never fills: 8 MiB of stack and 64 MiB of heap for a
+/// thread, as glibc has it. 900 MB were seen, with the demo model as with a large one.
+const SET_ASIDE_BYTES: u64 = 1 << 30;
+
+/// Returns the memory that can be used now.
+pub fn available() -> Room {
+    available_under(Path::new("/")).least(address_space())
+}
+
+/// As `available` without the address space, with `/proc` and `/sys` in `root`.
+fn available_under(root: &Path) -> Room {
+    let meminfo = read_to_string(root.join("proc/meminfo")).unwrap_or_default();
+    let system = match kib(&meminfo, "MemAvailable") {
+        Some(bytes) => Room { bytes, bound: Bound::System },
+        None => Room::unknown(),
+    };
+    let groups = read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    groups.lines().flat_map(|line| group_rooms(root, line)).fold(system, Room::least)
+}
+
+/// Reads a line such as `MemAvailable:  2048 kB` of a file of /proc, in bytes.
+fn kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The files of one version of control groups.
+struct Version {
+    /// Where the groups' folders may be, beginning at the root of the file system.
+    mounts: &'static [&'static str],
+    /// Files with a limit: the least counts. `memory.high` does not kill, it slows to a crawl.
+    limits: &'static [&'static str],
+    usage: &'static str,
+    /// The line of `memory.stat` with the file pages that were not used lately: they are given back
+    /// before anything else is. It counts the groups below as well.
+    inactive: &'static str,
+}
+
+const V2: Version = Version {
+    // The second where both versions are in use.
+    mounts: &["sys/fs/cgroup", "sys/fs/cgroup/unified"],
+    limits: &["memory.max", "memory.high"],
+    usage: "memory.current",
+    inactive: "inactive_file",
+};
+
+const V1: Version = Version {
+    mounts: &["sys/fs/cgroup/memory"],
+    limits: &["memory.limit_in_bytes"],
+    usage: "memory.usage_in_bytes",
+    inactive: "total_inactive_file",
+};
+
+/// Returns what a line of `/proc/self/cgroup` (`number:controllers:/group`, cgroups(7)) leaves: the
+/// group's own room and that of every group around it.
+fn group_rooms(root: &Path, line: &str) -> Vec<Room> {
+    let mut fields = line.splitn(3, ':');
+    let (number, controllers, group) = (fields.next(), fields.next(), fields.next());
+    let version = match (number, controllers) {
+        (Some("0"), Some("")) => &V2,
+        (_, Some(names)) if names.split(',').any(|name| name == "memory") => &V1,
+        _ => return Vec::new(),
+    };
+    // In a container the path may be that of the host, or lead upwards: the group mounted at the
+    // root is looked at in any case.
+    let inside = Path::new(group.unwrap_or_default().trim_start_matches('/'));
+    let plain = !inside.components().any(|part| part == std::path::Component::ParentDir);
+    let folders = inside.ancestors().filter(|_| plain).take(limits::GROUP_LEVELS_MAX);
+    let mut folders: Vec<PathBuf> = folders.map(Path::to_path_buf).collect();
+    folders.push(PathBuf::new());
+    let places = version.mounts.iter().flat_map(|mount| {
+        let mount = root.join(mount);
+        folders.iter().map(move |folder| (mount.join(folder), folder))
+    });
+    places.filter_map(|(place, folder)| group_room(version, &place, folder)).collect()
+}
+
+fn group_room(version: &Version, place: &Path, name: &Path) -> Option<Room> {
+    let number = |file: &str| read_to_string(place.join(file)).ok()?.trim().parse::<u64>().ok();
+    // "max" is no number: no limit.
+    let limit = version.limits.iter().filter_map(|file| number(file)).min()?;
+    if limit >= NO_LIMIT {
+        return None;
+    }
+    let stat = read_to_string(place.join("memory.stat")).unwrap_or_default();
+    let inactive = stat.lines().find_map(|line| {
+        line.strip_prefix(version.inactive)?.strip_prefix(' ')?.trim().parse::<u64>().ok()
+    });
+    let used = number(version.usage)?.saturating_sub(inactive.unwrap_or(0));
+    let name = format!("/{}", name.display());
+    Some(Room { bytes: limit.saturating_sub(used), bound: Bound::Group(name) })
+}
+
+/// Returns what the address space can be filled to.
+fn address_space() -> Room {
+    let Some(limit) = getrlimit(Resource::As).current else { return Room::unknown() };
+    Room { bytes: limit.saturating_sub(SET_ASIDE_BYTES), bound: Bound::AddressSpace }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::memory::MIB;
+
+    /// Makes a folder with these files and their contents.
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let file = root.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        root
+    }
+
+    fn group(name: &str) -> Bound {
+        Bound::Group(name.to_string())
+    }
+
+    #[test]
+    fn available_memory_is_read_from_meminfo() {
+        let text = "MemTotal:  100 kB\nMemAvailable:   2048 kB\nBuffers: 3 kB\n";
+        assert_eq!(kib(text, "MemAvailable"), Some(2_097_152));
+        assert_eq!(kib("nothing", "MemAvailable"), None);
+        let room = available_under(tree(&[("proc/meminfo", text)]).path());
+        assert_eq!(room, Room { bytes: 2_097_152, bound: Bound::System });
+        assert_eq!(available_under(tree(&[]).path()), Room::unknown());
+        assert!(available().bytes > MIB);
+    }
+
+    #[test]
+    fn the_tightest_group_of_version_2_counts_less_what_it_uses_and_cannot_give_back() {
+        let slice = "sys/fs/cgroup/system.slice";
+        let service = format!("{slice}/box.service");
+        let inside = |file: &str| format!("{service}/{file}");
+        let files = [
+            ("proc/meminfo", "MemAvailable: 8000 kB\n"),
+            ("proc/self/cgroup", "0::/system.slice/box.service\n"),
+            (&format!("{slice}/memory.max"), "5000000\n"),
+            (&format!("{slice}/memory.high"), "max\n"),
+            (&format!("{slice}/memory.current"), "2000000\n"),
+            (&inside("memory.max"), "4000000\n"),
+            (&inside("memory.high"), "max\n"),
+            (&inside("memory.current"), "1000000\n"),
+            (&inside("memory.stat"), "anon 1\ninactive_file 600000\nactive_file 300000\n"),
+        ];
+        let root = tree(&files);
+        let room = available_under(root.path());
+        assert_eq!(room, Room { bytes: 3_000_000, bound: group("/system.slice") });
+        std::fs::write(root.path().join(inside("memory.high")), "3200000\n").unwrap();
+        let room = available_under(root.path());
+        let bound = group("/system.slice/box.service");
+        assert_eq!(room, Room { bytes: 2_800_000, bound });
+        std::fs::write(root.path().join("proc/meminfo"), "MemAvailable: 1000 kB\n").unwrap();
+        assert_eq!(available_under(root.path()).bound, Bound::System);
+    }
+
+    #[test]
+    fn version_1_and_both_side_by_side_are_read_too() {
+        let both = "11:cpu,cpuacct:/x\n4:memory:/box\n1:name=systemd:/box\n0::/box\n";
+        let root = tree(&[
+            ("proc/meminfo", "MemAvailable: 8000 kB\n"),
+            ("proc/self/cgroup", both),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("sys/fs/cgroup/memory/memory.usage_in_bytes", "7\n"),
+            ("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "3000000\n"),
+            ("sys/fs/cgroup/memory/box/memory.usage_in_bytes", "1000000\n"),
+            ("sys/fs/cgroup/memory/box/memory.stat", "inactive_file 1\ntotal_inactive_file 9\n"),
+            ("sys/fs/cgroup/unified/box/memory.max", "max\n"),
+        ]);
+        let room = available_under(root.path());
+        assert_eq!(room, Room { bytes: 2_000_009, bound: group("/box") });
+    }
+
+    #[test]
+    fn in_a_container_the_limit_stands_at_the_root() {
+        for line in ["0::/../../elsewhere\n", "0::/docker/1234\n", "0::/\n"] {
+            let root = tree(&[
+                ("proc/self/cgroup", line),
+                ("sys/fs/cgroup/memory.max", "500\n"),
+                ("sys/fs/cgroup/memory.current", "600\n"),
+            ]);
+            let room = available_under(root.path());
+            assert_eq!(room, Room { bytes: 0, bound: group("/") }, "{line}: it is over its limit");
+        }
+    }
+}

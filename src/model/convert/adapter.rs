@@ -1,0 +1,260 @@
+//! A LoRA adapter as PEFT saves it, made into a GGUF adapter for a given base.
+//!
+//! The base, a GGUF file or a checkpoint's folder, says the architecture, its heads and the shapes.
+//! llama.cpp scales by alpha over the rank it reads off the tensors. What it does not compute
+//! (DoRA, biases, whole modules, an alpha for each module) is refused by its key. Layout of the
+//! tensors: `model/adapter.rs`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::config::{self, Architecture, Config};
+use super::fault::{Fault, damaged, shown, unsupported};
+use super::json::{self, Object};
+use super::keys::{self, Keys};
+use super::names::{self, Rows};
+use super::shards::{self, Stored};
+use super::stream::{Copy, Source};
+use super::{Kind, Part, Plan};
+use crate::model::types;
+use crate::model::write::Entry;
+use crate::model::{self, Header, locate};
+use crate::words::error::Error;
+use crate::words::limits;
+
+/// The file that makes a folder an adapter's.
+pub(super) const CONFIG: &str = "adapter_config.json";
+
+/// The model an adapter is for.
+#[derive(Debug)]
+pub(super) struct Base {
+    architecture: Architecture,
+    /// Elements of a head.
+    head: u64,
+    /// Rows and columns of each matrix by its GGUF name.
+    matrices: BTreeMap<String, [u64; 2]>,
+    is_tied: bool,
+    /// The header, where it is a GGUF file.
+    pub header: Option<Header>,
+}
+
+/// Reads the base.
+///
+/// # Errors
+/// Those of [`model::open`] and [`config::read`]; `bad_model` for another architecture.
+pub(super) fn base(path: &Path) -> Result<Base, Error> {
+    if path.is_dir() {
+        let file = path.join("config.json");
+        let config = config::read(&json::needed(&file)?).map_err(|fault| fault.of(&file))?;
+        return Ok(base_of(&config));
+    }
+    let header = model::open(&locate::find(Some(path), Path::new(""))?)?;
+    let Some(architecture) = Architecture::named(&header.architecture) else {
+        let cause = format!("its architecture {} is unknown", shown(&header.architecture));
+        return Err(unsupported(cause).of(path));
+    };
+    let matrix = |tensor: &model::Tensor| match tensor.shape[..] {
+        [columns, rows] => Some((tensor.name.clone(), [rows, columns])),
+        _ => None,
+    };
+    Ok(Base {
+        architecture,
+        head: header.shape.key,
+        matrices: header.tensors.iter().filter_map(matrix).collect(),
+        is_tied: header.is_tied(),
+        header: Some(header),
+    })
+}
+
+fn base_of(config: &Config) -> Base {
+    let matrix = |expected: names::Expected| match expected.shape[..] {
+        [rows, columns] => Some((expected.gguf, [rows, columns])),
+        _ => None,
+    };
+    Base {
+        architecture: config.architecture,
+        head: config.head,
+        matrices: names::expected(config).into_values().filter_map(matrix).collect(),
+        is_tied: config.is_tied,
+        header: None,
+    }
+}
+
+/// Plans the adapter's file.
+///
+/// # Errors
+/// `not_found` and `bad_model`, naming file, key or tensor.
+pub(super) fn plan(folder: &Path, kind: Kind, base: Base) -> Result<Plan, Error> {
+    let file = folder.join(CONFIG);
+    let settings = settings(&json::needed(&file)?).map_err(|fault| fault.of(&file))?;
+    let weights = shards::open(folder, "adapter_model")?;
+    let parts = parts(weights.tensors.values(), &base, &settings, kind);
+    let parts = parts.map_err(|fault| fault.of(&weights.shards[0].path))?;
+    let name = keys::name(&Object(serde_json::json!({})), folder).map_err(|f| f.of(folder))?;
+    let mut keys = Keys::of(base.architecture, "adapter", &name);
+    keys.text("adapter.type", "lora");
+    keys.float("adapter.lora.alpha", settings.alpha);
+    keys.file_type(kind.file_type(parts.iter().map(|part| part.entry.kind.id)));
+    let folder = folder.to_path_buf();
+    Ok(Plan { folder, keys: keys.0, parts, shards: weights.shards, base: base.header })
+}
+
+/// Checks an adapter's two files against a base's `config.json` as [`plan`] does; for fuzzing.
+///
+/// # Errors
+/// What is wrong with one of them.
+pub fn check_bytes(settings_json: &str, weights: &[u8], base_json: &str) -> Result<(), Fault> {
+    let base = base_of(&config::read(base_json)?);
+    let (settings, stored) = (settings(settings_json)?, shards::check_bytes(weights)?);
+    parts(stored.iter(), &base, &settings, Kind::Own).map(|_| ())
+}
+
+/// Plans the tensors: both sides of each matrix.
+fn parts<'a>(
+    stored: impl Iterator<Item = &'a Stored>,
+    base: &Base,
+    settings: &Settings,
+    kind: Kind,
+) -> Result<Vec<Part>, Fault> {
+    let mut parts = Vec::new();
+    let mut ranks: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for stored in stored {
+        let (matrix, part, rank) = part(stored, base, kind)?;
+        if rank != settings.rank && !settings.has_ranks {
+            let (name, says) = (shown(&stored.name), settings.rank);
+            let cause = format!("tensor {name} has rank {rank}, {CONFIG} says {says}");
+            return Err(damaged(cause));
+        }
+        ranks.entry(matrix).or_default().push(rank);
+        parts.push(part);
+    }
+    if parts.is_empty() {
+        return Err(damaged("it holds no tensors"));
+    }
+    // Each name is there once, so two of a matrix are both its sides.
+    let odd = ranks.iter().find(|(_, list)| list.len() != 2 || list[0] != list[1]);
+    match odd {
+        Some((matrix, _)) => {
+            Err(damaged(format!("the two sides for {} are not both there", shown(matrix))))
+        }
+        None => Ok(parts),
+    }
+}
+
+/// What `adapter_config.json` says.
+struct Settings {
+    rank: u64,
+    /// Whether modules may have ranks of their own.
+    has_ranks: bool,
+    /// What llama.cpp divides by the rank.
+    alpha: f32,
+}
+
+fn settings(text: &str) -> Result<Settings, Fault> {
+    let json = Object::parse(text)?;
+    let kind = json.text("peft_type")?.unwrap_or_default();
+    if kind != "LORA" {
+        return Err(unsupported(format!("key 'peft_type': {} is not LORA", shown(kind))));
+    }
+    let bias = json.text("bias")?.unwrap_or("none");
+    if bias != "none" {
+        return Err(lora_only("bias", shown(bias)));
+    }
+    for key in ["use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora"] {
+        if json.flag(key)? == Some(true) {
+            return Err(lora_only(key, "true".into()));
+        }
+    }
+    for key in [
+        "modules_to_save",
+        "alpha_pattern",
+        "layer_replication",
+        "trainable_token_indices",
+        "target_parameters",
+        "alora_invocation_tokens",
+    ] {
+        let is_empty = |value: &serde_json::Value| match value {
+            serde_json::Value::Array(list) => list.is_empty(),
+            serde_json::Value::Object(map) => map.is_empty(),
+            _ => false,
+        };
+        if let Some(value) = json.get(key).filter(|value| !is_empty(value)) {
+            return Err(lora_only(key, shown(&value.to_string())));
+        }
+    }
+    let has_ranks = json.object("rank_pattern")?.is_some_and(|map| map.0 != serde_json::json!({}));
+    let rank = json.count("r", limits::ADAPTER_RANK_MAX)?;
+    let alpha = json.number("lora_alpha")?.unwrap_or(f64::NAN);
+    let alpha = match json.flag("use_rslora")? {
+        Some(true) if has_ranks => return Err(lora_only("rank_pattern", "with use_rslora".into())),
+        // Divided by the square root of the rank there, by the rank in llama.cpp.
+        Some(true) => alpha * (rank as f64).sqrt(),
+        _ => alpha,
+    } as f32;
+    if !alpha.is_finite() || alpha == 0.0 {
+        return Err(damaged("key 'lora_alpha' is missing or 0"));
+    }
+    Ok(Settings { rank, has_ranks, alpha })
+}
+
+fn lora_only(key: &str, what: String) -> Fault {
+    Fault {
+        cause: format!("key '{key}': {what} is more than a plain LoRA"),
+        remedy: "Merge the adapter into its model with PEFT's merge_and_unload, and convert that.",
+    }
+}
+
+/// Plans one side of a matrix; returns the matrix's name, the plan and the rank.
+fn part(stored: &Stored, base: &Base, kind: Kind) -> Result<(String, Part, u64), Fault> {
+    let name = shown(&stored.name);
+    let module = stored.name.strip_prefix("base_model.model.").unwrap_or(&stored.name);
+    let sides = [(".lora_A.weight", "lora_a"), (".lora_B.weight", "lora_b")];
+    let side = sides.iter().find_map(|(suffix, side)| Some((module.strip_suffix(suffix)?, *side)));
+    let Some((module, side)) = side else {
+        return Err(Fault {
+            cause: format!("tensor {name} is no side of a LoRA matrix"),
+            ..lora_only("", String::new())
+        });
+    };
+    let gguf = names::module(module).map(|module| format!("{module}.weight"));
+    let known = gguf.and_then(|gguf| Some((*base.matrices.get(&gguf)?, gguf)));
+    let Some(([rows, columns], gguf)) = known else {
+        return Err(Fault {
+            cause: format!("tensor {name} is for a matrix the base has not"),
+            remedy: "Name the model it was trained for with --base.",
+        });
+    };
+    if gguf == "token_embd.weight" || (gguf == "output.weight" && base.is_tied) {
+        return Err(lora_only("target_modules", format!("the embedding ({name})")));
+    }
+    let fits = match (side, &stored.shape[..]) {
+        ("lora_a", [rank, width]) if *width == columns => Some(*rank),
+        ("lora_b", [height, rank]) if *height == rows => Some(*rank),
+        _ => None,
+    };
+    let Some(rank) = fits.filter(|rank| (1..=limits::ADAPTER_RANK_MAX).contains(rank)) else {
+        return Err(Fault {
+            cause: format!(
+                "tensor {name} is {:?}, for a matrix of [{rows}, {columns}] in the base",
+                stored.shape
+            ),
+            remedy: "Name the model it was trained for with --base.",
+        });
+    };
+    let turned = match side {
+        "lora_b" => names::rows_of(base.architecture, middle(&gguf), base.head),
+        _ => Rows::AsStored,
+    };
+    let from = stored.float()?;
+    let to = kind.of(from);
+    let kind = types::by_id(to.gguf()).ok_or_else(|| damaged("a type is missing"))?;
+    let shape = stored.shape.iter().rev().copied().collect();
+    let entry = Entry { name: format!("{gguf}.{side}"), kind, shape };
+    let copy = Copy { stored: stored.clone(), from, to, rows: turned };
+    Ok((gguf, Part { entry, source: Source::Stored(copy) }, rank))
+}
+
+/// `attn_q` of `blk.0.attn_q.weight`.
+fn middle(gguf: &str) -> &str {
+    gguf.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default()
+}

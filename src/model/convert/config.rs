@@ -1,0 +1,255 @@
+//! A checkpoint's `config.json`: which architecture, and its numbers.
+//!
+//! What llama.cpp would compute otherwise than the authors meant is refused here by its key:
+//! sliding windows in use, other activations, experts, weights that are quantized already.
+
+use super::fault::{Fault, damaged, shown, unsupported};
+use super::json::Object;
+use super::rope::{self, Rope};
+use crate::words::limits;
+
+/// The architectures that can be converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// Qwen2: biases on query, key and value.
+    Qwen2,
+    /// Qwen3: norms on query and key.
+    Qwen3,
+    /// Llama, and Mistral without a window, which computes the same.
+    Llama,
+}
+
+impl Architecture {
+    /// Returns its name in a GGUF file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::Qwen2 => "qwen2",
+            Architecture::Qwen3 => "qwen3",
+            Architecture::Llama => "llama",
+        }
+    }
+
+    /// Finds an architecture by its name in a GGUF file.
+    pub fn named(name: &str) -> Option<Architecture> {
+        use Architecture::{Llama, Qwen2, Qwen3};
+        [Qwen2, Qwen3, Llama].into_iter().find(|known| known.name() == name)
+    }
+}
+
+/// What `config.json` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Which architecture.
+    pub architecture: Architecture,
+    /// Layers.
+    pub layers: u64,
+    /// Width of the hidden state.
+    pub hidden: u64,
+    /// Width of the feed-forward layers.
+    pub feed_forward: u64,
+    /// Attention heads.
+    pub heads: u64,
+    /// Heads of keys and values.
+    pub kv_heads: u64,
+    /// Elements of a head.
+    pub head: u64,
+    /// Rows of the embedding.
+    pub vocabulary: u64,
+    /// Context it was trained with, in tokens.
+    pub context_tokens: u64,
+    /// Added under the root of a norm.
+    pub epsilon: f32,
+    /// How positions turn queries and keys.
+    pub rope: Rope,
+    /// Whether the output head is the embedding.
+    pub is_tied: bool,
+    /// Whether the attention's four matrices have biases; Qwen2's first three always have.
+    pub attention_bias: bool,
+    /// Whether the feed-forward matrices have biases.
+    pub feed_forward_bias: bool,
+}
+
+/// Reads `config.json`.
+///
+/// # Errors
+/// What is wrong or unsupported, by its key.
+pub fn read(text: &str) -> Result<Config, Fault> {
+    let json = Object::parse(text)?;
+    let architecture = architecture(&json)?;
+    refuse_unsupported(&json, architecture)?;
+    let heads = json.count("num_attention_heads", limits::MODEL_HEADS_MAX)?;
+    let hidden = json.count("hidden_size", limits::MODEL_WIDTH_MAX)?;
+    let given = json.count_or("head_dim", limits::MODEL_HEAD_ELEMENTS_MAX)?;
+    let head = match (given, architecture) {
+        (Some(head), _) => head,
+        // transformers' Qwen3Config has it so where the file is silent.
+        (None, Architecture::Qwen3) => 128,
+        (None, _) => hidden / heads,
+    };
+    let kv_heads = match json.count_or("num_key_value_heads", heads)? {
+        Some(kv_heads) => kv_heads,
+        None if architecture == Architecture::Llama => heads,
+        None => return Err(damaged("key 'num_key_value_heads' is missing")),
+    };
+    let epsilon = json.number("rms_norm_eps")?.unwrap_or(f64::NAN);
+    if !(0.0..1.0).contains(&epsilon) {
+        return Err(damaged("key 'rms_norm_eps' is missing or no small positive number"));
+    }
+    let context_tokens = json.count("max_position_embeddings", 1 << 31)?;
+    let config = Config {
+        architecture,
+        layers: json.count("num_hidden_layers", limits::MODEL_LAYERS_MAX)?,
+        hidden,
+        feed_forward: json.count("intermediate_size", limits::MODEL_WIDTH_MAX)?,
+        heads,
+        kv_heads,
+        head,
+        vocabulary: json.count("vocab_size", limits::GGUF_ARRAY_ITEMS_MAX)?,
+        context_tokens,
+        epsilon: epsilon as f32,
+        rope: rope::read(&json, architecture, context_tokens)?,
+        is_tied: json.flag("tie_word_embeddings")?.unwrap_or(false),
+        attention_bias: json.flag("attention_bias")?.unwrap_or(false),
+        feed_forward_bias: json.flag("mlp_bias")?.unwrap_or(false),
+    };
+    check(&config)?;
+    Ok(config)
+}
+
+fn architecture(json: &Object) -> Result<Architecture, Fault> {
+    let list = json.get("architectures").and_then(|list| list.as_array());
+    let name = list.and_then(|list| list.first()).and_then(|name| name.as_str());
+    match name {
+        Some("Qwen2ForCausalLM") => Ok(Architecture::Qwen2),
+        Some("Qwen3ForCausalLM") => Ok(Architecture::Qwen3),
+        Some("LlamaForCausalLM" | "MistralForCausalLM") => Ok(Architecture::Llama),
+        Some(other) => {
+            Err(unsupported(format!("key 'architectures': {} is unknown", shown(other))))
+        }
+        None => Err(damaged("key 'architectures' is missing")),
+    }
+}
+
+fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), Fault> {
+    let activation = json.text("hidden_act")?.unwrap_or("silu");
+    if !matches!(activation, "silu" | "swish") {
+        return Err(unsupported(format!("key 'hidden_act': {} is not silu", shown(activation))));
+    }
+    if json.get("quantization_config").is_some() {
+        return Err(Fault {
+            cause: "key 'quantization_config': its weights are quantized already".into(),
+            remedy: "Convert the checkpoint it was made from; --type quantizes that.",
+        });
+    }
+    let is_mistral = json.text("model_type")? == Some("mistral");
+    let slides = match json.flag("use_sliding_window")? {
+        Some(uses) => uses,
+        None => is_mistral && json.get("sliding_window").is_some(),
+    };
+    let layers = json.get("layer_types").and_then(|list| list.as_array());
+    let other = layers.and_then(|list| list.iter().find(|kind| *kind != "full_attention"));
+    if slides || other.is_some() {
+        return Err(unsupported("key 'sliding_window': its attention looks back through a window"));
+    }
+    for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
+        if json.get(key).is_some() {
+            return Err(unsupported(format!("key '{key}': it is a mixture of experts")));
+        }
+    }
+    let biases: &[&str] = match architecture {
+        Architecture::Llama => &[],
+        Architecture::Qwen2 | Architecture::Qwen3 => &["attention_bias", "mlp_bias"],
+    };
+    for key in biases {
+        if json.flag(key)? == Some(true) {
+            let name = architecture.name();
+            return Err(unsupported(format!("key '{key}': the engine's {name} has none")));
+        }
+    }
+    Ok(())
+}
+
+/// Numbers that must suit one another.
+fn check(config: &Config) -> Result<(), Fault> {
+    let Config { heads, kv_heads, head, hidden, .. } = config;
+    if !heads.is_multiple_of(*kv_heads) {
+        let cause = format!("key 'num_key_value_heads': {kv_heads} does not divide {heads} heads");
+        return Err(damaged(cause));
+    }
+    if *head == 0 || !head.is_multiple_of(2) {
+        return Err(damaged(format!("key 'head_dim': heads of {head} elements cannot be turned")));
+    }
+    let is_qwen2 = config.architecture == Architecture::Qwen2;
+    if is_qwen2 && heads * head != *hidden {
+        let cause = format!("key 'head_dim': {heads} heads of {head} are not the width {hidden}");
+        return Err(unsupported(cause));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A small, sound configuration with keys added or replaced.
+    pub fn config(changes: &str) -> String {
+        let sound = r#"{"architectures":["LlamaForCausalLM"],"hidden_size":64,
+            "intermediate_size":96,"num_hidden_layers":2,"num_attention_heads":4,
+            "num_key_value_heads":2,"vocab_size":300,"max_position_embeddings":512,
+            "rms_norm_eps":1e-5,"rope_theta":5000.0}"#;
+        let mut all: serde_json::Value = serde_json::from_str(sound).unwrap();
+        let changes: serde_json::Value = serde_json::from_str(changes).unwrap();
+        for (key, value) in changes.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        all.to_string()
+    }
+
+    #[test]
+    fn numbers_are_read_and_defaults_are_those_of_transformers() {
+        let read = |changes: &str| read(&config(changes)).unwrap();
+        let llama = read("{}");
+        assert_eq!((llama.head, llama.is_tied), (16, false));
+        assert_eq!((llama.rope.base, llama.epsilon), (5000.0, 1e-5));
+        assert_eq!(read(r#"{"num_key_value_heads":null}"#).kv_heads, 4);
+        let qwen3 = read(r#"{"architectures":["Qwen3ForCausalLM"]}"#);
+        assert_eq!(qwen3.head, 128);
+        let qwen2 = r#"{"architectures":["Qwen2ForCausalLM"],"sliding_window":4096,
+            "use_sliding_window":false,"layer_types":["full_attention"]}"#;
+        assert_eq!(read(qwen2).architecture, Architecture::Qwen2);
+        assert!(read(r#"{"attention_bias":true,"mlp_bias":true}"#).feed_forward_bias);
+    }
+
+    #[test]
+    fn what_would_be_computed_wrongly_is_refused_by_its_key() {
+        let cases = [
+            (r#"{"architectures":["GemmaForCausalLM"]}"#, "'GemmaForCausalLM' is unknown"),
+            (r#"{"architectures":null}"#, "'architectures' is missing"),
+            (r#"{"hidden_act":"gelu"}"#, "'hidden_act'"),
+            (r#"{"quantization_config":{"bits":4}}"#, "'quantization_config'"),
+            (r#"{"use_sliding_window":true}"#, "'sliding_window'"),
+            (r#"{"model_type":"mistral","sliding_window":4096}"#, "'sliding_window'"),
+            (r#"{"layer_types":["sliding_attention"]}"#, "'sliding_window'"),
+            (r#"{"num_local_experts":8}"#, "'num_local_experts'"),
+            (r#"{"architectures":["Qwen3ForCausalLM"],"attention_bias":true}"#, "'attention_bias'"),
+            (r#"{"architectures":["Qwen2ForCausalLM"],"head_dim":32}"#, "'head_dim'"),
+            (r#"{"head_dim":15}"#, "'head_dim'"),
+            (r#"{"num_attention_heads":0}"#, "'num_attention_heads': 0"),
+            (r#"{"num_key_value_heads":3}"#, "3 does not divide"),
+            (r#"{"num_key_value_heads":8}"#, "'num_key_value_heads': 8"),
+            (r#"{"hidden_size":null}"#, "'hidden_size' is missing"),
+            (r#"{"hidden_size":"64"}"#, "'hidden_size': '\\\"64\\\"' is not a whole number"),
+            (r#"{"hidden_size":-1}"#, "'hidden_size'"),
+            (r#"{"num_hidden_layers":5000}"#, "'num_hidden_layers'"),
+            (r#"{"rms_norm_eps":null}"#, "'rms_norm_eps'"),
+            (r#"{"tie_word_embeddings":1}"#, "'tie_word_embeddings'"),
+        ];
+        for (changes, says) in cases {
+            let fault = read(&config(changes)).unwrap_err();
+            assert!(fault.cause.contains(says), "{says}: {fault:?}");
+        }
+        for text in ["", "[]", "{", "null"] {
+            assert!(read(text).is_err());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The small JSON files of a checkpoint: read under a bound, their keys with their types.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::fault::{Fault, damaged, shown};
+use crate::words::error::{Error, Kind, io_cause};
+use crate::words::limits;
+
+/// Reads a file as text; `None` where there is none.
+pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
+    let max = limits::CHECKPOINT_JSON_BYTES_MAX;
+    let cannot = |cause: String| {
+        let what = format!("cannot read '{}': {cause}", file.display());
+        Error::new(Kind::NotFound, what, "Name a checkpoint's folder that can be read.")
+    };
+    let opened = match File::open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| cannot(io_cause(&error)))?,
+    };
+    let mut bytes = Vec::new();
+    opened.take(max + 1).read_to_end(&mut bytes).map_err(|error| cannot(io_cause(&error)))?;
+    if bytes.len() as u64 > max {
+        return Err(damaged(format!("it has more than {max} bytes")).of(file));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8 text").of(file))?;
+    Ok(Some(text))
+}
+
+/// Reads a file that must be there.
+pub(super) fn needed(file: &Path) -> Result<String, Error> {
+    text(file)?.ok_or_else(|| {
+        let what = format!("cannot convert '{}': there is no such file", file.display());
+        Error::new(Kind::NotFound, what, "Get the whole checkpoint: every file of its folder.")
+    })
+}
+
+/// Reads a JSON object; an empty one where there is no such file.
+pub(super) fn optional(file: &Path) -> Result<Object, Error> {
+    match text(file)? {
+        Some(text) => Object::parse(&text).map_err(|fault| fault.of(file)),
+        None => Ok(Object(Value::Object(serde_json::Map::new()))),
+    }
+}
+
+/// A JSON object whose keys are asked for by type. A `null` counts as a key that is not there.
+#[derive(Clone, Debug)]
+pub(super) struct Object(pub(super) Value);
+
+impl Object {
+    /// Parses a text that must be an object.
+    pub(super) fn parse(text: &str) -> Result<Object, Fault> {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| damaged(format!("it is not JSON: {error}")))?;
+        match value {
+            Value::Object(_) => Ok(Object(value)),
+            _ => Err(damaged("it is not a JSON object")),
+        }
+    }
+
+    /// Returns a key's value.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Returns an object in this one.
+    pub(super) fn object(&self, key: &str) -> Result<Option<Object>, Fault> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Object(Value::Object(map.clone())))),
+            Some(other) => Err(wrong(key, other, "an object")),
+        }
+    }
+
+    /// Returns a text.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Fault> {
+        self.typed(key, "a text", Value::as_str)
+    }
+
+    /// Returns a yes or no.
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, Fault> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    /// Returns a finite number.
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Fault> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    /// Returns a count from 1 to `max`; where it is missing, that is the fault.
+    pub(super) fn count(&self, key: &str, max: u64) -> Result<u64, Fault> {
+        self.count_or(key, max)?.ok_or_else(|| damaged(format!("key '{key}' is missing")))
+    }
+
+    /// Returns a count from 1 to `max`, if it is there.
+    pub(super) fn count_or(&self, key: &str, max: u64) -> Result<Option<u64>, Fault> {
+        let count = self.typed(key, "a whole number", Value::as_u64)?;
+        match count {
+            Some(n) if !(1..=max).contains(&n) => {
+                Err(damaged(format!("key '{key}': {n} is not between 1 and {max}")))
+            }
+            count => Ok(count),
+        }
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        what: &str,
+        of: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(value) => of(value).map(Some).ok_or_else(|| wrong(key, value, what)),
+        }
+    }
+}
+
+fn wrong(key: &str, value: &Value, what: &str) -> Fault {
+    damaged(format!("key '{key}': {} is not {what}", shown(&value.to_string())))
+}

@@ -1,0 +1,156 @@
+//! The keys of a GGUF file, from what was read of a checkpoint; named as llama.cpp's converter
+//! names them.
+
+use std::path::Path;
+
+use super::config::{Architecture, Config};
+use super::fault::{Fault, shown, unsupported};
+use super::json::Object;
+use super::rope::{self, Scaling};
+use super::special::Special;
+use super::tokenizer::Vocabulary;
+use crate::model::write::Value;
+
+/// The version of ggml's block formats.
+const QUANTIZATION_VERSION: u32 = 2;
+
+/// Keys and their values, in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Keys(pub Vec<(String, Value)>);
+
+impl Keys {
+    /// Begins with what every file says of itself.
+    pub(super) fn of(architecture: Architecture, kind: &str, name: &str) -> Keys {
+        let mut keys = Keys::default();
+        keys.text("general.architecture", architecture.name());
+        keys.text("general.type", kind);
+        keys.text("general.name", name);
+        keys
+    }
+
+    pub(super) fn text(&mut self, key: &str, text: impl Into<String>) {
+        self.0.push((key.into(), Value::Text(text.into())));
+    }
+
+    pub(super) fn float(&mut self, key: &str, number: f32) {
+        self.0.push((key.into(), Value::F32(number)));
+    }
+
+    fn count(&mut self, key: &str, count: u64) {
+        // Counts are bounded far below 2^32 where they are read.
+        self.0.push((key.into(), Value::U32(u32::try_from(count).unwrap_or(u32::MAX))));
+    }
+
+    /// Adds what the file is made of, for people who list it.
+    pub(super) fn file_type(&mut self, file_type: u32) {
+        self.count("general.file_type", u64::from(file_type));
+        self.count("general.quantization_version", u64::from(QUANTIZATION_VERSION));
+    }
+
+    /// Adds how the authors would have tokens drawn.
+    pub(super) fn sampling(&mut self, generation: &Object) -> Result<(), Fault> {
+        if let Some(count) = generation.number("top_k")? {
+            self.0.push(("general.sampling.top_k".into(), Value::I32(count as i32)));
+        }
+        for (name, key) in [
+            ("top_p", "top_p"),
+            ("min_p", "min_p"),
+            ("temperature", "temp"),
+            ("repetition_penalty", "penalty_repeat"),
+        ] {
+            if let Some(number) = generation.number(name)? {
+                self.float(&format!("general.sampling.{key}"), number as f32);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the model's numbers.
+    pub(super) fn config(&mut self, config: &Config) {
+        let name = config.architecture.name();
+        let of = |key: &str| format!("{name}.{key}");
+        self.count(&of("block_count"), config.layers);
+        self.count(&of("context_length"), config.context_tokens);
+        self.count(&of("embedding_length"), config.hidden);
+        self.count(&of("feed_forward_length"), config.feed_forward);
+        self.count(&of("attention.head_count"), config.heads);
+        self.count(&of("attention.head_count_kv"), config.kv_heads);
+        self.float(&of("attention.layer_norm_rms_epsilon"), config.epsilon);
+        self.count(&of("attention.key_length"), config.head);
+        self.count(&of("attention.value_length"), config.head);
+        if config.architecture == Architecture::Llama {
+            self.count(&of("vocab_size"), config.vocabulary);
+            self.count(&of("rope.dimension_count"), config.head);
+        }
+        self.float(&of("rope.freq_base"), config.rope.base);
+        match &config.rope.scaling {
+            // Llama 3's is a tensor.
+            Scaling::None | Scaling::Llama3(_) => {}
+            Scaling::Linear { factor } => {
+                self.text(&of("rope.scaling.type"), "linear");
+                self.float(&of("rope.scaling.factor"), *factor);
+            }
+            Scaling::Yarn { factor, original_tokens, attention } => {
+                self.text(&of("rope.scaling.type"), "yarn");
+                self.float(&of("rope.scaling.factor"), *factor);
+                let original = u64::from(*original_tokens);
+                self.count(&of("rope.scaling.original_context_length"), original);
+                if let Some(attention) = attention {
+                    // llama.cpp computes YaRN's own factor in any case, and this is how much more.
+                    // The other key, which its converter writes, it reads and never uses.
+                    let own = rope::yarn_attention(*factor);
+                    self.float(&of("rope.scaling.attn_factor"), *attention / own);
+                    self.float(&of("rope.scaling.yarn_attn_factor"), *attention);
+                }
+            }
+        }
+    }
+
+    /// Adds the tokenizer.
+    pub(super) fn tokenizer(&mut self, vocabulary: Vocabulary, special: Special) {
+        let mut add = |key: &str, value| self.0.push((format!("tokenizer.{key}"), value));
+        add("ggml.model", Value::Text(vocabulary.model.into()));
+        add("ggml.pre", Value::Text(vocabulary.pre.into()));
+        if let Some(yes) = vocabulary.space_prefix {
+            add("ggml.add_space_prefix", Value::Bool(yes));
+        }
+        add("ggml.tokens", Value::Texts(vocabulary.tokens));
+        if let Some(scores) = vocabulary.scores {
+            add("ggml.scores", Value::F32s(scores));
+        }
+        add("ggml.token_type", Value::I32s(vocabulary.kinds));
+        if vocabulary.model == "gpt2" {
+            add("ggml.merges", Value::Texts(vocabulary.merges));
+        }
+        for (part, token) in &special.tokens {
+            add(&format!("ggml.{part}_token_id"), Value::U32(*token));
+        }
+        add("ggml.add_bos_token", Value::Bool(special.adds_begin));
+        if let Some(yes) = special.adds_end {
+            add("ggml.add_eos_token", Value::Bool(yes));
+        }
+        if !special.templates.is_empty() {
+            let names = special.templates.iter().map(|(name, _)| name.clone()).collect();
+            add("chat_templates", Value::Texts(names));
+        }
+        for (name, text) in special.templates {
+            add(&format!("chat_template.{name}"), Value::Text(text));
+        }
+        if let Some(text) = special.template {
+            add("chat_template", Value::Text(text));
+        }
+    }
+}
+
+/// Returns what the model is called: by its configuration, else by its folder.
+pub(super) fn name(json: &Object, folder: &Path) -> Result<String, Fault> {
+    let path = json.text("_name_or_path")?.map(Path::new);
+    let given = path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let name = given.or_else(|| folder.file_name().map(|name| name.to_string_lossy()));
+    let name = name.unwrap_or_default().into_owned();
+    if name.contains('\0') {
+        return Err(unsupported(format!("key '_name_or_path': {} has a NUL", shown(&name))));
+    }
+    Ok(name)
+}

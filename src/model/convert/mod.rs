@@ -1,0 +1,268 @@
+//! Makes GGUF files of Hugging Face checkpoints (Qwen2, Qwen3, Llama) and of PEFT's LoRA adapters.
+//!
+//! [`plan`] reads and checks everything but the weights' own numbers; [`Plan::write`] streams
+//! those. Nothing of the checkpoint reaches llama.cpp, and the finished file is checked like any
+//! other before it gets its name. The parts: `config` and `rope` (config.json), `names` (tensors),
+//! `shards` (safetensors), `tokenizer` with `split`, `sentencepiece` and `special`, `adapter`,
+//! `keys`, `data` (widths of floats), `stream`; `json` and `fault` serve them.
+
+pub mod adapter;
+pub mod config;
+mod data;
+pub mod fault;
+mod json;
+mod keys;
+mod names;
+mod rope;
+mod sentencepiece;
+pub mod shards;
+mod special;
+mod split;
+mod stream;
+pub mod tokenizer;
+
+use std::path::{Path, PathBuf};
+
+pub use data::Float;
+
+use fault::{Fault, damaged, unsupported};
+use json::Object;
+use keys::Keys;
+use rope::Scaling;
+use stream::{Chunks, Copy, Source};
+
+use super::newfile::{self, NewFile};
+use super::write::{self, Entry, Value};
+use super::{Header, types};
+use crate::words::error::{Error, Kind as ErrorKind};
+use crate::words::plan::Weights;
+
+/// Numbers of `general.file_type`.
+const ALL_F32: u32 = 0;
+const MOSTLY_F16: u32 = 1;
+const MOSTLY_BF16: u32 = 32;
+
+/// The type matrices are written in; vectors are always F32, which the kernels need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// This one.
+    To(Float),
+    /// The one each is stored in, so that nothing is lost.
+    Own,
+}
+
+impl Kind {
+    /// Returns what a matrix stored as `from` becomes.
+    fn of(self, from: Float) -> Float {
+        match self {
+            Kind::To(float) => float,
+            Kind::Own => from,
+        }
+    }
+
+    /// Returns `general.file_type` for matrices of these types.
+    fn file_type(self, mut types: impl Iterator<Item = u32>) -> u32 {
+        let has = |float: Float| move |id: u32| id == float.gguf();
+        let kind = match self {
+            Kind::To(float) => float,
+            Kind::Own if types.any(has(Float::Bf16)) => Float::Bf16,
+            Kind::Own => Float::F16,
+        };
+        match kind {
+            Float::F32 => ALL_F32,
+            Float::F16 => MOSTLY_F16,
+            Float::Bf16 => MOSTLY_BF16,
+        }
+    }
+}
+
+/// A file to be written: its keys, its tensors and where their data lies.
+#[derive(Debug)]
+pub struct Plan {
+    folder: PathBuf,
+    keys: Vec<(String, Value)>,
+    parts: Vec<Part>,
+    shards: Vec<shards::Shard>,
+    /// The base's header, where it is an adapter for a GGUF file.
+    base: Option<Header>,
+}
+
+#[derive(Debug)]
+struct Part {
+    entry: Entry,
+    source: Source,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Tensors.
+    pub tensors: usize,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// Reads and checks a checkpoint's folder, or an adapter's for the model `base`.
+///
+/// # Errors `not_found` where a file is missing, `bad_model` naming file, key or tensor,
+/// `bad_request` where a base is missing or needless.
+pub fn plan(folder: &Path, kind: Kind, base: Option<&Path>) -> Result<Plan, Error> {
+    if !folder.is_dir() {
+        let what = format!("cannot convert '{}': it is no folder", folder.display());
+        let remedy = "Name the folder of a Hugging Face checkpoint.";
+        return Err(Error::new(ErrorKind::NotFound, what, remedy));
+    }
+    match (folder.join(adapter::CONFIG).exists(), base) {
+        (true, Some(base)) => adapter::plan(folder, kind, adapter::base(base)?),
+        (true, None) => Err(Error::bad_request(
+            format!("cannot convert '{}': an adapter needs its base", folder.display()),
+            "Name the model it was trained for with --base: a GGUF file or a checkpoint's folder.",
+        )),
+        (false, Some(_)) => Err(Error::bad_request(
+            format!("--base: '{}' is no adapter", folder.display()),
+            format!("Leave --base out, or name a folder with {}.", adapter::CONFIG),
+        )),
+        (false, None) => model(folder, kind),
+    }
+}
+
+fn model(folder: &Path, kind: Kind) -> Result<Plan, Error> {
+    let at = |name: &str| folder.join(name);
+    let file = at("config.json");
+    let text = json::needed(&file)?;
+    let config = config::read(&text).map_err(|fault| fault.of(&file))?;
+    let whole = Object::parse(&text).map_err(|fault| fault.of(&file))?;
+
+    let file = at("tokenizer.json");
+    let vocabulary = tokenizer::read(&json::needed(&file)?, config.vocabulary);
+    let vocabulary = vocabulary.map_err(|fault| fault.of(&file))?;
+    let tokenizer_config = json::optional(&at("tokenizer_config.json"))?;
+    let generation = json::optional(&at("generation_config.json"))?;
+    let jinja = json::text(&at("chat_template.jinja"))?;
+    let special = special::read(special::Sources {
+        vocabulary: &vocabulary,
+        tokenizer_config: &tokenizer_config,
+        config: &whole,
+        generation: &generation,
+        jinja: jinja.as_deref(),
+    });
+    let special = special.map_err(|fault| fault.of(folder))?;
+
+    let weights = shards::open(folder, "model")?;
+    let parts = parts(&config, &weights, kind).map_err(|fault| fault.of(folder))?;
+
+    let name = keys::name(&whole, folder).map_err(|fault| fault.of(folder))?;
+    let mut keys = Keys::of(config.architecture, "model", &name);
+    keys.sampling(&generation).map_err(|fault| fault.of(&at("generation_config.json")))?;
+    keys.config(&config);
+    let matrices = parts.iter().filter(|part| part.entry.shape.len() > 1);
+    keys.file_type(kind.file_type(matrices.map(|part| part.entry.kind.id)));
+    keys.tokenizer(vocabulary, special);
+    let folder = folder.to_path_buf();
+    Ok(Plan { folder, keys: keys.0, parts, shards: weights.shards, base: None })
+}
+
+/// Plans the tensors, in the order in which they are read.
+fn parts(
+    config: &config::Config,
+    weights: &shards::Weights,
+    kind: Kind,
+) -> Result<Vec<Part>, Fault> {
+    let missing = || damaged("a type is missing");
+    let mut parts = Vec::new();
+    if let Scaling::Llama3(numbers) = &config.rope.scaling {
+        let factors = rope::factors(numbers, config.rope.base, config.head);
+        let kind = types::by_id(Float::F32.gguf()).ok_or_else(missing)?;
+        let shape = vec![factors.len() as u64];
+        let entry = Entry { name: "rope_freqs.weight".into(), kind, shape };
+        let bytes = factors.iter().flat_map(|factor| factor.to_le_bytes()).collect();
+        parts.push(Part { entry, source: Source::Computed(bytes) });
+    }
+    let expected = names::expected(config);
+    for (stored, expected) in names::pair(&weights.tensors, &expected, config)? {
+        let from = stored.float()?;
+        let to = if expected.shape.len() > 1 { kind.of(from) } else { Float::F32 };
+        let shape = expected.shape.iter().rev().copied().collect();
+        let kind = types::by_id(to.gguf()).ok_or_else(missing)?;
+        let entry = Entry { name: expected.gguf.clone(), kind, shape };
+        let copy = Copy { stored: stored.clone(), from, to, rows: expected.rows };
+        parts.push(Part { entry, source: Source::Stored(copy) });
+    }
+    Ok(parts)
+}
+
+impl Plan {
+    /// Returns whether it is an adapter.
+    pub fn is_adapter(&self) -> bool {
+        self.keys.contains(&("general.type".into(), Value::Text("adapter".into())))
+    }
+
+    /// Returns the bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.header().len() as u64 + write::data_bytes(&self.entries())
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        self.parts.iter().map(|part| part.entry.clone()).collect()
+    }
+
+    fn header(&self) -> Vec<u8> {
+        write::header(&self.keys, &self.entries())
+    }
+
+    /// Refuses to write over a file that is read.
+    ///
+    /// # Errors
+    /// `bad_request` naming it.
+    pub fn check_other(&self, to: &Path) -> Result<(), Error> {
+        let read = self.shards.iter().map(|shard| shard.path.as_path());
+        let base = self.base.as_ref().map(|header| header.file.path.as_path());
+        read.chain(base).try_for_each(|from| newfile::check_other(from, to))
+    }
+
+    /// Writes the file into `out` and checks it as every file is checked before it is loaded; it is
+    /// not kept yet. Tells `progress` the bytes written and those of the file.
+    ///
+    /// # Errors
+    /// Those of reading, of [`NewFile::write`], and `bad_model` where the result would be refused.
+    pub fn write(
+        &self,
+        out: &mut NewFile,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Written, Error> {
+        let header = self.header();
+        let bytes = header.len() as u64 + write::data_bytes(&self.entries());
+        let mut done = 0;
+        let mut written = |more: u64| {
+            done += more;
+            progress(done, bytes);
+        };
+        out.write(&header)?;
+        written(header.len() as u64);
+        let mut chunks = Chunks::default();
+        for part in &self.parts {
+            chunks.write(&part.source, &self.shards, out, &mut written)?;
+        }
+        self.check(out.path())?;
+        Ok(Written { tensors: self.parts.len(), bytes })
+    }
+
+    fn check(&self, file: &Path) -> Result<(), Error> {
+        let fault = match (&self.base, self.is_adapter()) {
+            (Some(base), _) => {
+                super::adapter::open(Weights::adapter(file), base).err().map(|e| e.message)
+            }
+            (None, true) => super::scan::scan(&Weights::adapter(file)).err().map(|e| e.message),
+            (None, false) => match super::open(&Weights::model(file)) {
+                Ok(header) => header.fault,
+                Err(error) => Some(error.message),
+            },
+        };
+        match fault {
+            None => Ok(()),
+            Some(cause) => {
+                Err(unsupported(format!("what it became is refused: {cause}")).of(&self.folder))
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Tokens with a part to play (begin, end, padding), what is put around a text, and the chat
+//! template.
+//!
+//! They are spread over `tokenizer_config.json`, `config.json`, `generation_config.json`, the
+//! tokenizer's post-processor and `chat_template.jinja`, and read in the order of llama.cpp's
+//! converter: the tokenizer's own words first, numbers of the model's configuration where it is
+//! silent. A generation's further ends become the end of a turn and of a message, which llama.cpp
+//! ends at as well.
+
+use serde_json::Value;
+
+use super::fault::{Fault, damaged, shown, unsupported};
+use super::json::Object;
+use super::tokenizer::Vocabulary;
+use crate::words::limits;
+
+/// Parts a token may play: the name in a checkpoint and the key in a GGUF file.
+const PARTS: [(&str, &str); 6] = [
+    ("bos", "bos"),
+    ("eos", "eos"),
+    ("unk", "unknown"),
+    ("sep", "seperator"),
+    ("pad", "padding"),
+    ("mask", "mask"),
+];
+
+/// What is special about a tokenizer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Special {
+    /// Tokens by the name GGUF has for their part, such as `eos`.
+    pub tokens: Vec<(&'static str, u32)>,
+    /// Whether a text begins with the token for that.
+    pub adds_begin: bool,
+    /// Whether it ends with one, where the checkpoint says.
+    pub adds_end: Option<bool>,
+    /// The chat template.
+    pub template: Option<String>,
+    /// Further templates by name.
+    pub templates: Vec<(String, String)>,
+}
+
+impl Special {
+    fn token(&self, part: &str) -> Option<u32> {
+        self.tokens.iter().find(|(known, _)| *known == part).map(|(_, token)| *token)
+    }
+}
+
+/// The files it is spread over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sources<'a> {
+    pub vocabulary: &'a Vocabulary,
+    pub tokenizer_config: &'a Object,
+    pub config: &'a Object,
+    pub generation: &'a Object,
+    pub jinja: Option<&'a str>,
+}
+
+/// Gathers what is special.
+///
+/// # Errors
+/// What is wrong, by its key.
+pub(super) fn read(from: Sources<'_>) -> Result<Special, Fault> {
+    let mut special = Special::default();
+    for (part, key) in PARTS {
+        let named = from.tokenizer_config.get(&format!("{part}_token")).and_then(content);
+        let named = named.and_then(|text| from.vocabulary.numbers.get(text).copied());
+        let numbered = match named {
+            Some(_) => None,
+            None => numbers(from.config, part, from.vocabulary)?.first().copied(),
+        };
+        special.tokens.extend(named.or(numbered).map(|token| (key, token)));
+    }
+    surround(&mut special, from)?;
+    let Some(end) = special.token("eos") else {
+        return Err(damaged("key 'eos_token' names no token, so no answer would end"));
+    };
+    let ends = numbers(from.generation, "eos", from.vocabulary)?;
+    let others = ends.into_iter().filter(|token| *token != end);
+    special.tokens.extend(["eot", "eom"].into_iter().zip(others));
+    templates(&mut special, from)?;
+    Ok(special)
+}
+
+/// A token's text, alone or as an object's `content`.
+fn content(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value["content"].as_str())
+}
+
+/// Reads `PART_token_id`: one number or several. Old files say -1 for none.
+fn numbers(json: &Object, part: &str, vocabulary: &Vocabulary) -> Result<Vec<u32>, Fault> {
+    let key = format!("{part}_token_id");
+    let value = json.get(&key);
+    let list: Vec<&Value> = match value {
+        None => Vec::new(),
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(one) => vec![one],
+    };
+    let mut numbers = Vec::new();
+    for value in list {
+        if value.as_i64().is_some_and(|number| number < 0) {
+            continue;
+        }
+        let count = vocabulary.tokens.len() as u64;
+        match value.as_u64().filter(|number| *number < count) {
+            Some(number) => numbers.push(number as u32),
+            None => {
+                let what = shown(&value.to_string());
+                return Err(damaged(format!("key '{key}': {what} is none of {count} tokens")));
+            }
+        }
+    }
+    Ok(numbers)
+}
+
+/// Reads what the tokenizer puts around a text.
+fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+    let whole = &from.vocabulary.post_processor;
+    let steps: Vec<&Value> = match whole["processors"].as_array() {
+        Some(list) => list.iter().collect(),
+        None if whole.is_null() => Vec::new(),
+        None => vec![whole],
+    };
+    let mut said = None;
+    for step in steps {
+        match step["type"].as_str() {
+            Some("ByteLevel") => said = said.or(Some((false, Some(false)))),
+            Some("TemplateProcessing") => said = Some(single(special, step, from.vocabulary)?),
+            _ => {
+                let what = shown(&step["type"].to_string());
+                return Err(unsupported(format!("key 'post_processor': {what} is unknown")));
+            }
+        }
+    }
+    let flag = |part: &str| from.tokenizer_config.flag(&format!("add_{part}_token"));
+    (special.adds_begin, special.adds_end) = match said {
+        Some(said) => said,
+        None => (flag("bos")?.unwrap_or(false), flag("eos")?),
+    };
+    if special.adds_begin && special.token("bos").is_none() {
+        return Err(damaged("key 'add_bos_token': there is no token to begin with"));
+    }
+    Ok(())
+}
+
+/// Reads a template for one text: whether it begins and ends with the tokens for that.
+fn single(
+    special: &mut Special,
+    step: &Value,
+    vocabulary: &Vocabulary,
+) -> Result<(bool, Option<bool>), Fault> {
+    let unknown = || {
+        let what = shown(&step["single"].to_string());
+        unsupported(format!("key 'post_processor': the engine cannot put {what} around a text"))
+    };
+    let list = step["single"].as_array().ok_or_else(unknown)?;
+    let is_text = |value: &Value| value["Sequence"]["id"] == "A";
+    let at = list.iter().position(is_text).ok_or_else(unknown)?;
+    let (before, after) = (&list[..at], &list[at + 1..]);
+    for (side, part) in [(before, "bos"), (after, "eos")] {
+        let [] = side else {
+            let [only] = side else { return Err(unknown()) };
+            let text = only["SpecialToken"]["id"].as_str().ok_or_else(unknown)?;
+            let token = *vocabulary.numbers.get(text).ok_or_else(unknown)?;
+            match special.token(part) {
+                None => special.tokens.push((part, token)),
+                Some(known) if known == token => {}
+                Some(_) => return Err(unknown()),
+            }
+            continue;
+        };
+    }
+    Ok((!before.is_empty(), Some(!after.is_empty())))
+}
+
+/// Reads the chat templates: their own file before the tokenizer's configuration.
+fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+    let given = from.tokenizer_config.get("chat_template");
+    match (from.jinja, given) {
+        (Some(text), _) => special.template = Some(text.to_string()),
+        (None, None) => {}
+        (None, Some(Value::String(text))) => special.template = Some(text.clone()),
+        (None, Some(Value::Array(list))) => {
+            for entry in list {
+                let (Some(name), Some(text)) = (entry["name"].as_str(), entry["template"].as_str())
+                else {
+                    return Err(damaged("key 'chat_template': one has no name or no text"));
+                };
+                // Names become keys: letters and digits alone, as in llama.cpp's converter.
+                let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+                let name: String = name.chars().map(plain).collect();
+                if name == "default" {
+                    special.template = Some(text.to_string());
+                } else if special.templates.iter().all(|(known, _)| *known != name) {
+                    special.templates.push((name, text.to_string()));
+                }
+            }
+        }
+        (None, Some(_)) => return Err(damaged("key 'chat_template' is no text")),
+    }
+    let max = limits::GGUF_STRING_BYTES_MAX as usize;
+    let texts = special.template.iter().chain(special.templates.iter().map(|(_, text)| text));
+    for text in texts {
+        if text.len() > max || text.contains('\0') {
+            return Err(damaged(format!("the chat template has a NUL or over {max} bytes")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn vocabulary(post_processor: Value) -> Vocabulary {
+        let tokens: Vec<String> = ["a", "<s>", "</s>", "<end>"].map(String::from).to_vec();
+        let numbers = tokens.iter().cloned().zip(0..).collect();
+        Vocabulary {
+            model: "gpt2",
+            pre: "qwen2",
+            kinds: vec![1; 4],
+            scores: None,
+            merges: Vec::new(),
+            space_prefix: None,
+            post_processor,
+            numbers,
+            tokens,
+        }
+    }
+
+    fn of(
+        post: Value,
+        tokenizer: Value,
+        config: Value,
+        generation: Value,
+    ) -> Result<Special, Fault> {
+        read(Sources {
+            vocabulary: &vocabulary(post),
+            tokenizer_config: &Object(tokenizer),
+            config: &Object(config),
+            generation: &Object(generation),
+            jinja: None,
+        })
+    }
+
+    fn around(before: &[&str], after: &[&str]) -> Value {
+        let token = |text: &&str| json!({"SpecialToken": {"id": text, "type_id": 0}});
+        let text = json!({"Sequence": {"id": "A", "type_id": 0}});
+        let mut list: Vec<Value> = before.iter().map(token).collect();
+        list.push(text);
+        list.extend(after.iter().map(token));
+        json!({"type": "TemplateProcessing", "single": list})
+    }
+
+    #[test]
+    fn names_come_before_numbers_and_further_ends_are_kept() {
+        let special = of(
+            Value::Null,
+            json!({"eos_token": {"content": "</s>"}, "pad_token": "<none>"}),
+            json!({"eos_token_id": 3, "bos_token_id": [1, 2], "pad_token_id": -1}),
+            json!({"eos_token_id": [3, 2, 0]}),
+        );
+        let special = special.unwrap();
+        assert_eq!(special.tokens, [("bos", 1), ("eos", 2), ("eot", 3), ("eom", 0)]);
+        assert_eq!((special.adds_begin, special.adds_end), (false, None));
+    }
+
+    #[test]
+    fn what_is_put_around_a_text_is_the_post_processors_word() {
+        let of = |post, tokenizer| of(post, tokenizer, json!({"eos_token_id": 2}), json!({}));
+        let named = json!({"bos_token": "<s>", "add_bos_token": true});
+        let bytes = json!({"type": "ByteLevel"});
+        assert!(of(Value::Null, named.clone()).unwrap().adds_begin);
+        assert!(!of(bytes.clone(), named.clone()).unwrap().adds_begin);
+        let both = json!({"type": "Sequence", "processors": [bytes, around(&["<s>"], &[])]});
+        let special = of(both, json!({})).unwrap();
+        assert_eq!((special.adds_begin, special.adds_end), (true, Some(false)));
+        assert_eq!(special.token("bos"), Some(1));
+        assert_eq!(of(around(&[], &["</s>"]), named.clone()).unwrap().adds_end, Some(true));
+        for post in [
+            around(&["<end>"], &[]),
+            around(&["<s>", "<s>"], &[]),
+            around(&[], &["<none>"]),
+            json!({"type": "TemplateProcessing"}),
+            json!({"type": "RobertaProcessing"}),
+        ] {
+            let fault = of(post, named.clone()).unwrap_err();
+            assert!(fault.cause.contains("'post_processor'"), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_templates_has_a_default() {
+        let list =
+            json!([{"name": "default", "template": "D"}, {"name": "tool use", "template": "T"}]);
+        let tokenizer = json!({"eos_token": "</s>", "chat_template": list});
+        let special = of(Value::Null, tokenizer, json!({}), json!({})).unwrap();
+        assert_eq!(special.template.as_deref(), Some("D"));
+        assert_eq!(special.templates, [("tool_use".to_string(), "T".to_string())]);
+    }
+
+    #[test]
+    fn impossible_tokens_are_named() {
+        let cases = [
+            (json!({}), json!({}), "'eos_token'"),
+            (json!({}), json!({"eos_token_id": 4}), "'eos_token_id': '4' is none of 4"),
+            (json!({}), json!({"eos_token_id": "x"}), "'eos_token_id'"),
+            (json!({"add_bos_token": true, "eos_token": "a"}), json!({}), "'add_bos_token'"),
+            (json!({"eos_token": "a", "chat_template": 1}), json!({}), "'chat_template'"),
+            (json!({"eos_token": "a", "chat_template": "\0"}), json!({}), "chat template"),
+        ];
+        for (tokenizer, config, says) in cases {
+            let fault = of(Value::Null, tokenizer, config, json!({})).unwrap_err();
+            assert!(fault.cause.contains(says), "{says}: {fault:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How a tokenizer cuts text before it merges, and what llama.cpp calls that.
+//!
+//! `tokenizer.json` spells the cuts out; llama.cpp knows them by a name alone and has its own code
+//! for each (llama-vocab.cpp). A tokenizer whose cuts are not in the table is refused: under a
+//! wrong name every number and many words would become other tokens.
+
+use serde_json::Value;
+
+use super::fault::{Fault, damaged, shown, unsupported};
+
+/// Contractions, words, single digits, signs, line ends, spaces: Qwen2's.
+const QWEN2: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+/// The same with marks as parts of words.
+const QWEN35: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}",
+    r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+/// The same as Qwen2's with up to three digits.
+const LLAMA3: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+
+/// One cut.
+#[derive(Debug, PartialEq, Eq)]
+enum Step<'a> {
+    /// By a regular expression, every match a piece.
+    Regex(&'a str),
+    /// Each digit alone.
+    Digits,
+    /// GPT-2's expression.
+    Gpt2,
+    /// Bytes as printable characters; cuts nothing.
+    Bytes,
+}
+
+/// llama.cpp's names, the cuts, and whether whole words of the vocabulary need no merges.
+///
+/// Names that stand for the same code (`deepseek-r1-qwen` for `qwen2`, and so on) are one row.
+const TABLE: [(&str, &[Step<'static>], bool); 6] = [
+    ("qwen2", &[Step::Regex(QWEN2), Step::Bytes], false),
+    ("qwen35", &[Step::Regex(QWEN35), Step::Bytes], false),
+    ("llama-bpe", &[Step::Regex(LLAMA3), Step::Bytes], true),
+    ("dbrx", &[Step::Regex(LLAMA3), Step::Bytes], false),
+    ("smollm", &[Step::Digits, Step::Gpt2], false),
+    ("gpt-2", &[Step::Gpt2], false),
+];
+
+/// Returns llama.cpp's name for the cuts of a byte-level tokenizer.
+///
+/// # Errors
+/// Where they are unknown or malformed.
+pub(super) fn name(pre_tokenizer: &Value, ignore_merges: bool) -> Result<&'static str, Fault> {
+    let steps = match pre_tokenizer["type"].as_str() {
+        Some("Sequence") => match pre_tokenizer["pretokenizers"].as_array() {
+            Some(list) => list.iter().map(step).collect::<Result<Vec<_>, _>>()?,
+            None => return Err(damaged("key 'pretokenizers' is no list")),
+        },
+        _ => vec![step(pre_tokenizer)?],
+    };
+    let found = TABLE.iter().find(|(_, known, whole)| *known == steps && *whole == ignore_merges);
+    found.map(|(name, _, _)| *name).ok_or_else(|| {
+        let merges = if ignore_merges { "words first" } else { "merges only" };
+        unknown(&format!("{steps:?}, {merges}"))
+    })
+}
+
+fn step(value: &Value) -> Result<Step<'_>, Fault> {
+    let flag = |key: &str| value[key].as_bool();
+    match value["type"].as_str() {
+        Some("Split") => {
+            // Keeping what matches and removing what does not are the same: the expressions leave
+            // nothing unmatched.
+            let whole = matches!(
+                (value["behavior"].as_str(), flag("invert")),
+                (Some("Isolated"), None | Some(false)) | (Some("Removed"), Some(true))
+            );
+            match value["pattern"]["Regex"].as_str() {
+                Some(regex) if whole => Ok(Step::Regex(regex)),
+                _ => Err(unknown(&value.to_string())),
+            }
+        }
+        Some("Digits") if flag("individual_digits") == Some(true) => Ok(Step::Digits),
+        Some("ByteLevel") if flag("add_prefix_space") == Some(false) => {
+            Ok(if flag("use_regex") == Some(false) { Step::Bytes } else { Step::Gpt2 })
+        }
+        _ => Err(unknown(&value.to_string())),
+    }
+}
+
+fn unknown(what: &str) -> Fault {
+    unsupported(format!("key 'pre_tokenizer': the engine cannot cut text like {}", shown(what)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn split(regex: &str) -> Value {
+        json!({"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false},
+            {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false},
+        ]})
+    }
+
+    #[test]
+    fn the_cuts_decide_the_name() {
+        assert_eq!(name(&split(QWEN2), false), Ok("qwen2"));
+        assert_eq!(name(&split(QWEN35), false), Ok("qwen35"));
+        assert_eq!(name(&split(LLAMA3), true), Ok("llama-bpe"));
+        assert_eq!(name(&split(LLAMA3), false), Ok("dbrx"));
+        let gpt2 = json!({"type": "ByteLevel", "add_prefix_space": false});
+        assert_eq!(name(&gpt2, false), Ok("gpt-2"));
+        let digits = json!({"type": "Digits", "individual_digits": true});
+        let smollm = json!({"type": "Sequence", "pretokenizers": [digits, gpt2]});
+        assert_eq!(name(&smollm, false), Ok("smollm"));
+    }
+
+    #[test]
+    fn unknown_cuts_are_refused() {
+        let cases = [
+            Value::Null,
+            json!("x"),
+            json!({"type": "Sequence"}),
+            json!({"type": "Whitespace"}),
+            json!({"type": "ByteLevel", "add_prefix_space": true}),
+            json!({"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated"}),
+            split(r"\p{L}+"),
+        ];
+        for case in cases {
+            assert!(name(&case, false).unwrap_err().cause.contains("pre"), "{case}");
+        }
+        assert!(name(&split(QWEN2), true).is_err(), "llama.cpp merges qwen2's words");
+    }
+}

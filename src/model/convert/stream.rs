@@ -1,0 +1,116 @@
+//! Copies tensors from where they are stored into a new file, a chunk at a time.
+//!
+//! Whatever a tensor's size, what is held is a chunk of it and that chunk converted.
+
+use super::data::{self, Float};
+use super::names::Rows;
+use super::shards::{Shard, Stored};
+use crate::model::newfile::NewFile;
+use crate::model::write;
+use crate::words::error::Error;
+use crate::words::limits;
+
+/// Where a tensor's data comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// From a file of the checkpoint.
+    Stored(Copy),
+    /// From the program, as it will be written.
+    Computed(Vec<u8>),
+}
+
+/// A tensor to be copied.
+#[derive(Clone, Debug)]
+pub(super) struct Copy {
+    pub stored: Stored,
+    pub from: Float,
+    pub to: Float,
+    pub rows: Rows,
+}
+
+/// The two chunks, kept from tensor to tensor.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    read: Vec<u8>,
+    converted: Vec<u8>,
+}
+
+impl Chunks {
+    /// Writes one tensor with its padding; tells `written` the bytes of each chunk.
+    pub(super) fn write(
+        &mut self,
+        source: &Source,
+        shards: &[Shard],
+        out: &mut NewFile,
+        written: &mut dyn FnMut(u64),
+    ) -> Result<(), Error> {
+        let bytes = match source {
+            Source::Computed(bytes) => {
+                out.write(bytes)?;
+                bytes.len() as u64
+            }
+            Source::Stored(copy) => {
+                self.copy(copy, &shards[copy.stored.shard], out, written)?;
+                copy.stored.bytes / copy.from.bytes() * copy.to.bytes()
+            }
+        };
+        out.write(write::padding(bytes))?;
+        written(write::padding(bytes).len() as u64);
+        if matches!(source, Source::Computed(_)) {
+            written(bytes);
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &mut self,
+        copy: &Copy,
+        shard: &Shard,
+        out: &mut NewFile,
+        written: &mut dyn FnMut(u64),
+    ) -> Result<(), Error> {
+        let stored = &copy.stored;
+        // A vector's rows are its elements.
+        let rows = stored.shape.first().copied().unwrap_or(1).max(1);
+        let row_bytes = stored.bytes / rows;
+        let at_once = (limits::CONVERT_CHUNK_BYTES as u64 / row_bytes.max(1)).max(1);
+        let mut row = 0;
+        while row < rows {
+            let count = at_once.min(rows - row);
+            self.read.resize((count * row_bytes) as usize, 0);
+            match copy.rows {
+                Rows::AsStored => shard.read(stored.start + row * row_bytes, &mut self.read)?,
+                Rows::Interleaved { head } => {
+                    let places = self.read.chunks_exact_mut(row_bytes as usize);
+                    for (place, row) in places.zip(row..) {
+                        let from = interleaved(row, head);
+                        shard.read(stored.start + from * row_bytes, place)?;
+                    }
+                }
+            }
+            self.converted.clear();
+            data::convert(&self.read, copy.from, &mut self.converted, copy.to);
+            out.write(&self.converted)?;
+            written(self.converted.len() as u64);
+            row += count;
+        }
+        Ok(())
+    }
+}
+
+/// Returns which stored row is written as row `row`: those of a head's halves in turn.
+fn interleaved(row: u64, head: u64) -> u64 {
+    let (first, within) = (row / head * head, row % head);
+    first + within % 2 * (head / 2) + within / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_of_a_head_are_written_in_turn() {
+        let order: Vec<u64> = (0..12).map(|row| interleaved(row, 6)).collect();
+        assert_eq!(order, [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+    }
+}

@@ -1,0 +1,312 @@
+//! `tokenizer.json`: tokens, their types, merges, and how text is cut, as llama.cpp wants them.
+//!
+//! llama.cpp asserts that no two tokens are the same text, reads texts up to the first NUL, and
+//! parses a merge at its first space; what would break any of that is refused here. Byte-level BPE
+//! is read in this file, BPE over characters with bytes to fall back on (Llama 2) in
+//! `sentencepiece`.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::fault::{Fault, damaged, shown, unsupported};
+use super::{sentencepiece, split};
+use crate::words::limits;
+
+/// Token types of a GGUF file (`tokenizer.ggml.token_type`).
+pub(super) const NORMAL: i32 = 1;
+pub(super) const UNKNOWN: i32 = 2;
+pub(super) const CONTROL: i32 = 3;
+pub(super) const USER_DEFINED: i32 = 4;
+pub(super) const UNUSED: i32 = 5;
+pub(super) const BYTE: i32 = 6;
+
+/// A vocabulary as a GGUF file has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vocabulary {
+    /// `tokenizer.ggml.model`.
+    pub model: &'static str,
+    /// `tokenizer.ggml.pre`.
+    pub pre: &'static str,
+    /// The texts, one a row of the embedding.
+    pub tokens: Vec<String>,
+    /// Their types.
+    pub kinds: Vec<i32>,
+    /// Which merge comes first, for vocabularies that have no list of merges.
+    pub scores: Option<Vec<f32>>,
+    /// Pairs to merge, first things first, with a space between.
+    pub merges: Vec<String>,
+    /// Whether text gets a space in front, where that is not what the model implies.
+    pub space_prefix: Option<bool>,
+    /// What is put around a text, as the file says it.
+    pub post_processor: Value,
+    /// The texts of all tokens with a number.
+    pub numbers: HashMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct File {
+    #[serde(default)]
+    pub added_tokens: Vec<Added>,
+    #[serde(default)]
+    pub normalizer: Value,
+    #[serde(default)]
+    pub pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    pub model: Model,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Added {
+    id: u64,
+    pub content: String,
+    #[serde(default)]
+    special: bool,
+    #[serde(default)]
+    pub normalized: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    #[serde(default)]
+    single_word: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Model {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    vocab: Vocab,
+    #[serde(default)]
+    pub merges: Vec<Merge>,
+    dropout: Option<f64>,
+    pub unk_token: Option<String>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    byte_fallback: bool,
+    #[serde(default)]
+    pub ignore_merges: bool,
+}
+
+/// Reads `tokenizer.json` for an embedding of so many rows.
+///
+/// # Errors
+/// What is wrong with it or unknown to the engine, by its key or token.
+pub fn read(text: &str, rows: u64) -> Result<Vocabulary, Fault> {
+    let file: File = serde_json::from_str(text)
+        .map_err(|error| damaged(format!("it is no tokenizer.json: {error}")))?;
+    let rows = usize::try_from(rows).ok().filter(|&rows| rows as u64 <= MAX);
+    let rows = rows.ok_or_else(|| damaged("it has too many tokens"))?;
+    check_model(&file.model)?;
+    let (tokens, kinds) = list(&file, rows)?;
+    let mut numbers = HashMap::with_capacity(rows);
+    for (number, token) in tokens.iter().enumerate() {
+        if let Some(other) = numbers.insert(token.clone(), number as u32) {
+            let cause = format!("token {} is there twice, as {other} and {number}", shown(token));
+            return Err(damaged(cause));
+        }
+    }
+    let (model, pre) = ("gpt2", "");
+    let vocabulary = Vocabulary {
+        model,
+        pre,
+        tokens,
+        kinds,
+        scores: None,
+        merges: Vec::new(),
+        space_prefix: None,
+        post_processor: file.post_processor.clone(),
+        numbers,
+    };
+    if file.model.byte_fallback {
+        return sentencepiece::complete(vocabulary, &file);
+    }
+    let pre = split::name(&file.pre_tokenizer, file.model.ignore_merges)?;
+    check_normalizer(&file.normalizer)?;
+    let merges = merges(&file.model, &vocabulary.numbers)?;
+    let merges = merges.iter().map(|(left, right)| format!("{left} {right}")).collect();
+    Ok(Vocabulary { pre, merges, ..vocabulary })
+}
+
+const MAX: u64 = limits::GGUF_ARRAY_ITEMS_MAX;
+
+fn check_model(model: &Model) -> Result<(), Fault> {
+    let kind = model.kind.as_deref().unwrap_or("BPE");
+    if kind != "BPE" || matches!(model.vocab, Vocab::Other) {
+        return Err(unsupported(format!("key 'model': its type is {}, not BPE", shown(kind))));
+    }
+    let texts = [
+        ("continuing_subword_prefix", &model.continuing_subword_prefix),
+        ("end_of_word_suffix", &model.end_of_word_suffix),
+    ];
+    if let Some((key, _)) = texts.iter().find(|(_, t)| t.as_deref().is_some_and(|t| !t.is_empty()))
+    {
+        return Err(unsupported(format!("key '{key}': parts of words are marked")));
+    }
+    if model.dropout.is_some_and(|dropout| dropout != 0.0) {
+        return Err(unsupported("key 'dropout': merges are left out at random"));
+    }
+    Ok(())
+}
+
+/// llama.cpp normalizes nothing; NFC leaves alone what people type.
+fn check_normalizer(normalizer: &Value) -> Result<(), Fault> {
+    let empty = |key: &str| normalizer[key].as_array().is_some_and(|list| list.is_empty());
+    let kind = normalizer["type"].as_str();
+    if normalizer.is_null() || kind == Some("NFC") {
+        return Ok(());
+    }
+    if kind == Some("Sequence") && empty("normalizers") {
+        return Ok(());
+    }
+    let what = shown(&normalizer.to_string());
+    Err(unsupported(format!("key 'normalizer': the engine cannot change text like {what}")))
+}
+
+/// Puts every token in its row; rows without one become unused tokens.
+fn list(file: &File, rows: usize) -> Result<(Vec<String>, Vec<i32>), Fault> {
+    let mut places: Vec<Option<(&str, i32)>> = vec![None; rows];
+    let Vocab::Words(words) = &file.model.vocab else { return Err(damaged("it has no words")) };
+    for (text, id) in words {
+        let place = place(&mut places, text, *id)?;
+        if let Some((other, _)) = place.replace((text, NORMAL)) {
+            let cause = format!("token {id} is both {} and {}", shown(other), shown(text));
+            return Err(damaged(cause));
+        }
+    }
+    for added in &file.added_tokens {
+        let text = added.content.as_str();
+        let place = place(&mut places, text, added.id)?;
+        if let Some((other, _)) = place.filter(|(other, _)| *other != text) {
+            let (id, other) = (added.id, shown(other));
+            return Err(damaged(format!("token {id} is both {other} and {}", shown(text))));
+        }
+        if added.lstrip || added.rstrip || added.single_word {
+            log::warn!("token {} takes in spaces around it, which is ignored", shown(text));
+        }
+        let is_control = added.special || looks_special(text);
+        *place = Some((text, if is_control { CONTROL } else { USER_DEFINED }));
+    }
+    let unused = |id: usize| (format!("[PAD{id}]"), UNUSED);
+    let token = |(id, place): (usize, Option<(&str, i32)>)| {
+        place.map_or_else(|| unused(id), |(text, kind)| (text.to_string(), kind))
+    };
+    Ok(places.into_iter().enumerate().map(token).unzip())
+}
+
+fn place<'a, 'b>(
+    places: &'a mut [Option<(&'b str, i32)>],
+    text: &str,
+    id: u64,
+) -> Result<&'a mut Option<(&'b str, i32)>, Fault> {
+    let max = limits::TOKEN_BYTES_MAX;
+    if text.is_empty() || text.len() > max || text.contains('\0') {
+        let cause = format!("token {id}, {}, is empty, has a NUL or over {max} bytes", shown(text));
+        return Err(damaged(cause));
+    }
+    let rows = places.len();
+    let place = usize::try_from(id).ok().and_then(|id| places.get_mut(id));
+    place.ok_or_else(|| {
+        let cause = format!("token {} has number {id}, the embedding {rows} rows", shown(text));
+        damaged(cause)
+    })
+}
+
+/// Returns whether a token is one of control, though its file does not say so: Qwen's and others'
+/// are spelt like this. A person's text must not be able to spell them.
+fn looks_special(text: &str) -> bool {
+    let between = |start: &str, end: &str| {
+        text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
+    };
+    matches!(text, "<pad>" | "<mask>" | "<2mass>" | "[@BOS@]")
+        || between("<|", "|>")
+        || between("<｜", "｜>")
+        || between("<unused", ">")
+}
+
+/// Returns the merges in order, both parts of each and their union being tokens. Of the same pair
+/// twice the last counts, as in Hugging Face's own reader.
+pub(super) fn merges<'a>(
+    model: &'a Model,
+    numbers: &HashMap<String, u32>,
+) -> Result<Vec<(&'a str, &'a str)>, Fault> {
+    let mut list = Vec::with_capacity(model.merges.len());
+    for (at, merge) in model.merges.iter().enumerate() {
+        let bad = |cause: &str| damaged(format!("merge {at}, {}, {cause}", shown(&merge.text())));
+        let (left, right) = match merge {
+            Merge::Joined(text) => text.split_once(' ').ok_or_else(|| bad("is no pair"))?,
+            Merge::Pair(left, right) => (left.as_str(), right.as_str()),
+        };
+        if [left, right].iter().any(|part| part.is_empty() || part.contains(' ')) {
+            return Err(bad("is no pair"));
+        }
+        if let Some(part) = [left, right].iter().find(|part| !numbers.contains_key(**part)) {
+            return Err(bad(&format!("joins {}, which is no token", shown(part))));
+        }
+        if !numbers.contains_key(&[left, right].concat()) {
+            return Err(bad("makes no token"));
+        }
+        list.push((left, right));
+    }
+    let mut seen = HashSet::with_capacity(list.len());
+    list.reverse();
+    list.retain(|pair| seen.insert(*pair));
+    list.reverse();
+    Ok(list)
+}
+
+/// A merge in either spelling: `"a b"` or `["a", "b"]`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Merge {
+    Pair(String, String),
+    Joined(String),
+}
+
+impl Merge {
+    fn text(&self) -> String {
+        match self {
+            Merge::Pair(left, right) => format!("{left} {right}"),
+            Merge::Joined(text) => text.clone(),
+        }
+    }
+}
+
+/// The words of a vocabulary, those of the same text all kept.
+enum Vocab {
+    Words(Vec<(String, u64)>),
+    /// Another model's: a list with scores.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Vocab {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Vocab, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Vocab;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tokens and their numbers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocab, A::Error> {
+                let mut words = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    words.push(entry);
+                }
+                Ok(Vocab::Words(words))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vocab, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Vocab::Other)
+            }
+        }
+        from.deserialize_any(Words)
+    }
+}

@@ -1,0 +1,147 @@
+//! Importance matrices on disk, in the form of llama.cpp's `llama-imatrix`, so that either program
+//! takes the other's.
+//!
+//! A GGUF file of type `imatrix`: for each tensor `NAME.in_sum2`, the sums of the squares of its
+//! inputs over all tokens, and `NAME.counts`, how many tokens that were. Later releases of
+//! llama-imatrix add `NAME.in_sum` and `NAME.stats`, which no quantizer reads.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::newfile::NewFile;
+use super::scan::{Tensor, scan};
+use super::write::{Entry, Value, data_bytes, header, padding};
+use super::{Header, bad_model, types};
+use crate::words::error::{Error, io_cause};
+use crate::words::limits;
+use crate::words::plan::{Origin, Role, Weights};
+use crate::words::quantize::Importance;
+
+/// Where the numbers come from.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// The text's name.
+    pub text: &'a str,
+    /// Passages read.
+    pub passages: u32,
+    /// Tokens a passage has at most.
+    pub passage_tokens: u32,
+}
+
+/// Writes an importance matrix.
+///
+/// # Errors
+/// Those of [`NewFile`].
+pub fn write(to: &Path, list: &[Importance], source: &Source<'_>) -> Result<(), Error> {
+    let keys = [
+        ("general.type", Value::Text("imatrix".into())),
+        ("imatrix.datasets", Value::Texts(vec![source.text.into()])),
+        ("imatrix.chunk_count", Value::U32(source.passages)),
+        ("imatrix.chunk_size", Value::U32(source.passage_tokens)),
+    ];
+    let keys: Vec<(String, Value)> =
+        keys.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+    let entry = |name: String, shape: Vec<u64>| Entry { name, kind: types::F32, shape };
+    let entries: Vec<Entry> = list
+        .iter()
+        .flat_map(|item| {
+            let sums = vec![item.squares.len() as u64];
+            [
+                entry(format!("{}.in_sum2", item.tensor), sums),
+                entry(format!("{}.counts", item.tensor), vec![1]),
+            ]
+        })
+        .collect();
+    let head = header(&keys, &entries);
+    let mut file = NewFile::create(to, head.len() as u64 + data_bytes(&entries))?;
+    file.write(&head)?;
+    for item in list {
+        for numbers in [&item.squares[..], &[item.tokens as f32]] {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+            file.write(&bytes)?;
+            file.write(padding(bytes.len() as u64))?;
+        }
+    }
+    file.keep()
+}
+
+/// Reads an importance matrix for `model`.
+///
+/// # Errors
+/// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or that it
+/// belongs to another model.
+pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
+    let file = Weights { role: Role::Importance, origin: Origin::Disk, path: file.to_path_buf() };
+    let tensors = scan(&file)?.tensors;
+    let bad = |cause: String| bad_model(&file, cause);
+    let total: u64 = tensors.iter().map(|tensor| tensor.bytes).sum();
+    if total > limits::IMPORTANCE_BYTES_MAX {
+        let most = limits::IMPORTANCE_BYTES_MAX;
+        return Err(bad(format!("it holds {total} bytes of numbers, at most {most} can be")));
+    }
+    let opened = std::fs::File::open(&file.path).map_err(|e| bad(io_cause(&e)))?;
+    let numbers = |tensor: &Tensor| {
+        let mut bytes = vec![0; tensor.bytes as usize];
+        opened.read_exact_at(&mut bytes, tensor.at).map_err(|e| bad(io_cause(&e)))?;
+        let floats: Vec<f32> = bytes
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect();
+        match floats.iter().all(|x| x.is_finite() && *x >= 0.0) {
+            true => Ok(floats),
+            false => Err(bad(format!("tensor '{}' holds no squares", shown(&tensor.name)))),
+        }
+    };
+    let mut list = Vec::new();
+    for (name, [sums, counts]) in pairs(&tensors).map_err(bad)? {
+        check(name, sums, counts, model).map_err(bad)?;
+        let squares = numbers(sums)?;
+        let tokens = numbers(counts)?.first().copied().unwrap_or(0.0) as u64;
+        list.push(Importance { tensor: name.to_string(), squares, tokens });
+    }
+    Ok(list)
+}
+
+/// Returns sums and counts by the tensor's name.
+fn pairs(tensors: &[Tensor]) -> Result<BTreeMap<&str, [&Tensor; 2]>, String> {
+    let mut halves: BTreeMap<&str, [Option<&Tensor>; 2]> = BTreeMap::new();
+    let is_read = |t: &&Tensor| !t.name.ends_with(".in_sum") && !t.name.ends_with(".stats");
+    for tensor in tensors.iter().filter(is_read) {
+        let name = tensor.name.as_str();
+        let parts = [name.strip_suffix(".in_sum2"), name.strip_suffix(".counts")];
+        let Some(which) = parts.iter().position(Option::is_some) else {
+            return Err(format!("tensor '{}' is neither sums nor counts", shown(name)));
+        };
+        let of = halves.entry(parts[which].unwrap_or_default()).or_default();
+        if of[which].replace(tensor).is_some() {
+            return Err(format!("tensor '{}' is there twice", shown(name)));
+        }
+    }
+    let whole = halves.into_iter().map(|(name, halves)| match halves {
+        [Some(sums), Some(counts)] => Ok((name, [sums, counts])),
+        _ => Err(format!("of '{}' the sums or the counts are missing", shown(name))),
+    });
+    whole.collect()
+}
+
+fn check(name: &str, sums: &Tensor, counts: &Tensor, model: &Header) -> Result<(), String> {
+    let (shown, its) = (shown(name), &model.file);
+    if sums.kind != types::F32 || counts.kind != types::F32 {
+        return Err(format!("the numbers of '{shown}' are no 32-bit floats"));
+    }
+    let Some(tensor) = model.tensors.iter().find(|tensor| tensor.name == name) else {
+        return Err(format!("tensor '{shown}' is not in {its}: it is for another model"));
+    };
+    if sums.shape[0] != tensor.shape[0] || sums.bytes != 4 * tensor.shape[0] || counts.bytes != 4 {
+        return Err(format!(
+            "tensor '{shown}' has {} inputs in {its}, {:?} here: it is for another model",
+            tensor.shape[0], sums.shape
+        ));
+    }
+    Ok(())
+}
+
+fn shown(name: &str) -> String {
+    name.escape_debug().to_string()
+}

@@ -1,0 +1,149 @@
+//! Memory in numbers: what a plan takes, item by item, and what there is.
+//!
+//! `model/memory.rs` computes the one, `model/available.rs` finds out the other. Plain data.
+
+use std::fmt;
+
+/// 2^20 bytes.
+pub const MIB: u64 = 1 << 20;
+
+/// What one process holds, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Weights as the file has them, by tensor type, largest first.
+    pub weights: Vec<(&'static str, u64)>,
+    /// A tied output head once more, in the order the kernels want it.
+    pub repacked_head_bytes: u64,
+    /// The adapter's weights.
+    pub adapter_bytes: u64,
+    /// The KV cache.
+    pub kv_bytes: u64,
+    /// Activations of one pass, and the threads' own work space.
+    pub compute_bytes: u64,
+    /// A row of logits a sequence, and what sampling from it takes.
+    pub logits_bytes: u64,
+    /// The vocabulary's tables.
+    pub vocabulary_bytes: u64,
+    /// The program itself: its code, graphs, threads and buffers.
+    pub program_bytes: u64,
+    /// The most that is held at once before there is a KV cache: weights and tables as they are
+    /// read and repacked.
+    pub loading_bytes: u64,
+}
+
+impl Memory {
+    /// Returns the bytes of all weights, a repacked head's and the adapter's included.
+    pub fn weights_bytes(&self) -> u64 {
+        let file: u64 = self.weights.iter().map(|(_, bytes)| bytes).sum();
+        file + self.repacked_head_bytes + self.adapter_bytes
+    }
+
+    /// Returns the bytes of all but the weights and the KV cache.
+    pub fn buffers_bytes(&self) -> u64 {
+        self.compute_bytes + self.logits_bytes + self.vocabulary_bytes + self.program_bytes
+    }
+
+    /// Returns what is held while questions are answered.
+    pub fn running_bytes(&self) -> u64 {
+        self.weights_bytes() + self.kv_bytes + self.buffers_bytes()
+    }
+
+    /// Returns the most that is held at any time.
+    pub fn total_bytes(&self) -> u64 {
+        self.running_bytes().max(self.loading_bytes)
+    }
+}
+
+/// What sets the bound of the memory there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Nothing known: everything is admitted.
+    Unknown,
+    /// What the system can give without swapping, as it says itself.
+    System,
+    /// The limit of a control group of processes, by its folder's name.
+    Group(String),
+    /// The limit of this process's address space (`ulimit -v`).
+    AddressSpace,
+    /// A board's memory less what is kept for its system, as a person gave them.
+    Told {
+        /// All memory, in bytes.
+        ram_bytes: u64,
+        /// Kept back, in bytes.
+        reserve_bytes: u64,
+    },
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Unknown => f.write_str("no limit is known"),
+            Bound::System => f.write_str("available now"),
+            Bound::Group(name) => write!(f, "the limit of control group '{name}'"),
+            Bound::AddressSpace => f.write_str("the limit of the address space, ulimit -v"),
+            Bound::Told { ram_bytes, reserve_bytes } => {
+                let (ram, reserve) = (ram_bytes / MIB, reserve_bytes / MIB);
+                write!(f, "{ram} MiB of memory less {reserve} for the system")
+            }
+        }
+    }
+}
+
+/// The memory there is for a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that can be used.
+    pub bytes: u64,
+    /// What keeps it from being more.
+    pub bound: Bound,
+}
+
+impl Room {
+    /// Returns room without end, for where nothing is known.
+    pub fn unknown() -> Room {
+        Room { bytes: u64::MAX, bound: Bound::Unknown }
+    }
+
+    /// Returns a board's memory less what is kept for its system.
+    pub fn told(ram_bytes: u64, reserve_bytes: u64) -> Room {
+        let bytes = ram_bytes.saturating_sub(reserve_bytes);
+        Room { bytes, bound: Bound::Told { ram_bytes, reserve_bytes } }
+    }
+
+    /// Returns the lesser of two.
+    pub fn least(self, other: Room) -> Room {
+        if other.bytes < self.bytes { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_the_larger_of_loading_and_running() {
+        let mut memory = Memory {
+            weights: vec![("Q4_0", 100), ("F32", 1)],
+            repacked_head_bytes: 20,
+            adapter_bytes: 3,
+            kv_bytes: 50,
+            compute_bytes: 7,
+            logits_bytes: 5,
+            vocabulary_bytes: 11,
+            program_bytes: 2,
+            loading_bytes: 190,
+        };
+        assert_eq!((memory.weights_bytes(), memory.buffers_bytes()), (124, 25));
+        assert_eq!((memory.running_bytes(), memory.total_bytes()), (199, 199));
+        memory.loading_bytes = 300;
+        assert_eq!(memory.total_bytes(), 300);
+    }
+
+    #[test]
+    fn a_board_smaller_than_the_reserve_has_no_room() {
+        assert_eq!(Room::told(100, 700).bytes, 0);
+        let room = Room::told(4096 * MIB, 700 * MIB);
+        assert_eq!(room.bytes, 3396 * MIB);
+        assert_eq!(room.bound.to_string(), "4096 MiB of memory less 700 for the system");
+    }
+}
