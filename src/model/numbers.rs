@@ -1,9 +1,9 @@
 //! The numbers a header describes its architecture with: of the right types, and possible together.
 //!
-//! For every architecture: what llama.cpp 0.1.161 reads before it looks at the architecture, with
-//! the assertions it makes there (`load_hparams` of llama-model.cpp). For those the box knows
-//! exactly (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the numbers their tensors
-//! follow from (src/models/ there).
+//! For every architecture: what llama.cpp reads before it looks at the architecture, with the
+//! assertions it makes there (`load_hparams` of llama-model.cpp in llama-cpp-sys-2 0.1.161). For
+//! those the box knows exactly (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the
+//! numbers their tensors follow from (src/models/ there).
 
 use super::keys::{Keys, TEXT};
 use crate::words::limits;
