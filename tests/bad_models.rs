@@ -344,7 +344,6 @@ fn vocabularies_llama_cpp_asserts_or_throws_on_are_refused() {
         (spm(&|t| t[10] = "<0x0B".into()), "token 10 stands for a byte, but is '<0x0B'"),
         (spm(&|t| t[0xE6] = "<0xFF>".into()), "is there twice"),
         (spm(&|t| t.swap(0xE6, 258)), "stands for a byte"),
-        (key("bos_token_id", Value::U32(266)), "there is no token 266, only 266 of them"),
         (key("eos_token_id", Value::I32(2)), "is of type i32, u32 is needed"),
         (key("token_type", Value::I32s(vec![1; 265])), "has 265 items for 266 tokens"),
         (key("token_type", Value::I32s(vec![9; 266])), "token 0 is of kind 9"),

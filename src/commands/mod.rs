@@ -25,7 +25,7 @@ use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
 use crate::model::{self, Header, adapter, ahead, bundled, locate};
-use crate::words::error::{Error, Kind};
+use crate::words::error::{Error, Kind, printable};
 use crate::words::memory::MIB;
 use crate::words::plan::{Origin, Plan, Weights};
 
@@ -93,6 +93,12 @@ impl Loading {
             Some(name) => Some(adapter::open(adapter::locate(name)?, &header)?),
             None => None,
         };
+        if !header.is_known_exactly() {
+            log::info!(
+                "{file} is of architecture '{}': its structure is only known roughly",
+                printable(&header.architecture)
+            );
+        }
         if let Some(adapter) = &adapter {
             log::info!("{}, {} KiB", adapter.file, adapter.bytes >> 10);
         }

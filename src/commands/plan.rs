@@ -106,6 +106,10 @@ fn text(report: &Report) -> String {
         format!("\n{}\n", verdict(report)),
         largest_table(report),
         speed_table(report),
+        match report.header.is_known_exactly() {
+            true => String::new(),
+            false => "\nan estimate: exact only for Qwen2, Qwen3 and Llama\n".to_string(),
+        },
     ]
     .concat()
 }

@@ -123,7 +123,11 @@ fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
             let template = header.tokenizer.chat_template.as_deref();
             template.map_or(Ok(()), engine::check_template)?;
             surplus_bytes = header.surplus_bytes;
-            "model"
+            if header.is_known_exactly() {
+                "model"
+            } else {
+                "model of an architecture only known roughly"
+            }
         }
         Content::Adapter => {
             let file = match file.origin {

@@ -42,11 +42,11 @@ impl ReadAhead {
 /// the bytes asked for. Nothing is copied: what is cached already costs next to nothing, and the
 /// kernel makes it wait where the disk has enough to do.
 fn read(path: &Path, limits: &Receiver<u64>) -> std::io::Result<u64> {
-    let file = File::open(path)?;
-    let about = file.metadata()?;
+    let about = std::fs::metadata(path)?;
     if !about.is_file() {
         return Ok(0);
     }
+    let file = File::open(path)?;
     let mut done = 0;
     for limit in limits {
         let limit = limit.min(about.len());

@@ -48,9 +48,10 @@ struct Version {
     /// Files with a limit: the least counts. `memory.high` does not kill, it slows to a crawl.
     limits: &'static [&'static str],
     usage: &'static str,
-    /// The line of `memory.stat` with the file pages that were not used lately: they are given back
-    /// before anything else is. It counts the groups below as well.
-    inactive: &'static str,
+    /// Lines of `memory.stat` with pages of files, which are given back before a process dies, and
+    /// with those of them that must be written first. They count the groups below as well.
+    files: [&'static str; 2],
+    unwritten: [&'static str; 2],
 }
 
 const V2: Version = Version {
@@ -58,14 +59,16 @@ const V2: Version = Version {
     mounts: &["sys/fs/cgroup", "sys/fs/cgroup/unified"],
     limits: &["memory.max", "memory.high"],
     usage: "memory.current",
-    inactive: "inactive_file",
+    files: ["inactive_file", "active_file"],
+    unwritten: ["file_dirty", "file_writeback"],
 };
 
 const V1: Version = Version {
     mounts: &["sys/fs/cgroup/memory"],
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
-    inactive: "total_inactive_file",
+    files: ["total_inactive_file", "total_active_file"],
+    unwritten: ["total_dirty", "total_writeback"],
 };
 
 /// Returns what a line of `/proc/self/cgroup` (`number:controllers:/group`, cgroups(7)) leaves: the
@@ -100,10 +103,13 @@ fn group_room(version: &Version, place: &Path, name: &Path) -> Option<Room> {
         return None;
     }
     let stat = read_to_string(place.join("memory.stat")).unwrap_or_default();
-    let inactive = stat.lines().find_map(|line| {
-        line.strip_prefix(version.inactive)?.strip_prefix(' ')?.trim().parse::<u64>().ok()
-    });
-    let used = number(version.usage)?.saturating_sub(inactive.unwrap_or(0));
+    let line = |name: &str| {
+        let mut lines = stat.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        lines.find_map(|number| number.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    let sum = |names: [&str; 2]| names.iter().map(|name| line(name)).sum::<u64>();
+    let clean = sum(version.files).saturating_sub(sum(version.unwritten));
+    let used = number(version.usage)?.saturating_sub(clean);
     let name = format!("/{}", name.display());
     Some(Room { bytes: limit.saturating_sub(used), bound: Bound::Group(name) })
 }
@@ -159,15 +165,18 @@ mod tests {
             (&inside("memory.max"), "4000000\n"),
             (&inside("memory.high"), "max\n"),
             (&inside("memory.current"), "1000000\n"),
-            (&inside("memory.stat"), "anon 1\ninactive_file 600000\nactive_file 300000\n"),
+            (
+                &inside("memory.stat"),
+                "anon 1\ninactive_file 600000\nactive_file 300000\nfile_dirty 100000\n",
+            ),
         ];
         let root = tree(&files);
         let room = available_under(root.path());
         assert_eq!(room, Room { bytes: 3_000_000, bound: group("/system.slice") });
-        std::fs::write(root.path().join(inside("memory.high")), "3200000\n").unwrap();
+        std::fs::write(root.path().join(inside("memory.high")), "3100000\n").unwrap();
         let room = available_under(root.path());
         let bound = group("/system.slice/box.service");
-        assert_eq!(room, Room { bytes: 2_800_000, bound });
+        assert_eq!(room, Room { bytes: 2_900_000, bound });
         std::fs::write(root.path().join("proc/meminfo"), "MemAvailable: 1000 kB\n").unwrap();
         assert_eq!(available_under(root.path()).bound, Bound::System);
     }

@@ -80,10 +80,12 @@ pub fn recorded(file: &Weights) -> Result<Option<Recorded>, String> {
 /// Reads a file of sums, `None` where there is none.
 fn text(path: &Path) -> Result<Option<String>, String> {
     let cannot = |cause: &str| format!("'{}' cannot be read: {cause}", path.display());
-    let file = match File::open(path) {
+    match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(|error| cannot(&io_cause(&error)))?,
-    };
+        Ok(about) if !about.is_file() => return Err(cannot("it is not a file")),
+        _ => {}
+    }
+    let file = File::open(path).map_err(|error| cannot(&io_cause(&error)))?;
     let mut bytes = Vec::new();
     let read = file.take(limits::SUMS_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| cannot(&io_cause(&error)))?;
@@ -102,9 +104,12 @@ fn alone(text: &str) -> Option<Sum> {
 
 /// Finds the sum of the file `name` in a list.
 pub fn find(text: &str, name: &str) -> Option<Sum> {
-    let lines = text.lines().filter_map(|line| named(line.trim()));
-    let same = |of: &str| Path::new(of).file_name().is_some_and(|file| file == name);
-    lines.into_iter().find(|(of, _)| same(of)).map(|(_, sum)| sum)
+    let lines: Vec<(&str, Sum)> = text.lines().filter_map(|line| named(line.trim())).collect();
+    let here = |of: &str| of.strip_prefix("./").unwrap_or(of) == name;
+    // A list may have been made in another folder; one of the same name there comes second.
+    let anywhere = |of: &str| Path::new(of).file_name().is_some_and(|file| file == name);
+    let found = lines.iter().find(|(of, _)| here(of));
+    found.or_else(|| lines.iter().find(|(of, _)| anywhere(of))).map(|(_, sum)| sum.clone())
 }
 
 /// Reads a line that says of which file it is.

@@ -9,7 +9,7 @@ use std::path::Path;
 use gguf_rs::{ByteOrder, GGUFContainer};
 
 use super::scan::{Scan, Tensor};
-use super::{bad_model, check, keys};
+use super::{bad_model, check, keys, numbers};
 use crate::words::error::Error;
 use crate::words::limits;
 use crate::words::plan::Weights;
@@ -56,6 +56,8 @@ pub struct Shape {
     pub key: u64,
     /// Elements of one head's value.
     pub value: u64,
+    /// Experts of a layer that a token uses, and those there are; 1 and 1 where there are none.
+    pub experts: (u64, u64),
 }
 
 /// The tokenizer.
@@ -149,6 +151,10 @@ fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
         kv_heads,
         key: head("attention.key_length")?,
         value: head("attention.value_length")?,
+        experts: match (get("expert_used_count"), get("expert_count")) {
+            (Some(used), Some(all)) if (1..=all).contains(&used) => (used, all),
+            _ => (1, 1),
+        },
     })
 }
 
@@ -168,6 +174,11 @@ impl Header {
     /// Returns the number of weights.
     pub fn parameters(&self) -> u64 {
         self.tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum()
+    }
+
+    /// Returns whether the check knows every number and tensor of its architecture.
+    pub fn is_known_exactly(&self) -> bool {
+        numbers::is_known(&self.architecture)
     }
 
     /// Returns the embedding, which a tied output head shares.

@@ -170,14 +170,22 @@ pub fn per_token(
     filled_tokens: u64,
 ) -> PerToken {
     let looked_up = header.embedding().filter(|_| !header.is_tied());
-    let all: u64 = header.tensors.iter().map(|tensor| tensor.bytes).sum();
-    let rows = |tensor: &Tensor| tensor.shape.iter().product::<u64>();
-    PerToken {
-        weights_bytes: all - looked_up.map_or(0, |tensor| tensor.bytes)
-            + adapter.map_or(0, |adapter| adapter.bytes),
-        kv_bytes: kv_bytes(header, kv, filled_tokens),
-        weights: header.parameters() - looked_up.map_or(0, rows),
+    let is_read = |tensor: &&Tensor| {
+        // Rows are looked up in these.
+        looked_up.is_none_or(|embedding| embedding.name != tensor.name)
+            && tensor.name != "per_layer_token_embd.weight"
+    };
+    // Of a layer's experts only some are used.
+    let (used, experts) = header.shape.experts;
+    let share = |tensor: &Tensor, of: u64| {
+        if tensor.name.contains("_exps.") { of * used / experts } else { of }
+    };
+    let (mut weights_bytes, mut weights) = (adapter.map_or(0, |adapter| adapter.bytes), 0);
+    for tensor in header.tensors.iter().filter(is_read) {
+        weights_bytes += share(tensor, tensor.bytes);
+        weights += share(tensor, tensor.shape.iter().product());
     }
+    PerToken { weights_bytes, kv_bytes: kv_bytes(header, kv, filled_tokens), weights }
 }
 
 #[cfg(test)]

@@ -196,6 +196,12 @@ impl<'a> Planner<'a> {
         Error::new(Kind::NoMemory, what, self.remedy(wanted, room))
     }
 
+    /// Returns the most sequences, fewer than wanted, with which the plan fits.
+    fn fewer(&self, wanted: &Plan, room: &Room) -> Option<u32> {
+        let with = |count: u32| self.plan_at(wanted.context_tokens, wanted.kv, count);
+        (1..wanted.sequences).rev().find(|&count| fits(&with(count), room))
+    }
+
     /// Names what would fit: another type of cache, a smaller context, or neither.
     fn remedy(&self, wanted: &Plan, room: &Room) -> String {
         let same = |kv| fits(&self.plan_at(wanted.context_tokens, kv, wanted.sequences), room);
@@ -217,7 +223,11 @@ impl<'a> Planner<'a> {
             (Some(n), None) | (None, Some(n)) => {
                 format!("Lower --context-tokens ({n} fits){room_way}.")
             }
-            (None, None) => format!("Use a smaller model or quantization (Q4){room_way}."),
+            // Each sequence has logits of its own, which a large vocabulary makes large.
+            (None, None) => match self.fewer(wanted, room) {
+                Some(n) => format!("Use --sequences {n}, which fits{room_way}."),
+                None => format!("Use a smaller model or quantization (Q4){room_way}."),
+            },
         }
     }
 }

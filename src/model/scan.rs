@@ -52,6 +52,8 @@ enum Fault {
     Io(std::io::Error),
     /// Something in it is wrong.
     Wrong(String),
+    /// It is one of so many parts.
+    Split(i128),
 }
 
 impl From<std::io::Error> for Fault {
@@ -80,14 +82,15 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         };
         Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };
-    let file = File::open(&from.path).map_err(cannot_open)?;
-    let metadata = file.metadata().map_err(cannot_open)?;
+    // Before it is opened, which would wait for ever at a pipe.
+    let metadata = std::fs::metadata(&from.path).map_err(cannot_open)?;
     if !metadata.is_file() {
         return Err(bad_model(from, "it is not a file"));
     }
+    let file = File::open(&from.path).map_err(cannot_open)?;
     let file_bytes = metadata.len();
     let reader = BufReader::with_capacity(1 << 16, file);
-    let mut walk = Walk { reader, at: 0, file_bytes };
+    let mut walk = Walk { reader, at: 0, file_bytes, listed: 0 };
     walk.header().map_err(|fault| match fault {
         Fault::Short if file_bytes == 0 => bad_model(from, "it is empty"),
         Fault::Short => bad_model(
@@ -96,6 +99,11 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         ),
         Fault::Io(error) => bad_model(from, io_cause(&error)),
         Fault::Wrong(cause) => bad_model(from, cause),
+        Fault::Split(parts) => Error::new(
+            Kind::BadModel,
+            format!("cannot use {from}: it is one of the {parts} parts of a split model"),
+            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf`, and use that file.",
+        ),
     })
 }
 
@@ -103,6 +111,8 @@ struct Walk {
     reader: BufReader<File>,
     at: u64,
     file_bytes: u64,
+    /// Items of lists outside the vocabulary, so far.
+    listed: u64,
 }
 
 impl Walk {
@@ -119,10 +129,14 @@ impl Walk {
         }
         let tensors = self.count("tensors", limits::GGUF_TENSORS_MAX)?;
         let keys = self.count("keys", limits::GGUF_KEYS_MAX)?;
+        let keys = self.keys(keys)?;
+        match keys.get("split.count").map(|key| &key.value) {
+            Some(Value::Whole(parts)) if *parts > 1 => return Err(Fault::Split(*parts)),
+            _ => {}
+        }
         if tensors == 0 {
             return wrong("it holds no tensors");
         }
-        let keys = self.keys(keys)?;
         let alignment = alignment(&keys)?;
         let tensors = self.tensors(tensors, alignment)?;
         let end = tensors.last().map_or(0, |last| last.at + last.bytes);
@@ -199,9 +213,7 @@ impl Walk {
         }
         let (id, at) = (self.u32()?, self.u64()?);
         let Some(kind) = types::by_id(id) else {
-            return wrong(format!(
-                "tensor '{shown}' is of type {id}, which no kernel here supports"
-            ));
+            return wrong(format!("tensor '{shown}' is of type {id}, which is unknown here"));
         };
         let Some(bytes) = kind.bytes(&shape).filter(|&bytes| bytes > 0) else {
             return wrong(format!(
@@ -238,6 +250,18 @@ impl Walk {
     fn array(&mut self, shown: &str) -> Result<Array, Fault> {
         let item = self.u32()?;
         let items = self.count(shown, limits::GGUF_ARRAY_ITEMS_MAX)?;
+        if !shown.starts_with("tokenizer.") {
+            // gguf-rs keeps all of these, each item in a hundred times its bytes.
+            self.listed += items;
+            if self.listed > limits::GGUF_LISTED_ITEMS_MAX {
+                let most = limits::GGUF_LISTED_ITEMS_MAX;
+                return wrong(format!(
+                    "key '{shown}': with its list there are {} items outside the vocabulary, at \
+                     most {most} are believable",
+                    self.listed
+                ));
+            }
+        }
         let (at, mut numbers) = (self.at, Vec::new());
         match fixed_bytes(item) {
             Some(4) if item != keys::F32 && items <= limits::MODEL_LAYERS_MAX => {

@@ -126,6 +126,8 @@ pub const GGUF_TENSORS_MAX: u64 = 65_536;
 pub const GGUF_STRING_BYTES_MAX: u64 = 1 << 20;
 /// Most elements of one array; the largest known vocabularies have 262,144.
 pub const GGUF_ARRAY_ITEMS_MAX: u64 = 1 << 20;
+/// Most items of all lists outside the vocabulary; there is one a layer in most.
+pub const GGUF_LISTED_ITEMS_MAX: u64 = 65_536;
 /// Largest header before the tensors, in bytes.
 pub const GGUF_HEADER_BYTES_MAX: u64 = 64 << 20;
 
