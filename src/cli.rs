@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::words::boards::{BOARDS, Board};
 use crate::words::limits;
+use crate::words::quantize::Mix;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
 #[derive(Debug, Parser)]
@@ -252,33 +253,6 @@ pub struct Serve {
     pub no_selftest: bool,
 }
 
-/// What a model is quantized to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum MixName {
-    /// 8 bits (INT8), 8.5 bits a weight
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// 6 bits, 6.6 bits a weight
-    #[value(name = "q6_k")]
-    Q6K,
-    /// 5 bits and some, 5.7 bits a weight
-    #[value(name = "q5_k_m")]
-    Q5KM,
-    /// 4 bits and some, 4.9 bits a weight: the usual choice for quality
-    #[value(name = "q4_k_m")]
-    Q4KM,
-    /// 4 bits, 4.7 bits a weight
-    #[value(name = "q4_k_s")]
-    Q4KS,
-    /// 4 bits on an uneven scale, 4.6 bits a weight
-    #[value(name = "iq4_nl")]
-    IQ4NL,
-    /// 4 bits, 4.6 bits a weight: the fastest
-    #[value(name = "q4_0")]
-    Q4_0,
-}
-
 /// What the output head is kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HeadName {
@@ -296,9 +270,10 @@ pub struct Quantize {
     /// The file to write
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
-    /// What to make of it
-    #[arg(value_name = "TYPE", ignore_case = true)]
-    pub mix: MixName,
+    /// What to make of it: q8_0 (INT8), q6_k, q5_k_m, q4_k_m (the usual choice), q4_k_s, iq4_nl, or
+    /// q4_0 (the fastest)
+    #[arg(value_name = "TYPE", value_parser = mix)]
+    pub mix: Mix,
     /// Importance matrix, as `solverbox imatrix` or llama-imatrix makes it
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_IMATRIX")]
     pub imatrix: Option<PathBuf>,
@@ -381,27 +356,33 @@ pub struct Inspect {
     pub file: PathBuf,
 }
 
-/// Types a checkpoint can be converted to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// A type a checkpoint can be converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvertType {
     /// 16-bit floats
-    #[value(name = "f16")]
     F16,
     /// 16-bit floats with the range of 32-bit ones
-    #[value(name = "bf16")]
     Bf16,
     /// 32-bit floats
-    #[value(name = "f32")]
     F32,
-    /// 8-bit blocks
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// 4-bit blocks
-    #[value(name = "q4_0")]
-    Q4_0,
-    /// 4-bit blocks, some matrices in more
-    #[value(name = "q4_k_m")]
-    Q4KM,
+    /// Quantized at once.
+    Mix(Mix),
+}
+
+fn convert_type(text: &str) -> Result<ConvertType, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "f16" => Ok(ConvertType::F16),
+        "bf16" => Ok(ConvertType::Bf16),
+        "f32" => Ok(ConvertType::F32),
+        name => mix(name).map(ConvertType::Mix).map_err(|known| format!("{known}, f16, bf16, f32")),
+    }
+}
+
+fn mix(text: &str) -> Result<Mix, String> {
+    let named = |mix: &Mix| mix.name().eq_ignore_ascii_case(text);
+    let known = || Mix::ALL.map(Mix::name).join(", ");
+    let found = Mix::ALL.into_iter().find(named);
+    found.ok_or_else(|| format!("one of these is needed: {}", known()))
 }
 
 /// `solverbox convert`
@@ -412,8 +393,9 @@ pub struct Convert {
     pub dir: PathBuf,
     /// The file to write
     pub file: PathBuf,
-    /// What to store matrices as
-    #[arg(long = "type", value_name = "TYPE", env = "SOLVERBOX_TYPE", default_value = "f16")]
+    /// What to store matrices as: f16, bf16, f32, or a type of `quantize`, such as q4_k_m
+    #[arg(long = "type", value_name = "TYPE", env = "SOLVERBOX_TYPE", default_value = "f16",
+          value_parser = convert_type)]
     pub kind: ConvertType,
     /// The model an adapter is for: a GGUF file, or its checkpoint's folder
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, MixName, ModelFlags, Plan,
-    PromptForm, Quantize, Solve, WayFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, Plan, PromptForm,
+    Quantize, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, convert, verify};
@@ -21,7 +21,7 @@ use solverbox::words::limits;
 use solverbox::words::memory::Room;
 use solverbox::words::mode::Mode;
 use solverbox::words::plan::KvType;
-use solverbox::words::quantize::{Head, Mix};
+use solverbox::words::quantize::Head;
 
 fn main() -> ExitCode {
     match run() {
@@ -207,24 +207,12 @@ fn quantize(flags: Quantize) -> Result<(), Error> {
     commands::quantize::run(&Options {
         from: flags.from,
         to: flags.to,
-        mix: mix(flags.mix),
+        mix: flags.mix,
         head: if flags.keep_head == Some(HeadName::Q8_0) { Head::Q8_0 } else { Head::AsMixed },
         importance: flags.imatrix,
         again: if flags.requantize { Again::Allowed } else { Again::Refused },
         threads: flags.threads.unwrap_or_else(cores),
     })
-}
-
-fn mix(name: MixName) -> Mix {
-    match name {
-        MixName::Q8_0 => Mix::Q8_0,
-        MixName::Q6K => Mix::Q6K,
-        MixName::Q5KM => Mix::Q5KM,
-        MixName::Q4KM => Mix::Q4KM,
-        MixName::Q4KS => Mix::Q4KS,
-        MixName::IQ4NL => Mix::IQ4NL,
-        MixName::Q4_0 => Mix::Q4_0,
-    }
 }
 
 fn compare(flags: Compare) -> Result<(), Error> {
@@ -253,9 +241,7 @@ fn convert(flags: &Convert) -> Result<(), Error> {
         ConvertType::F16 => convert::Kind::Float(Float::F16),
         ConvertType::Bf16 => convert::Kind::Float(Float::Bf16),
         ConvertType::F32 => convert::Kind::Float(Float::F32),
-        ConvertType::Q8_0 => convert::Kind::Quantized(Mix::Q8_0),
-        ConvertType::Q4_0 => convert::Kind::Quantized(Mix::Q4_0),
-        ConvertType::Q4KM => convert::Kind::Quantized(Mix::Q4KM),
+        ConvertType::Mix(mix) => convert::Kind::Quantized(mix),
     };
     convert::run(&flags.dir, &flags.file, kind, flags.base.as_deref())
 }

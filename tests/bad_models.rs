@@ -274,8 +274,53 @@ fn numbers_llama_cpp_asserts_on_are_refused() {
         (with_key(Of::Qwen2, "qwen2.rope.freq_base", Value::F32(f32::NAN)), "no finite number"),
         (with_key(Of::LlamaOfExperts, "llama.expert_used_count", Value::U32(9)), "9 of 4"),
         (number("context_length", 0), "context_length"),
-        (with_key(Of::Qwen2, "split.count", Value::U32(2)), "split model"),
+        (with_key(Of::Qwen2, "split.count", Value::U32(2)), "one of the 2 parts of a split model"),
     ]);
+}
+
+/// Later parts have no architecture, the first may have no tensors: what they are comes first.
+#[test]
+fn a_part_of_a_split_model_is_told_how_to_become_whole() {
+    let mut part = Gguf::empty();
+    part.number("split.count", 3);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), part.bytes()).unwrap();
+    let error = model::open(&Weights::model(file.path())).unwrap_err();
+    assert!(error.message.contains("one of the 3 parts"), "{error}");
+    assert!(error.remedy.contains("llama-gguf-split --merge"), "{}", error.remedy);
+}
+
+/// gguf-rs keeps such lists, in a hundred times their bytes: 60 MB made 12 GB.
+#[test]
+fn long_lists_outside_the_vocabulary_are_refused_before_anybody_keeps_them() {
+    let mut file = Gguf::of("qwen2");
+    for number in 0..2 {
+        let list = [&0_u32.to_le_bytes()[..], &40_000_u64.to_le_bytes(), &[0; 40_000]].concat();
+        file.key(&format!("x.list{number}"), 9, list);
+    }
+    file.tensor("x", &[1], 0, 0);
+    all_refused(vec![(file.bytes(), "there are 80000 items outside the vocabulary")]);
+}
+
+/// Published files have 4,294,967,295 for a token that is not there, and llama.cpp does without it.
+#[test]
+fn special_tokens_that_are_not_there_are_none() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for id in [266, u32::MAX] {
+        let key = "tokenizer.ggml.padding_token_id";
+        std::fs::write(file.path(), with_key(Of::Qwen2, key, Value::U32(id))).unwrap();
+        model::open(&Weights::model(file.path())).unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_is_no_model_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.gguf");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let output = solverbox().arg("verify").arg(&pipe).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stdout).contains("it is not a file"), "{}", text(&output.stdout));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::bar::Bar;
 use super::{Loading, interrupt, reading};
 use crate::engine::measure;
 use crate::model::importance::{self, Source};
+use crate::model::newfile::{NewFile, check_other};
 use crate::words::error::Error;
 
 /// What is to be read with what.
@@ -28,6 +29,11 @@ pub fn run(options: Options) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let documents = reading::documents(&options.text)?;
     let [plan] = reading::plan(&[options.loading], &documents)?;
+    let read =
+        [Some(&plan.model.path), plan.adapter.as_ref().map(|a| &a.path), Some(&options.text)];
+    read.into_iter().flatten().try_for_each(|file| check_other(file, &options.to))?;
+    // Before hours are spent on what cannot be written.
+    let file = NewFile::create(&options.to, plan.memory.weights_bytes() / 1_000)?;
     let mut bar = Bar::start("passages");
     let mut passages = 0;
     let importance = measure::importance(&plan, &documents, |done, total| {
@@ -41,7 +47,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         passages,
         passage_tokens: plan.context_tokens,
     };
-    importance::write(&options.to, &importance, &source)?;
+    importance::write(file, &importance, &source)?;
     let tokens = importance.iter().map(|item| item.tokens).max().unwrap_or(0);
     super::print(&format!(
         "{}: {} matrices, {tokens} tokens read in {passages} passages\n",

@@ -1,34 +1,77 @@
 //! Ctrl-C and SIGTERM, heard on a thread of their own.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Mutex;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::model::newfile;
 use crate::words::error::Error;
 
-/// Calls `act` with the count of signals so far, 1 at the first, each time one arrives.
+/// What a signal does, and how many of them it has heard.
+struct Hearer {
+    act: Box<dyn FnMut(u32) + Send>,
+    count: u32,
+}
+
+/// The one who hears; `None` before the first.
+static HEARER: Mutex<Option<Hearer>> = Mutex::new(None);
+
+/// Calls `act` with the count of signals so far, 1 at the first, each time one arrives; whoever was
+/// called before is not any more.
 ///
 /// # Errors
 /// `internal` where the handlers cannot be set.
-pub fn on_interrupt(mut act: impl FnMut(u32) + Send + 'static) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])
-        .map_err(|e| Error::internal(format!("cannot listen for Ctrl-C: {e}")))?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || (1..).zip(signals.forever()).for_each(|(count, _)| act(count)))
-        .map_err(|e| Error::internal(format!("cannot start the signals' thread: {e}")))?;
-    Ok(())
+pub fn on_interrupt(act: impl FnMut(u32) + Send + 'static) -> Result<(), Error> {
+    hear(&[SIGINT, SIGTERM], Box::new(act))
 }
 
-/// Has Ctrl-C and SIGTERM remove the files being written and leave, for commands that write some.
+/// Has Ctrl-C, SIGTERM and a closed terminal remove the files being written and leave, for commands
+/// that write some.
 ///
 /// # Errors
 /// Those of [`on_interrupt`].
 pub fn leave_nothing_behind() -> Result<(), Error> {
-    on_interrupt(|_| {
+    let leave = |_| {
         if !newfile::abandon_all() {
             super::note("\nsolverbox: stopped; nothing was written\nStart it again any time.");
         }
         std::process::exit(130);
-    })
+    };
+    // nohup(1) has it ignored, which is to last.
+    let signals: &[i32] =
+        if is_ignored(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
+    hear(signals, Box::new(leave))
+}
+
+fn hear(signals: &[i32], act: Box<dyn FnMut(u32) + Send>) -> Result<(), Error> {
+    let mut hearer = HEARER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let is_first = hearer.replace(Hearer { act, count: 0 }).is_none();
+    drop(hearer);
+    if !is_first {
+        return Ok(());
+    }
+    let mut signals = Signals::new(signals)
+        .map_err(|e| Error::internal(format!("cannot listen for Ctrl-C: {e}")))?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(|_| heard()))
+        .map_err(|e| Error::internal(format!("cannot start the signals' thread: {e}")))?;
+    Ok(())
+}
+
+fn heard() {
+    let mut hearer = HEARER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(Hearer { act, count }) = hearer.as_mut() {
+        *count += 1;
+        act(*count);
+    }
+}
+
+/// Returns whether this process was started with a signal ignored (proc(5), `SigIgn`).
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }

@@ -48,7 +48,6 @@ pub enum Again {
 pub fn run(options: &Options) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let header = model::open(&locate::find(Some(&options.from), Path::new(""))?)?;
-    check_other(&header.file.path, &options.to)?;
     let start = Instant::now();
     let bytes = quantize(&header, options)?;
     super::print(&format!(
@@ -68,6 +67,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
 /// # Errors
 /// Those of [`run`].
 pub fn quantize(header: &Header, options: &Options) -> Result<u64, Error> {
+    check_other(&header.file.path, &options.to)?;
+    options.importance.iter().try_for_each(|file| check_other(file, &options.to))?;
     check_source(header, options.again)?;
     let importance = match &options.importance {
         Some(file) => importance::read(file, header)?,

@@ -78,15 +78,6 @@ fn read(file: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8".into()))
 }
 
-/// What it takes to read with a model.
-#[derive(Debug)]
-pub struct Reading {
-    /// The model, and a context that holds the longest passage.
-    pub plan: Plan,
-    /// Memory for logits after every token of a ubatch, which answering does not need, in bytes.
-    logits_bytes: u64,
-}
-
 /// Plans for reading `documents` with each of `models`, all in memory at once.
 ///
 /// # Errors
@@ -95,14 +86,13 @@ pub fn plan<const N: usize>(
     models: &[Loading; N],
     documents: &[Document],
 ) -> Result<[Plan; N], Error> {
-    let mut readings = Vec::new();
+    let (mut plans, mut needed) = (Vec::new(), 0);
     for model in models {
-        readings.push(plan_one(model, documents)?);
+        let (plan, logits_bytes) = plan_one(model, documents)?;
+        needed += plan.memory.total_bytes() + logits_bytes;
+        plans.push(plan);
     }
-    let needed: u64 =
-        readings.iter().map(|one| one.plan.memory.total_bytes() + one.logits_bytes).sum();
     let available = available().bytes;
-    let plans: Vec<Plan> = readings.into_iter().map(|one| one.plan).collect();
     if needed > available {
         let names: Vec<String> = plans.iter().map(|plan| plan.model.to_string()).collect();
         let (needed, available) = (needed >> 20, available >> 20);
@@ -116,18 +106,21 @@ pub fn plan<const N: usize>(
     plans.try_into().map_err(|_| Error::internal("a plan was lost"))
 }
 
-fn plan_one(model: &Loading, documents: &[Document]) -> Result<Reading, Error> {
+/// Returns a plan with a context that holds the longest passage, and the bytes of logits after
+/// every token of a ubatch, which answering does not need.
+fn plan_one(model: &Loading, documents: &[Document]) -> Result<(Plan, u64), Error> {
     let mut model = model.clone();
     let header = model::open(&locate::find(model.file.as_deref(), &model.folder)?)?;
     let is_text = |document: &Document| matches!(document, Document::Text(_));
+    let wish = model.wishes.context_tokens.unwrap_or(u32::MAX);
     let long = match documents.iter().all(is_text) {
         true => limits::PASSAGE_TOKENS,
         false => limits::EXCHANGE_TOKENS_MAX,
     };
     let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-    model.wishes.context_tokens = Some(long.min(trained));
+    model.wishes.context_tokens = Some(long.min(trained).min(wish));
     model.wishes.sequences = Some(1);
     // Where they are computed, and where they are read.
     let logits_bytes = 2 * 4 * u64::from(limits::UBATCH_TOKENS) * header.tokenizer.tokens;
-    Ok(Reading { plan: model.plan()?, logits_bytes })
+    Ok((model.plan()?, logits_bytes))
 }

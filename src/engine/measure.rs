@@ -2,8 +2,8 @@
 //! two quantizations of one model.
 //!
 //! Plain text is read as llama.cpp's tools read it, so that the figures can be compared with
-//! theirs: in passages of 512 tokens, of which the second half is judged. A question with its reply
-//! is read as one passage, of which the reply is judged.
+//! theirs: in passages of 512 tokens, of which the second half is judged but for its first token. A
+//! question with its reply is read as one passage, of which the reply is judged.
 
 mod distance;
 
@@ -110,7 +110,12 @@ pub fn compare(
         })?;
     }
     progress(lists[0].len(), lists[0].len());
-    Ok(tally.comparison())
+    tally.comparison().ok_or_else(|| {
+        Error::bad_request(
+            "--text: it holds nothing to judge the models by: its replies are empty",
+            "Give records with answers, or a plain text.",
+        )
+    })
 }
 
 /// Reads a passage with one or two contexts, a ubatch at a time, from an empty cache on.
@@ -159,21 +164,38 @@ fn passages(model: &Model, documents: &[Document], plan: &Plan) -> Result<Vec<Pa
 }
 
 fn of_text(model: &Model, text: &str, context_tokens: u32) -> Vec<Passage> {
-    let tokens = model.tokenize(text, Written::ByTemplate);
+    let start = model.start_token();
+    let mut tokens: Vec<Token> = start.into_iter().collect();
+    // Piece by piece: llama.cpp takes 70 bytes for each it is given at once.
+    pieces(text).for_each(|piece| tokens.extend(model.tokenize(piece, Written::ByTemplate)));
     let long = limits::PASSAGE_TOKENS.min(context_tokens) as usize;
     // What remains at the end is dropped, as llama.cpp's tools do, unless it is all there is.
     let long = if tokens.len() < long { tokens.len() } else { long };
     if long < limits::PASSAGE_TOKENS_MIN {
         return Vec::new();
     }
-    let start = model.start_token();
     let passage = |chunk: &[Token]| {
         let mut tokens = chunk.to_vec();
         // It takes the first token's place, which is not judged.
         start.iter().for_each(|&start| tokens[0] = start);
-        Passage { tokens, judged_from: long / 2 }
+        Passage { tokens, judged_from: long / 2 + 1 }
     };
     tokens.chunks_exact(long).map(passage).collect()
+}
+
+/// Cuts a text before lines that do not begin with white space, where no token ends up in two
+/// pieces; a line longer than `TEXT_PIECE_BYTES` is cut anywhere.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let most = rest.floor_char_boundary(limits::TEXT_PIECE_BYTES);
+        let begins = |at: &usize| !rest[*at..].starts_with(char::is_whitespace);
+        let mut lines = rest[..most].rmatch_indices('\n').map(|(at, _)| at + 1);
+        let end = if most == rest.len() { most } else { lines.find(begins).unwrap_or(most) };
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// Returns the passage, or nothing where the prompt alone fills the context.
@@ -200,4 +222,20 @@ fn of_exchange(
     tokens.extend(model.tokenize(&format!("{thought}{answer}"), Written::ByTemplate));
     tokens.truncate(room as usize);
     Ok(Some(Passage { tokens, judged_from }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_before_lines_and_nothing_of_it_is_lost() {
+        let line = "x".repeat(limits::TEXT_PIECE_BYTES / 4 - 10) + "\n";
+        let text = line.repeat(4) + "  more\n" + &line.repeat(4) + "é".repeat(90_000).as_str();
+        let cut: Vec<&str> = pieces(&text).collect();
+        assert_eq!(cut.concat(), text);
+        assert!(cut.iter().all(|piece| piece.len() <= limits::TEXT_PIECE_BYTES));
+        assert_eq!(cut[0], line.repeat(3), "not before the line that begins with spaces");
+        assert_eq!(pieces("").count(), 0);
+    }
 }

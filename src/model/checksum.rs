@@ -157,6 +157,8 @@ mod tests {
         let other = ABC.replace('b', "c");
         write("SHA256SUMS", &format!("{other}  y.gguf\n{ABC} *models/x.gguf\n"));
         assert_eq!(found(), Some(ABC.into()));
+        write("SHA256SUMS", &format!("{other}  old/x.gguf\n{ABC}  ./x.gguf\n"));
+        assert_eq!(found(), Some(ABC.into()), "the file's own line");
         write("SHA256SUMS", &format!("{other}  y.gguf\n"));
         assert_eq!(found(), None);
         for text in [

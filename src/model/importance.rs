@@ -11,9 +11,9 @@ use std::path::Path;
 
 use super::newfile::NewFile;
 use super::scan::{Tensor, scan};
-use super::write::{Entry, Value, data_bytes, header, padding};
+use super::write::{Entry, Value, header, padding};
 use super::{Header, bad_model, types};
-use crate::words::error::{Error, io_cause};
+use crate::words::error::{Error, io_cause, printable};
 use crate::words::limits;
 use crate::words::plan::{Origin, Role, Weights};
 use crate::words::quantize::Importance;
@@ -29,11 +29,11 @@ pub struct Source<'a> {
     pub passage_tokens: u32,
 }
 
-/// Writes an importance matrix.
+/// Writes an importance matrix into `file`, which is kept.
 ///
 /// # Errors
 /// Those of [`NewFile`].
-pub fn write(to: &Path, list: &[Importance], source: &Source<'_>) -> Result<(), Error> {
+pub fn write(mut file: NewFile, list: &[Importance], source: &Source<'_>) -> Result<(), Error> {
     let keys = [
         ("general.type", Value::Text("imatrix".into())),
         ("imatrix.datasets", Value::Texts(vec![source.text.into()])),
@@ -53,9 +53,7 @@ pub fn write(to: &Path, list: &[Importance], source: &Source<'_>) -> Result<(), 
             ]
         })
         .collect();
-    let head = header(&keys, &entries);
-    let mut file = NewFile::create(to, head.len() as u64 + data_bytes(&entries))?;
-    file.write(&head)?;
+    file.write(&header(&keys, &entries))?;
     for item in list {
         for numbers in [&item.squares[..], &[item.tokens as f32]] {
             let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -90,7 +88,7 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
             .collect();
         match floats.iter().all(|x| x.is_finite() && *x >= 0.0) {
             true => Ok(floats),
-            false => Err(bad(format!("tensor '{}' holds no squares", shown(&tensor.name)))),
+            false => Err(bad(format!("tensor '{}' holds no squares", printable(&tensor.name)))),
         }
     };
     let mut list = Vec::new();
@@ -111,22 +109,22 @@ fn pairs(tensors: &[Tensor]) -> Result<BTreeMap<&str, [&Tensor; 2]>, String> {
         let name = tensor.name.as_str();
         let parts = [name.strip_suffix(".in_sum2"), name.strip_suffix(".counts")];
         let Some(which) = parts.iter().position(Option::is_some) else {
-            return Err(format!("tensor '{}' is neither sums nor counts", shown(name)));
+            return Err(format!("tensor '{}' is neither sums nor counts", printable(name)));
         };
         let of = halves.entry(parts[which].unwrap_or_default()).or_default();
         if of[which].replace(tensor).is_some() {
-            return Err(format!("tensor '{}' is there twice", shown(name)));
+            return Err(format!("tensor '{}' is there twice", printable(name)));
         }
     }
     let whole = halves.into_iter().map(|(name, halves)| match halves {
         [Some(sums), Some(counts)] => Ok((name, [sums, counts])),
-        _ => Err(format!("of '{}' the sums or the counts are missing", shown(name))),
+        _ => Err(format!("of '{}' the sums or the counts are missing", printable(name))),
     });
     whole.collect()
 }
 
 fn check(name: &str, sums: &Tensor, counts: &Tensor, model: &Header) -> Result<(), String> {
-    let (shown, its) = (shown(name), &model.file);
+    let (shown, its) = (printable(name), &model.file);
     if sums.kind != types::F32 || counts.kind != types::F32 {
         return Err(format!("the numbers of '{shown}' are no 32-bit floats"));
     }
@@ -140,8 +138,4 @@ fn check(name: &str, sums: &Tensor, counts: &Tensor, model: &Header) -> Result<(
         ));
     }
     Ok(())
-}
-
-fn shown(name: &str) -> String {
-    name.escape_debug().to_string()
 }

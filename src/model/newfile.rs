@@ -36,8 +36,11 @@ impl NewFile {
     /// # Errors
     /// `bad_request` where no file can be made there; `no_space` with both numbers.
     pub fn create(to: &Path, bytes: u64) -> Result<NewFile, Error> {
-        if to.is_dir() {
-            return Err(unwritable(to, "it is a folder"));
+        match to.metadata() {
+            Ok(about) if about.is_dir() => return Err(unwritable(to, "it is a folder")),
+            // A device or a pipe, which the last step would replace.
+            Ok(about) if !about.is_file() => return Err(unwritable(to, "it is no file")),
+            _ => {}
         }
         let Some(name) = to.file_name() else { return Err(unwritable(to, "it is no file name")) };
         let mut hidden = std::ffi::OsString::from(".");
@@ -45,8 +48,10 @@ impl NewFile {
         hidden.push(format!(".{}.part", std::process::id()));
         let part = folder(to).join(hidden);
         let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(true).open(&part);
+        // What is there is of a dead process with this number, or a link somebody put there to have
+        // another file overwritten.
+        let _ = std::fs::remove_file(&part);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&part);
         let file = file.map_err(|error| unwritable(to, io_cause(&error)))?;
         // Tells later writers of that name that somebody is still at it; see `remove_orphans`.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);

@@ -107,6 +107,8 @@ pub const QUANTIZE_BUFFER_BYTES: usize = 128 << 20;
 pub const FULL_DISK_BYTES: u64 = 1 << 20;
 /// Longest text that is read to measure a model on, in bytes: a thick book.
 pub const TEXT_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of a text that are tokenised at once.
+pub const TEXT_PIECE_BYTES: usize = 64 << 10;
 /// Tokens of a text that are read in one go, as llama.cpp's tools do.
 pub const PASSAGE_TOKENS: u32 = 512;
 /// Longest question with its reply that is read in one go, in tokens.

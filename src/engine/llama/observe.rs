@@ -69,7 +69,8 @@ pub unsafe extern "C" fn on_operation(
     let Ok(name) = name.to_str() else { return false };
     // As llama-imatrix does: the head profits little, and where it is the embedding too its
     // importance would be taken for the embedding's.
-    if !name.starts_with("blk.") {
+    let is_adapters = name.ends_with(".lora_a") || name.ends_with(".lora_b");
+    if !name.starts_with("blk.") || is_adapters {
         return false;
     }
     if !ask && !inputs.data.is_null() {

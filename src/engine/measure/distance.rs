@@ -24,10 +24,37 @@ pub struct Comparison {
 /// The sums.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// For each token its negative log-likelihoods.
-    losses: Vec<[f64; 2]>,
-    divergences: Vec<f64>,
+    /// The negative log-likelihoods of the text's tokens, by model, and the second's less the
+    /// first's.
+    losses: [Mean; 2],
+    difference: Mean,
+    divergence: Mean,
+    /// One for each token: a text has 4 million at most.
+    divergences: Vec<f32>,
     same_top: u64,
+}
+
+/// A mean, and how sure it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    count: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        self.sum += value;
+        self.squares += value * value;
+    }
+
+    /// Returns the mean and half the width of its interval.
+    fn get(&self) -> (f64, f64) {
+        let mean = self.sum / self.count;
+        let variance = (self.squares / self.count - mean * mean).max(0.0);
+        (mean, 1.96 * (variance / self.count).sqrt())
+    }
 }
 
 impl Tally {
@@ -49,33 +76,34 @@ impl Tally {
                 }
             }
         }
-        let loss = |which: usize| scale[which] - f64::from(logits[which][token]);
-        self.losses.push([loss(0), loss(1)]);
+        let losses = [0, 1].map(|which| scale[which] - f64::from(logits[which][token]));
+        self.losses.iter_mut().zip(losses).for_each(|(mean, loss)| mean.add(loss));
+        self.difference.add(losses[1] - losses[0]);
         // Never below 0 but for rounding.
-        self.divergences.push(divergence.max(0.0));
+        let divergence = divergence.max(0.0);
+        self.divergence.add(divergence);
+        self.divergences.push(divergence as f32);
         self.same_top += u64::from(tops[0] == tops[1]);
         Ok(())
     }
 
-    /// Returns the means; at least one token must have been counted, else they are no numbers.
-    pub fn comparison(mut self) -> Comparison {
-        let of = |which: usize| self.losses.iter().map(move |loss| loss[which]);
-        let (first, second) = (mean(of(0)).0, mean(of(1)).0);
-        let (difference, error) = mean(self.losses.iter().map(|loss| loss[1] - loss[0]));
+    /// Returns the means, `None` where nothing was counted.
+    pub fn comparison(mut self) -> Option<Comparison> {
+        self.divergences.sort_by(f32::total_cmp);
+        let place = self.divergences.len() * 99 / 100;
+        let divergence_99 = f64::from(*self.divergences.get(place)?);
+        let (difference, error) = self.difference.get();
         let ratio = difference.exp();
-        let tokens = self.losses.len() as u64;
+        let tokens = self.divergences.len() as u64;
         let share = self.same_top as f64 / tokens as f64;
-        let divergence = mean(self.divergences.iter().copied());
-        self.divergences.sort_by(f64::total_cmp);
-        let place = (self.divergences.len() * 99 / 100).min(self.divergences.len() - 1);
-        Comparison {
+        Some(Comparison {
             tokens,
-            perplexity: [first.exp(), second.exp()],
+            perplexity: self.losses.map(|losses| losses.get().0.exp()),
             ratio: (ratio, ratio * error),
-            divergence,
-            divergence_99: self.divergences[place],
+            divergence: self.divergence.get(),
+            divergence_99,
             same_top: (share, 1.96 * (share * (1.0 - share) / tokens as f64).sqrt()),
-        }
+        })
     }
 }
 
@@ -85,19 +113,6 @@ fn log_sum(logits: &[f32]) -> Option<f64> {
     let sum: f64 = logits.iter().map(|&x| f64::from(x - top).exp()).sum();
     let log = f64::from(top) + sum.ln();
     log.is_finite().then_some(log)
-}
-
-/// Returns the mean and half the width of its interval.
-fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
-    for value in values {
-        count += 1.0;
-        sum += value;
-        squares += value * value;
-    }
-    let mean = sum / count;
-    let variance = (squares / count - mean * mean).max(0.0);
-    (mean, 1.96 * (variance / count).sqrt())
 }
 
 #[cfg(test)]
@@ -112,7 +127,7 @@ mod tests {
         let second = [0.25_f32, 0.5, 0.25].map(|p| p.ln() - 7.0);
         tally.add([&first, &second], 0).unwrap();
         tally.add([&first, &first], 1).unwrap();
-        let made = tally.comparison();
+        let made = tally.comparison().unwrap();
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
         near(made.perplexity[0], (2.0_f64 * 4.0).sqrt());
         near(made.perplexity[1], 4.0);
@@ -120,6 +135,7 @@ mod tests {
         near(made.divergence.0, 0.25 * 2.0_f64.ln() / 2.0);
         near(made.divergence_99, 0.25 * 2.0_f64.ln());
         assert_eq!((made.tokens, made.same_top.0), (2, 0.5));
+        assert_eq!(Tally::default().comparison(), None);
     }
 
     #[test]
