@@ -20,7 +20,7 @@ if [[ ! -f $WORK/checkpoint/.whole ]]; then
     touch "$WORK/checkpoint/.whole"
 fi
 exec python3 - <<'PYTHON'
-import filecmp, os, platform, statistics, subprocess, sys, time
+import filecmp, json, os, platform, re, statistics, subprocess, sys, time
 
 env = os.environ
 work, binary, tools, venv, threads = (env[name] for name in ("WORK", "BINARY", "TOOLS", "VENV", "THREADS"))
@@ -82,4 +82,28 @@ for mix in ("q8_0", "q4_0", "q4_k_m"):
     if not filecmp.cmp(f"{work}/{mix}.gguf", f"{work}/peer-{mix}.gguf", shallow=False):
         sys.exit(f"solverbox: workshop.sh: the two {mix} files differ\nOne of the programs is not what it was.")
 print("\nThe quantized files of the two programs are the same bytes.")
+
+# What is read rather than written, on the demo model and this project's prose.
+demo, prose, ours, peers = (f"{work}/{name}" for name in ("demo.gguf", "prose.txt", "ours.imatrix", "peers.imatrix.gguf"))
+run(binary, "convert", "models/bundled/checkpoint", demo)
+with open(prose, "w") as f:
+    f.writelines(open(name).read() for name in ("README.md", "ARCHITECTURE.md", "docs/benchmarks.md"))
+run(binary, "imatrix", "--model", demo, "--text", prose, "--threads", "1", ours)
+run(f"{tools}/llama-imatrix", "-m", demo, "-f", prose, "-o", peers, "-t", "1")
+for matrix in (ours, peers):
+    run(binary, "quantize", demo, f"{work}/by-us.gguf", "q4_k_m", "--imatrix", matrix)
+    run(f"{tools}/llama-quantize", "--imatrix", matrix, demo, f"{work}/by-peer.gguf", "q4_k_m", threads)
+    if not filecmp.cmp(f"{work}/by-us.gguf", f"{work}/by-peer.gguf", shallow=False):
+        sys.exit(f"solverbox: workshop.sh: the files made with '{matrix}' differ\nThe two read it differently.")
+print("Either program takes the other's importance matrix and makes the same bytes with it.")
+said = subprocess.run([binary, "compare", demo, demo, "--text", prose, "--threads", "1", "--json"], env=plain,
+                      stdout=subprocess.PIPE, check=True).stdout
+told = subprocess.run([f"{tools}/llama-perplexity", "-m", demo, "-f", prose, "-t", "1"], env=plain,
+                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout.decode()
+perplexity = json.loads(said)["perplexity"][0]
+peers_perplexity = float(re.search(r"PPL = ([\d.]+)", told)[1])
+print(f"Perplexity of the demo model on this project's prose, which it cannot read: {perplexity:.0f}, by "
+      f"llama-perplexity {peers_perplexity:.0f}.")
+if abs(perplexity / peers_perplexity - 1) > 0.001:
+    sys.exit("solverbox: workshop.sh: the two perplexities differ\nThe text is not read as llama.cpp reads it.")
 PYTHON
