@@ -363,6 +363,11 @@ const ADAPTER_CASES: &[Case] = &[
         &["has rank 4, adapter_config.json says 5"],
     ),
     (
+        "qwen2-lora",
+        &|c| c.change("adapter_config.json", |j| j["init_lora_weights"] = json!("pissa_niter_4")),
+        &["'init_lora_weights'", "'pissa_niter_4' changes the base", "merge_and_unload"],
+    ),
+    (
         "llama-lora",
         &|c| c.change("adapter_config.json", |j| j["rank_pattern"] = json!({"q_proj": 2})),
         &["'rank_pattern'"],
@@ -404,9 +409,9 @@ fn bad_tokenizers_are_named() {
 #[test]
 fn bad_adapters_are_named() {
     let base = root().join("tests/data/checkpoints/qwen2").display().to_string();
-    refused(&ADAPTER_CASES[..9], &["--base", &base]);
+    refused(&ADAPTER_CASES[..10], &["--base", &base]);
     let base = root().join("tests/data/checkpoints/llama").display().to_string();
-    refused(&ADAPTER_CASES[9..], &["--base", &base]);
+    refused(&ADAPTER_CASES[10..], &["--base", &base]);
 }
 
 /// Seeded damage anywhere is an error or a result, never a panic.

@@ -146,6 +146,34 @@ fn a_place_that_cannot_be_written_is_named_before_anything_is_read() {
     assert_eq!(output.status.code(), Some(8), "{}", text(&output.stderr));
 }
 
+#[test]
+fn no_file_that_is_read_is_written_over() {
+    let (checkpoint, adapter) = (Checkpoint::of("qwen2"), Checkpoint::of("qwen2-lora"));
+    let sharded = Checkpoint::of("qwen2-sharded");
+    let base = checkpoint.folder.path().display().to_string();
+    let with_base: &[&str] = &["--base", &base];
+    let cases: [(&Checkpoint, &[&str], &Checkpoint, &str); 9] = [
+        (&checkpoint, &[], &checkpoint, "config.json"),
+        (&checkpoint, &[], &checkpoint, "tokenizer.json"),
+        (&checkpoint, &[], &checkpoint, "tokenizer_config.json"),
+        (&sharded, &[], &sharded, "generation_config.json"),
+        (&sharded, &[], &sharded, "chat_template.jinja"),
+        (&sharded, &[], &sharded, "model.safetensors.index.json"),
+        (&adapter, with_base, &adapter, "adapter_config.json"),
+        (&adapter, with_base, &adapter, "adapter_model.safetensors"),
+        (&adapter, with_base, &checkpoint, "config.json"),
+    ];
+    for (from, args, of, name) in cases {
+        let to = of.at(name);
+        let before = fs::read(&to).unwrap();
+        let output = convert(from.folder.path(), &to, args);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {error}");
+        assert!(error.contains("it is the file being read"), "{name}: {error}");
+        assert!(fs::read(&to).unwrap() == before, "{name}");
+    }
+}
+
 /// A checkpoint of so many bytes, nearly all of them the embedding's, which is a hole in the file.
 fn large(bytes: u64) -> Checkpoint {
     const ROWS: u64 = 512;
