@@ -60,18 +60,24 @@ pub fn convert(from: &[u8], kind: Float, out: &mut Vec<u8>, to: Float) {
     }
 }
 
-/// Returns whether all numbers in `bytes` are finite. One pass that keeps the largest size, which
-/// becomes vector code; a chunk just written is still in the cache.
+/// Returns whether all numbers in `bytes` are finite. Without its sign, a number that is not carries
+/// into the sign's bit where the exponent's lowest bit is added; those are gathered without a
+/// branch, which becomes vector code, and a chunk just written is still in the cache.
 pub fn is_finite(bytes: &[u8], kind: Float) -> bool {
-    let half = |number: &[u8]| i16::from_le_bytes([number[0], number[1]]) & i16::MAX;
-    let whole =
-        |number: &[u8]| i32::from_le_bytes([number[0], number[1], number[2], number[3]]) & i32::MAX;
-    let largest_half = || bytes.chunks_exact(2).map(half).fold(0, i16::max);
     match kind {
-        Float::F32 => bytes.chunks_exact(4).map(whole).fold(0, i32::max) < 0x7F80_0000,
-        Float::F16 => largest_half() < 0x7C00,
-        Float::Bf16 => largest_half() < 0x7F80,
+        Float::F32 => {
+            let numbers = bytes.as_chunks().0.iter().map(|&number| u32::from_le_bytes(number));
+            let sized = numbers.map(|bits| (bits & 0x7FFF_FFFF) + 0x0080_0000);
+            sized.fold(0, |all, bits| all | bits) >> 31 == 0
+        }
+        Float::F16 => are_finite(bytes, 0x0400),
+        Float::Bf16 => are_finite(bytes, 0x0080),
     }
+}
+
+fn are_finite(bytes: &[u8], lowest: u16) -> bool {
+    let numbers = bytes.as_chunks().0.iter().map(|&number| u16::from_le_bytes(number));
+    numbers.map(|bits| (bits & 0x7FFF) + lowest).fold(0, |all, bits| all | bits) >> 15 == 0
 }
 
 fn widen(from: &[u8], out: &mut Vec<u8>, of: impl Fn(u16) -> u32) {
