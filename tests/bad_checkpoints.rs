@@ -225,6 +225,16 @@ const WEIGHT_CASES: &[Case] = &[
 ];
 
 const TOKENIZER_CASES: &[Case] = &[
+    (
+        "qwen2",
+        &|c| {
+            c.change("tokenizer.json", |j| {
+                j["added_tokens"][3]["lstrip"] = json!(true);
+                j["added_tokens"][3]["content"] = json!("call:");
+            })
+        },
+        &["token 'call:' takes in spaces"],
+    ),
     ("qwen2", &|c| c.remove("tokenizer.json"), &["tokenizer.json", "no such file"]),
     (
         "qwen2",
@@ -373,6 +383,48 @@ const ADAPTER_CASES: &[Case] = &[
         &["'rank_pattern'"],
     ),
 ];
+
+/// Writes a number over the second of a tensor's.
+fn put(checkpoint: &Checkpoint, tensor: &str, number: &[u8]) {
+    checkpoint.patch("model.safetensors", |bytes| {
+        let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: Value = serde_json::from_slice(&bytes[8..end]).unwrap();
+        let start = header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
+        let at = end + start + number.len();
+        bytes[at..at + number.len()].copy_from_slice(number);
+    });
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_named_by_their_tensor() {
+    let tensor = "model.layers.1.mlp.up_proj.weight";
+    let norm = "model.norm.weight";
+    let large = "numbers too large for f16";
+    let nan = "what is no finite number";
+    let bf16 = |x: f32| ((x.to_bits() >> 16) as u16).to_le_bytes();
+    let cases: [(&str, [u8; 2], &[&str], &[&str]); 5] = [
+        (tensor, bf16(1e30), &[], &[tensor, large, "--type bf16"]),
+        (tensor, bf16(f32::NAN), &["--type", "bf16"], &[tensor, nan, "again"]),
+        (tensor, bf16(f32::INFINITY), &[], &[tensor, nan]),
+        (tensor, bf16(f32::NAN), &["--type", "q8_0"], &[tensor, nan]),
+        (norm, bf16(f32::NEG_INFINITY), &["--type", "f32"], &[norm, nan]),
+    ];
+    for (tensor, number, args, says) in cases {
+        let checkpoint = Checkpoint::of("qwen2");
+        put(&checkpoint, tensor, &number);
+        let out = tempfile::tempdir().unwrap();
+        let output = convert(checkpoint.folder.path(), &out.path().join("x.gguf"), args);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{error}");
+        says.iter().for_each(|says| assert!(error.contains(says), "{says}: {error}"));
+        assert!(names(out.path()).is_empty());
+    }
+    let checkpoint = Checkpoint::of("qwen2");
+    put(&checkpoint, tensor, &bf16(1e30));
+    let out = tempfile::tempdir().unwrap();
+    let output = convert(checkpoint.folder.path(), &out.path().join("x.gguf"), &["--type", "bf16"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
 
 /// Every bad input gets one error that names its place, and leaves nothing behind.
 fn refused(cases: &[Case], args: &[&str]) {

@@ -219,6 +219,27 @@ fn large(bytes: u64) -> Checkpoint {
     checkpoint
 }
 
+/// Nobody waits for minutes to be told.
+#[test]
+fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied() {
+    use solverbox::model::{convert, newfile::NewFile};
+    let checkpoint = large(1 << 30);
+    checkpoint.change("tokenizer.json", |json| {
+        let words = json["model"]["vocab"].as_object_mut().unwrap();
+        let number = words.remove("~").unwrap();
+        words.insert("lost".into(), number);
+        json["model"]["merges"] = json!([]);
+    });
+    let (out, mut steps) = (tempfile::tempdir().unwrap(), Vec::new());
+    let plan = convert::plan(checkpoint.folder.path(), convert::Kind::Own, None).unwrap();
+    let mut file = NewFile::create(&out.path().join("x.gguf"), plan.bytes()).unwrap();
+    let error = plan.write(&mut file, &mut |done, _| steps.push(done)).unwrap_err();
+    let folder = checkpoint.folder.path().display();
+    let says = "what it becomes is refused: its vocabulary has no token for '~'";
+    assert_eq!(error.message, format!("cannot convert '{folder}': {says}"));
+    assert!(steps.is_empty(), "{steps:?}");
+}
+
 /// Waits until the unfinished file is there.
 fn wait_for_part(folder: &Path, child: &mut Child) {
     wait_until("the unfinished file", || {

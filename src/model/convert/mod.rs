@@ -238,8 +238,8 @@ impl Plan {
         read.chain(base).chain(files).try_for_each(|from| newfile::check_other(from, to))
     }
 
-    /// Writes the file into `out` and checks it as every file is checked before it is loaded; it is
-    /// not kept yet. Tells `progress` the bytes written and those of the file.
+    /// Writes the file into `out`, checked as every file is checked before it is loaded; it is not
+    /// kept yet. Tells `progress` the bytes written and those of the file.
     ///
     /// # Errors
     /// Those of reading, of [`NewFile::write`], and `bad_model` where the result would be refused.
@@ -256,30 +256,30 @@ impl Plan {
             progress(done, bytes);
         };
         out.write(&header)?;
+        // What can be refused is in the header: better now than after minutes of weights.
+        out.set_length(bytes)?;
+        self.check(out.path())?;
         written(header.len() as u64);
         let mut chunks = Chunks::default();
         for part in &self.parts {
             chunks.write(&part.source, &self.shards, out, &mut written)?;
         }
-        self.check(out.path())?;
         Ok(Written { tensors: self.parts.len(), bytes })
     }
 
     fn check(&self, file: &Path) -> Result<(), Error> {
-        let fault = match (&self.base, self.is_adapter()) {
-            (Some(base), _) => {
-                super::adapter::open(Weights::adapter(file), base).err().map(|e| e.message)
-            }
-            (None, true) => super::scan::scan(&Weights::adapter(file)).err().map(|e| e.message),
-            (None, false) => match super::open(&Weights::model(file)) {
-                Ok(header) => header.fault,
-                Err(error) => Some(error.message),
-            },
+        let (model, adapter) = (Weights::model(file), Weights::adapter(file));
+        let (result, tried) = match (&self.base, self.is_adapter()) {
+            (Some(base), _) => (super::adapter::open(adapter.clone(), base).err(), adapter),
+            (None, true) => (super::adapter::look(adapter.clone()).err(), adapter),
+            (None, false) => (super::open(&model).err(), model),
         };
-        match fault {
+        match result {
             None => Ok(()),
-            Some(cause) => {
-                Err(unsupported(format!("what it became is refused: {cause}")).of(&self.folder))
+            // Without the name that nobody gave, and will not find.
+            Some(error) => {
+                let cause = error.message.replace(&format!("cannot use {tried}: "), "");
+                Err(unsupported(format!("what it becomes is refused: {cause}")).of(&self.folder))
             }
         }
     }
