@@ -60,9 +60,9 @@ pub fn convert(from: &[u8], kind: Float, out: &mut Vec<u8>, to: Float) {
     }
 }
 
-/// Returns whether all numbers in `bytes` are finite. Without its sign, a number that is not carries
-/// into the sign's bit where the exponent's lowest bit is added; those are gathered without a
-/// branch, which becomes vector code, and a chunk just written is still in the cache.
+/// Returns whether all numbers in `bytes` are finite. Of one that is not, its sign left out, the
+/// exponent's lowest bit added carries into the sign's place. Those carries are gathered without a
+/// branch, which becomes vector code; a chunk just written is still in the cache.
 pub fn is_finite(bytes: &[u8], kind: Float) -> bool {
     match kind {
         Float::F32 => {
