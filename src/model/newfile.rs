@@ -82,8 +82,8 @@ impl NewFile {
         self.file.write_all(bytes).map_err(|error| failed(to, &error))
     }
 
-    /// Makes the file `bytes` long, what is not written yet being a hole: for whoever checks a start
-    /// before the rest is written, which goes on where it was.
+    /// Makes the file `bytes` long, what is not written yet being a hole: for whoever checks its
+    /// start before the rest is there. Writing goes on where it was.
     ///
     /// # Errors
     /// Those of [`NewFile::write`].

@@ -4,8 +4,8 @@
 //! They are spread over `tokenizer_config.json`, `config.json`, `generation_config.json`, the
 //! tokenizer's post-processor and `chat_template.jinja`. Tokens are read in the order of
 //! llama.cpp's converter: the tokenizer's own words first, numbers of the model's configuration
-//! where it is silent. What is put around a text is what transformers 4 puts there, which differs: see
-//! `surround`. Further ends become the end of a turn and of a message, which llama.cpp ends at too.
+//! where it is silent. What is put around a text is what transformers 4 puts there, which differs:
+//! see `surround`. Further ends become those of a turn and of a message: llama.cpp ends there too.
 
 use std::collections::HashSet;
 
