@@ -225,6 +225,16 @@ const WEIGHT_CASES: &[Case] = &[
 ];
 
 const TOKENIZER_CASES: &[Case] = &[
+    (
+        "qwen2",
+        &|c| {
+            c.change("tokenizer.json", |j| {
+                j["added_tokens"][3]["lstrip"] = json!(true);
+                j["added_tokens"][3]["content"] = json!("call:");
+            })
+        },
+        &["token 'call:' takes in spaces"],
+    ),
     ("qwen2", &|c| c.remove("tokenizer.json"), &["tokenizer.json", "no such file"]),
     (
         "qwen2",
@@ -363,11 +373,59 @@ const ADAPTER_CASES: &[Case] = &[
         &["has rank 4, adapter_config.json says 5"],
     ),
     (
+        "qwen2-lora",
+        &|c| c.change("adapter_config.json", |j| j["init_lora_weights"] = json!("pissa_niter_4")),
+        &["'init_lora_weights'", "'pissa_niter_4' changes the base", "merge_and_unload"],
+    ),
+    (
         "llama-lora",
         &|c| c.change("adapter_config.json", |j| j["rank_pattern"] = json!({"q_proj": 2})),
         &["'rank_pattern'"],
     ),
 ];
+
+/// Writes a number over the second of a tensor's.
+fn put(checkpoint: &Checkpoint, tensor: &str, number: &[u8]) {
+    checkpoint.patch("model.safetensors", |bytes| {
+        let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: Value = serde_json::from_slice(&bytes[8..end]).unwrap();
+        let start = header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
+        let at = end + start + number.len();
+        bytes[at..at + number.len()].copy_from_slice(number);
+    });
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_named_by_their_tensor() {
+    let tensor = "model.layers.1.mlp.up_proj.weight";
+    let norm = "model.norm.weight";
+    let large = "numbers too large for f16";
+    let nan = "what is no finite number";
+    let bf16 = |x: f32| ((x.to_bits() >> 16) as u16).to_le_bytes();
+    for (tensor, number, kind, says) in [
+        (tensor, bf16(1e30), "f16", [large, "--type bf16"]),
+        (tensor, bf16(f32::NAN), "bf16", [nan, "again"]),
+        (tensor, bf16(f32::INFINITY), "f16", [nan, "again"]),
+        (tensor, bf16(f32::NAN), "q8_0", [nan, "again"]),
+        (norm, bf16(f32::NEG_INFINITY), "f32", [nan, "again"]),
+    ] {
+        let checkpoint = Checkpoint::of("qwen2");
+        put(&checkpoint, tensor, &number);
+        let out = tempfile::tempdir().unwrap();
+        let to = out.path().join("x.gguf");
+        let output = convert(checkpoint.folder.path(), &to, &["--type", kind]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{error}");
+        assert!(error.contains(&format!("tensor '{tensor}'")), "{error}");
+        says.iter().for_each(|says| assert!(error.contains(says), "{says}: {error}"));
+        assert!(names(out.path()).is_empty());
+    }
+    let checkpoint = Checkpoint::of("qwen2");
+    put(&checkpoint, tensor, &bf16(1e30));
+    let out = tempfile::tempdir().unwrap();
+    let output = convert(checkpoint.folder.path(), &out.path().join("x.gguf"), &["--type", "bf16"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
 
 /// Every bad input gets one error that names its place, and leaves nothing behind.
 fn refused(cases: &[Case], args: &[&str]) {
@@ -404,9 +462,9 @@ fn bad_tokenizers_are_named() {
 #[test]
 fn bad_adapters_are_named() {
     let base = root().join("tests/data/checkpoints/qwen2").display().to_string();
-    refused(&ADAPTER_CASES[..9], &["--base", &base]);
+    refused(&ADAPTER_CASES[..10], &["--base", &base]);
     let base = root().join("tests/data/checkpoints/llama").display().to_string();
-    refused(&ADAPTER_CASES[9..], &["--base", &base]);
+    refused(&ADAPTER_CASES[10..], &["--base", &base]);
 }
 
 /// Seeded damage anywhere is an error or a result, never a panic.

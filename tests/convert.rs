@@ -146,6 +146,34 @@ fn a_place_that_cannot_be_written_is_named_before_anything_is_read() {
     assert_eq!(output.status.code(), Some(8), "{}", text(&output.stderr));
 }
 
+#[test]
+fn no_file_that_is_read_is_written_over() {
+    let (checkpoint, adapter) = (Checkpoint::of("qwen2"), Checkpoint::of("qwen2-lora"));
+    let sharded = Checkpoint::of("qwen2-sharded");
+    let base = checkpoint.folder.path().display().to_string();
+    let with_base: &[&str] = &["--base", &base];
+    let cases: [(&Checkpoint, &[&str], &Checkpoint, &str); 9] = [
+        (&checkpoint, &[], &checkpoint, "config.json"),
+        (&checkpoint, &[], &checkpoint, "tokenizer.json"),
+        (&checkpoint, &[], &checkpoint, "tokenizer_config.json"),
+        (&sharded, &[], &sharded, "generation_config.json"),
+        (&sharded, &[], &sharded, "chat_template.jinja"),
+        (&sharded, &[], &sharded, "model.safetensors.index.json"),
+        (&adapter, with_base, &adapter, "adapter_config.json"),
+        (&adapter, with_base, &adapter, "adapter_model.safetensors"),
+        (&adapter, with_base, &checkpoint, "config.json"),
+    ];
+    for (from, args, of, name) in cases {
+        let to = of.at(name);
+        let before = fs::read(&to).unwrap();
+        let output = convert(from.folder.path(), &to, args);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {error}");
+        assert!(error.contains("it is the file being read"), "{name}: {error}");
+        assert!(fs::read(&to).unwrap() == before, "{name}");
+    }
+}
+
 /// A checkpoint of so many bytes, nearly all of them the embedding's, which is a hole in the file.
 fn large(bytes: u64) -> Checkpoint {
     const ROWS: u64 = 512;
@@ -189,6 +217,27 @@ fn large(bytes: u64) -> Checkpoint {
         .set_len(start.len() as u64 + at)
         .unwrap();
     checkpoint
+}
+
+/// Nobody waits for minutes to be told.
+#[test]
+fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied() {
+    use solverbox::model::{convert, newfile::NewFile};
+    let checkpoint = large(1 << 30);
+    checkpoint.change("tokenizer.json", |json| {
+        let words = json["model"]["vocab"].as_object_mut().unwrap();
+        let number = words.remove("~").unwrap();
+        words.insert("lost".into(), number);
+        json["model"]["merges"] = json!([]);
+    });
+    let (out, mut steps) = (tempfile::tempdir().unwrap(), Vec::new());
+    let plan = convert::plan(checkpoint.folder.path(), convert::Kind::Own, None).unwrap();
+    let mut file = NewFile::create(&out.path().join("x.gguf"), plan.bytes()).unwrap();
+    let error = plan.write(&mut file, &mut |done, _| steps.push(done)).unwrap_err();
+    let folder = checkpoint.folder.path().display();
+    let says = "what it becomes is refused: its vocabulary has no token for '~'";
+    assert_eq!(error.message, format!("cannot convert '{folder}': {says}"));
+    assert!(steps.is_empty(), "{steps:?}");
 }
 
 /// Waits until the unfinished file is there.

@@ -87,6 +87,15 @@ impl NewFile {
         self.file.write_all(bytes).map_err(|error| failed(to, &error))
     }
 
+    /// Makes the file `bytes` long, what is not written yet being a hole: for whoever checks its
+    /// start before the rest is there. Writing goes on where it was.
+    ///
+    /// # Errors
+    /// Those of [`NewFile::write`].
+    pub fn set_length(&self, bytes: u64) -> Result<(), Error> {
+        self.file.set_len(bytes).map_err(|error| failed(&self.to, &error))
+    }
+
     /// Syncs the file and gives it its name.
     ///
     /// # Errors
@@ -199,7 +208,10 @@ mod tests {
         let to = folder.path().join("x.gguf");
         std::fs::write(&to, "old").unwrap();
         let mut file = NewFile::create(&to, 3).unwrap();
-        file.write(b"new").unwrap();
+        file.write(b"n").unwrap();
+        file.set_length(3).unwrap();
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"n\0\0");
+        file.write(b"ew").unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), b"old");
         file.keep().unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), b"new");

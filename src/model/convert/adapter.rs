@@ -25,6 +25,9 @@ use crate::words::limits;
 /// The file that makes a folder an adapter's.
 pub(super) const CONFIG: &str = "adapter_config.json";
 
+/// What is read of its folder beside the shards.
+const FILES: [&str; 2] = [CONFIG, "adapter_model.safetensors.index.json"];
+
 /// The model an adapter is for.
 #[derive(Debug)]
 pub(super) struct Base {
@@ -95,8 +98,9 @@ pub(super) fn plan(folder: &Path, kind: Kind, base: Base) -> Result<Plan, Error>
     keys.text("adapter.type", "lora");
     keys.float("adapter.lora.alpha", settings.alpha);
     keys.file_type(kind.file_type(parts.iter().map(|part| part.entry.kind.id)));
+    let files = FILES.map(|name| folder.join(name)).to_vec();
     let folder = folder.to_path_buf();
-    Ok(Plan { folder, keys: keys.0, parts, shards: weights.shards, base: base.header })
+    Ok(Plan { folder, files, keys: keys.0, parts, shards: weights.shards, base: base.header })
 }
 
 /// Checks an adapter's two files against a base's `config.json` as [`plan`] does; for fuzzing.
@@ -182,6 +186,7 @@ fn settings(text: &str) -> Result<Settings, Fault> {
             return Err(lora_only(key, shown(&value.to_string())));
         }
     }
+    check_start(json.get("init_lora_weights"))?;
     let has_ranks = json.object("rank_pattern")?.is_some_and(|map| map.0 != serde_json::json!({}));
     let rank = json.count("r", limits::ADAPTER_RANK_MAX)?;
     let alpha = json.number("lora_alpha")?.unwrap_or(f64::NAN);
@@ -195,6 +200,23 @@ fn settings(text: &str) -> Result<Settings, Fault> {
         return Err(damaged("key 'lora_alpha' is missing or 0"));
     }
     Ok(Settings { rank, has_ranks, alpha })
+}
+
+/// Refuses adapters that begin with a part taken out of the base (PiSSA, OLoRA, CorDA, LoftQ and
+/// what may come): PEFT takes it out of the base again when it loads them. Those allowed leave the
+/// base alone in PEFT's tuners/lora/layer.py.
+fn check_start(start: Option<&serde_json::Value>) -> Result<(), Fault> {
+    use serde_json::Value;
+    match start {
+        None | Some(Value::Bool(_)) => Ok(()),
+        Some(Value::String(name)) if name.eq_ignore_ascii_case("gaussian") => Ok(()),
+        Some(Value::String(name)) if matches!(name.as_str(), "eva" | "orthogonal") => Ok(()),
+        Some(other) => {
+            let what = other.as_str().map_or_else(|| shown(&other.to_string()), shown);
+            let cause = format!("key 'init_lora_weights': {what} changes the base as well");
+            Err(Fault { cause, ..lora_only("", String::new()) })
+        }
+    }
 }
 
 fn lora_only(key: &str, what: String) -> Fault {

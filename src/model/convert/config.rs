@@ -15,7 +15,7 @@ pub enum Architecture {
     Qwen2,
     /// Qwen3: norms on query and key.
     Qwen3,
-    /// Llama, and Mistral without a window, which computes the same.
+    /// Llama, and Mistral without a window, which computes the same but has other defaults.
     Llama,
 }
 
@@ -88,6 +88,8 @@ pub fn read(text: &str) -> Result<Config, Fault> {
     };
     let kv_heads = match json.count_or("num_key_value_heads", heads)? {
         Some(kv_heads) => kv_heads,
+        // Where its key is not there at all; `null` is as many as heads.
+        None if is_mistral(&json)? && json.0.get("num_key_value_heads").is_none() => 8,
         None if architecture == Architecture::Llama => heads,
         None => return Err(damaged("key 'num_key_value_heads' is missing")),
     };
@@ -116,6 +118,22 @@ pub fn read(text: &str) -> Result<Config, Fault> {
     Ok(config)
 }
 
+/// Returns whether transformers would read it as Mistral's, whichever of the two keys says so.
+fn is_mistral(json: &Object) -> Result<bool, Fault> {
+    let named = json.get("architectures").is_some_and(|list| list[0] == "MistralForCausalLM");
+    Ok(named || json.text("model_type")? == Some("mistral"))
+}
+
+/// Returns whether its attention looks back through a window. Mistral's does unless its key is
+/// there and `null`: transformers' MistralConfig has 4096 where it is absent, and its model heeds
+/// neither `use_sliding_window` nor `layer_types`.
+fn slides(json: &Object) -> Result<bool, Fault> {
+    if is_mistral(json)? {
+        return Ok(json.0.get("sliding_window").is_none_or(|window| !window.is_null()));
+    }
+    Ok(json.flag("use_sliding_window")?.unwrap_or(false))
+}
+
 fn architecture(json: &Object) -> Result<Architecture, Fault> {
     let list = json.get("architectures").and_then(|list| list.as_array());
     let name = list.and_then(|list| list.first()).and_then(|name| name.as_str());
@@ -141,14 +159,9 @@ fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), F
             remedy: "Convert the checkpoint it was made from; --type quantizes that.",
         });
     }
-    let is_mistral = json.text("model_type")? == Some("mistral");
-    let slides = match json.flag("use_sliding_window")? {
-        Some(uses) => uses,
-        None => is_mistral && json.get("sliding_window").is_some(),
-    };
     let layers = json.get("layer_types").and_then(|list| list.as_array());
     let other = layers.and_then(|list| list.iter().find(|kind| *kind != "full_attention"));
-    if slides || other.is_some() {
+    if slides(json)? || other.is_some() {
         return Err(unsupported("key 'sliding_window': its attention looks back through a window"));
     }
     for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
@@ -221,6 +234,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn mistrals_defaults_are_its_own() {
+        let text = |heads: &str| {
+            let mistral = r#"{"architectures":["MistralForCausalLM"],"sliding_window":null,
+                "num_attention_heads":16,"num_key_value_heads":"#;
+            config(&format!("{mistral}{heads}}}"))
+        };
+        assert_eq!(read(&text("null")).unwrap().kv_heads, 16);
+        assert_eq!(read(&text("4")).unwrap().kv_heads, 4);
+        let mut absent: serde_json::Value = serde_json::from_str(&text("4")).unwrap();
+        absent.as_object_mut().unwrap().remove("num_key_value_heads");
+        assert_eq!(read(&absent.to_string()).unwrap().kv_heads, 8);
+    }
+
+    #[test]
     fn what_would_be_computed_wrongly_is_refused_by_its_key() {
         let cases = [
             (r#"{"architectures":["GemmaForCausalLM"]}"#, "'GemmaForCausalLM' is unknown"),
@@ -229,6 +256,12 @@ pub(super) mod tests {
             (r#"{"quantization_config":{"bits":4}}"#, "'quantization_config'"),
             (r#"{"use_sliding_window":true}"#, "'sliding_window'"),
             (r#"{"model_type":"mistral","sliding_window":4096}"#, "'sliding_window'"),
+            (r#"{"architectures":["MistralForCausalLM"]}"#, "'sliding_window'"),
+            (
+                r#"{"architectures":["MistralForCausalLM"],"sliding_window":4096,
+                    "use_sliding_window":false,"layer_types":["full_attention"]}"#,
+                "'sliding_window'",
+            ),
             (r#"{"layer_types":["sliding_attention"]}"#, "'sliding_window'"),
             (r#"{"num_local_experts":8}"#, "'num_local_experts'"),
             (r#"{"architectures":["Qwen3ForCausalLM"],"attention_bias":true}"#, "'attention_bias'"),

@@ -60,6 +60,26 @@ pub fn convert(from: &[u8], kind: Float, out: &mut Vec<u8>, to: Float) {
     }
 }
 
+/// Returns whether all numbers in `bytes` are finite. Of one that is not, its sign left out, the
+/// exponent's lowest bit added carries into the sign's place. Those carries are gathered without a
+/// branch, which becomes vector code; a chunk just written is still in the cache.
+pub fn is_finite(bytes: &[u8], kind: Float) -> bool {
+    match kind {
+        Float::F32 => {
+            let numbers = bytes.as_chunks().0.iter().map(|&number| u32::from_le_bytes(number));
+            let sized = numbers.map(|bits| (bits & 0x7FFF_FFFF) + 0x0080_0000);
+            sized.fold(0, |all, bits| all | bits) >> 31 == 0
+        }
+        Float::F16 => are_finite(bytes, 0x0400),
+        Float::Bf16 => are_finite(bytes, 0x0080),
+    }
+}
+
+fn are_finite(bytes: &[u8], lowest: u16) -> bool {
+    let numbers = bytes.as_chunks().0.iter().map(|&number| u16::from_le_bytes(number));
+    numbers.map(|bits| (bits & 0x7FFF) + lowest).fold(0, |all, bits| all | bits) >> 15 == 0
+}
+
 fn widen(from: &[u8], out: &mut Vec<u8>, of: impl Fn(u16) -> u32) {
     let start = out.len();
     out.resize(start + from.len() / 2 * 4, 0);
@@ -202,6 +222,26 @@ mod tests {
         assert_eq!((half(2_f32.powi(-25)), half(2_f32.powi(-25) * 1.001)), (0, 1));
         assert_eq!((half(f32::MIN_POSITIVE), half(-0.0)), (0, 0x8000));
         assert_eq!((one(0x7F80_0001, Float::F16), one(0x7FC0_0000, Float::F16)), (0x7C01, 0x7E00));
+    }
+
+    #[test]
+    fn one_number_that_is_not_finite_is_found_among_many() {
+        let cases = [
+            (Float::F32, f32::MAX.to_bits(), 0xFF80_0000, 0x7F80_0001),
+            (Float::F16, 0xFBFF, 0x7C00, 0xFE00),
+            (Float::Bf16, 0xFF7F, 0xFF80, 0x7FC0),
+        ];
+        for (kind, finite, infinite, nan) in cases {
+            let width = kind.bytes() as usize;
+            for (last, expected) in [(finite, true), (infinite, false), (nan, false)] {
+                for count in [1, 7, 100] {
+                    let mut bytes = u32::to_le_bytes(finite)[..width].repeat(count);
+                    bytes.extend(&u32::to_le_bytes(last)[..width]);
+                    assert_eq!(is_finite(&bytes, kind), expected, "{kind:?} {last:#x}");
+                }
+            }
+            assert!(is_finite(&[], kind));
+        }
     }
 
     #[test]

@@ -42,6 +42,16 @@ const ALL_F32: u32 = 0;
 const MOSTLY_F16: u32 = 1;
 const MOSTLY_BF16: u32 = 32;
 
+/// What is read of a checkpoint's folder beside its shards.
+const FILES: [&str; 6] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "model.safetensors.index.json",
+];
+
 /// The type matrices are written in; vectors are always F32, which the kernels need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -80,6 +90,8 @@ impl Kind {
 #[derive(Debug)]
 pub struct Plan {
     folder: PathBuf,
+    /// What was read beside the shards, there or not.
+    files: Vec<PathBuf>,
     keys: Vec<(String, Value)>,
     parts: Vec<Part>,
     shards: Vec<shards::Shard>,
@@ -113,7 +125,11 @@ pub fn plan(folder: &Path, kind: Kind, base: Option<&Path>) -> Result<Plan, Erro
         return Err(Error::new(ErrorKind::NotFound, what, remedy));
     }
     match (folder.join(adapter::CONFIG).exists(), base) {
-        (true, Some(base)) => adapter::plan(folder, kind, adapter::base(base)?),
+        (true, Some(base)) => {
+            let mut plan = adapter::plan(folder, kind, adapter::base(base)?)?;
+            plan.files.push(base.join("config.json"));
+            Ok(plan)
+        }
         (true, None) => Err(Error::bad_request(
             format!("cannot convert '{}': an adapter needs its base", folder.display()),
             "Name the model it was trained for with --base: a GGUF file or a checkpoint's folder.",
@@ -158,8 +174,9 @@ fn model(folder: &Path, kind: Kind) -> Result<Plan, Error> {
     let matrices = parts.iter().filter(|part| part.entry.shape.len() > 1);
     keys.file_type(kind.file_type(matrices.map(|part| part.entry.kind.id)));
     keys.tokenizer(vocabulary, special);
+    let files = FILES.map(at).to_vec();
     let folder = folder.to_path_buf();
-    Ok(Plan { folder, keys: keys.0, parts, shards: weights.shards, base: None })
+    Ok(Plan { folder, files, keys: keys.0, parts, shards: weights.shards, base: None })
 }
 
 /// Plans the tensors, in the order in which they are read.
@@ -217,11 +234,12 @@ impl Plan {
     pub fn check_other(&self, to: &Path) -> Result<(), Error> {
         let read = self.shards.iter().map(|shard| shard.path.as_path());
         let base = self.base.as_ref().map(|header| header.file.path.as_path());
-        read.chain(base).try_for_each(|from| newfile::check_other(from, to))
+        let files = self.files.iter().map(PathBuf::as_path);
+        read.chain(base).chain(files).try_for_each(|from| newfile::check_other(from, to))
     }
 
-    /// Writes the file into `out` and checks it as every file is checked before it is loaded; it is
-    /// not kept yet. Tells `progress` the bytes written and those of the file.
+    /// Writes the file into `out`, checked as every file is checked before it is loaded; it is not
+    /// kept yet. Tells `progress` the bytes written and those of the file.
     ///
     /// # Errors
     /// Those of reading, of [`NewFile::write`], and `bad_model` where the result would be refused.
@@ -238,30 +256,30 @@ impl Plan {
             progress(done, bytes);
         };
         out.write(&header)?;
+        // What can be refused is in the header: better now than after minutes of weights.
+        out.set_length(bytes)?;
+        self.check(out.path())?;
         written(header.len() as u64);
         let mut chunks = Chunks::default();
         for part in &self.parts {
             chunks.write(&part.source, &self.shards, out, &mut written)?;
         }
-        self.check(out.path())?;
         Ok(Written { tensors: self.parts.len(), bytes })
     }
 
     fn check(&self, file: &Path) -> Result<(), Error> {
-        let fault = match (&self.base, self.is_adapter()) {
-            (Some(base), _) => {
-                super::adapter::open(Weights::adapter(file), base).err().map(|e| e.message)
-            }
-            (None, true) => super::scan::scan(&Weights::adapter(file)).err().map(|e| e.message),
-            (None, false) => match super::open(&Weights::model(file)) {
-                Ok(header) => header.fault,
-                Err(error) => Some(error.message),
-            },
+        let (model, adapter) = (Weights::model(file), Weights::adapter(file));
+        let (result, tried) = match (&self.base, self.is_adapter()) {
+            (Some(base), _) => (super::adapter::open(adapter.clone(), base).err(), adapter),
+            (None, true) => (super::adapter::look(adapter.clone()).err(), adapter),
+            (None, false) => (super::open(&model).err(), model),
         };
-        match fault {
+        match result {
             None => Ok(()),
-            Some(cause) => {
-                Err(unsupported(format!("what it became is refused: {cause}")).of(&self.folder))
+            // Without the name that nobody gave, and will not find.
+            Some(error) => {
+                let cause = error.message.replace(&format!("cannot use {tried}: "), "");
+                Err(unsupported(format!("what it becomes is refused: {cause}")).of(&self.folder))
             }
         }
     }

@@ -63,6 +63,11 @@ pub(super) fn read(
         None => json.object("rope_scaling")?,
     };
     let rope = given.unwrap_or(Object(serde_json::json!({})));
+    let mut keys = rope.0.as_object().into_iter().flatten();
+    if let Some((layers, _)) = keys.find(|(_, value)| value.is_object()) {
+        let cause = format!("key 'rope_parameters': layers of {} have their own", shown(layers));
+        return Err(unsupported(cause));
+    }
     let base = rope.number("rope_theta")?.or(json.number("rope_theta")?).unwrap_or(10_000.0);
     if !(1.0..1e30).contains(&base) {
         return Err(damaged(format!("key 'rope_theta': {base} is no base of wavelengths")));
@@ -210,6 +215,10 @@ mod tests {
             (r#"{"rope_scaling":{"type":"dynamic","factor":2.0}}"#, "'dynamic' is unknown"),
             (r#"{"rope_scaling":{"type":"linear"}}"#, "'factor' of the rope is missing"),
             (r#"{"rope_scaling":{"type":"linear","factor":0}}"#, "not believable"),
+            (
+                r#"{"rope_parameters":{"full_attention":{"rope_theta":7.0}}}"#,
+                "'rope_parameters': layers of 'full_attention'",
+            ),
             (r#"{"rope_scaling":7}"#, "'rope_scaling': '7' is not an object"),
             (r#"{"rope_scaling":{"type":"yarn","factor":2,"beta_fast":16}}"#, "'beta_fast'"),
             (r#"{"rope_scaling":{"type":"yarn","factor":2,"mscale":1}}"#, "'mscale'"),

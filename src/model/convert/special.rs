@@ -2,10 +2,12 @@
 //! template.
 //!
 //! They are spread over `tokenizer_config.json`, `config.json`, `generation_config.json`, the
-//! tokenizer's post-processor and `chat_template.jinja`, and read in the order of llama.cpp's
-//! converter: the tokenizer's own words first, numbers of the model's configuration where it is
-//! silent. A generation's further ends become the end of a turn and of a message, which llama.cpp
-//! ends at as well.
+//! tokenizer's post-processor and `chat_template.jinja`. Tokens are read in the order of
+//! llama.cpp's converter: the tokenizer's own words first, numbers of the model's configuration
+//! where it is silent. What is put around a text is what transformers 4 puts there, which differs:
+//! see `surround`. Further ends become those of a turn and of a message: llama.cpp ends there too.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -23,6 +25,30 @@ const PARTS: [(&str, &str); 6] = [
     ("pad", "padding"),
     ("mask", "mask"),
 ];
+
+/// Texts of tokens that llama.cpp ends an answer at, whatever the keys say (its llama-vocab.cpp).
+const ENDS: [&str; 11] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<｜end▁of▁sentence｜>",
+];
+
+/// Tokenizers of transformers 4 that put their own flags in the place of the post-processor.
+const REBUILT: [&str; 4] =
+    ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"];
+
+/// Returns whether llama.cpp makes a token the end of an answer by its text alone.
+pub(super) fn is_end(text: &str) -> bool {
+    ENDS.contains(&text)
+}
 
 /// What is special about a tokenizer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,14 +97,42 @@ pub(super) fn read(from: Sources<'_>) -> Result<Special, Fault> {
         special.tokens.extend(named.or(numbered).map(|token| (key, token)));
     }
     surround(&mut special, from)?;
+    ends(&mut special, from)?;
+    templates(&mut special, from)?;
+    Ok(special)
+}
+
+/// Reads where else an answer ends: the generation's word, the model's where that is silent.
+fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+    const KEYS: [&str; 2] = ["eot", "eom"];
     let Some(end) = special.token("eos") else {
         return Err(damaged("key 'eos_token' names no token, so no answer would end"));
     };
-    let ends = numbers(from.generation, "eos", from.vocabulary)?;
-    let others = ends.into_iter().filter(|token| *token != end);
-    special.tokens.extend(["eot", "eom"].into_iter().zip(others));
-    templates(&mut special, from)?;
-    Ok(special)
+    let mut others = numbers(from.generation, "eos", from.vocabulary)?;
+    if others.is_empty() {
+        others = numbers(from.config, "eos", from.vocabulary)?;
+    }
+    let mut seen = HashSet::from([end]);
+    others.retain(|token| seen.insert(*token));
+    // Those llama.cpp knows by their text need no key, so the others come first.
+    let is_known = |token: &u32| is_end(&from.vocabulary.tokens[*token as usize]);
+    others.sort_by_key(is_known);
+    let lost: Vec<String> = others
+        .iter()
+        .skip(KEYS.len())
+        .filter(|token| !is_known(token))
+        .map(|token| shown(&from.vocabulary.tokens[*token as usize]))
+        .take(8)
+        .collect();
+    if !lost.is_empty() {
+        let lost = lost.join(", ");
+        return Err(Fault {
+            cause: format!("key 'eos_token_id': answers would not end at {lost}, ends too many"),
+            remedy: "Take ends that its answers do without out of this key of its JSON files.",
+        });
+    }
+    special.tokens.extend(KEYS.into_iter().zip(others));
+    Ok(())
 }
 
 /// A token's text, alone or as an object's `content`.
@@ -112,8 +166,37 @@ fn numbers(json: &Object, part: &str, vocabulary: &Vocabulary) -> Result<Vec<u32
     Ok(numbers)
 }
 
-/// Reads what the tokenizer puts around a text.
+/// Reads what the tokenizer puts around a text: the post-processor's word, the flags' where there
+/// is none. llama.cpp's converter lets the flags overrule it, which transformers 4 does in Llama's
+/// tokenizers alone.
 fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+    let class = from.tokenizer_config.text("tokenizer_class")?.unwrap_or_default();
+    (special.adds_begin, special.adds_end) = if REBUILT.contains(&class) {
+        (switch(from, "bos", true)?, Some(switch(from, "eos", false)?))
+    } else if let Some(said) = processed(special, from)? {
+        said
+    } else {
+        let flag = |part: &str| from.tokenizer_config.flag(&format!("add_{part}_token"));
+        (flag("bos")?.unwrap_or(false), flag("eos")?)
+    };
+    if special.adds_begin && special.token("bos").is_none() {
+        return Err(damaged("key 'add_bos_token': there is no token to begin with"));
+    }
+    Ok(())
+}
+
+/// Reads `add_PART_token` as Python does: absent it has a default, `null` is false.
+fn switch(from: Sources<'_>, part: &str, default: bool) -> Result<bool, Fault> {
+    let key = format!("add_{part}_token");
+    let is_absent = from.tokenizer_config.0.get(&key).is_none();
+    Ok(from.tokenizer_config.flag(&key)?.unwrap_or(default && is_absent))
+}
+
+/// Reads the post-processor, if there is one.
+fn processed(
+    special: &mut Special,
+    from: Sources<'_>,
+) -> Result<Option<(bool, Option<bool>)>, Fault> {
     let whole = &from.vocabulary.post_processor;
     let steps: Vec<&Value> = match whole["processors"].as_array() {
         Some(list) => list.iter().collect(),
@@ -131,15 +214,7 @@ fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
             }
         }
     }
-    let flag = |part: &str| from.tokenizer_config.flag(&format!("add_{part}_token"));
-    (special.adds_begin, special.adds_end) = match said {
-        Some(said) => said,
-        None => (flag("bos")?.unwrap_or(false), flag("eos")?),
-    };
-    if special.adds_begin && special.token("bos").is_none() {
-        return Err(damaged("key 'add_bos_token': there is no token to begin with"));
-    }
-    Ok(())
+    Ok(said)
 }
 
 /// Reads a template for one text: whether it begins and ends with the tokens for that.
@@ -263,6 +338,45 @@ mod tests {
         let special = special.unwrap();
         assert_eq!(special.tokens, [("bos", 1), ("eos", 2), ("eot", 3), ("eom", 0)]);
         assert_eq!((special.adds_begin, special.adds_end), (false, None));
+    }
+
+    #[test]
+    fn where_the_generation_is_silent_the_model_says_all_the_ends() {
+        let ends = json!({"eos_token_id": [3, 2, 3, 0]});
+        let special = of(Value::Null, json!({"eos_token": "</s>"}), ends.clone(), json!({}));
+        assert_eq!(special.unwrap().tokens, [("eos", 2), ("eot", 3), ("eom", 0)]);
+        let said = json!({"eos_token_id": 2});
+        let special = of(Value::Null, json!({"eos_token": "</s>"}), ends, said);
+        assert_eq!(special.unwrap().tokens, [("eos", 2)]);
+    }
+
+    #[test]
+    fn an_end_that_would_be_lost_is_named_and_one_known_by_its_text_is_not_lost() {
+        let of = |eos: &str| {
+            let generation = json!({"eos_token_id": [2, 0, 1, 3]});
+            of(Value::Null, json!({"eos_token": eos}), json!({}), generation)
+        };
+        let special = of("a").unwrap();
+        assert_eq!(special.tokens, [("eos", 0), ("eot", 1), ("eom", 3)], "</s> is one by itself");
+        let fault = of("</s>").unwrap_err();
+        assert!(fault.cause.contains("'eos_token_id'") && fault.cause.contains("'<end>'"));
+    }
+
+    #[test]
+    fn llamas_tokenizer_puts_its_flags_in_place_of_the_post_processor() {
+        let of = |class: &str, flags: Value| {
+            let mut tokenizer = json!({"tokenizer_class": class, "bos_token": "<s>"});
+            tokenizer.as_object_mut().unwrap().extend(flags.as_object().unwrap().clone());
+            let special =
+                of(around(&["<s>"], &["</s>"]), tokenizer, json!({"eos_token_id": 2}), json!({}));
+            let special = special.unwrap();
+            (special.adds_begin, special.adds_end)
+        };
+        assert_eq!(of("LlamaTokenizerFast", json!({})), (true, Some(false)));
+        let off = json!({"add_bos_token": false, "add_eos_token": true});
+        assert_eq!(of("LlamaTokenizer", off.clone()), (false, Some(true)));
+        assert_eq!(of("LlamaTokenizer", json!({"add_bos_token": null})), (false, Some(false)));
+        assert_eq!(of("PreTrainedTokenizerFast", off), (true, Some(true)));
     }
 
     #[test]

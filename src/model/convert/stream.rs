@@ -1,8 +1,11 @@
 //! Copies tensors from where they are stored into a new file, a chunk at a time.
 //!
-//! Whatever a tensor's size, what is held is a chunk of it and that chunk converted.
+//! Whatever a tensor's size, what is held is a chunk of it and that chunk converted. A number that
+//! is not finite is refused, on purpose unlike llama.cpp's converter: one of them is enough for a
+//! model that answers nothing.
 
 use super::data::{self, Float};
+use super::fault::{Fault, damaged, shown};
 use super::names::Rows;
 use super::shards::{Shard, Stored};
 use crate::model::newfile::NewFile;
@@ -90,12 +93,28 @@ impl Chunks {
             }
             self.converted.clear();
             data::convert(&self.read, copy.from, &mut self.converted, copy.to);
+            if !data::is_finite(&self.converted, copy.to) {
+                return Err(not_finite(copy, &self.read).of(&shard.path));
+            }
             out.write(&self.converted)?;
             written(self.converted.len() as u64);
             row += count;
         }
         Ok(())
     }
+}
+
+/// Makes the fault of a chunk of which a number is not finite once it is converted.
+fn not_finite(copy: &Copy, chunk: &[u8]) -> Fault {
+    let (name, to) = (shown(&copy.stored.name), copy.to.name());
+    if !data::is_finite(chunk, copy.from) {
+        return damaged(format!("tensor {name} holds what is no finite number"));
+    }
+    let remedy = match copy.to {
+        Float::F16 => "Write it with --type bf16, which has room for them.",
+        Float::F32 | Float::Bf16 => "Write it with --type f32, which has room for them.",
+    };
+    Fault { cause: format!("tensor {name} holds numbers too large for {to}"), remedy }
 }
 
 /// Returns which stored row is written as row `row`: those of a head's halves in turn.

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::fault::{Fault, damaged, shown, unsupported};
-use super::{sentencepiece, split};
+use super::{sentencepiece, special, split};
 use crate::words::limits;
 
 /// Token types of a GGUF file (`tokenizer.ggml.token_type`).
@@ -186,10 +186,15 @@ fn list(file: &File, rows: usize) -> Result<(Vec<String>, Vec<i32>), Fault> {
             let (id, other) = (added.id, shown(other));
             return Err(damaged(format!("token {id} is both {other} and {}", shown(text))));
         }
+        let is_control = added.special || looks_special(text);
         if added.lstrip || added.rstrip || added.single_word {
+            // Of those a template alone writes, published ones are many (Phi's `</s>`, `<mask>`).
+            if !is_control && !special::is_end(text) {
+                let cause = format!("token {} takes in spaces around it", shown(text));
+                return Err(unsupported(format!("key 'added_tokens': {cause}")));
+            }
             log::warn!("token {} takes in spaces around it, which is ignored", shown(text));
         }
-        let is_control = added.special || looks_special(text);
         *place = Some((text, if is_control { CONTROL } else { USER_DEFINED }));
     }
     let unused = |id: usize| (format!("[PAD{id}]"), UNUSED);

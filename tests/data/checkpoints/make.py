@@ -12,11 +12,12 @@ A checkpoint is what its model's authors would publish (config.json, model*.safe
 tokenizer.json, tokenizer_config.json ...), small, with every value that a converter could miss or
 swap far from its default. Beside it lie:
 
-    reference.json  "vocabulary": how many logits; "sequences": 50 lists of token ids
+    reference.json  "vocabulary": how many logits; "sequences": 50 lists of token ids, 16 of a
+                    variant, which differs from another checkpoint in its numbers alone
     reference.f32   float32, little-endian, [sequence][token]: the logits after the last token of
                     each sequence, from float32 arithmetic on the stored weights
     tokens.json     for each text of corpus.json (in NFC, written by hand) its token ids, with
-                    special tokens recognised in the text and none added
+                    special tokens recognised in the text and none added; not of a variant
 
 The adapters (*-lora) are as PEFT saves them; their logits are their base's with the adapter on.
 """
@@ -33,7 +34,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from sentencepiece import SentencePieceTrainer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-from transformers import LlamaConfig, LlamaTokenizerFast, Qwen2Config, Qwen3Config
+from transformers import LlamaConfig, LlamaTokenizerFast, MistralConfig, Qwen2Config, Qwen3Config
 from transformers.utils import logging
 
 import vocabulary
@@ -41,6 +42,7 @@ import vocabulary
 HERE = Path(__file__).resolve().parent
 VOCABULARY = 512
 SEQUENCES = 50
+VARIANT_SEQUENCES = 16
 SEQUENCE_TOKENS_MAX = 48
 LOGITS_DIFFERENCE_MAX = 1e-4
 
@@ -177,6 +179,53 @@ CHECKPOINTS["llama-spm"] = {
     "sentencepiece": 510,
     "dtype": torch.bfloat16,
 }
+THIN = {"hidden_size": 32, "intermediate_size": 64, "tie_word_embeddings": True}
+QWEN_IDS = {"bos_token_id": "<|endoftext|>", "eos_token_id": "<|im_end|>"}
+LLAMA_3_IDS = {"bos_token_id": "<|begin_of_text|>", "eos_token_id": "<|eot_id|>"}
+VARIANTS = {
+    # Attention's own factor, which grows with that of the positions.
+    "qwen2-yarn": {
+        "config": Qwen2Config(
+            rope_theta=4669.0,
+            rope_scaling={
+                "rope_type": "yarn",
+                "factor": 8.0,
+                "original_max_position_embeddings": 64,
+            },
+            rms_norm_eps=2e-3,
+            **THIN,
+            **SMALL,
+        ),
+        "ids": QWEN_IDS,
+        "family": vocabulary.QWEN,
+    },
+    "llama-linear": {
+        "config": LlamaConfig(
+            rope_theta=1414.0,
+            rope_scaling={"rope_type": "linear", "factor": 3.0},
+            rms_norm_eps=2e-3,
+            **THIN,
+            **SMALL,
+        ),
+        "ids": LLAMA_3_IDS,
+        "family": vocabulary.LLAMA_3,
+    },
+    "mistral": {
+        "config": MistralConfig(
+            rope_theta=1732.0,
+            sliding_window=None,
+            rms_norm_eps=2e-3,
+            head_dim=16,
+            **THIN,
+            **SMALL,
+        ),
+        "ids": LLAMA_3_IDS,
+        "family": vocabulary.LLAMA_3,
+    },
+}
+for spec in VARIANTS.values():
+    spec |= {"tokens": VOCABULARY, "dtype": torch.bfloat16, "is_variant": True}
+CHECKPOINTS |= VARIANTS
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ADAPTERS = {
     "qwen2-lora": {
@@ -190,6 +239,14 @@ ADAPTERS = {
         "targets": ["q_proj", "k_proj", "down_proj"],
         "rslora": True,
         "dtype": torch.bfloat16,
+    },
+    "qwen2-ranks-lora": {
+        "base": "qwen2-yarn",
+        "targets": ["q_proj", "v_proj", "down_proj"],
+        "rslora": False,
+        "ranks": {"q_proj": 2, "layers.1.mlp.down_proj": 8},
+        "dtype": torch.bfloat16,
+        "is_variant": True,
     },
 }
 
@@ -332,9 +389,10 @@ def write_tokens(folder, texts):
     write_lines(folder / "tokens.json", ids)
 
 
-def write_reference(folder, model, numbers):
+def write_reference(folder, model, numbers, spec):
     model = model.float().eval()
-    lengths = numbers.integers(1, SEQUENCE_TOKENS_MAX + 1, size=SEQUENCES)
+    count = VARIANT_SEQUENCES if spec.get("is_variant") else SEQUENCES
+    lengths = numbers.integers(1, SEQUENCE_TOKENS_MAX + 1, size=count)
     lengths[:2] = 1, SEQUENCE_TOKENS_MAX
     sequences = [numbers.integers(0, VOCABULARY, size=length).tolist() for length in lengths]
     with torch.no_grad():
@@ -355,9 +413,10 @@ def make_checkpoint(folder, spec, texts):
     numbers = numbers_for(folder.name)
     ids = write_tokenizer(folder, spec, texts)
     write_model(folder, spec, ids, numbers)
-    write_reference(folder, load(folder), numbers)
+    write_reference(folder, load(folder), numbers, spec)
     respell_config(folder, spec)
-    write_tokens(folder, texts)
+    if not spec.get("is_variant"):
+        write_tokens(folder, texts)
 
 
 def adapter_weight(numbers, name, shape):
@@ -372,6 +431,7 @@ def make_adapter(folder, spec):
         lora_alpha=8,
         target_modules=spec["targets"],
         use_rslora=spec["rslora"],
+        rank_pattern=spec.get("ranks", {}),
         task_type="CAUSAL_LM",
     )
     model = get_peft_model(load(folder.parent / spec["base"]), config)
@@ -385,7 +445,7 @@ def make_adapter(folder, spec):
     (folder / "adapter_model.safetensors").chmod(0o644)
     respell_adapter(folder / "adapter_config.json", spec)
     base = load(folder.parent / spec["base"])
-    write_reference(folder, PeftModel.from_pretrained(base, folder), numbers)
+    write_reference(folder, PeftModel.from_pretrained(base, folder), numbers, spec)
 
 
 def respell_adapter(path, spec):
