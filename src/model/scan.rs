@@ -102,7 +102,7 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         Fault::Split(parts) => Error::new(
             Kind::BadModel,
             format!("cannot use {from}: it is one of the {parts} parts of a split model"),
-            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf`, and use that file.",
+            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf`, and use that.",
         ),
     })
 }
