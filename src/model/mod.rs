@@ -1,9 +1,9 @@
 //! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
 //!
-//! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down, as far as
-//! its architecture is known exactly (`Header::is_known_exactly`). `look` is for whoever only
-//! describes. What is written appears whole or not at all (`newfile`). Nothing here keeps files open;
-//! `ahead` alone starts a thread.
+//! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down, as far
+//! as its architecture is known exactly (`Header::is_known_exactly`). `look` is for whoever only
+//! describes. What is written appears whole or not at all (`newfile`). Nothing here keeps files
+//! open; `ahead` alone starts a thread.
 
 pub mod adapter;
 pub mod ahead;
