@@ -19,8 +19,10 @@ if [[ ! -f $WORK/checkpoint/.whole ]]; then
     "$VENV/bin/python" tests/data/checkpoints/big.py "$WORK/checkpoint" >&2
     touch "$WORK/checkpoint/.whole"
 fi
-exec python3 - <<'PYTHON'
+exec "$VENV/bin/python" - <<'PYTHON'
 import filecmp, json, os, platform, re, statistics, subprocess, sys, time
+
+import gguf
 
 env = os.environ
 work, binary, tools, venv, threads = (env[name] for name in ("WORK", "BINARY", "TOOLS", "VENV", "THREADS"))
@@ -53,6 +55,10 @@ def ours_quantizes(mix):
 
 def peer_quantizes(mix):
     return run(f"{tools}/llama-quantize", f16, f"{work}/peer-{mix}.gguf", mix, threads)
+
+
+def tensors(file):
+    return {tensor.name: (tensor.tensor_type, tensor.data.tobytes()) for tensor in gguf.GGUFReader(file).tensors}
 
 
 def middle(values):
@@ -93,9 +99,10 @@ run(f"{tools}/llama-imatrix", "-m", demo, "-f", prose, "-o", peers, "-t", "1")
 for matrix in (ours, peers):
     run(binary, "quantize", demo, f"{work}/by-us.gguf", "q4_k_m", "--imatrix", matrix)
     run(f"{tools}/llama-quantize", "--imatrix", matrix, demo, f"{work}/by-peer.gguf", "q4_k_m", threads)
-    if not filecmp.cmp(f"{work}/by-us.gguf", f"{work}/by-peer.gguf", shallow=False):
+    # The peer also writes down where the matrix came from, so the tensors are compared.
+    if tensors(f"{work}/by-us.gguf") != tensors(f"{work}/by-peer.gguf"):
         sys.exit(f"solverbox: workshop.sh: the files made with '{matrix}' differ\nThe two read it differently.")
-print("Either program takes the other's importance matrix and makes the same bytes with it.")
+print("Either program takes the other's importance matrix and makes the same tensors with it.")
 said = subprocess.run([binary, "compare", demo, demo, "--text", prose, "--threads", "1", "--json"], env=plain,
                       stdout=subprocess.PIPE, check=True).stdout
 told = subprocess.run([f"{tools}/llama-perplexity", "-m", demo, "-f", prose, "-t", "1"], env=plain,
