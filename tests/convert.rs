@@ -286,24 +286,13 @@ fn memory_does_not_grow_with_a_tensor() {
     assert!((1..200 << 10).contains(&peak_kib), "{peak_kib} KiB");
 }
 
-/// Runs the program where `/mnt` is a small disk of its own, in a mount namespace.
 fn on_a_disk(options: &str, from: &Path) -> Command {
-    let mut command = crate::fixture::deaf(Command::new("unshare"));
-    command.args(["--map-root-user", "--mount", "sh", "-c"]);
-    command.arg("mount -t tmpfs -o $1 none /mnt && exec \"$0\" convert \"$2\" /mnt/x.gguf");
-    command.args([env!("CARGO_BIN_EXE_solverbox"), options]).arg(from);
-    command
+    crate::fixture::on_a_disk(options, &["convert", from.to_str().unwrap(), "/mnt/x.gguf"])
 }
 
 #[test]
 fn a_full_or_read_only_disk_leaves_no_half_file() {
-    let probe = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"])
-        .output();
-    if !probe.is_ok_and(|output| output.status.success()) {
-        println!(
-            "NOT CHECKED: no disk to fill, `unshare --map-root-user --mount mount` fails here"
-        );
+    if !crate::fixture::has_disks() {
         return;
     }
     let checkpoint = large(256 << 20);

@@ -109,6 +109,32 @@ pub fn solve_with(model: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// The binary where `/mnt` is a small disk of its own, in a mount namespace; see `has_disks`.
+pub fn on_a_disk(options: &str, args: &[&str]) -> Command {
+    let mut command = deaf(Command::new("unshare"));
+    command.args(["--map-root-user", "--mount", "sh", "-c"]);
+    command.arg("mount -t tmpfs -o $1 none /mnt && shift && exec \"$0\" \"$@\"");
+    command.args([env!("CARGO_BIN_EXE_solverbox"), options]).args(args);
+    command
+}
+
+/// Whether this machine lets us make such disks; says so where it does not.
+pub fn has_disks() -> bool {
+    let probe = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"])
+        .output();
+    let has = probe.is_ok_and(|output| output.status.success());
+    if !has {
+        not_checked("full disks, because `unshare --map-root-user --mount mount` fails here");
+    }
+    has
+}
+
+/// Says what a test could not check, where a passing test's output is seen too.
+pub fn not_checked(what: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT CHECKED: {what}");
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("the program prints UTF-8")
 }

@@ -6,7 +6,9 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::fixture::{Gguf, deaf, model, model_f16, solve_with, solverbox, text};
+use crate::fixture::{
+    Gguf, deaf, has_disks, model, model_f16, on_a_disk, solve_with, solverbox, text,
+};
 
 fn run(args: &[&str]) -> Output {
     let mut command = solverbox();
@@ -236,6 +238,22 @@ fn nothing_that_is_read_is_written_over() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let (code, stderr) = refused(&["quantize", name(&f16), name(&pipe), "q4_0"]);
     assert!(code == 2 && stderr.contains("it is no file"), "{stderr}");
+}
+
+/// llama.cpp, which writes the file, does not tell a full disk from a bad model.
+#[test]
+fn a_disk_that_fills_up_while_quantizing_is_said_to_be_full() {
+    if !has_disks() {
+        return;
+    }
+    // Enough for what a Q4_K_M file has at least, not for what it has.
+    let args = ["quantize", name(model_f16()), "/mnt/x.gguf", "q4_k_m", "--threads", "1"];
+    let output = on_a_disk("size=1500k", &args).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(9), "{stderr}");
+    assert!(stderr.contains("cannot write '/mnt/x.gguf': no storage space"), "{stderr}");
+    let output = on_a_disk("size=600k", &args).output().unwrap();
+    assert!(text(&output.stderr).contains("bytes are needed, 614400 are free"));
 }
 
 /// The first thing that is tried, not the last.
