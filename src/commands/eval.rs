@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Loading, interrupt};
+use super::{CloseAtEnd, Loading, interrupt};
 use crate::desk::{Desk, Ticket};
 use crate::model::fingerprint::{self, START, fnv};
 use crate::words::answer::Outcome;
@@ -224,6 +224,7 @@ fn ask_all(
     }
     let in_line = options.seeds.len();
     let desk = Arc::new(Desk::open(plan, in_line, SelfTest::Skip, |_| {})?);
+    let _closing = CloseAtEnd(&desk);
     let stopped = stop_on_interrupt(&desk)?;
     let (mut waiting, total) = (VecDeque::new(), todo.len());
     let mut todo = todo.into_iter();
@@ -304,7 +305,7 @@ fn stop_on_interrupt(desk: &Arc<Desk>) -> Result<Arc<AtomicBool>, Error> {
         says_stopped.store(true, Ordering::Relaxed);
         match desk.upgrade() {
             Some(desk) if count == 1 => desk.close(),
-            _ => std::process::exit(130),
+            _ => interrupt::leave(),
         }
     })?;
     Ok(stopped)

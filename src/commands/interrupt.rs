@@ -36,12 +36,18 @@ pub fn leave_nothing_behind() -> Result<(), Error> {
         if !newfile::abandon_all() {
             super::note("\nsolverbox: stopped; nothing was written\nStart it again any time.");
         }
-        std::process::exit(130);
+        leave()
     };
     // nohup(1) has it ignored, which is to last.
     let signals: &[i32] =
         if is_ignored(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
     hear(signals, Box::new(leave))
+}
+
+/// Leaves at once with the exit code of a process that was stopped. Nothing is torn down first:
+/// llama.cpp's threads may be in the middle of a pass, and would find their tables gone.
+pub fn leave() -> ! {
+    signal_hook::low_level::exit(130)
 }
 
 fn hear(signals: &[i32], act: Box<dyn FnMut(u32) + Send>) -> Result<(), Error> {

@@ -21,6 +21,7 @@ pub mod verify;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 
+use crate::desk::Desk;
 use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
@@ -103,6 +104,16 @@ impl Loading {
             log::info!("{}, {} KiB", adapter.file, adapter.bytes >> 10);
         }
         Ok((header, adapter))
+    }
+}
+
+/// Closes a desk when a command ends, however it ends: a signal's thread may hold the desk too, so
+/// letting go of it here need not end the engine.
+struct CloseAtEnd<'d>(&'d Desk);
+
+impl Drop for CloseAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -54,7 +54,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     let desk = Arc::new(desk);
     interrupt::on_interrupt(move |count| {
         if count > 1 {
-            std::process::exit(130);
+            interrupt::leave();
         }
         let _ = ends.send(Ok(()));
     })?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Loading, interrupt};
+use super::{CloseAtEnd, Loading, interrupt};
 use crate::desk::record::{Record, State, View, Whole};
 use crate::desk::{Desk, Ticket};
 use crate::words::answer::{Outcome, Part};
@@ -43,6 +43,7 @@ pub fn run(
     let plan = loading.plan()?;
     let model = plan.model.name();
     let desk = Arc::new(Desk::open(plan, 1, SelfTest::Skip, |_| {})?);
+    let _closing = CloseAtEnd(&desk);
     let ticket = desk.submit(question)?;
     stop_on_interrupt(&desk, &ticket)?;
     if output == Output::Text {
@@ -74,7 +75,7 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
     let (desk, job) = (Arc::downgrade(desk), ticket.job);
     interrupt::on_interrupt(move |count| match desk.upgrade() {
         Some(desk) if count == 1 => desk.stop(job),
-        _ => std::process::exit(130),
+        _ => interrupt::leave(),
     })
 }
 

@@ -54,6 +54,8 @@ pub enum Health {
 /// The desk. Dropping it stops the job being answered and ends the engine.
 pub struct Desk {
     office: Arc<Mutex<Office>>,
+    /// Held while the engine ends.
+    ending: Mutex<()>,
 }
 
 struct Office {
@@ -108,7 +110,7 @@ impl Desk {
             .name("desk".into())
             .spawn(move || hear_all(&shared, &inbox, broken))
             .map_err(|e| Error::internal(format!("cannot start the desk's thread: {e}")))?;
-        Ok(Desk { office })
+        Ok(Desk { office, ending: Mutex::new(()) })
     }
 
     /// Takes a question in line.
@@ -167,7 +169,10 @@ impl Desk {
     }
 
     /// Ends the engine after its step and all jobs with the reason. Later questions are refused.
+    /// Returns when the engine has ended, whoever ended it: llama.cpp must not be at work any more
+    /// when the process leaves.
     pub fn close(&self) {
+        let _ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = {
             let mut office = self.lock();
             office.health = Health::Closing;
