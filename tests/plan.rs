@@ -65,34 +65,14 @@ fn what_does_not_fit_is_still_shown_and_ends_with_the_code_for_no_memory() {
         "{error}"
     );
     // What the remedy names fits, and a step more does not.
-    let most = object(&plan_large(&[
-        "--json",
-        "--ram",
-        "3G",
-        "--board",
-        "pi5",
-        "--kv",
-        "f16",
-        "--sequences",
-        "8",
-    ]));
+    let asked = ["--ram", "3G", "--board", "pi5", "--kv", "f16", "--sequences", "8"];
+    let most = object(&plan_large(&[&["--json"], &asked[..]].concat()));
     let tokens = most["context_tokens"].as_u64().unwrap();
     assert!(error.contains(&format!("({tokens} fits in f16, ")), "{tokens}: {error}");
     assert_eq!(most["largest"][3]["f16_context_tokens"], tokens);
     let (fitting, more) = (tokens.to_string(), (tokens + 256).to_string());
     for (tokens, code) in [(&fitting, 0), (&more, 5)] {
-        let output = plan_large(&[
-            "--ram",
-            "3G",
-            "--board",
-            "pi5",
-            "--kv",
-            "f16",
-            "--sequences",
-            "8",
-            "--context-tokens",
-            tokens,
-        ]);
+        let output = plan_large(&[&asked[..], &["--context-tokens", tokens]].concat());
         assert_eq!(output.status.code(), Some(code), "{tokens}");
     }
     let none = plan_large(&["--ram", "2G", "--board", "pi5"]);

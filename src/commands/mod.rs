@@ -50,11 +50,19 @@ impl Loading {
     /// # Errors
     /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
     pub fn plan(&self) -> Result<Plan, Error> {
+        self.plan_by(|_| self.wishes)
+    }
+
+    /// Does the same by other wishes, which may depend on what the header says.
+    ///
+    /// # Errors
+    /// Those of [`Loading::plan`].
+    fn plan_by(&self, wishes: impl FnOnce(&Header) -> Wishes) -> Result<Plan, Error> {
         let file = self.find()?;
         let ahead = ahead::start(&file.path);
         let (header, adapter) = self.open(&file)?;
         let room = available();
-        let plan = model::plan::plan(&header, adapter.as_ref(), self.wishes, &room)?;
+        let plan = model::plan::plan(&header, adapter.as_ref(), wishes(&header), &room)?;
         let memory = &plan.memory;
         ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
         log::info!(

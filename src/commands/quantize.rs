@@ -8,7 +8,7 @@ use super::interrupt;
 use crate::engine::{self, Quantize};
 use crate::model::newfile::{self, NewFile, check_other};
 use crate::model::{self, Header, importance, locate};
-use crate::words::error::{Error, Kind};
+use crate::words::error::Error;
 use crate::words::limits;
 use crate::words::plan::Weights;
 use crate::words::quantize::{Head, Mix};
@@ -61,8 +61,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
     ))
 }
 
-/// Quantizes the model of `header` into the file `options.to`; returns the new file's size in
-/// bytes.
+/// Quantizes the model of `header`, which `model::open` has passed, into the file `options.to`;
+/// returns the new file's size in bytes.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -100,10 +100,6 @@ pub fn quantize(header: &Header, options: &Options) -> Result<u64, Error> {
 }
 
 fn check_source(header: &Header, again: Again) -> Result<(), Error> {
-    if let Some(fault) = &header.fault {
-        let what = format!("cannot use {}: {fault}", header.file);
-        return Err(Error::new(Kind::BadModel, what, "Use another file."));
-    }
     let quantized = header.tensors.iter().find(|tensor| tensor.kind.block_elements > 1);
     match quantized {
         Some(tensor) if again == Again::Refused => Err(Error::bad_request(

@@ -11,7 +11,7 @@ use super::Loading;
 use super::eval::PUBLISHED_SUFFIX;
 use crate::engine::measure::Document;
 use crate::model::available::available;
-use crate::model::{self, locate};
+use crate::model::plan::Wishes;
 use crate::words::error::{Error, Kind, io_cause};
 use crate::words::job::{Question, Role, Turn};
 use crate::words::limits;
@@ -109,18 +109,20 @@ pub fn plan<const N: usize>(
 /// Returns a plan with a context that holds the longest passage, and the bytes of logits after
 /// every token of a ubatch, which answering does not need.
 fn plan_one(model: &Loading, documents: &[Document]) -> Result<(Plan, u64), Error> {
-    let mut model = model.clone();
-    let header = model::open(&locate::find(model.file.as_deref(), &model.folder)?)?;
     let is_text = |document: &Document| matches!(document, Document::Text(_));
     let wish = model.wishes.context_tokens.unwrap_or(u32::MAX);
     let long = match documents.iter().all(is_text) {
         true => limits::PASSAGE_TOKENS,
         false => limits::EXCHANGE_TOKENS_MAX,
     };
-    let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-    model.wishes.context_tokens = Some(long.min(trained).min(wish));
-    model.wishes.sequences = Some(1);
+    let mut vocabulary_tokens = 0;
+    let plan = model.plan_by(|header| {
+        vocabulary_tokens = header.tokenizer.tokens;
+        let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
+        let context_tokens = Some(long.min(trained).min(wish));
+        Wishes { context_tokens, sequences: Some(1), ..model.wishes }
+    })?;
     // Where they are computed, and where they are read.
-    let logits_bytes = 2 * 4 * u64::from(limits::UBATCH_TOKENS) * header.tokenizer.tokens;
-    Ok((model.plan()?, logits_bytes))
+    let logits_bytes = 2 * 4 * u64::from(limits::UBATCH_TOKENS) * vocabulary_tokens;
+    Ok((plan, logits_bytes))
 }
