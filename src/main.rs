@@ -11,6 +11,7 @@ use solverbox::cli::{
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, convert, verify};
 use solverbox::config;
+use solverbox::desk::Capacity;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
@@ -47,6 +48,7 @@ fn exit_code(kind: Kind) -> u8 {
         Kind::TooLong => 7,
         Kind::NotFound => 8,
         Kind::NoSpace => 9,
+        Kind::TooMany => 10,
         Kind::Stopped => 130,
     }
 }
@@ -60,7 +62,10 @@ fn run() -> Result<(), Error> {
             modes: config::modes(&flags.modes)?,
             listen: flags.listen,
             data: config::data_folder(flags.data.as_deref())?,
-            queue_jobs_max: flags.queue_jobs_max as usize,
+            capacity: Capacity {
+                line_jobs_max: flags.queue_jobs_max as usize,
+                client_jobs_max: limits::CLIENT_JOBS_DEFAULT,
+            },
             selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
             loading: loading(flags.model)?,
         }),

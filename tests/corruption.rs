@@ -16,14 +16,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::damage::Damage;
 use crate::fixture::{deaf, model};
 use crate::tiny::{self, Form, KINDS, Kind, Tiny};
-use solverbox::desk::Desk;
+use solverbox::desk::{Capacity, Desk};
 use solverbox::engine::kernels;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::types::TYPES;
 use solverbox::model::{self as checked, adapter};
 use solverbox::words::answer::Outcome;
 use solverbox::words::error::{self, Error};
-use solverbox::words::job::{Question, Role, Turn};
+use solverbox::words::job::{Client, Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
 use solverbox::words::memory::Room;
 use solverbox::words::mode::Modes;
@@ -290,11 +290,11 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
         question_tokens_max: 512,
     };
     let plan = plan(&header, adapter.as_ref(), wishes, &Room::unknown())?;
-    let desk = Desk::open(plan, 1, SelfTest::Skip, |_| {})?;
+    let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, |_| {})?;
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);
     question.budget_tokens = 4;
-    let whole = desk.submit(question)?.record.wait_ended();
+    let whole = desk.submit(Client::alone(), question)?.record.wait_ended();
     desk.close();
     match whole.outcome {
         Outcome::Failed(error) => Err(error),

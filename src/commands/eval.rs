@@ -19,11 +19,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
-use crate::desk::{Desk, Ticket};
+use crate::desk::{Capacity, Desk, Ticket};
 use crate::model::fingerprint::{self, START, fnv};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind, io_cause};
-use crate::words::job::{self, Question, Role, Turn};
+use crate::words::job::{self, Client, Question, Role, Turn};
 use crate::words::kernels::SelfTest;
 use crate::words::mode::Mode;
 use crate::words::plan::{Plan, Weights};
@@ -223,7 +223,7 @@ fn ask_all(
         return Ok(());
     }
     let in_line = options.seeds.len();
-    let desk = Arc::new(Desk::open(plan, in_line, SelfTest::Skip, |_| {})?);
+    let desk = Arc::new(Desk::open(plan, Capacity::alone(in_line), SelfTest::Skip, |_| {})?);
     let _closing = CloseAtEnd(&desk);
     let stopped = stop_on_interrupt(&desk)?;
     let (mut waiting, total) = (VecDeque::new(), todo.len());
@@ -235,7 +235,7 @@ fn ask_all(
         };
         for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
             let item = &items[index];
-            let ticket = match desk.submit(question(options, item, seed)) {
+            let ticket = match desk.submit(Client::alone(), question(options, item, seed)) {
                 Ok(ticket) => Some(ticket),
                 Err(error) if error.kind == Kind::TooLong => None,
                 Err(error) => return Err(failed(item, error)),

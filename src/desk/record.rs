@@ -3,10 +3,11 @@
 //! An offset counts bytes of the job's text, thinking and answer interleaved as they came. Readers
 //! wait for changes; the desk writes. Nothing here knows the engine or who reads.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::vote::Tally;
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct View {
     pub offset: usize,
     /// How the job stands.
     pub state: State,
+    /// The votes so far, where attempts vote and one has ended.
+    pub tally: Option<Arc<Tally>>,
     /// Counts changes: hand it to [`Record::wait`] to sleep until the next.
     pub version: u64,
 }
@@ -49,13 +52,20 @@ struct Log {
     /// Where each run of one part ends in `text`.
     runs: Vec<(usize, Part)>,
     state: State,
+    tally: Option<Arc<Tally>>,
     version: u64,
 }
 
 impl Record {
     /// Opens an empty record of a job just asked.
     pub fn new() -> Record {
-        let log = Log { text: String::new(), runs: Vec::new(), state: State::Asked, version: 0 };
+        let log = Log {
+            text: String::new(),
+            runs: Vec::new(),
+            state: State::Asked,
+            tally: None,
+            version: 0,
+        };
         Record { log: Mutex::new(log), changed: Condvar::new(), ended: Condvar::new() }
     }
 
@@ -78,6 +88,23 @@ impl Record {
             log.state = state;
             self.note(log);
         }
+    }
+
+    /// Shows the votes so far.
+    pub fn set_tally(&self, tally: &Tally) {
+        let mut log = self.lock();
+        log.tally = Some(Arc::new(tally.clone()));
+        self.note(log);
+    }
+
+    /// Wakes readers for what has changed elsewhere: a record of one of the job's answers.
+    pub fn touch(&self) {
+        self.note(self.lock());
+    }
+
+    /// Returns all the text of one part, without white space around it.
+    pub fn text_of(&self, part: Part) -> String {
+        self.lock().text_of(part)
     }
 
     /// Returns the text from `offset` and how the job stands.
@@ -107,13 +134,8 @@ impl Record {
         loop {
             if let State::Ended(outcome, figures) = &log.state {
                 let (outcome, figures) = (outcome.clone(), *figures);
-                let pieces = log.view(0).pieces;
-                let of = |part| {
-                    let texts = pieces.iter().filter(|p| p.part == part).map(|p| p.text.as_str());
-                    texts.collect::<String>().trim().to_string()
-                };
-                let (thinking, answer) = (of(Part::Thinking), of(Part::Answer));
-                return Whole { thinking, answer, outcome, figures };
+                let (thinking, answer) = (log.text_of(Part::Thinking), log.text_of(Part::Answer));
+                return Whole { thinking, answer, outcome, figures, tally: log.tally.clone() };
             }
             log = self.ended.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
@@ -152,9 +174,23 @@ pub struct Whole {
     pub outcome: Outcome,
     /// What it took.
     pub figures: Figures,
+    /// The votes, where attempts voted.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl Log {
+    fn text_of(&self, part: Part) -> String {
+        let mut start = 0;
+        let mut text = String::new();
+        for &(end, of) in &self.runs {
+            if of == part {
+                text.push_str(&self.text[start..end]);
+            }
+            start = end;
+        }
+        text.trim().to_string()
+    }
+
     fn view(&self, offset: usize) -> View {
         let from = self.text.floor_char_boundary(offset);
         let mut start = 0;
@@ -166,7 +202,7 @@ impl Log {
             start = end;
         }
         let (state, version) = (self.state.clone(), self.version);
-        View { pieces, offset: self.text.len(), state, version }
+        View { pieces, offset: self.text.len(), state, tally: self.tally.clone(), version }
     }
 }
 

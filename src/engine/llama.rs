@@ -22,7 +22,7 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
 use adapter::Adapter;
-pub use context::{Context, Logits};
+pub use context::{Batch, Context, Logits, SEQUENCE_IDS, SequenceId};
 pub use observe::Observer;
 pub use sets::Registered;
 

@@ -8,7 +8,8 @@
 mod distance;
 
 use super::llama::{Backend, Context, Logits, Model, Observer, Written};
-use super::step::{close_text, not_a_number};
+use super::attempt::close_text;
+use super::step::not_a_number;
 use super::{Token, prompt, think};
 use crate::words::answer::Part;
 use crate::words::error::{Error, Kind};
@@ -131,7 +132,7 @@ fn read<'m>(
     for (index, slice) in passage.tokens.chunks(step).enumerate() {
         let start = index * step;
         for context in contexts.iter_mut() {
-            context.decode(slice, start as u32, Logits::All)?;
+            context.read(slice, start as u32, Logits::All)?;
         }
         let next: Vec<Option<Token>> = (start + 1..=start + slice.len())
             .map(|at| passage.tokens.get(at).copied().filter(|_| at >= passage.judged_from))
@@ -139,7 +140,7 @@ fn read<'m>(
         let rows: Result<Vec<&[f32]>, Error> = contexts.iter().map(|c| c.all_logits()).collect();
         judge(&next, &rows?)?;
     }
-    contexts.iter_mut().for_each(|context| context.forget());
+    contexts.iter_mut().for_each(|context| context.truncate(0, 0));
     Ok(())
 }
 

@@ -101,7 +101,7 @@ impl Serving {
 
 /// Hands a question to the desk for a visitor whose leaving stops the job.
 fn submit(app: &App, visitor: &Visitor, question: Question) -> Result<Ticket, Error> {
-    let ticket = app.desk.submit(question)?;
+    let ticket = app.desk.submit(crate::words::job::Client::alone(), question)?;
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {

@@ -3,6 +3,7 @@
 //! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line
 //! it carries comments with its place. A client that leaves stops its job.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -15,12 +16,13 @@ use super::reply::Reply;
 use super::stream::{Events, Left};
 use super::{App, refused};
 use crate::desk::Ticket;
-use crate::desk::record::{State, View, Whole};
+use crate::desk::record::{Record, State, View, Whole};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::fresh_seed;
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Mode, Reads};
+use crate::words::vote::Tally;
 
 /// Lists `solverbox` and each mode as a model of its own.
 pub fn models(app: &App) -> Reply {
@@ -93,14 +95,14 @@ impl Completion {
         if let Outcome::Failed(error) = &whole.outcome {
             return refused(app, error, Shape::OpenAi).send(request);
         }
-        let Whole { thinking, answer, outcome, figures } = whole;
-        let reasoning = if thinking.is_empty() { Value::Null } else { thinking.into() };
-        let choice = json!({
-            "index": 0,
-            "message": {"role": "assistant", "content": answer, "reasoning_content": reasoning},
-            "finish_reason": finish_reason(&outcome),
-        });
-        let body = self.object("chat.completion", json!([choice]), Some(usage(&figures)));
+        let choices: Vec<Value> = match ticket.choices.as_slice() {
+            [] => vec![choice(0, &whole)],
+            all => (0..).zip(all).map(|(at, record)| choice(at, &record.wait_ended())).collect(),
+        };
+        let mut body = self.object("chat.completion", choices.into(), Some(usage(&whole.figures)));
+        if let Some(tally) = &whole.tally {
+            body["solverbox"] = votes(tally);
+        }
         Reply::json(200, &body).send(request);
     }
 
@@ -116,7 +118,11 @@ impl Completion {
             return refused(app, error, Shape::OpenAi).send(request);
         }
         let Ok(mut events) = Events::open(request) else { return };
-        if self.stream(&mut events, ticket, view, delivery).is_err() {
+        let told = match ticket.choices.as_slice() {
+            [] => self.stream(&mut events, ticket, view, delivery),
+            all => self.stream_all(&mut events, ticket, all, delivery),
+        };
+        if told.is_err() {
             log::debug!("a reader left its stream");
         }
     }
@@ -128,18 +134,20 @@ impl Completion {
         mut view: View,
         delivery: Delivery,
     ) -> Result<(), Left> {
-        events.json(&self.chunk(json!({"role": "assistant", "content": ""}), Value::Null))?;
+        events.json(&self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null))?;
         let mut told = None;
         loop {
             for piece in &view.pieces {
-                events.json(&self.chunk(delta(piece), Value::Null))?;
+                events.json(&self.chunk(0, delta(piece), Value::Null))?;
             }
             if let State::Ended(outcome, figures) = &view.state {
-                return self.end(events, outcome, figures, delivery);
+                self.finish(events, 0, outcome, view.tally.as_deref())?;
+                return self.end(events, figures, delivery);
             }
-            if told.as_ref() != Some(&view.state) {
-                events.comment(&standing(&view.state))?;
-                told = Some(view.state.clone());
+            let standing = standing(&view);
+            if told.as_ref() != Some(&standing) {
+                events.comment(&standing)?;
+                told = Some(standing);
             }
             let version = view.version;
             view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
@@ -149,17 +157,67 @@ impl Completion {
         }
     }
 
-    fn end(
+    /// Streams all answers of a job side by side, each under its index.
+    fn stream_all(
         &self,
         events: &mut Events,
-        outcome: &Outcome,
-        figures: &Figures,
+        ticket: &Ticket,
+        records: &[Arc<Record>],
         delivery: Delivery,
     ) -> Result<(), Left> {
-        match outcome {
-            Outcome::Failed(error) => events.json(&refuse::body(error, Shape::OpenAi))?,
-            outcome => events.json(&self.chunk(json!({}), finish_reason(outcome).into()))?,
+        for index in 0..records.len() {
+            let start = json!({"role": "assistant", "content": ""});
+            events.json(&self.chunk(index, start, Value::Null))?;
         }
+        let mut readers = vec![(0, false); records.len()];
+        let mut job = ticket.record.read(0);
+        loop {
+            for (index, record) in records.iter().enumerate() {
+                let (offset, has_ended) = readers[index];
+                if has_ended {
+                    continue;
+                }
+                let view = record.read(offset);
+                for piece in &view.pieces {
+                    events.json(&self.chunk(index, delta(piece), Value::Null))?;
+                }
+                let outcome = match &view.state {
+                    State::Ended(outcome, _) => Some(outcome),
+                    _ => None,
+                };
+                readers[index] = (view.offset, outcome.is_some());
+                outcome.map_or(Ok(()), |outcome| self.finish(events, index, outcome, None))?;
+            }
+            if let State::Ended(_, figures) = &job.state {
+                return self.end(events, figures, delivery);
+            }
+            let version = job.version;
+            job = ticket.record.wait(version, 0, limits::HEARTBEAT);
+            if job.version == version {
+                events.comment("alive")?;
+            }
+        }
+    }
+
+    /// Sends the end of one choice.
+    fn finish(
+        &self,
+        events: &mut Events,
+        index: usize,
+        outcome: &Outcome,
+        tally: Option<&Tally>,
+    ) -> Result<(), Left> {
+        if let Outcome::Failed(error) = outcome {
+            return events.json(&refuse::body(error, Shape::OpenAi));
+        }
+        let mut chunk = self.chunk(index, json!({}), finish_reason(outcome).into());
+        if let Some(tally) = tally {
+            chunk["solverbox"] = votes(tally);
+        }
+        events.json(&chunk)
+    }
+
+    fn end(&self, events: &mut Events, figures: &Figures, delivery: Delivery) -> Result<(), Left> {
         if delivery == Delivery::StreamWithUsage {
             let usage = Some(usage(figures));
             events.json(&self.object("chat.completion.chunk", json!([]), usage))?;
@@ -167,8 +225,8 @@ impl Completion {
         events.done()
     }
 
-    fn chunk(&self, delta: Value, finish_reason: Value) -> Value {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+    fn chunk(&self, index: usize, delta: Value, finish_reason: Value) -> Value {
+        let choice = json!({"index": index, "delta": delta, "finish_reason": finish_reason});
         self.object("chat.completion.chunk", json!([choice]), None)
     }
 
@@ -194,12 +252,46 @@ fn delta(piece: &Piece) -> Value {
     }
 }
 
-fn standing(state: &State) -> String {
-    match state {
-        State::Asked => "checking".into(),
-        State::Waiting(place) => format!("place {place}"),
-        State::Running => "running".into(),
-        State::Ended(..) => "ended".into(),
+/// Returns a whole answer as a choice.
+fn choice(index: usize, whole: &Whole) -> Value {
+    let reasoning =
+        if whole.thinking.is_empty() { Value::Null } else { whole.thinking.as_str().into() };
+    json!({
+        "index": index,
+        "message": {
+            "role": "assistant", "content": whole.answer, "reasoning_content": reasoning,
+        },
+        "finish_reason": finish_reason(&whole.outcome),
+    })
+}
+
+/// Returns what the attempts voted, which OpenAI's API has no place for.
+fn votes(tally: &Tally) -> Value {
+    let votes: Vec<Value> = tally
+        .votes()
+        .iter()
+        .map(|vote| {
+            json!({
+                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
+            })
+        })
+        .collect();
+    json!({
+        "attempts": tally.wanted(),
+        "ended": tally.ended(),
+        "votes": votes,
+        "agreement": tally.agreement(),
+        "best_attempt": tally.winner(),
+    })
+}
+
+fn standing(view: &View) -> String {
+    match (&view.state, &view.tally) {
+        (State::Asked, _) => "checking".into(),
+        (State::Waiting(place), _) => format!("place {place}"),
+        (State::Running, Some(tally)) => format!("running, {tally}"),
+        (State::Running, None) => "running".into(),
+        (State::Ended(..), _) => "ended".into(),
     }
 }
 

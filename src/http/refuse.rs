@@ -27,6 +27,7 @@ pub fn status(kind: Kind) -> u16 {
     match kind {
         Kind::Internal | Kind::BadModel => 500,
         Kind::BadRequest => 400,
+        Kind::TooMany => 429,
         Kind::NoModel | Kind::NoMemory | Kind::Busy | Kind::Stopped => 503,
         Kind::TooLong => 413,
         Kind::NotFound => 404,
@@ -55,7 +56,8 @@ pub fn body(error: &Error, shape: Shape) -> Value {
 fn public(error: &Error) -> (String, String) {
     let ask_the_owner = "Ask the person who looks after the box; its log says more.".to_string();
     match error.kind {
-        Kind::BadRequest | Kind::TooLong | Kind::NotFound | Kind::Busy | Kind::Stopped => {
+        Kind::BadRequest | Kind::TooLong | Kind::NotFound | Kind::Busy | Kind::Stopped
+        | Kind::TooMany => {
             (error.message.clone(), error.remedy.clone())
         }
         Kind::Internal => ("something in the box broke".into(), ask_the_owner),

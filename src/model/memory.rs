@@ -12,7 +12,7 @@ use crate::words::boards::PerToken;
 use crate::words::kernels::KernelSet;
 use crate::words::limits;
 use crate::words::memory::{MIB, Memory};
-use crate::words::plan::{KvType, Origin};
+use crate::words::plan::{KvType, Origin, rows};
 
 /// What decides how much memory a model takes, besides the model.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ pub fn memory(header: &Header, adapter: Option<&Adapter>, how: &Use) -> Memory {
         adapter_bytes: adapter.map_or(0, |adapter| adapter.bytes),
         kv_bytes: kv_bytes(header, how.kv, cells(how.context_tokens)),
         compute_bytes: compute_bytes(header, how),
-        logits_bytes: logits_bytes(header, how.sequences),
+        logits_bytes: logits_bytes(header, rows(how.sequences)),
         vocabulary_bytes,
         program_bytes: program_bytes(header, how),
         loading_bytes: 0,
@@ -102,27 +102,27 @@ fn repacked_head<'h>(header: &'h Header, kernels: &KernelSet) -> Option<&'h Tens
 /// graph stands the work space, which holds a feed-forward row's activations quantized to 8 bits.
 fn compute_bytes(header: &Header, how: &Use) -> u64 {
     let shape = &header.shape;
-    let rows = u64::from(limits::UBATCH_TOKENS.min(how.context_tokens));
+    let tokens = u64::from(limits::UBATCH_TOKENS.min(how.context_tokens));
     let hidden = shape.hidden.max(shape.heads * shape.key.max(shape.value));
     // A query, and what attention makes of it, beside keys and values.
     let attention = 2 * hidden + 2 * shape.kv_heads * (shape.key + shape.value);
-    let widest = rows * (5 * hidden + attention.max(3 * shape.feed_forward)) * 4;
-    let head = (rows * hidden + u64::from(how.sequences) * header.tokenizer.tokens) * 4;
-    let mask = rows * cells(how.context_tokens) * 2;
+    let widest = tokens * (5 * hidden + attention.max(3 * shape.feed_forward)) * 4;
+    let head = (tokens * hidden + u64::from(rows(how.sequences)) * header.tokenizer.tokens) * 4;
+    let mask = tokens * cells(how.context_tokens) * 2;
     // Turned keys and values of a quantized cache go through matrices of a head's size.
     let turned = match how.kv {
         KvType::F16 => 0,
         KvType::Q8_0 => (shape.key * shape.key + shape.value * shape.value) * 4,
     };
     // 292 bytes for 256 elements (Q8_K), the widest of the formats activations are quantized to.
-    let quantized = rows * shape.feed_forward.max(hidden) * 292 / 256;
+    let quantized = tokens * shape.feed_forward.max(hidden) * 292 / 256;
     widest.max(head) + mask + turned + quantized + u64::from(how.threads) * THREAD_BYTES
 }
 
-/// Returns the bytes of a row of logits a sequence, as floats, and of what `engine/sample.rs` may
-/// make of one: a changed copy, and a candidate of 16 bytes for every token.
-fn logits_bytes(header: &Header, sequences: u32) -> u64 {
-    u64::from(sequences) * header.tokenizer.tokens * (4 + 4 + 16)
+/// Returns the bytes of the rows of logits, as floats, and of what `engine/sample.rs` makes of one
+/// of them: a changed copy, and a candidate of 16 bytes for every token.
+fn logits_bytes(header: &Header, rows: u32) -> u64 {
+    header.tokenizer.tokens * (u64::from(rows) * 4 + 4 + 16)
 }
 
 /// Returns the bytes of the program: what every run has, what grows with the layers, what the

@@ -1,6 +1,9 @@
 //! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
 
+use std::fmt;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::error::{Error, Kind};
 use super::limits;
@@ -9,6 +12,50 @@ use super::mode::{Mode, Reads, Sampling};
 /// Names one job for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
+
+/// Names one attempt of a job; older ones are less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId {
+    /// The job.
+    pub job: JobId,
+    /// Which of its attempts, from 0.
+    pub number: u32,
+}
+
+/// Who asks, for fair turns and for ownership: compared as a whole, and telling nobody who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Client([u8; 16]);
+
+impl Client {
+    /// Returns whoever has the box to itself, as a command does.
+    pub fn alone() -> Client {
+        Client::of("command", b"")
+    }
+
+    /// Makes the client that is known by `mark`, in a `realm` of its own: the same bytes as a
+    /// cookie and as an API key are two clients.
+    ///
+    /// It is half of a SHA-256: neither can a mark be read off it nor a second one be found for it.
+    pub fn of(realm: &str, mark: &[u8]) -> Client {
+        let sum = Sha256::new()
+            .chain_update(b"solverbox client\0")
+            .chain_update(realm)
+            .chain_update(b"\0")
+            .chain_update(mark)
+            .finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&sum[..16]);
+        Client(half)
+    }
+}
+
+/// Six digits, enough to follow one client through a log and too few to try passwords against.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "Client({a:02x}{b:02x}{c:02x}…)")
+    }
+}
 
 /// Who said a turn of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +84,13 @@ pub enum Ending {
     Budget,
 }
 
+/// STUB
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choices {
+    Voted,
+    All,
+}
+
 /// One validated question.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -56,9 +110,15 @@ pub struct Question {
     pub ending: Ending,
     /// Strings that end the answer when it contains them; they are not part of it.
     pub stops: Vec<String>,
+    pub attempts: u32,
+    pub choices: Choices,
 }
 
 impl Question {
+    pub fn seed_of_attempt(&self, attempt: u32) -> u64 {
+        self.seed.wrapping_add(u64::from(attempt))
+    }
+
     /// Makes a question in `mode` with the mode's own settings and a seed of the caller's.
     pub fn new(mode: Arc<Mode>, turns: Vec<Turn>, seed: u64) -> Question {
         Question {
@@ -67,6 +127,8 @@ impl Question {
             budget_tokens: mode.budget_tokens,
             ending: Ending::EndOfGeneration,
             stops: Vec::new(),
+            attempts: 1,
+            choices: Choices::Voted,
             turns,
             seed,
             mode,

@@ -43,6 +43,11 @@ pub const BUDGET_TOKENS_MIN: u32 = 1;
 pub const RESERVE_TOKENS_MAX: u32 = 512;
 /// How many of the latest tokens a repetition penalty looks back on.
 pub const PENALTY_WINDOW_TOKENS: usize = 256;
+/// Most attempts at one question, each of which needs a sequence.
+pub const ATTEMPTS_MAX: u32 = SEQUENCES_MAX;
+/// Probability of an answer's winning the whole vote above which the vote ends: no more than one in
+/// 20 is called for another answer than all attempts would give.
+pub const VOTE_CHANCE_ENOUGH: f64 = 0.95;
 /// Highest sampling temperature.
 pub const TEMPERATURE_MAX: f32 = 5.0;
 
@@ -52,6 +57,13 @@ pub const TEMPERATURE_MAX: f32 = 5.0;
 pub const QUEUE_JOBS_DEFAULT: usize = 32;
 /// The most `--queue-jobs-max` may be set to.
 pub const QUEUE_JOBS_CEILING: usize = 1_024;
+
+/// Most unanswered questions of one client, unless `--client-jobs-max` says otherwise.
+pub const CLIENT_JOBS_DEFAULT: usize = 16;
+/// Tokens a client computes before another may have its seat: at 10 steps/s a pause of 6 seconds.
+pub const TURN_TOKENS: u32 = 64;
+/// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
+pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
 
 /// Seconds after which a client turned away is told to come again, at least and at most.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
@@ -74,6 +86,13 @@ pub const SEQUENCES_DEFAULT_MAX: u32 = 8;
 /// The least share of the context for which one more sequence is reserved without being asked, in
 /// tokens: the longest question and as long an answer. Shares are not walls: who is alone has all.
 pub const SEQUENCE_SHARE_TOKENS_MIN: u32 = 4_096;
+/// The cache keeps at most one part in so many for questions that begin as earlier ones did.
+pub const KEPT_SHARE_OF_CACHE: usize = 4;
+/// An attempt that has no cells gets some when one part in so many of the cache would be free
+/// beside them, so that it does not have to give them back at once.
+pub const ROOM_SHARE_OF_CACHE: usize = 16;
+/// Most tokens drafted for one attempt in one step: with the token itself they make a batch of 8.
+pub const DRAFT_TOKENS_MAX: u32 = 7;
 /// What `plan` leaves to a board's system, in bytes, unless `--reserve` says otherwise.
 pub const RESERVE_BYTES_DEFAULT: u64 = 700 << 20;
 /// Most memory `--ram` may name, in bytes.

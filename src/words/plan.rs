@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::kernels::KernelSet;
+use super::limits;
 use super::memory::Memory;
 
 /// What the weights of a file are.
@@ -121,4 +122,19 @@ pub struct Plan {
     pub threads: u32,
     /// Longest question in tokens of the model.
     pub question_tokens_max: u32,
+}
+
+impl Plan {
+    /// Returns the rows of logits a pass may compute.
+    pub fn rows(&self) -> u32 {
+        rows(self.sequences)
+    }
+}
+
+/// Returns the rows of logits reserved for so many sequences: one each, and as many again for
+/// drafted tokens, up to where a pass over the weights serves no more for nothing; a sequence alone
+/// has room for the longest draft.
+pub fn rows(sequences: u32) -> u32 {
+    let drafted = 1 + limits::DRAFT_TOKENS_MAX;
+    sequences.max((2 * sequences).clamp(drafted, limits::SEQUENCES_MAX))
 }
