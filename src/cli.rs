@@ -160,6 +160,10 @@ pub struct Solve {
     /// In which way.
     #[command(flatten)]
     pub way: WayFlags,
+    /// Attempts at the question, which vote on the answer [default: the mode's]
+    #[arg(long, value_name = "K", env = "SOLVERBOX_ATTEMPTS",
+          value_parser = count(1, limits::ATTEMPTS_MAX))]
+    pub attempts: Option<u32>,
     /// Seed of the random numbers, to repeat an answer [default: a new one each time]
     #[arg(long, value_name = "S", env = "SOLVERBOX_SEED")]
     pub seed: Option<u64>,

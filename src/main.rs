@@ -166,6 +166,7 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     let text = job::message(&mode, &asked, attempt.transpose()?.as_deref())?;
     let seed = flags.seed.unwrap_or_else(job::fresh_seed);
     let mut question = Question::new(mode, vec![Turn { role: Role::User, text }], seed);
+    question.attempts = flags.attempts.unwrap_or(question.attempts);
     if flags.ignore_eos {
         question.ending = Ending::Budget;
     }

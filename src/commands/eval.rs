@@ -257,6 +257,8 @@ fn question(options: &Options, item: &Item, seed: u64) -> Question {
     if options.asked == Asked::AsPublished {
         question.system.clear();
     }
+    // Each seed is a question of its own: what is measured is one attempt.
+    question.attempts = 1;
     question
 }
 

@@ -1,13 +1,13 @@
 //! The request of `POST /v1/chat/completions`, read into a question.
 //!
 //! Field names and meanings follow OpenAI's API reference for chat completions; `ignore_eos` is
-//! llama.cpp's, `attempt_of_student` ours. Fields we do not know are ignored; those that would
+//! llama.cpp's, `attempts` and `attempt_of_student` are ours. Fields we do not know are ignored; those that would
 //! change the answer and cannot be served are refused by name.
 
 use serde_json::{Map, Value};
 
 use crate::words::error::Error;
-use crate::words::job::{self, Ending, Question, Role, Turn};
+use crate::words::job::{self, Choices, Ending, Question, Role, Turn};
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Modes, Reads};
 
@@ -59,6 +59,7 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
     question.system = system.unwrap_or(question.system);
     question.stops = stops(&fields)?;
     settings(&fields, &mut question)?;
+    attempts(&fields, &mut question)?;
     question.check()?;
     Ok(Ask { question, delivery: delivery(&fields)?, model })
 }
@@ -84,9 +85,6 @@ fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
     let format = get(fields, "response_format");
     if format.is_some_and(|format| format.get("type").is_none_or(|kind| kind != "text")) {
         return Err(bad("response_format", "only text can be had", "Leave the field out."));
-    }
-    if get(fields, "n").is_some_and(|n| n.as_f64() != Some(1.0)) {
-        return Err(bad("n", "one answer a request can be had", "Leave the field out."));
     }
     Ok(())
 }
@@ -201,6 +199,31 @@ fn settings(fields: &Map<String, Value>, question: &mut Question) -> Result<(), 
     Ok(())
 }
 
+/// Reads how often the question is tried: `attempts` vote on one choice, `n` are a choice each.
+fn attempts(fields: &Map<String, Value>, question: &mut Question) -> Result<(), Error> {
+    let number = |name: &str| {
+        let Some(value) = get(fields, name) else { return Ok(None) };
+        let whole = value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
+        let remedy = format!("Send an integer from 1 to {}.", limits::ATTEMPTS_MAX);
+        let whole = whole.ok_or_else(|| bad(name, "it is no positive integer", &remedy))? as u32;
+        job::check_attempts(name, whole).map(|()| Some(whole))
+    };
+    let (choices, attempts) = (number("n")?, number("attempts")?);
+    match (choices, attempts) {
+        (Some(n @ 2..), Some(attempts @ 2..)) => {
+            let cause = format!("{n} choices cannot be had of a vote of {attempts} attempts");
+            return Err(bad("n", &cause, "Send n for all the answers, or attempts for a vote."));
+        }
+        (Some(n @ 2..), _) => {
+            question.attempts = n;
+            question.choices = Choices::All;
+        }
+        // One choice is what a vote gives; clients say so out of habit.
+        (_, attempts) => question.attempts = attempts.unwrap_or(question.attempts),
+    }
+    Ok(())
+}
+
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
     let wrong = || bad(name, "it is neither true nor false", "Send true or false.");
     get(fields, name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
@@ -227,11 +250,15 @@ mod tests {
     use serde_json::json;
 
     fn with(extra: Value) -> Result<Ask, Error> {
+        with_modes(&extra, &Modes::built_in())
+    }
+
+    fn with_modes(extra: &Value, modes: &Modes) -> Result<Ask, Error> {
         let mut body = json!({"messages": [{"role": "user", "content": "2+2?"}]});
         for (name, value) in extra.as_object().unwrap() {
             body[name] = value.clone();
         }
-        parse(body.to_string().as_bytes(), &Modes::built_in())
+        parse(body.to_string().as_bytes(), modes)
     }
 
     #[test]
@@ -259,6 +286,26 @@ mod tests {
         assert_eq!((q.budget_tokens, q.ending), (7, Ending::Budget));
         assert_eq!(q.stops, ["a", "b"]);
         assert_eq!(ask.delivery, Delivery::StreamWithUsage);
+    }
+
+    #[test]
+    fn n_is_the_number_of_choices_and_attempts_that_of_the_votes_for_one() {
+        let mut own = Modes::built_in();
+        own.extend("[[mode]]\nname='math'\nattempts=5", "own.toml").unwrap();
+        let cases = [
+            (json!({}), (5, Choices::Voted)),
+            (json!({"n": 1}), (5, Choices::Voted)),
+            (json!({"n": 1, "attempts": 3}), (3, Choices::Voted)),
+            (json!({"attempts": 1}), (1, Choices::Voted)),
+            (json!({"attempts": 16, "n": null}), (16, Choices::Voted)),
+            (json!({"n": 2}), (2, Choices::All)),
+            (json!({"n": 16, "attempts": 1}), (16, Choices::All)),
+            (json!({"n": 4, "model": "solverbox:hint"}), (4, Choices::All)),
+        ];
+        for (extra, expected) in cases {
+            let question = with_modes(&extra, &own).unwrap().question;
+            assert_eq!((question.attempts, question.choices), expected, "{extra}");
+        }
     }
 
     #[test]
@@ -316,7 +363,14 @@ mod tests {
             (json!({"logprobs": true}), "logprobs:"),
             (json!({"response_format": {"type": "json_object"}}), "response_format:"),
             (json!({"response_format": "json"}), "response_format:"),
-            (json!({"n": 2}), "n:"),
+            (json!({"n": 0}), "n:"),
+            (json!({"n": 17}), "n: 17 is too many, at most 16"),
+            (json!({"n": 1.5}), "n:"),
+            (json!({"n": "2"}), "n:"),
+            (json!({"n": 2, "attempts": 3}), "n: 2 choices"),
+            (json!({"attempts": 1e99}), "attempts:"),
+            (json!({"attempts": -1}), "attempts:"),
+            (json!({"attempts": 2, "model": "solverbox:hint"}), "attempts: mode 'hint'"),
             (json!({"stream": "yes"}), "stream:"),
             (json!({"model": 5}), "model:"),
             (json!({"attempt_of_student": "x"}), "mode 'math' reads no"),

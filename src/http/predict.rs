@@ -66,6 +66,9 @@ mod tests {
         assert_eq!(parse(r#"{"data": ["2+2?", "plain"]}"#).unwrap().mode.name, "plain");
         assert_eq!(parse(r#"{"data": ["2+2?", null]}"#).unwrap().turns[0].text, "2+2?");
         assert!(parse(r#"{"data": ["2+2?", "review", "5"]}"#).is_ok());
+        let mut own = Modes::built_in();
+        own.extend("[[mode]]\nname='plain'\nattempts=3", "own.toml").unwrap();
+        assert_eq!(super::parse(br#"{"data": ["2+2?", "plain"]}"#, &own).unwrap().attempts, 3);
         for (body, named) in [
             ("{", "JSON"),
             ("[]", "data"),

@@ -337,8 +337,15 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(6);
         // Values, how uneven their weights are, and the weight of no answer: from two that are
         // equally likely, the hardest there is, to many of which few are ever given.
-        let kinds =
-            [(2, 0, 0.0), (3, 0, 0.0), (2, 1, 0.0), (3, 1, 0.3), (6, 1, 0.0), (12, 2, 0.1), (30, 4, 0.0)];
+        let kinds = [
+            (2, 0, 0.0),
+            (3, 0, 0.0),
+            (2, 1, 0.0),
+            (3, 1, 0.3),
+            (6, 1, 0.0),
+            (12, 2, 0.1),
+            (30, 4, 0.0),
+        ];
         for (values, uneven, no_answer) in kinds {
             for wanted in [3, 5, 8, 12, 16] {
                 let (mut differing, mut needed) = (0, 0);
