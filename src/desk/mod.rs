@@ -5,6 +5,7 @@
 //! terminal. Jobs live in memory: what survives a power cut will be the store's business.
 
 pub mod record;
+pub mod turns;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, channel};

@@ -1,6 +1,9 @@
 //! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
 
+use std::fmt;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::error::{Error, Kind};
 use super::limits;
@@ -9,6 +12,46 @@ use super::mode::{Mode, Reads, Sampling};
 /// Names one job for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
+
+/// Names one attempt of a job; sorts by job, then by number: the order in which a client's
+/// attempts are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId {
+    /// The job.
+    pub job: JobId,
+    /// Which of its attempts, from 0.
+    pub number: u32,
+}
+
+/// Who asks, for fair turns and for ownership: compared as a whole, and telling nobody who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Client([u8; 16]);
+
+impl Client {
+    /// Makes the client that is known by `mark`, in a `realm` of its own: the same bytes as a
+    /// cookie and as an API key are two clients.
+    ///
+    /// It is half of a SHA-256: neither can a mark be read off it nor a second one be found for it.
+    pub fn of(realm: &str, mark: &[u8]) -> Client {
+        let sum = Sha256::new()
+            .chain_update(b"solverbox client\0")
+            .chain_update(realm)
+            .chain_update(b"\0")
+            .chain_update(mark)
+            .finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&sum[..16]);
+        Client(half)
+    }
+}
+
+/// Six digits, enough to follow one client through a log and too few to try passwords against.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "Client({a:02x}{b:02x}{c:02x}…)")
+    }
+}
 
 /// Who said a turn of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +240,15 @@ mod tests {
             let question = Question { budget_tokens: budget, ..ask("1+1?") };
             assert!(question.check().unwrap_err().message.contains(&budget.to_string()));
         }
+    }
+
+    #[test]
+    fn a_client_is_its_mark_in_its_realm_and_shows_neither() {
+        let client = Client::of("key", b"hunter2");
+        assert_eq!(client, Client::of("key", b"hunter2"));
+        assert_ne!(client, Client::of("cookie", b"hunter2"));
+        assert_ne!(client, Client::of("key", b"hunter3"));
+        assert_eq!(format!("{client:?}").chars().count(), "Client(123456…)".len() - 2);
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub const QUEUE_JOBS_DEFAULT: usize = 32;
 /// The most `--queue-jobs-max` may be set to.
 pub const QUEUE_JOBS_CEILING: usize = 1_024;
 
+/// Tokens a client computes before another may have its seat: at 10 steps/s a pause of 6 seconds.
+pub const TURN_TOKENS: u32 = 64;
+/// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
+pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+
 /// Seconds after which a client turned away is told to come again, at least and at most.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
 
