@@ -68,6 +68,11 @@ impl Turns {
         Turns { seats: seats.max(1), turn_tokens, lines, newcomer_passed: false, seated }
     }
 
+    /// Changes how many seats there are, at least one: fewer while the KV cache is short of cells.
+    pub fn set_seats(&mut self, seats: usize) {
+        self.seats = seats.max(1);
+    }
+
     /// Takes an attempt into its client's line. All attempts of a job belong to one client.
     pub fn add(&mut self, client: Client, attempt: AttemptId) {
         let at = self.lines.iter().position(|line| line.client == client);
@@ -111,7 +116,11 @@ impl Turns {
     /// (rounded up) from another that has fewer.
     pub fn assign(&mut self) -> Vec<Move> {
         self.forget();
-        while self.lines.iter().map(|line| line.seats).sum::<usize>() < self.seats {
+        while self.taken() > self.seats {
+            let most = self.lines.iter_mut().max_by_key(|line| (line.seats, line.lead_tokens));
+            most.expect("somebody sits").seats -= 1;
+        }
+        while self.taken() < self.seats {
             let Some(next) = self.next(|_| true) else { break };
             self.seat(next);
         }
@@ -147,6 +156,10 @@ impl Turns {
     /// Returns the place of a job: 0 if it has had a seat, else 1 for the next to get one.
     pub fn place(&self, job: JobId) -> usize {
         self.waiting().iter().position(|&waiting| waiting == job).map_or(0, |at| at + 1)
+    }
+
+    fn taken(&self) -> usize {
+        self.lines.iter().map(|line| line.seats).sum()
     }
 
     fn line_of(&mut self, attempt: AttemptId) -> Option<&mut Line> {

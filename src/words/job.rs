@@ -13,7 +13,8 @@ use super::mode::{Mode, Reads, Sampling, Voting};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
-/// Names one attempt of a job; older ones are less.
+/// Names one attempt of a job; sorts by job, then by number: the order in which a client's
+/// attempts are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId {
     /// The job.
@@ -335,6 +336,15 @@ mod tests {
         });
         let seeds: std::collections::HashSet<u64> = seeds.collect();
         assert_eq!(seeds.len(), 100 * limits::ATTEMPTS_MAX as usize);
+    }
+
+    #[test]
+    fn a_client_is_its_mark_in_its_realm_and_shows_neither() {
+        let client = Client::of("key", b"hunter2");
+        assert_eq!(client, Client::of("key", b"hunter2"));
+        assert_ne!(client, Client::of("cookie", b"hunter2"));
+        assert_ne!(client, Client::of("key", b"hunter3"));
+        assert_eq!(format!("{client:?}").chars().count(), "Client(123456…)".len() - 2);
     }
 
     #[test]
