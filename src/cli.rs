@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::words::boards::{BOARDS, Board};
 use crate::words::limits;
@@ -76,9 +76,11 @@ pub struct ModelFlags {
     /// Folder to look for models in
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
     pub models: PathBuf,
-    /// LoRA adapter (GGUF) to add to the model, or `demo-binary` for the demo model's own
-    #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER")]
-    pub adapter: Option<PathBuf>,
+    /// LoRA adapters (GGUF) to add to the model, or `demo-binary` for the demo model's own; `serve`
+    /// has them ready for modes and requests that name them
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER", value_delimiter = ',',
+          action = ArgAction::Append)]
+    pub adapter: Vec<PathBuf>,
     /// Tokens the model can keep in mind, prompt and answer together [default: what fits]
     #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
           value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]

@@ -1,12 +1,13 @@
 //! Wiring: what was typed becomes settings, settings a command; errors are printed here alone.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use solverbox::cli::{
     Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, Plan, PromptForm,
-    Quantize, Solve, WayFlags,
+    Quantize, Serve, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, convert, verify};
@@ -20,7 +21,7 @@ use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
 use solverbox::words::limits;
 use solverbox::words::memory::Room;
-use solverbox::words::mode::Mode;
+use solverbox::words::mode::{Mode, Worn};
 use solverbox::words::plan::KvType;
 use solverbox::words::quantize::Head;
 
@@ -58,17 +59,7 @@ fn run() -> Result<(), Error> {
     start_log(&cli);
     match cli.command {
         Command::Solve(flags) => solve(&flags),
-        Command::Serve(flags) => commands::serve::run(commands::serve::Options {
-            modes: config::modes(&flags.modes)?,
-            listen: flags.listen,
-            data: config::data_folder(flags.data.as_deref())?,
-            capacity: Capacity {
-                line_jobs_max: flags.queue_jobs_max as usize,
-                client_jobs_max: limits::CLIENT_JOBS_DEFAULT,
-            },
-            selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
-            loading: loading(flags.model)?,
-        }),
+        Command::Serve(flags) => serve(flags),
         Command::Eval(flags) => eval(flags),
         Command::Quantize(flags) => quantize(flags),
         Command::Imatrix(flags) => commands::imatrix::run(commands::imatrix::Options {
@@ -119,7 +110,23 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes }
+    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes }
+}
+
+fn serve(flags: Serve) -> Result<(), Error> {
+    let modes = config::modes(&flags.modes)?;
+    let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
+    commands::serve::run(commands::serve::Options {
+        loading: loading(flags.model)?.with_adapters(&adapters),
+        modes,
+        listen: flags.listen,
+        data: config::data_folder(flags.data.as_deref())?,
+        capacity: Capacity {
+            line_jobs_max: flags.queue_jobs_max as usize,
+            client_jobs_max: limits::CLIENT_JOBS_DEFAULT,
+        },
+        selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
+    })
 }
 
 /// Plans for this machine, or for a board it is not: then with kernels that cannot run here.
@@ -141,16 +148,19 @@ fn plan(flags: Plan) -> Result<(), Error> {
     })
 }
 
-/// The mode that was named, with what the flags say otherwise.
-fn mode(flags: &WayFlags) -> Result<Arc<Mode>, Error> {
+/// The mode that was named, with what the flags say otherwise; `adapters` are added to its own.
+fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
     let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
+    let named = adapters.iter().map(|adapter| Worn::as_trained(adapter.display().to_string()));
+    mode.adapters.extend(named);
     mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
     mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
     Ok(Arc::new(mode))
 }
 
 fn solve(flags: &Solve) -> Result<(), Error> {
-    let mode = mode(&flags.way)?;
+    let mode = mode(&flags.way, &flags.model.adapter)?;
+    let loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
     let asked = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
         question => question.to_string(),
@@ -172,7 +182,7 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     }
     let output =
         if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
-    commands::solve::run(&loading(flags.model.clone())?, question, &asked, output)
+    commands::solve::run(&loading, question, &asked, output)
 }
 
 fn eval(flags: Eval) -> Result<(), Error> {
@@ -192,6 +202,7 @@ fn eval(flags: Eval) -> Result<(), Error> {
         Some(file) => Recording::New(file),
         None => Recording::Off,
     };
+    let mode = mode(&flags.way, &flags.model.adapter)?;
     let asked = match flags.prompt {
         PromptForm::Mode => Asked::InMode,
         PromptForm::Published => Asked::AsPublished,
@@ -199,12 +210,12 @@ fn eval(flags: Eval) -> Result<(), Error> {
     eval::run(&eval::Options {
         set: flags.set,
         limit: flags.limit,
-        mode: mode(&flags.way)?,
+        loading: loading(flags.model)?.with_adapters(&mode.adapters),
+        mode,
         asked,
         seeds,
         output: if flags.json { eval::Output::Json } else { eval::Output::Table },
         recording,
-        loading: loading(flags.model)?,
     })
 }
 
@@ -231,12 +242,12 @@ fn compare(flags: Compare) -> Result<(), Error> {
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
     };
-    let loading = |file| Loading { file: Some(file), folder: "".into(), adapter: None, wishes };
+    let loading = |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes };
     commands::compare::run(&commands::compare::Options {
         models: [loading(flags.measure), loading(flags.measured)],
         text: flags.text,
         set: flags.set,
-        mode: mode(&flags.way)?,
+        mode: mode(&flags.way, &[])?,
         seeds: (1..=u64::from(flags.attempts)).collect(),
         output: if flags.json { eval::Output::Json } else { eval::Output::Table },
     })

@@ -187,8 +187,8 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
         "set": options.set.display().to_string(),
         "model": plan.model.name(),
         "model_fingerprint": fingerprint(&plan.model)?,
-        "adapter": plan.adapter.as_ref().map(|adapter| adapter.name()),
-        "adapter_fingerprint": plan.adapter.as_ref().map(fingerprint).transpose()?,
+        "adapter": joined(plan.adapters.iter().map(|adapter| Ok(adapter.name())))?,
+        "adapter_fingerprint": joined(plan.adapters.iter().map(fingerprint))?,
         "mode": mode.name,
         "prompt": if options.asked == Asked::InMode { "mode" } else { "published" },
         "system": system,
@@ -201,6 +201,14 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
         "kv": plan.kv.name(),
         "kernels": plan.kernels.name,
     }))
+}
+
+/// Returns what is said of each adapter as one text; none where there are none.
+fn joined(
+    each: impl Iterator<Item = Result<String, Error>>,
+) -> Result<Option<String>, Error> {
+    let all: Vec<String> = each.collect::<Result<_, _>>()?;
+    Ok((!all.is_empty()).then(|| all.join("+")))
 }
 
 fn fingerprint(file: &Weights) -> Result<String, Error> {

@@ -28,6 +28,7 @@ use crate::model::plan::Wishes;
 use crate::model::{self, Header, adapter, ahead, bundled, locate};
 use crate::words::error::{Error, Kind, printable};
 use crate::words::memory::MIB;
+use crate::words::mode::Worn;
 use crate::words::plan::{Origin, Plan, Weights};
 
 /// The model to load and how.
@@ -37,13 +38,23 @@ pub struct Loading {
     pub file: Option<PathBuf>,
     /// Where to look otherwise.
     pub folder: PathBuf,
-    /// The adapter to add, by name or file.
-    pub adapter: Option<PathBuf>,
+    /// The adapters questions may wear, by name or file.
+    pub adapters: Vec<PathBuf>,
     /// What is wished of it.
     pub wishes: Wishes,
 }
 
 impl Loading {
+    /// Adds the adapters that modes name.
+    pub fn with_adapters(mut self, worn: &[Worn]) -> Loading {
+        for adapter in worn.iter().map(|worn| PathBuf::from(&worn.adapter)) {
+            if !self.adapters.contains(&adapter) {
+                self.adapters.push(adapter);
+            }
+        }
+        self
+    }
+
     /// Finds the files, checks them and plans their memory. Loads nothing, but has the model read
     /// ahead. Says so where it is the demo model, which nobody may take for more.
     ///
@@ -60,9 +71,9 @@ impl Loading {
     fn plan_by(&self, wishes: impl FnOnce(&Header) -> Wishes) -> Result<Plan, Error> {
         let file = self.find()?;
         let ahead = ahead::start(&file.path);
-        let (header, adapter) = self.open(&file)?;
+        let (header, adapters) = self.open(&file)?;
         let room = available();
-        let plan = model::plan::plan(&header, adapter.as_ref(), wishes(&header), &room)?;
+        let plan = model::plan::plan(&header, &adapters, wishes(&header), &room)?;
         let memory = &plan.memory;
         ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
         log::info!(
@@ -95,23 +106,25 @@ impl Loading {
         Ok(file)
     }
 
-    /// Reads the model's header and the adapter, checked.
-    fn open(&self, file: &Weights) -> Result<(Header, Option<Adapter>), Error> {
+    /// Reads the model's header and the adapters, checked.
+    fn open(&self, file: &Weights) -> Result<(Header, Vec<Adapter>), Error> {
         let header = model::open(file)?;
-        let adapter = match &self.adapter {
-            Some(name) => Some(adapter::open(adapter::locate(name)?, &header)?),
-            None => None,
-        };
+        let adapters: Result<Vec<Adapter>, Error> = self
+            .adapters
+            .iter()
+            .map(|name| adapter::open(adapter::locate(name)?, &header))
+            .collect();
+        let adapters = adapters?;
         if !header.is_known_exactly() {
             log::info!(
                 "{file} is of architecture '{}': its structure is only known roughly",
                 printable(&header.architecture)
             );
         }
-        if let Some(adapter) = &adapter {
+        for adapter in &adapters {
             log::info!("{}, {} KiB", adapter.file, adapter.bytes >> 10);
         }
-        Ok((header, adapter))
+        Ok((header, adapters))
     }
 }
 

@@ -29,7 +29,7 @@ pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Erro
         threads,
         question_tokens_max: limits::CONTEXT_TOKENS_MIN,
     };
-    let plan = plan(&model::open(&bundled::model()?)?, None, wishes, &available())?;
+    let plan = plan(&model::open(&bundled::model()?)?, &[], wishes, &available())?;
     let checks = engine::selftest(&plan)?;
     let millis = start.elapsed().as_secs_f64() * 1000.0;
     let lines: String = checks.iter().map(line).collect();

@@ -13,6 +13,7 @@ use super::attempt::Attempt;
 use super::cache::Cache;
 use super::llama::Batch;
 use super::pool::{Sequence, common};
+use super::wardrobe::Outfit;
 use crate::words::error::Error;
 use crate::words::job::AttemptId;
 use crate::words::limits;
@@ -63,8 +64,8 @@ impl Aboard {
         }
     }
 
-    /// Chooses who comes aboard; makes room for them.
-    pub fn load(&mut self, attempts: &mut [Attempt], cache: &mut Cache) {
+    /// Chooses who of those that wear `outfit` comes aboard; makes room for them.
+    pub fn load(&mut self, outfit: Outfit, attempts: &mut [Attempt], cache: &mut Cache) {
         self.passengers.clear();
         self.stalled.clear();
         let ranks = ranks(attempts);
@@ -76,7 +77,7 @@ impl Aboard {
         };
         let (writing, mut reading): (Vec<usize>, Vec<usize>) = ranks
             .iter()
-            .filter(|&&at| !attempts[at].is_parked)
+            .filter(|&&at| !attempts[at].is_parked && attempts[at].outfit == outfit)
             .partition(|&&at| is_writing(&attempts[at], cache));
         for at in writing {
             let pending = pending(&attempts[at], cache);
@@ -121,10 +122,11 @@ impl Aboard {
         if attempts[at].sequence.is_some() {
             return true;
         }
-        let tokens = &attempts[at].tokens;
-        let held = cache.pool().nearest(tokens).map_or(0, |(_, length)| length);
+        let (tokens, outfit) = (&attempts[at].tokens, attempts[at].outfit);
+        let held = cache.pool().nearest(tokens, outfit).map_or(0, |(_, length)| length);
         let comes = |other: &Attempt| {
-            let sequence = other.sequence.filter(|_| !other.is_parked)?;
+            let alike = !other.is_parked && other.outfit == outfit;
+            let sequence = other.sequence.filter(|_| alike)?;
             let shared = common(&other.tokens, tokens);
             (cache.pool().tokens(sequence).len() < shared).then_some(shared)
         };
@@ -136,7 +138,7 @@ impl Aboard {
             self.stalled.push(attempts[at].id);
             return false;
         }
-        attempts[at].sequence = cache.open(&attempts[at].tokens);
+        attempts[at].sequence = cache.open(&attempts[at].tokens, outfit);
         attempts[at].sequence.is_some()
     }
 

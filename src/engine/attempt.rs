@@ -11,6 +11,7 @@ use super::llama::{Model, Written};
 use super::pool::Sequence;
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
 use super::text::Text;
+use super::wardrobe::Outfit;
 use super::{Start, Token, think};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::job::{AttemptId, Choices, Client, Ending};
@@ -45,6 +46,8 @@ pub struct Attempt {
     pub sequence: Option<Sequence>,
     /// Whether it waits for another turn.
     pub is_parked: bool,
+    /// The adapters it is computed with.
+    pub outfit: Outfit,
     budget_tokens: u32,
     /// Tokens kept back for an answer while the thinking is open; 0 once closed by the engine.
     reserve_tokens: u32,
@@ -81,6 +84,7 @@ impl Attempt {
             tokens: prompt.tokens.clone(),
             sequence: None,
             is_parked: false,
+            outfit: prompt.outfit,
             budget_tokens,
             reserve_tokens: if ends_itself { reserve_tokens(budget_tokens) } else { 0 },
             sampler,

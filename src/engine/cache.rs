@@ -11,6 +11,7 @@
 use super::Token;
 use super::llama::{Batch, Context, SEQUENCE_IDS, SequenceId};
 use super::pool::{Pool, Sequence};
+use super::wardrobe::Outfit;
 use crate::words::error::Error;
 use crate::words::limits;
 use crate::words::plan::Plan;
@@ -45,9 +46,9 @@ impl<'m> Cache<'m> {
 
     /// Takes a sequence for `tokens`, with the longest beginning of them that is held already, but
     /// for the last, whose logits are wanted. None where there are too many sequences.
-    pub fn open(&mut self, tokens: &[Token]) -> Option<Sequence> {
-        let nearest = self.pool.nearest(&tokens[..tokens.len().saturating_sub(1)]);
-        let sequence = self.open_empty()?;
+    pub fn open(&mut self, tokens: &[Token], outfit: Outfit) -> Option<Sequence> {
+        let nearest = self.pool.nearest(&tokens[..tokens.len().saturating_sub(1)], outfit);
+        let sequence = self.open_empty(outfit)?;
         if let Some((from, length)) = nearest.filter(|&(from, _)| self.is_open(from)) {
             self.context.share(self.id(from), self.id(sequence), length);
             self.pool.share(from, sequence, length);
@@ -56,11 +57,11 @@ impl<'m> Cache<'m> {
         Some(sequence)
     }
 
-    fn open_empty(&mut self) -> Option<Sequence> {
-        if let Some(sequence) = self.pool.open() {
+    fn open_empty(&mut self, outfit: Outfit) -> Option<Sequence> {
+        if let Some(sequence) = self.pool.open(outfit) {
             return Some(sequence);
         }
-        self.let_go_of_one().then(|| self.pool.open()).flatten()
+        self.let_go_of_one().then(|| self.pool.open(outfit)).flatten()
     }
 
     fn is_open(&self, sequence: Sequence) -> bool {
@@ -130,11 +131,13 @@ impl<'m> Cache<'m> {
     /// goes, and all of it where another sequence begins so anyway.
     pub fn keep(&mut self, sequence: Sequence, tokens: usize) {
         self.truncate(sequence, tokens);
-        let own = self.pool.tokens(sequence);
-        let has_it = |&other: &Sequence| {
-            other != sequence && self.pool.tokens(other).starts_with(own)
+        let (own, outfit) = (self.pool.tokens(sequence), self.pool.outfit(sequence));
+        let has_it = |other: Sequence| {
+            other != sequence
+                && self.pool.outfit(other) == outfit
+                && self.pool.tokens(other).starts_with(own)
         };
-        if own.is_empty() || self.pool.sequences().any(|other| has_it(&other)) {
+        if own.is_empty() || self.pool.sequences().any(has_it) {
             return self.close(sequence);
         }
         self.kept.push(sequence);

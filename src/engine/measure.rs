@@ -62,6 +62,7 @@ pub fn importance(
     let passages = passages(&model, documents, plan)?;
     let observer = Observer::default();
     let mut context = Context::for_reading(&backend, &model, plan, Some(&observer))?;
+    wear_all(&model, plan, &mut context)?;
     for (done, passage) in passages.iter().enumerate() {
         progress(done, passages.len());
         read(&mut [&mut context], passage, |_, _| Ok(()))?;
@@ -96,6 +97,8 @@ pub fn compare(
     }
     let context = |at: usize| Context::for_reading(&backend, &models[at], plans[at], None);
     let (mut first, mut second) = (context(0)?, context(1)?);
+    wear_all(&models[0], plans[0], &mut first)?;
+    wear_all(&models[1], plans[1], &mut second)?;
     let mut tally = Tally::default();
     for (done, passage) in lists[0].iter().enumerate() {
         progress(done, lists[0].len());
@@ -117,6 +120,13 @@ pub fn compare(
             "Give records with answers, or a plain text.",
         )
     })
+}
+
+/// Adds all of the plan's adapters to the weights.
+fn wear_all(model: &Model, plan: &Plan, context: &mut Context) -> Result<(), Error> {
+    let read = |file| model.read_adapter(file);
+    let adapters = plan.adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    context.wear(&adapters.iter().map(|adapter| (adapter, 1.0)).collect::<Vec<_>>())
 }
 
 /// Reads a passage with one or two contexts, a ubatch at a time, from an empty cache on.

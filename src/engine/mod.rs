@@ -19,6 +19,7 @@ mod template;
 mod text;
 mod think;
 mod utf8;
+mod wardrobe;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

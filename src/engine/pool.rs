@@ -7,6 +7,7 @@
 //! any free one.
 
 use super::Token;
+use super::wardrobe::Outfit;
 
 /// Names one sequence of the books.
 pub type Sequence = usize;
@@ -25,6 +26,8 @@ pub struct Pool {
 struct Held {
     tokens: Vec<Token>,
     cells: Vec<u32>,
+    /// The adapters its keys and values were computed with.
+    outfit: Outfit,
 }
 
 impl Pool {
@@ -44,10 +47,10 @@ impl Pool {
         self.free.len()
     }
 
-    /// Takes a sequence nobody has; it holds nothing yet.
-    pub fn open(&mut self) -> Option<Sequence> {
+    /// Takes a sequence nobody has, for keys and values of one outfit; it holds nothing yet.
+    pub fn open(&mut self, outfit: Outfit) -> Option<Sequence> {
         let at = self.held.iter().position(Option::is_none)?;
-        self.held[at] = Some(Held::default());
+        self.held[at] = Some(Held { outfit, ..Held::default() });
         Some(at)
     }
 
@@ -86,8 +89,11 @@ impl Pool {
     pub fn share(&mut self, from: Sequence, to: Sequence, tokens: usize) {
         let Some(source) = &self.held[from] else { return };
         let tokens = tokens.min(source.tokens.len());
-        let copy =
-            Held { tokens: source.tokens[..tokens].into(), cells: source.cells[..tokens].into() };
+        let copy = Held {
+            tokens: source.tokens[..tokens].into(),
+            cells: source.cells[..tokens].into(),
+            outfit: source.outfit,
+        };
         debug_assert!(self.tokens(to).is_empty(), "only an empty sequence can be given cells");
         copy.cells.iter().for_each(|&cell| self.users[cell as usize] += 1);
         self.held[to] = Some(copy);
@@ -113,9 +119,16 @@ impl Pool {
         self.held[sequence] = None;
     }
 
-    /// Returns the sequence that shares the longest beginning with `tokens`, and its length.
-    pub fn nearest(&self, tokens: &[Token]) -> Option<(Sequence, usize)> {
-        let shared = self.sequences().map(|held| (held, common(self.tokens(held), tokens)));
+    /// Returns the outfit a sequence is of.
+    pub fn outfit(&self, sequence: Sequence) -> Option<Outfit> {
+        self.held[sequence].as_ref().map(|held| held.outfit)
+    }
+
+    /// Returns the sequence of that outfit which shares the longest beginning with `tokens`, and
+    /// its length.
+    pub fn nearest(&self, tokens: &[Token], outfit: Outfit) -> Option<(Sequence, usize)> {
+        let alike = self.sequences().filter(|&held| self.outfit(held) == Some(outfit));
+        let shared = alike.map(|held| (held, common(self.tokens(held), tokens)));
         // The first of equals, so that a choice can be repeated.
         let longest = shared.min_by_key(|&(held, length)| (std::cmp::Reverse(length), held));
         longest.filter(|&(_, length)| length > 0)
@@ -136,7 +149,7 @@ mod tests {
     #[test]
     fn shared_cells_are_counted_once_and_freed_by_the_last_who_uses_them() {
         let mut pool = Pool::new(10, 60);
-        let (a, b) = (pool.open().unwrap(), pool.open().unwrap());
+        let (a, b) = (pool.open(0).unwrap(), pool.open(0).unwrap());
         assert!(pool.append(a, &[1, 2, 3, 4]));
         pool.share(a, b, 3);
         assert!(pool.append(b, &[9, 9]));
@@ -153,7 +166,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_changes_nothing() {
         let mut pool = Pool::new(3, 60);
-        let a = pool.open().unwrap();
+        let a = pool.open(0).unwrap();
         assert!(pool.append(a, &[1, 2]));
         assert!(!pool.append(a, &[3, 4]));
         assert_eq!((pool.tokens(a), pool.free()), (&[1, 2][..], 1));
@@ -164,11 +177,12 @@ mod tests {
         let mut pool = Pool::new(20, 60);
         let lists: [&[Token]; 3] = [&[1, 2, 3], &[1, 2, 4, 5], &[1, 2, 4, 5]];
         for tokens in lists {
-            let sequence = pool.open().unwrap();
+            let sequence = pool.open(0).unwrap();
             assert!(pool.append(sequence, tokens));
         }
-        assert_eq!(pool.nearest(&[1, 2, 4, 6]), Some((1, 3)));
-        assert_eq!(pool.nearest(&[7]), None);
+        assert_eq!(pool.nearest(&[1, 2, 4, 6], 0), Some((1, 3)));
+        assert_eq!(pool.nearest(&[7], 0), None);
+        assert_eq!(pool.nearest(&[1, 2, 4, 6], 1), None, "computed with other adapters");
     }
 
     #[test]
@@ -180,7 +194,7 @@ mod tests {
             let open: Vec<Sequence> = pool.sequences().collect();
             let some = open.get(below(open.len())).copied();
             match (below(5), some) {
-                (0, _) => drop(pool.open().filter(|_| open.len() < 40)),
+                (0, _) => drop(pool.open(0).filter(|_| open.len() < 40)),
                 (1, Some(sequence)) => {
                     let tokens = vec![7; below(30)];
                     let fits = pool.free() >= tokens.len();
@@ -189,7 +203,7 @@ mod tests {
                 (2, Some(sequence)) => pool.truncate(sequence, below(40)),
                 (3, Some(sequence)) => pool.close(sequence),
                 (4, Some(from)) => {
-                    if let Some(to) = pool.open() {
+                    if let Some(to) = pool.open(0) {
                         pool.share(from, to, below(40));
                     }
                 }

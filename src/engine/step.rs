@@ -15,10 +15,12 @@ use super::attempt::{Attempt, Voice};
 use super::cache::Cache;
 use super::llama::{Context, Model};
 use super::sample::Scratch;
-use super::{Event, Order, Step, prompt};
+use super::wardrobe::Wardrobe;
+use super::{Event, Order, Prompt, Step, prompt};
 use crate::words::answer::{Outcome, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, JobId, Question};
+use crate::words::limits;
 use crate::words::plan::Plan;
 
 /// How long the engine waits for an order where nobody can go on: the desk is about to give one.
@@ -34,6 +36,9 @@ pub struct Steps<'a> {
     closing: &'a Arc<AtomicBool>,
     attempts: Vec<Attempt>,
     aboard: Aboard,
+    wardrobe: Wardrobe<'a>,
+    /// When what is worn was put on.
+    changed: Instant,
     scratch: Scratch,
     /// Questions to be prepared, at most one of them between two steps.
     asked: VecDeque<(JobId, Arc<Question>)>,
@@ -57,6 +62,8 @@ impl<'a> Steps<'a> {
             closing,
             attempts: Vec::new(),
             aboard: Aboard::new(plan),
+            wardrobe: Wardrobe::new(model, plan),
+            changed: Instant::now(),
             scratch: Scratch::default(),
             asked: VecDeque::new(),
         }
@@ -109,8 +116,12 @@ impl<'a> Steps<'a> {
     fn prepare_one(&mut self) {
         if let Some((job, question)) = self.asked.pop_front() {
             let (most, room) = (self.plan.question_tokens_max, self.plan.context_tokens);
-            let prompt = prompt::prepare(self.model, &question, most, room);
-            self.tell(Event::Prepared(job, prompt.map(Arc::new)));
+            let outfit = self.wardrobe.outfit(&question.adapters);
+            let prompt = outfit.and_then(|outfit| {
+                let prompt = prompt::prepare(self.model, &question, most, room)?;
+                Ok(Arc::new(Prompt { outfit, ..prompt }))
+            });
+            self.tell(Event::Prepared(job, prompt));
         }
     }
 
@@ -120,7 +131,8 @@ impl<'a> Steps<'a> {
             return true;
         }
         let began = Instant::now();
-        self.aboard.load(&mut self.attempts, &mut self.cache);
+        self.change_outfit(began);
+        self.aboard.load(self.wardrobe.worn(), &mut self.attempts, &mut self.cache);
         let mut passengers = self.aboard.take_passengers();
         let stalled = self.aboard.take_stalled();
         let decoded = match passengers.as_mut_slice() {
@@ -147,6 +159,26 @@ impl<'a> Steps<'a> {
             }
         }
         !passengers.is_empty()
+    }
+
+    /// Changes adapters where nobody with a turn wears these, or others have waited long enough.
+    fn change_outfit(&mut self, now: Instant) {
+        let with_turn = || self.attempts.iter().filter(|attempt| !attempt.is_parked);
+        let worn = self.wardrobe.worn();
+        let is_worn = with_turn().any(|attempt| attempt.outfit == worn);
+        if is_worn && now - self.changed < limits::ADAPTERS_TURN {
+            return;
+        }
+        // The next in a circle, so that each has its time.
+        let others = with_turn().map(|attempt| attempt.outfit).filter(|&outfit| outfit != worn);
+        let Some(next) = others.min_by_key(|&outfit| (outfit < worn, outfit)) else { return };
+        self.changed = now;
+        if let Err(error) = self.wardrobe.wear(next, self.cache.context()) {
+            let wearing = |attempt: &Attempt| attempt.outfit == next;
+            while let Some(at) = self.attempts.iter().position(wearing) {
+                self.end(at, Outcome::Failed(error.clone()));
+            }
+        }
     }
 
     /// Draws from the logits of a passenger who has arrived: a token, and one more for each drafted

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::words::error::Error;
 use crate::words::job::{self, Choices, Ending, Question, Role, Turn};
 use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes, Reads};
+use crate::words::mode::{DEFAULT_MODE, Modes, Reads, Worn};
 
 /// How the answer is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,11 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
         return Err(Error::bad_request("the body is no JSON object", "Send a JSON object."));
     };
     refuse_unserved(&fields)?;
-    let mode = modes.find(mode_name(&fields)?)?;
-    let model = format!("solverbox:{}", mode.name);
+    let (mode, adapters) = mode_and_adapters(&fields)?;
+    let mode = modes.find(mode)?;
+    let model = adapters.iter().fold(format!("solverbox:{}", mode.name), |model, worn| {
+        format!("{model}+{}", worn.adapter)
+    });
     let (system, mut turns) = messages(&fields)?;
     let attempt = text(&fields, "attempt_of_student")?;
     // A chat client that knows nothing of attempts may write one into its message.
@@ -57,6 +60,9 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
     }
     let mut question = Question::new(mode, turns, job::fresh_seed());
     question.system = system.unwrap_or(question.system);
+    if !adapters.is_empty() {
+        question.adapters = adapters;
+    }
     question.stops = stops(&fields)?;
     settings(&fields, &mut question)?;
     attempts(&fields, &mut question)?;
@@ -89,10 +95,18 @@ fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the mode of `solverbox:MODE`; any other model name means the default.
-fn mode_name(fields: &Map<String, Value>) -> Result<&str, Error> {
+/// Returns the mode and the adapters of `solverbox:MODE+ADAPTER`; any other model name means the
+/// default mode.
+fn mode_and_adapters(fields: &Map<String, Value>) -> Result<(&str, Vec<Worn>), Error> {
     let model = text(fields, "model")?.unwrap_or_default();
-    Ok(model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE))
+    let mut names = model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE).split('+');
+    let mode = names.next().unwrap_or_default();
+    let adapters: Vec<Worn> = names.map(Worn::as_trained).collect();
+    if adapters.len() > limits::ADAPTERS_MAX {
+        let most = limits::ADAPTERS_MAX;
+        return Err(bad("model", "it names too many adapters", &format!("Name at most {most}.")));
+    }
+    Ok((mode, adapters))
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Error> {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Error, Kind};
 use super::limits;
-use super::mode::{Mode, Reads, Sampling, Voting};
+use super::mode::{Mode, Reads, Sampling, Voting, Worn};
 
 /// Names one job for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +111,8 @@ pub struct Question {
     pub attempts: u32,
     /// What comes of them.
     pub choices: Choices,
+    /// Adapters added to the model: the mode's, unless the client chose others.
+    pub adapters: Vec<Worn>,
     /// Generated tokens at most, injected ones counted.
     pub budget_tokens: u32,
     /// What may end it early.
@@ -130,6 +132,7 @@ impl Question {
             stops: Vec::new(),
             attempts: mode.attempts,
             choices: Choices::Voted,
+            adapters: mode.adapters.clone(),
             turns,
             seed,
             mode,

@@ -60,6 +60,9 @@ pub const QUEUE_JOBS_CEILING: usize = 1_024;
 
 /// Most unanswered questions of one client, unless `--client-jobs-max` says otherwise.
 pub const CLIENT_JOBS_DEFAULT: usize = 16;
+/// How long questions with the same adapters are decoded before those with others: a switch costs a
+/// graph.
+pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
 /// Tokens a client computes before another may have its seat: at 10 steps/s a pause of 6 seconds.
 pub const TURN_TOKENS: u32 = 64;
 /// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
@@ -163,6 +166,10 @@ pub const CHECKPOINT_SHARDS_MAX: usize = 512;
 /// Longest token of a vocabulary without a pre-tokenizer, in bytes: each is tried cut at each
 /// place.
 pub const TOKEN_BYTES_SENTENCEPIECE_MAX: usize = 256;
+/// Most adapters of a box.
+pub const ADAPTERS_MAX: usize = 16;
+/// Largest scale of an adapter, up and down.
+pub const ADAPTER_SCALE_MAX: f32 = 10.0;
 /// Most columns of an adapter's matrices; the largest ranks in use are a few hundred.
 pub const ADAPTER_RANK_MAX: u64 = 4_096;
 /// Bytes of a tensor converted at a time, at least one row of it: what fits into the second cache

@@ -78,6 +78,29 @@ pub enum Voting {
     Off,
 }
 
+/// A LoRA adapter as a mode or a request names it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worn {
+    /// Its file, or the name of a built-in one.
+    #[serde(rename = "file")]
+    pub adapter: String,
+    /// What its matrices are multiplied with; 1 is what it was trained for.
+    #[serde(default = "as_trained")]
+    pub scale: f32,
+}
+
+impl Worn {
+    /// Names an adapter at the scale it was trained for.
+    pub fn as_trained(adapter: impl Into<String>) -> Worn {
+        Worn { adapter: adapter.into(), scale: as_trained() }
+    }
+}
+
+fn as_trained() -> f32 {
+    1.0
+}
+
 /// A named preset: who the model shall be, how it samples, how long it may think, how often it
 /// tries.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +121,8 @@ pub struct Mode {
     pub attempts: u32,
     /// Whether they vote.
     pub voting: Voting,
+    /// Adapters it adds to the model.
+    pub adapters: Vec<Worn>,
 }
 
 /// All modes of this box, in the order they are shown.
@@ -128,6 +153,7 @@ struct Entry {
     student_attempt: Option<bool>,
     attempts: Option<u32>,
     votes: Option<bool>,
+    adapters: Option<Vec<Worn>>,
 }
 
 impl Modes {
@@ -241,7 +267,28 @@ impl Entry {
         let about = self.about.or_else(|| base.map(|m| m.about.clone())).unwrap_or_default();
         let (name, budget_tokens) = (self.name, budget);
         let system = system.trim().to_string();
-        Ok(Mode { name, about, system, sampling, budget_tokens, reads, attempts, voting })
+        let adapters =
+            self.adapters.or_else(|| base.map(|m| m.adapters.clone())).unwrap_or_default();
+        if let Err(error) = check_worn(&adapters) {
+            return bad(&format!("adapters: {error}"), "Mend that entry of adapters.");
+        }
+        Ok(Mode { name, about, system, sampling, budget_tokens, reads, attempts, voting, adapters })
+    }
+}
+
+/// Checks adapters as they are named.
+///
+/// # Errors
+/// What is wrong, in a few words.
+fn check_worn(adapters: &[Worn]) -> Result<(), String> {
+    if adapters.len() > limits::ADAPTERS_MAX {
+        let most = limits::ADAPTERS_MAX;
+        return Err(format!("{} are too many, at most {most} are allowed", adapters.len()));
+    }
+    let reach = limits::ADAPTER_SCALE_MAX;
+    match adapters.iter().find(|worn| !(-reach..=reach).contains(&worn.scale)) {
+        Some(worn) => Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", worn.scale)),
+        None => Ok(()),
     }
 }
 

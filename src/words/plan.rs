@@ -106,8 +106,8 @@ pub struct Plan {
     pub model: Weights,
     /// Its size in bytes.
     pub file_bytes: u64,
-    /// The adapter to be added, already checked against the model by `model/adapter.rs`.
-    pub adapter: Option<Weights>,
+    /// The adapters questions may wear, already checked against the model by `model/adapter.rs`.
+    pub adapters: Vec<Weights>,
     /// Size of the KV cache in tokens, shared by all sequences.
     pub context_tokens: u32,
     /// Sequences that may be in it at once.
@@ -125,6 +125,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Finds an adapter by the name people know it by, or by its file's name without the ending.
+    pub fn adapter(&self, name: &str) -> Option<usize> {
+        let stem = |weights: &Weights| weights.path.file_stem().is_some_and(|stem| stem == name);
+        let named = self.adapters.iter().position(|weights| weights.name() == name);
+        named.or_else(|| self.adapters.iter().position(stem))
+    }
+
     /// Returns the rows of logits a pass may compute.
     pub fn rows(&self) -> u32 {
         rows(self.sequences)

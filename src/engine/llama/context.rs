@@ -131,14 +131,6 @@ impl<'m> Context<'m> {
         // uses them.
         let context = unsafe { sys::llama_init_from_model(pointer(&model.model), params) };
         let context = NonNull::new(context).ok_or_else(no_memory)?;
-        if let Some(adapter) = &model.adapter {
-            // SAFETY: the model, which owns the adapter, outlives the context.
-            if !unsafe { adapter.add_to(context) } {
-                // SAFETY: it was made above and nobody else has it.
-                unsafe { sys::llama_free(context.as_ptr()) };
-                return Err(Error::internal("llama.cpp does not take the adapter"));
-            }
-        }
         let kernels = backend.kernels;
         let Some(threads) = NonNull::new(kernels.new_threads(plan.threads)) else {
             // SAFETY: it was made above and nobody else has it.
@@ -271,6 +263,11 @@ impl<'m> Context<'m> {
             sys::llama_memory_seq_rm(memory, id, tokens as i32, -1)
         };
         debug_assert!(removed, "the end of a sequence can always be removed");
+    }
+
+    /// Returns the pointer llama.cpp's functions want.
+    pub(super) fn raw(&self) -> *mut sys::llama_context {
+        self.context.as_ptr()
     }
 
     /// Sets how many of the plan's threads later passes use.
