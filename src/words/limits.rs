@@ -45,8 +45,7 @@ pub const RESERVE_TOKENS_MAX: u32 = 512;
 pub const PENALTY_WINDOW_TOKENS: usize = 256;
 /// Most attempts at one question, each of which needs a sequence.
 pub const ATTEMPTS_MAX: u32 = SEQUENCES_MAX;
-/// Probability of an answer's winning the whole vote above which the vote ends: no more than one in
-/// 20 is called for another answer than all attempts would give.
+/// Probability of the leading answer's winning with all attempts above which a vote ends.
 pub const VOTE_CHANCE_ENOUGH: f64 = 0.95;
 /// Highest sampling temperature.
 pub const TEMPERATURE_MAX: f32 = 5.0;
