@@ -4,6 +4,8 @@
 //! hands prompts to the engine one at a time in the order they came; it knows no HTTP and no
 //! terminal. Jobs live in memory: what survives a power cut will be the store's business.
 
+pub mod estimate;
+pub mod lengths;
 pub mod record;
 pub mod turns;
 

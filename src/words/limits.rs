@@ -57,6 +57,12 @@ pub const QUEUE_JOBS_CEILING: usize = 1_024;
 pub const TURN_TOKENS: u32 = 64;
 /// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
 pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+/// Latest attempts of a mode whose lengths are remembered, to estimate those of the next.
+pub const LENGTHS_KEPT: usize = 256;
+/// Seconds in which a measured speed is forgotten to a third.
+pub const SPEED_MEMORY_SECONDS: f64 = 30.0;
+/// Tokens a second a box is taken to make before any was measured: between the two boards'.
+pub const TOKENS_PER_SECOND_GUESSED: f64 = 7.0;
 
 /// Seconds after which a client turned away is told to come again, at least and at most.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
