@@ -47,6 +47,7 @@ fn exit_code(kind: Kind) -> u8 {
         Kind::TooLong => 7,
         Kind::NotFound => 8,
         Kind::NoSpace => 9,
+        Kind::TooMany => 10,
         Kind::Stopped => 130,
     }
 }
@@ -61,6 +62,7 @@ fn run() -> Result<(), Error> {
             listen: flags.listen,
             data: config::data_folder(flags.data.as_deref())?,
             queue_jobs_max: flags.queue_jobs_max as usize,
+            client_jobs_max: flags.client_jobs_max as usize,
             selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
             loading: loading(flags.model)?,
         }),

@@ -28,6 +28,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Questions that may wait.
     pub queue_jobs_max: usize,
+    /// Questions of one client that may be in the box.
+    pub client_jobs_max: usize,
     /// Whether the kernels are checked first.
     pub selftest: SelfTest,
 }

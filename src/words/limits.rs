@@ -52,6 +52,11 @@ pub const TEMPERATURE_MAX: f32 = 5.0;
 pub const QUEUE_JOBS_DEFAULT: usize = 32;
 /// The most `--queue-jobs-max` may be set to.
 pub const QUEUE_JOBS_CEILING: usize = 1_024;
+/// Most jobs one client may have in the box, waiting and being answered, unless
+/// `--client-jobs-max` says otherwise: ten questions of one pupil, and some to spare.
+pub const CLIENT_JOBS_DEFAULT: usize = 16;
+/// The most `--client-jobs-max` may be set to: all that wait.
+pub const CLIENT_JOBS_CEILING: usize = QUEUE_JOBS_CEILING;
 
 /// Tokens a client computes before another may have its seat: at 10 steps/s a pause of 6 seconds.
 pub const TURN_TOKENS: u32 = 64;
