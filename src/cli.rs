@@ -254,6 +254,11 @@ pub struct Serve {
           default_value_t = limits::QUEUE_JOBS_DEFAULT as u32,
           value_parser = count(1, limits::QUEUE_JOBS_CEILING as u32))]
     pub queue_jobs_max: u32,
+    /// Questions one client may have in the box at once, waiting and being answered
+    #[arg(long, value_name = "N", env = "SOLVERBOX_CLIENT_JOBS_MAX",
+          default_value_t = limits::CLIENT_JOBS_DEFAULT as u32,
+          value_parser = count(1, limits::CLIENT_JOBS_CEILING as u32))]
+    pub client_jobs_max: u32,
     /// Start without checking first that the kernels compute correctly
     #[arg(long, env = "SOLVERBOX_NO_SELFTEST", value_parser = BoolishValueParser::new())]
     pub no_selftest: bool,

@@ -123,7 +123,7 @@ fn serve(flags: Serve) -> Result<(), Error> {
         data: config::data_folder(flags.data.as_deref())?,
         capacity: Capacity {
             line_jobs_max: flags.queue_jobs_max as usize,
-            client_jobs_max: limits::CLIENT_JOBS_DEFAULT,
+            client_jobs_max: flags.client_jobs_max as usize,
         },
         selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
     })

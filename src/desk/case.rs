@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::estimate::Pending;
 use super::record::{Record, State};
 use crate::engine::Prompt;
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::Error;
-use crate::words::job::{Choices, Client, Question};
+use crate::words::job::{Choices, Client, JobId, Question};
 use crate::words::value::of_reply;
 use crate::words::vote::{Ballot, Tally};
 
@@ -47,6 +48,7 @@ pub struct Case {
 struct Run {
     record: Arc<Record>,
     stage: Stage,
+    generated_tokens: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,14 +58,20 @@ enum Stage {
     Ended(Outcome, Figures),
 }
 
+impl Run {
+    fn new(record: Arc<Record>) -> Run {
+        Run { record, stage: Stage::Waiting, generated_tokens: 0 }
+    }
+}
+
 impl Case {
     /// Opens one for a question just asked.
     pub fn new(question: Arc<Question>, client: Client) -> Case {
         let record = Arc::new(Record::new());
         let attempts = question.attempts;
         let run = |_| match attempts {
-            1 => Run { record: record.clone(), stage: Stage::Waiting },
-            _ => Run { record: Arc::new(Record::new()), stage: Stage::Waiting },
+            1 => Run::new(record.clone()),
+            _ => Run::new(Arc::new(Record::new())),
         };
         Case {
             runs: (0..attempts).map(run).collect(),
@@ -110,6 +118,25 @@ impl Case {
             self.record.append(piece);
         } else if self.question.choices == Choices::All {
             self.record.touch();
+        }
+    }
+
+    /// Counts tokens an attempt has generated.
+    pub fn count(&mut self, number: u32, tokens: u32) {
+        self.runs[number as usize].generated_tokens += tokens;
+    }
+
+    /// Returns what estimates need to know of the job.
+    pub fn pending(&self, job: JobId) -> Pending<'_> {
+        let running = self.runs.iter().filter(|run| !matches!(run.stage, Stage::Ended(..)));
+        let generated: Vec<u32> = running.map(|run| run.generated_tokens).collect();
+        Pending {
+            job,
+            client: self.client,
+            mode: &self.question.mode,
+            budget_tokens: self.question.budget_tokens,
+            needed: generated.len(),
+            generated,
         }
     }
 
@@ -173,6 +200,7 @@ impl Case {
             outcome = Outcome::Stopped;
         }
         if self.question.attempts > 1 && self.question.choices == Choices::Voted {
+            self.record.set_best(self.runs[best].record.clone());
             let text = self.runs[best].record.text_of(Part::Answer);
             if !text.is_empty() {
                 self.record.append(&Piece { part: Part::Answer, text });

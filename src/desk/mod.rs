@@ -6,6 +6,8 @@
 //! business.
 
 mod case;
+mod estimate;
+mod lengths;
 mod office;
 pub mod record;
 mod turns;
@@ -14,6 +16,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use estimate::Eta;
 pub use office::Capacity;
 use office::Office;
 use record::Record;

@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::case::{Case, Stopping};
+use super::estimate::{Estimates, Pending};
+use super::lengths::End;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, Ticket, closing};
@@ -40,8 +43,11 @@ pub struct Office {
     pub health: Health,
     cases: BTreeMap<JobId, Case>,
     turns: Turns,
+    seats: usize,
     capacity: Capacity,
     last_job: u64,
+    estimates: Estimates,
+    estimated: Instant,
     /// Mean time a job takes once it runs, weighted towards the latest.
     job_seconds: f64,
 }
@@ -54,8 +60,11 @@ impl Office {
             health,
             cases: BTreeMap::new(),
             turns: Turns::new(seats as usize, limits::TURN_TOKENS),
+            seats: seats as usize,
             capacity,
             last_job: 0,
+            estimates: Estimates::default(),
+            estimated: Instant::now(),
             job_seconds: 30.0,
         }
     }
@@ -168,6 +177,8 @@ impl Office {
     fn end_run(&mut self, attempt: AttemptId, outcome: Outcome, figures: Figures) {
         self.turns.remove(attempt);
         if let Some(case) = self.cases.get_mut(&attempt.job) {
+            let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
+            self.estimates.learn(&case.question.mode, figures.completion_tokens, end);
             case.end_run(attempt.number, outcome, figures);
             if case.is_decided() {
                 case.stopping = Stopping::Decided;
@@ -181,8 +192,16 @@ impl Office {
     /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
+        let writes = |tokens: u32| tokens <= 1 + limits::DRAFT_TOKENS_MAX;
+        if step.served.iter().all(|&(_, tokens)| writes(tokens)) {
+            let tokens = step.served.iter().map(|(_, tokens)| tokens).sum();
+            self.estimates.measure(step.served.len(), tokens, step.seconds);
+        }
         for (attempt, tokens) in step.served {
             self.turns.charge(attempt, tokens);
+            if let Some(case) = self.cases.get_mut(&attempt.job).filter(|_| writes(tokens)) {
+                case.count(attempt.number, tokens);
+            }
         }
         for attempt in step.stalled {
             self.turns.charge(attempt, limits::TURN_TOKENS);
@@ -194,6 +213,9 @@ impl Office {
     fn share_out(&mut self) {
         let moves = self.turns.assign();
         if moves.is_empty() {
+            if self.estimated.elapsed() >= limits::ESTIMATE_EVERY {
+                self.estimate();
+            }
             return;
         }
         for step in moves {
@@ -203,6 +225,19 @@ impl Office {
             }
         }
         self.tell_places();
+        self.estimate();
+    }
+
+    /// Tells every job when it will be over; not more often than it is worth.
+    fn estimate(&mut self) {
+        if self.cases.is_empty() || self.estimated.elapsed() < limits::ESTIMATE_PAUSE {
+            return;
+        }
+        self.estimated = Instant::now();
+        // Of a client the older come first, as in its turns.
+        let jobs: Vec<Pending> = self.cases.iter().map(|(job, case)| case.pending(*job)).collect();
+        let etas = self.estimates.etas(self.seats, &jobs);
+        self.cases.values().zip(etas).for_each(|(case, eta)| case.record.set_eta(eta));
     }
 
     fn seat(&mut self, attempt: AttemptId) {

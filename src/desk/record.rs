@@ -6,6 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::estimate::Eta;
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::vote::Tally;
 
@@ -33,6 +34,8 @@ pub struct View {
     pub state: State,
     /// The votes so far, where attempts vote and one has ended.
     pub tally: Option<Arc<Tally>>,
+    /// When it will be over, once that has been estimated.
+    pub eta: Option<Eta>,
     /// Counts changes: hand it to [`Record::wait`] to sleep until the next.
     pub version: u64,
 }
@@ -53,6 +56,9 @@ struct Log {
     runs: Vec<(usize, Part)>,
     state: State,
     tally: Option<Arc<Tally>>,
+    eta: Option<Eta>,
+    /// What stands for the job where several attempts were made.
+    best: Option<Arc<Record>>,
     version: u64,
 }
 
@@ -64,6 +70,8 @@ impl Record {
             runs: Vec::new(),
             state: State::Asked,
             tally: None,
+            eta: None,
+            best: None,
             version: 0,
         };
         Record { log: Mutex::new(log), changed: Condvar::new(), ended: Condvar::new() }
@@ -95,6 +103,18 @@ impl Record {
         let mut log = self.lock();
         log.tally = Some(Arc::new(tally.clone()));
         self.note(log);
+    }
+
+    /// Says when the job will be over.
+    pub fn set_eta(&self, eta: Eta) {
+        let mut log = self.lock();
+        log.eta = Some(eta);
+        self.note(log);
+    }
+
+    /// Names the attempt whose texts are the job's, to be done before its end.
+    pub fn set_best(&self, best: Arc<Record>) {
+        self.lock().best = Some(best);
     }
 
     /// Wakes readers for what has changed elsewhere: a record of one of the job's answers.
@@ -134,7 +154,12 @@ impl Record {
         loop {
             if let State::Ended(outcome, figures) = &log.state {
                 let (outcome, figures) = (outcome.clone(), *figures);
-                let (thinking, answer) = (log.text_of(Part::Thinking), log.text_of(Part::Answer));
+                let best = log.best.clone();
+                let of = |part| match &best {
+                    Some(record) => record.text_of(part),
+                    None => log.text_of(part),
+                };
+                let (thinking, answer) = (of(Part::Thinking), of(Part::Answer));
                 return Whole { thinking, answer, outcome, figures, tally: log.tally.clone() };
             }
             log = self.ended.wait(log).unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +191,7 @@ impl Default for Record {
 /// An ended job: its parts, each without white space around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
-    /// All that was thought.
+    /// All that was thought, by the best attempt where several were made.
     pub thinking: String,
     /// All that was answered.
     pub answer: String,
@@ -202,7 +227,8 @@ impl Log {
             start = end;
         }
         let (state, version) = (self.state.clone(), self.version);
-        View { pieces, offset: self.text.len(), state, tally: self.tally.clone(), version }
+        let (tally, eta) = (self.tally.clone(), self.eta);
+        View { pieces, offset: self.text.len(), state, tally, eta, version }
     }
 }
 

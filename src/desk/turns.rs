@@ -68,11 +68,6 @@ impl Turns {
         Turns { seats: seats.max(1), turn_tokens, lines, newcomer_passed: false, seated }
     }
 
-    /// Changes how many seats there are, at least one: fewer while the KV cache is short of cells.
-    pub fn set_seats(&mut self, seats: usize) {
-        self.seats = seats.max(1);
-    }
-
     /// Takes an attempt into its client's line. All attempts of a job belong to one client.
     pub fn add(&mut self, client: Client, attempt: AttemptId) {
         let at = self.lines.iter().position(|line| line.client == client);
@@ -131,6 +126,7 @@ impl Turns {
     }
 
     /// Returns the attempts that sit.
+    #[cfg(test)]
     pub fn seated(&self) -> impl Iterator<Item = AttemptId> {
         self.seated.iter().copied()
     }

@@ -111,11 +111,14 @@ fn submit(app: &App, visitor: &Visitor, question: Question) -> Result<Ticket, Er
     Ok(ticket)
 }
 
-/// Makes the reply to a question that was not answered; a busy box says when to come again.
+/// Makes the reply to a question that was not answered; where it is only a matter of time, it says
+/// when to come again.
 fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
     let reply = Reply::error(error, shape);
     match error.kind {
-        Kind::Busy => reply.with("Retry-After", app.desk.retry_after().as_secs().to_string()),
+        Kind::Busy | Kind::TooMany => {
+            reply.with("Retry-After", app.desk.retry_after().as_secs().to_string())
+        }
         _ => reply,
     }
 }

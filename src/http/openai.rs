@@ -15,7 +15,7 @@ use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
 use super::{App, refused};
-use crate::desk::Ticket;
+use crate::desk::{Eta, Ticket};
 use crate::desk::record::{Record, State, View, Whole};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
@@ -135,7 +135,7 @@ impl Completion {
         delivery: Delivery,
     ) -> Result<(), Left> {
         events.json(&self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null))?;
-        let mut told = None;
+        let (mut told, mut told_eta) = (None, None);
         loop {
             for piece in &view.pieces {
                 events.json(&self.chunk(0, delta(piece), Value::Null))?;
@@ -148,6 +148,10 @@ impl Completion {
             if told.as_ref() != Some(&standing) {
                 events.comment(&standing)?;
                 told = Some(standing);
+            }
+            if view.eta != told_eta {
+                told_eta = view.eta;
+                told_eta.map_or(Ok(()), |eta| events.comment(&expected(&eta)))?;
             }
             let version = view.version;
             view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
@@ -283,6 +287,11 @@ fn votes(tally: &Tally) -> Value {
         "agreement": tally.agreement(),
         "best_attempt": tally.winner(),
     })
+}
+
+/// Words an estimate: seconds until the job is over, and between which it is in 80 % of cases.
+fn expected(eta: &Eta) -> String {
+    format!("eta {:.0} {:.0} {:.0}", eta.seconds, eta.low, eta.high)
 }
 
 fn standing(view: &View) -> String {

@@ -23,7 +23,7 @@ pub enum Kind {
     NoSpace,
     /// The line of waiting questions, or the connections, are full.
     Busy,
-    /// One client has as many unanswered questions as it may.
+    /// The client has as many questions in the box as one may have.
     TooMany,
     /// The question is longer than allowed.
     TooLong,

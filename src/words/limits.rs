@@ -56,9 +56,16 @@ pub const TEMPERATURE_MAX: f32 = 5.0;
 pub const QUEUE_JOBS_DEFAULT: usize = 32;
 /// The most `--queue-jobs-max` may be set to.
 pub const QUEUE_JOBS_CEILING: usize = 1_024;
-
-/// Most unanswered questions of one client, unless `--client-jobs-max` says otherwise.
+/// Most jobs one client may have in the box, waiting and being answered, unless
+/// `--client-jobs-max` says otherwise: ten questions of one pupil, and some to spare.
 pub const CLIENT_JOBS_DEFAULT: usize = 16;
+/// The most `--client-jobs-max` may be set to: all that wait.
+pub const CLIENT_JOBS_CEILING: usize = QUEUE_JOBS_CEILING;
+
+/// How long estimates stay as they are whatever changes.
+pub const ESTIMATE_PAUSE: Duration = Duration::from_millis(500);
+/// How often estimates are made anew while nothing else changes: they take up to 50 ms.
+pub const ESTIMATE_EVERY: Duration = Duration::from_secs(3);
 /// How long questions with the same adapters are decoded before those with others: a switch costs a
 /// graph.
 pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
@@ -66,6 +73,12 @@ pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
 pub const TURN_TOKENS: u32 = 64;
 /// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
 pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+/// Latest attempts of a mode whose lengths are remembered, to estimate those of the next.
+pub const LENGTHS_KEPT: usize = 256;
+/// Seconds in which a measured speed is forgotten to a third.
+pub const SPEED_MEMORY_SECONDS: f64 = 30.0;
+/// Tokens a second a box is taken to make before any was measured: between the two boards'.
+pub const TOKENS_PER_SECOND_GUESSED: f64 = 7.0;
 
 /// Seconds after which a client turned away is told to come again, at least and at most.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;

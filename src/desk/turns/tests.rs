@@ -336,12 +336,7 @@ fn a_thousand_random_schedules_lose_nothing_and_leave_no_seat_empty() {
                     small.stop(attempt);
                     small.obey();
                 }
-                2 => {
-                    small.seats = small.draw(1, 16) as usize;
-                    small.turns.set_seats(small.seats);
-                    small.obey();
-                }
-                3 if !small.seated.is_empty() => {
+                2 if !small.seated.is_empty() => {
                     let attempt = *small.seated.first().unwrap();
                     let tokens = small.draw(2, 400);
                     small.gain(attempt, tokens);
