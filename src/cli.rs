@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::words::boards::{BOARDS, Board};
 use crate::words::limits;
+use crate::words::plan::Drafts;
 use crate::words::quantize::Mix;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
@@ -101,6 +102,15 @@ pub struct ModelFlags {
     /// else q8_0]
     #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV")]
     pub kv: Option<Kv>,
+    /// Whether to guess tokens and decode them along: the answers are the same, sooner
+    #[arg(long, value_name = "WHEN", env = "SOLVERBOX_DRAFTS", default_value = "auto",
+          value_parser = drafts)]
+    pub drafts: Drafts,
+    /// Milliseconds a step should take at most, by which prompts are cut into slices
+    #[arg(long, value_name = "MS", env = "SOLVERBOX_STEP_MS",
+          default_value_t = limits::STEP_MS_DEFAULT,
+          value_parser = count(*limits::STEP_MS.start(), *limits::STEP_MS.end()))]
+    pub step_ms: u32,
     /// Longest question, in tokens of the model
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
           default_value_t = limits::QUESTION_TOKENS_DEFAULT,
@@ -479,6 +489,14 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {
     RangedU64ValueParser::<u32>::new().range(u64::from(min)..=u64::from(max))
+}
+
+fn drafts(text: &str) -> Result<Drafts, String> {
+    match text {
+        "auto" => Ok(Drafts::Auto),
+        "off" => Ok(Drafts::Off),
+        _ => Err("auto or off is needed".into()),
+    }
 }
 
 fn temperature(text: &str) -> Result<f32, String> {

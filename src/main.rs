@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use solverbox::cli::{
     Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, Plan, PromptForm,
@@ -22,7 +23,7 @@ use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
 use solverbox::words::limits;
 use solverbox::words::memory::Room;
 use solverbox::words::mode::{Mode, Worn};
-use solverbox::words::plan::KvType;
+use solverbox::words::plan::{KvType, Pacing};
 use solverbox::words::quantize::Head;
 
 fn main() -> ExitCode {
@@ -103,6 +104,10 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         Kv::Q8_0 => KvType::Q8_0,
     });
     let wishes = Wishes {
+        pacing: Pacing {
+            drafts: flags.drafts,
+            step: Duration::from_millis(flags.step_ms.into()),
+        },
         context_tokens: flags.context_tokens,
         sequences: flags.sequences,
         kv,
@@ -234,6 +239,7 @@ fn quantize(flags: Quantize) -> Result<(), Error> {
 
 fn compare(flags: Compare) -> Result<(), Error> {
     let wishes = Wishes {
+        pacing: Pacing::default(),
         context_tokens: None,
         sequences: None,
         // What is measured is the weights: the cache shall not blur it.

@@ -27,7 +27,7 @@ use solverbox::words::job::{Client, Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
 use solverbox::words::memory::Room;
 use solverbox::words::mode::Modes;
-use solverbox::words::plan::{KvType, Weights};
+use solverbox::words::plan::{KvType, Pacing, Weights};
 
 /// Says to a process that it is to run cases: `SUBJECT FIRST END STEP`.
 const ORDER: &str = "CORRUPTION_CASES";
@@ -282,6 +282,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
     let adapter = adapter.map(|file| adapter::open(Weights::adapter(file), &header)).transpose()?;
     let context = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX).min(512);
     let wishes = Wishes {
+        pacing: Pacing::default(),
         context_tokens: Some(context),
         sequences: Some(1),
         kv: Some(KvType::F16),

@@ -192,7 +192,7 @@ impl Office {
     /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
-        let writes = |tokens: u32| tokens <= 1 + limits::DRAFT_TOKENS_MAX;
+        let writes = |tokens: u32| tokens as usize <= 1 + limits::DRAFT_TOKENS_MAX;
         if step.served.iter().all(|&(_, tokens)| writes(tokens)) {
             let tokens = step.served.iter().map(|(_, tokens)| tokens).sum();
             self.estimates.measure(step.served.len(), tokens, step.seconds);

@@ -7,17 +7,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Instant;
 
 use super::Token;
 use super::attempt::Attempt;
 use super::cache::Cache;
+use super::draft::{Guess, Table};
 use super::llama::Batch;
+use super::pace::Pace;
 use super::pool::{Sequence, common};
 use super::wardrobe::Outfit;
 use crate::words::error::Error;
 use crate::words::job::AttemptId;
 use crate::words::limits;
-use crate::words::plan::Plan;
+use crate::words::plan::{Drafts, Pacing, Plan};
 
 /// Tokens an attempt may have to be decoded and still count as writing: the engine adds a few where
 /// it closes the thinking.
@@ -49,7 +52,11 @@ pub struct Aboard {
     stalled: Vec<AttemptId>,
     /// Whose slice of a prompt comes first, counted up with every step.
     turn: usize,
-    rows_max: usize,
+    pacing: Pacing,
+    pace: Pace,
+    /// What drafts are guessed from.
+    pub table: Table,
+    guesses: Vec<Vec<Guess>>,
 }
 
 impl Aboard {
@@ -60,7 +67,10 @@ impl Aboard {
             passengers: Vec::new(),
             stalled: Vec::new(),
             turn: 0,
-            rows_max: plan.rows() as usize,
+            pacing: plan.pacing,
+            pace: Pace::new(),
+            table: Table::new(),
+            guesses: Vec::new(),
         }
     }
 
@@ -83,7 +93,11 @@ impl Aboard {
             let pending = pending(&attempts[at], cache);
             self.board(at, pending, &ranks, attempts, cache);
         }
-        let mut left = self.slice_tokens();
+        if reading.is_empty() {
+            return self.draft(attempts, cache);
+        }
+        let most = limits::UBATCH_TOKENS as usize - self.tokens();
+        let mut left = self.pace.slice(self.tokens(), self.pacing.step.as_secs_f64(), most);
         let first = self.turn % reading.len().max(1);
         self.turn += 1;
         reading.rotate_left(first);
@@ -101,9 +115,37 @@ impl Aboard {
         }
     }
 
-    /// Returns how many tokens of prompts may come aboard beside those who write.
-    fn slice_tokens(&self) -> usize {
-        limits::UBATCH_TOKENS as usize - self.tokens()
+    /// Adds drafted tokens where that makes more tokens a second, and fills the batch up where a
+    /// fuller one is cheaper. Nobody gives cells back for it.
+    fn draft(&mut self, attempts: &[Attempt], cache: &Cache) {
+        let base = self.tokens();
+        let room = (limits::LOGIT_ROWS as usize).saturating_sub(self.passengers.len());
+        let most = room.min(cache.pool().free().saturating_sub(base));
+        if base == 0 || most == 0 {
+            return;
+        }
+        self.guesses.resize_with(self.passengers.len(), Vec::new);
+        for (passenger, guesses) in self.passengers.iter().zip(&mut self.guesses) {
+            let attempt = &attempts[passenger.attempt];
+            // The last token of a budget is drawn and never decoded.
+            let left = attempt.tokens_left().saturating_sub(1) as usize;
+            match self.pacing.drafts {
+                Drafts::Auto => attempt.drafter.propose(&self.table, left, guesses),
+                Drafts::Off => guesses.clear(),
+            }
+        }
+        let chosen = self.pace.choose(base, &self.guesses, most);
+        let tokens = base + chosen.iter().sum::<usize>();
+        for ((passenger, guesses), count) in
+            self.passengers.iter_mut().zip(&self.guesses).zip(chosen)
+        {
+            passenger.drafted = guesses.iter().take(count).map(|guess| guess.token).collect();
+        }
+        // Whatever stands there is compared like a draft and, but for a great chance, dropped.
+        let fill = self.pace.pad(tokens).min(base + most) - tokens;
+        if let Some(passenger) = self.passengers.first_mut() {
+            passenger.drafted.extend(std::iter::repeat_n(0, fill));
+        }
     }
 
     /// Returns how many tokens are aboard.
@@ -239,7 +281,14 @@ impl Aboard {
             }
             tokens.push((sequence, staged));
         }
-        cache.decode(&self.batch, &tokens)
+        let began = Instant::now();
+        cache.decode(&self.batch, &tokens)?;
+        // Where most tokens skip the head, a small pass says nothing of those that do not.
+        let rows: usize = passengers.iter().map(|passenger| passenger.rows.len()).sum();
+        if rows * 2 > self.batch.len() || self.batch.len() > limits::LOGIT_ROWS as usize {
+            self.pace.saw(self.batch.len(), began.elapsed().as_secs_f64());
+        }
+        Ok(())
     }
 
     /// Hands over who is aboard.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::draft::{Drafter, Table};
 use super::llama::{Model, Written};
 use super::pool::Sequence;
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
@@ -42,6 +43,8 @@ pub struct Attempt {
     pub client: Client,
     /// The prompt and all that came after it; never shortened.
     pub tokens: Vec<Token>,
+    /// Guesses what it writes next.
+    pub drafter: Drafter,
     /// Its place in the cache; none while it has no cells.
     pub sequence: Option<Sequence>,
     /// Whether it waits for another turn.
@@ -66,7 +69,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// Begins one; `context_tokens` is all the room there is.
-    pub fn new(start: Start, voice: &Voice, context_tokens: u32) -> Attempt {
+    pub fn new(start: Start, voice: &Voice, table: &mut Table, context_tokens: u32) -> Attempt {
         let Start { attempt, client, question, prompt, asked } = start;
         let prompt_tokens = prompt.tokens.len() as u32;
         // The last token drawn is never decoded, so the context holds one less than is generated.
@@ -81,6 +84,7 @@ impl Attempt {
         Attempt {
             id: attempt,
             client,
+            drafter: Drafter::new(&prompt.tokens, table),
             tokens: prompt.tokens.clone(),
             sequence: None,
             is_parked: false,

@@ -329,6 +329,7 @@ pub mod tests {
             memory: crate::words::memory::Memory::default(),
             kernels: kernels(),
             threads: 1,
+            pacing: crate::words::plan::Pacing::default(),
             question_tokens_max: 512,
         };
         Model::load(&BACKEND, &plan, |_| true).expect("the model loads")

@@ -7,9 +7,11 @@
 mod aboard;
 mod attempt;
 mod cache;
+mod draft;
 pub mod kernels;
 mod llama;
 pub mod measure;
+mod pace;
 mod pool;
 mod prompt;
 mod sample;

@@ -93,7 +93,7 @@ impl<'a> Steps<'a> {
         match order {
             Order::Prepare(job, question) => self.asked.push_back((job, question)),
             Order::Start(start) => {
-                let attempt = Attempt::new(*start, &self.voice, self.plan.context_tokens);
+                let attempt = Attempt::new(*start, &self.voice, &mut self.aboard.table, self.plan.context_tokens);
                 self.attempts.push(attempt);
             }
             Order::Park(attempt) => self.park(attempt, true),
@@ -203,6 +203,7 @@ impl<'a> Steps<'a> {
             }
             accepted += 1;
         }
+        attempt.drafter.extend(&attempt.tokens[before..], &mut self.aboard.table);
         if !passenger.drafted.is_empty() {
             self.cache.truncate(passenger.sequence, before + accepted);
         }

@@ -12,7 +12,7 @@ use crate::words::boards::PerToken;
 use crate::words::kernels::KernelSet;
 use crate::words::limits;
 use crate::words::memory::{MIB, Memory};
-use crate::words::plan::{KvType, Origin, rows};
+use crate::words::plan::{KvType, Origin};
 
 /// What decides how much memory a model takes, besides the model.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ pub fn memory(header: &Header, adapters: &[Adapter], how: &Use) -> Memory {
         adapter_bytes: adapters.iter().map(|adapter| adapter.bytes).sum(),
         kv_bytes: kv_bytes(header, how.kv, cells(how.context_tokens)),
         compute_bytes: compute_bytes(header, how),
-        logits_bytes: logits_bytes(header, rows(how.sequences)),
+        logits_bytes: logits_bytes(header),
         vocabulary_bytes,
         program_bytes: program_bytes(header, how),
         loading_bytes: 0,
@@ -107,7 +107,7 @@ fn compute_bytes(header: &Header, how: &Use) -> u64 {
     // A query, and what attention makes of it, beside keys and values.
     let attention = 2 * hidden + 2 * shape.kv_heads * (shape.key + shape.value);
     let widest = tokens * (5 * hidden + attention.max(3 * shape.feed_forward)) * 4;
-    let head = (tokens * hidden + u64::from(rows(how.sequences)) * header.tokenizer.tokens) * 4;
+    let head = (tokens * hidden + u64::from(limits::LOGIT_ROWS) * header.tokenizer.tokens) * 4;
     let mask = tokens * cells(how.context_tokens) * 2;
     // Turned keys and values of a quantized cache go through matrices of a head's size.
     let turned = match how.kv {
@@ -121,8 +121,8 @@ fn compute_bytes(header: &Header, how: &Use) -> u64 {
 
 /// Returns the bytes of the rows of logits, as floats, and of what `engine/sample.rs` makes of one
 /// of them: a changed copy, and a candidate of 16 bytes for every token.
-fn logits_bytes(header: &Header, rows: u32) -> u64 {
-    header.tokenizer.tokens * (u64::from(rows) * 4 + 4 + 16)
+fn logits_bytes(header: &Header) -> u64 {
+    header.tokenizer.tokens * (u64::from(limits::LOGIT_ROWS) * 4 + 4 + 16)
 }
 
 /// Returns the bytes of the program: what every run has, what grows with the layers, what the

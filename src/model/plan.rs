@@ -10,7 +10,7 @@ use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
 use crate::words::limits;
 use crate::words::memory::{Bound, MIB, Room};
-use crate::words::plan::{KvType, Plan};
+use crate::words::plan::{KvType, Pacing, Plan};
 
 /// What the owner asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub struct Wishes {
     pub threads: Option<u32>,
     /// Longest question in tokens.
     pub question_tokens_max: u32,
+    /// How passes are made up.
+    pub pacing: Pacing,
 }
 
 /// A plan, and why it is refused if it is.
@@ -172,6 +174,7 @@ impl<'a> Planner<'a> {
             memory: memory(self.header, self.adapters, &how),
             kernels,
             threads,
+            pacing: wishes.pacing,
             question_tokens_max: wishes.question_tokens_max,
         }
     }

@@ -106,8 +106,16 @@ pub const KEPT_SHARE_OF_CACHE: usize = 4;
 /// An attempt that has no cells gets some when one part in so many of the cache would be free
 /// beside them, so that it does not have to give them back at once.
 pub const ROOM_SHARE_OF_CACHE: usize = 16;
-/// Most tokens drafted for one attempt in one step: with the token itself they make a batch of 8.
-pub const DRAFT_TOKENS_MAX: u32 = 7;
+/// Rows of logits a pass may compute: one for each sequence, the rest for drafted tokens.
+pub const LOGIT_ROWS: u32 = SEQUENCES_MAX;
+/// Most drafted tokens of one attempt in one pass: from there on a pass costs what its tokens cost.
+pub const DRAFT_TOKENS_MAX: usize = 15;
+/// The table drafts are guessed from, in bytes; it holds what followed 131,072 tokens' contexts.
+pub const DRAFT_TABLE_BYTES: usize = 2 << 20;
+/// How long a pass should take at most, in milliseconds, unless `--step-ms` says otherwise.
+pub const STEP_MS_DEFAULT: u32 = 250;
+/// The shortest and the longest a pass may be asked to take, in milliseconds.
+pub const STEP_MS: std::ops::RangeInclusive<u32> = 20..=10_000;
 /// What `plan` leaves to a board's system, in bytes, unless `--reserve` says otherwise.
 pub const RESERVE_BYTES_DEFAULT: u64 = 700 << 20;
 /// Most memory `--ram` may name, in bytes.

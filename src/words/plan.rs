@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::kernels::KernelSet;
 use super::limits;
@@ -99,6 +100,31 @@ impl KvType {
     }
 }
 
+/// Whether tokens are guessed and decoded along, to be taken where they are what is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drafts {
+    /// Where the measured cost of a pass says that it pays.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// How passes over the weights are made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pacing {
+    /// Whether tokens are drafted.
+    pub drafts: Drafts,
+    /// How long a pass should take at most, which bounds the slices of prompts in it.
+    pub step: Duration,
+}
+
+impl Default for Pacing {
+    fn default() -> Pacing {
+        let step = Duration::from_millis(u64::from(limits::STEP_MS_DEFAULT));
+        Pacing { drafts: Drafts::Auto, step }
+    }
+}
+
 /// What the engine shall load and reserve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -120,6 +146,8 @@ pub struct Plan {
     pub kernels: &'static KernelSet,
     /// Threads of a pass over the weights.
     pub threads: u32,
+    /// How passes are made up.
+    pub pacing: Pacing,
     /// Longest question in tokens of the model.
     pub question_tokens_max: u32,
 }
@@ -130,18 +158,4 @@ impl Plan {
         let stem = |weights: &Weights| weights.path.file_stem().is_some_and(|stem| stem == name);
         let named = self.adapters.iter().position(|weights| weights.name() == name);
         named.or_else(|| self.adapters.iter().position(stem))
-    }
-
-    /// Returns the rows of logits a pass may compute.
-    pub fn rows(&self) -> u32 {
-        rows(self.sequences)
-    }
-}
-
-/// Returns the rows of logits reserved for so many sequences: one each, and as many again for
-/// drafted tokens, up to where a pass over the weights serves no more for nothing; a sequence alone
-/// has room for the longest draft.
-pub fn rows(sequences: u32) -> u32 {
-    let drafted = 1 + limits::DRAFT_TOKENS_MAX;
-    sequences.max((2 * sequences).clamp(drafted, limits::SEQUENCES_MAX))
-}
+    }}

@@ -305,7 +305,7 @@ fn params(plan: &Plan) -> sys::llama_context_params {
     params.n_batch = limits::UBATCH_TOKENS;
     params.n_ubatch = limits::UBATCH_TOKENS;
     params.n_seq_max = plan.sequences;
-    params.n_outputs_max = plan.rows();
+    params.n_outputs_max = limits::LOGIT_ROWS;
     params.kv_unified = true;
     params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_ENABLED;
     params.type_k = kv;
