@@ -62,6 +62,8 @@ pub const CLIENT_JOBS_CEILING: usize = QUEUE_JOBS_CEILING;
 pub const TURN_TOKENS: u32 = 64;
 /// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
 pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+/// Most clients without questions whose lead is remembered; later ones push out earlier ones.
+pub const CLIENTS_REMEMBERED_MAX: usize = 64;
 /// Latest attempts of a mode whose lengths are remembered, to estimate those of the next.
 pub const LENGTHS_KEPT: usize = 256;
 /// Seconds in which a measured speed is forgotten to a third.
