@@ -173,6 +173,13 @@ impl Turns {
             line.lead_tokens = lead.min(limits::LEAD_TOKENS_MAX);
         }
         self.lines.retain(|line| !line.attempts.is_empty() || line.lead_tokens > 0);
+        let gone = self.lines.iter().filter(|line| line.attempts.is_empty()).count();
+        let mut surplus = gone.saturating_sub(limits::CLIENTS_REMEMBERED_MAX);
+        self.lines.retain(|line| {
+            let stays = surplus == 0 || !line.attempts.is_empty();
+            surplus -= usize::from(!stays);
+            stays
+        });
     }
 
     /// Returns the line that gets the next seat, of those that wait and `may` have it: the one with
@@ -229,7 +236,7 @@ impl Turns {
         let mut now = BTreeSet::new();
         for line in &mut self.lines {
             now.extend(line.attempts.iter().take(line.seats));
-            let last = line.attempts.iter().take(line.seats).last();
+            let last = line.attempts.iter().take(line.seats).next_back();
             line.begun = line.begun.max(last.map(|attempt| attempt.job));
         }
         let parked = self.seated.difference(&now).copied().map(Move::Park);

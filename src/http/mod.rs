@@ -4,6 +4,7 @@
 //! socket; `routes` sends each to its handler; `openai`, `predict` and `page` are the handlers.
 //! JSON shapes and statuses exist only in this room.
 
+mod client;
 mod gate;
 mod openai;
 mod openai_request;
@@ -27,7 +28,7 @@ use reply::Reply;
 
 use crate::desk::{Desk, Ticket};
 use crate::words::error::{Error, Kind};
-use crate::words::job::Question;
+use crate::words::job::{Client, Question};
 use crate::words::limits;
 use crate::words::mode::Modes;
 use crate::words::plan::Origin;
@@ -99,9 +100,15 @@ impl Serving {
     }
 }
 
-/// Hands a question to the desk for a visitor whose leaving stops the job.
-fn submit(app: &App, visitor: &Visitor, question: Question) -> Result<Ticket, Error> {
-    let ticket = app.desk.submit(crate::words::job::Client::alone(), question)?;
+/// Hands a client's question to the desk for a visitor whose leaving stops the job.
+fn submit(
+    app: &App,
+    visitor: &Visitor,
+    client: Client,
+    question: Question,
+) -> Result<Ticket, Error> {
+    log::debug!("{client:?} asks");
+    let ticket = app.desk.submit(client, question)?;
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {

@@ -14,9 +14,9 @@ use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, refused};
-use crate::desk::{Eta, Ticket};
+use super::{App, client, refused};
 use crate::desk::record::{Record, State, View, Whole};
+use crate::desk::{Eta, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::fresh_seed;
@@ -72,7 +72,7 @@ pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
         Ok(ask) => ask,
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };
-    let ticket = match super::submit(app, visitor, question) {
+    let ticket = match super::submit(app, visitor, client::of(&request, visitor), question) {
         Ok(ticket) => ticket,
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };

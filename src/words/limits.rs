@@ -73,6 +73,8 @@ pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
 pub const TURN_TOKENS: u32 = 64;
 /// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
 pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+/// Most clients without questions whose lead is remembered; later ones push out earlier ones.
+pub const CLIENTS_REMEMBERED_MAX: usize = 64;
 /// Latest attempts of a mode whose lengths are remembered, to estimate those of the next.
 pub const LENGTHS_KEPT: usize = 256;
 /// Seconds in which a measured speed is forgotten to a third.
@@ -124,10 +126,6 @@ pub const RAM_BYTES_MAX: u64 = 1 << 44;
 pub const GROUP_LEVELS_MAX: usize = 64;
 /// Tokens a prefill step decodes at most: efficient already, and logits for 128 rows stay small.
 pub const UBATCH_TOKENS: u32 = 128;
-/// Most drafted tokens of one attempt in one pass: from there on a pass costs what its tokens cost.
-pub const DRAFT_TOKENS_MAX: usize = 15;
-/// The table drafts are guessed from, in bytes; it holds what followed 131,072 tokens' contexts.
-pub const DRAFT_TABLE_BYTES: usize = 2 << 20;
 /// Instructions a chat template may execute; the longest known ones need a few thousand.
 pub const TEMPLATE_FUEL: u64 = 1_000_000;
 /// Stack of the engine's thread, in bytes; what is never used never becomes memory. For some

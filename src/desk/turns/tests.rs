@@ -149,7 +149,8 @@ fn backlogged(seats: usize, seed: u64, questions: impl Fn(u64, &mut Small) -> u3
         let known = small.begun.len();
         small.step();
         // Prompts count as well, and are computed at one go.
-        for (_, attempt) in small.begun[known..].to_vec() {
+        for at in known..small.begun.len() {
+            let (_, attempt) = small.begun[at];
             let tokens = small.draw(20, PROMPT);
             small.gain(attempt, tokens);
         }
@@ -280,6 +281,7 @@ fn newcomers_without_end_keep_nobody_from_its_turns() {
             small.ask(client(newcomers), &[10]);
         }
         small.step();
+        assert!(small.turns.lines.len() <= 10 + limits::CLIENTS_REMEMBERED_MAX);
     }
     // Half of what comes free is its own, and then it keeps that for a whole turn.
     assert!(small.had[&client(0)] >= 1_000 / 2, "{} of 2,000", small.had[&client(0)]);
