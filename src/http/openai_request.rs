@@ -1,8 +1,8 @@
 //! The request of `POST /v1/chat/completions`, read into a question.
 //!
 //! Field names and meanings follow OpenAI's API reference for chat completions; `ignore_eos` is
-//! llama.cpp's, `attempts` and `attempt_of_student` are ours. Fields we do not know are ignored; those that would
-//! change the answer and cannot be served are refused by name.
+//! llama.cpp's, `attempts` and `attempt_of_student` are ours. Fields we do not know are ignored;
+//! those that would change the answer and cannot be served are refused by name.
 
 use serde_json::{Map, Value};
 

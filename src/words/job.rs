@@ -107,7 +107,7 @@ pub struct Question {
     pub sampling: Sampling,
     /// Seed of the random numbers; the same seed on the same box repeats an answer.
     pub seed: u64,
-    /// Attempts at it, 1 to [`limits::ATTEMPTS_MAX`]: the mode's, unless the client asked for others.
+    /// Attempts at it, 1 to [`limits::ATTEMPTS_MAX`]: the mode's, unless the client asked for more.
     pub attempts: u32,
     /// What comes of them.
     pub choices: Choices,
