@@ -104,10 +104,7 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         Kv::Q8_0 => KvType::Q8_0,
     });
     let wishes = Wishes {
-        pacing: Pacing {
-            drafts: flags.drafts,
-            step: Duration::from_millis(flags.step_ms.into()),
-        },
+        pacing: Pacing { drafts: flags.drafts, step: Duration::from_millis(flags.step_ms.into()) },
         context_tokens: flags.context_tokens,
         sequences: flags.sequences,
         kv,
@@ -248,7 +245,8 @@ fn compare(flags: Compare) -> Result<(), Error> {
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
     };
-    let loading = |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes };
+    let loading =
+        |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes };
     commands::compare::run(&commands::compare::Options {
         models: [loading(flags.measure), loading(flags.measured)],
         text: flags.text,

@@ -204,9 +204,7 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
 }
 
 /// Returns what is said of each adapter as one text; none where there are none.
-fn joined(
-    each: impl Iterator<Item = Result<String, Error>>,
-) -> Result<Option<String>, Error> {
+fn joined(each: impl Iterator<Item = Result<String, Error>>) -> Result<Option<String>, Error> {
     let all: Vec<String> = each.collect::<Result<_, _>>()?;
     Ok((!all.is_empty()).then(|| all.join("+")))
 }

@@ -187,26 +187,28 @@ impl Case {
         self.runs.iter().all(|run| matches!(run.stage, Stage::Ended(..)))
     }
 
-    /// Ends the job as its attempts say, all of which have ended.
-    pub fn close(&self) {
+    /// Ends the job as its attempts say, all of which have ended; returns what it was answered.
+    pub fn close(&self) -> Option<String> {
         let ends = self.runs.iter().filter_map(|run| match &run.stage {
             Stage::Ended(outcome, figures) => Some((outcome, figures)),
             _ => None,
         });
-        let figures = together(ends.clone().map(|(_, figures)| figures));
         let best = self.tally.winner().unwrap_or(0) as usize;
-        let mut outcome = ends.clone().nth(best).map_or(Outcome::Stopped, |(o, _)| o.clone());
-        if self.stopping == Stopping::Unwanted {
-            outcome = Outcome::Stopped;
-        }
+        let figures = together(ends.clone().map(|(_, figures)| figures));
+        let outcome = match self.stopping {
+            Stopping::Unwanted => Outcome::Stopped,
+            _ => ends.clone().nth(best).map_or(Outcome::Stopped, |(outcome, _)| outcome.clone()),
+        };
+        let answer = self.runs[best].record.text_of(Part::Answer);
         if self.question.attempts > 1 && self.question.choices == Choices::Voted {
             self.record.set_best(self.runs[best].record.clone());
-            let text = self.runs[best].record.text_of(Part::Answer);
-            if !text.is_empty() {
-                self.record.append(&Piece { part: Part::Answer, text });
+            if !answer.is_empty() {
+                self.record.append(&Piece { part: Part::Answer, text: answer.clone() });
             }
         }
+        let is_answered = matches!(outcome, Outcome::Done | Outcome::Budget);
         self.record.set(State::Ended(outcome, figures));
+        is_answered.then_some(answer)
     }
 
     /// Ends the job for `error`, whatever its attempts do.

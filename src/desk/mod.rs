@@ -9,6 +9,7 @@ mod case;
 mod estimate;
 mod lengths;
 mod office;
+mod past;
 pub mod record;
 mod turns;
 
@@ -23,7 +24,7 @@ use record::Record;
 
 use crate::engine::{Engine, Event};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobId, Question};
+use crate::words::job::{Client, JobId, Question, Turn};
 use crate::words::kernels::SelfTest;
 use crate::words::plan::Plan;
 
@@ -101,6 +102,14 @@ impl Desk {
     pub fn submit(&self, client: Client, question: Question) -> Result<Ticket, Error> {
         question.check()?;
         self.lock().submit(client, question)
+    }
+
+    /// Returns the conversation of a client's ended job, its answer last, to go on with.
+    ///
+    /// # Errors
+    /// `not_found` where the client has no such job.
+    pub fn conversation(&self, client: Client, job: JobId) -> Result<Vec<Turn>, Error> {
+        self.lock().past.of(client, job)
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::case::{Case, Stopping};
 use super::estimate::{Estimates, Pending};
 use super::lengths::End;
+use super::past::Past;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, Ticket, closing};
@@ -41,6 +42,8 @@ pub struct Office {
     pub engine: Option<Engine>,
     /// Whether questions can be answered.
     pub health: Health,
+    /// What has been answered.
+    pub past: Past,
     cases: BTreeMap<JobId, Case>,
     turns: Turns,
     seats: usize,
@@ -58,6 +61,7 @@ impl Office {
         Office {
             engine: Some(engine),
             health,
+            past: Past::default(),
             cases: BTreeMap::new(),
             turns: Turns::new(seats as usize, limits::TURN_TOKENS),
             seats: seats as usize,
@@ -121,7 +125,9 @@ impl Office {
         if self.cases.get(&job).is_some_and(Case::is_over)
             && let Some(case) = self.cases.remove(&job)
         {
-            case.close();
+            if let Some(answer) = case.close() {
+                self.past.keep(job, case.client, &case.question, answer);
+            }
             if case.is_started() {
                 let seconds = case.asked.elapsed().as_secs_f64();
                 self.job_seconds = 0.7 * self.job_seconds + 0.3 * seconds;
@@ -276,7 +282,9 @@ impl Office {
     fn too_many(&self, own: usize) -> Error {
         Error::new(
             Kind::TooMany,
-            format!("{own} questions of yours are not answered yet, which is as many as one may have"),
+            format!(
+                "{own} questions of yours are not answered yet, which is as many as one may have"
+            ),
             "Wait for an answer, or stop a question.",
         )
     }

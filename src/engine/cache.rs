@@ -82,7 +82,8 @@ impl<'m> Cache<'m> {
     /// be in a batch.
     pub fn seat(&mut self, sequences: &[Sequence]) -> Vec<SequenceId> {
         debug_assert!(sequences.len() <= self.seats.len());
-        for &sequence in sequences.iter().filter(|&&s| self.seat_of(s).is_none()).collect::<Vec<_>>()
+        for &sequence in
+            sequences.iter().filter(|&&s| self.seat_of(s).is_none()).collect::<Vec<_>>()
         {
             let is_free = |seated: &Option<Sequence>| {
                 seated.is_none_or(|seated| !sequences.contains(&seated))
@@ -142,9 +143,8 @@ impl<'m> Cache<'m> {
         }
         self.kept.push(sequence);
         let most = self.pool.total() / limits::KEPT_SHARE_OF_CACHE;
-        let sum = |cache: &Cache| {
-            cache.kept.iter().map(|&kept| cache.pool.alone(kept)).sum::<usize>()
-        };
+        let sum =
+            |cache: &Cache| cache.kept.iter().map(|&kept| cache.pool.alone(kept)).sum::<usize>();
         while sum(self) > most && self.let_go_of_one() {}
     }
 

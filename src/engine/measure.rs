@@ -7,8 +7,8 @@
 
 mod distance;
 
-use super::llama::{Backend, Context, Logits, Model, Observer, Written};
 use super::attempt::close_text;
+use super::llama::{Backend, Context, Logits, Model, Observer, Written};
 use super::step::not_a_number;
 use super::{Token, prompt, think};
 use crate::words::answer::Part;

@@ -93,7 +93,12 @@ impl<'a> Steps<'a> {
         match order {
             Order::Prepare(job, question) => self.asked.push_back((job, question)),
             Order::Start(start) => {
-                let attempt = Attempt::new(*start, &self.voice, &mut self.aboard.table, self.plan.context_tokens);
+                let attempt = Attempt::new(
+                    *start,
+                    &self.voice,
+                    &mut self.aboard.table,
+                    self.plan.context_tokens,
+                );
                 self.attempts.push(attempt);
             }
             Order::Park(attempt) => self.park(attempt, true),

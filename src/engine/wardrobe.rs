@@ -79,7 +79,8 @@ impl<'m> Wardrobe<'m> {
     pub fn wear(&mut self, outfit: Outfit, context: &mut Context<'_>) -> Result<(), Error> {
         if outfit != self.worn {
             let of = |&(at, scale): &(usize, f32)| Some((self.adapters[at].as_ref()?, scale));
-            let adapters: Vec<(&Adapter, f32)> = self.outfits[outfit].iter().filter_map(of).collect();
+            let adapters: Vec<(&Adapter, f32)> =
+                self.outfits[outfit].iter().filter_map(of).collect();
             context.wear(&adapters)?;
             self.worn = outfit;
         }

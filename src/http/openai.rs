@@ -19,7 +19,7 @@ use crate::desk::record::{Record, State, View, Whole};
 use crate::desk::{Eta, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
-use crate::words::job::fresh_seed;
+use crate::words::job::{JobId, fresh_seed};
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Mode, Reads};
 use crate::words::vote::Tally;
@@ -68,12 +68,18 @@ struct Completion {
 
 /// Answers a request, to the end of its job.
 pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
-    let Ask { question, delivery, model } = match parse(body, &app.modes) {
-        Ok(ask) => ask,
-        Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
-    };
-    let ticket = match super::submit(app, visitor, client::of(&request, visitor), question) {
-        Ok(ticket) => ticket,
+    let client = client::of(&request, visitor);
+    let submitted = parse(body, &app.modes).and_then(|ask| {
+        let Ask { mut question, previous, delivery, model } = ask;
+        if let Some(job) = previous {
+            let before = app.desk.conversation(client, job)?;
+            question.turns.splice(0..0, before);
+        }
+        let ticket = super::submit(app, visitor, client, question)?;
+        Ok((ticket, delivery, model))
+    });
+    let (ticket, delivery, model) = match submitted {
+        Ok(submitted) => submitted,
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -100,9 +106,7 @@ impl Completion {
             all => (0..).zip(all).map(|(at, record)| choice(at, &record.wait_ended())).collect(),
         };
         let mut body = self.object("chat.completion", choices.into(), Some(usage(&whole.figures)));
-        if let Some(tally) = &whole.tally {
-            body["solverbox"] = votes(tally);
-        }
+        body["solverbox"] = ours(ticket.job, whole.tally.as_deref());
         Reply::json(200, &body).send(request);
     }
 
@@ -141,7 +145,8 @@ impl Completion {
                 events.json(&self.chunk(0, delta(piece), Value::Null))?;
             }
             if let State::Ended(outcome, figures) = &view.state {
-                self.finish(events, 0, outcome, view.tally.as_deref())?;
+                let ours = ours(ticket.job, view.tally.as_deref());
+                self.finish(events, 0, outcome, ours)?;
                 return self.end(events, figures, delivery);
             }
             let standing = standing(&view);
@@ -190,7 +195,8 @@ impl Completion {
                     _ => None,
                 };
                 readers[index] = (view.offset, outcome.is_some());
-                outcome.map_or(Ok(()), |outcome| self.finish(events, index, outcome, None))?;
+                let ours = ours(ticket.job, None);
+                outcome.map_or(Ok(()), |outcome| self.finish(events, index, outcome, ours))?;
             }
             if let State::Ended(_, figures) = &job.state {
                 return self.end(events, figures, delivery);
@@ -209,15 +215,13 @@ impl Completion {
         events: &mut Events,
         index: usize,
         outcome: &Outcome,
-        tally: Option<&Tally>,
+        ours: Value,
     ) -> Result<(), Left> {
         if let Outcome::Failed(error) = outcome {
             return events.json(&refuse::body(error, Shape::OpenAi));
         }
         let mut chunk = self.chunk(index, json!({}), finish_reason(outcome).into());
-        if let Some(tally) = tally {
-            chunk["solverbox"] = votes(tally);
-        }
+        chunk["solverbox"] = ours;
         events.json(&chunk)
     }
 
@@ -269,8 +273,10 @@ fn choice(index: usize, whole: &Whole) -> Value {
     })
 }
 
-/// Returns what the attempts voted, which OpenAI's API has no place for.
-fn votes(tally: &Tally) -> Value {
+/// Returns what OpenAI's API has no place for: the job, to go on with, and what attempts voted.
+fn ours(job: JobId, tally: Option<&Tally>) -> Value {
+    let mut ours = json!({"job": job.0.to_string()});
+    let Some(tally) = tally else { return ours };
     let votes: Vec<Value> = tally
         .votes()
         .iter()
@@ -280,13 +286,12 @@ fn votes(tally: &Tally) -> Value {
             })
         })
         .collect();
-    json!({
-        "attempts": tally.wanted(),
-        "ended": tally.ended(),
-        "votes": votes,
-        "agreement": tally.agreement(),
-        "best_attempt": tally.winner(),
-    })
+    ours["attempts"] = tally.wanted().into();
+    ours["ended"] = tally.ended().into();
+    ours["votes"] = votes.into();
+    ours["agreement"] = tally.agreement().into();
+    ours["best_attempt"] = tally.winner().into();
+    ours
 }
 
 /// Words an estimate: seconds until the job is over, and between which it is in 80 % of cases.

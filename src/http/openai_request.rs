@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::words::error::Error;
-use crate::words::job::{self, Choices, Ending, Question, Role, Turn};
+use crate::words::job::{self, Choices, Ending, JobId, Question, Role, Turn};
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Modes, Reads, Worn};
 
@@ -27,6 +27,8 @@ pub enum Delivery {
 pub struct Ask {
     /// The question.
     pub question: Question,
+    /// The job whose conversation it goes on with.
+    pub previous: Option<JobId>,
     /// How to send the answer.
     pub delivery: Delivery,
     /// `solverbox:MODE`, as answers name the model.
@@ -67,7 +69,8 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
     settings(&fields, &mut question)?;
     attempts(&fields, &mut question)?;
     question.check()?;
-    Ok(Ask { question, delivery: delivery(&fields)?, model })
+    let previous = previous(&fields)?;
+    Ok(Ask { question, previous, delivery: delivery(&fields)?, model })
 }
 
 fn bad(field: &str, cause: &str, remedy: &str) -> Error {
@@ -241,6 +244,13 @@ fn attempts(fields: &Map<String, Value>, question: &mut Question) -> Result<(), 
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
     let wrong = || bad(name, "it is neither true nor false", "Send true or false.");
     get(fields, name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
+}
+
+/// Returns the job of an answer's `solverbox.job`.
+fn previous(fields: &Map<String, Value>) -> Result<Option<JobId>, Error> {
+    let remedy = "Send the `solverbox.job` of an answer.";
+    let job = |id: &str| id.parse().map_err(|_| bad("previous", "it is no job", remedy));
+    Ok(text(fields, "previous")?.map(job).transpose()?.map(JobId))
 }
 
 fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Error> {

@@ -62,6 +62,11 @@ pub const CLIENT_JOBS_DEFAULT: usize = 16;
 /// The most `--client-jobs-max` may be set to: all that wait.
 pub const CLIENT_JOBS_CEILING: usize = QUEUE_JOBS_CEILING;
 
+/// Ended conversations that can be gone on with, in all; who comes back after so many others have
+/// asked begins anew.
+pub const PAST_JOBS_MAX: usize = 256;
+/// Bytes of them, in all.
+pub const PAST_BYTES_MAX: usize = 16 << 20;
 /// How long estimates stay as they are whatever changes.
 pub const ESTIMATE_PAUSE: Duration = Duration::from_millis(500);
 /// How often estimates are made anew while nothing else changes: they take up to 50 ms.

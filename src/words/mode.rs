@@ -287,7 +287,9 @@ fn check_worn(adapters: &[Worn]) -> Result<(), String> {
     }
     let reach = limits::ADAPTER_SCALE_MAX;
     match adapters.iter().find(|worn| !(-reach..=reach).contains(&worn.scale)) {
-        Some(worn) => Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", worn.scale)),
+        Some(worn) => {
+            Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", worn.scale))
+        }
         None => Ok(()),
     }
 }

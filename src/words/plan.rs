@@ -158,4 +158,5 @@ impl Plan {
         let stem = |weights: &Weights| weights.path.file_stem().is_some_and(|stem| stem == name);
         let named = self.adapters.iter().position(|weights| weights.name() == name);
         named.or_else(|| self.adapters.iter().position(stem))
-    }}
+    }
+}

@@ -81,7 +81,9 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
             context.read(slice, position, Logits::Last)?;
             position += slice.len() as u32;
         }
-        let drawn = sampler.draw(context.last_logits()?, &mut scratch).map_err(|_| step::not_a_number(plan))?;
+        let drawn = sampler
+            .draw(context.last_logits()?, &mut scratch)
+            .map_err(|_| step::not_a_number(plan))?;
         if model.is_end(drawn) {
             break;
         }
