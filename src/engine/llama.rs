@@ -330,6 +330,7 @@ pub mod tests {
             kernels: kernels(),
             threads: 1,
             pacing: crate::words::plan::Pacing::default(),
+            prefixes: None,
             question_tokens_max: 512,
         };
         Model::load(&BACKEND, &plan, |_| true).expect("the model loads")

@@ -17,6 +17,7 @@ mod prompt;
 mod sample;
 mod selftest;
 mod step;
+mod stock;
 mod template;
 mod text;
 mod think;

@@ -15,6 +15,7 @@ use super::attempt::{Attempt, Voice};
 use super::cache::Cache;
 use super::llama::{Context, Model};
 use super::sample::Scratch;
+use super::stock::Stock;
 use super::wardrobe::Wardrobe;
 use super::{Event, Order, Prompt, Step, prompt};
 use crate::words::answer::{Outcome, Piece};
@@ -37,6 +38,7 @@ pub struct Steps<'a> {
     attempts: Vec<Attempt>,
     aboard: Aboard,
     wardrobe: Wardrobe<'a>,
+    stock: Stock<'a>,
     /// When what is worn was put on.
     changed: Instant,
     scratch: Scratch,
@@ -63,6 +65,7 @@ impl<'a> Steps<'a> {
             attempts: Vec::new(),
             aboard: Aboard::new(plan),
             wardrobe: Wardrobe::new(model, plan),
+            stock: Stock::new(plan),
             changed: Instant::now(),
             scratch: Scratch::default(),
             asked: VecDeque::new(),
@@ -93,6 +96,7 @@ impl<'a> Steps<'a> {
         match order {
             Order::Prepare(job, question) => self.asked.push_back((job, question)),
             Order::Start(start) => {
+                self.stock.restore(&start.prompt, &mut self.cache, &self.wardrobe);
                 let attempt = Attempt::new(
                     *start,
                     &self.voice,
@@ -124,7 +128,8 @@ impl<'a> Steps<'a> {
             let outfit = self.wardrobe.outfit(&question.adapters);
             let prompt = outfit.and_then(|outfit| {
                 let prompt = prompt::prepare(self.model, &question, most, room)?;
-                Ok(Arc::new(Prompt { outfit, ..prompt }))
+                let stock_tokens = self.stock.tokens(self.model, &question, &prompt.tokens);
+                Ok(Arc::new(Prompt { outfit, stock_tokens, ..prompt }))
             });
             self.tell(Event::Prepared(job, prompt));
         }
@@ -151,6 +156,7 @@ impl<'a> Steps<'a> {
                 Err(error) => (0, Some(Outcome::Failed(error.clone()))),
             };
             let attempt = &mut self.attempts[passenger.attempt];
+            self.stock.keep(attempt, &mut self.cache, &self.wardrobe);
             let (id, pieces) = (attempt.id, attempt.gained());
             self.tell_pieces(id, pieces);
             served.push((id, (passenger.tokens + accepted) as u32));
