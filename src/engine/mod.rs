@@ -20,7 +20,6 @@ mod step;
 mod stock;
 mod template;
 mod text;
-#[cfg_attr(not(test), expect(dead_code, reason = "the loop does not ask it yet"))]
 mod thermal;
 mod think;
 mod utf8;

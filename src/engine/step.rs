@@ -5,6 +5,7 @@
 //! say what comes next. No attempt's beginning, end or pause touches another's cells.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -16,6 +17,7 @@ use super::cache::Cache;
 use super::llama::{Context, Model};
 use super::sample::Scratch;
 use super::stock::Stock;
+use super::thermal::Rests;
 use super::wardrobe::Wardrobe;
 use super::{Event, Order, Prompt, Step, prompt};
 use crate::words::answer::{Outcome, Piece};
@@ -41,6 +43,7 @@ pub struct Steps<'a> {
     stock: Stock<'a>,
     /// When what is worn was put on.
     changed: Instant,
+    rests: Rests,
     scratch: Scratch,
     /// Questions to be prepared, at most one of them between two steps.
     asked: VecDeque<(JobId, Arc<Question>)>,
@@ -67,6 +70,7 @@ impl<'a> Steps<'a> {
             wardrobe: Wardrobe::new(model, plan),
             stock: Stock::new(plan),
             changed: Instant::now(),
+            rests: Rests::new(Path::new("/")),
             scratch: Scratch::default(),
             asked: VecDeque::new(),
         }
@@ -85,11 +89,23 @@ impl<'a> Steps<'a> {
             // Tokenising a question does cost: whoever floods the box with them slows an answer
             // down, and cannot stop it.
             self.prepare_one();
+            let began = Instant::now();
             let went_on = self.step();
-            if !went_on && let Ok(order) = orders.recv_timeout(STALLED_WAIT) {
+            let rest = if went_on { self.rest(began) } else { STALLED_WAIT };
+            if !rest.is_zero()
+                && let Ok(order) = orders.recv_timeout(rest)
+            {
                 self.obey(order);
             }
         }
+    }
+
+    /// Returns how long to rest after a step, and says why where that changes.
+    fn rest(&mut self, began: Instant) -> Duration {
+        let now = Instant::now();
+        let advice = self.rests.after(now - began, now);
+        advice.notes.iter().for_each(|note| log::warn!("{note}"));
+        advice.rest
     }
 
     fn obey(&mut self, order: Order) {

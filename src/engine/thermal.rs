@@ -67,7 +67,7 @@ impl fmt::Display for Note {
 }
 
 /// The state behind the advice.
-pub struct Pace {
+pub struct Rests {
     heat: Heat,
     neighbours: Neighbours,
     looked: Option<Instant>,
@@ -75,19 +75,19 @@ pub struct Pace {
     share: f64,
 }
 
-impl Pace {
+impl Rests {
     /// Finds the thermometers below `root`, which is `/`; finding none is normal.
-    pub fn new(root: &Path) -> Pace {
-        Pace { heat: Heat::find(root), neighbours: Neighbours::new(root), looked: None, share: 0.0 }
+    pub fn new(root: &Path) -> Rests {
+        Rests { heat: Heat::find(root), neighbours: Neighbours::new(root), looked: None, share: 0.0 }
     }
 
     /// Says how long to rest after a step that took `step` and ended `now`.
     ///
-    /// Reads a few small files of /sys and /proc, every `PACE_LOOK_EVERY` at most; else it only
+    /// Reads a few small files of /sys and /proc, every `REST_LOOK_EVERY` at most; else it only
     /// computes.
     pub fn after(&mut self, step: Duration, now: Instant) -> Advice {
         let mut notes = Vec::new();
-        let fresh = |at| now.saturating_duration_since(at) < limits::PACE_LOOK_EVERY;
+        let fresh = |at| now.saturating_duration_since(at) < limits::REST_LOOK_EVERY;
         if !self.looked.is_some_and(fresh) {
             self.looked = Some(now);
             self.share = self.heat.look(&mut notes).max(self.neighbours.look(&mut notes));

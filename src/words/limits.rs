@@ -141,7 +141,7 @@ pub const THREADS_MAX: u32 = 64;
 /// Longest rest of the engine after a step, so that orders are heard soon.
 pub const REST_MAX: Duration = Duration::from_millis(500);
 /// How often the engine looks at thermometers and at what other programs take.
-pub const PACE_LOOK_EVERY: Duration = Duration::from_secs(1);
+pub const REST_LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Most thermometers looked for; phones have the most, about 60.
 pub const THERMAL_ZONES_MAX: usize = 64;
 /// Most trip points of one thermometer; Linux once knew 12 at most.

@@ -52,18 +52,18 @@ impl Machine {
         self.write(&format!("{}/temp", zone(number)), &format!("{text}\n"));
     }
 
-    fn pace(&self) -> Pace {
-        Pace::new(self.root.path())
+    fn pace(&self) -> Rests {
+        Rests::new(self.root.path())
     }
 
     /// Returns the advice after a step that ended a second after the last.
-    fn after_a_second(&mut self, pace: &mut Pace) -> Advice {
-        self.now += limits::PACE_LOOK_EVERY;
+    fn after_a_second(&mut self, pace: &mut Rests) -> Advice {
+        self.now += limits::REST_LOOK_EVERY;
         pace.after(STEP, self.now)
     }
 
     /// Returns the rest at a temperature, in thousandths of the step.
-    fn rest_at(&mut self, pace: &mut Pace, number: usize, celsius: f64) -> u128 {
+    fn rest_at(&mut self, pace: &mut Rests, number: usize, celsius: f64) -> u128 {
         self.reads(number, &format!("{:.0}", celsius * 1000.0));
         self.after_a_second(pace).rest.as_micros() * 1000 / STEP.as_micros()
     }
@@ -210,9 +210,9 @@ fn files_are_read_once_a_second_at_most() {
     let mut pace = machine.pace();
     assert_eq!(machine.rest_at(&mut pace, 0, 60.0), 0);
     machine.reads(0, "80000");
-    machine.now += limits::PACE_LOOK_EVERY / 2;
+    machine.now += limits::REST_LOOK_EVERY / 2;
     assert_eq!(pace.after(STEP, machine.now).rest, Duration::ZERO);
-    machine.now += limits::PACE_LOOK_EVERY / 2;
+    machine.now += limits::REST_LOOK_EVERY / 2;
     assert_eq!(pace.after(STEP, machine.now).rest, STEP);
 }
 
@@ -226,7 +226,7 @@ fn a_rest_is_never_longer_than_the_step_nor_than_its_bound_and_always_ends() {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         machine.reads(0, &format!("{}", (state >> 33) % 150_000));
-        machine.now += limits::PACE_LOOK_EVERY;
+        machine.now += limits::REST_LOOK_EVERY;
         let step = Duration::from_millis((state >> 40) % 2_000);
         let rest = pace.after(step, machine.now).rest;
         assert!(rest <= step && rest <= limits::REST_MAX, "{rest:?} after {step:?}");
@@ -258,7 +258,7 @@ fn a_board_without_a_fan_settles_below_the_limit() {
 impl Machine {
     /// Lets seconds pass, each with so many busy ticks and so many of our own among them; returns the
     /// last rest, and all that was said.
-    fn live(&mut self, pace: &mut Pace, seconds: u32, work: (u64, u64), waiting: &str) -> Advice {
+    fn live(&mut self, pace: &mut Rests, seconds: u32, work: (u64, u64), waiting: &str) -> Advice {
         self.write("proc/pressure/cpu", waiting);
         let mut all = Advice::default();
         for _ in 0..seconds {
@@ -334,7 +334,7 @@ fn without_times_nobody_is_known_to_compute() {
 
 #[test]
 fn this_very_machine_can_be_looked_at() {
-    let mut pace = Pace::new(Path::new("/"));
+    let mut pace = Rests::new(Path::new("/"));
     let advice = pace.after(STEP, Instant::now());
     assert!(advice.rest <= STEP, "{advice:?}");
 }
