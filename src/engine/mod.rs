@@ -7,6 +7,7 @@
 pub mod kernels;
 mod llama;
 pub mod measure;
+pub mod prefix;
 mod prompt;
 mod sample;
 mod selftest;
