@@ -1,5 +1,5 @@
 //! The only place that names llama.cpp, with its parts `adapter`, `context`, `graph`, `observe`,
-//! `quantize` and `sets`.
+//! `quantize`, `sets` and `state`.
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
@@ -11,6 +11,7 @@ pub mod graph;
 mod observe;
 pub mod quantize;
 mod sets;
+pub mod state;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Mutex;
@@ -311,7 +312,7 @@ pub mod tests {
     }
 
     /// The test model, loaded once for all tests of this process.
-    static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
+    pub static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
 
     fn file() -> PathBuf {
         let file = "models/bundled/solverbox-demo-q8_0.gguf";

@@ -13,6 +13,7 @@ mod llama;
 pub mod measure;
 mod pace;
 mod pool;
+pub mod prefix;
 mod prompt;
 mod sample;
 mod selftest;

@@ -147,6 +147,18 @@ pub const THERMAL_ZONES_MAX: usize = 64;
 /// Most trip points of one thermometer; Linux once knew 12 at most.
 pub const THERMAL_TRIPS_MAX: usize = 12;
 
+// Prefilled prompts on disk.
+
+/// Largest prompt kept, in bytes: 2,300 tokens of VibeThinker's f16 cells. It is in memory once more
+/// while it is written or read.
+pub const PREFIX_BYTES_MAX: u64 = 64 << 20;
+/// Most files of them; a box with ten modes and three adapters has 30.
+pub const PREFIX_FILES_MAX: usize = 64;
+/// Bytes all of them may have; a mode's takes 4 MiB.
+pub const PREFIX_FOLDER_BYTES_MAX: u64 = 256 << 20;
+/// Prompts that may wait for a slow disk; more are kept another time.
+pub const PREFIX_WRITES_WAITING_MAX: usize = 2;
+
 // An evaluation.
 
 /// Largest question set, in bytes; the largest known have a few megabytes.
