@@ -26,7 +26,7 @@ use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
 use crate::model::{self, Header, adapter, ahead, bundled, digest, locate};
-use crate::words::error::{Error, Kind, io_cause, printable};
+use crate::words::error::{Error, Kind, printable};
 use crate::words::memory::MIB;
 use crate::words::mode::Worn;
 use crate::words::plan::{Origin, Plan, PrefixFiles, Weights};
@@ -99,18 +99,14 @@ impl Loading {
     /// Says where prefilled prompts are kept. What cannot be told apart is not kept.
     fn prefixes(&self, header: &Header, adapters: &[Adapter]) -> Option<PrefixFiles> {
         let folder = self.data.as_ref()?.join("prefixes");
-        let digests = || {
-            let model = digest::of_model(header)?;
-            let adapters = adapters.iter().map(|adapter| digest::of_adapter(&adapter.file));
-            Ok::<_, std::io::Error>((model, adapters.collect::<Result<_, _>>()?))
-        };
-        match digests() {
-            Ok((model, adapters)) => Some(PrefixFiles { folder, model: model?, adapters }),
-            Err(error) => {
-                log::info!("prompts will not be kept: {}", io_cause(&error));
-                None
-            }
+        let of_adapter = |adapter: &Adapter| digest::of_adapter(&adapter.file).ok();
+        let model = digest::of_model(header).ok().flatten();
+        let adapters = adapters.iter().map(of_adapter).collect::<Option<_>>();
+        let known = model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
+        if known.is_none() {
+            log::info!("prefilled prompts will not be kept for {}", header.file);
         }
+        known
     }
 
     /// Finds the model, and says so where it is the demo model.
