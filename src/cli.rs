@@ -57,6 +57,8 @@ pub enum Command {
     Imatrix(Imatrix),
     /// Measure what quantizing cost: two files of one model, side by side
     Compare(Compare),
+    /// Measure how fast this model is on this machine, beside what its memory allows
+    Bench(Bench),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
     /// Check that model files are whole: their structure, and their SHA-256 where one is on record
@@ -358,6 +360,23 @@ pub struct Compare {
     #[command(flatten)]
     pub kernels: KernelFlags,
     /// Print one JSON object instead of a table
+    #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
+    pub json: bool,
+}
+
+/// `solverbox bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelFlags,
+    /// Measure less, in a few seconds on a PC
+    #[arg(long, env = "SOLVERBOX_QUICK", value_parser = BoolishValueParser::new())]
+    pub quick: bool,
+    /// Draw tokens/s against batch size into this file (SVG)
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_SVG")]
+    pub svg: Option<PathBuf>,
+    /// Print one JSON object instead of tables
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
 }

@@ -11,7 +11,7 @@ use solverbox::cli::{
     Quantize, Serve, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
-use solverbox::commands::{self, Loading, convert, verify};
+use solverbox::commands::{self, Loading, bench, convert, verify};
 use solverbox::config;
 use solverbox::desk::Capacity;
 use solverbox::engine::kernels;
@@ -83,6 +83,12 @@ fn run() -> Result<(), Error> {
             commands::selftest::run(kernels::choose(flags.kernels.name.as_deref())?, flags.threads)
         }
         Command::Convert(flags) => convert(&flags),
+        Command::Bench(flags) => bench::run(&bench::Options {
+            loading: loading(flags.model)?,
+            form: if flags.quick { bench::Form::Quick } else { bench::Form::Full },
+            output: if flags.json { bench::Output::Json } else { bench::Output::Tables },
+            svg: flags.svg,
+        }),
     }
 }
 
@@ -249,8 +255,13 @@ fn compare(flags: Compare) -> Result<(), Error> {
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
     };
-    let loading =
-        |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes, data: None };
+    let loading = |file| Loading {
+        file: Some(file),
+        folder: "".into(),
+        adapters: Vec::new(),
+        wishes,
+        data: None,
+    };
     commands::compare::run(&commands::compare::Options {
         models: [loading(flags.measure), loading(flags.measured)],
         text: flags.text,

@@ -12,6 +12,7 @@ mod tiny; // small sound models of every architecture known exactly
 
 mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each
+mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory

@@ -2,6 +2,7 @@
 //! workshop, which are about the engine or the files, do.
 
 mod bar;
+pub mod bench;
 pub mod compare;
 pub mod convert;
 pub mod eval;
@@ -102,7 +103,8 @@ impl Loading {
         let of_adapter = |adapter: &Adapter| digest::of_adapter(&adapter.file).ok();
         let model = digest::of_model(header).ok().flatten();
         let adapters = adapters.iter().map(of_adapter).collect::<Option<_>>();
-        let known = model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
+        let known =
+            model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
         if known.is_none() {
             log::info!("prefilled prompts will not be kept for {}", header.file);
         }

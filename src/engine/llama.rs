@@ -330,6 +330,7 @@ pub mod tests {
             memory: crate::words::memory::Memory::default(),
             kernels: kernels(),
             threads: 1,
+            decode_threads: 1,
             pacing: crate::words::plan::Pacing::default(),
             prefixes: None,
             question_tokens_max: 512,

@@ -6,6 +6,7 @@
 
 mod aboard;
 mod attempt;
+pub mod bench;
 mod cache;
 mod draft;
 pub mod kernels;
@@ -205,7 +206,8 @@ pub fn selftest(plan: &Plan) -> Result<Vec<Check>, Error> {
     let model = Model::load(&backend, plan, |_| true)?;
     // The demo model is too small for several threads to be of use, and on a busy machine they wait
     // for each other; the checks above have tried them.
-    let mut context = Context::new(&backend, &model, &Plan { threads: 1, ..plan.clone() })?;
+    let alone = Plan { threads: 1, decode_threads: 1, ..plan.clone() };
+    let mut context = Context::new(&backend, &model, &alone)?;
     selftest::answers::run(&model, &mut context, plan, &mut checks)?;
     Ok(checks)
 }

@@ -23,7 +23,7 @@ pub struct Wishes {
     pub kv: Option<KvType>,
     /// The kernels that will compute.
     pub kernels: &'static KernelSet,
-    /// Threads; `None` takes all cores.
+    /// Threads; `None` takes all physical cores.
     pub threads: Option<u32>,
     /// Longest question in tokens.
     pub question_tokens_max: u32,
@@ -174,6 +174,7 @@ impl<'a> Planner<'a> {
             memory: memory(self.header, self.adapters, &how),
             kernels,
             threads,
+            decode_threads: threads,
             pacing: wishes.pacing,
             prefixes: None,
             question_tokens_max: wishes.question_tokens_max,
@@ -268,8 +269,7 @@ pub fn sequences(count: u32) -> String {
 
 /// Returns the threads a pass uses where nobody says otherwise.
 pub fn cores() -> u32 {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    cores.min(limits::THREADS_MAX)
+    super::cores::physical().min(limits::THREADS_MAX)
 }
 
 #[cfg(test)]

@@ -138,6 +138,13 @@ pub const TEMPLATE_FUEL: u64 = 1_000_000;
 pub const ENGINE_STACK_BYTES: usize = QUESTION_BYTES_MAX << 10;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
+/// Passes of so many tokens at most wait for the memory, larger ones for the cores: which threads
+/// are best for one says nothing of the other.
+pub const SMALL_PASS_TOKENS: usize = 16;
+/// Largest file of tuned threads, in bytes; an entry has 130.
+pub const TUNING_BYTES_MAX: u64 = 64 << 10;
+/// Most models a file of tuned threads is kept for; the oldest entries go.
+pub const TUNED_MODELS_MAX: usize = 32;
 /// Longest rest of the engine after a step, so that orders are heard soon.
 pub const REST_MAX: Duration = Duration::from_millis(500);
 /// How often the engine looks at thermometers and at what other programs take.
@@ -186,6 +193,9 @@ pub const EXCHANGE_TOKENS_MAX: u32 = 4_096;
 pub const PASSAGE_TOKENS_MIN: usize = 16;
 /// Largest importance matrix, in bytes; that of a model with 70 billion weights has 50 million.
 pub const IMPORTANCE_BYTES_MAX: u64 = 256 << 20;
+
+/// Bytes read to measure how fast memory can be: eight times the largest caches of usual machines.
+pub const BANDWIDTH_BYTES: usize = 256 << 20;
 
 // The GGUF header, bounded before anyone else parses it.
 

@@ -155,8 +155,10 @@ pub struct Plan {
     pub memory: Memory,
     /// The kernels that will compute.
     pub kernels: &'static KernelSet,
-    /// Threads of a pass over the weights.
+    /// Threads of a pass over the weights, at most.
     pub threads: u32,
+    /// Threads of a pass of at most [`limits::SMALL_PASS_TOKENS`] tokens, no more than `threads`.
+    pub decode_threads: u32,
     /// How passes are made up.
     pub pacing: Pacing,
     /// Where prefilled prompts are kept, if they are.
@@ -166,6 +168,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Returns the threads a pass of `tokens` tokens uses.
+    pub fn threads_for(&self, tokens: usize) -> u32 {
+        if tokens <= limits::SMALL_PASS_TOKENS { self.decode_threads } else { self.threads }
+    }
+
     /// Finds an adapter by the name people know it by, or by its file's name without the ending.
     pub fn adapter(&self, name: &str) -> Option<usize> {
         let stem = |weights: &Weights| weights.path.file_stem().is_some_and(|stem| stem == name);

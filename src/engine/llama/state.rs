@@ -204,6 +204,7 @@ pub mod tests {
             memory: Memory::default(),
             kernels: crate::engine::kernels::choose(None).unwrap(),
             threads: 1,
+            decode_threads: 1,
             question_tokens_max: 512,
         };
         Context::new(&BACKEND, &MODEL, &plan).unwrap()

@@ -1,0 +1,173 @@
+//! The loads people put on a box, asked through the desk: one stream with and without drafts,
+//! several attempts at one question, several clients at once.
+//!
+//! Every question is another one under the same system prompt, and every answer has the same
+//! length, whatever the model says.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::desk::{Capacity, Desk};
+use crate::words::answer::{Figures, Outcome};
+use crate::words::error::{Error, Kind};
+use crate::words::job::{Choices, Client, Ending, Question, Role, Turn};
+use crate::words::kernels::SelfTest;
+use crate::words::limits;
+use crate::words::mode::{Mode, Modes};
+use crate::words::plan::{Drafts, Pacing, Plan};
+
+/// Attempts at one question, and clients at once, that are measured.
+const CROWDS: [u32; 3] = [1, 4, 8];
+
+/// How many loads are measured.
+pub const COUNT: u64 = 2 + 2 * CROWDS.len() as u64;
+
+/// How much is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    /// Tokens of each answer.
+    pub answer_tokens: u32,
+    /// Tokens of the answers that are measured with and without drafts.
+    pub stream_tokens: u32,
+    /// How often each is asked; the median counts.
+    pub rounds: u32,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crowd {
+    /// One client, whose question gets so many attempts.
+    Attempts(u32),
+    /// So many clients with a question each.
+    Clients(u32),
+}
+
+/// What came of one load.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Attempts, or clients.
+    pub count: u32,
+    /// Tokens of all answers together.
+    pub tokens: u32,
+    /// Seconds from the first question to the last answer's end, the prompts included.
+    pub seconds: f64,
+    /// Seconds from a question to the first token of its answer, the median of the questions.
+    pub first_token_seconds: f64,
+}
+
+impl Load {
+    /// Returns the tokens of all answers together, by the second.
+    pub fn tokens_per_second(&self) -> f64 {
+        f64::from(self.tokens) / self.seconds
+    }
+}
+
+/// What came of all of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loads {
+    /// One stream without drafts, and with them.
+    pub streams: Vec<(Drafts, Load)>,
+    /// Several attempts at one question, with drafts as the plan says.
+    pub attempts: Vec<Load>,
+    /// Several clients with a question each, the same way.
+    pub clients: Vec<Load>,
+}
+
+/// Loads the model for each way of drafting and asks; `done` hears the end of each load.
+///
+/// # Errors
+/// Those of the desk, and of answers that failed.
+pub fn measure(plan: &Plan, length: Length, mut done: impl FnMut()) -> Result<Loads, Error> {
+    let Length { answer_tokens, stream_tokens, rounds } = length;
+    let mut loads = Loads::default();
+    for drafts in [Drafts::Off, Drafts::Auto] {
+        let mut asker =
+            Asker::open(Plan { pacing: Pacing { drafts, ..plan.pacing }, ..plan.clone() })?;
+        // The first one brings the system prompt into the cache.
+        asker.ask(Crowd::Clients(1), answer_tokens)?;
+        let stream = asker.median(Crowd::Clients(1), stream_tokens, rounds)?;
+        loads.streams.push((drafts, stream));
+        done();
+        if drafts != plan.pacing.drafts {
+            continue;
+        }
+        for count in CROWDS {
+            loads.attempts.push(asker.median(Crowd::Attempts(count), answer_tokens, rounds)?);
+            done();
+            loads.clients.push(asker.median(Crowd::Clients(count), answer_tokens, rounds)?);
+            done();
+        }
+    }
+    Ok(loads)
+}
+
+/// A desk with its engine, and how many questions it was asked.
+struct Asker {
+    desk: Desk,
+    mode: Arc<Mode>,
+    asked: u32,
+}
+
+impl Asker {
+    fn open(plan: Plan) -> Result<Asker, Error> {
+        let capacity = Capacity::alone(limits::QUEUE_JOBS_DEFAULT);
+        let desk = Desk::open(plan, capacity, SelfTest::Skip, |_| {})?;
+        Ok(Asker { desk, mode: Modes::built_in().find("math")?, asked: 0 })
+    }
+
+    /// Asks `rounds` times and returns the load that took the median time.
+    fn median(&mut self, crowd: Crowd, tokens: u32, rounds: u32) -> Result<Load, Error> {
+        let mut loads =
+            (0..rounds.max(1)).map(|_| self.ask(crowd, tokens)).collect::<Result<Vec<_>, _>>()?;
+        loads.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        Ok(loads[loads.len() / 2])
+    }
+
+    fn ask(&mut self, crowd: Crowd, tokens: u32) -> Result<Load, Error> {
+        let (clients, attempts) = match crowd {
+            Crowd::Attempts(count) => (1, count),
+            Crowd::Clients(count) => (count, 1),
+        };
+        let questions: Vec<Question> =
+            (0..clients).map(|_| self.question(attempts, tokens)).collect();
+        let began = Instant::now();
+        let submit = |(client, question): (u32, Question)| {
+            self.desk.submit(Client::of("bench", &client.to_le_bytes()), question)
+        };
+        let tickets = (0..).zip(questions).map(submit).collect::<Result<Vec<_>, _>>()?;
+        let figures = tickets.iter().map(|ticket| {
+            let whole = ticket.record.wait_ended();
+            match whole.outcome {
+                Outcome::Failed(error) => Err(error),
+                Outcome::Stopped => Err(Error::new(Kind::Stopped, "stopped", "Start it again.")),
+                Outcome::Done | Outcome::Budget => Ok(whole.figures),
+            }
+        });
+        let figures = figures.collect::<Result<Vec<Figures>, _>>()?;
+        let mut first: Vec<f64> = figures.iter().map(|one| one.first_token_seconds).collect();
+        first.sort_by(f64::total_cmp);
+        Ok(Load {
+            count: clients.max(attempts),
+            tokens: figures.iter().map(|one| one.completion_tokens).sum(),
+            seconds: began.elapsed().as_secs_f64(),
+            first_token_seconds: first[first.len() / 2],
+        })
+    }
+
+    /// Makes the next question, the same for every desk that was asked as many.
+    fn question(&mut self, attempts: u32, tokens: u32) -> Question {
+        self.asked += 1;
+        let (a, b) = (self.asked * 7 + 110, self.asked * 11 + 230);
+        let text = format!("A train has {a} seats and {b} people board it. How many must stand?");
+        let turn = Turn { role: Role::User, text };
+        let question = Question::new(self.mode.clone(), vec![turn], u64::from(self.asked));
+        Question {
+            attempts,
+            // A vote would end before all answers do.
+            choices: Choices::All,
+            budget_tokens: tokens,
+            ending: Ending::Budget,
+            ..question
+        }
+    }
+}
