@@ -197,7 +197,7 @@ pub mod tests {
         let plan = Plan {
             model: Weights::model("demo"),
             file_bytes: 0,
-            adapter: None,
+            adapters: Vec::new(),
             context_tokens: CELLS,
             sequences: 3,
             kv,
