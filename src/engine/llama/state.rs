@@ -138,7 +138,7 @@ fn check(bytes: &[u8], tokens: u32) -> Result<(), &'static str> {
     if transposed != 0 {
         return Err("the values are transposed");
     }
-    // All keys, then all values. Each takes 12 bytes at least, so that no count can keep this going.
+    // All keys, then all values. Each takes 12 bytes at least, so no count can keep this going.
     for _ in 0..2 * u64::from(layers) {
         rows(&mut walk, tokens)?;
     }
@@ -151,7 +151,7 @@ fn rows(walk: &mut Walk, tokens: u32) -> Result<(), &'static str> {
     let size = row.and_then(|row| row.checked_mul(tokens.into())?.try_into().ok());
     let values = size.and_then(|size| walk.take(size)).ok_or("they end too early")?;
     let is_finite = |half: &[u8]| half[1] & 0x7C != 0x7C;
-    let finite = match kind.and_then(|kind| kind.try_into().ok()) {
+    let finite = match kind {
         Some(sys::GGML_TYPE_F16) => values.chunks_exact(2).all(is_finite),
         // Blocks of a scale and 32 whole numbers.
         Some(sys::GGML_TYPE_Q8_0) => values.chunks_exact(34).all(is_finite),

@@ -185,10 +185,11 @@ struct Trial {
     cells: Vec<u8>,
     /// Sound files: the prompt's own first, then those of other prompts, identities and caches.
     files: Vec<Vec<u8>>,
-    /// What follows the prompt, beside it and after it, with the logits of a sound engine.
+    /// What follows the prompt, what is prefilled while it is there, and what was there before, with
+    /// the logits of a sound engine after each.
     next: (Vec<Token>, Vec<f32>),
+    meanwhile: (Vec<Token>, Vec<f32>),
     beside: (Vec<Token>, Vec<f32>),
-    after: (Vec<Token>, Vec<f32>),
 }
 
 fn run_cases(cases: u64) {
@@ -213,7 +214,7 @@ fn run_cases(cases: u64) {
 impl Trial {
     fn new() -> Trial {
         let folder = tempfile::tempdir().unwrap();
-        let [prefix, next, beside, after] =
+        let [prefix, next, beside, meanwhile] =
             [(60, 1), (3, 2), (20, 3), (70, 4)].map(|(count, seed)| some_tokens(count, seed));
         let mut files = Vec::new();
         let mut sound = |kv: KvType, identity: Identity, tokens: &[Token]| {
@@ -236,13 +237,13 @@ impl Trial {
         decode(&mut context, 1, 0, &prefix);
         let expected = [
             decode(&mut context, 1, prefix.len(), &next),
+            decode(&mut context, 2, 0, &meanwhile),
             decode(&mut context, 0, beside.len(), &next),
-            decode(&mut context, 2, 0, &after),
         ];
         truncate(&mut context, 0, beside.len());
         truncate(&mut context, 1, 0);
         truncate(&mut context, 2, 0);
-        let [of_next, of_beside, of_after] = expected;
+        let [of_next, of_meanwhile, of_beside] = expected;
         Trial {
             folder,
             random: ChaCha8Rng::seed_from_u64(0),
@@ -251,8 +252,8 @@ impl Trial {
             cells,
             files,
             next: (next, of_next),
+            meanwhile: (meanwhile, of_meanwhile),
             beside: (beside, of_beside),
-            after: (after, of_after),
         }
     }
 
@@ -279,16 +280,16 @@ impl Trial {
             }
         };
         assert!(ended != "refused" || loaded.is_none_or(|cells| cells != self.cells));
+        // Whatever it was, nobody else feels it.
+        if ended != "refused" {
+            let meanwhile = decode(&mut self.context, 2, 0, &self.meanwhile.0);
+            assert!(meanwhile == self.meanwhile.1, "it spoils a prompt");
+            truncate(&mut self.context, 2, 0);
+        }
         truncate(&mut self.context, 1, 0);
-        // Whatever it was, the neighbour does not feel it, nor does who comes after it.
         let beside = decode(&mut self.context, 0, self.beside.0.len(), &self.next.0);
         assert!(beside == self.beside.1, "the neighbour's cells changed");
         truncate(&mut self.context, 0, self.beside.0.len());
-        if ended == "other" {
-            let after = decode(&mut self.context, 2, 0, &self.after.0);
-            assert!(after == self.after.1, "something of it stayed");
-            truncate(&mut self.context, 2, 0);
-        }
         ended
     }
 
@@ -329,7 +330,7 @@ impl Trial {
         let end = bytes.len();
         let (at, to) = (self.below(end), self.below(end));
         let width = self.below(4096).min(end - at).min(end - to);
-        match self.below(9) {
+        match self.below(12) {
             0 => {
                 for _ in 0..=self.below(3) {
                     let at = self.below(end);
