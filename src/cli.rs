@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::words::boards::{BOARDS, Board};
 use crate::words::limits;
+use crate::words::plan::Drafts;
 use crate::words::quantize::Mix;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
@@ -76,9 +77,11 @@ pub struct ModelFlags {
     /// Folder to look for models in
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
     pub models: PathBuf,
-    /// LoRA adapter (GGUF) to add to the model, or `demo-binary` for the demo model's own
-    #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER")]
-    pub adapter: Option<PathBuf>,
+    /// LoRA adapters (GGUF) to add to the model, or `demo-binary` for the demo model's own; `serve`
+    /// has them ready for modes and requests that name them
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER", value_delimiter = ',',
+          action = ArgAction::Append)]
+    pub adapter: Vec<PathBuf>,
     /// Tokens the model can keep in mind, prompt and answer together [default: what fits]
     #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
           value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]
@@ -99,6 +102,15 @@ pub struct ModelFlags {
     /// else q8_0]
     #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV")]
     pub kv: Option<Kv>,
+    /// Whether to guess tokens and decode them along: the answers are the same, sooner
+    #[arg(long, value_name = "WHEN", env = "SOLVERBOX_DRAFTS", default_value = "auto",
+          value_parser = drafts)]
+    pub drafts: Drafts,
+    /// Milliseconds a step should take at most, by which prompts are cut into slices
+    #[arg(long, value_name = "MS", env = "SOLVERBOX_STEP_MS",
+          default_value_t = limits::STEP_MS_DEFAULT,
+          value_parser = count(*limits::STEP_MS.start(), *limits::STEP_MS.end()))]
+    pub step_ms: u32,
     /// Longest question, in tokens of the model
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
           default_value_t = limits::QUESTION_TOKENS_DEFAULT,
@@ -160,6 +172,10 @@ pub struct Solve {
     /// In which way.
     #[command(flatten)]
     pub way: WayFlags,
+    /// Attempts at the question, which vote on the answer [default: the mode's]
+    #[arg(long, value_name = "K", env = "SOLVERBOX_ATTEMPTS",
+          value_parser = count(1, limits::ATTEMPTS_MAX))]
+    pub attempts: Option<u32>,
     /// Seed of the random numbers, to repeat an answer [default: a new one each time]
     #[arg(long, value_name = "S", env = "SOLVERBOX_SEED")]
     pub seed: Option<u64>,
@@ -172,6 +188,10 @@ pub struct Solve {
     /// Print one JSON object instead of text
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
+    /// Folder for what lasts: prefilled prompts [default: $STATE_DIRECTORY, else
+    /// ~/.local/share/solverbox]
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
+    pub data: Option<PathBuf>,
     /// The question, or - to read it from standard input
     pub question: String,
 }
@@ -248,6 +268,11 @@ pub struct Serve {
           default_value_t = limits::QUEUE_JOBS_DEFAULT as u32,
           value_parser = count(1, limits::QUEUE_JOBS_CEILING as u32))]
     pub queue_jobs_max: u32,
+    /// Questions one client may have in the box at once, waiting and being answered
+    #[arg(long, value_name = "N", env = "SOLVERBOX_CLIENT_JOBS_MAX",
+          default_value_t = limits::CLIENT_JOBS_DEFAULT as u32,
+          value_parser = count(1, limits::CLIENT_JOBS_CEILING as u32))]
+    pub client_jobs_max: u32,
     /// Start without checking first that the kernels compute correctly
     #[arg(long, env = "SOLVERBOX_NO_SELFTEST", value_parser = BoolishValueParser::new())]
     pub no_selftest: bool,
@@ -468,6 +493,14 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {
     RangedU64ValueParser::<u32>::new().range(u64::from(min)..=u64::from(max))
+}
+
+fn drafts(text: &str) -> Result<Drafts, String> {
+    match text {
+        "auto" => Ok(Drafts::Auto),
+        "off" => Ok(Drafts::Off),
+        _ => Err("auto or off is needed".into()),
+    }
 }
 
 fn temperature(text: &str) -> Result<f32, String> {

@@ -248,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn one_settings_key_gives_the_attempts_of_every_command_that_has_them() {
+        assert_eq!(solve("attempts = 16", &["q"]).unwrap().attempts, Some(16));
+        let eval = ["solverbox", "eval", "--set", "s.jsonl"];
+        match parse_with("attempts = 16", &eval).unwrap().command {
+            Typed::Eval(eval) => assert_eq!(eval.attempts, Some(16)),
+            other => panic!("{other:?}"),
+        }
+        let error = solve("attempts = 64", &["q"]).unwrap_err().message;
+        assert!(error.starts_with("settings 's.toml': ") && error.contains("1..=16"), "{error}");
+        assert_eq!(solve("attempts = 64", &["--attempts", "4", "q"]).unwrap().attempts, Some(4));
+    }
+
+    #[test]
     fn bad_values_name_the_flag_the_value_and_the_bound() {
         let cases: [(&[&str], &str); 5] = [
             (&["--threads", "0", "q"], "--threads"),

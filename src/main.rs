@@ -1,16 +1,19 @@
 //! Wiring: what was typed becomes settings, settings a command; errors are printed here alone.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use solverbox::cli::{
     Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, Plan, PromptForm,
-    Quantize, Solve, WayFlags,
+    Quantize, Serve, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, convert, verify};
 use solverbox::config;
+use solverbox::desk::Capacity;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
@@ -19,8 +22,8 @@ use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
 use solverbox::words::limits;
 use solverbox::words::memory::Room;
-use solverbox::words::mode::Mode;
-use solverbox::words::plan::KvType;
+use solverbox::words::mode::{Mode, Worn};
+use solverbox::words::plan::{KvType, Pacing};
 use solverbox::words::quantize::Head;
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn exit_code(kind: Kind) -> u8 {
         Kind::TooLong => 7,
         Kind::NotFound => 8,
         Kind::NoSpace => 9,
+        Kind::TooMany => 10,
         Kind::Stopped => 130,
     }
 }
@@ -56,14 +60,7 @@ fn run() -> Result<(), Error> {
     start_log(&cli);
     match cli.command {
         Command::Solve(flags) => solve(&flags),
-        Command::Serve(flags) => commands::serve::run(commands::serve::Options {
-            modes: config::modes(&flags.modes)?,
-            listen: flags.listen,
-            data: config::data_folder(flags.data.as_deref())?,
-            queue_jobs_max: flags.queue_jobs_max as usize,
-            selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
-            loading: loading(flags.model)?,
-        }),
+        Command::Serve(flags) => serve(flags),
         Command::Eval(flags) => eval(flags),
         Command::Quantize(flags) => quantize(flags),
         Command::Imatrix(flags) => commands::imatrix::run(commands::imatrix::Options {
@@ -107,6 +104,7 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         Kv::Q8_0 => KvType::Q8_0,
     });
     let wishes = Wishes {
+        pacing: Pacing { drafts: flags.drafts, step: Duration::from_millis(flags.step_ms.into()) },
         context_tokens: flags.context_tokens,
         sequences: flags.sequences,
         kv,
@@ -114,7 +112,25 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Loading { file: flags.model, folder: flags.models, adapter: flags.adapter, wishes }
+    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data: None }
+}
+
+fn serve(flags: Serve) -> Result<(), Error> {
+    let modes = config::modes(&flags.modes)?;
+    let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
+    let data = config::data_folder(flags.data.as_deref())?;
+    let loading = loading(flags.model)?.with_adapters(&adapters);
+    commands::serve::run(commands::serve::Options {
+        loading: Loading { data: Some(data.clone()), ..loading },
+        modes,
+        listen: flags.listen,
+        data,
+        capacity: Capacity {
+            line_jobs_max: flags.queue_jobs_max as usize,
+            client_jobs_max: flags.client_jobs_max as usize,
+        },
+        selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
+    })
 }
 
 /// Plans for this machine, or for a board it is not: then with kernels that cannot run here.
@@ -136,16 +152,21 @@ fn plan(flags: Plan) -> Result<(), Error> {
     })
 }
 
-/// The mode that was named, with what the flags say otherwise.
-fn mode(flags: &WayFlags) -> Result<Arc<Mode>, Error> {
+/// The mode that was named, with what the flags say otherwise; `adapters` are added to its own.
+fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
     let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
+    let named = adapters.iter().map(|adapter| Worn::as_trained(adapter.display().to_string()));
+    mode.adapters.extend(named);
     mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
     mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
     Ok(Arc::new(mode))
 }
 
 fn solve(flags: &Solve) -> Result<(), Error> {
-    let mode = mode(&flags.way)?;
+    let mode = mode(&flags.way, &flags.model.adapter)?;
+    let mut loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
+    // Where there is no place for it, nothing is kept: one answer does not need it.
+    loading.data = config::data_folder(flags.data.as_deref()).ok();
     let asked = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
         question => question.to_string(),
@@ -161,12 +182,13 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     let text = job::message(&mode, &asked, attempt.transpose()?.as_deref())?;
     let seed = flags.seed.unwrap_or_else(job::fresh_seed);
     let mut question = Question::new(mode, vec![Turn { role: Role::User, text }], seed);
+    question.attempts = flags.attempts.unwrap_or(question.attempts);
     if flags.ignore_eos {
         question.ending = Ending::Budget;
     }
     let output =
         if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
-    commands::solve::run(&loading(flags.model.clone())?, question, &asked, output)
+    commands::solve::run(&loading, question, &asked, output)
 }
 
 fn eval(flags: Eval) -> Result<(), Error> {
@@ -186,6 +208,7 @@ fn eval(flags: Eval) -> Result<(), Error> {
         Some(file) => Recording::New(file),
         None => Recording::Off,
     };
+    let mode = mode(&flags.way, &flags.model.adapter)?;
     let asked = match flags.prompt {
         PromptForm::Mode => Asked::InMode,
         PromptForm::Published => Asked::AsPublished,
@@ -193,12 +216,12 @@ fn eval(flags: Eval) -> Result<(), Error> {
     eval::run(&eval::Options {
         set: flags.set,
         limit: flags.limit,
-        mode: mode(&flags.way)?,
+        loading: loading(flags.model)?.with_adapters(&mode.adapters),
+        mode,
         asked,
         seeds,
         output: if flags.json { eval::Output::Json } else { eval::Output::Table },
         recording,
-        loading: loading(flags.model)?,
     })
 }
 
@@ -217,6 +240,7 @@ fn quantize(flags: Quantize) -> Result<(), Error> {
 
 fn compare(flags: Compare) -> Result<(), Error> {
     let wishes = Wishes {
+        pacing: Pacing::default(),
         context_tokens: None,
         sequences: None,
         // What is measured is the weights: the cache shall not blur it.
@@ -225,12 +249,13 @@ fn compare(flags: Compare) -> Result<(), Error> {
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
     };
-    let loading = |file| Loading { file: Some(file), folder: "".into(), adapter: None, wishes };
+    let loading =
+        |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes, data: None };
     commands::compare::run(&commands::compare::Options {
         models: [loading(flags.measure), loading(flags.measured)],
         text: flags.text,
         set: flags.set,
-        mode: mode(&flags.way)?,
+        mode: mode(&flags.way, &[])?,
         seeds: (1..=u64::from(flags.attempts)).collect(),
         output: if flags.json { eval::Output::Json } else { eval::Output::Table },
     })

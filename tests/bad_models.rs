@@ -10,7 +10,7 @@ use solverbox::model::write::Value;
 use solverbox::words::error::{Error, Kind};
 use solverbox::words::kernels::SETS;
 use solverbox::words::memory::Room;
-use solverbox::words::plan::{Plan, Weights};
+use solverbox::words::plan::{Pacing, Plan, Weights};
 
 /// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
 fn refused(bytes: &[u8], code: i32, says: &str) {
@@ -128,6 +128,7 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
 /// Opens and plans, as everything that runs a model does first.
 fn planned(path: &Path) -> Result<Plan, Error> {
     let wishes = Wishes {
+        pacing: Pacing::default(),
         context_tokens: None,
         sequences: None,
         kv: None,

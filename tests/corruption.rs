@@ -16,18 +16,18 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::damage::Damage;
 use crate::fixture::{deaf, model};
 use crate::tiny::{self, Form, KINDS, Kind, Tiny};
-use solverbox::desk::Desk;
+use solverbox::desk::{Capacity, Desk};
 use solverbox::engine::kernels;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::types::TYPES;
 use solverbox::model::{self as checked, adapter};
 use solverbox::words::answer::Outcome;
 use solverbox::words::error::{self, Error};
-use solverbox::words::job::{Question, Role, Turn};
+use solverbox::words::job::{Client, Question, Role, Turn};
 use solverbox::words::kernels::SelfTest;
 use solverbox::words::memory::Room;
 use solverbox::words::mode::Modes;
-use solverbox::words::plan::{KvType, Weights};
+use solverbox::words::plan::{KvType, Pacing, Weights};
 
 /// Says to a process that it is to run cases: `SUBJECT FIRST END STEP`.
 const ORDER: &str = "CORRUPTION_CASES";
@@ -282,6 +282,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
     let adapter = adapter.map(|file| adapter::open(Weights::adapter(file), &header)).transpose()?;
     let context = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX).min(512);
     let wishes = Wishes {
+        pacing: Pacing::default(),
         context_tokens: Some(context),
         sequences: Some(1),
         kv: Some(KvType::F16),
@@ -290,11 +291,11 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
         question_tokens_max: 512,
     };
     let plan = plan(&header, adapter.as_ref(), wishes, &Room::unknown())?;
-    let desk = Desk::open(plan, 1, SelfTest::Skip, |_| {})?;
+    let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, |_| {})?;
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);
     question.budget_tokens = 4;
-    let whole = desk.submit(question)?.record.wait_ended();
+    let whole = desk.submit(Client::alone(), question)?.record.wait_ended();
     desk.close();
     match whole.outcome {
         Outcome::Failed(error) => Err(error),

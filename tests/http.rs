@@ -152,6 +152,29 @@ fn several_are_answered_in_order_and_know_their_place() {
     assert!(!said(&third.events()).is_empty());
 }
 
+#[test]
+fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
+    let served = Served::start(&[]);
+    let cookie_of = |cookies: &str| {
+        let request = agent().get(served.url("/")).header("Cookie", cookies);
+        let response = request.call().unwrap();
+        assert_eq!(response.status(), 200);
+        response.headers().get("Set-Cookie").map(|value| value.to_str().unwrap().to_string())
+    };
+    let cookie = cookie_of("theme=dark").expect("a browser without one gets one");
+    let (pair, attributes) = cookie.split_once("; ").unwrap();
+    assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
+    let digits = pair.strip_prefix("solverbox=").unwrap();
+    assert!(digits.len() == 32 && u128::from_str_radix(digits, 16).is_ok(), "{pair}");
+    assert_eq!(cookie_of(&format!("theme=dark; {pair}")), None);
+    let other = cookie_of("solverbox=forged").expect("one that is not ours is replaced");
+    assert_ne!(other, cookie, "each browser has its own");
+    for path in ["/page.js", "/healthz", "/v1/models"] {
+        let response = agent().get(served.url(path)).call().unwrap();
+        assert!(!response.headers().contains_key("Set-Cookie"), "{path}");
+    }
+}
+
 /// Refusing a long question costs the engine time; it must not cost a running answer its turn.
 #[test]
 fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {

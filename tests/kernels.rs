@@ -13,7 +13,7 @@ use solverbox::model::open;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::words::kernels::{KernelSet, SETS};
 use solverbox::words::memory::Room;
-use solverbox::words::plan::{KvType, Weights};
+use solverbox::words::plan::{KvType, Pacing, Weights};
 
 fn runnable() -> impl Iterator<Item = &'static KernelSet> {
     SETS.iter().filter(|set| missing(set).is_empty())
@@ -146,6 +146,7 @@ fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight").unwrap();
     for set in [&SETS[0], runnable().last().unwrap()] {
         let wishes = Wishes {
+            pacing: Pacing::default(),
             context_tokens: Some(1024),
             sequences: Some(1),
             kv: Some(KvType::F16),

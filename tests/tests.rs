@@ -32,4 +32,5 @@ mod thinking; // thinking split from answer, closed by the engine when the budge
 mod tidy; // the layers and the house style
 mod truth; // converted checkpoints compute and cut text as transformers does
 mod verify; // files told whole from damaged: structure, sums, adapters
+mod votes; // attempts that vote: what stopping early changes and saves, what a vote is worth
 mod workshop; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals

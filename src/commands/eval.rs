@@ -19,11 +19,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
-use crate::desk::{Desk, Ticket};
+use crate::desk::{Capacity, Desk, Ticket};
 use crate::model::fingerprint::{self, START, fnv};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind, io_cause};
-use crate::words::job::{self, Question, Role, Turn};
+use crate::words::job::{self, Client, Question, Role, Turn};
 use crate::words::kernels::SelfTest;
 use crate::words::mode::Mode;
 use crate::words::plan::{Plan, Weights};
@@ -187,8 +187,8 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
         "set": options.set.display().to_string(),
         "model": plan.model.name(),
         "model_fingerprint": fingerprint(&plan.model)?,
-        "adapter": plan.adapter.as_ref().map(|adapter| adapter.name()),
-        "adapter_fingerprint": plan.adapter.as_ref().map(fingerprint).transpose()?,
+        "adapter": joined(plan.adapters.iter().map(|adapter| Ok(adapter.name())))?,
+        "adapter_fingerprint": joined(plan.adapters.iter().map(fingerprint))?,
         "mode": mode.name,
         "prompt": if options.asked == Asked::InMode { "mode" } else { "published" },
         "system": system,
@@ -201,6 +201,12 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
         "kv": plan.kv.name(),
         "kernels": plan.kernels.name,
     }))
+}
+
+/// Returns what is said of each adapter as one text; none where there are none.
+fn joined(each: impl Iterator<Item = Result<String, Error>>) -> Result<Option<String>, Error> {
+    let all: Vec<String> = each.collect::<Result<_, _>>()?;
+    Ok((!all.is_empty()).then(|| all.join("+")))
 }
 
 fn fingerprint(file: &Weights) -> Result<String, Error> {
@@ -223,7 +229,7 @@ fn ask_all(
         return Ok(());
     }
     let in_line = options.seeds.len();
-    let desk = Arc::new(Desk::open(plan, in_line, SelfTest::Skip, |_| {})?);
+    let desk = Arc::new(Desk::open(plan, Capacity::alone(in_line), SelfTest::Skip, |_| {})?);
     let _closing = CloseAtEnd(&desk);
     let stopped = stop_on_interrupt(&desk)?;
     let (mut waiting, total) = (VecDeque::new(), todo.len());
@@ -235,7 +241,7 @@ fn ask_all(
         };
         for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
             let item = &items[index];
-            let ticket = match desk.submit(question(options, item, seed)) {
+            let ticket = match desk.submit(Client::alone(), question(options, item, seed)) {
                 Ok(ticket) => Some(ticket),
                 Err(error) if error.kind == Kind::TooLong => None,
                 Err(error) => return Err(failed(item, error)),
@@ -257,6 +263,8 @@ fn question(options: &Options, item: &Item, seed: u64) -> Question {
     if options.asked == Asked::AsPublished {
         question.system.clear();
     }
+    // Each seed is a question of its own: what is measured is one attempt.
+    question.attempts = 1;
     question
 }
 

@@ -29,9 +29,9 @@ pub fn run(options: Options) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let documents = reading::documents(&options.text)?;
     let [plan] = reading::plan(&[options.loading], &documents)?;
-    let read =
-        [Some(&plan.model.path), plan.adapter.as_ref().map(|a| &a.path), Some(&options.text)];
-    read.into_iter().flatten().try_for_each(|file| check_other(file, &options.to))?;
+    let adapters = plan.adapters.iter().map(|adapter| &adapter.path);
+    let mut read = adapters.chain([&plan.model.path, &options.text]);
+    read.try_for_each(|file| check_other(file, &options.to))?;
     // Before hours are spent on what cannot be written.
     let file = NewFile::create(&options.to, plan.memory.weights_bytes() / 1_000)?;
     let mut bar = Bar::start("passages");

@@ -25,10 +25,11 @@ use crate::desk::Desk;
 use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
-use crate::model::{self, Header, adapter, ahead, bundled, locate};
+use crate::model::{self, Header, adapter, ahead, bundled, digest, locate};
 use crate::words::error::{Error, Kind, printable};
 use crate::words::memory::MIB;
-use crate::words::plan::{Origin, Plan, Weights};
+use crate::words::mode::Worn;
+use crate::words::plan::{Origin, Plan, PrefixFiles, Weights};
 
 /// The model to load and how.
 #[derive(Clone, Debug)]
@@ -37,13 +38,25 @@ pub struct Loading {
     pub file: Option<PathBuf>,
     /// Where to look otherwise.
     pub folder: PathBuf,
-    /// The adapter to add, by name or file.
-    pub adapter: Option<PathBuf>,
+    /// The adapters questions may wear, by name or file.
+    pub adapters: Vec<PathBuf>,
     /// What is wished of it.
     pub wishes: Wishes,
+    /// Folder for what must last; none where nothing is to last.
+    pub data: Option<PathBuf>,
 }
 
 impl Loading {
+    /// Adds the adapters that modes name.
+    pub fn with_adapters(mut self, worn: &[Worn]) -> Loading {
+        for adapter in worn.iter().map(|worn| PathBuf::from(&worn.adapter)) {
+            if !self.adapters.contains(&adapter) {
+                self.adapters.push(adapter);
+            }
+        }
+        self
+    }
+
     /// Finds the files, checks them and plans their memory. Loads nothing, but has the model read
     /// ahead. Says so where it is the demo model, which nobody may take for more.
     ///
@@ -60,9 +73,10 @@ impl Loading {
     fn plan_by(&self, wishes: impl FnOnce(&Header) -> Wishes) -> Result<Plan, Error> {
         let file = self.find()?;
         let ahead = ahead::start(&file.path);
-        let (header, adapter) = self.open(&file)?;
+        let (header, adapters) = self.open(&file)?;
         let room = available();
-        let plan = model::plan::plan(&header, adapter.as_ref(), wishes(&header), &room)?;
+        let mut plan = model::plan::plan(&header, &adapters, wishes(&header), &room)?;
+        plan.prefixes = self.prefixes(&header, &adapters);
         let memory = &plan.memory;
         ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
         log::info!(
@@ -82,6 +96,19 @@ impl Loading {
         Ok(plan)
     }
 
+    /// Says where prefilled prompts are kept. What cannot be told apart is not kept.
+    fn prefixes(&self, header: &Header, adapters: &[Adapter]) -> Option<PrefixFiles> {
+        let folder = self.data.as_ref()?.join("prefixes");
+        let of_adapter = |adapter: &Adapter| digest::of_adapter(&adapter.file).ok();
+        let model = digest::of_model(header).ok().flatten();
+        let adapters = adapters.iter().map(of_adapter).collect::<Option<_>>();
+        let known = model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
+        if known.is_none() {
+            log::info!("prefilled prompts will not be kept for {}", header.file);
+        }
+        known
+    }
+
     /// Finds the model, and says so where it is the demo model.
     fn find(&self) -> Result<Weights, Error> {
         let file = locate::find(self.file.as_deref(), &self.folder)?;
@@ -95,23 +122,25 @@ impl Loading {
         Ok(file)
     }
 
-    /// Reads the model's header and the adapter, checked.
-    fn open(&self, file: &Weights) -> Result<(Header, Option<Adapter>), Error> {
+    /// Reads the model's header and the adapters, checked.
+    fn open(&self, file: &Weights) -> Result<(Header, Vec<Adapter>), Error> {
         let header = model::open(file)?;
-        let adapter = match &self.adapter {
-            Some(name) => Some(adapter::open(adapter::locate(name)?, &header)?),
-            None => None,
-        };
+        let adapters: Result<Vec<Adapter>, Error> = self
+            .adapters
+            .iter()
+            .map(|name| adapter::open(adapter::locate(name)?, &header))
+            .collect();
+        let adapters = adapters?;
         if !header.is_known_exactly() {
             log::info!(
                 "{file} is of architecture '{}': its structure is only known roughly",
                 printable(&header.architecture)
             );
         }
-        if let Some(adapter) = &adapter {
+        for adapter in &adapters {
             log::info!("{}, {} KiB", adapter.file, adapter.bytes >> 10);
         }
-        Ok((header, adapter))
+        Ok((header, adapters))
     }
 }
 

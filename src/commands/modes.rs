@@ -3,7 +3,7 @@
 use crate::words::error::Error;
 use crate::words::mode::{DEFAULT_MODE, Mode, Modes, Reads};
 
-/// Prints one mode a line: name, sampling, budget, purpose.
+/// Prints one mode a line: name, sampling, budget, purpose, and its attempts where they vote.
 ///
 /// # Errors
 /// Where standard output cannot be written.
@@ -18,8 +18,12 @@ fn line(mode: &Mode) -> String {
         Reads::Question => "",
         Reads::StudentAttempt => " (needs --student-attempt FILE)",
     };
+    let votes = match mode.attempts {
+        1 => String::new(),
+        attempts => format!(" (by a vote of {attempts} attempts)"),
+    };
     format!(
-        "{:<10} temperature {:<4} top_p {:<5} {:>6} tokens   {}{attempt}{default}\n",
+        "{:<10} temperature {:<4} top_p {:<5} {:>6} tokens   {}{attempt}{votes}{default}\n",
         mode.name, mode.sampling.temperature, mode.sampling.top_p, mode.budget_tokens, mode.about
     )
 }

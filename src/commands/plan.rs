@@ -61,9 +61,9 @@ struct Report {
 /// `no_memory` where it does not fit, after it was printed; what is wrong with the file.
 pub fn run(options: &Options) -> Result<(), Error> {
     let file = options.loading.find()?;
-    let (header, adapter) = options.loading.open(&file)?;
+    let (header, adapters) = options.loading.open(&file)?;
     let room = options.room.clone().unwrap_or_else(available);
-    let planner = Planner::new(&header, adapter.as_ref(), options.loading.wishes)?;
+    let planner = Planner::new(&header, &adapters, options.loading.wishes)?;
     let Judged { plan, refusal } = planner.judge(&room);
     let largest =
         |count| (count, [KvType::F16, KvType::Q8_0].map(|kv| planner.largest(kv, count, &room)));
@@ -71,7 +71,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
         board: options.board,
         fits: refusal.is_none(),
         largest: LISTED_SEQUENCES.map(largest).into(),
-        costs: costs(&header, adapter.as_ref(), &plan),
+        costs: costs(&header, &adapters, &plan),
         plan,
         room,
         header,
@@ -83,9 +83,9 @@ pub fn run(options: &Options) -> Result<(), Error> {
     refusal.map_or(Ok(()), Err)
 }
 
-fn costs(header: &Header, adapter: Option<&Adapter>, plan: &Plan) -> [PerToken; 2] {
+fn costs(header: &Header, adapters: &[Adapter], plan: &Plan) -> [PerToken; 2] {
     let half = u64::from(plan.context_tokens / 2);
-    [0, half].map(|filled| per_token(header, adapter, plan.kv, filled))
+    [0, half].map(|filled| per_token(header, adapters, plan.kv, filled))
 }
 
 fn text(report: &Report) -> String {
@@ -130,7 +130,7 @@ fn memory_table(report: &Report) -> String {
         row("output head, repacked", memory.repacked_head_bytes, note);
     }
     if memory.adapter_bytes > 0 {
-        row("adapter", memory.adapter_bytes, "");
+        row("adapters", memory.adapter_bytes, "");
     }
     let token = kv_bytes(&report.header, report.plan.kv, 1);
     row("KV cache", memory.kv_bytes, &format!("{} bytes a token", grouped(token)));

@@ -12,7 +12,7 @@ use crate::model::{self, bundled};
 use crate::words::error::Error;
 use crate::words::kernels::KernelSet;
 use crate::words::limits;
-use crate::words::plan::KvType;
+use crate::words::plan::{KvType, Pacing};
 
 /// Runs the self-test of `kernels`, on all cores unless `threads` says otherwise, and prints one
 /// line a check, then how many passed and the time it took.
@@ -22,6 +22,7 @@ use crate::words::plan::KvType;
 pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Error> {
     let start = Instant::now();
     let wishes = Wishes {
+        pacing: Pacing::default(),
         context_tokens: Some(limits::CONTEXT_TOKENS_MIN),
         sequences: Some(1),
         kv: Some(KvType::F16),
@@ -29,7 +30,7 @@ pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Erro
         threads,
         question_tokens_max: limits::CONTEXT_TOKENS_MIN,
     };
-    let plan = plan(&model::open(&bundled::model()?)?, None, wishes, &available())?;
+    let plan = plan(&model::open(&bundled::model()?)?, &[], wishes, &available())?;
     let checks = engine::selftest(&plan)?;
     let millis = start.elapsed().as_secs_f64() * 1000.0;
     let lines: String = checks.iter().map(line).collect();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use super::{Loading, interrupt};
-use crate::desk::Desk;
+use crate::desk::{Capacity, Desk};
 use crate::http;
 use crate::words::error::Error;
 use crate::words::kernels::SelfTest;
@@ -27,7 +27,7 @@ pub struct Options {
     /// Folder for what must last.
     pub data: PathBuf,
     /// Questions that may wait.
-    pub queue_jobs_max: usize,
+    pub capacity: Capacity,
     /// Whether the kernels are checked first.
     pub selftest: SelfTest,
 }
@@ -48,7 +48,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     }
     let (ends, end) = channel();
     let broken = ends.clone();
-    let desk = Desk::open(plan, options.queue_jobs_max, options.selftest, move |error| {
+    let desk = Desk::open(plan, options.capacity, options.selftest, move |error| {
         let _ = broken.send(Err(error));
     })?;
     let desk = Arc::new(desk);

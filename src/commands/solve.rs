@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
 use crate::desk::record::{Record, State, View, Whole};
-use crate::desk::{Desk, Ticket};
+use crate::desk::{Capacity, Desk, Ticket};
 use crate::words::answer::{Outcome, Part};
 use crate::words::error::{Error, Kind};
-use crate::words::job::Question;
+use crate::words::job::{Client, Question};
 use crate::words::kernels::SelfTest;
 use crate::words::limits;
 use crate::words::value::boxed;
@@ -42,9 +42,9 @@ pub fn run(
     log::info!("mode {mode}, seed {}", question.seed);
     let plan = loading.plan()?;
     let model = plan.model.name();
-    let desk = Arc::new(Desk::open(plan, 1, SelfTest::Skip, |_| {})?);
+    let desk = Arc::new(Desk::open(plan, Capacity::alone(1), SelfTest::Skip, |_| {})?);
     let _closing = CloseAtEnd(&desk);
-    let ticket = desk.submit(question)?;
+    let ticket = desk.submit(Client::alone(), question)?;
     stop_on_interrupt(&desk, &ticket)?;
     if output == Output::Text {
         match follow(&ticket.record) {
@@ -84,8 +84,12 @@ fn follow(record: &Record) -> std::io::Result<()> {
     let shows_thinking = std::io::stdout().is_terminal();
     let mut out = std::io::stdout().lock();
     let mut view = record.read(0);
-    let mut part = Part::Answer;
+    let (mut part, mut told) = (Part::Answer, 0);
     loop {
+        if let Some(tally) = view.tally.as_ref().filter(|tally| tally.ended() > told) {
+            told = tally.ended();
+            super::note(&format!("{tally}"));
+        }
         print_pieces(&mut out, &view, &mut part, shows_thinking)?;
         if matches!(view.state, State::Ended(..)) {
             break;
@@ -153,7 +157,7 @@ fn print_json(whole: &Whole, question: &str, (model, mode): (&str, &str)) -> Res
         Outcome::Stopped => "stopped",
         Outcome::Failed(_) => "failed",
     };
-    let object = json!({
+    let mut object = json!({
         "question": question,
         "model": model,
         "mode": mode,
@@ -165,6 +169,17 @@ fn print_json(whole: &Whole, question: &str, (model, mode): (&str, &str)) -> Res
         "tokens_per_second": whole.figures.tokens_per_second(),
         "finish": finish,
     });
+    if let Some(tally) = &whole.tally {
+        let votes = tally.votes();
+        let votes = votes.iter().map(|vote| {
+            json!({
+                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
+            })
+        });
+        object["votes"] = votes.collect();
+        object["agreement"] = tally.agreement().into();
+        object["attempts"] = tally.ended().into();
+    }
     super::print(&format!("{object}\n"))
 }
 

@@ -1,24 +1,31 @@
 //! The desk: takes questions from the doors, keeps them in line, and keeps their records.
 //!
-//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk
-//! hands prompts to the engine one at a time in the order they came; it knows no HTTP and no
-//! terminal. Jobs live in memory: what survives a power cut will be the store's business.
+//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk gives
+//! every client its turns and hands attempts to the engine, which runs several at a time; it knows
+//! no HTTP and no terminal. Jobs live in memory: what survives a power cut will be the store's
+//! business.
 
+mod case;
+mod estimate;
+mod lengths;
+mod office;
+mod past;
 pub mod record;
+mod turns;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use record::{Record, State};
+pub use estimate::Eta;
+pub use office::Capacity;
+use office::Office;
+use record::Record;
 
-use crate::engine::{Engine, Event, Order, Prompt, Start};
-use crate::words::answer::{Figures, Outcome};
+use crate::engine::{Engine, Event};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{JobId, Question};
+use crate::words::job::{Client, JobId, Question, Turn};
 use crate::words::kernels::SelfTest;
-use crate::words::limits;
 use crate::words::plan::Plan;
 
 /// What a door holds of a job it submitted.
@@ -28,6 +35,8 @@ pub struct Ticket {
     pub job: JobId,
     /// Its record.
     pub record: Arc<Record>,
+    /// A record for each answer, where all are wanted; else none.
+    pub choices: Vec<Arc<Record>>,
 }
 
 /// Whether the box can answer.
@@ -58,27 +67,6 @@ pub struct Desk {
     ending: Mutex<()>,
 }
 
-struct Office {
-    engine: Option<Engine>,
-    health: Health,
-    jobs: HashMap<JobId, Job>,
-    /// Jobs in line, next first; not the running one.
-    line: VecDeque<JobId>,
-    line_jobs_max: usize,
-    running: Option<JobId>,
-    last_job: u64,
-    /// Mean time a job takes once it runs, weighted towards the latest.
-    job_seconds: f64,
-}
-
-struct Job {
-    question: Arc<Question>,
-    record: Arc<Record>,
-    prompt: Option<Prompt>,
-    asked: Instant,
-    started: Option<Instant>,
-}
-
 impl Desk {
     /// Opens the desk and starts the engine, which begins to load the model.
     ///
@@ -88,23 +76,15 @@ impl Desk {
     /// `internal` where threads cannot be had.
     pub fn open(
         plan: Plan,
-        line_jobs_max: usize,
+        capacity: Capacity,
         selftest: SelfTest,
         broken: impl FnOnce(Error) + Send + 'static,
     ) -> Result<Desk, Error> {
         let (events, inbox) = channel();
         let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
-        let office = Office {
-            engine: Some(Engine::start(plan, selftest, events)?),
-            health,
-            jobs: HashMap::new(),
-            line: VecDeque::new(),
-            line_jobs_max,
-            running: None,
-            last_job: 0,
-            job_seconds: 30.0,
-        };
-        let office = Arc::new(Mutex::new(office));
+        let seats = plan.sequences;
+        let engine = Engine::start(plan, selftest, events)?;
+        let office = Arc::new(Mutex::new(Office::new(engine, health, seats, capacity)));
         let shared = office.clone();
         std::thread::Builder::new()
             .name("desk".into())
@@ -113,49 +93,29 @@ impl Desk {
         Ok(Desk { office, ending: Mutex::new(()) })
     }
 
-    /// Takes a question in line.
+    /// Takes a question of `client` in line.
     ///
     /// # Errors
-    /// What [`Question::check`] says; `busy` with the place the job would have had, and the seconds
-    /// after which to try again, where the line is full; the engine's own reason where it has
-    /// ended.
-    pub fn submit(&self, question: Question) -> Result<Ticket, Error> {
+    /// What [`Question::check`] says; `too_many` where the client has as many unanswered ones as it
+    /// may; `busy` with the place the job would have had, and the seconds after which to try again,
+    /// where the line is full; the engine's own reason where it has ended.
+    pub fn submit(&self, client: Client, question: Question) -> Result<Ticket, Error> {
         question.check()?;
-        let mut office = self.lock();
-        match &office.health {
-            Health::Loading { .. } | Health::Ready { .. } => {}
-            Health::Broken(error) => return Err(error.clone()),
-            Health::Closing => return Err(closing()),
-        }
-        if office.line.len() >= office.line_jobs_max {
-            return Err(office.busy());
-        }
-        office.last_job += 1;
-        let job = JobId(office.last_job);
-        let (question, record) = (Arc::new(question), Arc::new(Record::new()));
-        let entry = Job {
-            question: question.clone(),
-            record: record.clone(),
-            prompt: None,
-            asked: Instant::now(),
-            started: None,
-        };
-        office.jobs.insert(job, entry);
-        office.line.push_back(job);
-        office.order(Order::Prepare(job, question));
-        Ok(Ticket { job, record })
+        self.lock().submit(client, question)
+    }
+
+    /// Returns the conversation of a client's ended job, its answer last, to go on with.
+    ///
+    /// # Errors
+    /// `not_found` where the client has no such job.
+    pub fn conversation(&self, client: Client, job: JobId) -> Result<Vec<Turn>, Error> {
+        self.lock().past.of(client, job)
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left
     /// alone.
     pub fn stop(&self, job: JobId) {
-        let mut office = self.lock();
-        if office.jobs.contains_key(&job) {
-            office.order(Order::Stop(job));
-            if office.running != Some(job) {
-                office.end(job, Outcome::Stopped, Figures::default());
-            }
-        }
+        self.lock().stop(job);
     }
 
     /// Returns whether the box can answer.
@@ -222,109 +182,4 @@ fn hear_all(office: &Mutex<Office>, events: &Receiver<Event>, broken: impl FnOnc
         office.end_all(&error);
     }
     broken(error);
-}
-
-impl Office {
-    fn order(&self, order: Order) {
-        if let Some(engine) = &self.engine {
-            engine.order(order);
-        }
-    }
-
-    fn hear(&mut self, event: Event) {
-        match event {
-            Event::Loading(loaded) => {
-                if let Health::Loading { bytes_loaded, .. } = &mut self.health {
-                    *bytes_loaded = loaded;
-                }
-            }
-            Event::Ready => {
-                if let Health::Loading { bytes_total, .. } = self.health {
-                    log::info!("the model is loaded, questions are being answered");
-                    self.health = Health::Ready { bytes_total };
-                }
-            }
-            Event::Prepared(job, Ok(prompt)) => {
-                if let Some(job) = self.jobs.get_mut(&job) {
-                    job.prompt = Some(prompt);
-                }
-                self.start_next();
-            }
-            Event::Prepared(job, Err(error)) => {
-                self.end(job, Outcome::Failed(error), Figures::default());
-                self.start_next();
-            }
-            Event::Piece(job, piece) => {
-                if let Some(job) = self.jobs.get(&job) {
-                    job.record.append(&piece);
-                }
-            }
-            Event::Ended(job, outcome, figures) => {
-                self.end(job, outcome, figures);
-                self.start_next();
-            }
-            Event::Broken(_) => unreachable!("hear_all keeps it"),
-        }
-    }
-
-    /// Starts the first in line where nothing runs, and tells the others their places.
-    fn start_next(&mut self) {
-        let front = self.line.front().copied();
-        if self.running.is_none()
-            && let Some(id) = front
-            && let Some(job) = self.jobs.get_mut(&id)
-            && let Some(prompt) = job.prompt.take()
-        {
-            job.started = Some(Instant::now());
-            job.record.set(State::Running);
-            let (question, asked) = (job.question.clone(), job.asked);
-            self.line.pop_front();
-            self.running = Some(id);
-            self.order(Order::Start(Box::new(Start { job: id, question, prompt, asked })));
-        }
-        self.tell_places();
-    }
-
-    fn tell_places(&self) {
-        let ahead = usize::from(self.running.is_some());
-        for (place, job) in self.line.iter().filter_map(|id| self.jobs.get(id)).enumerate() {
-            if job.prompt.is_some() {
-                job.record.set(State::Waiting(place + ahead));
-            }
-        }
-    }
-
-    fn end(&mut self, id: JobId, outcome: Outcome, figures: Figures) {
-        let Some(job) = self.jobs.remove(&id) else { return };
-        self.line.retain(|&waiting| waiting != id);
-        if self.running == Some(id) {
-            self.running = None;
-        }
-        if let Some(started) = job.started {
-            self.job_seconds = 0.7 * self.job_seconds + 0.3 * started.elapsed().as_secs_f64();
-        }
-        job.record.set(State::Ended(outcome, figures));
-        self.tell_places();
-    }
-
-    /// Ends every job as failed for `error`.
-    fn end_all(&mut self, error: &Error) {
-        let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
-        for job in jobs {
-            self.end(job, Outcome::Failed(error.clone()), Figures::default());
-        }
-    }
-
-    fn busy(&self) -> Error {
-        let before = self.line.len() + usize::from(self.running.is_some());
-        Error::new(
-            Kind::Busy,
-            format!("the line is full: {before} questions are before yours"),
-            format!("Ask again in about {:.0} seconds.", self.retry_seconds()),
-        )
-    }
-
-    fn retry_seconds(&self) -> f64 {
-        self.job_seconds.clamp(*limits::RETRY_SECONDS.start(), *limits::RETRY_SECONDS.end())
-    }
 }

@@ -3,10 +3,12 @@
 //! An offset counts bytes of the job's text, thinking and answer interleaved as they came. Readers
 //! wait for changes; the desk writes. Nothing here knows the engine or who reads.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::estimate::Eta;
 use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::vote::Tally;
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,10 @@ pub struct View {
     pub offset: usize,
     /// How the job stands.
     pub state: State,
+    /// The votes so far, where attempts vote and one has ended.
+    pub tally: Option<Arc<Tally>>,
+    /// When it will be over, once that has been estimated.
+    pub eta: Option<Eta>,
     /// Counts changes: hand it to [`Record::wait`] to sleep until the next.
     pub version: u64,
 }
@@ -49,13 +55,25 @@ struct Log {
     /// Where each run of one part ends in `text`.
     runs: Vec<(usize, Part)>,
     state: State,
+    tally: Option<Arc<Tally>>,
+    eta: Option<Eta>,
+    /// What stands for the job where several attempts were made.
+    best: Option<Arc<Record>>,
     version: u64,
 }
 
 impl Record {
     /// Opens an empty record of a job just asked.
     pub fn new() -> Record {
-        let log = Log { text: String::new(), runs: Vec::new(), state: State::Asked, version: 0 };
+        let log = Log {
+            text: String::new(),
+            runs: Vec::new(),
+            state: State::Asked,
+            tally: None,
+            eta: None,
+            best: None,
+            version: 0,
+        };
         Record { log: Mutex::new(log), changed: Condvar::new(), ended: Condvar::new() }
     }
 
@@ -78,6 +96,35 @@ impl Record {
             log.state = state;
             self.note(log);
         }
+    }
+
+    /// Shows the votes so far.
+    pub fn set_tally(&self, tally: &Tally) {
+        let mut log = self.lock();
+        log.tally = Some(Arc::new(tally.clone()));
+        self.note(log);
+    }
+
+    /// Says when the job will be over.
+    pub fn set_eta(&self, eta: Eta) {
+        let mut log = self.lock();
+        log.eta = Some(eta);
+        self.note(log);
+    }
+
+    /// Names the attempt whose texts are the job's, to be done before its end.
+    pub fn set_best(&self, best: Arc<Record>) {
+        self.lock().best = Some(best);
+    }
+
+    /// Wakes readers for what has changed elsewhere: a record of one of the job's answers.
+    pub fn touch(&self) {
+        self.note(self.lock());
+    }
+
+    /// Returns all the text of one part, without white space around it.
+    pub fn text_of(&self, part: Part) -> String {
+        self.lock().text_of(part)
     }
 
     /// Returns the text from `offset` and how the job stands.
@@ -107,13 +154,13 @@ impl Record {
         loop {
             if let State::Ended(outcome, figures) = &log.state {
                 let (outcome, figures) = (outcome.clone(), *figures);
-                let pieces = log.view(0).pieces;
-                let of = |part| {
-                    let texts = pieces.iter().filter(|p| p.part == part).map(|p| p.text.as_str());
-                    texts.collect::<String>().trim().to_string()
+                let best = log.best.clone();
+                let of = |part| match &best {
+                    Some(record) => record.text_of(part),
+                    None => log.text_of(part),
                 };
                 let (thinking, answer) = (of(Part::Thinking), of(Part::Answer));
-                return Whole { thinking, answer, outcome, figures };
+                return Whole { thinking, answer, outcome, figures, tally: log.tally.clone() };
             }
             log = self.ended.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
@@ -144,7 +191,7 @@ impl Default for Record {
 /// An ended job: its parts, each without white space around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
-    /// All that was thought.
+    /// All that was thought, by the best attempt where several were made.
     pub thinking: String,
     /// All that was answered.
     pub answer: String,
@@ -152,9 +199,23 @@ pub struct Whole {
     pub outcome: Outcome,
     /// What it took.
     pub figures: Figures,
+    /// The votes, where attempts voted.
+    pub tally: Option<Arc<Tally>>,
 }
 
 impl Log {
+    fn text_of(&self, part: Part) -> String {
+        let mut start = 0;
+        let mut text = String::new();
+        for &(end, of) in &self.runs {
+            if of == part {
+                text.push_str(&self.text[start..end]);
+            }
+            start = end;
+        }
+        text.trim().to_string()
+    }
+
     fn view(&self, offset: usize) -> View {
         let from = self.text.floor_char_boundary(offset);
         let mut start = 0;
@@ -166,7 +227,8 @@ impl Log {
             start = end;
         }
         let (state, version) = (self.state.clone(), self.version);
-        View { pieces, offset: self.text.len(), state, version }
+        let (tally, eta) = (self.tally.clone(), self.eta);
+        View { pieces, offset: self.text.len(), state, tally, eta, version }
     }
 }
 

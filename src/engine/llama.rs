@@ -22,15 +22,15 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-use adapter::Adapter;
-pub use context::{Context, Logits};
+pub use adapter::Adapter;
+pub use context::{Batch, Context, Logits, SEQUENCE_IDS, SequenceId};
 pub use observe::Observer;
 pub use sets::Registered;
 
 use super::Token;
 use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
-use crate::words::plan::Plan;
+use crate::words::plan::{Plan, Weights};
 
 /// What llama.cpp complained of since the list was last emptied, oldest first, at most 8 lines.
 static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -128,12 +128,10 @@ pub struct Model {
     control: Vec<(Token, String)>,
     /// Texts among them that llama.cpp would find even in a person's text.
     markers: Vec<String>,
-    /// Added to the weights in every pass, if there is one.
-    adapter: Option<Adapter>,
 }
 
 impl Model {
-    /// Reads the plan's model, and its adapter if it has one, into memory. Not mapped: repacked
+    /// Reads the plan's model into memory. Not mapped: repacked
     /// weights would be held twice, and a mapping may be evicted, which an SD card takes minutes to
     /// make good.
     ///
@@ -163,11 +161,15 @@ impl Model {
         }
         let model = loaded.map_err(|_| bad_model(plan, &complaint()))?;
         let (control, markers) = reserved_tokens(&model);
-        let adapter = match &plan.adapter {
-            Some(file) => Some(Adapter::load(&model, file)?),
-            None => None,
-        };
-        Ok(Model { model, control, markers, adapter })
+        Ok(Model { model, control, markers })
+    }
+
+    /// Reads an adapter into memory, for as long as the model lives.
+    ///
+    /// # Errors
+    /// `bad_model` with llama.cpp's own reason.
+    pub fn read_adapter(&self, file: &Weights) -> Result<Adapter, Error> {
+        Adapter::load(&self.model, file)
     }
 
     /// Returns the chat template the file carries.
@@ -321,13 +323,15 @@ pub mod tests {
         let plan = Plan {
             model: crate::words::plan::Weights::model(path),
             file_bytes: 0,
-            adapter: None,
+            adapters: Vec::new(),
             context_tokens: 512,
             sequences: 1,
             kv: crate::words::plan::KvType::F16,
             memory: crate::words::memory::Memory::default(),
             kernels: kernels(),
             threads: 1,
+            pacing: crate::words::plan::Pacing::default(),
+            prefixes: None,
             question_tokens_max: 512,
         };
         Model::load(&BACKEND, &plan, |_| true).expect("the model loads")

@@ -7,8 +7,9 @@
 
 mod distance;
 
+use super::attempt::close_text;
 use super::llama::{Backend, Context, Logits, Model, Observer, Written};
-use super::step::{close_text, not_a_number};
+use super::step::not_a_number;
 use super::{Token, prompt, think};
 use crate::words::answer::Part;
 use crate::words::error::{Error, Kind};
@@ -61,6 +62,7 @@ pub fn importance(
     let passages = passages(&model, documents, plan)?;
     let observer = Observer::default();
     let mut context = Context::for_reading(&backend, &model, plan, Some(&observer))?;
+    wear_all(&model, plan, &mut context)?;
     for (done, passage) in passages.iter().enumerate() {
         progress(done, passages.len());
         read(&mut [&mut context], passage, |_, _| Ok(()))?;
@@ -95,6 +97,8 @@ pub fn compare(
     }
     let context = |at: usize| Context::for_reading(&backend, &models[at], plans[at], None);
     let (mut first, mut second) = (context(0)?, context(1)?);
+    wear_all(&models[0], plans[0], &mut first)?;
+    wear_all(&models[1], plans[1], &mut second)?;
     let mut tally = Tally::default();
     for (done, passage) in lists[0].iter().enumerate() {
         progress(done, lists[0].len());
@@ -118,6 +122,13 @@ pub fn compare(
     })
 }
 
+/// Adds all of the plan's adapters to the weights.
+fn wear_all(model: &Model, plan: &Plan, context: &mut Context) -> Result<(), Error> {
+    let read = |file| model.read_adapter(file);
+    let adapters = plan.adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    context.wear(&adapters.iter().map(|adapter| (adapter, 1.0)).collect::<Vec<_>>())
+}
+
 /// Reads a passage with one or two contexts, a ubatch at a time, from an empty cache on.
 ///
 /// `judge` hears, for each token of a ubatch, the token that follows if that is to be judged, and
@@ -131,7 +142,7 @@ fn read<'m>(
     for (index, slice) in passage.tokens.chunks(step).enumerate() {
         let start = index * step;
         for context in contexts.iter_mut() {
-            context.decode(slice, start as u32, Logits::All)?;
+            context.read(slice, start as u32, Logits::All)?;
         }
         let next: Vec<Option<Token>> = (start + 1..=start + slice.len())
             .map(|at| passage.tokens.get(at).copied().filter(|_| at >= passage.judged_from))
@@ -139,7 +150,7 @@ fn read<'m>(
         let rows: Result<Vec<&[f32]>, Error> = contexts.iter().map(|c| c.all_logits()).collect();
         judge(&next, &rows?)?;
     }
-    contexts.iter_mut().for_each(|context| context.forget());
+    contexts.iter_mut().for_each(|context| context.truncate(0, 0));
     Ok(())
 }
 

@@ -4,18 +4,27 @@
 //! leaves the thread. It answers orders between two passes over the weights, so that stopping
 //! takes one step at most. It knows no queue, no client and no HTTP.
 
+mod aboard;
+mod attempt;
+mod cache;
+mod draft;
 pub mod kernels;
 mod llama;
 pub mod measure;
+mod pace;
+mod pool;
 pub mod prefix;
 mod prompt;
 mod sample;
 mod selftest;
 mod step;
+mod stock;
 mod template;
 mod text;
+mod thermal;
 mod think;
 mod utf8;
+mod wardrobe;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +40,7 @@ pub use template::check as check_template;
 
 use crate::words::answer::{Figures, Outcome, Piece};
 use crate::words::error::Error;
-use crate::words::job::{JobId, Question};
+use crate::words::job::{AttemptId, Client, JobId, Question};
 use crate::words::kernels::SelfTest;
 use crate::words::limits;
 use crate::words::plan::Plan;
@@ -43,21 +52,27 @@ pub type Token = i32;
 pub enum Order {
     /// Render and tokenise a question; answered by [`Event::Prepared`].
     Prepare(JobId, Arc<Question>),
-    /// Run an attempt; answered by pieces and [`Event::Ended`]. One at a time for now.
+    /// Run an attempt, beside those that run; answered by pieces and [`Event::Ended`].
     Start(Box<Start>),
-    /// Forget a job: a running attempt stops, answered by [`Event::Ended`]; a question that is not
-    /// prepared yet will not be.
+    /// Let an attempt wait for its next turn. It keeps its cells unless others need them.
+    Park(AttemptId),
+    /// Let a parked attempt go on.
+    Resume(AttemptId),
+    /// Forget a job: each of its attempts stops, answered by [`Event::Ended`]; a question that is
+    /// not prepared yet will not be.
     Stop(JobId),
 }
 
 /// Everything an attempt needs.
 pub struct Start {
-    /// The job it is for.
-    pub job: JobId,
+    /// Which attempt at which job.
+    pub attempt: AttemptId,
+    /// Who shares room with others.
+    pub client: Client,
     /// The question, for sampling, budget and stops.
     pub question: Arc<Question>,
     /// Its prompt.
-    pub prompt: Prompt,
+    pub prompt: Arc<Prompt>,
     /// When it was asked, for the time to the first token.
     pub asked: Instant,
 }
@@ -71,11 +86,23 @@ pub enum Event {
     /// The model could not be loaded; the engine has ended.
     Broken(Error),
     /// A question's prompt, or why it cannot be asked.
-    Prepared(JobId, Result<Prompt, Error>),
+    Prepared(JobId, Result<Arc<Prompt>, Error>),
     /// An attempt gained text.
-    Piece(JobId, Piece),
+    Piece(AttemptId, Piece),
     /// An attempt ended; nothing more comes of it.
-    Ended(JobId, Outcome, Figures),
+    Ended(AttemptId, Outcome, Figures),
+    /// A pass over the weights is done.
+    Step(Step),
+}
+
+/// What one pass over the weights did.
+pub struct Step {
+    /// Tokens each attempt went on by, of its prompt or of its text.
+    pub served: Vec<(AttemptId, u32)>,
+    /// Attempts with a turn that found no room in the cache.
+    pub stalled: Vec<AttemptId>,
+    /// How long it took, sampling included.
+    pub seconds: f64,
 }
 
 /// The desk's end of the engine. Dropping it ends the engine after the step in progress.

@@ -9,6 +9,7 @@ use super::Token;
 use super::llama::{Model, Written};
 use super::template::{Segment, bad_template, render};
 use super::think;
+use super::wardrobe::Outfit;
 use crate::words::answer::Part;
 use crate::words::error::{Error, Kind};
 use crate::words::job::Question;
@@ -21,6 +22,10 @@ pub struct Prompt {
     pub tokens: Vec<Token>,
     /// Where the model's text begins: thinking where the template itself opened it.
     pub part: Part,
+    /// How many of them every prompt of its mode begins with.
+    pub stock_tokens: usize,
+    /// The adapters it is read with.
+    pub outfit: Outfit,
 }
 
 /// ChatML, for models that have its control tokens but bring no template.
@@ -54,7 +59,7 @@ pub fn prepare(
     let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
     let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));
     let part = if opened { Part::Thinking } else { Part::Answer };
-    Ok(Prompt { tokens, part })
+    Ok(Prompt { tokens, part, stock_tokens: 0, outfit: 0 })
 }
 
 fn template_of(model: &Model) -> Result<String, Error> {

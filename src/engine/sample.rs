@@ -9,6 +9,7 @@
 //! is certain to be complete: a few hundred of 151,936 in a usual distribution.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -22,7 +23,12 @@ pub struct Sampler {
     sampling: Sampling,
     random: ChaCha8Rng,
     recent: VecDeque<Token>,
-    banned: Vec<Token>,
+    banned: Arc<[Token]>,
+}
+
+/// Room to work in, one for all samplers of a thread: 20 bytes a token of the vocabulary.
+#[derive(Default)]
+pub struct Scratch {
     adjusted: Vec<f32>,
     candidates: Vec<Candidate>,
 }
@@ -40,15 +46,9 @@ pub struct NotANumber;
 
 impl Sampler {
     /// Makes a sampler; `banned` tokens are never drawn.
-    pub fn new(sampling: Sampling, seed: u64, banned: Vec<Token>) -> Sampler {
-        Sampler {
-            sampling,
-            random: ChaCha8Rng::seed_from_u64(seed),
-            recent: VecDeque::new(),
-            banned,
-            adjusted: Vec::new(),
-            candidates: Vec::new(),
-        }
+    pub fn new(sampling: Sampling, seed: u64, banned: impl Into<Arc<[Token]>>) -> Sampler {
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        Sampler { sampling, random, recent: VecDeque::new(), banned: banned.into() }
     }
 
     /// Notes a token of the text, prompt included, for the repetition penalty.
@@ -65,17 +65,15 @@ impl Sampler {
     ///
     /// # Errors
     /// [`NotANumber`] where any logit is NaN or +∞, or none is finite.
-    pub fn draw(&mut self, logits: &[f32]) -> Result<Token, NotANumber> {
+    pub fn draw(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<Token, NotANumber> {
+        let Scratch { adjusted, candidates } = scratch;
         if self.recent.is_empty() && self.banned.is_empty() {
-            return self.draw_from(logits);
+            return self.draw_from(logits, candidates);
         }
-        let mut adjusted = std::mem::take(&mut self.adjusted);
         adjusted.clear();
         adjusted.extend_from_slice(logits);
-        self.adjust(&mut adjusted);
-        let drawn = self.draw_from(&adjusted);
-        self.adjusted = adjusted;
-        drawn
+        self.adjust(adjusted);
+        self.draw_from(adjusted, candidates)
     }
 
     fn adjust(&self, logits: &mut [f32]) {
@@ -88,14 +86,18 @@ impl Sampler {
                 *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
             }
         }
-        for &token in &self.banned {
+        for &token in self.banned.iter() {
             if let Some(logit) = logits.get_mut(token as usize) {
                 *logit = f32::NEG_INFINITY;
             }
         }
     }
 
-    fn draw_from(&mut self, logits: &[f32]) -> Result<Token, NotANumber> {
+    fn draw_from(
+        &mut self,
+        logits: &[f32],
+        candidates: &mut Vec<Candidate>,
+    ) -> Result<Token, NotANumber> {
         let max = highest(logits)?;
         if self.sampling.temperature == 0.0 {
             // The first of equals, as llama.cpp's greedy sampler takes it.
@@ -109,56 +111,69 @@ impl Sampler {
         // Below about 1e-4 every other token's weight underflows: greedy, without dividing by zero.
         let scale = 1.0 / self.sampling.temperature.max(1e-4);
         let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        self.choose_candidates(logits, max, scale);
-        let total: f64 = self.candidates.iter().map(|c| c.weight).sum();
+        choose_candidates(&self.sampling, logits, max, scale, candidates);
+        let total: f64 = candidates.iter().map(|c| c.weight).sum();
         let mut left = uniform * total;
-        for candidate in &self.candidates {
+        for candidate in candidates.iter() {
             left -= candidate.weight;
             if left < 0.0 {
                 return Ok(candidate.token);
             }
         }
         // Rounding may leave a crumb: it belongs to the last candidate.
-        Ok(self.candidates.last().expect("the most likely token is always one").token)
+        Ok(candidates.last().expect("the most likely token is always one").token)
     }
+}
 
-    /// Fills `candidates` with the tokens that top-k, top-p and min-p leave.
-    fn choose_candidates(&mut self, logits: &[f32], max: f32, scale: f32) {
-        let Sampling { top_p, top_k, min_p, .. } = self.sampling;
-        let weight = |logit: f32| f64::from(((logit - max) * scale).exp());
-        if top_p >= 1.0 && top_k == 0 && min_p == 0.0 {
-            gather(&mut self.candidates, logits, f32::NEG_INFINITY, weight);
-            return;
-        }
-        let want = if top_k == 0 { usize::MAX } else { top_k as usize };
-        let mass = if top_k == 0 && top_p < 1.0 {
-            logits.iter().map(|&logit| weight(logit)).sum::<f64>() * f64::from(top_p)
-        } else {
-            0.0
-        };
-        for depth in [8.0, 16.0, 32.0, f32::INFINITY] {
-            gather(&mut self.candidates, logits, max - depth / scale, weight);
-            let enough_for_p =
-                mass > 0.0 && self.candidates.iter().map(|c| c.weight).sum::<f64>() >= mass;
-            let enough_for_min_p = min_p > 0.0 && top_k == 0 && top_p >= 1.0 && {
-                f64::from(min_p) > f64::from((-depth).exp())
-            };
-            if self.candidates.len() >= want.min(logits.len()) || enough_for_p || enough_for_min_p {
-                break;
-            }
-        }
-        let likelier = |a: &Candidate, b: &Candidate| {
-            b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token))
-        };
-        self.candidates.sort_unstable_by(likelier);
-        self.candidates.truncate(want);
-        if top_p < 1.0 {
-            let kept: f64 = self.candidates.iter().map(|c| c.weight).sum();
-            let mass = if mass > 0.0 { mass } else { kept * f64::from(top_p) };
-            truncate_at(&mut self.candidates, mass);
-        }
-        self.candidates.retain(|c| c.weight >= f64::from(min_p));
+/// Fills `candidates` with the tokens that top-k, top-p and min-p leave.
+fn choose_candidates(
+    sampling: &Sampling,
+    logits: &[f32],
+    max: f32,
+    scale: f32,
+    candidates: &mut Vec<Candidate>,
+) {
+    let &Sampling { top_p, top_k, min_p, .. } = sampling;
+    let weight = |logit: f32| f64::from(((logit - max) * scale).exp());
+    if top_p >= 1.0 && top_k == 0 && min_p == 0.0 {
+        gather(candidates, logits, f32::NEG_INFINITY, weight);
+        return;
     }
+    let want = if top_k == 0 { usize::MAX } else { top_k as usize };
+    let mass = if top_k == 0 && top_p < 1.0 {
+        logits.iter().map(|&logit| weight(logit)).sum::<f64>() * f64::from(top_p)
+    } else {
+        0.0
+    };
+    for depth in [8.0, 16.0, 32.0, f32::INFINITY] {
+        gather(candidates, logits, max - depth / scale, weight);
+        let enough_for_p = mass > 0.0 && candidates.iter().map(|c| c.weight).sum::<f64>() >= mass;
+        let enough_for_min_p = min_p > 0.0 && top_k == 0 && top_p >= 1.0 && {
+            f64::from(min_p) > f64::from((-depth).exp())
+        };
+        if candidates.len() >= want.min(logits.len()) || enough_for_p || enough_for_min_p {
+            break;
+        }
+    }
+    let likelier =
+        |a: &Candidate, b: &Candidate| b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token));
+    candidates.sort_unstable_by(likelier);
+    candidates.truncate(want);
+    if top_p < 1.0 {
+        let kept: f64 = candidates.iter().map(|c| c.weight).sum();
+        let mass = if mass > 0.0 { mass } else { kept * f64::from(top_p) };
+        truncate_at(candidates, mass);
+    }
+    candidates.retain(|c| c.weight >= f64::from(min_p));
+}
+
+/// Returns the natural logarithm of the probability of `token` under the logits themselves, as at
+/// temperature 1 with every filter off; 0 or less.
+pub fn log_probability(logits: &[f32], token: Token) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from((logit - max).exp())).sum();
+    let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    f64::from(logit - max) - sum.ln()
 }
 
 /// Returns the highest logit.
@@ -214,6 +229,10 @@ mod tests {
     const OFF: Sampling =
         Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0, repetition_penalty: 1.0 };
 
+    fn draw(sampler: &mut Sampler, logits: &[f32]) -> Result<Token, NotANumber> {
+        sampler.draw(logits, &mut Scratch::default())
+    }
+
     fn random_logits(seed: u64, n: usize) -> Vec<f32> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         (0..n).map(|_| (random.next_u32() % 40_000) as f32 / 1_000.0 - 20.0).collect()
@@ -258,14 +277,15 @@ mod tests {
                 min_p: pick(&[0.0, 0.05]),
                 repetition_penalty: 1.0,
             };
-            let mut sampler = Sampler::new(sampling, seed, Vec::new());
+            let mut candidates = Vec::new();
             let max = highest(&logits).unwrap();
-            sampler.choose_candidates(&logits, max, 1.0 / sampling.temperature);
+            let scale = 1.0 / sampling.temperature;
+            choose_candidates(&sampling, &logits, max, scale, &mut candidates);
             let expected = reference(&logits, sampling);
-            let total: f64 = sampler.candidates.iter().map(|c| c.weight).sum();
+            let total: f64 = candidates.iter().map(|c| c.weight).sum();
             let support = expected.iter().filter(|&&p| p > 0.0).count();
-            assert_eq!(sampler.candidates.len(), support, "{seed} {sampling:?}");
-            for c in &sampler.candidates {
+            assert_eq!(candidates.len(), support, "{seed} {sampling:?}");
+            for c in &candidates {
                 let wanted = expected[c.token as usize];
                 assert!((c.weight / total - wanted).abs() < 1e-5, "{seed} {sampling:?} {c:?}");
             }
@@ -277,9 +297,9 @@ mod tests {
         let logits = [2.0, 1.0, 0.0, -1.0, -3.0, 0.5];
         let sampling = Sampling { temperature: 0.8, top_p: 0.95, ..OFF };
         let expected = reference(&logits, sampling);
-        let mut sampler = Sampler::new(sampling, 42, Vec::new());
+        let mut sampler = Sampler::new(sampling, 42, []);
         let (n, mut counts) = (40_000, [0_u32; 6]);
-        (0..n).for_each(|_| counts[sampler.draw(&logits).unwrap() as usize] += 1);
+        (0..n).for_each(|_| counts[draw(&mut sampler, &logits).unwrap() as usize] += 1);
         let chi2: f64 = (0..6)
             .filter(|&i| expected[i] > 0.0)
             .map(|i| {
@@ -294,26 +314,26 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_of_the_highest_and_a_seed_repeats_its_draws() {
-        let mut greedy = Sampler::new(Sampling { temperature: 0.0, ..OFF }, 1, Vec::new());
-        assert_eq!(greedy.draw(&[0.0, 3.0, 3.0, -1.0]), Ok(1));
+        let mut greedy = Sampler::new(Sampling { temperature: 0.0, ..OFF }, 1, []);
+        assert_eq!(draw(&mut greedy, &[0.0, 3.0, 3.0, -1.0]), Ok(1));
         let logits = random_logits(3, 50);
-        let draw = |seed| {
-            let mut sampler = Sampler::new(OFF, seed, Vec::new());
-            (0..32).map(|_| sampler.draw(&logits).unwrap()).collect::<Vec<_>>()
+        let draws = |seed| {
+            let mut sampler = Sampler::new(OFF, seed, []);
+            (0..32).map(|_| draw(&mut sampler, &logits).unwrap()).collect::<Vec<_>>()
         };
-        assert_eq!(draw(5), draw(5));
-        assert_ne!(draw(5), draw(6));
+        assert_eq!(draws(5), draws(5));
+        assert_ne!(draws(5), draws(6));
     }
 
     #[test]
     fn banned_tokens_are_never_drawn_and_penalised_ones_less() {
-        let mut sampler = Sampler::new(OFF, 1, vec![0]);
-        assert!((0..2_000).all(|_| sampler.draw(&[9.0, 0.0, 0.0]).unwrap() != 0));
+        let mut sampler = Sampler::new(OFF, 1, [0]);
+        assert!((0..2_000).all(|_| draw(&mut sampler, &[9.0, 0.0, 0.0]).unwrap() != 0));
         let sampling = Sampling { repetition_penalty: 2.0, temperature: 0.0, ..OFF };
-        let mut sampler = Sampler::new(sampling, 1, Vec::new());
-        assert_eq!(sampler.draw(&[3.0, 2.0, -1.0]), Ok(0));
+        let mut sampler = Sampler::new(sampling, 1, []);
+        assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(0));
         sampler.saw(0);
-        assert_eq!(sampler.draw(&[3.0, 2.0, -1.0]), Ok(1));
+        assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(1));
     }
 
     #[test]
@@ -321,8 +341,8 @@ mod tests {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
         for logits in [&[1.0, nan][..], &[nan, 1.0], &[inf, 0.0], &[-inf, -inf], &[]] {
             for temperature in [0.0, 1.0] {
-                let mut sampler = Sampler::new(Sampling { temperature, ..OFF }, 1, Vec::new());
-                assert_eq!(sampler.draw(logits), Err(NotANumber));
+                let mut sampler = Sampler::new(Sampling { temperature, ..OFF }, 1, []);
+                assert_eq!(draw(&mut sampler, logits), Err(NotANumber));
             }
         }
     }

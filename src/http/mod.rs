@@ -4,6 +4,7 @@
 //! socket; `routes` sends each to its handler; `openai`, `predict` and `page` are the handlers.
 //! JSON shapes and statuses exist only in this room.
 
+mod client;
 mod gate;
 mod openai;
 mod openai_request;
@@ -27,7 +28,7 @@ use reply::Reply;
 
 use crate::desk::{Desk, Ticket};
 use crate::words::error::{Error, Kind};
-use crate::words::job::Question;
+use crate::words::job::{Client, Question};
 use crate::words::limits;
 use crate::words::mode::Modes;
 use crate::words::plan::Origin;
@@ -99,9 +100,15 @@ impl Serving {
     }
 }
 
-/// Hands a question to the desk for a visitor whose leaving stops the job.
-fn submit(app: &App, visitor: &Visitor, question: Question) -> Result<Ticket, Error> {
-    let ticket = app.desk.submit(question)?;
+/// Hands a client's question to the desk for a visitor whose leaving stops the job.
+fn submit(
+    app: &App,
+    visitor: &Visitor,
+    client: Client,
+    question: Question,
+) -> Result<Ticket, Error> {
+    log::debug!("{client:?} asks");
+    let ticket = app.desk.submit(client, question)?;
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {
@@ -111,11 +118,14 @@ fn submit(app: &App, visitor: &Visitor, question: Question) -> Result<Ticket, Er
     Ok(ticket)
 }
 
-/// Makes the reply to a question that was not answered; a busy box says when to come again.
+/// Makes the reply to a question that was not answered; where it is only a matter of time, it says
+/// when to come again.
 fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
     let reply = Reply::error(error, shape);
     match error.kind {
-        Kind::Busy => reply.with("Retry-After", app.desk.retry_after().as_secs().to_string()),
+        Kind::Busy | Kind::TooMany => {
+            reply.with("Retry-After", app.desk.retry_after().as_secs().to_string())
+        }
         _ => reply,
     }
 }

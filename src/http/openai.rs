@@ -3,6 +3,7 @@
 //! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line
 //! it carries comments with its place. A client that leaves stops its job.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -13,14 +14,15 @@ use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, refused};
-use crate::desk::Ticket;
-use crate::desk::record::{State, View, Whole};
+use super::{App, client, refused};
+use crate::desk::record::{Record, State, View, Whole};
+use crate::desk::{Eta, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
-use crate::words::job::fresh_seed;
+use crate::words::job::{JobId, fresh_seed};
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Mode, Reads};
+use crate::words::vote::Tally;
 
 /// Lists `solverbox` and each mode as a model of its own.
 pub fn models(app: &App) -> Reply {
@@ -66,12 +68,18 @@ struct Completion {
 
 /// Answers a request, to the end of its job.
 pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
-    let Ask { question, delivery, model } = match parse(body, &app.modes) {
-        Ok(ask) => ask,
-        Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
-    };
-    let ticket = match super::submit(app, visitor, question) {
-        Ok(ticket) => ticket,
+    let client = client::of(&request, visitor);
+    let submitted = parse(body, &app.modes).and_then(|ask| {
+        let Ask { mut question, previous, delivery, model } = ask;
+        if let Some(job) = previous {
+            let before = app.desk.conversation(client, job)?;
+            question.turns.splice(0..0, before);
+        }
+        let ticket = super::submit(app, visitor, client, question)?;
+        Ok((ticket, delivery, model))
+    });
+    let (ticket, delivery, model) = match submitted {
+        Ok(submitted) => submitted,
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -93,14 +101,12 @@ impl Completion {
         if let Outcome::Failed(error) = &whole.outcome {
             return refused(app, error, Shape::OpenAi).send(request);
         }
-        let Whole { thinking, answer, outcome, figures } = whole;
-        let reasoning = if thinking.is_empty() { Value::Null } else { thinking.into() };
-        let choice = json!({
-            "index": 0,
-            "message": {"role": "assistant", "content": answer, "reasoning_content": reasoning},
-            "finish_reason": finish_reason(&outcome),
-        });
-        let body = self.object("chat.completion", json!([choice]), Some(usage(&figures)));
+        let choices: Vec<Value> = match ticket.choices.as_slice() {
+            [] => vec![choice(0, &whole)],
+            all => (0..).zip(all).map(|(at, record)| choice(at, &record.wait_ended())).collect(),
+        };
+        let mut body = self.object("chat.completion", choices.into(), Some(usage(&whole.figures)));
+        body["solverbox"] = ours(ticket.job, whole.tally.as_deref());
         Reply::json(200, &body).send(request);
     }
 
@@ -116,7 +122,11 @@ impl Completion {
             return refused(app, error, Shape::OpenAi).send(request);
         }
         let Ok(mut events) = Events::open(request) else { return };
-        if self.stream(&mut events, ticket, view, delivery).is_err() {
+        let told = match ticket.choices.as_slice() {
+            [] => self.stream(&mut events, ticket, view, delivery),
+            all => self.stream_all(&mut events, ticket, all, delivery),
+        };
+        if told.is_err() {
             log::debug!("a reader left its stream");
         }
     }
@@ -128,18 +138,25 @@ impl Completion {
         mut view: View,
         delivery: Delivery,
     ) -> Result<(), Left> {
-        events.json(&self.chunk(json!({"role": "assistant", "content": ""}), Value::Null))?;
-        let mut told = None;
+        events.json(&self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null))?;
+        let (mut told, mut told_eta) = (None, None);
         loop {
             for piece in &view.pieces {
-                events.json(&self.chunk(delta(piece), Value::Null))?;
+                events.json(&self.chunk(0, delta(piece), Value::Null))?;
             }
             if let State::Ended(outcome, figures) = &view.state {
-                return self.end(events, outcome, figures, delivery);
+                let ours = ours(ticket.job, view.tally.as_deref());
+                self.finish(events, 0, outcome, ours)?;
+                return self.end(events, figures, delivery);
             }
-            if told.as_ref() != Some(&view.state) {
-                events.comment(&standing(&view.state))?;
-                told = Some(view.state.clone());
+            let standing = standing(&view);
+            if told.as_ref() != Some(&standing) {
+                events.comment(&standing)?;
+                told = Some(standing);
+            }
+            if view.eta != told_eta {
+                told_eta = view.eta;
+                told_eta.map_or(Ok(()), |eta| events.comment(&expected(&eta)))?;
             }
             let version = view.version;
             view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
@@ -149,17 +166,66 @@ impl Completion {
         }
     }
 
-    fn end(
+    /// Streams all answers of a job side by side, each under its index.
+    fn stream_all(
         &self,
         events: &mut Events,
-        outcome: &Outcome,
-        figures: &Figures,
+        ticket: &Ticket,
+        records: &[Arc<Record>],
         delivery: Delivery,
     ) -> Result<(), Left> {
-        match outcome {
-            Outcome::Failed(error) => events.json(&refuse::body(error, Shape::OpenAi))?,
-            outcome => events.json(&self.chunk(json!({}), finish_reason(outcome).into()))?,
+        for index in 0..records.len() {
+            let start = json!({"role": "assistant", "content": ""});
+            events.json(&self.chunk(index, start, Value::Null))?;
         }
+        let mut readers = vec![(0, false); records.len()];
+        let mut job = ticket.record.read(0);
+        loop {
+            for (index, record) in records.iter().enumerate() {
+                let (offset, has_ended) = readers[index];
+                if has_ended {
+                    continue;
+                }
+                let view = record.read(offset);
+                for piece in &view.pieces {
+                    events.json(&self.chunk(index, delta(piece), Value::Null))?;
+                }
+                let outcome = match &view.state {
+                    State::Ended(outcome, _) => Some(outcome),
+                    _ => None,
+                };
+                readers[index] = (view.offset, outcome.is_some());
+                let ours = ours(ticket.job, None);
+                outcome.map_or(Ok(()), |outcome| self.finish(events, index, outcome, ours))?;
+            }
+            if let State::Ended(_, figures) = &job.state {
+                return self.end(events, figures, delivery);
+            }
+            let version = job.version;
+            job = ticket.record.wait(version, 0, limits::HEARTBEAT);
+            if job.version == version {
+                events.comment("alive")?;
+            }
+        }
+    }
+
+    /// Sends the end of one choice.
+    fn finish(
+        &self,
+        events: &mut Events,
+        index: usize,
+        outcome: &Outcome,
+        ours: Value,
+    ) -> Result<(), Left> {
+        if let Outcome::Failed(error) = outcome {
+            return events.json(&refuse::body(error, Shape::OpenAi));
+        }
+        let mut chunk = self.chunk(index, json!({}), finish_reason(outcome).into());
+        chunk["solverbox"] = ours;
+        events.json(&chunk)
+    }
+
+    fn end(&self, events: &mut Events, figures: &Figures, delivery: Delivery) -> Result<(), Left> {
         if delivery == Delivery::StreamWithUsage {
             let usage = Some(usage(figures));
             events.json(&self.object("chat.completion.chunk", json!([]), usage))?;
@@ -167,8 +233,8 @@ impl Completion {
         events.done()
     }
 
-    fn chunk(&self, delta: Value, finish_reason: Value) -> Value {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+    fn chunk(&self, index: usize, delta: Value, finish_reason: Value) -> Value {
+        let choice = json!({"index": index, "delta": delta, "finish_reason": finish_reason});
         self.object("chat.completion.chunk", json!([choice]), None)
     }
 
@@ -194,12 +260,52 @@ fn delta(piece: &Piece) -> Value {
     }
 }
 
-fn standing(state: &State) -> String {
-    match state {
-        State::Asked => "checking".into(),
-        State::Waiting(place) => format!("place {place}"),
-        State::Running => "running".into(),
-        State::Ended(..) => "ended".into(),
+/// Returns a whole answer as a choice.
+fn choice(index: usize, whole: &Whole) -> Value {
+    let reasoning =
+        if whole.thinking.is_empty() { Value::Null } else { whole.thinking.as_str().into() };
+    json!({
+        "index": index,
+        "message": {
+            "role": "assistant", "content": whole.answer, "reasoning_content": reasoning,
+        },
+        "finish_reason": finish_reason(&whole.outcome),
+    })
+}
+
+/// Returns what OpenAI's API has no place for: the job, to go on with, and what attempts voted.
+fn ours(job: JobId, tally: Option<&Tally>) -> Value {
+    let mut ours = json!({"job": job.0.to_string()});
+    let Some(tally) = tally else { return ours };
+    let votes: Vec<Value> = tally
+        .votes()
+        .iter()
+        .map(|vote| {
+            json!({
+                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
+            })
+        })
+        .collect();
+    ours["attempts"] = tally.wanted().into();
+    ours["ended"] = tally.ended().into();
+    ours["votes"] = votes.into();
+    ours["agreement"] = tally.agreement().into();
+    ours["best_attempt"] = tally.winner().into();
+    ours
+}
+
+/// Words an estimate: seconds until the job is over, and between which it is in 80 % of cases.
+fn expected(eta: &Eta) -> String {
+    format!("eta {:.0} {:.0} {:.0}", eta.seconds, eta.low, eta.high)
+}
+
+fn standing(view: &View) -> String {
+    match (&view.state, &view.tally) {
+        (State::Asked, _) => "checking".into(),
+        (State::Waiting(place), _) => format!("place {place}"),
+        (State::Running, Some(tally)) => format!("running, {tally}"),
+        (State::Running, None) => "running".into(),
+        (State::Ended(..), _) => "ended".into(),
     }
 }
 

@@ -1,15 +1,15 @@
 //! The request of `POST /v1/chat/completions`, read into a question.
 //!
 //! Field names and meanings follow OpenAI's API reference for chat completions; `ignore_eos` is
-//! llama.cpp's, `attempt_of_student` ours. Fields we do not know are ignored; those that would
-//! change the answer and cannot be served are refused by name.
+//! llama.cpp's, `attempts` and `attempt_of_student` are ours. Fields we do not know are ignored;
+//! those that would change the answer and cannot be served are refused by name.
 
 use serde_json::{Map, Value};
 
 use crate::words::error::Error;
-use crate::words::job::{self, Ending, Question, Role, Turn};
+use crate::words::job::{self, Choices, Ending, JobId, Question, Role, Turn};
 use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes, Reads};
+use crate::words::mode::{DEFAULT_MODE, Modes, Reads, Worn};
 
 /// How the answer is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Delivery {
 pub struct Ask {
     /// The question.
     pub question: Question,
+    /// The job whose conversation it goes on with.
+    pub previous: Option<JobId>,
     /// How to send the answer.
     pub delivery: Delivery,
     /// `solverbox:MODE`, as answers name the model.
@@ -45,8 +47,11 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
         return Err(Error::bad_request("the body is no JSON object", "Send a JSON object."));
     };
     refuse_unserved(&fields)?;
-    let mode = modes.find(mode_name(&fields)?)?;
-    let model = format!("solverbox:{}", mode.name);
+    let (mode, adapters) = mode_and_adapters(&fields)?;
+    let mode = modes.find(mode)?;
+    let model = adapters.iter().fold(format!("solverbox:{}", mode.name), |model, worn| {
+        format!("{model}+{}", worn.adapter)
+    });
     let (system, mut turns) = messages(&fields)?;
     let attempt = text(&fields, "attempt_of_student")?;
     // A chat client that knows nothing of attempts may write one into its message.
@@ -57,10 +62,15 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
     }
     let mut question = Question::new(mode, turns, job::fresh_seed());
     question.system = system.unwrap_or(question.system);
+    if !adapters.is_empty() {
+        question.adapters = adapters;
+    }
     question.stops = stops(&fields)?;
     settings(&fields, &mut question)?;
+    attempts(&fields, &mut question)?;
     question.check()?;
-    Ok(Ask { question, delivery: delivery(&fields)?, model })
+    let previous = previous(&fields)?;
+    Ok(Ask { question, previous, delivery: delivery(&fields)?, model })
 }
 
 fn bad(field: &str, cause: &str, remedy: &str) -> Error {
@@ -85,16 +95,21 @@ fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
     if format.is_some_and(|format| format.get("type").is_none_or(|kind| kind != "text")) {
         return Err(bad("response_format", "only text can be had", "Leave the field out."));
     }
-    if get(fields, "n").is_some_and(|n| n.as_f64() != Some(1.0)) {
-        return Err(bad("n", "one answer a request can be had", "Leave the field out."));
-    }
     Ok(())
 }
 
-/// Returns the mode of `solverbox:MODE`; any other model name means the default.
-fn mode_name(fields: &Map<String, Value>) -> Result<&str, Error> {
+/// Returns the mode and the adapters of `solverbox:MODE+ADAPTER`; any other model name means the
+/// default mode.
+fn mode_and_adapters(fields: &Map<String, Value>) -> Result<(&str, Vec<Worn>), Error> {
     let model = text(fields, "model")?.unwrap_or_default();
-    Ok(model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE))
+    let mut names = model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE).split('+');
+    let mode = names.next().unwrap_or_default();
+    let adapters: Vec<Worn> = names.map(Worn::as_trained).collect();
+    if adapters.len() > limits::ADAPTERS_MAX {
+        let most = limits::ADAPTERS_MAX;
+        return Err(bad("model", "it names too many adapters", &format!("Name at most {most}.")));
+    }
+    Ok((mode, adapters))
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Error> {
@@ -201,9 +216,41 @@ fn settings(fields: &Map<String, Value>, question: &mut Question) -> Result<(), 
     Ok(())
 }
 
+/// Reads how often the question is tried: `attempts` vote on one choice, `n` are a choice each.
+fn attempts(fields: &Map<String, Value>, question: &mut Question) -> Result<(), Error> {
+    let number = |name: &str| {
+        let Some(value) = get(fields, name) else { return Ok(None) };
+        let whole = value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
+        let remedy = format!("Send an integer from 1 to {}.", limits::ATTEMPTS_MAX);
+        let whole = whole.ok_or_else(|| bad(name, "it is no positive integer", &remedy))? as u32;
+        job::check_attempts(name, whole).map(|()| Some(whole))
+    };
+    let (choices, attempts) = (number("n")?, number("attempts")?);
+    match (choices, attempts) {
+        (Some(n @ 2..), Some(attempts @ 2..)) => {
+            let cause = format!("{n} choices cannot be had of a vote of {attempts} attempts");
+            return Err(bad("n", &cause, "Send n for all the answers, or attempts for a vote."));
+        }
+        (Some(n @ 2..), _) => {
+            question.attempts = n;
+            question.choices = Choices::All;
+        }
+        // One choice is what a vote gives; clients say so out of habit.
+        (_, attempts) => question.attempts = attempts.unwrap_or(question.attempts),
+    }
+    Ok(())
+}
+
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
     let wrong = || bad(name, "it is neither true nor false", "Send true or false.");
     get(fields, name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
+}
+
+/// Returns the job of an answer's `solverbox.job`.
+fn previous(fields: &Map<String, Value>) -> Result<Option<JobId>, Error> {
+    let remedy = "Send the `solverbox.job` of an answer.";
+    let job = |id: &str| id.parse().map_err(|_| bad("previous", "it is no job", remedy));
+    Ok(text(fields, "previous")?.map(job).transpose()?.map(JobId))
 }
 
 fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Error> {
@@ -227,11 +274,15 @@ mod tests {
     use serde_json::json;
 
     fn with(extra: Value) -> Result<Ask, Error> {
+        with_modes(&extra, &Modes::built_in())
+    }
+
+    fn with_modes(extra: &Value, modes: &Modes) -> Result<Ask, Error> {
         let mut body = json!({"messages": [{"role": "user", "content": "2+2?"}]});
         for (name, value) in extra.as_object().unwrap() {
             body[name] = value.clone();
         }
-        parse(body.to_string().as_bytes(), &Modes::built_in())
+        parse(body.to_string().as_bytes(), modes)
     }
 
     #[test]
@@ -259,6 +310,26 @@ mod tests {
         assert_eq!((q.budget_tokens, q.ending), (7, Ending::Budget));
         assert_eq!(q.stops, ["a", "b"]);
         assert_eq!(ask.delivery, Delivery::StreamWithUsage);
+    }
+
+    #[test]
+    fn n_is_the_number_of_choices_and_attempts_that_of_the_votes_for_one() {
+        let mut own = Modes::built_in();
+        own.extend("[[mode]]\nname='math'\nattempts=5", "own.toml").unwrap();
+        let cases = [
+            (json!({}), (5, Choices::Voted)),
+            (json!({"n": 1}), (5, Choices::Voted)),
+            (json!({"n": 1, "attempts": 3}), (3, Choices::Voted)),
+            (json!({"attempts": 1}), (1, Choices::Voted)),
+            (json!({"attempts": 16, "n": null}), (16, Choices::Voted)),
+            (json!({"n": 2}), (2, Choices::All)),
+            (json!({"n": 16, "attempts": 1}), (16, Choices::All)),
+            (json!({"n": 4, "model": "solverbox:hint"}), (4, Choices::All)),
+        ];
+        for (extra, expected) in cases {
+            let question = with_modes(&extra, &own).unwrap().question;
+            assert_eq!((question.attempts, question.choices), expected, "{extra}");
+        }
     }
 
     #[test]
@@ -316,7 +387,14 @@ mod tests {
             (json!({"logprobs": true}), "logprobs:"),
             (json!({"response_format": {"type": "json_object"}}), "response_format:"),
             (json!({"response_format": "json"}), "response_format:"),
-            (json!({"n": 2}), "n:"),
+            (json!({"n": 0}), "n:"),
+            (json!({"n": 17}), "n: 17 is too many, at most 16"),
+            (json!({"n": 1.5}), "n:"),
+            (json!({"n": "2"}), "n:"),
+            (json!({"n": 2, "attempts": 3}), "n: 2 choices"),
+            (json!({"attempts": 1e99}), "attempts:"),
+            (json!({"attempts": -1}), "attempts:"),
+            (json!({"attempts": 2, "model": "solverbox:hint"}), "attempts: mode 'hint'"),
             (json!({"stream": "yes"}), "stream:"),
             (json!({"model": 5}), "model:"),
             (json!({"attempt_of_student": "x"}), "mode 'math' reads no"),

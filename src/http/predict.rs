@@ -11,14 +11,14 @@ use super::refuse::Shape;
 use super::reply::Reply;
 use crate::words::answer::Outcome;
 use crate::words::error::Error;
-use crate::words::job::{self, Question, Role, Turn};
+use crate::words::job::{self, Client, Question, Role, Turn};
 use crate::words::mode::{DEFAULT_MODE, Modes};
 
 /// Answers when the job has ended; a client that leaves stops it.
-pub fn answer(app: &App, visitor: &Visitor, body: &[u8]) -> Reply {
+pub fn answer(app: &App, visitor: &Visitor, client: Client, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body, &app.modes).and_then(|question| {
-        let ticket = super::submit(app, visitor, question)?;
+        let ticket = super::submit(app, visitor, client, question)?;
         let whole = ticket.record.wait_ended();
         match whole.outcome {
             Outcome::Failed(error) => Err(error),
@@ -66,6 +66,9 @@ mod tests {
         assert_eq!(parse(r#"{"data": ["2+2?", "plain"]}"#).unwrap().mode.name, "plain");
         assert_eq!(parse(r#"{"data": ["2+2?", null]}"#).unwrap().turns[0].text, "2+2?");
         assert!(parse(r#"{"data": ["2+2?", "review", "5"]}"#).is_ok());
+        let mut own = Modes::built_in();
+        own.extend("[[mode]]\nname='plain'\nattempts=3", "own.toml").unwrap();
+        assert_eq!(super::parse(br#"{"data": ["2+2?", "plain"]}"#, &own).unwrap().attempts, 3);
         for (body, named) in [
             ("{", "JSON"),
             ("[]", "data"),

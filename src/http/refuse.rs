@@ -30,6 +30,7 @@ pub fn status(kind: Kind) -> u16 {
         Kind::NoModel | Kind::NoMemory | Kind::Busy | Kind::Stopped => 503,
         Kind::TooLong => 413,
         Kind::NotFound => 404,
+        Kind::TooMany => 429,
         Kind::NoSpace => 507,
     }
 }
@@ -42,8 +43,12 @@ pub fn body(error: &Error, shape: Shape) -> Value {
             json!({"error": {"kind": error.kind.name(), "message": message, "remedy": remedy}})
         }
         Shape::OpenAi => {
-            let kind =
-                if status(error.kind) < 500 { "invalid_request_error" } else { "server_error" };
+            let kind = match status(error.kind) {
+                // What OpenAI's API says where a client has asked too often.
+                429 => "requests",
+                400..500 => "invalid_request_error",
+                _ => "server_error",
+            };
             let param = param(&message);
             let message = format!("{message}. {remedy}");
             let code = error.kind.name();
@@ -55,9 +60,12 @@ pub fn body(error: &Error, shape: Shape) -> Value {
 fn public(error: &Error) -> (String, String) {
     let ask_the_owner = "Ask the person who looks after the box; its log says more.".to_string();
     match error.kind {
-        Kind::BadRequest | Kind::TooLong | Kind::NotFound | Kind::Busy | Kind::Stopped => {
-            (error.message.clone(), error.remedy.clone())
-        }
+        Kind::BadRequest
+        | Kind::TooLong
+        | Kind::NotFound
+        | Kind::TooMany
+        | Kind::Busy
+        | Kind::Stopped => (error.message.clone(), error.remedy.clone()),
         Kind::Internal => ("something in the box broke".into(), ask_the_owner),
         Kind::NoModel | Kind::BadModel => ("the box has no working model".into(), ask_the_owner),
         Kind::NoMemory => ("the box has not enough memory".into(), ask_the_owner),
@@ -83,6 +91,22 @@ mod tests {
         assert_eq!(body["error"]["param"], "messages[0].role");
         assert_eq!(body["error"]["type"], "invalid_request_error");
         assert_eq!(body["error"]["code"], "bad_request");
+    }
+
+    #[test]
+    fn a_client_with_too_many_questions_is_told_so_and_a_full_box_is_another_matter() {
+        let refused = |kind| {
+            let error = Error::new(kind, "you have 16 questions here", "Wait for one to end.");
+            (status(kind), body(&error, Shape::OpenAi)["error"].clone())
+        };
+        let (too_many, busy) = (refused(Kind::TooMany), refused(Kind::Busy));
+        assert_eq!((too_many.0, busy.0), (429, 503));
+        assert_eq!(
+            (&too_many.1["code"], &too_many.1["type"]),
+            (&"too_many".into(), &"requests".into())
+        );
+        assert_eq!((&busy.1["code"], &busy.1["type"]), (&"busy".into(), &"server_error".into()));
+        assert!(too_many.1["message"].as_str().unwrap().starts_with("you have 16 questions here"));
     }
 
     #[test]

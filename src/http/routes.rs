@@ -8,7 +8,7 @@ use tiny_http::{Method, Request};
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::refuse::Shape;
 use super::reply::{Reply, header, is_loopback};
-use super::{App, openai, page, predict};
+use super::{App, client, openai, page, predict};
 use crate::desk::Health;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
@@ -62,7 +62,10 @@ pub fn answer(app: &App, mut request: Request) {
         "/healthz" => health(app).send(request),
         "/v1/models" => openai::models(app).send(request),
         "/api/predict" => match body(&mut request) {
-            Ok(body) => predict::answer(app, &visitor, &body).send(request),
+            Ok(body) => {
+                let client = client::of(&request, &visitor);
+                predict::answer(app, &visitor, client, &body).send(request)
+            }
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
         "/v1/chat/completions" => match body(&mut request) {
@@ -72,7 +75,19 @@ pub fn answer(app: &App, mut request: Request) {
         path if path.starts_with("/v1/models/") => {
             openai::model(app, &path["/v1/models/".len()..]).send(request);
         }
-        path => page::file(path).unwrap_or_else(|| Reply::empty(404)).send(request),
+        path => page_file(app, path, &request).send(request),
+    }
+}
+
+/// Returns a file of the page; the page itself brings a new browser its cookie.
+fn page_file(app: &App, path: &str, request: &Request) -> Reply {
+    let reply = page::file(path).unwrap_or_else(|| Reply::empty(404));
+    if path != "/" {
+        return reply;
+    }
+    match client::cookie_for(request, &app.visitors) {
+        Some(cookie) => reply.with("Set-Cookie", cookie),
+        None => reply,
     }
 }
 

@@ -52,16 +52,16 @@ const KEPT_BLOCK_BYTES_MAX: u64 = 32 * MIB;
 const REPACKED_ROWS: u64 = 4;
 
 /// Returns what the model takes, used so.
-pub fn memory(header: &Header, adapter: Option<&Adapter>, how: &Use) -> Memory {
+pub fn memory(header: &Header, adapters: &[Adapter], how: &Use) -> Memory {
     let vocabulary_bytes =
         header.tokenizer.tokens * TOKEN_BYTES + header.tokenizer.merges * MERGE_BYTES;
     let mut memory = Memory {
         weights: header.types().into_iter().map(|(name, bytes, _)| (name, bytes)).collect(),
         repacked_head_bytes: repacked_head(header, how.kernels).map_or(0, |head| head.bytes),
-        adapter_bytes: adapter.map_or(0, |adapter| adapter.bytes),
+        adapter_bytes: adapters.iter().map(|adapter| adapter.bytes).sum(),
         kv_bytes: kv_bytes(header, how.kv, cells(how.context_tokens)),
         compute_bytes: compute_bytes(header, how),
-        logits_bytes: logits_bytes(header, how.sequences),
+        logits_bytes: logits_bytes(header),
         vocabulary_bytes,
         program_bytes: program_bytes(header, how),
         loading_bytes: 0,
@@ -102,27 +102,27 @@ fn repacked_head<'h>(header: &'h Header, kernels: &KernelSet) -> Option<&'h Tens
 /// graph stands the work space, which holds a feed-forward row's activations quantized to 8 bits.
 fn compute_bytes(header: &Header, how: &Use) -> u64 {
     let shape = &header.shape;
-    let rows = u64::from(limits::UBATCH_TOKENS.min(how.context_tokens));
+    let tokens = u64::from(limits::UBATCH_TOKENS.min(how.context_tokens));
     let hidden = shape.hidden.max(shape.heads * shape.key.max(shape.value));
     // A query, and what attention makes of it, beside keys and values.
     let attention = 2 * hidden + 2 * shape.kv_heads * (shape.key + shape.value);
-    let widest = rows * (5 * hidden + attention.max(3 * shape.feed_forward)) * 4;
-    let head = (rows * hidden + u64::from(how.sequences) * header.tokenizer.tokens) * 4;
-    let mask = rows * cells(how.context_tokens) * 2;
+    let widest = tokens * (5 * hidden + attention.max(3 * shape.feed_forward)) * 4;
+    let head = (tokens * hidden + u64::from(limits::LOGIT_ROWS) * header.tokenizer.tokens) * 4;
+    let mask = tokens * cells(how.context_tokens) * 2;
     // Turned keys and values of a quantized cache go through matrices of a head's size.
     let turned = match how.kv {
         KvType::F16 => 0,
         KvType::Q8_0 => (shape.key * shape.key + shape.value * shape.value) * 4,
     };
     // 292 bytes for 256 elements (Q8_K), the widest of the formats activations are quantized to.
-    let quantized = rows * shape.feed_forward.max(hidden) * 292 / 256;
+    let quantized = tokens * shape.feed_forward.max(hidden) * 292 / 256;
     widest.max(head) + mask + turned + quantized + u64::from(how.threads) * THREAD_BYTES
 }
 
-/// Returns the bytes of a row of logits a sequence, as floats, and of what `engine/sample.rs` may
-/// make of one: a changed copy, and a candidate of 16 bytes for every token.
-fn logits_bytes(header: &Header, sequences: u32) -> u64 {
-    u64::from(sequences) * header.tokenizer.tokens * (4 + 4 + 16)
+/// Returns the bytes of the rows of logits, as floats, and of what `engine/sample.rs` makes of one
+/// of them: a changed copy, and a candidate of 16 bytes for every token.
+fn logits_bytes(header: &Header) -> u64 {
+    header.tokenizer.tokens * (u64::from(limits::LOGIT_ROWS) * 4 + 4 + 16)
 }
 
 /// Returns the bytes of the program: what every run has, what grows with the layers, what the
@@ -165,7 +165,7 @@ fn loading_bytes(header: &Header, kernels: &'static KernelSet, memory: &Memory) 
 /// own part of the cache.
 pub fn per_token(
     header: &Header,
-    adapter: Option<&Adapter>,
+    adapters: &[Adapter],
     kv: KvType,
     filled_tokens: u64,
 ) -> PerToken {
@@ -180,7 +180,7 @@ pub fn per_token(
     let share = |tensor: &Tensor, of: u64| {
         if tensor.name.contains("_exps.") { of * used / experts } else { of }
     };
-    let (mut weights_bytes, mut weights) = (adapter.map_or(0, |adapter| adapter.bytes), 0);
+    let (mut weights_bytes, mut weights) = (adapters.iter().map(|adapter| adapter.bytes).sum(), 0);
     for tensor in header.tensors.iter().filter(is_read) {
         weights_bytes += share(tensor, tensor.bytes);
         weights += share(tensor, tensor.shape.iter().product());
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn more_context_takes_more_and_a_smaller_type_less() {
         let header = open(&bundled::model().unwrap()).unwrap();
-        let total = |tokens, kv| memory(&header, None, &used(tokens, kv, "armv8.0")).total_bytes();
+        let total = |tokens, kv| memory(&header, &[], &used(tokens, kv, "armv8.0")).total_bytes();
         let totals: Vec<u64> = (1..64).map(|steps| total(steps * 256 - 255, KvType::F16)).collect();
         assert!(totals.is_sorted() && totals[0] < totals[60], "{totals:?}");
         assert!(total(16_384, KvType::Q8_0) < total(16_384, KvType::F16));
@@ -216,7 +216,7 @@ mod tests {
         assert!(header.is_tied() && head.kind.name == "Q8_0");
         for (kernels, twice) in [("armv8.0", 0), ("armv8.2-dotprod", head.bytes), ("x86-64-v4", 0)]
         {
-            let memory = memory(&header, None, &used(1024, KvType::F16, kernels));
+            let memory = memory(&header, &[], &used(1024, KvType::F16, kernels));
             assert_eq!(memory.repacked_head_bytes, twice, "{kernels}");
             let weights: u64 = header.tensors.iter().map(|tensor| tensor.bytes).sum();
             assert_eq!(memory.weights_bytes(), weights + twice);

@@ -10,7 +10,7 @@ use crate::words::error::{Error, Kind};
 use crate::words::kernels::KernelSet;
 use crate::words::limits;
 use crate::words::memory::{Bound, MIB, Room};
-use crate::words::plan::{KvType, Plan};
+use crate::words::plan::{KvType, Pacing, Plan};
 
 /// What the owner asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub struct Wishes {
     pub threads: Option<u32>,
     /// Longest question in tokens.
     pub question_tokens_max: u32,
+    /// How passes are made up.
+    pub pacing: Pacing,
 }
 
 /// A plan, and why it is refused if it is.
@@ -42,28 +44,28 @@ pub struct Judged {
 #[derive(Clone, Copy, Debug)]
 pub struct Planner<'a> {
     header: &'a Header,
-    adapter: Option<&'a Adapter>,
+    adapters: &'a [Adapter],
     wishes: Wishes,
     /// What the model was trained for.
     trained_tokens: u32,
 }
 
 impl<'a> Planner<'a> {
-    /// Checks that the wishes make sense for this model, and an adapter if there is one.
+    /// Checks that the wishes make sense for this model and its adapters.
     ///
     /// # Errors
     /// `bad_model` where llama.cpp must not be given the file; `bad_request` where more context is
     /// wished than the model was trained for, or a type of cache its heads do not suit.
     pub fn new(
         header: &'a Header,
-        adapter: Option<&'a Adapter>,
+        adapters: &'a [Adapter],
         wishes: Wishes,
     ) -> Result<Planner<'a>, Error> {
         if let Some(fault) = &header.fault {
             return Err(bad_model(&header.file, fault));
         }
         let trained_tokens = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-        let planner = Planner { header, adapter, wishes, trained_tokens };
+        let planner = Planner { header, adapters, wishes, trained_tokens };
         let heads = [header.shape.key, header.shape.value];
         if wishes.kv.is_some_and(|kv| !planner.suits(kv)) {
             return Err(Error::bad_request(
@@ -165,13 +167,15 @@ impl<'a> Planner<'a> {
         Plan {
             model: self.header.file.clone(),
             file_bytes: self.header.file_bytes,
-            adapter: self.adapter.map(|adapter| adapter.file.clone()),
+            adapters: self.adapters.iter().map(|adapter| adapter.file.clone()).collect(),
             context_tokens,
             sequences,
             kv,
-            memory: memory(self.header, self.adapter, &how),
+            memory: memory(self.header, self.adapters, &how),
             kernels,
             threads,
+            pacing: wishes.pacing,
+            prefixes: None,
             question_tokens_max: wishes.question_tokens_max,
         }
     }
@@ -232,17 +236,17 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Plans for a model, an adapter if there is one, and the memory there is.
+/// Plans for a model, its adapters, and the memory there is.
 ///
 /// # Errors
 /// Those of [`Planner::new`]; `no_memory` with the numbers and what would fit.
 pub fn plan(
     header: &Header,
-    adapter: Option<&Adapter>,
+    adapters: &[Adapter],
     wishes: Wishes,
     room: &Room,
 ) -> Result<Plan, Error> {
-    let Judged { plan, refusal } = Planner::new(header, adapter, wishes)?.judge(room);
+    let Judged { plan, refusal } = Planner::new(header, adapters, wishes)?.judge(room);
     refusal.map_or(Ok(plan), Err)
 }
 

@@ -50,6 +50,9 @@ pub struct Figures {
     pub decode_seconds: f64,
     /// Seconds from asking to the first token, waiting in line included.
     pub first_token_seconds: f64,
+    /// Mean natural logarithm of the drawn tokens' probabilities, under the model's own logits; 0
+    /// where attempts are not compared.
+    pub mean_log_probability: f64,
 }
 
 impl Figures {

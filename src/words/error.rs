@@ -23,6 +23,8 @@ pub enum Kind {
     NoSpace,
     /// The line of waiting questions, or the connections, are full.
     Busy,
+    /// The client has as many questions in the box as one may have.
+    TooMany,
     /// The question is longer than allowed.
     TooLong,
     /// The thing named does not exist.
@@ -42,6 +44,7 @@ impl Kind {
             Kind::NoMemory => "no_memory",
             Kind::NoSpace => "no_space",
             Kind::Busy => "busy",
+            Kind::TooMany => "too_many",
             Kind::TooLong => "too_long",
             Kind::NotFound => "not_found",
             Kind::Stopped => "stopped",

@@ -1,14 +1,62 @@
 //! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
 
+use std::fmt;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::error::{Error, Kind};
 use super::limits;
-use super::mode::{Mode, Reads, Sampling};
+use super::mode::{Mode, Reads, Sampling, Voting, Worn};
 
 /// Names one job for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
+
+/// Names one attempt of a job; sorts by job, then by number: the order in which a client's
+/// attempts are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId {
+    /// The job.
+    pub job: JobId,
+    /// Which of its attempts, from 0.
+    pub number: u32,
+}
+
+/// Who asks, for fair turns and for ownership: compared as a whole, and telling nobody who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Client([u8; 16]);
+
+impl Client {
+    /// Returns whoever has the box to itself, as a command does.
+    pub fn alone() -> Client {
+        Client::of("command", b"")
+    }
+
+    /// Makes the client that is known by `mark`, in a `realm` of its own: the same bytes as a
+    /// cookie and as an API key are two clients.
+    ///
+    /// It is half of a SHA-256: neither can a mark be read off it nor a second one be found for it.
+    pub fn of(realm: &str, mark: &[u8]) -> Client {
+        let sum = Sha256::new()
+            .chain_update(b"solverbox client\0")
+            .chain_update(realm)
+            .chain_update(b"\0")
+            .chain_update(mark)
+            .finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&sum[..16]);
+        Client(half)
+    }
+}
+
+/// Six digits, enough to follow one client through a log and too few to try passwords against.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "Client({a:02x}{b:02x}{c:02x}…)")
+    }
+}
 
 /// Who said a turn of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +85,15 @@ pub enum Ending {
     Budget,
 }
 
+/// What comes of a question's attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choices {
+    /// One answer, on which they vote.
+    Voted,
+    /// All their answers, one for each attempt.
+    All,
+}
+
 /// One validated question.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -50,6 +107,12 @@ pub struct Question {
     pub sampling: Sampling,
     /// Seed of the random numbers; the same seed on the same box repeats an answer.
     pub seed: u64,
+    /// Attempts at it, 1 to [`limits::ATTEMPTS_MAX`]: the mode's, unless the client asked for more.
+    pub attempts: u32,
+    /// What comes of them.
+    pub choices: Choices,
+    /// Adapters added to the model: the mode's, unless the client chose others.
+    pub adapters: Vec<Worn>,
     /// Generated tokens at most, injected ones counted.
     pub budget_tokens: u32,
     /// What may end it early.
@@ -67,6 +130,9 @@ impl Question {
             budget_tokens: mode.budget_tokens,
             ending: Ending::EndOfGeneration,
             stops: Vec::new(),
+            attempts: mode.attempts,
+            choices: Choices::Voted,
+            adapters: mode.adapters.clone(),
             turns,
             seed,
             mode,
@@ -76,6 +142,22 @@ impl Question {
     /// Returns whether the system prompt is the client's own.
     pub fn brings_system(&self) -> bool {
         self.system != self.mode.system
+    }
+
+    /// Returns the seed of an attempt's random numbers.
+    ///
+    /// The first attempt, number 0, has the question's own and is the one a single attempt would
+    /// be. The others have the outputs of SplitMix64 started with it (Steele, Lea and Flood, Fast
+    /// splittable pseudorandom number generators, OOPSLA 2014): different for all attempts at a
+    /// question, and not those of a question with another seed nearby.
+    pub fn seed_of_attempt(&self, attempt: u32) -> u64 {
+        if attempt == 0 {
+            return self.seed;
+        }
+        let mut z = u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self.seed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 
     /// Checks all that can be checked without the model.
@@ -120,8 +202,32 @@ impl Question {
                 "Ask for a budget inside that range.",
             ));
         }
+        check_attempts("attempts", self.attempts)?;
+        if self.attempts > 1 && self.choices == Choices::Voted && self.mode.voting == Voting::Off {
+            return Err(Error::bad_request(
+                format!(
+                    "attempts: mode '{}' does not vote, and {} were asked for",
+                    self.mode.name, self.attempts
+                ),
+                "Ask for 1 attempt, or in a mode that votes, such as 'math'.",
+            ));
+        }
         check_stops(&self.stops)
     }
+}
+
+/// Checks a number of attempts that came in the field `name`.
+///
+/// # Errors
+/// `bad_request` naming the field, the value and the bound.
+pub fn check_attempts(name: &str, attempts: u32) -> Result<(), Error> {
+    let max = limits::ATTEMPTS_MAX;
+    let what = match attempts {
+        0 => format!("{name}: 0 is too few, at least 1 is needed"),
+        more if more > max => format!("{name}: {more} is too many, at most {max} are allowed"),
+        _ => return Ok(()),
+    };
+    Err(Error::bad_request(what, format!("Ask for 1 to {max}.")))
 }
 
 fn check_stops(stops: &[String]) -> Result<(), Error> {
@@ -197,6 +303,51 @@ mod tests {
             let question = Question { budget_tokens: budget, ..ask("1+1?") };
             assert!(question.check().unwrap_err().message.contains(&budget.to_string()));
         }
+    }
+
+    #[test]
+    fn attempts_out_of_range_are_refused_with_the_bound() {
+        let of = |attempts: u32| Question { attempts, ..ask("1+1?") }.check();
+        assert!(of(1).is_ok() && of(limits::ATTEMPTS_MAX).is_ok());
+        assert_eq!(of(0).unwrap_err().message, "attempts: 0 is too few, at least 1 is needed");
+        let many = "attempts: 99 is too many, at most 16 are allowed";
+        assert_eq!(of(99).unwrap_err().message, many);
+    }
+
+    #[test]
+    fn a_vote_in_a_mode_that_does_not_vote_is_refused_and_choices_are_not() {
+        let turn = Turn { role: Role::User, text: "1+1?".into() };
+        let hint = Question::new(Modes::built_in().find("hint").unwrap(), vec![turn], 1);
+        assert!(hint.check().is_ok(), "one attempt is no vote");
+        let voted = Question { attempts: 4, ..hint.clone() };
+        let error = voted.check().unwrap_err();
+        assert!(error.message.contains("mode 'hint' does not vote"), "{error}");
+        assert!(error.remedy.contains("1 attempt") && error.remedy.contains("'math'"));
+        assert!(Question { attempts: 4, choices: Choices::All, ..hint }.check().is_ok());
+    }
+
+    #[test]
+    fn attempts_have_seeds_of_their_own_and_the_first_the_questions() {
+        let question = Question { seed: 1_234_567, ..ask("1+1?") };
+        assert_eq!(question.seed_of_attempt(0), question.seed);
+        // SplitMix64's first numbers for that seed, by its authors' C source.
+        assert_eq!(question.seed_of_attempt(1), 6_457_827_717_110_365_317);
+        assert_eq!(question.seed_of_attempt(2), 3_203_168_211_198_807_973);
+        let seeds = (0..100).flat_map(|seed| {
+            let question = Question { seed, ..ask("1+1?") };
+            (0..limits::ATTEMPTS_MAX).map(move |attempt| question.seed_of_attempt(attempt))
+        });
+        let seeds: std::collections::HashSet<u64> = seeds.collect();
+        assert_eq!(seeds.len(), 100 * limits::ATTEMPTS_MAX as usize);
+    }
+
+    #[test]
+    fn a_client_is_its_mark_in_its_realm_and_shows_neither() {
+        let client = Client::of("key", b"hunter2");
+        assert_eq!(client, Client::of("key", b"hunter2"));
+        assert_ne!(client, Client::of("cookie", b"hunter2"));
+        assert_ne!(client, Client::of("key", b"hunter3"));
+        assert_eq!(format!("{client:?}").chars().count(), "Client(123456…)".len() - 2);
     }
 
     #[test]

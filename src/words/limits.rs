@@ -43,6 +43,10 @@ pub const BUDGET_TOKENS_MIN: u32 = 1;
 pub const RESERVE_TOKENS_MAX: u32 = 512;
 /// How many of the latest tokens a repetition penalty looks back on.
 pub const PENALTY_WINDOW_TOKENS: usize = 256;
+/// Most attempts at one question, each of which needs a sequence.
+pub const ATTEMPTS_MAX: u32 = SEQUENCES_MAX;
+/// Probability of the leading answer's winning with all attempts above which a vote ends.
+pub const VOTE_CHANCE_ENOUGH: f64 = 0.95;
 /// Highest sampling temperature.
 pub const TEMPERATURE_MAX: f32 = 5.0;
 
@@ -52,6 +56,36 @@ pub const TEMPERATURE_MAX: f32 = 5.0;
 pub const QUEUE_JOBS_DEFAULT: usize = 32;
 /// The most `--queue-jobs-max` may be set to.
 pub const QUEUE_JOBS_CEILING: usize = 1_024;
+/// Most jobs one client may have in the box, waiting and being answered, unless
+/// `--client-jobs-max` says otherwise: ten questions of one pupil, and some to spare.
+pub const CLIENT_JOBS_DEFAULT: usize = 16;
+/// The most `--client-jobs-max` may be set to: all that wait.
+pub const CLIENT_JOBS_CEILING: usize = QUEUE_JOBS_CEILING;
+
+/// Ended conversations that can be gone on with, in all; who comes back after so many others have
+/// asked begins anew.
+pub const PAST_JOBS_MAX: usize = 256;
+/// Bytes of them, in all.
+pub const PAST_BYTES_MAX: usize = 16 << 20;
+/// How long estimates stay as they are whatever changes.
+pub const ESTIMATE_PAUSE: Duration = Duration::from_millis(500);
+/// How often estimates are made anew while nothing else changes: they take up to 50 ms.
+pub const ESTIMATE_EVERY: Duration = Duration::from_secs(3);
+/// How long questions with the same adapters are decoded before those with others: a switch costs a
+/// graph.
+pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
+/// Tokens a client computes before another may have its seat: at 10 steps/s a pause of 6 seconds.
+pub const TURN_TOKENS: u32 = 64;
+/// Tokens a client is known to have had more than the others, at most: the longest usual prompt.
+pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+/// Most clients without questions whose lead is remembered; later ones push out earlier ones.
+pub const CLIENTS_REMEMBERED_MAX: usize = 64;
+/// Latest attempts of a mode whose lengths are remembered, to estimate those of the next.
+pub const LENGTHS_KEPT: usize = 256;
+/// Seconds in which a measured speed is forgotten to a third.
+pub const SPEED_MEMORY_SECONDS: f64 = 30.0;
+/// Tokens a second a box is taken to make before any was measured: between the two boards'.
+pub const TOKENS_PER_SECOND_GUESSED: f64 = 7.0;
 
 /// Seconds after which a client turned away is told to come again, at least and at most.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
@@ -74,6 +108,21 @@ pub const SEQUENCES_DEFAULT_MAX: u32 = 8;
 /// The least share of the context for which one more sequence is reserved without being asked, in
 /// tokens: the longest question and as long an answer. Shares are not walls: who is alone has all.
 pub const SEQUENCE_SHARE_TOKENS_MIN: u32 = 4_096;
+/// The cache keeps at most one part in so many for questions that begin as earlier ones did.
+pub const KEPT_SHARE_OF_CACHE: usize = 4;
+/// An attempt that has no cells gets some when one part in so many of the cache would be free
+/// beside them, so that it does not have to give them back at once.
+pub const ROOM_SHARE_OF_CACHE: usize = 16;
+/// Rows of logits a pass may compute: one for each sequence, the rest for drafted tokens.
+pub const LOGIT_ROWS: u32 = SEQUENCES_MAX;
+/// Most drafted tokens of one attempt in one pass: from there on a pass costs what its tokens cost.
+pub const DRAFT_TOKENS_MAX: usize = 15;
+/// The table drafts are guessed from, in bytes; it holds what followed 131,072 tokens' contexts.
+pub const DRAFT_TABLE_BYTES: usize = 2 << 20;
+/// How long a pass should take at most, in milliseconds, unless `--step-ms` says otherwise.
+pub const STEP_MS_DEFAULT: u32 = 250;
+/// The shortest and the longest a pass may be asked to take, in milliseconds.
+pub const STEP_MS: std::ops::RangeInclusive<u32> = 20..=10_000;
 /// What `plan` leaves to a board's system, in bytes, unless `--reserve` says otherwise.
 pub const RESERVE_BYTES_DEFAULT: u64 = 700 << 20;
 /// Most memory `--ram` may name, in bytes.
@@ -89,6 +138,14 @@ pub const TEMPLATE_FUEL: u64 = 1_000_000;
 pub const ENGINE_STACK_BYTES: usize = QUESTION_BYTES_MAX << 10;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
+/// Longest rest of the engine after a step, so that orders are heard soon.
+pub const REST_MAX: Duration = Duration::from_millis(500);
+/// How often the engine looks at thermometers and at what other programs take.
+pub const REST_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Most thermometers looked for; phones have the most, about 60.
+pub const THERMAL_ZONES_MAX: usize = 64;
+/// Most trip points of one thermometer; Linux once knew 12 at most.
+pub const THERMAL_TRIPS_MAX: usize = 12;
 
 // Prefilled prompts on disk.
 
@@ -156,6 +213,10 @@ pub const CHECKPOINT_SHARDS_MAX: usize = 512;
 /// Longest token of a vocabulary without a pre-tokenizer, in bytes: each is tried cut at each
 /// place.
 pub const TOKEN_BYTES_SENTENCEPIECE_MAX: usize = 256;
+/// Most adapters of a box.
+pub const ADAPTERS_MAX: usize = 16;
+/// Largest scale of an adapter, up and down.
+pub const ADAPTER_SCALE_MAX: f32 = 10.0;
 /// Most columns of an adapter's matrices; the largest ranks in use are a few hundred.
 pub const ADAPTER_RANK_MAX: u64 = 4_096;
 /// Bytes of a tensor converted at a time, at least one row of it: what fits into the second cache

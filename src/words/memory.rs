@@ -14,7 +14,7 @@ pub struct Memory {
     pub weights: Vec<(&'static str, u64)>,
     /// A tied output head once more, in the order the kernels want it.
     pub repacked_head_bytes: u64,
-    /// The adapter's weights.
+    /// The adapters' weights.
     pub adapter_bytes: u64,
     /// The KV cache.
     pub kv_bytes: u64,
@@ -32,7 +32,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Returns the bytes of all weights, a repacked head's and the adapter's included.
+    /// Returns the bytes of all weights, a repacked head's and the adapters' included.
     pub fn weights_bytes(&self) -> u64 {
         let file: u64 = self.weights.iter().map(|(_, bytes)| bytes).sum();
         file + self.repacked_head_bytes + self.adapter_bytes

@@ -15,3 +15,4 @@ pub mod plan;
 pub mod quantize;
 pub mod score;
 pub mod value;
+pub mod vote;

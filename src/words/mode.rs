@@ -1,4 +1,4 @@
-//! Modes: named presets of system prompt, sampling and token budget.
+//! Modes: named presets of system prompt, sampling, token budget and attempts.
 //!
 //! The built-in ones stand in `modes.toml` beside this file; an owner's file extends or changes
 //! them. This file parses and checks them. It does not read files: `config` does, and hands the
@@ -69,7 +69,40 @@ pub enum Reads {
     StudentAttempt,
 }
 
-/// A named preset: who the model shall be, how it samples, how long it may think.
+/// Whether several attempts at a question vote on its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voting {
+    /// By the values of their answers.
+    ByValue,
+    /// Never: what the mode is asked for has no value by which texts could be compared.
+    Off,
+}
+
+/// A LoRA adapter as a mode or a request names it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worn {
+    /// Its file, or the name of a built-in one.
+    #[serde(rename = "file")]
+    pub adapter: String,
+    /// What its matrices are multiplied with; 1 is what it was trained for.
+    #[serde(default = "as_trained")]
+    pub scale: f32,
+}
+
+impl Worn {
+    /// Names an adapter at the scale it was trained for.
+    pub fn as_trained(adapter: impl Into<String>) -> Worn {
+        Worn { adapter: adapter.into(), scale: as_trained() }
+    }
+}
+
+fn as_trained() -> f32 {
+    1.0
+}
+
+/// A named preset: who the model shall be, how it samples, how long it may think, how often it
+/// tries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mode {
     /// The name people type.
@@ -84,6 +117,12 @@ pub struct Mode {
     pub budget_tokens: u32,
     /// What the mode reads.
     pub reads: Reads,
+    /// Attempts at a question; 1 where they do not vote.
+    pub attempts: u32,
+    /// Whether they vote.
+    pub voting: Voting,
+    /// Adapters it adds to the model.
+    pub adapters: Vec<Worn>,
 }
 
 /// All modes of this box, in the order they are shown.
@@ -112,6 +151,9 @@ struct Entry {
     repetition_penalty: Option<f32>,
     budget_tokens: Option<u32>,
     student_attempt: Option<bool>,
+    attempts: Option<u32>,
+    votes: Option<bool>,
+    adapters: Option<Vec<Worn>>,
 }
 
 impl Modes {
@@ -208,9 +250,47 @@ impl Entry {
             Some(false) => Reads::Question,
             None => base.map_or(Reads::Question, |m| m.reads),
         };
+        let voting = match self.votes {
+            Some(true) => Voting::ByValue,
+            Some(false) => Voting::Off,
+            None => base.map_or(Voting::ByValue, |m| m.voting),
+        };
+        let attempts = self.attempts.or(base.map(|m| m.attempts)).unwrap_or(1);
+        if !(1..=limits::ATTEMPTS_MAX).contains(&attempts) {
+            let remedy = format!("Give attempts 1 to {}.", limits::ATTEMPTS_MAX);
+            return bad(&format!("attempts: {attempts} is out of range"), &remedy);
+        }
+        if attempts > 1 && voting == Voting::Off {
+            let what = format!("attempts: {attempts} are of no use where votes = false");
+            return bad(&what, "Give it `attempts = 1`, or `votes = true`.");
+        }
         let about = self.about.or_else(|| base.map(|m| m.about.clone())).unwrap_or_default();
+        let (name, budget_tokens) = (self.name, budget);
         let system = system.trim().to_string();
-        Ok(Mode { name: self.name, about, system, sampling, budget_tokens: budget, reads })
+        let adapters =
+            self.adapters.or_else(|| base.map(|m| m.adapters.clone())).unwrap_or_default();
+        if let Err(error) = check_worn(&adapters) {
+            return bad(&format!("adapters: {error}"), "Mend that entry of adapters.");
+        }
+        Ok(Mode { name, about, system, sampling, budget_tokens, reads, attempts, voting, adapters })
+    }
+}
+
+/// Checks adapters as they are named.
+///
+/// # Errors
+/// What is wrong, in a few words.
+fn check_worn(adapters: &[Worn]) -> Result<(), String> {
+    if adapters.len() > limits::ADAPTERS_MAX {
+        let most = limits::ADAPTERS_MAX;
+        return Err(format!("{} are too many, at most {most} are allowed", adapters.len()));
+    }
+    let reach = limits::ADAPTER_SCALE_MAX;
+    match adapters.iter().find(|worn| !(-reach..=reach).contains(&worn.scale)) {
+        Some(worn) => {
+            Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", worn.scale))
+        }
+        None => Ok(()),
     }
 }
 
@@ -233,6 +313,29 @@ mod tests {
     }
 
     #[test]
+    fn each_built_in_mode_makes_one_attempt_and_those_vote_whose_answers_have_a_value() {
+        let modes = Modes::built_in();
+        assert!(modes.iter().all(|mode| mode.attempts == 1));
+        let voting = modes.iter().filter(|mode| mode.voting == Voting::ByValue);
+        assert_eq!(voting.map(|mode| mode.name.as_str()).collect::<Vec<_>>(), ["math", "plain"]);
+    }
+
+    #[test]
+    fn an_owners_mode_votes_unless_it_says_otherwise() {
+        let mut modes = Modes::built_in();
+        let text = "[[mode]]\nname='math'\nattempts=5\n[[mode]]\nname='chess'\nsystem='Play.'\n\
+                    [[mode]]\nname='code'\nvotes=true\nattempts=2";
+        modes.extend(text, "own.toml").unwrap();
+        let of = |name: &str| {
+            let mode = modes.find(name).unwrap();
+            (mode.attempts, mode.voting)
+        };
+        assert_eq!(of("math"), (5, Voting::ByValue));
+        assert_eq!(of("chess"), (1, Voting::ByValue));
+        assert_eq!(of("code"), (2, Voting::ByValue));
+    }
+
+    #[test]
     fn an_owners_file_changes_a_known_mode_and_adds_a_new_one() {
         let mut modes = Modes::built_in();
         let text = "[[mode]]\nname='math'\ntemperature=0.3\n[[mode]]\nname='chess'\nsystem='Play.'";
@@ -250,6 +353,10 @@ mod tests {
             ("[[mode]]\nname='math'\ntemperature=9", "temperature"),
             ("[[mode]]\nname='math'\nbudget_tokens=0", "budget_tokens"),
             ("[[mode]]\nname='Math'\nsystem='x'", "bad name"),
+            ("[[mode]]\nname='math'\nattempts=0", "attempts: 0"),
+            ("[[mode]]\nname='math'\nattempts=17", "attempts: 17"),
+            ("[[mode]]\nname='hint'\nattempts=2", "'hint': attempts: 2 are of no use"),
+            ("[[mode]]\nname='math'\nvotes=false\nattempts=2", "votes = false"),
             ("[[mode]]\nname='math'\ntempreature=1", "tempreature"),
             ("[[mode]", "own.toml"),
         ];

@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::kernels::KernelSet;
+use super::limits;
 use super::memory::Memory;
 
 /// What the weights of a file are.
@@ -98,6 +100,42 @@ impl KvType {
     }
 }
 
+/// Whether tokens are guessed and decoded along, to be taken where they are what is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drafts {
+    /// Where the measured cost of a pass says that it pays.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// How passes over the weights are made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pacing {
+    /// Whether tokens are drafted.
+    pub drafts: Drafts,
+    /// How long a pass should take at most, which bounds the slices of prompts in it.
+    pub step: Duration,
+}
+
+impl Default for Pacing {
+    fn default() -> Pacing {
+        let step = Duration::from_millis(u64::from(limits::STEP_MS_DEFAULT));
+        Pacing { drafts: Drafts::Auto, step }
+    }
+}
+
+/// Where prefilled prompts are kept across restarts, and what they are computed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixFiles {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// The digest of the model's file.
+    pub model: [u8; 32],
+    /// Those of the adapters, in the plan's order.
+    pub adapters: Vec<[u8; 32]>,
+}
+
 /// What the engine shall load and reserve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -105,8 +143,8 @@ pub struct Plan {
     pub model: Weights,
     /// Its size in bytes.
     pub file_bytes: u64,
-    /// The adapter to be added, already checked against the model by `model/adapter.rs`.
-    pub adapter: Option<Weights>,
+    /// The adapters questions may wear, already checked against the model by `model/adapter.rs`.
+    pub adapters: Vec<Weights>,
     /// Size of the KV cache in tokens, shared by all sequences.
     pub context_tokens: u32,
     /// Sequences that may be in it at once.
@@ -119,6 +157,19 @@ pub struct Plan {
     pub kernels: &'static KernelSet,
     /// Threads of a pass over the weights.
     pub threads: u32,
+    /// How passes are made up.
+    pub pacing: Pacing,
+    /// Where prefilled prompts are kept, if they are.
+    pub prefixes: Option<PrefixFiles>,
     /// Longest question in tokens of the model.
     pub question_tokens_max: u32,
+}
+
+impl Plan {
+    /// Finds an adapter by the name people know it by, or by its file's name without the ending.
+    pub fn adapter(&self, name: &str) -> Option<usize> {
+        let stem = |weights: &Weights| weights.path.file_stem().is_some_and(|stem| stem == name);
+        let named = self.adapters.iter().position(|weights| weights.name() == name);
+        named.or_else(|| self.adapters.iter().position(stem))
+    }
 }

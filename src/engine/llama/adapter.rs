@@ -5,13 +5,12 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
-use super::{complaint, forget_complaints, pointer};
+use super::{Context, complaint, forget_complaints, pointer};
 use crate::words::error::{Error, Kind};
 use crate::words::plan::Weights;
 
@@ -41,17 +40,31 @@ impl Adapter {
         }
         Ok(Adapter { adapter: AtomicPtr::new(adapter) })
     }
+}
 
-    /// Adds it, whole, to every later pass of `context`; returns whether llama.cpp did.
+impl Context<'_> {
+    /// Adds these adapters, multiplied with their scales, to the weights in every later pass, and
+    /// takes off what was there before. All are of the context's model.
     ///
-    /// # Safety
-    /// The context is alive, of this adapter's model, and gone before that model is.
-    pub unsafe fn add_to(&self, context: NonNull<sys::llama_context>) -> bool {
-        let (mut adapter, mut scale) = (self.adapter.load(Ordering::Relaxed), 1.0_f32);
-        // SAFETY: one adapter and one scale, read during the call; the rest is the caller's word.
+    /// # Errors
+    /// `internal` where llama.cpp does not take them.
+    pub fn wear(&mut self, adapters: &[(&Adapter, f32)]) -> Result<(), Error> {
+        let mut scales: Vec<f32> = adapters.iter().map(|(_, scale)| *scale).collect();
+        let mut adapters: Vec<*mut sys::llama_adapter_lora> =
+            adapters.iter().map(|(adapter, _)| adapter.adapter.load(Ordering::Relaxed)).collect();
+        // SAFETY: the context is alive; both lists have that many elements, read during the call;
+        // an adapter lives as long as its model, which outlives the context.
         let code = unsafe {
-            sys::llama_set_adapters_lora(context.as_ptr(), &raw mut adapter, 1, &raw mut scale)
+            sys::llama_set_adapters_lora(
+                self.raw(),
+                adapters.as_mut_ptr(),
+                adapters.len(),
+                scales.as_mut_ptr(),
+            )
         };
-        code == 0
+        match code {
+            0 => Ok(()),
+            _ => Err(Error::internal("llama.cpp does not take the adapters")),
+        }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{Check, Passed};
 use crate::engine::llama::{Context, Logits, Model};
-use crate::engine::sample::Sampler;
+use crate::engine::sample::{Sampler, Scratch};
 use crate::engine::text::Text;
 use crate::engine::{prompt, step};
 use crate::words::answer::{Part, Piece};
@@ -66,7 +66,8 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
     let mut question = Question::new(Modes::built_in().find(DEFAULT_MODE)?, vec![turn], 0);
     question.system.clear(); // Most of the time would go into reading it.
     let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
-    let mut sampler = Sampler::new(sampling, 0, Vec::new());
+    let mut sampler = Sampler::new(sampling, 0, []);
+    let mut scratch = Scratch::default();
     let room = plan.context_tokens;
     let prompt = prompt::prepare(model, &question, plan.question_tokens_max, room)?;
     let (mut answer, mut written) = (String::new(), Text::new(prompt.part, Vec::new()));
@@ -77,10 +78,12 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
     let (mut tokens, mut position) = (prompt.tokens, 0);
     while position + (tokens.len() as u32) < room {
         for slice in tokens.chunks(limits::UBATCH_TOKENS as usize) {
-            context.decode(slice, position, Logits::Last)?;
+            context.read(slice, position, Logits::Last)?;
             position += slice.len() as u32;
         }
-        let drawn = sampler.draw(context.logits()?).map_err(|_| step::not_a_number(plan))?;
+        let drawn = sampler
+            .draw(context.last_logits()?, &mut scratch)
+            .map_err(|_| step::not_a_number(plan))?;
         if model.is_end(drawn) {
             break;
         }
@@ -88,7 +91,7 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
         tokens = vec![drawn];
     }
     take(written.finish());
-    context.forget();
+    context.truncate(0, 0);
     Ok(answer)
 }
 

@@ -60,14 +60,22 @@ impl Visitors {
         locked(&self.table).len()
     }
 
+    /// Returns a random number that nobody can guess.
+    ///
+    /// # Errors
+    /// What reading `/dev/urandom` says.
+    pub fn random(&self) -> io::Result<u128> {
+        let mut bytes = [0; 16];
+        (&self.random).read_exact(&mut bytes)?;
+        Ok(u128::from_ne_bytes(bytes))
+    }
+
     /// Enters a visitor; it has left when the visit is dropped before it was served.
     ///
     /// # Errors
     /// What reading `/dev/urandom` says.
     pub(super) fn enter(self: &Arc<Visitors>, address: IpAddr) -> io::Result<Visit> {
-        let mut bytes = [0; 16];
-        (&self.random).read_exact(&mut bytes)?;
-        let id = format!("{:032x}", u128::from_ne_bytes(bytes));
+        let id = format!("{:032x}", self.random()?);
         let visitor = Arc::new(Visitor { address, state: Mutex::new(State::Here(Vec::new())) });
         locked(&self.table).insert(id.clone(), Arc::clone(&visitor));
         Ok(Visit { id, visitor, visitors: Arc::clone(self) })

@@ -1,0 +1,296 @@
+//! What the desk knows and decides: jobs, whose turn it is, and what the engine is told.
+//!
+//! The desk's thread and the doors change it under one lock; it gives orders and fills records, and
+//! waits for nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::case::{Case, Stopping};
+use super::estimate::{Estimates, Pending};
+use super::lengths::End;
+use super::past::Past;
+use super::record::State;
+use super::turns::{Move, Turns};
+use super::{Health, Ticket, closing};
+use crate::engine::{Engine, Event, Order, Start, Step};
+use crate::words::answer::{Figures, Outcome};
+use crate::words::error::{Error, Kind};
+use crate::words::job::{AttemptId, Client, JobId, Question};
+use crate::words::limits;
+
+/// How many jobs the desk takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Jobs that may wait in line.
+    pub line_jobs_max: usize,
+    /// Jobs of one client, waiting or being answered.
+    pub client_jobs_max: usize,
+}
+
+impl Capacity {
+    /// Returns that of a desk with one client, who may fill the line.
+    pub fn alone(line_jobs_max: usize) -> Capacity {
+        Capacity { line_jobs_max, client_jobs_max: usize::MAX }
+    }
+}
+
+/// The desk's state.
+pub struct Office {
+    /// Gone once the desk is being closed.
+    pub engine: Option<Engine>,
+    /// Whether questions can be answered.
+    pub health: Health,
+    /// What has been answered.
+    pub past: Past,
+    cases: BTreeMap<JobId, Case>,
+    turns: Turns,
+    seats: usize,
+    capacity: Capacity,
+    last_job: u64,
+    estimates: Estimates,
+    estimated: Instant,
+    /// Mean time a job takes once it runs, weighted towards the latest.
+    job_seconds: f64,
+}
+
+impl Office {
+    /// Opens it for an engine that runs so many attempts at a time.
+    pub fn new(engine: Engine, health: Health, seats: u32, capacity: Capacity) -> Office {
+        Office {
+            engine: Some(engine),
+            health,
+            past: Past::default(),
+            cases: BTreeMap::new(),
+            turns: Turns::new(seats as usize, limits::TURN_TOKENS),
+            seats: seats as usize,
+            capacity,
+            last_job: 0,
+            estimates: Estimates::default(),
+            estimated: Instant::now(),
+            job_seconds: 30.0,
+        }
+    }
+
+    /// Takes a checked question in line.
+    ///
+    /// # Errors
+    /// Those of [`super::Desk::submit`].
+    pub fn submit(&mut self, client: Client, question: Question) -> Result<Ticket, Error> {
+        match &self.health {
+            Health::Loading { .. } | Health::Ready { .. } => {}
+            Health::Broken(error) => return Err(error.clone()),
+            Health::Closing => return Err(closing()),
+        }
+        let own = self.cases.values().filter(|case| case.client == client).count();
+        if own >= self.capacity.client_jobs_max {
+            return Err(self.too_many(own));
+        }
+        let waiting = self.cases.values().filter(|case| !case.is_started()).count();
+        if waiting >= self.capacity.line_jobs_max {
+            return Err(self.busy(waiting));
+        }
+        self.last_job += 1;
+        let (job, question) = (JobId(self.last_job), Arc::new(question));
+        let case = Case::new(question.clone(), client);
+        let ticket = Ticket { job, record: case.record.clone(), choices: case.choices() };
+        self.cases.insert(job, case);
+        self.order(Order::Prepare(job, question));
+        Ok(ticket)
+    }
+
+    /// Stops a job: at once where it waits, within one step where it runs.
+    pub fn stop(&mut self, job: JobId) {
+        if let Some(case) = self.cases.get_mut(&job)
+            && case.stopping == Stopping::No
+        {
+            case.stopping = Stopping::Unwanted;
+            self.stop_all(job);
+            self.share_out();
+        }
+    }
+
+    /// Stops what is left of a job.
+    fn stop_all(&mut self, job: JobId) {
+        self.order(Order::Stop(job));
+        let Some(case) = self.cases.get_mut(&job) else { return };
+        for number in case.end_waiting(&Outcome::Stopped) {
+            self.turns.remove(AttemptId { job, number });
+        }
+        self.close_if_over(job);
+    }
+
+    fn close_if_over(&mut self, job: JobId) {
+        if self.cases.get(&job).is_some_and(Case::is_over)
+            && let Some(case) = self.cases.remove(&job)
+        {
+            if let Some(answer) = case.close() {
+                self.past.keep(job, case.client, &case.question, answer);
+            }
+            if case.is_started() {
+                let seconds = case.asked.elapsed().as_secs_f64();
+                self.job_seconds = 0.7 * self.job_seconds + 0.3 * seconds;
+            }
+        }
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(engine) = &self.engine {
+            engine.order(order);
+        }
+    }
+
+    /// Takes what the engine says.
+    pub fn hear(&mut self, event: Event) {
+        match event {
+            Event::Loading(loaded) => {
+                if let Health::Loading { bytes_loaded, .. } = &mut self.health {
+                    *bytes_loaded = loaded;
+                }
+            }
+            Event::Ready => {
+                if let Health::Loading { bytes_total, .. } = self.health {
+                    log::info!("the model is loaded, questions are being answered");
+                    self.health = Health::Ready { bytes_total };
+                }
+            }
+            Event::Prepared(job, Ok(prompt)) => {
+                if let Some(case) = self.cases.get_mut(&job) {
+                    case.prompt = Some(prompt);
+                    for number in 0..case.question.attempts {
+                        self.turns.add(case.client, AttemptId { job, number });
+                    }
+                }
+                self.share_out();
+            }
+            Event::Prepared(job, Err(error)) => {
+                if let Some(case) = self.cases.remove(&job) {
+                    case.fail(&error);
+                }
+            }
+            Event::Piece(attempt, piece) => {
+                if let Some(case) = self.cases.get_mut(&attempt.job) {
+                    case.append(attempt.number, &piece);
+                }
+            }
+            Event::Ended(attempt, outcome, figures) => self.end_run(attempt, outcome, figures),
+            Event::Step(step) => self.charge(step),
+            Event::Broken(_) => unreachable!("the desk's thread keeps it"),
+        }
+    }
+
+    fn end_run(&mut self, attempt: AttemptId, outcome: Outcome, figures: Figures) {
+        self.turns.remove(attempt);
+        if let Some(case) = self.cases.get_mut(&attempt.job) {
+            let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
+            self.estimates.learn(&case.question.mode, figures.completion_tokens, end);
+            case.end_run(attempt.number, outcome, figures);
+            if case.is_decided() {
+                case.stopping = Stopping::Decided;
+                self.stop_all(attempt.job);
+            }
+        }
+        self.close_if_over(attempt.job);
+        self.share_out();
+    }
+
+    /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
+    /// its turn: another may be able to use the seat.
+    fn charge(&mut self, step: Step) {
+        let writes = |tokens: u32| tokens as usize <= 1 + limits::DRAFT_TOKENS_MAX;
+        if step.served.iter().all(|&(_, tokens)| writes(tokens)) {
+            let tokens = step.served.iter().map(|(_, tokens)| tokens).sum();
+            self.estimates.measure(step.served.len(), tokens, step.seconds);
+        }
+        for (attempt, tokens) in step.served {
+            self.turns.charge(attempt, tokens);
+            if let Some(case) = self.cases.get_mut(&attempt.job).filter(|_| writes(tokens)) {
+                case.count(attempt.number, tokens);
+            }
+        }
+        for attempt in step.stalled {
+            self.turns.charge(attempt, limits::TURN_TOKENS);
+        }
+        self.share_out();
+    }
+
+    /// Tells the engine whose turn it is, and the others their places.
+    fn share_out(&mut self) {
+        let moves = self.turns.assign();
+        if moves.is_empty() {
+            if self.estimated.elapsed() >= limits::ESTIMATE_EVERY {
+                self.estimate();
+            }
+            return;
+        }
+        for step in moves {
+            match step {
+                Move::Park(attempt) => self.order(Order::Park(attempt)),
+                Move::Seat(attempt) => self.seat(attempt),
+            }
+        }
+        self.tell_places();
+        self.estimate();
+    }
+
+    /// Tells every job when it will be over; not more often than it is worth.
+    fn estimate(&mut self) {
+        if self.cases.is_empty() || self.estimated.elapsed() < limits::ESTIMATE_PAUSE {
+            return;
+        }
+        self.estimated = Instant::now();
+        // Of a client the older come first, as in its turns.
+        let jobs: Vec<Pending> = self.cases.iter().map(|(job, case)| case.pending(*job)).collect();
+        let etas = self.estimates.etas(self.seats, &jobs);
+        self.cases.values().zip(etas).for_each(|(case, eta)| case.record.set_eta(eta));
+    }
+
+    fn seat(&mut self, attempt: AttemptId) {
+        let Some(case) = self.cases.get_mut(&attempt.job) else { return };
+        let Some(prompt) = case.prompt.clone() else { return };
+        if !case.seat(attempt.number) {
+            return self.order(Order::Resume(attempt));
+        }
+        let (client, question, asked) = (case.client, case.question.clone(), case.asked);
+        self.order(Order::Start(Box::new(Start { attempt, client, question, prompt, asked })));
+    }
+
+    fn tell_places(&self) {
+        for (job, case) in self.cases.iter().filter(|(_, case)| !case.is_started()) {
+            if case.prompt.is_some() {
+                case.record.set(State::Waiting(self.turns.place(*job)));
+            }
+        }
+    }
+
+    /// Ends every job as failed for `error`.
+    pub fn end_all(&mut self, error: &Error) {
+        for (_, case) in std::mem::take(&mut self.cases) {
+            case.fail(error);
+        }
+    }
+
+    fn busy(&self, waiting: usize) -> Error {
+        Error::new(
+            Kind::Busy,
+            format!("the line is full: {waiting} questions are before yours"),
+            format!("Ask again in about {:.0} seconds.", self.retry_seconds()),
+        )
+    }
+
+    fn too_many(&self, own: usize) -> Error {
+        Error::new(
+            Kind::TooMany,
+            format!(
+                "{own} questions of yours are not answered yet, which is as many as one may have"
+            ),
+            "Wait for an answer, or stop a question.",
+        )
+    }
+
+    /// Returns after how many seconds one turned away should come again.
+    pub fn retry_seconds(&self) -> f64 {
+        self.job_seconds.clamp(*limits::RETRY_SECONDS.start(), *limits::RETRY_SECONDS.end())
+    }
+}

@@ -1,0 +1,250 @@
+//! Fair turns: which attempts hold the engine's sequences, by deficit round robin in tokens.
+//!
+//! The engine decodes `seats` attempts together in each step. Clients share the seats, however many
+//! questions each has; within a client it is first come, first served. The desk tells what comes,
+//! ends and is computed, and obeys the moves it gets back. No clock, no threads, no randomness.
+//!
+//! M. Shreedhar and G. Varghese, "Efficient fair queueing using deficit round robin" (1995), serves
+//! one packet at a time: a counter says what a client may still send in this round. Here several
+//! clients are served at once and their rounds overlap, so the counter is the difference itself:
+//! tokens a client has had more than the waiting client that has had least. As there, it is
+//! forgotten when nothing competes, and who overdraws a turn gets less of the next ones.
+
+use std::collections::BTreeSet;
+
+use crate::words::job::{AttemptId, Client, JobId};
+use crate::words::limits;
+
+/// What the engine is to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// The attempt is decoded from the next step on.
+    Seat(AttemptId),
+    /// The attempt waits, keeping what it has.
+    Park(AttemptId),
+}
+
+/// Who sits, and who comes next.
+#[derive(Debug)]
+pub struct Turns {
+    seats: usize,
+    turn_tokens: u32,
+    /// Clients with attempts, and those whose lead is not forgotten yet, in the order they came.
+    lines: Vec<Line>,
+    /// The last seat given went to a newcomer, past others that waited as long or longer.
+    newcomer_passed: bool,
+    /// The attempts that hold a seat, as the last moves said.
+    seated: BTreeSet<AttemptId>,
+}
+
+/// One client's attempts in the order in which they are served. The first of them sit: that is
+/// first come, first served, and it seats attempts of one job side by side, as they share a prompt.
+#[derive(Debug)]
+struct Line {
+    client: Client,
+    attempts: BTreeSet<AttemptId>,
+    /// How many of the first attempts sit.
+    seats: usize,
+    /// Tokens it has had more than the waiting client that has had least.
+    lead_tokens: u64,
+    /// Tokens left of its turn, which all its seats share.
+    turn_tokens: i64,
+    /// It has never had a seat.
+    newcomer: bool,
+    /// Its latest job that has had a seat; so have those before.
+    begun: Option<JobId>,
+}
+
+impl Line {
+    fn waits(&self) -> bool {
+        self.seats < self.attempts.len()
+    }
+}
+
+impl Turns {
+    /// Makes empty turns of `turn_tokens` for an engine with `seats` sequences, at least one.
+    pub fn new(seats: usize, turn_tokens: u32) -> Turns {
+        let (lines, seated) = (Vec::new(), BTreeSet::new());
+        Turns { seats: seats.max(1), turn_tokens, lines, newcomer_passed: false, seated }
+    }
+
+    /// Takes an attempt into its client's line. All attempts of a job belong to one client.
+    pub fn add(&mut self, client: Client, attempt: AttemptId) {
+        let at = self.lines.iter().position(|line| line.client == client);
+        let at = at.unwrap_or_else(|| {
+            self.lines.push(Line {
+                client,
+                attempts: BTreeSet::new(),
+                seats: 0,
+                lead_tokens: 0,
+                turn_tokens: 0,
+                newcomer: true,
+                begun: None,
+            });
+            self.lines.len() - 1
+        });
+        self.lines[at].attempts.insert(attempt);
+    }
+
+    /// Forgets an attempt, wherever it is. Its seat is free at the next [`Turns::assign`].
+    pub fn remove(&mut self, attempt: AttemptId) {
+        if let Some(line) = self.line_of(attempt) {
+            let before = line.attempts.range(..attempt).count();
+            line.seats -= usize::from(before < line.seats);
+            line.attempts.remove(&attempt);
+        }
+        self.seated.remove(&attempt);
+    }
+
+    /// Counts tokens computed for an attempt, decoded or of its prompt.
+    pub fn charge(&mut self, attempt: AttemptId, tokens: u32) {
+        if let Some(line) = self.line_of(attempt) {
+            line.lead_tokens += u64::from(tokens);
+            line.turn_tokens -= i64::from(tokens);
+        }
+    }
+
+    /// Decides who sits, and returns what is to change; those who rise come first.
+    ///
+    /// To be called after each step and whatever else has changed. Then no seat is empty while an
+    /// attempt waits, and once its turn is over no client keeps more than half of the seats
+    /// (rounded up) from another that has fewer.
+    pub fn assign(&mut self) -> Vec<Move> {
+        self.forget();
+        while self.taken() > self.seats {
+            let most = self.lines.iter_mut().max_by_key(|line| (line.seats, line.lead_tokens));
+            most.expect("somebody sits").seats -= 1;
+        }
+        while self.taken() < self.seats {
+            let Some(next) = self.next(|_| true) else { break };
+            self.seat(next);
+        }
+        for at in 0..self.lines.len() {
+            self.end_turn(at);
+        }
+        self.moves()
+    }
+
+    /// Returns the attempts that sit.
+    #[cfg(test)]
+    pub fn seated(&self) -> impl Iterator<Item = AttemptId> {
+        self.seated.iter().copied()
+    }
+
+    /// Returns the jobs that have had no seat yet, in the order in which they will get one if all
+    /// attempts take equally long.
+    pub fn waiting(&self) -> Vec<JobId> {
+        let mut jobs = Vec::new();
+        for (at, line) in self.lines.iter().enumerate() {
+            let mut last = line.begun;
+            for (ahead, attempt) in line.attempts.iter().enumerate() {
+                if Some(attempt.job) > last {
+                    last = Some(attempt.job);
+                    // It needs one seat more than there are attempts of its client before it.
+                    jobs.push((ahead, !line.newcomer, line.lead_tokens, at, attempt.job));
+                }
+            }
+        }
+        jobs.sort_unstable();
+        jobs.into_iter().map(|(.., job)| job).collect()
+    }
+
+    /// Returns the place of a job: 0 if it has had a seat, else 1 for the next to get one.
+    pub fn place(&self, job: JobId) -> usize {
+        self.waiting().iter().position(|&waiting| waiting == job).map_or(0, |at| at + 1)
+    }
+
+    fn taken(&self) -> usize {
+        self.lines.iter().map(|line| line.seats).sum()
+    }
+
+    fn line_of(&mut self, attempt: AttemptId) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.attempts.contains(&attempt))
+    }
+
+    /// Counts leads from the waiting client that has had least. What was had while nobody waited
+    /// was taken from nobody, and who is not waiting saves nothing up. A client that has gone is
+    /// remembered while it leads: asking its questions one by one shall not gain it anything.
+    fn forget(&mut self) {
+        let waiting = self.lines.iter().filter(|line| line.waits());
+        let least = waiting.map(|line| line.lead_tokens).min().unwrap_or(u64::MAX);
+        for line in &mut self.lines {
+            let lead = line.lead_tokens.saturating_sub(least);
+            line.lead_tokens = lead.min(limits::LEAD_TOKENS_MAX);
+        }
+        self.lines.retain(|line| !line.attempts.is_empty() || line.lead_tokens > 0);
+        let gone = self.lines.iter().filter(|line| line.attempts.is_empty()).count();
+        let mut surplus = gone.saturating_sub(limits::CLIENTS_REMEMBERED_MAX);
+        self.lines.retain(|line| {
+            let stays = surplus == 0 || !line.attempts.is_empty();
+            surplus -= usize::from(!stays);
+            stays
+        });
+    }
+
+    /// Returns the line that gets the next seat, of those that wait and `may` have it: the one with
+    /// the fewest seats, of these the one that has had the fewest tokens.
+    ///
+    /// A newcomer goes before others with as few seats, so that it waits for the end of a turn and
+    /// not of a round (as new flows do in FQ-CoDel, RFC 8290); but two in a row pass nobody, or
+    /// clients of one short question each would keep all others from their turns.
+    fn next(&self, may: impl Fn(&Line) -> bool) -> Option<usize> {
+        let candidates = self.lines.iter().enumerate();
+        candidates
+            .filter(|(_, line)| line.waits() && may(line))
+            .min_by_key(|(_, line)| {
+                (line.seats, line.newcomer == self.newcomer_passed, line.lead_tokens)
+            })
+            .map(|(at, _)| at)
+    }
+
+    fn seat(&mut self, at: usize) {
+        let Line { seats, newcomer, .. } = self.lines[at];
+        let passed = |other: &Line| other.waits() && !other.newcomer && other.seats == seats;
+        self.newcomer_passed = newcomer && self.lines.iter().any(passed);
+        let line = &mut self.lines[at];
+        if line.seats == 0 {
+            line.turn_tokens = i64::from(self.turn_tokens);
+        }
+        line.seats += 1;
+        line.newcomer = false;
+    }
+
+    /// Where the client's turn is over, hands its seats on until nobody who waits is worse off,
+    /// and begins a new turn with those that remain.
+    fn end_turn(&mut self, at: usize) {
+        let half = self.seats.div_ceil(2);
+        loop {
+            let Line { seats, lead_tokens, turn_tokens, .. } = self.lines[at];
+            if turn_tokens > 0 || seats == 0 {
+                return;
+            }
+            let next = self.next(|line| {
+                line.seats < seats && (line.lead_tokens < lead_tokens || seats > half)
+            });
+            let Some(next) = next else {
+                self.lines[at].turn_tokens = i64::from(self.turn_tokens);
+                return;
+            };
+            self.lines[at].seats -= 1;
+            self.seat(next);
+        }
+    }
+
+    /// Compares who sits with who sat.
+    fn moves(&mut self) -> Vec<Move> {
+        let mut now = BTreeSet::new();
+        for line in &mut self.lines {
+            now.extend(line.attempts.iter().take(line.seats));
+            let last = line.attempts.iter().take(line.seats).next_back();
+            line.begun = line.begun.max(last.map(|attempt| attempt.job));
+        }
+        let parked = self.seated.difference(&now).copied().map(Move::Park);
+        let moves = parked.chain(now.difference(&self.seated).copied().map(Move::Seat)).collect();
+        self.seated = now;
+        moves
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! Who is aboard the next pass over the weights, and with how many tokens.
+//!
+//! Every attempt with a turn that is writing comes first, then slices of prompts. Where the cache
+//! is full, room goes by rank: first attempts of all clients before second ones, older before
+//! younger. Who ranks last gives its cells back, keeps its tokens, and comes again when there is
+//! room for them; who ranks first never does, so that there is always one who gets to the end.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Instant;
+
+use super::Token;
+use super::attempt::Attempt;
+use super::cache::Cache;
+use super::draft::{Guess, Table};
+use super::llama::Batch;
+use super::pace::Pace;
+use super::pool::{Sequence, common};
+use super::wardrobe::Outfit;
+use crate::words::error::Error;
+use crate::words::job::AttemptId;
+use crate::words::limits;
+use crate::words::plan::{Drafts, Pacing, Plan};
+
+/// Tokens an attempt may have to be decoded and still count as writing: the engine adds a few where
+/// it closes the thinking.
+const WRITING_TOKENS_MAX: usize = 16;
+/// A prompt waits for another that is being decoded where they have so many more tokens in common
+/// than there are in the cache already.
+const WORTH_WAITING_TOKENS: usize = 8;
+
+/// One attempt's part of a pass.
+#[derive(Debug)]
+pub struct Passenger {
+    /// Its place in the list of attempts.
+    pub attempt: usize,
+    /// Its place in the cache.
+    pub sequence: Sequence,
+    /// How many of its own tokens are decoded.
+    pub tokens: usize,
+    /// What it might write next, decoded along to be compared with what it does write.
+    pub drafted: Vec<Token>,
+    /// Rows of logits: after its last token and after each drafted one; none while prompt is left.
+    pub rows: Range<usize>,
+}
+
+/// The batch being made up.
+pub struct Aboard {
+    batch: Batch,
+    passengers: Vec<Passenger>,
+    /// Attempts with a turn that could not come aboard for lack of room.
+    stalled: Vec<AttemptId>,
+    /// Whose slice of a prompt comes first, counted up with every step.
+    turn: usize,
+    pacing: Pacing,
+    pace: Pace,
+    /// What drafts are guessed from.
+    pub table: Table,
+    guesses: Vec<Vec<Guess>>,
+}
+
+impl Aboard {
+    /// Makes an empty one.
+    pub fn new(plan: &Plan) -> Aboard {
+        Aboard {
+            batch: Batch::default(),
+            passengers: Vec::new(),
+            stalled: Vec::new(),
+            turn: 0,
+            pacing: plan.pacing,
+            pace: Pace::new(),
+            table: Table::new(),
+            guesses: Vec::new(),
+        }
+    }
+
+    /// Chooses who of those that wear `outfit` comes aboard; makes room for them.
+    pub fn load(&mut self, outfit: Outfit, attempts: &mut [Attempt], cache: &mut Cache) {
+        self.passengers.clear();
+        self.stalled.clear();
+        let ranks = ranks(attempts);
+        let is_writing = |attempt: &Attempt, cache: &Cache| {
+            attempt.sequence.is_some_and(|sequence| {
+                let held = cache.pool().tokens(sequence).len();
+                attempt.tokens.len() - held <= WRITING_TOKENS_MAX
+            })
+        };
+        let (writing, mut reading): (Vec<usize>, Vec<usize>) = ranks
+            .iter()
+            .filter(|&&at| !attempts[at].is_parked && attempts[at].outfit == outfit)
+            .partition(|&&at| is_writing(&attempts[at], cache));
+        for at in writing {
+            let pending = pending(&attempts[at], cache);
+            self.board(at, pending, &ranks, attempts, cache);
+        }
+        if reading.is_empty() {
+            return self.draft(attempts, cache);
+        }
+        let most = limits::UBATCH_TOKENS as usize - self.tokens();
+        let mut left = self.pace.slice(self.tokens(), self.pacing.step.as_secs_f64(), most);
+        let first = self.turn % reading.len().max(1);
+        self.turn += 1;
+        reading.rotate_left(first);
+        for at in reading {
+            if left == 0 {
+                break;
+            }
+            if !self.open(at, &ranks, attempts, cache) {
+                continue;
+            }
+            let slice = pending(&attempts[at], cache).min(left);
+            if self.board(at, slice, &ranks, attempts, cache) {
+                left -= slice;
+            }
+        }
+    }
+
+    /// Adds drafted tokens where that makes more tokens a second, and fills the batch up where a
+    /// fuller one is cheaper. Nobody gives cells back for it.
+    fn draft(&mut self, attempts: &[Attempt], cache: &Cache) {
+        let base = self.tokens();
+        let room = (limits::LOGIT_ROWS as usize).saturating_sub(self.passengers.len());
+        let most = room.min(cache.pool().free().saturating_sub(base));
+        if base == 0 || most == 0 {
+            return;
+        }
+        self.guesses.resize_with(self.passengers.len(), Vec::new);
+        for (passenger, guesses) in self.passengers.iter().zip(&mut self.guesses) {
+            let attempt = &attempts[passenger.attempt];
+            // The last token of a budget is drawn and never decoded.
+            let left = attempt.tokens_left().saturating_sub(1) as usize;
+            match self.pacing.drafts {
+                Drafts::Auto => attempt.drafter.propose(&self.table, left, guesses),
+                Drafts::Off => guesses.clear(),
+            }
+        }
+        let chosen = self.pace.choose(base, &self.guesses, most);
+        let tokens = base + chosen.iter().sum::<usize>();
+        for ((passenger, guesses), count) in
+            self.passengers.iter_mut().zip(&self.guesses).zip(chosen)
+        {
+            passenger.drafted = guesses.iter().take(count).map(|guess| guess.token).collect();
+        }
+        // Whatever stands there is compared like a draft and, but for a great chance, dropped.
+        let fill = self.pace.pad(tokens).min(base + most) - tokens;
+        if let Some(passenger) = self.passengers.first_mut() {
+            passenger.drafted.extend(std::iter::repeat_n(0, fill));
+        }
+    }
+
+    /// Returns how many tokens are aboard.
+    fn tokens(&self) -> usize {
+        self.passengers.iter().map(|p| p.tokens + p.drafted.len()).sum()
+    }
+
+    /// Gives an attempt without cells its sequence, if it is worth it now.
+    fn open(
+        &mut self,
+        at: usize,
+        ranks: &[usize],
+        attempts: &mut [Attempt],
+        cache: &mut Cache,
+    ) -> bool {
+        if attempts[at].sequence.is_some() {
+            return true;
+        }
+        let (tokens, outfit) = (&attempts[at].tokens, attempts[at].outfit);
+        let held = cache.pool().nearest(tokens, outfit).map_or(0, |(_, length)| length);
+        let comes = |other: &Attempt| {
+            let alike = !other.is_parked && other.outfit == outfit;
+            let sequence = other.sequence.filter(|_| alike)?;
+            let shared = common(&other.tokens, tokens);
+            (cache.pool().tokens(sequence).len() < shared).then_some(shared)
+        };
+        let awaited = attempts.iter().filter_map(comes).max().unwrap_or(0);
+        if awaited >= held + WORTH_WAITING_TOKENS {
+            return false;
+        }
+        if !self.has_room(at, held, ranks, attempts, cache) {
+            self.stalled.push(attempts[at].id);
+            return false;
+        }
+        attempts[at].sequence = cache.open(&attempts[at].tokens, outfit);
+        attempts[at].sequence.is_some()
+    }
+
+    /// Returns whether an attempt would find room for all its tokens, and a little longer.
+    fn has_room(
+        &self,
+        at: usize,
+        held: usize,
+        ranks: &[usize],
+        attempts: &[Attempt],
+        cache: &Cache,
+    ) -> bool {
+        let rank = ranks.iter().position(|&other| other == at).unwrap_or(0);
+        let sequence_of = |&other: &usize| attempts[other].sequence;
+        if ranks[..rank].iter().all(|other| sequence_of(other).is_none()) {
+            return true;
+        }
+        let below = ranks[rank..].iter().filter_map(sequence_of);
+        let taken: usize = below.map(|sequence| cache.pool().alone(sequence)).sum();
+        let margin = cache.pool().total() / limits::ROOM_SHARE_OF_CACHE;
+        cache.can_be_free() + taken >= attempts[at].tokens.len() - held + margin
+    }
+
+    /// Takes `tokens` of an attempt aboard, if there is or can be made room for them.
+    fn board(
+        &mut self,
+        at: usize,
+        tokens: usize,
+        ranks: &[usize],
+        attempts: &mut [Attempt],
+        cache: &mut Cache,
+    ) -> bool {
+        // It may have had to make room for another since the list was made.
+        let Some(sequence) = attempts[at].sequence else { return false };
+        let taken = self.tokens();
+        if !self.make_room(at, taken + tokens, ranks, attempts, cache) {
+            self.stalled.push(attempts[at].id);
+            return false;
+        }
+        let passenger =
+            Passenger { attempt: at, sequence, tokens, drafted: Vec::new(), rows: 0..0 };
+        self.passengers.push(passenger);
+        true
+    }
+
+    /// Makes so many cells free, at the cost of what is kept and of who ranks below `at`.
+    fn make_room(
+        &self,
+        at: usize,
+        cells: usize,
+        ranks: &[usize],
+        attempts: &mut [Attempt],
+        cache: &mut Cache,
+    ) -> bool {
+        let rank = ranks.iter().position(|&other| other == at).unwrap_or(0);
+        let mut below = ranks[rank + 1..].iter().rev();
+        while !cache.make_room(cells) {
+            let Some(&last) = below.next() else { return false };
+            if self.passengers.iter().any(|passenger| passenger.attempt == last) {
+                continue;
+            }
+            if let Some(sequence) = attempts[last].sequence.take() {
+                log::debug!("attempt {:?} gives its cells back for a while", attempts[last].id);
+                cache.close(sequence);
+            }
+        }
+        true
+    }
+
+    /// Decodes everybody aboard in one pass.
+    ///
+    /// # Errors
+    /// Those of [`Cache::decode`].
+    pub fn decode(
+        &mut self,
+        passengers: &mut [Passenger],
+        attempts: &[Attempt],
+        cache: &mut Cache,
+    ) -> Result<(), Error> {
+        self.batch.clear();
+        let mut tokens: Vec<(Sequence, Vec<Token>)> = Vec::new();
+        let sequences: Vec<Sequence> = passengers.iter().map(|p| p.sequence).collect();
+        let ids = cache.seat(&sequences);
+        for (passenger, id) in passengers.iter_mut().zip(ids) {
+            let (sequence, own) = (passenger.sequence, &attempts[passenger.attempt].tokens);
+            let held = cache.pool().tokens(sequence).len();
+            let arrives = held + passenger.tokens == own.len();
+            let mut staged = own[held..held + passenger.tokens].to_vec();
+            let last = staged.len() - 1;
+            staged.extend(&passenger.drafted);
+            for (index, &token) in staged.iter().enumerate() {
+                let wanted = arrives && index >= last;
+                let row = self.batch.push(token, (held + index) as u32, id, wanted);
+                if wanted {
+                    let first = if index == last { row } else { passenger.rows.start };
+                    passenger.rows = first..row + 1;
+                }
+            }
+            tokens.push((sequence, staged));
+        }
+        let began = Instant::now();
+        cache.decode(&self.batch, &tokens)?;
+        // Where most tokens skip the head, a small pass says nothing of those that do not.
+        let rows: usize = passengers.iter().map(|passenger| passenger.rows.len()).sum();
+        if rows * 2 > self.batch.len() || self.batch.len() > limits::LOGIT_ROWS as usize {
+            self.pace.saw(self.batch.len(), began.elapsed().as_secs_f64());
+        }
+        Ok(())
+    }
+
+    /// Hands over who is aboard.
+    pub fn take_passengers(&mut self) -> Vec<Passenger> {
+        std::mem::take(&mut self.passengers)
+    }
+
+    /// Hands over who has a turn and found no room.
+    pub fn take_stalled(&mut self) -> Vec<AttemptId> {
+        std::mem::take(&mut self.stalled)
+    }
+}
+
+/// Returns how many tokens of an attempt the cache does not hold yet.
+fn pending(attempt: &Attempt, cache: &Cache) -> usize {
+    let held = attempt.sequence.map_or(0, |sequence| cache.pool().tokens(sequence).len());
+    attempt.tokens.len() - held
+}
+
+/// Returns the attempts from first to last rank: each client's first before anybody's second, and
+/// older before younger.
+fn ranks(attempts: &[Attempt]) -> Vec<usize> {
+    let mut by_age: Vec<usize> = (0..attempts.len()).collect();
+    by_age.sort_unstable_by_key(|&at| attempts[at].id);
+    let mut counts = BTreeMap::new();
+    let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(by_age.len());
+    for at in by_age {
+        let count = counts.entry(attempts[at].client).or_insert(0_usize);
+        ranked.push((*count, at));
+        *count += 1;
+    }
+    // Stable: who comes first among equals is older.
+    ranked.sort_by_key(|&(count, _)| count);
+    ranked.into_iter().map(|(_, at)| at).collect()
+}

@@ -1,0 +1,221 @@
+//! One attempt: its tokens, its text, and when it is over.
+//!
+//! An attempt is a list of tokens, of which the cache holds the first so many: its prompt, then
+//! each token as it is drawn, and the end of the thinking where the engine closes it. It knows
+//! nothing of batches and of other attempts; where its tokens are decoded is `step`'s business.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::draft::{Drafter, Table};
+use super::llama::{Model, Written};
+use super::pool::Sequence;
+use super::sample::{NotANumber, Sampler, Scratch, log_probability};
+use super::text::Text;
+use super::wardrobe::Outfit;
+use super::{Start, Token, think};
+use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::job::{AttemptId, Choices, Client, Ending};
+use crate::words::limits;
+
+/// What attempts need of the model, made once.
+pub struct Voice<'m> {
+    model: &'m Model,
+    /// `\n</think>\n\n`.
+    close_thinking: Vec<Token>,
+    /// Tokens that end a generation.
+    ends: Arc<[Token]>,
+}
+
+impl<'m> Voice<'m> {
+    /// Asks the model.
+    pub fn new(model: &'m Model) -> Voice<'m> {
+        let close_thinking = model.tokenize(&close_text(), Written::ByTemplate);
+        Voice { model, close_thinking, ends: model.end_tokens().into() }
+    }
+}
+
+/// One sampled chain of thought for a job.
+pub struct Attempt {
+    /// Which.
+    pub id: AttemptId,
+    /// Whose.
+    pub client: Client,
+    /// The prompt and all that came after it; never shortened.
+    pub tokens: Vec<Token>,
+    /// Guesses what it writes next.
+    pub drafter: Drafter,
+    /// Its place in the cache; none while it has no cells.
+    pub sequence: Option<Sequence>,
+    /// Whether it waits for another turn.
+    pub is_parked: bool,
+    /// How many of its first tokens are to be kept for its mode, once they are decoded.
+    pub stock_tokens: usize,
+    /// The adapters it is computed with.
+    pub outfit: Outfit,
+    budget_tokens: u32,
+    /// Tokens kept back for an answer while the thinking is open; 0 once closed by the engine.
+    reserve_tokens: u32,
+    sampler: Sampler,
+    text: Text,
+    /// Text gained and not handed out yet.
+    pieces: Vec<Piece>,
+    figures: Figures,
+    /// Sum of the drawn tokens' log-probabilities; only where attempts are compared.
+    log_probabilities: Option<f64>,
+    drawn_tokens: u32,
+    asked: Instant,
+    started: Instant,
+    first_token: Option<Instant>,
+}
+
+impl Attempt {
+    /// Begins one; `context_tokens` is all the room there is.
+    pub fn new(start: Start, voice: &Voice, table: &mut Table, context_tokens: u32) -> Attempt {
+        let Start { attempt, client, question, prompt, asked } = start;
+        let prompt_tokens = prompt.tokens.len() as u32;
+        // The last token drawn is never decoded, so the context holds one less than is generated.
+        let room = context_tokens.saturating_sub(prompt_tokens) + 1;
+        let budget_tokens = question.budget_tokens.min(room);
+        let ends_itself = question.ending == Ending::EndOfGeneration;
+        let banned = if ends_itself { Arc::default() } else { voice.ends.clone() };
+        let seed = question.seed_of_attempt(attempt.number);
+        let mut sampler = Sampler::new(question.sampling, seed, banned);
+        prompt.tokens.iter().for_each(|&token| sampler.saw(token));
+        let is_compared = question.attempts > 1 && question.choices == Choices::Voted;
+        Attempt {
+            id: attempt,
+            client,
+            drafter: Drafter::new(&prompt.tokens, table),
+            tokens: prompt.tokens.clone(),
+            sequence: None,
+            is_parked: false,
+            stock_tokens: prompt.stock_tokens,
+            outfit: prompt.outfit,
+            budget_tokens,
+            reserve_tokens: if ends_itself { reserve_tokens(budget_tokens) } else { 0 },
+            sampler,
+            text: Text::new(prompt.part, question.stops.clone()),
+            pieces: Vec::new(),
+            figures: Figures { prompt_tokens, ..Figures::default() },
+            log_probabilities: is_compared.then_some(0.0),
+            drawn_tokens: 0,
+            asked,
+            started: Instant::now(),
+            first_token: None,
+        }
+    }
+
+    /// Draws the next token from its logits, and says whether the attempt is over.
+    ///
+    /// # Errors
+    /// Where the logits are not numbers.
+    pub fn take(
+        &mut self,
+        logits: &[f32],
+        voice: &Voice,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Outcome>, NotANumber> {
+        let token = self.sampler.draw(logits, scratch)?;
+        self.count(1);
+        self.drawn_tokens += 1;
+        if let Some(sum) = &mut self.log_probabilities {
+            *sum += log_probability(logits, token);
+        }
+        if voice.model.is_end(token) {
+            return Ok(Some(Outcome::Done));
+        }
+        self.add(token);
+        let pieces = self.text.push(&voice.model.piece(token));
+        self.pieces.extend(pieces);
+        if self.must_close_thinking(voice.close_thinking.len()) {
+            self.count(voice.close_thinking.len() as u32);
+            self.figures.thinking_was_cut_off = true;
+            voice.close_thinking.iter().for_each(|&token| self.add(token));
+            let pieces = self.text.close_thinking();
+            self.pieces.extend(pieces);
+            self.reserve_tokens = 0;
+        }
+        if self.text.stopped() {
+            return Ok(Some(Outcome::Done));
+        }
+        let is_spent = self.figures.completion_tokens >= self.budget_tokens;
+        Ok(is_spent.then_some(Outcome::Budget))
+    }
+
+    /// Returns the text gained since the last call.
+    pub fn gained(&mut self) -> Vec<Piece> {
+        std::mem::take(&mut self.pieces)
+    }
+
+    /// Ends it: returns the text that was held back, and what it took.
+    pub fn finish(mut self) -> (Vec<Piece>, Figures) {
+        let held_back = self.text.finish();
+        self.pieces.extend(held_back);
+        if let Some(sum) = self.log_probabilities {
+            self.figures.mean_log_probability = sum / f64::from(self.drawn_tokens.max(1));
+        }
+        (self.pieces, self.figures)
+    }
+
+    /// Returns how many tokens of the prompt and of an answer without thinking may serve another
+    /// question: chat templates leave thinking out of what came before.
+    pub fn lasting_tokens(&self) -> usize {
+        match self.figures.thinking_tokens {
+            0 => self.tokens.len(),
+            _ => self.figures.prompt_tokens as usize,
+        }
+    }
+
+    /// Returns how many tokens of the budget are left.
+    pub fn tokens_left(&self) -> u32 {
+        self.budget_tokens.saturating_sub(self.figures.completion_tokens)
+    }
+
+    fn add(&mut self, token: Token) {
+        self.sampler.saw(token);
+        self.tokens.push(token);
+    }
+
+    /// Counts generated tokens for the part being written, and looks at the clock.
+    fn count(&mut self, tokens: u32) {
+        let now = Instant::now();
+        let first = *self.first_token.get_or_insert(now);
+        let figures = &mut self.figures;
+        figures.prompt_seconds = (first - self.started).as_secs_f64();
+        figures.first_token_seconds = (first - self.asked).as_secs_f64();
+        figures.decode_seconds = (now - first).as_secs_f64();
+        figures.completion_tokens += tokens;
+        if self.text.part() == Part::Thinking {
+            figures.thinking_tokens += tokens;
+        }
+    }
+
+    /// Returns whether the budget left is what was kept back, with the thinking still open.
+    fn must_close_thinking(&self, closing_tokens: usize) -> bool {
+        self.reserve_tokens as usize > closing_tokens
+            && self.tokens_left() <= self.reserve_tokens
+            && self.text.part() == Part::Thinking
+    }
+}
+
+/// Returns how many tokens of a budget are kept for the answer while the model is thinking.
+fn reserve_tokens(budget_tokens: u32) -> u32 {
+    limits::RESERVE_TOKENS_MAX.min(budget_tokens / 4)
+}
+
+/// Returns what the engine writes to end the thinking.
+pub fn close_text() -> String {
+    format!("\n{}\n\n", think::CLOSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_budget_is_kept_for_the_answer_up_to_512_tokens() {
+        let budgets = [0, 3, 4, 64, 2_048, 2_052, 100_000];
+        assert_eq!(budgets.map(reserve_tokens), [0, 0, 1, 16, 512, 512, 512]);
+    }
+}

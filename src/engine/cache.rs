@@ -1,0 +1,224 @@
+//! The KV cache as the step uses it: llama.cpp's memory and the books about it, changed together.
+//!
+//! Beside the attempts' own sequences it keeps some of ended ones, because the next question often
+//! begins as the last: a mode's prompt, a conversation. What is kept goes, least recently used
+//! first, as soon as anybody needs the room.
+//!
+//! llama.cpp decodes only sequences with the first few numbers, as many as the plan has; all others
+//! it can hold. So sequences are numbered here, and those in a batch are *seated* for it: given one
+//! of those numbers, which is a matter of cells' marks and copies nothing.
+
+use super::Token;
+use super::llama::{Batch, Context, SEQUENCE_IDS, SequenceId};
+use super::pool::{Pool, Sequence};
+use super::wardrobe::Outfit;
+use crate::words::error::{Error, Kind};
+use crate::words::limits;
+use crate::words::plan::Plan;
+
+/// A KV cache with its books.
+pub struct Cache<'m> {
+    context: Context<'m>,
+    pool: Pool,
+    /// Which sequence has each of llama.cpp's first numbers.
+    seats: Vec<Option<Sequence>>,
+    /// Sequences that no attempt has, least recently used first.
+    kept: Vec<Sequence>,
+}
+
+impl<'m> Cache<'m> {
+    /// Takes a context whose cache is empty, as the plan says.
+    pub fn new(context: Context<'m>, plan: &Plan) -> Cache<'m> {
+        let seats = vec![None; plan.sequences as usize];
+        let pool = Pool::new(plan.context_tokens, SEQUENCE_IDS - seats.len());
+        Cache { context, pool, seats, kept: Vec::new() }
+    }
+
+    /// Returns the books, to be read.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Returns the context, for what does not change the cache.
+    pub fn context(&mut self) -> &mut Context<'m> {
+        &mut self.context
+    }
+
+    /// Takes a sequence for `tokens`, with the longest beginning of them that is held already, but
+    /// for the last, whose logits are wanted. None where there are too many sequences.
+    pub fn open(&mut self, tokens: &[Token], outfit: Outfit) -> Option<Sequence> {
+        let nearest = self.pool.nearest(&tokens[..tokens.len().saturating_sub(1)], outfit);
+        let sequence = self.open_empty(outfit)?;
+        if let Some((from, length)) = nearest.filter(|&(from, _)| self.is_open(from)) {
+            self.context.share(self.id(from), self.id(sequence), length);
+            self.pool.share(from, sequence, length);
+            self.touch(from);
+        }
+        Some(sequence)
+    }
+
+    fn open_empty(&mut self, outfit: Outfit) -> Option<Sequence> {
+        if let Some(sequence) = self.pool.open(outfit) {
+            return Some(sequence);
+        }
+        self.let_go_of_one().then(|| self.pool.open(outfit)).flatten()
+    }
+
+    fn is_open(&self, sequence: Sequence) -> bool {
+        !self.pool.tokens(sequence).is_empty()
+    }
+
+    fn seat_of(&self, sequence: Sequence) -> Option<usize> {
+        self.seats.iter().position(|&seated| seated == Some(sequence))
+    }
+
+    /// Returns the number by which llama.cpp knows a sequence.
+    fn id(&self, sequence: Sequence) -> SequenceId {
+        let id = self.seat_of(sequence).unwrap_or(self.seats.len() + sequence);
+        id as SequenceId
+    }
+
+    /// Seats sequences, at most as many as the plan has, and returns the numbers by which they can
+    /// be in a batch.
+    pub fn seat(&mut self, sequences: &[Sequence]) -> Vec<SequenceId> {
+        debug_assert!(sequences.len() <= self.seats.len());
+        for &sequence in
+            sequences.iter().filter(|&&s| self.seat_of(s).is_none()).collect::<Vec<_>>()
+        {
+            let is_free = |seated: &Option<Sequence>| {
+                seated.is_none_or(|seated| !sequences.contains(&seated))
+            };
+            let Some(seat) = self.seats.iter().position(is_free) else { continue };
+            if let Some(seated) = self.seats[seat].take() {
+                let tokens = self.pool.tokens(seated).len();
+                self.context.share(seat as SequenceId, self.id(seated), tokens);
+                self.context.truncate(seat as SequenceId, 0);
+            }
+            let (away, tokens) = (self.id(sequence), self.pool.tokens(sequence).len());
+            self.context.share(away, seat as SequenceId, tokens);
+            self.context.truncate(away, 0);
+            self.seats[seat] = Some(sequence);
+        }
+        sequences.iter().map(|&sequence| self.id(sequence)).collect()
+    }
+
+    fn touch(&mut self, sequence: Sequence) {
+        if let Some(at) = self.kept.iter().position(|&kept| kept == sequence) {
+            self.kept[at..].rotate_left(1);
+        }
+    }
+
+    /// Makes `cells` free by letting go of what is kept; returns whether so many are.
+    pub fn make_room(&mut self, cells: usize) -> bool {
+        while self.pool.free() < cells && self.let_go_of_one() {}
+        self.pool.free() >= cells
+    }
+
+    /// Returns how many cells would be free if nothing were kept, or a few less.
+    pub fn can_be_free(&self) -> usize {
+        let kept: usize = self.kept.iter().map(|&sequence| self.pool.alone(sequence)).sum();
+        self.pool.free() + kept
+    }
+
+    fn let_go_of_one(&mut self) -> bool {
+        let oldest = (!self.kept.is_empty()).then(|| self.kept.remove(0));
+        if let Some(sequence) = oldest {
+            self.close(sequence);
+        }
+        oldest.is_some()
+    }
+
+    /// Keeps the first `tokens` of a sequence for whoever asks something that begins so. The rest
+    /// goes, and all of it where another sequence begins so anyway.
+    pub fn keep(&mut self, sequence: Sequence, tokens: usize) {
+        self.truncate(sequence, tokens);
+        let (own, outfit) = (self.pool.tokens(sequence), self.pool.outfit(sequence));
+        let has_it = |other: Sequence| {
+            other != sequence
+                && self.pool.outfit(other) == outfit
+                && self.pool.tokens(other).starts_with(own)
+        };
+        if own.is_empty() || self.pool.sequences().any(has_it) {
+            return self.close(sequence);
+        }
+        self.kept.push(sequence);
+        let most = self.pool.total() / limits::KEPT_SHARE_OF_CACHE;
+        let sum =
+            |cache: &Cache| cache.kept.iter().map(|&kept| cache.pool.alone(kept)).sum::<usize>();
+        while sum(self) > most && self.let_go_of_one() {}
+    }
+
+    /// Keeps the first `tokens` of a sequence beside it, for whoever begins so, and returns where.
+    pub fn keep_copy(&mut self, sequence: Sequence, tokens: usize) -> Option<Sequence> {
+        let outfit = self.pool.outfit(sequence)?;
+        let copy = self.open_empty(outfit)?;
+        self.context.share(self.id(sequence), self.id(copy), tokens);
+        self.pool.share(sequence, copy, tokens);
+        self.kept.push(copy);
+        Some(copy)
+    }
+
+    /// Returns the cells of a sequence as bytes.
+    ///
+    /// # Errors
+    /// Those of [`Context::save_sequence`].
+    pub fn save(&self, sequence: Sequence) -> Result<Vec<u8>, Error> {
+        self.context.save_sequence(self.id(sequence))
+    }
+
+    /// Keeps `tokens` whose cells were saved as `bytes`.
+    ///
+    /// # Errors
+    /// Those of [`Context::restore_sequence`]; `busy` where there is no room.
+    pub fn restore(&mut self, tokens: &[Token], outfit: Outfit, bytes: &[u8]) -> Result<(), Error> {
+        let no_room = || Error::new(Kind::Busy, "no cells are free to restore a prompt", "Go on.");
+        if !self.make_room(tokens.len()) {
+            return Err(no_room());
+        }
+        let sequence = self.open_empty(outfit).ok_or_else(no_room)?;
+        let restored =
+            self.context.restore_sequence(self.id(sequence), bytes, tokens.len() as u32);
+        if restored.is_err() || !self.pool.append(sequence, tokens) {
+            self.close(sequence);
+        } else {
+            self.kept.push(sequence);
+        }
+        restored
+    }
+
+    /// Decodes a batch whose tokens `aboard` lists by sequence; their cells must be free.
+    ///
+    /// # Errors
+    /// Those of [`Context::decode`]; the books are then as they were, and the sequences are to be
+    /// closed.
+    pub fn decode(
+        &mut self,
+        batch: &Batch,
+        aboard: &[(Sequence, Vec<Token>)],
+    ) -> Result<(), Error> {
+        self.context.decode(batch)?;
+        for (sequence, tokens) in aboard {
+            if !self.pool.append(*sequence, tokens) {
+                return Err(Error::internal("more was decoded than there are cells"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back all of a sequence but its first `tokens`.
+    pub fn truncate(&mut self, sequence: Sequence, tokens: usize) {
+        if tokens < self.pool.tokens(sequence).len() {
+            self.context.truncate(self.id(sequence), tokens);
+            self.pool.truncate(sequence, tokens);
+        }
+    }
+
+    /// Gives a sequence back.
+    pub fn close(&mut self, sequence: Sequence) {
+        self.context.truncate(self.id(sequence), 0);
+        self.pool.close(sequence);
+        if let Some(seat) = self.seat_of(sequence) {
+            self.seats[seat] = None;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Which sequence holds which tokens in the KV cache: the books beside llama.cpp, which keeps none
+//! that can be read.
+//!
+//! Pure: `cache` changes llama.cpp's memory and these books together. A cell holds the key and
+//! value of one token at one place; sequences with a common beginning share its cells, so what is
+//! free is not what the lengths suggest. Cells are counted here, not placed: a unified cache takes
+//! any free one.
+
+use super::Token;
+use super::wardrobe::Outfit;
+
+/// Names one sequence of the books.
+pub type Sequence = usize;
+
+/// The books of one KV cache.
+#[derive(Debug)]
+pub struct Pool {
+    /// How many sequences use each cell.
+    users: Vec<u16>,
+    free: Vec<u32>,
+    /// By sequence.
+    held: Vec<Option<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    tokens: Vec<Token>,
+    cells: Vec<u32>,
+    /// The adapters its keys and values were computed with.
+    outfit: Outfit,
+}
+
+impl Pool {
+    /// Opens the books of a cache of so many cells, all of them free, for so many sequences.
+    pub fn new(cells: u32, sequences: usize) -> Pool {
+        let held = (0..sequences).map(|_| None).collect();
+        Pool { users: vec![0; cells as usize], free: (0..cells).rev().collect(), held }
+    }
+
+    /// Returns how many cells there are.
+    pub fn total(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Returns how many cells no sequence uses.
+    pub fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    /// Takes a sequence nobody has, for keys and values of one outfit; it holds nothing yet.
+    pub fn open(&mut self, outfit: Outfit) -> Option<Sequence> {
+        let at = self.held.iter().position(Option::is_none)?;
+        self.held[at] = Some(Held { outfit, ..Held::default() });
+        Some(at)
+    }
+
+    /// Iterates over the sequences that are open.
+    pub fn sequences(&self) -> impl Iterator<Item = Sequence> {
+        let open = |(at, held): (usize, &Option<Held>)| held.as_ref().map(|_| at);
+        self.held.iter().enumerate().filter_map(open)
+    }
+
+    /// Returns the tokens a sequence holds, one a cell; none where it is not open.
+    pub fn tokens(&self, sequence: Sequence) -> &[Token] {
+        self.held[sequence].as_ref().map_or(&[], |held| held.tokens.as_slice())
+    }
+
+    /// Returns how many cells only this sequence uses: closing it frees so many.
+    pub fn alone(&self, sequence: Sequence) -> usize {
+        let cells = self.held[sequence].iter().flat_map(|held| &held.cells);
+        cells.filter(|&&cell| self.users[cell as usize] == 1).count()
+    }
+
+    /// Adds tokens at a sequence's end, each in a free cell; returns whether there were enough.
+    #[must_use]
+    pub fn append(&mut self, sequence: Sequence, tokens: &[Token]) -> bool {
+        let Some(held) = &mut self.held[sequence] else { return false };
+        if tokens.len() > self.free.len() {
+            return false;
+        }
+        let taken = self.free.split_off(self.free.len() - tokens.len());
+        taken.iter().for_each(|&cell| self.users[cell as usize] = 1);
+        held.tokens.extend_from_slice(tokens);
+        held.cells.extend(taken);
+        true
+    }
+
+    /// Gives the first `tokens` cells of one sequence to another, which is empty.
+    pub fn share(&mut self, from: Sequence, to: Sequence, tokens: usize) {
+        let Some(source) = &self.held[from] else { return };
+        let tokens = tokens.min(source.tokens.len());
+        let copy = Held {
+            tokens: source.tokens[..tokens].into(),
+            cells: source.cells[..tokens].into(),
+            outfit: source.outfit,
+        };
+        debug_assert!(self.tokens(to).is_empty(), "only an empty sequence can be given cells");
+        copy.cells.iter().for_each(|&cell| self.users[cell as usize] += 1);
+        self.held[to] = Some(copy);
+    }
+
+    /// Gives back all cells of a sequence but the first `tokens`.
+    pub fn truncate(&mut self, sequence: Sequence, tokens: usize) {
+        let Some(held) = &mut self.held[sequence] else { return };
+        let end = tokens.min(held.cells.len());
+        held.tokens.truncate(end);
+        for cell in held.cells.drain(end..) {
+            let users = &mut self.users[cell as usize];
+            *users -= 1;
+            if *users == 0 {
+                self.free.push(cell);
+            }
+        }
+    }
+
+    /// Gives a sequence back, with all its cells.
+    pub fn close(&mut self, sequence: Sequence) {
+        self.truncate(sequence, 0);
+        self.held[sequence] = None;
+    }
+
+    /// Returns the outfit a sequence is of.
+    pub fn outfit(&self, sequence: Sequence) -> Option<Outfit> {
+        self.held[sequence].as_ref().map(|held| held.outfit)
+    }
+
+    /// Returns the sequence of that outfit which shares the longest beginning with `tokens`, and
+    /// its length.
+    pub fn nearest(&self, tokens: &[Token], outfit: Outfit) -> Option<(Sequence, usize)> {
+        let alike = self.sequences().filter(|&held| self.outfit(held) == Some(outfit));
+        let shared = alike.map(|held| (held, common(self.tokens(held), tokens)));
+        // The first of equals, so that a choice can be repeated.
+        let longest = shared.min_by_key(|&(held, length)| (std::cmp::Reverse(length), held));
+        longest.filter(|&(_, length)| length > 0)
+    }
+}
+
+/// Returns how many tokens two texts have in common from their start.
+pub fn common(a: &[Token], b: &[Token]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    #[test]
+    fn shared_cells_are_counted_once_and_freed_by_the_last_who_uses_them() {
+        let mut pool = Pool::new(10, 60);
+        let (a, b) = (pool.open(0).unwrap(), pool.open(0).unwrap());
+        assert!(pool.append(a, &[1, 2, 3, 4]));
+        pool.share(a, b, 3);
+        assert!(pool.append(b, &[9, 9]));
+        assert_eq!((pool.free(), pool.alone(a), pool.alone(b)), (4, 1, 2));
+        assert_eq!(pool.tokens(b), [1, 2, 3, 9, 9]);
+        pool.close(a);
+        assert_eq!((pool.free(), pool.alone(b)), (5, 5));
+        pool.truncate(b, 2);
+        assert_eq!((pool.free(), pool.tokens(b)), (8, &[1, 2][..]));
+        pool.close(b);
+        assert_eq!((pool.free(), pool.sequences().count()), (10, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_changes_nothing() {
+        let mut pool = Pool::new(3, 60);
+        let a = pool.open(0).unwrap();
+        assert!(pool.append(a, &[1, 2]));
+        assert!(!pool.append(a, &[3, 4]));
+        assert_eq!((pool.tokens(a), pool.free()), (&[1, 2][..], 1));
+    }
+
+    #[test]
+    fn the_nearest_sequence_shares_the_longest_beginning() {
+        let mut pool = Pool::new(20, 60);
+        let lists: [&[Token]; 3] = [&[1, 2, 3], &[1, 2, 4, 5], &[1, 2, 4, 5]];
+        for tokens in lists {
+            let sequence = pool.open(0).unwrap();
+            assert!(pool.append(sequence, tokens));
+        }
+        assert_eq!(pool.nearest(&[1, 2, 4, 6], 0), Some((1, 3)));
+        assert_eq!(pool.nearest(&[7], 0), None);
+        assert_eq!(pool.nearest(&[1, 2, 4, 6], 1), None, "computed with other adapters");
+    }
+
+    #[test]
+    fn no_cell_is_lost_or_counted_twice_whatever_happens() {
+        let mut random = ChaCha8Rng::seed_from_u64(11);
+        let mut pool = Pool::new(200, 60);
+        for _ in 0..5_000 {
+            let mut below = |n: usize| random.next_u32() as usize % n.max(1);
+            let open: Vec<Sequence> = pool.sequences().collect();
+            let some = open.get(below(open.len())).copied();
+            match (below(5), some) {
+                (0, _) => drop(pool.open(0).filter(|_| open.len() < 40)),
+                (1, Some(sequence)) => {
+                    let tokens = vec![7; below(30)];
+                    let fits = pool.free() >= tokens.len();
+                    assert_eq!(pool.append(sequence, &tokens), fits);
+                }
+                (2, Some(sequence)) => pool.truncate(sequence, below(40)),
+                (3, Some(sequence)) => pool.close(sequence),
+                (4, Some(from)) => {
+                    if let Some(to) = pool.open(0) {
+                        pool.share(from, to, below(40));
+                    }
+                }
+                _ => {}
+            }
+            let mut used: Vec<u32> =
+                pool.held.iter().flatten().flat_map(|held| held.cells.clone()).collect();
+            used.sort_unstable();
+            used.dedup();
+            assert_eq!(used.len() + pool.free(), pool.total());
+            assert!(pool.held.iter().flatten().all(|held| held.cells.len() == held.tokens.len()));
+        }
+    }
+}
