@@ -249,8 +249,13 @@ fn compare(flags: Compare) -> Result<(), Error> {
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
     };
-    let loading =
-        |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes, data: None };
+    let loading = |file| Loading {
+        file: Some(file),
+        folder: "".into(),
+        adapters: Vec::new(),
+        wishes,
+        data: None,
+    };
     commands::compare::run(&commands::compare::Options {
         models: [loading(flags.measure), loading(flags.measured)],
         text: flags.text,

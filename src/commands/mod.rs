@@ -102,7 +102,8 @@ impl Loading {
         let of_adapter = |adapter: &Adapter| digest::of_adapter(&adapter.file).ok();
         let model = digest::of_model(header).ok().flatten();
         let adapters = adapters.iter().map(of_adapter).collect::<Option<_>>();
-        let known = model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
+        let known =
+            model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
         if known.is_none() {
             log::info!("prefilled prompts will not be kept for {}", header.file);
         }

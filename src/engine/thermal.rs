@@ -78,7 +78,12 @@ pub struct Rests {
 impl Rests {
     /// Finds the thermometers below `root`, which is `/`; finding none is normal.
     pub fn new(root: &Path) -> Rests {
-        Rests { heat: Heat::find(root), neighbours: Neighbours::new(root), looked: None, share: 0.0 }
+        Rests {
+            heat: Heat::find(root),
+            neighbours: Neighbours::new(root),
+            looked: None,
+            share: 0.0,
+        }
     }
 
     /// Says how long to rest after a step that took `step` and ended `now`.
