@@ -85,9 +85,10 @@ model-smollm2: ## gets SmolLM2-135M into models/: a model of another architectur
 	@build/prepare.sh model
 	@models/fetch.sh
 
-corruption: ## 28,000 damaged files and a minute of fuzzing for each reader, 8 min
+corruption: ## 48,000 damaged files and a minute of fuzzing for each reader, 10 min
 	@build/prepare.sh test
 	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
+	CORRUPTION_TRIALS=1 cargo test $(CARGO_FLAGS) --lib -- engine::prefix::
 
 votes: ## what stopping votes early changes and saves, on 560 jobs of the demo model, 3 min
 	@build/prepare.sh test

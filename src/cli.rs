@@ -188,6 +188,10 @@ pub struct Solve {
     /// Print one JSON object instead of text
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
+    /// Folder for what lasts: prefilled prompts [default: $STATE_DIRECTORY, else
+    /// ~/.local/share/solverbox]
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
+    pub data: Option<PathBuf>,
     /// The question, or - to read it from standard input
     pub question: String,
 }

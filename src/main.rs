@@ -112,17 +112,19 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes }
+    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data: None }
 }
 
 fn serve(flags: Serve) -> Result<(), Error> {
     let modes = config::modes(&flags.modes)?;
     let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
+    let data = config::data_folder(flags.data.as_deref())?;
+    let loading = loading(flags.model)?.with_adapters(&adapters);
     commands::serve::run(commands::serve::Options {
-        loading: loading(flags.model)?.with_adapters(&adapters),
+        loading: Loading { data: Some(data.clone()), ..loading },
         modes,
         listen: flags.listen,
-        data: config::data_folder(flags.data.as_deref())?,
+        data,
         capacity: Capacity {
             line_jobs_max: flags.queue_jobs_max as usize,
             client_jobs_max: flags.client_jobs_max as usize,
@@ -162,7 +164,9 @@ fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
 
 fn solve(flags: &Solve) -> Result<(), Error> {
     let mode = mode(&flags.way, &flags.model.adapter)?;
-    let loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
+    let mut loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
+    // Where there is no place for it, nothing is kept: one answer does not need it.
+    loading.data = config::data_folder(flags.data.as_deref()).ok();
     let asked = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
         question => question.to_string(),
@@ -245,8 +249,13 @@ fn compare(flags: Compare) -> Result<(), Error> {
         threads: flags.threads,
         question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
     };
-    let loading =
-        |file| Loading { file: Some(file), folder: "".into(), adapters: Vec::new(), wishes };
+    let loading = |file| Loading {
+        file: Some(file),
+        folder: "".into(),
+        adapters: Vec::new(),
+        wishes,
+        data: None,
+    };
     commands::compare::run(&commands::compare::Options {
         models: [loading(flags.measure), loading(flags.measured)],
         text: flags.text,

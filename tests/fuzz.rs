@@ -13,9 +13,10 @@ use bolero::check;
 use crate::fixture::{Gguf, model, root};
 use crate::tiny::{self, Kind};
 use solverbox::engine::check_template;
+use solverbox::engine::prefix::{Identity, Prefixes};
 use solverbox::model::convert::{self, shards, tokenizer};
 use solverbox::model::{self as models, adapter, checksum, importance};
-use solverbox::words::plan::Weights;
+use solverbox::words::plan::{KvType, Weights};
 
 /// How long each target runs.
 fn time() -> Duration {
@@ -113,6 +114,23 @@ fn an_importance_matrix() {
     let (sound, base) = (sound.bytes(), models::open(&Weights::model(model())).unwrap());
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         as_file(&sound, input, |file| drop(importance::read(file, &base)));
+    });
+}
+
+#[test]
+fn a_prefilled_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::new(&[7; 32], &[], KvType::F16, "armv8.0");
+    let prefixes = || Prefixes::new(folder.path().into());
+    prefixes().save(identity, vec![1, 2, 3], b"keys and values".to_vec());
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let sound = std::fs::read(&file).unwrap();
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        for bytes in [input, &changed(&sound, input)] {
+            std::fs::write(&file, bytes).unwrap();
+            let loaded = prefixes().load(&identity, &[1, 2, 3]);
+            assert_eq!(loaded.is_some(), *bytes == sound);
+        }
     });
 }
 

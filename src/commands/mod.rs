@@ -25,11 +25,11 @@ use crate::desk::Desk;
 use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
-use crate::model::{self, Header, adapter, ahead, bundled, locate};
+use crate::model::{self, Header, adapter, ahead, bundled, digest, locate};
 use crate::words::error::{Error, Kind, printable};
 use crate::words::memory::MIB;
 use crate::words::mode::Worn;
-use crate::words::plan::{Origin, Plan, Weights};
+use crate::words::plan::{Origin, Plan, PrefixFiles, Weights};
 
 /// The model to load and how.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct Loading {
     pub adapters: Vec<PathBuf>,
     /// What is wished of it.
     pub wishes: Wishes,
+    /// Folder for what must last; none where nothing is to last.
+    pub data: Option<PathBuf>,
 }
 
 impl Loading {
@@ -73,7 +75,8 @@ impl Loading {
         let ahead = ahead::start(&file.path);
         let (header, adapters) = self.open(&file)?;
         let room = available();
-        let plan = model::plan::plan(&header, &adapters, wishes(&header), &room)?;
+        let mut plan = model::plan::plan(&header, &adapters, wishes(&header), &room)?;
+        plan.prefixes = self.prefixes(&header, &adapters);
         let memory = &plan.memory;
         ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
         log::info!(
@@ -91,6 +94,20 @@ impl Loading {
             room.bound
         );
         Ok(plan)
+    }
+
+    /// Says where prefilled prompts are kept. What cannot be told apart is not kept.
+    fn prefixes(&self, header: &Header, adapters: &[Adapter]) -> Option<PrefixFiles> {
+        let folder = self.data.as_ref()?.join("prefixes");
+        let of_adapter = |adapter: &Adapter| digest::of_adapter(&adapter.file).ok();
+        let model = digest::of_model(header).ok().flatten();
+        let adapters = adapters.iter().map(of_adapter).collect::<Option<_>>();
+        let known =
+            model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
+        if known.is_none() {
+            log::info!("prefilled prompts will not be kept for {}", header.file);
+        }
+        known
     }
 
     /// Finds the model, and says so where it is the demo model.

@@ -49,6 +49,8 @@ pub struct Attempt {
     pub sequence: Option<Sequence>,
     /// Whether it waits for another turn.
     pub is_parked: bool,
+    /// How many of its first tokens are to be kept for its mode, once they are decoded.
+    pub stock_tokens: usize,
     /// The adapters it is computed with.
     pub outfit: Outfit,
     budget_tokens: u32,
@@ -88,6 +90,7 @@ impl Attempt {
             tokens: prompt.tokens.clone(),
             sequence: None,
             is_parked: false,
+            stock_tokens: prompt.stock_tokens,
             outfit: prompt.outfit,
             budget_tokens,
             reserve_tokens: if ends_itself { reserve_tokens(budget_tokens) } else { 0 },

@@ -12,7 +12,7 @@ use super::Token;
 use super::llama::{Batch, Context, SEQUENCE_IDS, SequenceId};
 use super::pool::{Pool, Sequence};
 use super::wardrobe::Outfit;
-use crate::words::error::Error;
+use crate::words::error::{Error, Kind};
 use crate::words::limits;
 use crate::words::plan::Plan;
 
@@ -146,6 +146,43 @@ impl<'m> Cache<'m> {
         let sum =
             |cache: &Cache| cache.kept.iter().map(|&kept| cache.pool.alone(kept)).sum::<usize>();
         while sum(self) > most && self.let_go_of_one() {}
+    }
+
+    /// Keeps the first `tokens` of a sequence beside it, for whoever begins so, and returns where.
+    pub fn keep_copy(&mut self, sequence: Sequence, tokens: usize) -> Option<Sequence> {
+        let outfit = self.pool.outfit(sequence)?;
+        let copy = self.open_empty(outfit)?;
+        self.context.share(self.id(sequence), self.id(copy), tokens);
+        self.pool.share(sequence, copy, tokens);
+        self.kept.push(copy);
+        Some(copy)
+    }
+
+    /// Returns the cells of a sequence as bytes.
+    ///
+    /// # Errors
+    /// Those of [`Context::save_sequence`].
+    pub fn save(&self, sequence: Sequence) -> Result<Vec<u8>, Error> {
+        self.context.save_sequence(self.id(sequence))
+    }
+
+    /// Keeps `tokens` whose cells were saved as `bytes`.
+    ///
+    /// # Errors
+    /// Those of [`Context::restore_sequence`]; `busy` where there is no room.
+    pub fn restore(&mut self, tokens: &[Token], outfit: Outfit, bytes: &[u8]) -> Result<(), Error> {
+        let no_room = || Error::new(Kind::Busy, "no cells are free to restore a prompt", "Go on.");
+        if !self.make_room(tokens.len()) {
+            return Err(no_room());
+        }
+        let sequence = self.open_empty(outfit).ok_or_else(no_room)?;
+        let restored = self.context.restore_sequence(self.id(sequence), bytes, tokens.len() as u32);
+        if restored.is_err() || !self.pool.append(sequence, tokens) {
+            self.close(sequence);
+        } else {
+            self.kept.push(sequence);
+        }
+        restored
     }
 
     /// Decodes a batch whose tokens `aboard` lists by sequence; their cells must be free.

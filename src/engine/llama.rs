@@ -1,5 +1,5 @@
 //! The only place that names llama.cpp, with its parts `adapter`, `context`, `graph`, `observe`,
-//! `quantize` and `sets`.
+//! `quantize`, `sets` and `state`.
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
 //! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
@@ -11,6 +11,7 @@ pub mod graph;
 mod observe;
 pub mod quantize;
 mod sets;
+pub mod state;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Mutex;
@@ -311,15 +312,16 @@ pub mod tests {
     }
 
     /// The test model, loaded once for all tests of this process.
-    static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
+    pub static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
 
     fn file() -> PathBuf {
         let file = "models/bundled/solverbox-demo-q8_0.gguf";
         Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
     }
 
-    fn load(path: &Path) -> Model {
-        let plan = Plan {
+    /// Makes the plan of a model of which nothing is wished.
+    pub fn plan(path: &Path) -> Plan {
+        Plan {
             model: crate::words::plan::Weights::model(path),
             file_bytes: 0,
             adapters: Vec::new(),
@@ -330,9 +332,13 @@ pub mod tests {
             kernels: kernels(),
             threads: 1,
             pacing: crate::words::plan::Pacing::default(),
+            prefixes: None,
             question_tokens_max: 512,
-        };
-        Model::load(&BACKEND, &plan, |_| true).expect("the model loads")
+        }
+    }
+
+    fn load(path: &Path) -> Model {
+        Model::load(&BACKEND, &plan(path), |_| true).expect("the model loads")
     }
 
     fn question(texts: &[&str]) -> Question {

@@ -22,6 +22,8 @@ pub struct Prompt {
     pub tokens: Vec<Token>,
     /// Where the model's text begins: thinking where the template itself opened it.
     pub part: Part,
+    /// How many of them every prompt of its mode begins with.
+    pub stock_tokens: usize,
     /// The adapters it is read with.
     pub outfit: Outfit,
 }
@@ -57,7 +59,7 @@ pub fn prepare(
     let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
     let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));
     let part = if opened { Part::Thinking } else { Part::Answer };
-    Ok(Prompt { tokens, part, outfit: 0 })
+    Ok(Prompt { tokens, part, stock_tokens: 0, outfit: 0 })
 }
 
 fn template_of(model: &Model) -> Result<String, Error> {

@@ -5,6 +5,7 @@
 //! say what comes next. No attempt's beginning, end or pause touches another's cells.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -15,6 +16,8 @@ use super::attempt::{Attempt, Voice};
 use super::cache::Cache;
 use super::llama::{Context, Model};
 use super::sample::Scratch;
+use super::stock::Stock;
+use super::thermal::Rests;
 use super::wardrobe::Wardrobe;
 use super::{Event, Order, Prompt, Step, prompt};
 use crate::words::answer::{Outcome, Piece};
@@ -37,8 +40,10 @@ pub struct Steps<'a> {
     attempts: Vec<Attempt>,
     aboard: Aboard,
     wardrobe: Wardrobe<'a>,
+    stock: Stock<'a>,
     /// When what is worn was put on.
     changed: Instant,
+    rests: Rests,
     scratch: Scratch,
     /// Questions to be prepared, at most one of them between two steps.
     asked: VecDeque<(JobId, Arc<Question>)>,
@@ -63,7 +68,9 @@ impl<'a> Steps<'a> {
             attempts: Vec::new(),
             aboard: Aboard::new(plan),
             wardrobe: Wardrobe::new(model, plan),
+            stock: Stock::new(plan),
             changed: Instant::now(),
+            rests: Rests::new(Path::new("/")),
             scratch: Scratch::default(),
             asked: VecDeque::new(),
         }
@@ -82,17 +89,30 @@ impl<'a> Steps<'a> {
             // Tokenising a question does cost: whoever floods the box with them slows an answer
             // down, and cannot stop it.
             self.prepare_one();
+            let began = Instant::now();
             let went_on = self.step();
-            if !went_on && let Ok(order) = orders.recv_timeout(STALLED_WAIT) {
+            let rest = if went_on { self.rest(began) } else { STALLED_WAIT };
+            if !rest.is_zero()
+                && let Ok(order) = orders.recv_timeout(rest)
+            {
                 self.obey(order);
             }
         }
+    }
+
+    /// Returns how long to rest after a step, and says why where that changes.
+    fn rest(&mut self, began: Instant) -> Duration {
+        let now = Instant::now();
+        let advice = self.rests.after(now - began, now);
+        advice.notes.iter().for_each(|note| log::warn!("{note}"));
+        advice.rest
     }
 
     fn obey(&mut self, order: Order) {
         match order {
             Order::Prepare(job, question) => self.asked.push_back((job, question)),
             Order::Start(start) => {
+                self.stock.restore(&start.prompt, &mut self.cache, &self.wardrobe);
                 let attempt = Attempt::new(
                     *start,
                     &self.voice,
@@ -124,7 +144,8 @@ impl<'a> Steps<'a> {
             let outfit = self.wardrobe.outfit(&question.adapters);
             let prompt = outfit.and_then(|outfit| {
                 let prompt = prompt::prepare(self.model, &question, most, room)?;
-                Ok(Arc::new(Prompt { outfit, ..prompt }))
+                let stock_tokens = self.stock.tokens(self.model, &question, &prompt.tokens);
+                Ok(Arc::new(Prompt { outfit, stock_tokens, ..prompt }))
             });
             self.tell(Event::Prepared(job, prompt));
         }
@@ -151,6 +172,7 @@ impl<'a> Steps<'a> {
                 Err(error) => (0, Some(Outcome::Failed(error.clone()))),
             };
             let attempt = &mut self.attempts[passenger.attempt];
+            self.stock.keep(attempt, &mut self.cache, &self.wardrobe);
             let (id, pieces) = (attempt.id, attempt.gained());
             self.tell_pieces(id, pieces);
             served.push((id, (passenger.tokens + accepted) as u32));

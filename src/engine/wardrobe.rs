@@ -67,6 +67,11 @@ impl<'m> Wardrobe<'m> {
         Error::new(Kind::NotFound, what, remedy)
     }
 
+    /// Returns the adapters of an outfit, by place in the plan, with their scales.
+    pub fn parts(&self, outfit: Outfit) -> &[(usize, f32)] {
+        &self.outfits[outfit]
+    }
+
     /// Returns what is worn.
     pub fn worn(&self) -> Outfit {
         self.worn

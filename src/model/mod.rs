@@ -12,6 +12,7 @@ pub mod bundled;
 mod check;
 pub mod checksum;
 pub mod convert;
+pub mod digest;
 pub mod fingerprint;
 pub mod header;
 pub mod importance;

@@ -175,6 +175,7 @@ impl<'a> Planner<'a> {
             kernels,
             threads,
             pacing: wishes.pacing,
+            prefixes: None,
             question_tokens_max: wishes.question_tokens_max,
         }
     }

@@ -138,6 +138,26 @@ pub const TEMPLATE_FUEL: u64 = 1_000_000;
 pub const ENGINE_STACK_BYTES: usize = QUESTION_BYTES_MAX << 10;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
+/// Longest rest of the engine after a step, so that orders are heard soon.
+pub const REST_MAX: Duration = Duration::from_millis(500);
+/// How often the engine looks at thermometers and at what other programs take.
+pub const REST_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Most thermometers looked for; phones have the most, about 60.
+pub const THERMAL_ZONES_MAX: usize = 64;
+/// Most trip points of one thermometer; Linux once knew 12 at most.
+pub const THERMAL_TRIPS_MAX: usize = 12;
+
+// Prefilled prompts on disk.
+
+/// Largest prompt kept, in bytes: 2,300 tokens of VibeThinker's f16 cells. It is in memory once more
+/// while it is written or read.
+pub const PREFIX_BYTES_MAX: u64 = 64 << 20;
+/// Most files of them; a box with ten modes and three adapters has 30.
+pub const PREFIX_FILES_MAX: usize = 64;
+/// Bytes all of them may have; a mode's takes 4 MiB.
+pub const PREFIX_FOLDER_BYTES_MAX: u64 = 256 << 20;
+/// Prompts that may wait for a slow disk; more are kept another time.
+pub const PREFIX_WRITES_WAITING_MAX: usize = 2;
 
 // An evaluation.
 

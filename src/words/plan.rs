@@ -125,6 +125,17 @@ impl Default for Pacing {
     }
 }
 
+/// Where prefilled prompts are kept across restarts, and what they are computed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixFiles {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// The digest of the model's file.
+    pub model: [u8; 32],
+    /// Those of the adapters, in the plan's order.
+    pub adapters: Vec<[u8; 32]>,
+}
+
 /// What the engine shall load and reserve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -148,6 +159,8 @@ pub struct Plan {
     pub threads: u32,
     /// How passes are made up.
     pub pacing: Pacing,
+    /// Where prefilled prompts are kept, if they are.
+    pub prefixes: Option<PrefixFiles>,
     /// Longest question in tokens of the model.
     pub question_tokens_max: u32,
 }

@@ -72,7 +72,7 @@ impl Batch {
 
 /// One KV cache with what it takes to use it.
 pub struct Context<'m> {
-    context: NonNull<sys::llama_context>,
+    pub(super) context: NonNull<sys::llama_context>,
     threads: NonNull<sys::ggml_threadpool>,
     kernels: Registered,
     vocabulary_tokens: usize,

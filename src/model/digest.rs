@@ -1,0 +1,134 @@
+//! What a file of weights is known by where what it has computed is kept.
+//!
+//! `commands` hand it to the engine, which keeps prefilled prompts by it. Reading a gigabyte takes
+//! an SD card 25 s, so it is SHA-256 over the file's length, all of its header, and the first 4 KiB
+//! of every tensor: a fine-tune changes nearly all of them, another quantization each. What was
+//! changed in between, in place, shows in the file's times, which are part of it; so a copy may be
+//! taken for another file, which costs one prefill. It reads 1.4 MB besides the header of a model
+//! of VibeThinker's shape. `fingerprint` is for any file, also of another machine, and believes no
+//! clock; its 32 blocks miss whole tensors. `checksum` is over each byte.
+
+use std::fs::File;
+use std::io::{Read, Result, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+
+use sha2::{Digest, Sha256};
+
+use super::{Header, Tensor, bad_model, scan};
+use crate::words::error::{Error, io_cause};
+use crate::words::plan::{Origin, Weights};
+
+/// Bytes of each tensor that are read.
+const BLOCK_BYTES: u64 = 4 << 10;
+
+/// Returns a model's digest; `None` where what it computes of a token depends on more than the file
+/// and the tokens before it: on the context's length with the two lists of factors of LongRoPE, on
+/// who knows what with an architecture not known exactly.
+///
+/// # Errors
+/// Those of reading the file.
+pub fn of_model(header: &Header) -> Result<Option<[u8; 32]>> {
+    let is_longrope = header.tensors.iter().any(|t| t.name == "rope_factors_long.weight");
+    if is_longrope || !header.is_known_exactly() {
+        return Ok(None);
+    }
+    of(&header.file, &header.tensors).map(Some)
+}
+
+/// Returns an adapter's digest.
+///
+/// # Errors
+/// Those of [`super::content`]; `bad_model` where it cannot be read.
+pub fn of_adapter(file: &Weights) -> std::result::Result<[u8; 32], Error> {
+    let tensors = scan::scan(file)?.tensors;
+    of(file, &tensors).map_err(|error| bad_model(file, io_cause(&error)))
+}
+
+fn of(weights: &Weights, tensors: &[Tensor]) -> Result<[u8; 32]> {
+    let mut file = File::open(&weights.path)?;
+    let about = file.metadata()?;
+    let mut sum = Sha256::new();
+    sum.update(about.len().to_le_bytes());
+    // What the program carries is copied to memory with each start.
+    if weights.origin == Origin::Disk {
+        for time in [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()] {
+            sum.update(time.to_le_bytes());
+        }
+    }
+    // The scan has bounded the header, and found that the tensors follow it one after the other.
+    let header_bytes = tensors.first().map_or(about.len(), |tensor| tensor.at);
+    let blocks = tensors.iter().map(|tensor| (tensor.at, tensor.bytes.min(BLOCK_BYTES)));
+    let mut block = Vec::with_capacity(BLOCK_BYTES as usize);
+    for (at, bytes) in std::iter::once((0, header_bytes)).chain(blocks) {
+        file.seek(SeekFrom::Start(at))?;
+        block.clear();
+        (&mut file).take(bytes).read_to_end(&mut block)?;
+        sum.update(&block);
+    }
+    Ok(sum.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::model::{bundled, open};
+    use crate::words::plan::Role;
+
+    #[test]
+    fn another_byte_of_the_header_or_at_the_start_of_any_tensor_is_another_model() {
+        let header = open(&bundled::model().unwrap()).unwrap();
+        let bytes = std::fs::read(&header.file.path).unwrap();
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        // Without its times.
+        let file = Weights { path: copy.path().into(), ..header.file.clone() };
+        let with = |at: Option<u64>| {
+            let mut changed = bytes.clone();
+            at.into_iter().for_each(|at| changed[at as usize] ^= 1);
+            std::fs::write(&file.path, changed).unwrap();
+            of(&file, &header.tensors).unwrap()
+        };
+        let sound = with(None);
+        assert_eq!(of_model(&header).unwrap(), Some(sound));
+        let of_tensors = header.tensors.iter().map(|tensor| tensor.at);
+        for at in [0, 100, header.tensors[0].at - 1].into_iter().chain(of_tensors) {
+            assert_ne!(with(Some(at)), sound, "byte {at}");
+        }
+        std::fs::write(&file.path, [&bytes[..], &[0]].concat()).unwrap();
+        assert_ne!(of(&file, &header.tensors).unwrap(), sound, "a byte more");
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_is_another_one() {
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        std::fs::copy(bundled::model().unwrap().path, copy.path()).unwrap();
+        let file = Weights::model(copy.path());
+        let digest = || of_model(&open(&file).unwrap()).unwrap();
+        let first = digest();
+        assert_eq!(digest(), first);
+        copy.as_file().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+        assert_ne!(digest(), first);
+    }
+
+    #[test]
+    fn where_a_token_depends_on_more_there_is_none() {
+        let sound = || open(&bundled::model().unwrap()).unwrap();
+        let mut header = sound();
+        header.tensors[0].name = "rope_factors_long.weight".into();
+        assert_eq!(of_model(&header).unwrap(), None);
+        header = sound();
+        header.architecture = "gemma3".into();
+        assert_eq!(of_model(&header).unwrap(), None);
+    }
+
+    #[test]
+    fn an_adapter_has_one_too() {
+        let adapter = bundled::adapter().unwrap();
+        let digest = of_adapter(&adapter).unwrap();
+        assert_eq!(of_adapter(&adapter).unwrap(), digest);
+        let nowhere = Weights::adapter("/nowhere/x.gguf");
+        assert_eq!(nowhere.role, Role::Adapter);
+        assert!(of_adapter(&nowhere).is_err());
+    }
+}
