@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Served, chat, joined, root, text};
+use crate::fixture::{Served, agent, chat, joined, root, text, whole};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -100,8 +100,62 @@ fn the_models_are_the_modes() {
     assert_eq!(status, 200);
     assert_eq!(ids[..2], ["solverbox", "solverbox:math"]);
     assert!(ids.contains(&"solverbox:review"));
+    let of = |mode: &str| {
+        let entry = list["data"].as_array().unwrap().iter().find(|m| m["id"] == mode).unwrap();
+        (entry["votes"].as_bool().unwrap(), entry["attempts"].as_u64().unwrap())
+    };
+    assert_eq!((of("solverbox:math"), of("solverbox:hint")), ((true, 1), (false, 1)));
     assert_eq!(served.get("/v1/models/solverbox:code").0, 200);
     assert_eq!(served.get("/v1/models/solverbox:chess").0, 404);
+}
+
+#[test]
+fn a_vote_ends_with_its_tally_whole_and_streamed() {
+    let served = Served::ready(&[]);
+    let vote = |stream: bool| json!({"model": "solverbox:math", "attempts": 4, "temperature": 1, "seed": 3, "stream": stream});
+    let check = |ours: &Value| {
+        let count = |field: &Value| field.as_u64().unwrap();
+        assert_eq!(count(&ours["attempts"]), 4);
+        let votes = ours["votes"].as_array().unwrap();
+        let counts: Vec<u64> = votes.iter().map(|vote| count(&vote["count"])).collect();
+        let (ended, led) = (count(&ours["ended"]), counts.first().copied().unwrap_or(0));
+        assert!(ended <= 4 && counts.iter().sum::<u64>() <= ended, "{ours}");
+        assert!(counts.is_sorted_by(|a, b| a >= b), "{ours}");
+        assert!((ours["agreement"].as_f64().unwrap() - led as f64 / ended as f64).abs() < 1e-9);
+        let best = &ours["best_attempt"];
+        let leads = |vote: &Value| vote["attempts"].as_array().unwrap().contains(best);
+        assert!(votes.first().is_none_or(leads) && count(best) < 4, "{ours}");
+        assert!(ours["job"].as_str().unwrap().parse::<u64>().is_ok());
+    };
+    let (status, reply) = served.post(CHAT, &chat(vote(false)));
+    assert_eq!((status, reply["choices"].as_array().unwrap().len()), (200, 1));
+    check(&reply["solverbox"]);
+    let events = served.stream(&chat(vote(true))).events();
+    check(&events.last().unwrap()["solverbox"]);
+    assert!(events.iter().all(|event| event["choices"][0]["index"] == 0));
+    let answers = events.iter().filter(|e| e["choices"][0]["delta"]["content"].as_str() > Some(""));
+    assert_eq!(answers.count(), 1, "the winner's answer comes whole");
+}
+
+#[test]
+fn a_client_goes_on_from_its_own_answer_and_from_no_other() {
+    let served = Served::ready(&[]);
+    let ask = |browser: char, extra: Value| {
+        let cookie = format!("solverbox={}", browser.to_string().repeat(32));
+        let request = agent().post(served.url(CHAT)).header("Cookie", cookie);
+        let (status, text) = whole(request.send(chat(extra)).unwrap());
+        (status, serde_json::from_str::<Value>(&text).unwrap())
+    };
+    let prompt = |reply: &Value| reply["usage"]["prompt_tokens"].as_u64().unwrap();
+    let (_, first) = ask('a', json!({}));
+    let previous = json!({"previous": first["solverbox"]["job"]});
+    let (status, next) = ask('a', previous.clone());
+    assert_eq!(status, 200, "{next}");
+    assert!(prompt(&next) > prompt(&first), "{next}");
+    let (status, third) = ask('a', json!({"previous": next["solverbox"]["job"]}));
+    assert!(status == 200 && prompt(&third) > prompt(&next), "{third}");
+    let (status, refused) = ask('b', previous);
+    assert_eq!((status, &refused["error"]["code"]), (404, &"not_found".into()));
 }
 
 #[test]

@@ -50,6 +50,23 @@ fn text_goes_to_stdout_and_one_line_of_figures_to_stderr() {
 }
 
 #[test]
+fn attempts_vote_on_one_answer_and_the_votes_are_said_as_they_come() {
+    let question = ["--seed", "1", "--attempts", "4", "--drafts", "off", "What is 348 + 577?"];
+    let output = solve(&question);
+    let stderr = text(&output.stderr);
+    let tallies: Vec<&str> =
+        stderr.lines().filter(|line| line.contains(" of 4 attempts")).collect();
+    let last = tallies.last().expect("the votes");
+    assert!(last.contains(" attempts have ended: "), "{stderr}");
+    let leader = last.split_once(": ").unwrap().1.split(" ×").next().unwrap();
+    assert!(text(&output.stdout).contains(&format!("\\boxed{{{leader}}}")), "{stderr}");
+    assert!(!stderr.contains('\r') && !stderr.contains('\x1b'), "no terminal: {stderr:?}");
+    let answer: Value =
+        serde_json::from_slice(&solve(&[&["--json"], &question[..]].concat()).stdout).unwrap();
+    assert_eq!(answer["votes"][0]["value"], leader);
+}
+
+#[test]
 fn the_budget_is_the_whole_budget() {
     let answer = json(&["--temperature", "0", "--budget-tokens", "7", "Count from 1 to 100."]);
     assert_eq!((&answer["finish"], &answer["completion_tokens"]), (&"budget".into(), &7.into()));

@@ -175,12 +175,16 @@ fn note(line: &str) {
 /// Shows how far something is, over what was shown before, on standard error if that is a terminal;
 /// returns whether it is.
 fn show_progress(line: &str) -> bool {
-    let mut out = std::io::stderr();
-    let on_terminal = out.is_terminal();
+    let on_terminal = has_terminal();
     if on_terminal {
-        let _ = write!(out, "\r\x1b[K{line}");
+        let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
     }
     on_terminal
+}
+
+/// Returns whether standard error is a terminal.
+fn has_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 /// Judges a write to standard output.

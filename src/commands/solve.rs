@@ -1,7 +1,7 @@
 //! `solverbox solve QUESTION`: one question on this terminal.
 //!
 //! Goes through the desk like every door. On a terminal the thinking is shown dimmed while it
-//! comes; into a pipe goes the answer alone. The figures go to stderr.
+//! comes; into a pipe goes the answer alone. The votes and the figures go to stderr.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
@@ -17,6 +17,10 @@ use crate::words::job::{Client, Question};
 use crate::words::kernels::SelfTest;
 use crate::words::limits;
 use crate::words::value::boxed;
+use crate::words::vote::Tally;
+
+/// Longest line that is written over: a wider one would begin another, which stays.
+const STATUS_CHARACTERS: usize = 79;
 
 /// How the answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,50 +85,107 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
 
 /// Prints the answer while it comes, to its end.
 fn follow(record: &Record) -> std::io::Result<()> {
-    let shows_thinking = std::io::stdout().is_terminal();
-    let mut out = std::io::stdout().lock();
+    let mut screen = Screen {
+        out: std::io::stdout().lock(),
+        shows_thinking: std::io::stdout().is_terminal(),
+        part: Part::Answer,
+        line: Line::Empty,
+        told: 0,
+    };
     let mut view = record.read(0);
-    let (mut part, mut told) = (Part::Answer, 0);
     loop {
-        if let Some(tally) = view.tally.as_ref().filter(|tally| tally.ended() > told) {
-            told = tally.ended();
-            super::note(&format!("{tally}"));
+        if let Some(tally) = &view.tally {
+            screen.show_tally(tally)?;
         }
-        print_pieces(&mut out, &view, &mut part, shows_thinking)?;
+        screen.print_pieces(&view)?;
         if matches!(view.state, State::Ended(..)) {
-            break;
+            return screen.finish();
         }
         view = record.wait(view.version, view.offset, limits::HEARTBEAT);
     }
-    if shows_thinking && part == Part::Thinking {
-        out.write_all(b"\x1b[0m")?;
-    }
-    if view.offset > 0 {
-        writeln!(out)?;
-    }
-    Ok(())
 }
 
-fn print_pieces(
-    out: &mut impl Write,
-    view: &View,
-    part: &mut Part,
+/// Where an answer is followed: text on standard output, votes on standard error, which are one
+/// terminal or are not.
+struct Screen<W> {
+    out: W,
     shows_thinking: bool,
-) -> std::io::Result<()> {
-    for piece in &view.pieces {
-        if shows_thinking && piece.part != *part {
-            let change: &[u8] = match piece.part {
-                Part::Thinking => b"\x1b[2m",
-                Part::Answer => b"\x1b[0m\n\n",
-            };
-            out.write_all(change)?;
-            *part = piece.part;
+    part: Part,
+    line: Line,
+    /// How many attempts had ended when it was said last.
+    told: u32,
+}
+
+/// What stands on the terminal's last line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Empty,
+    Text,
+    /// The votes, which the next votes replace and text leaves standing.
+    Votes,
+}
+
+impl<W: Write> Screen<W> {
+    fn print_pieces(&mut self, view: &View) -> std::io::Result<()> {
+        for piece in &view.pieces {
+            if !self.shows_thinking && piece.part == Part::Thinking {
+                continue;
+            }
+            if self.line == Line::Votes {
+                super::note("");
+            }
+            if self.shows_thinking && piece.part != self.part {
+                let change: &[u8] = match piece.part {
+                    Part::Thinking => b"\x1b[2m",
+                    Part::Answer => b"\x1b[0m\n\n",
+                };
+                self.out.write_all(change)?;
+                self.part = piece.part;
+            }
+            let text = printable(&piece.text);
+            self.out.write_all(text.as_bytes())?;
+            self.line = if text.ends_with('\n') { Line::Empty } else { Line::Text };
         }
-        if shows_thinking || piece.part == Part::Answer {
-            out.write_all(printable(&piece.text).as_bytes())?;
-        }
+        self.out.flush()
     }
-    out.flush()
+
+    /// Says how the vote stands where another attempt has ended: on a terminal over what it said
+    /// last, but never over text.
+    fn show_tally(&mut self, tally: &Tally) -> std::io::Result<()> {
+        if tally.ended() == self.told {
+            return Ok(());
+        }
+        self.told = tally.ended();
+        let line = one_line(&tally.to_string());
+        if !super::has_terminal() {
+            super::note(&line);
+            return Ok(());
+        }
+        if self.line == Line::Text && self.shows_thinking {
+            writeln!(self.out)?;
+            self.out.flush()?;
+        }
+        super::show_progress(&line);
+        self.line = Line::Votes;
+        Ok(())
+    }
+
+    fn finish(mut self) -> std::io::Result<()> {
+        if self.shows_thinking && self.part == Part::Thinking {
+            self.out.write_all(b"\x1b[0m")?;
+        }
+        match self.line {
+            Line::Votes => super::note(""),
+            Line::Text => writeln!(self.out)?,
+            Line::Empty => {}
+        }
+        self.out.flush()
+    }
+}
+
+/// Returns what fits into a line that can be written over.
+fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ").chars().take(STATUS_CHARACTERS).collect()
 }
 
 /// Drops control characters, with which a model could steer the terminal.
@@ -190,5 +251,7 @@ mod tests {
     #[test]
     fn a_model_cannot_steer_the_terminal() {
         assert_eq!(printable("a\x1b[2J\r\n\tb\u{9b}0m×"), "a[2J\n\tb0m×");
+        assert_eq!(one_line("1 ended:\n\x1b7\t×1"), "1 ended: 7 ×1");
+        assert_eq!(one_line(&"×".repeat(500)).chars().count(), STATUS_CHARACTERS);
     }
 }

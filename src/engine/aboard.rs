@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Token;
 use super::attempt::Attempt;
@@ -20,7 +20,7 @@ use super::wardrobe::Outfit;
 use crate::words::error::Error;
 use crate::words::job::AttemptId;
 use crate::words::limits;
-use crate::words::plan::{Drafts, Pacing, Plan};
+use crate::words::plan::{Drafts, Plan};
 
 /// Tokens an attempt may have to be decoded and still count as writing: the engine adds a few where
 /// it closes the thinking.
@@ -52,7 +52,8 @@ pub struct Aboard {
     stalled: Vec<AttemptId>,
     /// Whose slice of a prompt comes first, counted up with every step.
     turn: usize,
-    pacing: Pacing,
+    drafts: Drafts,
+    step: Duration,
     pace: Pace,
     /// What drafts are guessed from.
     pub table: Table,
@@ -67,7 +68,8 @@ impl Aboard {
             passengers: Vec::new(),
             stalled: Vec::new(),
             turn: 0,
-            pacing: plan.pacing,
+            drafts: if plan.kernels.is_compute_bound() { Drafts::Off } else { plan.pacing.drafts },
+            step: plan.pacing.step,
             pace: Pace::new(),
             table: Table::new(),
             guesses: Vec::new(),
@@ -97,7 +99,7 @@ impl Aboard {
             return self.draft(attempts, cache);
         }
         let most = limits::UBATCH_TOKENS as usize - self.tokens();
-        let mut left = self.pace.slice(self.tokens(), self.pacing.step.as_secs_f64(), most);
+        let mut left = self.pace.slice(self.tokens(), self.step.as_secs_f64(), most);
         let first = self.turn % reading.len().max(1);
         self.turn += 1;
         reading.rotate_left(first);
@@ -129,7 +131,7 @@ impl Aboard {
             let attempt = &attempts[passenger.attempt];
             // The last token of a budget is drawn and never decoded.
             let left = attempt.tokens_left().saturating_sub(1) as usize;
-            match self.pacing.drafts {
+            match self.drafts {
                 Drafts::Auto => attempt.drafter.propose(&self.table, left, guesses),
                 Drafts::Off => guesses.clear(),
             }
@@ -176,11 +178,12 @@ impl Aboard {
         if awaited >= held + WORTH_WAITING_TOKENS {
             return false;
         }
-        if !self.has_room(at, held, ranks, attempts, cache) {
-            self.stalled.push(attempts[at].id);
-            return false;
+        if self.has_room(at, held, ranks, attempts, cache) {
+            attempts[at].sequence = cache.open(&attempts[at].tokens, outfit);
         }
-        attempts[at].sequence = cache.open(&attempts[at].tokens, outfit);
+        if attempts[at].sequence.is_none() {
+            self.stalled.push(attempts[at].id);
+        }
         attempts[at].sequence.is_some()
     }
 

@@ -176,8 +176,7 @@ impl<'m> Cache<'m> {
             return Err(no_room());
         }
         let sequence = self.open_empty(outfit).ok_or_else(no_room)?;
-        let restored =
-            self.context.restore_sequence(self.id(sequence), bytes, tokens.len() as u32);
+        let restored = self.context.restore_sequence(self.id(sequence), bytes, tokens.len() as u32);
         if restored.is_err() || !self.pool.append(sequence, tokens) {
             self.close(sequence);
         } else {

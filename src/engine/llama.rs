@@ -319,8 +319,9 @@ pub mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
     }
 
-    fn load(path: &Path) -> Model {
-        let plan = Plan {
+    /// Makes the plan of a model of which nothing is wished.
+    pub fn plan(path: &Path) -> Plan {
+        Plan {
             model: crate::words::plan::Weights::model(path),
             file_bytes: 0,
             adapters: Vec::new(),
@@ -334,8 +335,11 @@ pub mod tests {
             pacing: crate::words::plan::Pacing::default(),
             prefixes: None,
             question_tokens_max: 512,
-        };
-        Model::load(&BACKEND, &plan, |_| true).expect("the model loads")
+        }
+    }
+
+    fn load(path: &Path) -> Model {
+        Model::load(&BACKEND, &plan(path), |_| true).expect("the model loads")
     }
 
     fn question(texts: &[&str]) -> Question {

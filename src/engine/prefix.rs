@@ -177,7 +177,8 @@ fn make_room(folder: &Path, bytes: u64) -> std::io::Result<()> {
         }
     }
     files.sort();
-    let mut total: u64 = bytes + files.iter().map(|(_, bytes, _)| bytes).sum::<u64>();
+    let sizes = files.iter().map(|(_, bytes, _)| *bytes);
+    let mut total = sizes.fold(bytes, u64::saturating_add);
     let mut count = files.len() + 1;
     for (_, bytes, path) in &files {
         if count <= limits::PREFIX_FILES_MAX && total <= limits::PREFIX_FOLDER_BYTES_MAX {

@@ -48,6 +48,13 @@ pub enum Note {
     Alone,
 }
 
+impl Note {
+    /// Returns whether it is about heat, and not about other programs.
+    pub fn is_of_heat(&self) -> bool {
+        matches!(self, Note::Hot { .. } | Note::Cooled)
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,7 +85,12 @@ pub struct Rests {
 impl Rests {
     /// Finds the thermometers below `root`, which is `/`; finding none is normal.
     pub fn new(root: &Path) -> Rests {
-        Rests { heat: Heat::find(root), neighbours: Neighbours::new(root), looked: None, share: 0.0 }
+        Rests {
+            heat: Heat::find(root),
+            neighbours: Neighbours::new(root),
+            looked: None,
+            share: 0.0,
+        }
     }
 
     /// Says how long to rest after a step that took `step` and ended `now`.

@@ -21,7 +21,7 @@ use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{JobId, fresh_seed};
 use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Mode, Reads};
+use crate::words::mode::{DEFAULT_MODE, Mode, Reads, Voting};
 use crate::words::vote::Tally;
 
 /// Lists `solverbox` and each mode as a model of its own.
@@ -50,6 +50,8 @@ fn all_models(app: &App) -> Vec<Value> {
             "owned_by": "solverbox",
             "about": mode.about,
             "student_attempt": mode.reads == Reads::StudentAttempt,
+            "votes": mode.voting == Voting::ByValue,
+            "attempts": mode.attempts,
             "default": mode.name == DEFAULT_MODE,
         })
     };

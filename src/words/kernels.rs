@@ -24,6 +24,13 @@ impl KernelSet {
         self.features.split_whitespace()
     }
 
+    /// Returns whether arithmetic and not memory decides its speed, so that a pass costs what its
+    /// tokens cost and nothing drafted can pay: `armv8.0` has no instruction for dot products of
+    /// bytes, and a Cortex-A57 takes several for each.
+    pub fn is_compute_bound(&self) -> bool {
+        self.name == "armv8.0"
+    }
+
     /// Returns whether tensors of this type are kept repacked.
     pub fn repacks(&self, type_name: &str) -> bool {
         self.repacks.contains(&type_name)

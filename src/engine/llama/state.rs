@@ -9,7 +9,7 @@
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Context, complaint, forget_complaints};
+use super::{Context, SequenceId, complaint, forget_complaints};
 use crate::words::error::Error;
 use crate::words::limits;
 
@@ -22,7 +22,7 @@ impl Context<'_> {
     /// # Errors
     /// `internal` where it holds others or none, where they take more than `PREFIX_BYTES_MAX`, and
     /// where the architecture keeps more than keys and values, or values that are not numbers.
-    pub fn save_sequence(&self, sequence: i32) -> Result<Vec<u8>, Error> {
+    pub fn save_sequence(&self, sequence: SequenceId) -> Result<Vec<u8>, Error> {
         let fault = |cause: &str| Error::internal(format!("cannot save the cells: {cause}"));
         let context = self.context.as_ptr();
         // SAFETY: the context is alive; llama.cpp only counts.
@@ -52,7 +52,7 @@ impl Context<'_> {
     /// free; the sequence is empty then.
     pub fn restore_sequence(
         &mut self,
-        sequence: i32,
+        sequence: SequenceId,
         bytes: &[u8],
         tokens: u32,
     ) -> Result<(), Error> {
@@ -138,7 +138,7 @@ fn check(bytes: &[u8], tokens: u32) -> Result<(), &'static str> {
     if transposed != 0 {
         return Err("the values are transposed");
     }
-    // All keys, then all values. Each takes 12 bytes at least, so that no count can keep this going.
+    // All keys, then all values. Each takes 12 bytes at least, so no count can keep this going.
     for _ in 0..2 * u64::from(layers) {
         rows(&mut walk, tokens)?;
     }
@@ -151,7 +151,7 @@ fn rows(walk: &mut Walk, tokens: u32) -> Result<(), &'static str> {
     let size = row.and_then(|row| row.checked_mul(tokens.into())?.try_into().ok());
     let values = size.and_then(|size| walk.take(size)).ok_or("they end too early")?;
     let is_finite = |half: &[u8]| half[1] & 0x7C != 0x7C;
-    let finite = match kind.and_then(|kind| kind.try_into().ok()) {
+    let finite = match kind {
         Some(sys::GGML_TYPE_F16) => values.chunks_exact(2).all(is_finite),
         // Blocks of a scale and 32 whole numbers.
         Some(sys::GGML_TYPE_Q8_0) => values.chunks_exact(34).all(is_finite),
@@ -181,83 +181,36 @@ impl<'b> Walk<'b> {
 
 #[cfg(test)]
 pub mod tests {
-    use std::ptr::null_mut;
-
     use super::*;
     use crate::engine::Token;
-    use crate::engine::llama::tests::{BACKEND, MODEL};
-    use crate::words::memory::Memory;
-    use crate::words::plan::{KvType, Plan, Weights};
+    use crate::engine::llama::Batch;
+    use crate::engine::llama::tests::{BACKEND, MODEL, plan};
+    use crate::words::plan::{KvType, Plan};
 
     /// Cells of the tests' contexts.
-    pub const CELLS: u32 = 256;
+    const CELLS: u32 = 256;
 
     /// Makes a context of 3 sequences on the demo model.
     pub fn context(kv: KvType) -> Context<'static> {
-        let plan = Plan {
-            model: Weights::model("demo"),
-            file_bytes: 0,
-            adapter: None,
-            context_tokens: CELLS,
-            sequences: 3,
-            kv,
-            memory: Memory::default(),
-            kernels: crate::engine::kernels::choose(None).unwrap(),
-            threads: 1,
-            decode_threads: 1,
-            question_tokens_max: 512,
-        };
+        let of_demo = plan("demo".as_ref());
+        let plan = Plan { context_tokens: CELLS, sequences: 3, kv, ..of_demo };
         Context::new(&BACKEND, &MODEL, &plan).unwrap()
     }
 
     /// Decodes `tokens` of `sequence` from `position` on and returns the logits after the last.
     pub fn decode(
         context: &mut Context<'_>,
-        sequence: i32,
+        sequence: SequenceId,
         position: usize,
         tokens: &[Token],
     ) -> Vec<f32> {
-        let count = tokens.len();
-        let mut positions: Vec<i32> = (position..position + count).map(|at| at as i32).collect();
-        let mut wanted: Vec<i8> = (1..=count).map(|at| i8::from(at == count)).collect();
-        let (mut ones, mut sequence) = (vec![1; count], sequence);
-        let mut sequences = vec![&raw mut sequence; count];
-        let batch = sys::llama_batch {
-            n_tokens: count as i32,
-            token: tokens.as_ptr().cast_mut(),
-            embd: null_mut(),
-            pos: positions.as_mut_ptr(),
-            n_seq_id: ones.as_mut_ptr(),
-            seq_id: sequences.as_mut_ptr(),
-            logits: wanted.as_mut_ptr(),
-        };
-        // SAFETY: every array has `n_tokens` elements and lives for the call.
-        let code = unsafe { sys::llama_decode(context.context.as_ptr(), batch) };
-        assert_eq!(code, 0, "{count} tokens at {position} of {}", sequence);
-        // SAFETY: the last token wanted its logits; they are copied before the next pass.
-        let row = unsafe {
-            let logits = sys::llama_get_logits_ith(context.context.as_ptr(), -1);
-            std::slice::from_raw_parts(logits, MODEL.vocabulary_tokens())
-        };
-        row.to_vec()
-    }
-
-    /// Gives back what `sequence` holds from `position` on.
-    pub fn truncate(context: &mut Context<'_>, sequence: i32, position: usize) {
-        // SAFETY: the context is alive; -1 stands for an open end.
-        unsafe {
-            let memory = sys::llama_get_memory(context.context.as_ptr());
-            sys::llama_memory_seq_rm(memory, sequence, position as i32, -1);
+        let (mut batch, mut row) = (Batch::default(), 0);
+        for (at, &token) in (position..).zip(tokens) {
+            let is_last = at + 1 == position + tokens.len();
+            row = batch.push(token, at as u32, sequence, is_last);
         }
-    }
-
-    /// Gives all cells of one sequence to another as well.
-    fn share(context: &mut Context<'_>, from: i32, to: i32) {
-        // SAFETY: the context is alive; -1 stands for open ends.
-        unsafe {
-            let memory = sys::llama_get_memory(context.context.as_ptr());
-            sys::llama_memory_seq_cp(memory, from, to, -1, -1);
-        }
+        context.decode(&batch).unwrap();
+        context.logits(row).unwrap().to_vec()
     }
 
     /// Returns some tokens; which they are is of no importance.
@@ -266,7 +219,7 @@ pub mod tests {
     }
 
     /// What llama.cpp itself does with bytes; returns those it read.
-    fn set_unchecked(context: &mut Context<'_>, sequence: i32, bytes: &[u8]) -> usize {
+    fn set_unchecked(context: &mut Context<'_>, sequence: SequenceId, bytes: &[u8]) -> usize {
         let (at, size) = (bytes.as_ptr(), bytes.len());
         // SAFETY: it reads no byte beyond these.
         unsafe {
@@ -274,7 +227,7 @@ pub mod tests {
         }
     }
 
-    fn is_empty(context: &Context<'_>, sequence: i32) -> bool {
+    fn is_empty(context: &Context<'_>, sequence: SequenceId) -> bool {
         // SAFETY: the context is alive.
         unsafe {
             let memory = sys::llama_get_memory(context.context.as_ptr());
@@ -296,8 +249,8 @@ pub mod tests {
             let bytes = context.save_sequence(1).unwrap();
             let expected = decode(&mut context, 1, prefix.len(), &next);
             let of_the_other = decode(&mut context, 0, 20, &next);
-            truncate(&mut context, 0, 20);
-            truncate(&mut context, 1, 0);
+            context.truncate(0, 20);
+            context.truncate(1, 0);
             // A sequence that holds something, beside one that holds the cells it had.
             decode(&mut context, 2, 0, &some_tokens(60, 4));
             for sequence in [2, 1] {
@@ -312,13 +265,15 @@ pub mod tests {
     #[test]
     fn what_is_saved_does_not_tell_whose_it_was_or_where_it_lay() {
         let prefix = some_tokens(40, 1);
-        let saved = |sequence: i32, before: usize| {
+        let saved = |sequence: SequenceId, before: usize| {
             let mut context = context(KvType::F16);
             if before > 0 {
                 decode(&mut context, 2, 0, &some_tokens(before, 3));
             }
             decode(&mut context, 1, 0, &prefix);
-            share(&mut context, 1, sequence);
+            if sequence != 1 {
+                context.share(1, sequence, prefix.len());
+            }
             context.save_sequence(sequence).unwrap()
         };
         let bytes = saved(1, 0);
@@ -335,7 +290,7 @@ pub mod tests {
         decode(&mut context, 0, 0, &some_tokens(50, 3));
         decode(&mut context, 2, 0, &some_tokens(30, 4));
         decode(&mut context, 1, 0, &prefix[..40]);
-        truncate(&mut context, 0, 0);
+        context.truncate(0, 0);
         decode(&mut context, 1, 40, &prefix[40..]);
         let bytes = context.save_sequence(1).unwrap();
         assert_ne!(bytes[16..20], 0_u32.to_le_bytes(), "the first cell is not the first token's");
@@ -349,16 +304,16 @@ pub mod tests {
         let mut context = context(KvType::F16);
         decode(&mut context, 1, 0, &prefix);
         let bytes = context.save_sequence(1).unwrap();
-        truncate(&mut context, 1, 0);
+        context.truncate(1, 0);
         decode(&mut context, 0, 0, &some_tokens(100, 3));
         decode(&mut context, 2, 0, &some_tokens(100, 3));
         let expected = decode(&mut context, 0, 100, &next);
-        truncate(&mut context, 0, 100);
+        context.truncate(0, 100);
         let error = context.restore_sequence(1, &bytes, 100).unwrap_err();
         assert!(error.message.contains("cells"), "{error}");
         assert!(is_empty(&context, 1));
         assert!(decode(&mut context, 0, 100, &next) == expected);
-        truncate(&mut context, 2, 0);
+        context.truncate(2, 0);
         context.restore_sequence(1, &bytes, 100).unwrap();
     }
 
@@ -376,7 +331,7 @@ pub mod tests {
         let mut context = context(KvType::F16);
         decode(&mut context, 0, 0, &tokens);
         let sound = context.save_sequence(0).unwrap();
-        truncate(&mut context, 0, 0);
+        context.truncate(0, 0);
         let of_q8_0 = {
             let mut other = self::context(KvType::Q8_0);
             decode(&mut other, 0, 0, &tokens);
@@ -429,14 +384,14 @@ pub mod tests {
         let mut context = context(KvType::F16);
         decode(&mut context, 0, 0, &prefix);
         let sound = context.save_sequence(0).unwrap();
-        truncate(&mut context, 0, 0);
+        context.truncate(0, 0);
         let expected = decode(&mut context, 0, 0, &beside);
-        truncate(&mut context, 0, 0);
+        context.truncate(0, 0);
         // Keys that are not numbers spoil a prompt beside them though their cells are free again.
         let (mut bytes, keys, row) = (sound.clone(), 16 + 12 * 100 + 16 + 12, 256);
         bytes[keys..keys + 100 * row].fill(0xFF);
         assert_eq!(set_unchecked(&mut context, 1, &bytes), bytes.len());
-        truncate(&mut context, 1, 0);
+        context.truncate(1, 0);
         assert!(decode(&mut context, 0, 0, &beside) != expected);
         // A cell at a position before the first is never given back.
         let mut context = self::context(KvType::F16);
@@ -444,7 +399,7 @@ pub mod tests {
         put(&mut bytes, 16, -5_i32 as u32);
         let mut again = || {
             let read = set_unchecked(&mut context, 1, &bytes);
-            truncate(&mut context, 1, 0);
+            context.truncate(1, 0);
             read == bytes.len()
         };
         assert!(again(), "it is believed");

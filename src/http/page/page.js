@@ -1,16 +1,21 @@
-// What the page does: asks one question at a time over the OpenAI-shaped API and shows thinking and
-// answer as they come. A module, so nothing leaks into the window. Deliberately not here: Markdown,
-// formulas (the model's text only ever becomes text nodes), history, going on after a reload.
+// What the page does: asks one question at a time over the OpenAI-shaped API, shows thinking, votes
+// and answer as they come, and goes on from an answer. A module, so nothing leaks into the window.
+// Deliberately not here: Markdown, formulas (the model's text only ever becomes text nodes), history,
+// going on after a reload.
 
 const SECOND_MS = 1000;
 /** Shortest answer whose speed is shown. */
 const MEASURED_FROM_MS = 200;
+/** Units that expected times are worded in, in seconds. */
+const UNITS = [[3600, "hour"], [60, "minute"], [1, "second"]];
 /** Three heartbeats missed: the box may be gone. */
 const SILENCE_MS = 45 * SECOND_MS;
 /** So near its end a reader counts as reading along. */
 const END_PX = 40;
 /** Text in one block before the next line starts another. */
 const BLOCK_CHARS = 1000;
+/** Attempts that can be chosen, beside the mode's own number. */
+const ATTEMPTS = [1, 2, 4, 8];
 const FAULT = "The box has a fault. Please tell the person who looks after it.";
 
 /** The page's elements by their id. */
@@ -19,6 +24,8 @@ let modes = [];
 let boxState = "";
 /** The question being answered, if one is. */
 let job = null;
+/** The conversation on the page, where the next question can go on from it. */
+let talk = null;
 
 // What comes over the line.
 
@@ -111,6 +118,10 @@ const chosenMode = () => modes.find((mode) => mode.id === page.mode.value);
 function showMode() {
   page.about.textContent = chosenMode()?.about ?? "";
   page.attemptRow.hidden = !chosenMode()?.student_attempt;
+  const { votes, attempts } = chosenMode() ?? {};
+  page.voting.hidden = page.worth.hidden = !votes;
+  const choices = [...new Set([...ATTEMPTS, attempts ?? 1])].sort((a, b) => a - b);
+  page.attempts.replaceChildren(...choices.map((n) => new Option(n, n, n === attempts)));
 }
 
 // A kiosk may have storage switched off: then the mode is not remembered.
@@ -131,18 +142,28 @@ function remember(id) {
 /** Returns the request the form describes, or nothing after saying what is missing. */
 function readForm() {
   const content = page.question.value.trim();
-  const attempt = chosenMode()?.student_attempt ? page.attempt.value.trim() : undefined;
+  const { id, votes, student_attempt: reads } = chosenMode() ?? {};
+  const attempt = reads ? page.attempt.value.trim() : undefined;
   if (!content) return missing(page.question, "Type a question first.");
   if (attempt === "") {
     return missing(page.attempt, "Write your own attempt first: this mode reads it.");
   }
   return {
-    model: chosenMode()?.id ?? "solverbox",
+    model: id ?? "solverbox",
     messages: [{ role: "user", content }],
+    attempts: votes ? Number(page.attempts.value) : undefined,
     attempt_of_student: attempt,
     stream: true,
     stream_options: { include_usage: true },
   };
+}
+
+/** Returns the request that goes on from the answer shown. */
+function readNext() {
+  const content = page.next.value.trim();
+  if (!content) return missing(page.next, "Type what you want to know next.");
+  const messages = [{ role: "user", content }];
+  return { ...talk.request, messages, attempt_of_student: undefined, previous: talk.job };
 }
 
 function missing(field, text) {
@@ -150,22 +171,24 @@ function missing(field, text) {
   field.focus();
 }
 
-async function ask() {
-  if (job) return;
-  const request = readForm();
+const ask = () => job || send(readForm(), page.ask);
+const goOn = () => job || send(readNext(), page.goOn);
+
+/** Asks what a button stands for, to the end of its answer. */
+async function send(request, button) {
   if (!request) return;
-  const asked = now();
-  const stopper = new AbortController();
-  job = { stopper, asked, heard: asked, thinking: "", words: 0, counted: 0, answer: "" };
-  openOutput(request.messages[0].content);
+  const [asked, stopper] = [now(), new AbortController()];
+  const nothing = { thinking: "", words: 0, counted: 0, answer: "" };
+  job = { request, button, stopper, asked, heard: asked, ...nothing };
+  showAsking();
   const ticking = setInterval(showProgress, SECOND_MS);
   try {
-    const response = await fetch("/v1/chat/completions", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(request),
-      signal: stopper.signal,
-    });
+    let response = await post(request);
+    // The box has forgotten the conversation, which stands on this page: it is told all of it.
+    if (response.status === 404 && request.previous) {
+      const messages = [...talk.turns, ...request.messages];
+      response = await post({ ...request, messages, previous: undefined });
+    }
     if (response.ok) await readAnswer(response.body.getReader());
     else await readRefusal(response);
   } catch {
@@ -174,6 +197,14 @@ async function ask() {
   clearInterval(ticking);
   closeOutput();
 }
+
+const post = (request) =>
+  fetch("/v1/chat/completions", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(request),
+    signal: job.stopper.signal,
+  });
 
 /** Stops the job: the box ends it within one step when the connection goes. */
 function stop() {
@@ -184,6 +215,7 @@ function stop() {
 
 async function readAnswer(reader) {
   job.accepted = true;
+  openOutput();
   const feed = eventReader(takeChunk, takeComment);
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     job.heard = now();
@@ -201,7 +233,14 @@ const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < END
 
 function takeComment(text) {
   if (text.startsWith("place ")) job.place = Number(text.slice(6));
-  if (text === "running") job.running = true;
+  if (text.startsWith("running")) {
+    job.running = true;
+    job.tally = text.slice("running, ".length);
+  }
+  if (text.startsWith("eta ")) {
+    const [seconds, low, high] = text.slice(4).split(" ").map(Number);
+    job.eta = { seconds, low, high, said: now() };
+  }
 }
 
 function takeChunk(data) {
@@ -209,11 +248,12 @@ function takeChunk(data) {
     job.whole = true;
     return;
   }
-  const { error, usage, choices } = JSON.parse(data);
+  const { error, usage, choices, solverbox } = JSON.parse(data);
   if (error) job.fault = error;
   if (usage) job.tokens = usage.completion_tokens;
   const { delta, finish_reason: finish } = choices?.[0] ?? {};
   if (finish) job.finish = finish;
+  if (solverbox) job.result = solverbox;
   const { reasoning_content: thinking, content: answer } = delta ?? {};
   if (!thinking && !answer) return;
   job.lastPiece = now();
@@ -245,25 +285,46 @@ function countDown(refusal, again) {
 function say(text, kind = "") {
   if (page.state.textContent !== text) page.state.textContent = text;
   page.state.className = kind;
-  page.elapsed.textContent = "";
+  page.elapsed.textContent = page.eta.textContent = "";
   // For those who wait in another tab.
   document.title = `${text} – solverbox`;
 }
 
-function openOutput(question) {
-  for (const place of [page.boxed, page.answer, page.mark, page.figures, page.thoughts]) {
-    place.textContent = "";
-  }
-  page.asked.textContent = question;
-  page.answer.className = "";
-  page.thinking.open = false;
-  page.output.hidden = false;
+function showAsking() {
   page.stop.hidden = false;
   // A disabled button loses the focus.
-  if (document.activeElement === page.ask) page.stop.focus({ preventScroll: true });
-  page.ask.disabled = true;
+  if (document.activeElement === job.button) page.stop.focus({ preventScroll: true });
+  page.ask.disabled = page.goOn.disabled = true;
+  showProgress();
+}
+
+/** Makes room for the answer to a question that was taken. */
+function openOutput() {
+  const { previous, messages } = job.request;
+  if (previous) foldAnswer();
+  else page.before.textContent = "";
+  if (previous) page.next.value = "";
+  const { boxed, tally, answer, mark, figures, thoughts } = page;
+  for (const place of [boxed, tally, answer, mark, figures, thoughts]) place.textContent = "";
+  job.turns = [...((previous && talk.turns) ?? []), ...messages];
+  talk = null;
+  page.asked.textContent = messages[0].content;
+  page.answer.className = "";
+  page.thinking.open = false;
+  page.more.hidden = true;
+  page.output.hidden = false;
   showProgress();
   page.output.scrollIntoView({ block: "nearest" });
+}
+
+/** Folds the question shown and its answer, above the one that goes on from them. */
+function foldAnswer() {
+  const [fold, summary] = ["details", "summary"].map((name) => document.createElement(name));
+  const answer = page.answer.cloneNode(true);
+  answer.removeAttribute("id");
+  summary.textContent = page.asked.textContent;
+  fold.append(summary, answer);
+  page.before.append(fold);
 }
 
 /** Says where the question is on its way, and lets the seconds pass. */
@@ -271,7 +332,10 @@ function showProgress() {
   const silent = now() - job.heard > SILENCE_MS;
   say(silent ? "Nothing comes from the box any more." : progressText(), silent ? "bad" : "");
   page.elapsed.textContent = since(job.asked);
+  page.eta.textContent = silent || job.answer || !job.eta ? "" : expectation(job.eta);
+  if (!job.accepted) return;
   showSummary();
+  showTally(job.tally ? `${job.tally}.` : "");
   // Programs need their columns; until Markdown is shown, the whole answer gets them.
   if (job.answer.includes("```")) page.answer.className = "code";
 }
@@ -279,10 +343,31 @@ function showProgress() {
 function progressText() {
   if (job.answer) return "Answering …";
   if (job.thinking) return "Thinking …";
+  if (job.tally) return "Waiting for the other attempts …";
   if (job.running) return "Reading your question …";
   if (boxState === "loading") return "In line until the model is loaded …";
-  if (job.place > 0) return `In line: ${counted(job.place, "question")} before yours …`;
-  return job.place === 0 ? "In line: yours is next …" : "Asking …";
+  if (job.place > 1) return `In line: ${counted(job.place - 1, "question")} before yours …`;
+  return job.place >= 0 ? "In line: yours is next …" : "Asking …";
+}
+
+/** Shows the votes; a live region is read aloud each time it is set, so only changes are. */
+function showTally(text) {
+  if (page.tally.textContent !== text) page.tally.textContent = text;
+}
+
+/** Words what the attempts voted; nothing where there was but one. */
+export function verdict({ attempts = 1, ended, votes }) {
+  if (attempts < 2) return "";
+  const [leading, ...others] = votes;
+  if (!leading) return `None of ${ended} attempts has an answer that could be compared.`;
+  const list = others.map(({ value, count }) => `${value} (${counted(count, "attempt")})`);
+  const agree =
+    leading.count > 1
+      ? `${leading.count} of ${ended} attempts agree on ${leading.value}.`
+      : `Of ${counted(ended, "attempt")} no two agree: ${leading.value} is a guess.`;
+  const rest = list.length > 0 ? ` Others say ${list.join(", ")}.` : "";
+  const spared = attempts - ended;
+  return agree + rest + (spared > 0 ? ` ${spared} more would hardly change that.` : "");
 }
 
 function showSummary() {
@@ -293,7 +378,9 @@ function showSummary() {
   const words = counted(job.words, "word");
   const going = !job.answer && !job.over;
   const time = since(job.firstPiece, going ? undefined : job.thought);
-  page.summary.textContent = `Thinking${going ? " …" : ""} (${words}, ${time})`;
+  // The answer may be another attempt's.
+  const whose = job.request.attempts > 1 ? "First attempt's thinking" : "Thinking";
+  page.summary.textContent = `${whose}${going ? " …" : ""} (${words}, ${time})`;
 }
 
 /** Adds text to a place and returns it, without white space where it is the first. */
@@ -316,6 +403,19 @@ export function duration(seconds) {
   return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** Words when an answer is expected, as roughly as it is known; nothing once that has passed. */
+export function expectation({ seconds, low, high, said }, until = now()) {
+  const passed = (until - said) / SECOND_MS;
+  const most = high - passed;
+  if (most <= 0) return "";
+  const [unit, name] = UNITS.find(([unit]) => unit === 1 || most >= 1.5 * unit);
+  const step = unit === 1 ? 10 : most > 20 * unit ? 5 * unit : unit;
+  const rough = (at) => (Math.max(0, Math.round((at - passed) / step)) * step) / unit;
+  const [about, from, to] = [seconds, low, high].map(rough);
+  if (about === 0) return `ready in less than ${counted(step / unit, name)}`;
+  return `ready in about ${counted(about, name)}${from < to ? ` (${from} to ${to})` : ""}`;
+}
+
 // Ending.
 
 function endingText() {
@@ -333,16 +433,11 @@ function closeOutput() {
   job.whole ||= Boolean(job.finish);
   const good = job.whole && !job.fault;
   say(endingText(), good || job.stopped ? "" : "bad");
-  showSummary();
-  page.output.hidden = !job.accepted;
-  const answer = good && boxed(job.answer);
-  page.boxed.textContent = answer ? `Answer: ${answer}` : "";
-  const cut = job.finish === "length" || !good;
-  if (cut) page.mark.textContent = job.stopped ? "Stopped" : "Not finished";
-  page.figures.textContent = figures();
-  page.ask.disabled = false;
+  if (job.accepted) showEnd(good);
+  page.ask.disabled = page.goOn.disabled = false;
   // Who stops by mouse is reading further down.
-  if (document.activeElement === page.stop) page.ask.focus({ preventScroll: true });
+  const button = page.more.hidden ? page.ask : job.button;
+  if (document.activeElement === page.stop) button.focus({ preventScroll: true });
   page.stop.hidden = true;
   // After a stream that made no sense the connection is still open.
   job.stopper.abort();
@@ -350,6 +445,20 @@ function closeOutput() {
   job = null;
   if (refusal && again > now()) countDown(refusal, again);
   else if (!good && !stopped && boxState === "ready") watchBox();
+}
+
+function showEnd(good) {
+  showSummary();
+  const answer = good && boxed(job.answer);
+  page.boxed.textContent = answer ? `Answer: ${answer}` : "";
+  if (good && job.result) showTally(verdict(job.result));
+  const cut = job.finish === "length" || !good;
+  if (cut) page.mark.textContent = job.stopped ? "Stopped" : "Not finished";
+  page.figures.textContent = figures();
+  if (!good || !job.answer || !job.result) return;
+  const turns = [...job.turns, { role: "assistant", content: job.answer }];
+  talk = { job: job.result.job, request: job.request, turns };
+  page.more.hidden = false;
 }
 
 /** Returns tokens and speed as this page saw them, first piece to last. */
@@ -370,19 +479,23 @@ function takeKey(event) {
   if (event.key !== "Enter" || event.isComposing || event.shiftKey) return;
   // A touch keyboard has no Shift+Enter, an attempt many lines: there Enter starts a new one.
   const touch = matchMedia("(hover: none) and (pointer: coarse)").matches;
-  if (event.ctrlKey || event.metaKey || (event.target === page.question && !touch)) {
+  if (event.ctrlKey || event.metaKey || (event.target !== page.attempt && !touch)) {
     event.preventDefault();
-    ask();
+    event.target.form.requestSubmit();
   }
 }
 
 function start() {
   for (const element of document.querySelectorAll("[id]")) page[element.id] = element;
-  page.form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    ask();
-  });
-  for (const field of [page.question, page.attempt]) field.addEventListener("keydown", takeKey);
+  for (const [form, submit] of [[page.form, ask], [page.more, goOn]]) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      submit();
+    });
+  }
+  for (const field of [page.question, page.attempt, page.next]) {
+    field.addEventListener("keydown", takeKey);
+  }
   page.stop.addEventListener("click", stop);
   page.mode.addEventListener("change", () => {
     remember(page.mode.value);
