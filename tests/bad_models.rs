@@ -136,7 +136,7 @@ fn planned(path: &Path) -> Result<Plan, Error> {
         threads: None,
         question_tokens_max: 1,
     };
-    plan(&model::open(&Weights::model(path))?, None, wishes, &Room::unknown())
+    plan(&model::open(&Weights::model(path))?, &[], wishes, &Room::unknown())
 }
 
 #[test]

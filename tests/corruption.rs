@@ -290,7 +290,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
         threads: Some(1),
         question_tokens_max: 512,
     };
-    let plan = plan(&header, adapter.as_ref(), wishes, &Room::unknown())?;
+    let plan = plan(&header, adapter.as_slice(), wishes, &Room::unknown())?;
     let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, |_| {})?;
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);

@@ -154,7 +154,7 @@ fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
             threads: Some(1),
             question_tokens_max: 2048,
         };
-        let plan = plan(&header, None, wishes, &Room::unknown()).unwrap();
+        let plan = plan(&header, &[], wishes, &Room::unknown()).unwrap();
         // The head is tied to the embedding: repacked, it is there once more.
         let twice = if set.repacks(head.kind.name) { head.bytes } else { 0 };
         let memory = &plan.memory;
