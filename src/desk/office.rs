@@ -14,7 +14,7 @@ use super::past::Past;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, Ticket, closing};
-use crate::engine::{Engine, Event, Order, Start, Step};
+use crate::engine::{Engine, Event, Gauge, Order, Start, Step};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, Client, JobId, Question};
@@ -42,6 +42,8 @@ pub struct Office {
     pub engine: Option<Engine>,
     /// Whether questions can be answered.
     pub health: Health,
+    /// How full the engine was when it last said so.
+    pub gauge: Gauge,
     /// What has been answered.
     pub past: Past,
     cases: BTreeMap<JobId, Case>,
@@ -61,6 +63,7 @@ impl Office {
         Office {
             engine: Some(engine),
             health,
+            gauge: Gauge::default(),
             past: Past::default(),
             cases: BTreeMap::new(),
             turns: Turns::new(seats as usize, limits::TURN_TOKENS),
@@ -176,6 +179,7 @@ impl Office {
             }
             Event::Ended(attempt, outcome, figures) => self.end_run(attempt, outcome, figures),
             Event::Step(step) => self.charge(step),
+            Event::Rest(gauge) => self.gauge = gauge,
             Event::Broken(_) => unreachable!("the desk's thread keeps it"),
         }
     }
@@ -198,6 +202,7 @@ impl Office {
     /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
+        self.gauge = step.gauge;
         let writes = |tokens: u32| tokens as usize <= 1 + limits::DRAFT_TOKENS_MAX;
         if step.served.iter().all(|&(_, tokens)| writes(tokens)) {
             let tokens = step.served.iter().map(|(_, tokens)| tokens).sum();

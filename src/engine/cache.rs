@@ -39,6 +39,11 @@ impl<'m> Cache<'m> {
         &self.pool
     }
 
+    /// Returns how many sequences are kept that no attempt has.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Returns the context, for what does not change the cache.
     pub fn context(&mut self) -> &mut Context<'m> {
         &mut self.context
