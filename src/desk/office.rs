@@ -264,9 +264,9 @@ impl Office {
     }
 
     fn tell_places(&self) {
-        for (job, case) in self.cases.iter().filter(|(_, case)| !case.is_started()) {
-            if case.prompt.is_some() {
-                case.record.set(State::Waiting(self.turns.place(*job)));
+        for (place, job) in (1..).zip(self.turns.waiting()) {
+            if let Some(case) = self.cases.get(&job).filter(|case| !case.is_started()) {
+                case.record.set(State::Waiting(place));
             }
         }
     }

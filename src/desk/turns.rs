@@ -156,6 +156,7 @@ impl Turns {
     }
 
     /// Returns the place of a job: 0 if it has had a seat, else 1 for the next to get one.
+    #[cfg(test)]
     pub fn place(&self, job: JobId) -> usize {
         self.waiting().iter().position(|&waiting| waiting == job).map_or(0, |at| at + 1)
     }
