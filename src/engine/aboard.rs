@@ -178,11 +178,12 @@ impl Aboard {
         if awaited >= held + WORTH_WAITING_TOKENS {
             return false;
         }
-        if !self.has_room(at, held, ranks, attempts, cache) {
-            self.stalled.push(attempts[at].id);
-            return false;
+        if self.has_room(at, held, ranks, attempts, cache) {
+            attempts[at].sequence = cache.open(&attempts[at].tokens, outfit);
         }
-        attempts[at].sequence = cache.open(&attempts[at].tokens, outfit);
+        if attempts[at].sequence.is_none() {
+            self.stalled.push(attempts[at].id);
+        }
         attempts[at].sequence.is_some()
     }
 

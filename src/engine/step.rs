@@ -104,7 +104,11 @@ impl<'a> Steps<'a> {
     fn rest(&mut self, began: Instant) -> Duration {
         let now = Instant::now();
         let advice = self.rests.after(now - began, now);
-        advice.notes.iter().for_each(|note| log::warn!("{note}"));
+        for note in advice.notes {
+            // Heat is for a person to mend; what else runs on a machine is known to its owner.
+            let level = if note.is_of_heat() { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "{note}");
+        }
         advice.rest
     }
 

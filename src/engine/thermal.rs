@@ -48,6 +48,13 @@ pub enum Note {
     Alone,
 }
 
+impl Note {
+    /// Returns whether it is about heat, and not about other programs.
+    pub fn is_of_heat(&self) -> bool {
+        matches!(self, Note::Hot { .. } | Note::Cooled)
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
