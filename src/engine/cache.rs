@@ -215,6 +215,15 @@ impl<'m> Cache<'m> {
         }
     }
 
+    /// Gives every sequence back and wipes the cells: one that is no number spoils, even after it
+    /// was given back, what is computed beside it.
+    pub fn clear(&mut self) {
+        self.context.clear();
+        self.seats.fill(None);
+        self.kept.clear();
+        self.pool = Pool::new(self.pool.total() as u32, SEQUENCE_IDS - self.seats.len());
+    }
+
     /// Gives a sequence back.
     pub fn close(&mut self, sequence: Sequence) {
         self.context.truncate(self.id(sequence), 0);

@@ -196,12 +196,25 @@ impl<'a> Steps<'a> {
         self.passes += u64::from(!passengers.is_empty());
         let (seconds, gauge) = (began.elapsed().as_secs_f64(), self.gauge());
         self.tell(Event::Step(Step { served, stalled, seconds, gauge }));
+        self.end_all(over);
+        !passengers.is_empty()
+    }
+
+    fn end_all(&mut self, over: Vec<(AttemptId, Outcome)>) {
+        let is_spoiled = |outcome: &Outcome| match outcome {
+            Outcome::Failed(error) => error.kind == Kind::BadModel,
+            _ => false,
+        };
+        let spoiled = over.iter().any(|(_, outcome)| is_spoiled(outcome));
         for (id, outcome) in over {
             if let Some(at) = self.attempts.iter().position(|attempt| attempt.id == id) {
                 self.end(at, outcome);
             }
         }
-        !passengers.is_empty()
+        if spoiled {
+            self.cache.clear();
+            self.attempts.iter_mut().for_each(|attempt| attempt.sequence = None);
+        }
     }
 
     /// Changes adapters where nobody with a turn wears these, or others have waited long enough.
