@@ -13,6 +13,8 @@ mod selftest;
 mod step;
 mod template;
 mod text;
+#[cfg_attr(not(test), expect(dead_code, reason = "the loop does not ask it yet"))]
+mod thermal;
 mod think;
 mod utf8;
 

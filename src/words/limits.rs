@@ -89,6 +89,14 @@ pub const TEMPLATE_FUEL: u64 = 1_000_000;
 pub const ENGINE_STACK_BYTES: usize = QUESTION_BYTES_MAX << 10;
 /// Most threads the engine may be given.
 pub const THREADS_MAX: u32 = 64;
+/// Longest rest of the engine after a step, so that orders are heard soon.
+pub const REST_MAX: Duration = Duration::from_millis(500);
+/// How often the engine looks at thermometers and at what other programs take.
+pub const PACE_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Most thermometers looked for; phones have the most, about 60.
+pub const THERMAL_ZONES_MAX: usize = 64;
+/// Most trip points of one thermometer; Linux once knew 12 at most.
+pub const THERMAL_TRIPS_MAX: usize = 12;
 
 // An evaluation.
 

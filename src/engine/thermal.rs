@@ -1,0 +1,103 @@
+//! How long the engine rests after a step, so that the firmware need not slow the whole board down
+//! and programs beside the box get their turn.
+//!
+//! The engine's loop asks after every step. Of what the files of Linux say (`thermal/heat` reads
+//! thermometers, `thermal/neighbours` the processor's load) one share of the time comes out; a step
+//! is followed by a rest that makes up that share. It changes no number of threads and no clock.
+
+mod heat;
+mod neighbours;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::words::limits;
+use heat::Heat;
+use neighbours::Neighbours;
+
+/// What the engine is to do after a step.
+#[derive(Debug, Default, PartialEq)]
+pub struct Advice {
+    /// How long to rest: at most as long as the step was, and at most `REST_MAX`.
+    pub rest: Duration,
+    /// What is to be said; each change is said once.
+    pub notes: Vec<Note>,
+}
+
+/// A change a person may want to know the reason of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Note {
+    /// It rests because of heat from now on.
+    Hot {
+        /// What the warmest thermometer says, in °C.
+        celsius: f32,
+        /// Where the firmware slows the processor down, in °C.
+        limit_celsius: f32,
+    },
+    /// It does so no more.
+    Cooled,
+    /// It rests because of other programs from now on.
+    Crowded {
+        /// What they take of all processors.
+        percent: f32,
+    },
+    /// It does so no more.
+    Alone,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Hot { celsius, limit_celsius } => write!(
+                f,
+                "the processor is at {celsius:.0} °C and would be slowed down at {limit_celsius:.0} °C: \
+                 resting between steps; a fan or heat sink makes answers faster"
+            ),
+            Note::Cooled => write!(f, "the processor has cooled down: no more rests for its heat"),
+            Note::Crowded { percent } => write!(
+                f,
+                "other programs wait for the processor and take {percent:.0} % of it: leaving them time"
+            ),
+            Note::Alone => write!(f, "other programs hardly wait any more: no more rests for them"),
+        }
+    }
+}
+
+/// The state behind the advice.
+pub struct Pace {
+    heat: Heat,
+    neighbours: Neighbours,
+    looked: Option<Instant>,
+    /// The share of the time to rest, 0 to 1/2.
+    share: f64,
+}
+
+impl Pace {
+    /// Finds the thermometers below `root`, which is `/`; finding none is normal.
+    pub fn new(root: &Path) -> Pace {
+        Pace { heat: Heat::find(root), neighbours: Neighbours::new(root), looked: None, share: 0.0 }
+    }
+
+    /// Says how long to rest after a step that took `step` and ended `now`.
+    ///
+    /// Reads a few small files of /sys and /proc, every `PACE_LOOK_EVERY` at most; else it only
+    /// computes.
+    pub fn after(&mut self, step: Duration, now: Instant) -> Advice {
+        let mut notes = Vec::new();
+        let fresh = |at| now.saturating_duration_since(at) < limits::PACE_LOOK_EVERY;
+        if !self.looked.is_some_and(fresh) {
+            self.looked = Some(now);
+            self.share = self.heat.look(&mut notes).max(self.neighbours.look(&mut notes));
+        }
+        let rest = step.mul_f64(self.share / (1.0 - self.share)).min(limits::REST_MAX);
+        Advice { rest, notes }
+    }
+}
+
+/// Returns where `value` stands between `low` (0) and `high` (1).
+fn ramp(value: f64, low: f64, high: f64) -> f64 {
+    ((value - low) / (high - low)).clamp(0.0, 1.0)
+}
