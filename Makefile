@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench quality workshop references corruption votes cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench quality workshop references corruption schedules votes cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -90,11 +90,15 @@ corruption: ## 48,000 damaged files and a minute of fuzzing for each reader, 10 
 	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
 	CORRUPTION_TRIALS=1 cargo test $(CARGO_FLAGS) --lib -- engine::prefix::
 
+schedules: ## 1,000 random schedules of many clients, 5 min
+	@build/prepare.sh test
+	SCHEDULE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- schedules:: --nocapture
+
 votes: ## what stopping votes early changes and saves, on 560 jobs of the demo model, 3 min
 	@build/prepare.sh test
 	VOTES_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- votes:: --nocapture
 
-trials: model-smollm2 test references corruption votes workshop quality reproducible ## before a release: the suite and everything that takes too long for it
+trials: model-smollm2 test references corruption schedules votes workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

@@ -207,9 +207,14 @@ impl Served {
 
     /// Opens a chat stream; dropping it hangs up.
     pub fn stream(&self, body: &str) -> Stream {
+        self.stream_as("", body)
+    }
+
+    /// Does so with lines of a request's head, each with its end.
+    pub fn stream_as(&self, lines: &str, body: &str) -> Stream {
         let mut socket = self.connect();
         let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {}\r\n\r\n",
             body.len()
         );
         socket.write_all((head + body).as_bytes()).expect("the request is taken");

@@ -15,6 +15,9 @@ fn chat(mut extra: Value) -> String {
     fixture::chat(extra)
 }
 
+/// What makes connections one client, whose questions are answered in order.
+const PUPIL: &str = "Authorization: Bearer pupil\r\n";
+
 /// A request that would go on for minutes.
 fn endless() -> String {
     chat(json!({"ignore_eos": true, "max_tokens": 8000}))
@@ -138,12 +141,13 @@ fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered()
 
 #[test]
 fn several_are_answered_in_order_and_know_their_place() {
-    let served = Served::ready(&[]);
-    let mut first = served.stream(&endless());
+    let served = Served::ready(&["--sequences", "1"]);
+    let ask = |body: &str| served.stream_as(PUPIL, body);
+    let mut first = ask(&endless());
     first.wait_for("content\":\"");
-    let mut second = served.stream(&endless());
+    let mut second = ask(&endless());
     assert_eq!(second.wait_for(": place"), ": place 1");
-    let mut third = served.stream(&chat(json!({"max_tokens": 3})));
+    let mut third = ask(&chat(json!({"max_tokens": 3})));
     assert_eq!(third.wait_for(": place"), ": place 2");
     drop(first);
     third.wait_for(": place 1");
@@ -199,11 +203,13 @@ fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
 
 #[test]
 fn a_full_line_turns_away_with_a_place_and_a_time() {
-    let served = Served::ready(&["--queue-jobs-max", "1"]);
-    let mut running = served.stream(&endless());
+    let served = Served::ready(&["--sequences", "1", "--queue-jobs-max", "2"]);
+    let ask = |body: &str| served.stream_as(PUPIL, body);
+    let mut running = ask(&endless());
     running.wait_for("content\":\"");
-    let mut waiting = served.stream(&chat(json!({"max_tokens": 3})));
-    waiting.wait_for(": place 1");
+    let mut waiting = [1, 2].map(|_| ask(&chat(json!({"max_tokens": 3}))));
+    waiting[0].wait_for(": place 1");
+    waiting[1].wait_for(": place 2");
     let response = served.post_raw("/v1/chat/completions", &chat(json!({})));
     let retry = response.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
     assert!((1..=600).contains(&retry));
@@ -211,21 +217,22 @@ fn a_full_line_turns_away_with_a_place_and_a_time() {
     assert_eq!(status, 503);
     assert!(reply.contains("busy") && reply.contains("2 questions are before yours"), "{reply}");
     drop(running);
-    assert!(!said(&waiting.events()).is_empty());
+    waiting.iter_mut().for_each(|stream| assert!(!said(&stream.events()).is_empty()));
 }
 
 #[test]
 fn a_client_that_leaves_frees_the_box_within_a_step() {
-    let served = Served::ready(&[]);
+    let served = Served::ready(&["--sequences", "1"]);
     for hang_up in [Shutdown::Both, Shutdown::Write] {
         let mut leaving = served.connect();
         let body = chat(json!({"ignore_eos": true, "max_tokens": 8000, "stream": false}));
-        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: ";
-        leaving.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n";
+        let length = format!("Content-Length: {}\r\n\r\n", body.len());
+        leaving.write_all(format!("{head}{PUPIL}{length}{body}").as_bytes()).unwrap();
         // A short question that has to wait shows that the long one is being answered.
         let mut waiting = None;
         wait_until("a question to wait", || {
-            let mut next = served.stream(&chat(json!({"max_tokens": 2})));
+            let mut next = served.stream_as(PUPIL, &chat(json!({"max_tokens": 2})));
             let mut told = std::iter::from_fn(|| next.line());
             let told = told.find(|line| line == ": place 1" || line == ": running");
             let waits = told.as_deref() == Some(": place 1");

@@ -4,12 +4,15 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod crowd; // a desk in a process of its own, with an ear that hears every token drawn
 mod damage; // what the seeds of the corruption tests do to a file
 mod fixture;
 mod gguf;
 mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
 
+mod adapters; // questions that wear an adapter beside questions that wear none
+mod attempts; // votes and choices from end to end, conversations that go on
 mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each
 mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
@@ -19,7 +22,9 @@ mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
+mod drafts; // the same tokens with drafts and without, greedy and sampled
 mod eval; // measuring answers: figures that can be counted by hand, faults, going on
+mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
 mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
@@ -28,6 +33,7 @@ mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
+mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style

@@ -22,7 +22,7 @@ pub use office::Capacity;
 use office::Office;
 use record::Record;
 
-use crate::engine::{Engine, Event};
+use crate::engine::{Engine, Event, Gauge};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, JobId, Question, Turn};
 use crate::words::kernels::SelfTest;
@@ -121,6 +121,11 @@ impl Desk {
     /// Returns whether the box can answer.
     pub fn health(&self) -> Health {
         self.lock().health.clone()
+    }
+
+    /// Returns how full the engine is and what it has done, as of its last step or rest.
+    pub fn gauge(&self) -> Gauge {
+        self.lock().gauge
     }
 
     /// Returns how long a client turned away should wait before it tries again.

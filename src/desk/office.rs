@@ -14,7 +14,7 @@ use super::past::Past;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, Ticket, closing};
-use crate::engine::{Engine, Event, Order, Start, Step};
+use crate::engine::{Engine, Event, Gauge, Order, Start, Step};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, Client, JobId, Question};
@@ -42,6 +42,8 @@ pub struct Office {
     pub engine: Option<Engine>,
     /// Whether questions can be answered.
     pub health: Health,
+    /// How full the engine was when it last said so.
+    pub gauge: Gauge,
     /// What has been answered.
     pub past: Past,
     cases: BTreeMap<JobId, Case>,
@@ -61,6 +63,7 @@ impl Office {
         Office {
             engine: Some(engine),
             health,
+            gauge: Gauge::default(),
             past: Past::default(),
             cases: BTreeMap::new(),
             turns: Turns::new(seats as usize, limits::TURN_TOKENS),
@@ -87,7 +90,9 @@ impl Office {
         if own >= self.capacity.client_jobs_max {
             return Err(self.too_many(own));
         }
-        let waiting = self.cases.values().filter(|case| !case.is_started()).count();
+        // Those whose turn will come again wait as those do whose first has not come: where turns go
+        // round, everybody has soon begun.
+        let waiting = self.cases.keys().filter(|&&job| !self.turns.sits(job)).count();
         if waiting >= self.capacity.line_jobs_max {
             return Err(self.busy(waiting));
         }
@@ -176,6 +181,7 @@ impl Office {
             }
             Event::Ended(attempt, outcome, figures) => self.end_run(attempt, outcome, figures),
             Event::Step(step) => self.charge(step),
+            Event::Rest(gauge) => self.gauge = gauge,
             Event::Broken(_) => unreachable!("the desk's thread keeps it"),
         }
     }
@@ -198,6 +204,7 @@ impl Office {
     /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
+        self.gauge = step.gauge;
         let writes = |tokens: u32| tokens as usize <= 1 + limits::DRAFT_TOKENS_MAX;
         if step.served.iter().all(|&(_, tokens)| writes(tokens)) {
             let tokens = step.served.iter().map(|(_, tokens)| tokens).sum();
@@ -257,9 +264,9 @@ impl Office {
     }
 
     fn tell_places(&self) {
-        for (job, case) in self.cases.iter().filter(|(_, case)| !case.is_started()) {
-            if case.prompt.is_some() {
-                case.record.set(State::Waiting(self.turns.place(*job)));
+        for (place, job) in (1..).zip(self.turns.waiting()) {
+            if let Some(case) = self.cases.get(&job).filter(|case| !case.is_started()) {
+                case.record.set(State::Waiting(place));
             }
         }
     }

@@ -131,6 +131,12 @@ impl Turns {
         self.seated.iter().copied()
     }
 
+    /// Returns whether any attempt of a job holds a seat.
+    pub fn sits(&self, job: JobId) -> bool {
+        let of_job = AttemptId { job, number: 0 }..=AttemptId { job, number: u32::MAX };
+        self.seated.range(of_job).next().is_some()
+    }
+
     /// Returns the jobs that have had no seat yet, in the order in which they will get one if all
     /// attempts take equally long.
     pub fn waiting(&self) -> Vec<JobId> {
@@ -150,6 +156,7 @@ impl Turns {
     }
 
     /// Returns the place of a job: 0 if it has had a seat, else 1 for the next to get one.
+    #[cfg(test)]
     pub fn place(&self, job: JobId) -> usize {
         self.waiting().iter().position(|&waiting| waiting == job).map_or(0, |at| at + 1)
     }

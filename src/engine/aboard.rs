@@ -92,8 +92,12 @@ impl Aboard {
             .filter(|&&at| !attempts[at].is_parked && attempts[at].outfit == outfit)
             .partition(|&&at| is_writing(&attempts[at], cache));
         for at in writing {
-            let pending = pending(&attempts[at], cache);
-            self.board(at, pending, &ranks, attempts, cache);
+            // Where the engine closes the thinking of many at once, they may be more than a pass.
+            let left = limits::UBATCH_TOKENS as usize - self.tokens();
+            let pending = pending(&attempts[at], cache).min(left);
+            if pending > 0 {
+                self.board(at, pending, &ranks, attempts, cache);
+            }
         }
         if reading.is_empty() {
             return self.draft(attempts, cache);
@@ -122,7 +126,9 @@ impl Aboard {
     fn draft(&mut self, attempts: &[Attempt], cache: &Cache) {
         let base = self.tokens();
         let room = (limits::LOGIT_ROWS as usize).saturating_sub(self.passengers.len());
-        let most = room.min(cache.pool().free().saturating_sub(base));
+        // Where anybody's own tokens did not fit, nothing is left for drafts.
+        let left = limits::UBATCH_TOKENS as usize - base;
+        let most = room.min(left).min(cache.pool().free().saturating_sub(base));
         if base == 0 || most == 0 {
             return;
         }

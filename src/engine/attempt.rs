@@ -116,6 +116,7 @@ impl Attempt {
         voice: &Voice,
         scratch: &mut Scratch,
     ) -> Result<Option<Outcome>, NotANumber> {
+        log::trace!("attempt {} of job {} draws", self.id.number, self.id.job.0);
         let token = self.sampler.draw(logits, scratch)?;
         self.count(1);
         self.drawn_tokens += 1;

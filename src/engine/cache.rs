@@ -39,6 +39,11 @@ impl<'m> Cache<'m> {
         &self.pool
     }
 
+    /// Returns how many sequences are kept that no attempt has.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Returns the context, for what does not change the cache.
     pub fn context(&mut self) -> &mut Context<'m> {
         &mut self.context
@@ -114,10 +119,9 @@ impl<'m> Cache<'m> {
         self.pool.free() >= cells
     }
 
-    /// Returns how many cells would be free if nothing were kept, or a few less.
+    /// Returns how many cells would be free if nothing were kept.
     pub fn can_be_free(&self) -> usize {
-        let kept: usize = self.kept.iter().map(|&sequence| self.pool.alone(sequence)).sum();
-        self.pool.free() + kept
+        self.pool.free() + self.pool.alone_together(&self.kept)
     }
 
     fn let_go_of_one(&mut self) -> bool {
@@ -143,9 +147,8 @@ impl<'m> Cache<'m> {
         }
         self.kept.push(sequence);
         let most = self.pool.total() / limits::KEPT_SHARE_OF_CACHE;
-        let sum =
-            |cache: &Cache| cache.kept.iter().map(|&kept| cache.pool.alone(kept)).sum::<usize>();
-        while sum(self) > most && self.let_go_of_one() {}
+        // What they share counts too: conversations that go on from each other share nearly all.
+        while self.pool.alone_together(&self.kept) > most && self.let_go_of_one() {}
     }
 
     /// Keeps the first `tokens` of a sequence beside it, for whoever begins so, and returns where.
@@ -210,6 +213,15 @@ impl<'m> Cache<'m> {
             self.context.truncate(self.id(sequence), tokens);
             self.pool.truncate(sequence, tokens);
         }
+    }
+
+    /// Gives every sequence back and wipes the cells: one that is no number spoils, even after it
+    /// was given back, what is computed beside it.
+    pub fn clear(&mut self) {
+        self.context.clear();
+        self.seats.fill(None);
+        self.kept.clear();
+        self.pool = Pool::new(self.pool.total() as u32, SEQUENCE_IDS - self.seats.len());
     }
 
     /// Gives a sequence back.

@@ -94,6 +94,8 @@ pub enum Event {
     Ended(AttemptId, Outcome, Figures),
     /// A pass over the weights is done.
     Step(Step),
+    /// Nobody has a turn: the engine waits for an order, holding so much.
+    Rest(Gauge),
 }
 
 /// What one pass over the weights did.
@@ -104,6 +106,29 @@ pub struct Step {
     pub stalled: Vec<AttemptId>,
     /// How long it took, sampling included.
     pub seconds: f64,
+    /// How full the engine is, before the attempts that ended in this step give anything back.
+    pub gauge: Gauge,
+}
+
+/// How full the engine is and what it has done since it started: a few numbers, cheap to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauge {
+    /// Attempts it runs, parked ones counted.
+    pub attempts: usize,
+    /// Cells of the KV cache in all.
+    pub cells: usize,
+    /// Cells no sequence uses.
+    pub cells_free: usize,
+    /// Sequences that hold tokens or may.
+    pub sequences: usize,
+    /// Those of them that no attempt has, kept for questions that begin alike.
+    pub sequences_kept: usize,
+    /// Passes over the weights so far.
+    pub passes: u64,
+    /// Tokens decoded along in them as drafts, what fills a pass up counted.
+    pub drafted_tokens: u64,
+    /// Drafted tokens that were what was drawn, so that they cost no pass of their own.
+    pub accepted_tokens: u64,
 }
 
 /// The desk's end of the engine. Dropping it ends the engine after the step in progress.

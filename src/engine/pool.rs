@@ -71,6 +71,16 @@ impl Pool {
         cells.filter(|&&cell| self.users[cell as usize] == 1).count()
     }
 
+    /// Returns how many cells only these sequences use: closing all of them frees so many. Each may
+    /// be named once.
+    pub fn alone_together(&self, sequences: &[Sequence]) -> usize {
+        let mut uses = vec![0; self.users.len()];
+        for held in sequences.iter().filter_map(|&sequence| self.held[sequence].as_ref()) {
+            held.cells.iter().for_each(|&cell| uses[cell as usize] += 1);
+        }
+        self.users.iter().zip(uses).filter(|&(&users, uses)| uses > 0 && users == uses).count()
+    }
+
     /// Adds tokens at a sequence's end, each in a free cell; returns whether there were enough.
     #[must_use]
     pub fn append(&mut self, sequence: Sequence, tokens: &[Token]) -> bool {
@@ -154,6 +164,7 @@ mod tests {
         pool.share(a, b, 3);
         assert!(pool.append(b, &[9, 9]));
         assert_eq!((pool.free(), pool.alone(a), pool.alone(b)), (4, 1, 2));
+        assert_eq!([&[a][..], &[a, b]].map(|some| pool.alone_together(some)), [1, 6]);
         assert_eq!(pool.tokens(b), [1, 2, 3, 9, 9]);
         pool.close(a);
         assert_eq!((pool.free(), pool.alone(b)), (5, 5));

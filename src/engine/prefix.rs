@@ -32,8 +32,8 @@ pub struct Identity([u8; 32]);
 
 impl Identity {
     /// Makes the identity of what computes the cells: the digest of the model's file, the digest
-    /// and the scale of each adapter in the order they are added, the type of the KV cache, the name
-    /// of the kernel set (two sets round differently), and this program with the engine in it.
+    /// and the scale of each adapter in the order they are added, the type of the KV cache, the
+    /// name of the kernel set (two sets round differently), and this program with its engine.
     ///
     /// The context's length is not in it, so the model must be one whose cells do not depend on it.
     pub fn new(

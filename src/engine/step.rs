@@ -19,7 +19,7 @@ use super::sample::Scratch;
 use super::stock::Stock;
 use super::thermal::Rests;
 use super::wardrobe::Wardrobe;
-use super::{Event, Order, Prompt, Step, prompt};
+use super::{Event, Gauge, Order, Prompt, Step, prompt};
 use crate::words::answer::{Outcome, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, JobId, Question};
@@ -47,6 +47,9 @@ pub struct Steps<'a> {
     scratch: Scratch,
     /// Questions to be prepared, at most one of them between two steps.
     asked: VecDeque<(JobId, Arc<Question>)>,
+    passes: u64,
+    drafted_tokens: u64,
+    accepted_tokens: u64,
 }
 
 impl<'a> Steps<'a> {
@@ -73,6 +76,9 @@ impl<'a> Steps<'a> {
             rests: Rests::new(Path::new("/")),
             scratch: Scratch::default(),
             asked: VecDeque::new(),
+            passes: 0,
+            drafted_tokens: 0,
+            accepted_tokens: 0,
         }
     }
 
@@ -81,6 +87,7 @@ impl<'a> Steps<'a> {
         while !self.closing.load(Ordering::Relaxed) {
             let has_turn = self.attempts.iter().any(|attempt| !attempt.is_parked);
             if !has_turn && self.asked.is_empty() {
+                self.tell(Event::Rest(self.gauge()));
                 let Ok(order) = orders.recv() else { return };
                 self.obey(order);
             }
@@ -177,6 +184,8 @@ impl<'a> Steps<'a> {
                 Ok(()) => self.draw(passenger),
                 Err(error) => (0, Some(Outcome::Failed(error.clone()))),
             };
+            self.drafted_tokens += passenger.drafted.len() as u64;
+            self.accepted_tokens += accepted as u64;
             let attempt = &mut self.attempts[passenger.attempt];
             self.stock.keep(attempt, &mut self.cache, &self.wardrobe);
             let (id, pieces) = (attempt.id, attempt.gained());
@@ -184,14 +193,28 @@ impl<'a> Steps<'a> {
             served.push((id, (passenger.tokens + accepted) as u32));
             over.extend(outcome.map(|outcome| (id, outcome)));
         }
-        let seconds = began.elapsed().as_secs_f64();
-        self.tell(Event::Step(Step { served, stalled, seconds }));
+        self.passes += u64::from(!passengers.is_empty());
+        let (seconds, gauge) = (began.elapsed().as_secs_f64(), self.gauge());
+        self.tell(Event::Step(Step { served, stalled, seconds, gauge }));
+        self.end_all(over);
+        !passengers.is_empty()
+    }
+
+    fn end_all(&mut self, over: Vec<(AttemptId, Outcome)>) {
+        let is_spoiled = |outcome: &Outcome| match outcome {
+            Outcome::Failed(error) => error.kind == Kind::BadModel,
+            _ => false,
+        };
+        let spoiled = over.iter().any(|(_, outcome)| is_spoiled(outcome));
         for (id, outcome) in over {
             if let Some(at) = self.attempts.iter().position(|attempt| attempt.id == id) {
                 self.end(at, outcome);
             }
         }
-        !passengers.is_empty()
+        if spoiled {
+            self.cache.clear();
+            self.attempts.iter_mut().for_each(|attempt| attempt.sequence = None);
+        }
     }
 
     /// Changes adapters where nobody with a turn wears these, or others have waited long enough.
@@ -255,6 +278,20 @@ impl<'a> Steps<'a> {
         let (pieces, figures) = attempt.finish();
         self.tell_pieces(id, pieces);
         self.tell(Event::Ended(id, outcome, figures));
+    }
+
+    fn gauge(&self) -> Gauge {
+        let pool = self.cache.pool();
+        Gauge {
+            attempts: self.attempts.len(),
+            cells: pool.total(),
+            cells_free: pool.free(),
+            sequences: pool.sequences().count(),
+            sequences_kept: self.cache.kept(),
+            passes: self.passes,
+            drafted_tokens: self.drafted_tokens,
+            accepted_tokens: self.accepted_tokens,
+        }
     }
 
     fn tell_pieces(&self, attempt: AttemptId, pieces: Vec<Piece>) {

@@ -58,7 +58,7 @@ impl<'m> Wardrobe<'m> {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let names: Vec<String> = self.plan.adapters.iter().map(|known| known.name()).collect();
+        let names: Vec<String> = self.plan.adapters.iter().map(|known| known.stem()).collect();
         let remedy = match names.as_slice() {
             [] => "This box has none: leave it out.".to_string(),
             names => format!("Choose one of: {}.", names.join(", ")),

@@ -156,8 +156,8 @@ pub const THERMAL_TRIPS_MAX: usize = 12;
 
 // Prefilled prompts on disk.
 
-/// Largest prompt kept, in bytes: 2,300 tokens of VibeThinker's f16 cells. It is in memory once more
-/// while it is written or read.
+/// Largest prompt kept, in bytes: 2,300 tokens of VibeThinker's f16 cells. It is in memory once
+/// more while it is written or read.
 pub const PREFIX_BYTES_MAX: u64 = 64 << 20;
 /// Most files of them; a box with ten modes and three adapters has 30.
 pub const PREFIX_FILES_MAX: usize = 64;

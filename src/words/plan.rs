@@ -53,6 +53,16 @@ impl Weights {
         Weights { role: Role::Adapter, origin: Origin::Disk, path: path.into() }
     }
 
+    /// Returns the name by which a question can name it: without a path, which is nobody's business.
+    pub fn stem(&self) -> String {
+        match self.origin {
+            Origin::Disk => {
+                self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            Origin::BuiltIn(name) => name.to_string(),
+        }
+    }
+
     /// Returns the name people know the file by.
     pub fn name(&self) -> String {
         match self.origin {

@@ -265,6 +265,12 @@ impl<'m> Context<'m> {
         debug_assert!(removed, "the end of a sequence can always be removed");
     }
 
+    /// Gives all cells back and forgets what was in them.
+    pub fn clear(&mut self) {
+        // SAFETY: the context is alive.
+        unsafe { sys::llama_memory_clear(sys::llama_get_memory(self.context.as_ptr()), true) };
+    }
+
     /// Returns the pointer llama.cpp's functions want.
     pub(super) fn raw(&self) -> *mut sys::llama_context {
         self.context.as_ptr()

@@ -1,12 +1,13 @@
 //! What lies around a prefilled prompt on disk, and proves that it is what was written.
 //!
 //! ```text
-//! magic 8 · form 4 · identity 32 · tokens 4 · bytes of the cells 8 · each token 4 · cells · SHA-256 32
+//! magic 8 · form 4 · identity 32 · number of tokens 4 · bytes of the cells 8
+//! each token 4 · the cells · SHA-256 32
 //! ```
 //!
 //! Numbers are little-endian; the sum is over everything before it. What stands before the cells is
-//! never parsed: whoever reads knows it already, but for the number of bytes, which follows from the
-//! file's length. So it is made anew and compared, and no field can lie.
+//! never parsed: whoever reads knows it already, but for the number of bytes, which follows from
+//! the file's length. So it is made anew and compared, and no field can lie.
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -64,8 +65,8 @@ pub fn write(path: &Path, identity: &[u8; 32], tokens: &[Token], cells: &[u8]) -
     Ok(())
 }
 
-/// Returns the cells of a file that was written for this identity and these tokens, and makes it the
-/// one used last. Allocates what the file has, which is bounded.
+/// Returns the cells of a file that was written for this identity and these tokens, and makes it
+/// the one used last. Allocates what the file has, which is bounded.
 ///
 /// # Errors
 /// `NotFound` where there is none, `InvalidData` where it is any other file.

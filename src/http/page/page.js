@@ -1,7 +1,7 @@
 // What the page does: asks one question at a time over the OpenAI-shaped API, shows thinking, votes
 // and answer as they come, and goes on from an answer. A module, so nothing leaks into the window.
-// Deliberately not here: Markdown, formulas (the model's text only ever becomes text nodes), history,
-// going on after a reload.
+// Deliberately not here: Markdown, formulas (the model's text only ever becomes text nodes),
+// history, going on after a reload.
 
 const SECOND_MS = 1000;
 /** Shortest answer whose speed is shown. */
@@ -300,17 +300,21 @@ function showAsking() {
 
 /** Makes room for the answer to a question that was taken. */
 function openOutput() {
-  const { previous, messages } = job.request;
+  const { previous, messages, attempt_of_student: attempt } = job.request;
+  const question = messages[0].content;
   if (previous) foldAnswer();
   else page.before.textContent = "";
-  if (previous) page.next.value = "";
+  page.next.value = "";
   const { boxed, tally, answer, mark, figures, thoughts } = page;
   for (const place of [boxed, tally, answer, mark, figures, thoughts]) place.textContent = "";
-  job.turns = [...((previous && talk.turns) ?? []), ...messages];
+  const content = attempt ? `${question}\n\n${attempt}` : question;
+  job.turns = [...(previous ? talk.turns : []), { role: "user", content }];
   talk = null;
-  page.asked.textContent = messages[0].content;
+  page.asked.textContent = question;
   page.answer.className = "";
   page.thinking.open = false;
+  // A hidden field loses the focus.
+  if (document.activeElement === page.next) page.stop.focus({ preventScroll: true });
   page.more.hidden = true;
   page.output.hidden = false;
   showProgress();
