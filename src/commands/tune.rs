@@ -96,8 +96,8 @@ fn measure(bench: &mut Bench, threads: u32) -> Result<Row, Error> {
 
 /// Returns the best numbers of threads for large passes, and for small ones no more than that.
 ///
-/// The best is the smallest that takes at most [`TOLERANCE`] of the least time; batches count alike,
-/// by the geometric mean of their times.
+/// The best is the smallest that takes at most [`TOLERANCE`] of the least time; batches count
+/// alike, by the geometric mean of their times.
 fn best(rows: &[Row]) -> (u32, u32) {
     let threads = smallest(rows.iter().map(|row| (row.threads, row.slice)));
     let mean = |row: &Row| row.decode.iter().map(|seconds| seconds.ln()).sum::<f64>();
