@@ -59,6 +59,8 @@ pub enum Command {
     Compare(Compare),
     /// Measure how fast this model is on this machine, beside what its memory allows
     Bench(Bench),
+    /// Measure how many threads are best for this model on this machine, and keep it for next time
+    Tune(Tune),
     /// Say what is in a GGUF file, without loading it
     Inspect(Inspect),
     /// Check that model files are whole: their structure, and their SHA-256 where one is on record
@@ -79,6 +81,10 @@ pub struct ModelFlags {
     /// Folder to look for models in
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
     pub models: PathBuf,
+    /// Folder for what lasts: tuned threads, prefilled prompts [default: $STATE_DIRECTORY, else
+    /// ~/.local/share/solverbox]
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
+    pub data: Option<PathBuf>,
     /// LoRA adapters (GGUF) to add to the model, or `demo-binary` for the demo model's own; `serve`
     /// has them ready for modes and requests that name them
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER", value_delimiter = ',',
@@ -93,7 +99,7 @@ pub struct ModelFlags {
     #[arg(long, value_name = "N", env = "SOLVERBOX_SEQUENCES",
           value_parser = count(1, limits::SEQUENCES_MAX))]
     pub sequences: Option<u32>,
-    /// Threads to compute with [default: all cores]
+    /// Threads to compute with [default: what `tune` found, else all cores]
     #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
           value_parser = count(1, limits::THREADS_MAX))]
     pub threads: Option<u32>,
@@ -190,10 +196,6 @@ pub struct Solve {
     /// Print one JSON object instead of text
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
-    /// Folder for what lasts: prefilled prompts [default: $STATE_DIRECTORY, else
-    /// ~/.local/share/solverbox]
-    #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
-    pub data: Option<PathBuf>,
     /// The question, or - to read it from standard input
     pub question: String,
 }
@@ -262,9 +264,6 @@ pub struct Serve {
     #[arg(long, value_name = "ADDRESS", env = "SOLVERBOX_LISTEN", default_value = "127.0.0.1:7860",
           value_parser = listen_address)]
     pub listen: SocketAddr,
-    /// Folder for what must last [default: $STATE_DIRECTORY, else ~/.local/share/solverbox]
-    #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
-    pub data: Option<PathBuf>,
     /// Questions that may wait in line; further ones are turned away with a place
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUEUE_JOBS_MAX",
           default_value_t = limits::QUEUE_JOBS_DEFAULT as u32,
@@ -379,6 +378,14 @@ pub struct Bench {
     /// Print one JSON object instead of tables
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
+}
+
+/// `solverbox tune`
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// Which model; --threads is the most that is tried.
+    #[command(flatten)]
+    pub model: ModelFlags,
 }
 
 /// `solverbox selftest`

@@ -89,6 +89,10 @@ fn run() -> Result<(), Error> {
             output: if flags.json { bench::Output::Json } else { bench::Output::Tables },
             svg: flags.svg,
         }),
+        Command::Tune(flags) => {
+            let data = config::data_folder(flags.model.data.as_deref())?;
+            commands::tune::run(&loading(flags.model)?, &data)
+        }
     }
 }
 
@@ -118,16 +122,17 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
         threads: flags.threads,
         question_tokens_max: flags.question_tokens_max,
     };
-    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data: None }
+    // Where there is no place for it, nothing is kept: only serve cannot do without.
+    let data = config::data_folder(flags.data.as_deref()).ok();
+    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data }
 }
 
 fn serve(flags: Serve) -> Result<(), Error> {
     let modes = config::modes(&flags.modes)?;
     let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
-    let data = config::data_folder(flags.data.as_deref())?;
-    let loading = loading(flags.model)?.with_adapters(&adapters);
+    let data = config::data_folder(flags.model.data.as_deref())?;
     commands::serve::run(commands::serve::Options {
-        loading: Loading { data: Some(data.clone()), ..loading },
+        loading: loading(flags.model)?.with_adapters(&adapters),
         modes,
         listen: flags.listen,
         data,
@@ -170,9 +175,7 @@ fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
 
 fn solve(flags: &Solve) -> Result<(), Error> {
     let mode = mode(&flags.way, &flags.model.adapter)?;
-    let mut loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
-    // Where there is no place for it, nothing is kept: one answer does not need it.
-    loading.data = config::data_folder(flags.data.as_deref()).ok();
+    let loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
     let asked = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
         question => question.to_string(),

@@ -2,11 +2,11 @@
 //! How fast anything is depends on the machine and is not judged here.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::fixture::{model, root, solverbox, text};
+use crate::fixture::{model, model_q4_0, root, send_signal, solverbox, text, wait_until};
 
 /// Runs a command that measures, on the demo model with one thread: tests run side by side.
 fn measured(args: &[&str]) -> Output {
@@ -118,4 +118,75 @@ fn a_plot_that_cannot_be_written_is_refused_before_anything_is_measured() {
     for bad in [&["bench", "--quikc"][..], &["bench", "--threads", "0"]] {
         assert_eq!(solverbox().args(bad).output().unwrap().status.code(), Some(2), "{bad:?}");
     }
+}
+
+#[test]
+fn ctrl_c_leaves_a_bench_at_once_and_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut command = solverbox();
+    command.args(["bench", "--threads", "1"]).arg("--model").arg(model());
+    command.arg("--svg").arg(folder.path().join("plot.svg")).stderr(Stdio::null());
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    wait_until("the plot is begun", || files() == 1);
+    send_signal(child.id(), "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(files(), 0);
+}
+
+/// A folder with what was tuned for the demo model in it, and what `tune` said.
+fn tuned() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    // Not made yet.
+    let data = folder.path().join("data");
+    let said = done(&["tune", "--data", data.to_str().unwrap()]);
+    (folder, said)
+}
+
+/// What a `solve` with that folder logs about its threads.
+fn log_of_solve(folder: &Path, also: &[&str]) -> String {
+    let mut command = solverbox();
+    command.args(["solve", "--log", "info", "--budget-tokens", "8", "--context-tokens", "512"]);
+    command.arg("--data").arg(folder.join("data")).args(also);
+    let output = command.arg("2+2?").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stderr)
+}
+
+const READ: &str = "1 threads for prompts and 1 for decoding, as tuned";
+
+#[test]
+fn what_tune_has_found_is_read_by_the_next_start() {
+    let (folder, said) = tuned();
+    for row in ["decoding 1 ", "decoding 4 ", "decoding 8 ", "a prompt's 32 "] {
+        let line = said.lines().find(|line| line.starts_with(row)).unwrap();
+        let rate: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
+        assert!(rate.is_finite() && rate > 0.0, "{said}");
+    }
+    assert!(said.contains("threads for prompts: 1, for decoding: 1; kept in "), "{said}");
+    let own = model();
+    let demo = ["--model", own.to_str().unwrap()];
+    assert!(log_of_solve(folder.path(), &demo).contains(READ));
+    let named = log_of_solve(folder.path(), &[&demo[..], &["--threads", "1"]].concat());
+    assert!(!named.contains("as tuned"), "a number that is named counts: {named}");
+    let other = model_q4_0().to_str().unwrap();
+    assert!(!log_of_solve(folder.path(), &["--model", other]).contains("as tuned"));
+}
+
+#[test]
+fn tuned_numbers_of_another_machine_or_in_a_damaged_file_are_not_used() {
+    let (folder, _) = tuned();
+    let file = folder.path().join("data/tuning.toml");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let own = model();
+    let demo = ["--model", own.to_str().unwrap()];
+    let cores = whole.lines().find(|line| line.starts_with("cores = ")).unwrap();
+    std::fs::write(&file, whole.replace(cores, "cores = 63")).unwrap();
+    assert!(!log_of_solve(folder.path(), &demo).contains("as tuned"));
+    std::fs::write(&file, &whole[..whole.len() - 5]).unwrap();
+    let log = log_of_solve(folder.path(), &demo);
+    assert!(!log.contains(READ) && log.contains("tuned numbers of threads are ignored"), "{log}");
+    // It is written anew as if it were not there.
+    done(&["tune", "--data", folder.path().join("data").to_str().unwrap()]);
+    assert!(log_of_solve(folder.path(), &demo).contains(READ));
 }

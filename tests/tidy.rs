@@ -101,9 +101,11 @@ fn rooms_know_only_the_rooms_to_their_left() {
         ("commands", &["commands", "http", "desk", "model", "words"]),
     ];
     // About the engine itself, which they ask directly: they are no doors.
-    let workshop =
-        ["kernels", "selftest", "quantize", "imatrix", "compare", "reading", "verify", "bench"]
-            .map(|command| format!("src/commands/{command}.rs"));
+    let workshop = [
+        "kernels", "selftest", "quantize", "imatrix", "compare", "reading", "verify", "bench",
+        "tune",
+    ]
+    .map(|command| format!("src/commands/{command}.rs"));
     for source in sources("src") {
         let Some((_, allowed)) = rooms.iter().find(|(room, _)| *room == source.room()) else {
             continue;

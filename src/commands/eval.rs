@@ -135,7 +135,8 @@ impl Measured {
 pub fn measure(options: &Options) -> Result<Measured, Error> {
     check_mode(&options.mode)?;
     let items = set::read(&options.set, options.limit)?;
-    let plan = options.loading.plan()?;
+    // Every attempt shall be computed as the first one was, whatever was asked before.
+    let plan = Plan { prefixes: None, ..options.loading.plan()? };
     let about = about(options, &plan)?;
     let mut answers = Answers::of(&items, &options.seeds);
     let mut records = match &options.recording {

@@ -17,6 +17,7 @@ mod reading;
 pub mod selftest;
 pub mod serve;
 pub mod solve;
+pub mod tune;
 pub mod verify;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -26,6 +27,7 @@ use crate::desk::Desk;
 use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
+use crate::model::tuning::{self, Tuned};
 use crate::model::{self, Header, adapter, ahead, bundled, digest, locate};
 use crate::words::error::{Error, Kind, printable};
 use crate::words::memory::MIB;
@@ -76,7 +78,11 @@ impl Loading {
         let ahead = ahead::start(&file.path);
         let (header, adapters) = self.open(&file)?;
         let room = available();
-        let mut plan = model::plan::plan(&header, &adapters, wishes(&header), &room)?;
+        let mut wishes = wishes(&header);
+        let tuned = self.tuned(&wishes, &file);
+        wishes.threads = wishes.threads.or(tuned.as_ref().map(|tuned| tuned.threads));
+        let mut plan = model::plan::plan(&header, &adapters, wishes, &room)?;
+        plan.decode_threads = tuned.map_or(plan.threads, |tuned| tuned.decode_threads);
         plan.prefixes = self.prefixes(&header, &adapters);
         let memory = &plan.memory;
         ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
@@ -95,6 +101,19 @@ impl Loading {
             room.bound
         );
         Ok(plan)
+    }
+
+    /// Returns what `solverbox tune` has found for this model on this machine; nothing where a number
+    /// of threads is wished.
+    fn tuned(&self, wishes: &Wishes, file: &Weights) -> Option<Tuned> {
+        let folder = self.data.as_ref().filter(|_| wishes.threads.is_none())?;
+        let tuned = tuning::find(folder, file, wishes.kernels.name, model::plan::cores())?;
+        log::info!(
+            "{} threads for prompts and {} for decoding, as tuned",
+            tuned.threads,
+            tuned.decode_threads
+        );
+        Some(tuned)
     }
 
     /// Says where prefilled prompts are kept. What cannot be told apart is not kept.

@@ -25,6 +25,7 @@ mod numbers;
 pub mod plan;
 mod scan;
 mod tensors;
+pub mod tuning;
 pub mod types;
 mod vocabulary;
 pub mod write;

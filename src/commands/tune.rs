@@ -1,0 +1,159 @@
+//! `solverbox tune`: how many threads are best for this model on this machine, measured and kept.
+//!
+//! Decoding waits for the memory, which a few cores may use up, and every thread more is one more
+//! to wait for; prompts wait for arithmetic and want all cores. A workshop command: it has the box
+//! to itself, and asks the engine directly. `model/tuning.rs` keeps what it finds.
+
+use std::path::Path;
+
+use super::bar::Bar;
+use super::{Loading, interrupt};
+use crate::engine::bench::{Bench, Effort, timed};
+use crate::model::fingerprint;
+use crate::model::plan::{Wishes, cores};
+use crate::model::tuning::{self, Tuned};
+use crate::words::error::{Error, Kind, io_cause};
+
+/// Sequences decoded side by side that are measured.
+const BATCHES: [u32; 3] = [1, 4, 8];
+/// Tokens of a prompt's slice: few enough that one thread of a slow board takes no minute for them.
+const SLICE_TOKENS: u32 = 32;
+/// Tokens before each pass: somewhere in an answer.
+const DEPTH_TOKENS: u32 = 128;
+/// Tokens of the context that takes.
+const CONTEXT_TOKENS: u32 = 256;
+/// How long each is measured: four numbers of threads and four passes make a minute at most, unless
+/// a pass alone takes longer.
+const EFFORT: Effort = Effort { passes: 12, seconds: 3.5 };
+/// Up to so many cores each number of threads is tried; of more, fewer.
+const EACH_UP_TO: u32 = 8;
+/// How much slower fewer threads may be to be taken: the cores they leave have other things to do,
+/// and no measurement is better than that.
+const TOLERANCE: f64 = 1.02;
+
+/// What one number of threads takes: seconds for each of [`BATCHES`], and for a slice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
+    threads: u32,
+    decode: [f64; BATCHES.len()],
+    slice: f64,
+}
+
+/// Measures, prints the table, and keeps the best numbers in `data`.
+///
+/// # Errors
+/// Those of the model; those of writing.
+pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
+    interrupt::leave_nothing_behind()?;
+    // The tuned numbers of an earlier time shall not bound this one's.
+    let most = loading.wishes.threads.unwrap_or_else(cores);
+    let plan = loading.plan_by(|header| {
+        let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
+        Wishes {
+            threads: Some(most),
+            context_tokens: Some(CONTEXT_TOKENS.min(trained)),
+            sequences: Some(BATCHES[BATCHES.len() - 1]),
+            ..loading.wishes
+        }
+    })?;
+    let model = fingerprint::of(&plan.model.path).map_err(|error| {
+        let what = format!("cannot read {}: {}", plan.model, io_cause(&error));
+        Error::new(Kind::NoModel, what, "Check the disk.")
+    })?;
+    let tried = numbers(most);
+    let mut bar = Bar::start("numbers of threads");
+    let rows = timed(&plan, |bench| {
+        bench.fill(DEPTH_TOKENS.min(plan.context_tokens / 2))?;
+        let total = tried.len() as u64;
+        let row = |(done, &threads)| {
+            bar.show(done as u64, total);
+            measure(bench, threads)
+        };
+        tried.iter().enumerate().map(row).collect::<Result<Vec<Row>, Error>>()
+    })?;
+    drop(bar);
+    let (threads, decode_threads) = best(&rows);
+    let kernels = plan.kernels.name.to_string();
+    let tuned = Tuned { model, kernels, cores: cores(), threads, decode_threads };
+    tuning::keep(data, &tuned)?;
+    super::print(&report(&rows, &tuned, &tuning::file(data)))
+}
+
+/// Returns the numbers of threads to try, rising; `most` is the last.
+fn numbers(most: u32) -> Vec<u32> {
+    let tried = |n: &u32| *n <= EACH_UP_TO || n.is_multiple_of(EACH_UP_TO) || *n + 1 >= most;
+    (1..=most).filter(tried).collect()
+}
+
+fn measure(bench: &mut Bench, threads: u32) -> Result<Row, Error> {
+    bench.use_threads(threads);
+    let mut decode = [0.0; BATCHES.len()];
+    for (seconds, batch) in decode.iter_mut().zip(BATCHES) {
+        *seconds = bench.side_by_side(batch, EFFORT)?;
+    }
+    Ok(Row { threads, decode, slice: bench.slice(SLICE_TOKENS, EFFORT)? })
+}
+
+/// Returns the best numbers of threads for large passes, and for small ones no more than that.
+///
+/// The best is the smallest that takes at most [`TOLERANCE`] of the least time; batches count
+/// alike, by the geometric mean of their times.
+fn best(rows: &[Row]) -> (u32, u32) {
+    let threads = smallest(rows.iter().map(|row| (row.threads, row.slice)));
+    let mean = |row: &Row| row.decode.iter().map(|seconds| seconds.ln()).sum::<f64>();
+    let small = rows.iter().filter(|row| row.threads <= threads);
+    let decode = small.map(|row| (row.threads, (mean(row) / BATCHES.len() as f64).exp()));
+    (threads, smallest(decode))
+}
+
+fn smallest(times: impl Iterator<Item = (u32, f64)> + Clone) -> u32 {
+    let least = times.clone().map(|(_, seconds)| seconds).fold(f64::INFINITY, f64::min);
+    let good = times.filter(|(_, seconds)| *seconds <= least * TOLERANCE);
+    good.map(|(threads, _)| threads).min().unwrap_or(1)
+}
+
+fn report(rows: &[Row], tuned: &Tuned, file: &Path) -> String {
+    let mut out = format!("{:<22}", "tokens/s by threads");
+    rows.iter().for_each(|row| out += &format!("{:>9}", row.threads));
+    let mut line = |name: String, tokens: u32, seconds: &dyn Fn(&Row) -> f64| {
+        out += &format!("\n{name:<22}");
+        rows.iter().for_each(|row| out += &format!("{:>9.1}", f64::from(tokens) / seconds(row)));
+    };
+    for (at, batch) in BATCHES.into_iter().enumerate() {
+        line(format!("decoding {batch}"), batch, &|row| row.decode[at]);
+    }
+    line(format!("a prompt's {SLICE_TOKENS}"), SLICE_TOKENS, &|row| row.slice);
+    out + &format!(
+        "\n\nthreads for prompts: {}, for decoding: {}; kept in '{}'\n",
+        tuned.threads,
+        tuned.decode_threads,
+        file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(threads: u32, decode: f64, slice: f64) -> Row {
+        Row { threads, decode: [decode, 2.0 * decode, 3.0 * decode], slice }
+    }
+
+    #[test]
+    fn fewer_threads_are_taken_where_more_do_not_help() {
+        let pi = [row(1, 0.30, 8.0), row(2, 0.16, 4.0), row(3, 0.100, 2.7), row(4, 0.099, 2.0)];
+        assert_eq!(best(&pi), (4, 3));
+        let clear = [row(1, 0.4, 8.0), row(2, 0.2, 4.0), row(3, 0.14, 2.7), row(4, 0.1, 2.0)];
+        assert_eq!(best(&clear), (4, 4));
+        assert_eq!(best(&[row(1, 0.1, 1.0), row(2, 0.05, 2.0)]), (1, 1), "a busy second core");
+        assert_eq!(best(&[row(1, 0.1, 1.0)]), (1, 1));
+    }
+
+    #[test]
+    fn every_number_is_tried_of_few_cores_and_the_last_two_of_many() {
+        assert_eq!(numbers(1), [1]);
+        assert_eq!(numbers(4), [1, 2, 3, 4]);
+        assert_eq!(numbers(20), [1, 2, 3, 4, 5, 6, 7, 8, 16, 19, 20]);
+        assert!(numbers(crate::words::limits::THREADS_MAX).len() < 20);
+    }
+}
