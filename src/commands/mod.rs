@@ -103,8 +103,8 @@ impl Loading {
         Ok(plan)
     }
 
-    /// Returns what `solverbox tune` has found for this model on this machine; nothing where a number
-    /// of threads is wished.
+    /// Returns what `solverbox tune` has found for this model on this machine; nothing where a
+    /// number of threads is wished.
     fn tuned(&self, wishes: &Wishes, file: &Weights) -> Option<Tuned> {
         let folder = self.data.as_ref().filter(|_| wishes.threads.is_none())?;
         let tuned = tuning::find(folder, file, wishes.kernels.name, model::plan::cores())?;

@@ -1,9 +1,9 @@
 //! The desk: takes questions from the doors, keeps them in line, and keeps their records.
 //!
-//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk gives
-//! every client its turns and hands attempts to the engine, which runs several at a time; it knows
-//! no HTTP and no terminal. Jobs live in memory: what survives a power cut will be the store's
-//! business.
+//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk
+//! gives every client its turns and hands attempts to the engine, which runs several at a time; it
+//! knows no HTTP and no terminal. Jobs live in memory: what survives a power cut will be the
+//! store's business.
 
 mod case;
 mod estimate;

@@ -60,13 +60,15 @@ impl fmt::Display for Note {
         match self {
             Note::Hot { celsius, limit_celsius } => write!(
                 f,
-                "the processor is at {celsius:.0} °C and would be slowed down at {limit_celsius:.0} °C: \
-                 resting between steps; a fan or heat sink makes answers faster"
+                "the processor is at {celsius:.0} °C and would be slowed down at \
+                 {limit_celsius:.0} °C: resting between steps; a fan or heat sink makes answers \
+                 faster"
             ),
             Note::Cooled => write!(f, "the processor has cooled down: no more rests for its heat"),
             Note::Crowded { percent } => write!(
                 f,
-                "other programs wait for the processor and take {percent:.0} % of it: leaving them time"
+                "other programs wait for the processor and take {percent:.0} % of it: leaving them \
+                 time"
             ),
             Note::Alone => write!(f, "other programs hardly wait any more: no more rests for them"),
         }

@@ -53,7 +53,8 @@ impl Weights {
         Weights { role: Role::Adapter, origin: Origin::Disk, path: path.into() }
     }
 
-    /// Returns the name by which a question can name it: without a path, which is nobody's business.
+    /// Returns the name by which a question can name it: without a path, which is nobody's
+    /// business.
     pub fn stem(&self) -> String {
         match self.origin {
             Origin::Disk => {

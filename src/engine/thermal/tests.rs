@@ -22,6 +22,9 @@ struct Ticks {
     own: u64,
 }
 
+/// A thermometer: its type, what it reads, and its trip points with their temperatures.
+type Zone<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 impl Machine {
     fn bare() -> Machine {
         let root = tempfile::tempdir().unwrap();
@@ -29,7 +32,7 @@ impl Machine {
     }
 
     /// Makes one with thermometers: each a type, what it reads, and its trip points.
-    fn with(zones: &[(&str, &str, &[(&str, &str)])]) -> Machine {
+    fn with(zones: &[Zone]) -> Machine {
         let machine = Machine::bare();
         for (number, (kind, reads, trips)) in zones.iter().enumerate() {
             machine.write(&format!("{}/type", zone(number)), &format!("{kind}\n"));
