@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench quality workshop references corruption schedules votes cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,12 @@ bench: ## speed against llama-bench, instructions on a board, memory (first time
 	@build/bench.sh
 	@build/instructions.sh
 	@build/memory.sh
+
+bench-peers: ## many at once against llama-server, 30 min on a quiet machine (first time: builds it, 15 min, 8 GB)
+	@build/prepare.sh bench
+	@models/fetch.sh
+	cargo build $(CARGO_FLAGS)
+	@build/bench-peers.sh
 
 quality: ## how often the answers are right, by quantization of the demo model; what quantizing costs
 	@build/prepare.sh test

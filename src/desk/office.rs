@@ -94,7 +94,7 @@ impl Office {
         // round, everybody has soon begun.
         let waiting = self.cases.keys().filter(|&&job| !self.turns.sits(job)).count();
         if waiting >= self.capacity.line_jobs_max {
-            return Err(self.busy(waiting));
+            return Err(self.busy());
         }
         self.last_job += 1;
         let (job, question) = (JobId(self.last_job), Arc::new(question));
@@ -112,7 +112,7 @@ impl Office {
         {
             case.stopping = Stopping::Unwanted;
             self.stop_all(job);
-            self.share_out();
+            self.share_anew();
         }
     }
 
@@ -167,7 +167,7 @@ impl Office {
                         self.turns.add(case.client, AttemptId { job, number });
                     }
                 }
-                self.share_out();
+                self.share_anew();
             }
             Event::Prepared(job, Err(error)) => {
                 if let Some(case) = self.cases.remove(&job) {
@@ -198,7 +198,7 @@ impl Office {
             }
         }
         self.close_if_over(attempt.job);
-        self.share_out();
+        self.share_anew();
     }
 
     /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
@@ -241,6 +241,13 @@ impl Office {
         self.estimate();
     }
 
+    /// Does so where jobs have come or gone, which changes places even if nobody's turn is over.
+    fn share_anew(&mut self) {
+        self.share_out();
+        self.tell_places();
+        self.estimate();
+    }
+
     /// Tells every job when it will be over; not more often than it is worth.
     fn estimate(&mut self) {
         if self.cases.is_empty() || self.estimated.elapsed() < limits::ESTIMATE_PAUSE {
@@ -278,10 +285,14 @@ impl Office {
         }
     }
 
-    fn busy(&self, waiting: usize) -> Error {
+    fn busy(&self) -> Error {
+        let before = match self.cases.len() {
+            1 => "1 question is".to_string(),
+            count => format!("{count} questions are"),
+        };
         Error::new(
             Kind::Busy,
-            format!("the line is full: {waiting} questions are before yours"),
+            format!("the line is full: {before} before yours"),
             format!("Ask again in about {:.0} seconds.", self.retry_seconds()),
         )
     }

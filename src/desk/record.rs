@@ -15,7 +15,7 @@ use crate::words::vote::Tally;
 pub enum State {
     /// Asked; its prompt is not checked yet (the model may still be loading).
     Asked,
-    /// In line, with so many jobs to be answered before it.
+    /// In line, the so-manieth to be begun; 1 is next.
     Waiting(usize),
     /// Being answered.
     Running,

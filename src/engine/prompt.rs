@@ -12,7 +12,7 @@ use super::think;
 use super::wardrobe::Outfit;
 use crate::words::answer::Part;
 use crate::words::error::{Error, Kind};
-use crate::words::job::Question;
+use crate::words::job::{Question, Role};
 use crate::words::limits;
 
 /// A prompt ready to be decoded.
@@ -79,11 +79,14 @@ fn too_long(what: &str, tokens: usize, tokens_max: u32) -> Error {
     )
 }
 
-/// Measures what the client sent: the conversation, and a system message of its own.
+/// Measures what people wrote: their side of the conversation, and a system message of their own.
+/// What the model answered was bounded when it did; all of it must fit the context anyway.
 ///
 /// Bytes are compared first: tokenising costs time that others wait for.
 fn check_length(model: &Model, q: &Question, texts: &[&str], tokens_max: u32) -> Result<(), Error> {
-    let sent = if q.brings_system() { texts } else { &texts[1..] };
+    let people = q.turns.iter().zip(&texts[1..]).filter(|(turn, _)| turn.role == Role::User);
+    let system = texts.first().filter(|_| q.brings_system());
+    let sent: Vec<&str> = system.into_iter().chain(people.map(|(_, text)| text)).copied().collect();
     let bytes: usize = sent.iter().map(|text| text.len()).sum();
     let bytes_max = tokens_max as usize * limits::TOKEN_BYTES_MEAN_MAX;
     if bytes > bytes_max {

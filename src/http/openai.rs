@@ -141,7 +141,7 @@ impl Completion {
         delivery: Delivery,
     ) -> Result<(), Left> {
         events.json(&self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null))?;
-        let (mut told, mut told_eta) = (None, None);
+        let mut told = Told::default();
         loop {
             for piece in &view.pieces {
                 events.json(&self.chunk(0, delta(piece), Value::Null))?;
@@ -151,15 +151,7 @@ impl Completion {
                 self.finish(events, 0, outcome, ours)?;
                 return self.end(events, figures, delivery);
             }
-            let standing = standing(&view);
-            if told.as_ref() != Some(&standing) {
-                events.comment(&standing)?;
-                told = Some(standing);
-            }
-            if view.eta != told_eta {
-                told_eta = view.eta;
-                told_eta.map_or(Ok(()), |eta| events.comment(&expected(&eta)))?;
-            }
+            told.tell(events, &view)?;
             let version = view.version;
             view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
             if view.version == version {
@@ -181,7 +173,7 @@ impl Completion {
             events.json(&self.chunk(index, start, Value::Null))?;
         }
         let mut readers = vec![(0, false); records.len()];
-        let mut job = ticket.record.read(0);
+        let (mut job, mut told) = (ticket.record.read(0), Told::default());
         loop {
             for (index, record) in records.iter().enumerate() {
                 let (offset, has_ended) = readers[index];
@@ -203,6 +195,7 @@ impl Completion {
             if let State::Ended(_, figures) = &job.state {
                 return self.end(events, figures, delivery);
             }
+            told.tell(events, &job)?;
             let version = job.version;
             job = ticket.record.wait(version, 0, limits::HEARTBEAT);
             if job.version == version {
@@ -252,6 +245,29 @@ impl Completion {
             object["usage"] = usage;
         }
         object
+    }
+}
+
+/// What a reader has been told of how its job stands.
+#[derive(Default)]
+struct Told {
+    standing: Option<String>,
+    eta: Option<Eta>,
+}
+
+impl Told {
+    /// Tells in comments what has changed.
+    fn tell(&mut self, events: &mut Events, view: &View) -> Result<(), Left> {
+        let standing = standing(view);
+        if self.standing.as_ref() != Some(&standing) {
+            events.comment(&standing)?;
+            self.standing = Some(standing);
+        }
+        if self.eta != view.eta {
+            self.eta = view.eta;
+            self.eta.map_or(Ok(()), |eta| events.comment(&expected(&eta)))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,585 @@
+"""`solverbox serve` and llama.cpp's llama-server under the same loads, in turns; some loads compare solverbox
+with itself. Prints a Markdown table for docs/benchmarks.md. build/bench-peers.sh calls it with the programs
+and the models; while a server is timed, nothing is done here but reading what it sends.
+
+    python build/peers.py --solverbox FILE --llama-server FILE --model GGUF --speaking-model GGUF
+        [--threads 2] [--rounds 5] [--only LOAD,…] [--servers NAME,…] [--peer-flags=FLAGS] [--json FILE]
+
+Both get the same requests by OpenAI's API: streamed, greedy and to the last token asked for, so that neither
+sampling nor luck decides, under the system prompt of mode `math`.
+"""
+import argparse
+import http.client
+import json
+import math
+import os
+import platform
+import random
+import resource
+import shlex
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+PEER, BOX = "llama-server", "solverbox"
+# What each is started with, by what a load needs. The peer shares its cells among all slots by default,
+# but not where slots are counted, hence -kvu; else its defaults. The cache is in f16 for both.
+SETUPS = {
+    "school": {
+        PEER: "-c 8192 -np 8 -kvu --no-webui",
+        BOX: "--context-tokens 8192 --sequences 8 --kv f16 --drafts off",
+    },
+    "long": {
+        PEER: "-c 32768 -np 8 -kvu --no-webui",
+        BOX: "--context-tokens 32768 --sequences 8 --kv f16 --drafts off --question-tokens-max 4096",
+    },
+    "drafts off": {BOX: "--context-tokens 4096 --sequences 1 --drafts off"},
+    "drafts auto": {BOX: "--context-tokens 4096 --sequences 1 --drafts auto"},
+}
+CLIENTS, ANSWER_TOKENS, LONG_TOKENS = 8, 48, 3000
+# Seconds: after which a server is given up, between two tries to reach one, and for all clients to be served.
+PATIENCE, TRY_EVERY, ALL_SERVED = 600, 0.01, 120
+
+
+@dataclass
+class Row:
+    """A figure: the load it comes from, and what the project wants of it."""
+
+    key: str
+    load: str
+    text: str
+    unit: str
+    bar: str = ""
+    # Whether the bar is for solverbox's figure itself, or for its ratio to the peer's.
+    absolute: bool = False
+
+
+ROWS = [
+    Row("start", "start", "start to the first token of a first answer", "s", "<= 1.00"),
+    Row("one", "one", "one stream of 128 tokens, drafts off", "tokens/s", ">= 1.00"),
+    Row("one_answer", "four", "one answer of 48 tokens", "s"),
+    Row("four_answers", "four", "4 answers of 48 tokens to one question", "s", "<= 0.85"),
+    Row("four_to_one", "four", "the 4 answers, in times of one", "×"),
+    Row("eight", "eight", "8 clients at once, 48 tokens each, in all", "tokens/s", ">= 1.50"),
+    Row("memory", "memory", "memory at its highest after 8 clients, 8,192 cells", "MB", "<= 0.70"),
+    Row("gap_p50", "gap", "gap between tokens of 7 streams while a question of 3,000 tokens is read: median", "s"),
+    Row("gap_p95", "gap", "the same, 95th percentile", "s", "<= 0.6", absolute=True),
+    Row("gap_longest", "gap", "the same, longest", "s", "<= 1.0", absolute=True),
+    Row("long_alone", "gap", "first token of a question of 3,000 tokens, alone", "s"),
+    Row("long_among", "gap", "first token of a question of 3,000 tokens, beside 7 streams", "s"),
+    Row("long_times", "gap", "the same, in times of alone", "×", "<= 1.5", absolute=True),
+    Row("restart", "restart", "first token of a stock-mode question after a restart", "s"),
+    Row("restart_prefill", "restart", "prefilling the mode's system prompt", "s"),
+    Row("restart_times", "restart", "the first, in times of the second", "×", "<= 0.2", absolute=True),
+    Row("restating", "drafts", "text that restates its work: drafts auto, in times of drafts off", "×", ">= 1.3",
+        absolute=True),
+    Row("wandering", "drafts", "text that does not: drafts auto, in times of drafts off", "×", ">= 0.97",
+        absolute=True),
+]
+
+
+class Unserved(Exception):
+    """A server does not do what a load needs; the text says what."""
+
+
+class Stream(threading.Thread):
+    """One request and what came back: `times` has the moment of every event that brought text."""
+
+    def __init__(self, port, body):
+        super().__init__(daemon=True)
+        self.body = json.dumps(body)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self.times, self.text, self.usage, self.status, self.refusal = [], "", {}, None, ""
+        self.sent = self.ended = None
+
+    def run(self):
+        try:
+            self.connection.connect()
+            self.sent = time.monotonic()
+            self.connection.request("POST", "/v1/chat/completions", self.body, {"Content-Type": "application/json"})
+            response = self.connection.getresponse()
+            self.status = response.status
+            if self.status == 200:
+                self.read(response)
+            else:
+                self.refusal = response.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+            # http.client's own ways of saying that the connection was closed under it.
+            self.refusal = self.refusal or f"{type(error).__name__}: {error}"
+        self.ended = time.monotonic()
+        self.connection.close()
+
+    def read(self, response):
+        for line in response:
+            now = time.monotonic()
+            if not line.startswith(b"data: {"):
+                continue
+            event = json.loads(line[6:])
+            # Of several answers llama-server counts each alone.
+            for what, tokens in (event.get("usage") or {}).items():
+                if isinstance(tokens, int):
+                    self.usage[what] = self.usage.get(what, 0) + tokens
+            deltas = [choice["delta"] for choice in event.get("choices", [])]
+            text = "".join((d.get("reasoning_content") or "") + (d.get("content") or "") for d in deltas)
+            if text:
+                self.times.append(now)
+                self.text += text
+
+    def leave(self):
+        try:
+            self.connection.sock.shutdown(socket.SHUT_RDWR)
+        except (OSError, AttributeError):
+            pass  # It has ended by itself.
+        self.join()
+
+    def done(self):
+        """Waits to the end and returns the stream, which brought text."""
+        self.join()
+        if self.status != 200 or not self.times:
+            raise Unserved(self.refusal.strip() or "no text came")
+        return self
+
+    @property
+    def tokens(self):
+        return self.usage.get("completion_tokens", 0)
+
+    @property
+    def first(self):
+        """Seconds to the first token."""
+        return self.times[0] - self.sent
+
+
+class Server:
+    """A running server; it stops where the `with` ends."""
+
+    def __init__(self, kind, setup, model=None, data=None):
+        self.kind, self.ran = kind, set()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = tempfile.TemporaryDirectory(prefix="solverbox-peers-")
+        self.log = open(f"{self.folder.name}/log", "w+b")
+        model = model or args.model
+        if kind == PEER:
+            command = [args.llama_server, "--host", "127.0.0.1", "--port", str(self.port)]
+            command += ["-m", model, "-t", args.threads, *flags(kind, setup), *shlex.split(args.peer_flags)]
+        else:
+            command = [args.solverbox, "serve", "--listen", f"127.0.0.1:{self.port}", "--model", model]
+            command += ["--data", data or self.folder.name, "--threads", args.threads, *flags(kind, setup)]
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(command, env=PLAIN, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.clock = Clock(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop(signal.SIGTERM)
+        self.folder.cleanup()
+
+    def stop(self, how):
+        self.process.send_signal(how)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def stream(self, body):
+        """Begins a request and returns it."""
+        stream = Stream(self.port, body)
+        stream.start()
+        return stream
+
+    def ask(self, body):
+        """Sends a request, waits for its end and returns it."""
+        return self.stream(body).done()
+
+    def first_answer(self, body):
+        """Asks until it is answered: a server that starts refuses the connection, or says 503."""
+        while True:
+            stream = self.stream(body)
+            stream.join()
+            if stream.status == 200 and stream.times:
+                return stream
+            if self.process.poll() is not None or stream.status not in (None, 503):
+                self.log.seek(0)
+                said = self.log.read().decode(errors="replace")[-2000:]
+                sys.exit(f"{said}\n{stream.refusal}\nsolverbox: peers.py: {self.kind} does not start\n"
+                         "Its words are above.")
+            if time.monotonic() > self.began + PATIENCE:
+                sys.exit(f"solverbox: peers.py: {self.kind} does not answer\nRun it by hand to see why.")
+            time.sleep(TRY_EVERY)
+
+    def peak_mb(self):
+        """The most memory it had, with the pages of files it has mapped."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+
+
+def flags(kind, setup):
+    """What a setup says; drafting need not be switched off where a solverbox has none."""
+    words = shlex.split(SETUPS[setup][kind])
+    if "--drafts" in words and not has_drafts():
+        if "auto" in words:
+            raise Unserved("this solverbox has no --drafts")
+        at = words.index("--drafts")
+        del words[at : at + 2]
+    return words
+
+
+def has_drafts():
+    said = subprocess.run([args.solverbox, "serve", "--help"], env=PLAIN, stdout=subprocess.PIPE, check=True).stdout
+    return b"--drafts" in said
+
+
+# What is asked.
+
+def chat(question, tokens, system=None, **more):
+    """A request for so many tokens; the system prompt is the one of mode `math`, sent along."""
+    system = [{"role": "system", "content": MATH if system is None else system}]
+    return {
+        "model": "solverbox:math",
+        "messages": system + [{"role": "user", "content": question}],
+        "max_tokens": tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **more,
+    }
+
+
+def sum_question(*which):
+    """A question like no other in a round, the same for both servers."""
+    numbers = random.Random(repr(which))
+    boxes, each, more = (numbers.randrange(11, 99) for _ in range(3))
+    return f"A shop sells {boxes} boxes of {each} pencils and {more} single ones. How many pencils is that?"
+
+
+WORDS = (
+    "time year people way day man thing woman life child world school state family student group country problem "
+    "hand part place case week company system program question work number night point home water room mother area "
+    "money story fact month lot right study book eye job word business issue side kind head house service friend "
+    "father power hour game line end member law car city name president team minute idea kid body information back"
+).split()
+
+
+def long_question(*which):
+    """LONG_TOKENS tokens with the template and the system prompt, as each of these words is one."""
+    numbers = random.Random(repr(which))
+    return " ".join(numbers.choice(WORDS) for _ in range(LONG_TOKENS - 110)) + ". Which word comes most often?"
+
+
+# The loads. Each returns figures by the keys of ROWS.
+
+def start(server, turn):
+    return {"start": server.first_token}
+
+
+def one(server, turn):
+    stream = server.ask(chat(sum_question("one", turn), 128))
+    return {"one": speed([stream])}
+
+
+def four(server, turn):
+    single = server.ask(chat(sum_question("single", turn), ANSWER_TOKENS))
+    many = server.ask(chat(sum_question("four", turn), ANSWER_TOKENS, n=4))
+    if many.tokens < 4 * ANSWER_TOKENS:
+        raise Unserved(f"`n: 4` brought {many.tokens} tokens")
+    times = [stream.ended - stream.sent for stream in (single, many)]
+    return {"one_answer": times[0], "four_answers": times[1], "four_to_one": times[1] / times[0]}
+
+
+def eight(server, turn):
+    streams = [Stream(server.port, chat(sum_question("eight", turn, n), ANSWER_TOKENS)) for n in range(CLIENTS)]
+    for stream in streams:
+        stream.start()
+    for stream in streams:
+        stream.done()
+    seconds = max(stream.times[-1] for stream in streams) - min(stream.sent for stream in streams)
+    return {"eight": sum(stream.tokens for stream in streams) / seconds}
+
+
+def memory(server, turn):
+    if "eight" not in server.ran:
+        eight(server, turn)
+    return {"memory": server.peak_mb()}
+
+
+def gap(server, turn):
+    alone = server.ask(chat(long_question("alone", turn), 8))
+    if abs(alone.usage["prompt_tokens"] - LONG_TOKENS) > 0.02 * LONG_TOKENS:
+        remark(f"the long question has {alone.usage['prompt_tokens']} tokens")
+    others = [server.stream(chat(sum_question("gap", turn, n), 3000)) for n in range(CLIENTS - 1)]
+    try:
+        wait_until(lambda: all(len(stream.times) >= 8 for stream in others), others)
+        among = server.ask(chat(long_question("among", turn), 8))
+        begun, read = among.sent, among.times[0]
+        # So that the gap it fell into is seen to its end.
+        wait_until(lambda: all(stream.times[-1] > read for stream in others), others)
+    finally:
+        for stream in others:
+            stream.leave()
+    pairs = [pair for stream in others for pair in zip(stream.times, stream.times[1:])]
+    gaps = sorted(after - before for before, after in pairs if after > begun and before < read)
+    return {
+        "gap_p50": statistics.median(gaps),
+        "gap_p95": gaps[math.ceil(0.95 * len(gaps)) - 1],
+        "gap_longest": gaps[-1],
+        "long_alone": alone.first,
+        "long_among": among.first,
+        "long_times": among.first / alone.first,
+    }
+
+
+def wait_until(condition, streams):
+    end = time.monotonic() + ALL_SERVED
+    while not condition():
+        ended = next((stream for stream in streams if not stream.is_alive()), None)
+        if ended:
+            raise Unserved(ended.refusal or "a stream ended early")
+        if time.monotonic() > end:
+            raise Unserved(f"{len(streams)} streams at once are not all served within {ALL_SERVED} s")
+        time.sleep(0.02)
+
+
+def restart(turn):
+    """solverbox alone: stock questions leave the system prompt to the mode."""
+    def stock(question, system):
+        body = chat(question, 4, system)
+        return body if system else {**body, "messages": body["messages"][1:]}
+
+    with tempfile.TemporaryDirectory(prefix="solverbox-peers-") as data:
+        with Server(BOX, "school", data=data) as server:
+            server.first_answer(chat("1+1?", 2, "Be brief."))
+            fresh = server.ask(stock("2+2?", "")).first
+            # The same without a system prompt to speak of: what is left is the question's part.
+            rest = server.ask(stock("2+3?", ".")).first
+            # What is kept may be written when nobody asks.
+            time.sleep(2)
+            server.stop(signal.SIGKILL)
+        with Server(BOX, "school", data=data) as server:
+            server.first_answer(chat("1+1?", 2, "Be brief."))
+            again = server.ask(stock("3+3?", "")).first
+    if fresh <= rest:
+        raise Unserved("the system prompt is prefilled before it is asked for")
+    return {"restart": again, "restart_prefill": fresh - rest, "restart_times": again / (fresh - rest)}
+
+
+# A model of 135 million parameters restates what it is told to, and at temperature 1 goes on as it likes.
+RESTATING = [
+    "Solve step by step: a farmer has 12 rows of 15 trees and plants 20 more. How many trees are there? Then check "
+    "your work: write every step again, and then write the whole solution once more.",
+    "Work out 48 + 27 + 35 step by step. Repeat all steps to be sure. Then write all steps a last time.",
+    "Prove step by step that the sum of two even numbers is even. Then restate the whole proof in the same words.",
+]
+WANDERING = ["Tell a strange story about a lighthouse.", "List facts about many different animals and countries."]
+
+
+def drafts(turn):
+    """solverbox alone, with a model that speaks: how fast with drafts, in times of without."""
+    speeds, kinds = {}, {"restating": (RESTATING, 0), "wandering": (WANDERING, 1)}
+    for how in ("off", "auto")[:: 1 if turn % 2 == 0 else -1]:
+        with Server(BOX, f"drafts {how}", model=args.speaking_model) as server:
+            server.first_answer(chat("1+1?", 2, ""))
+            for key, (questions, temperature) in kinds.items():
+                more = {"temperature": temperature, "ignore_eos": False, "seed": 7, "model": "solverbox:plain"}
+                streams = [server.ask(chat(question, 300, "", **more)) for question in questions]
+                speeds[key, how] = speed(streams)
+                if turn == 0 and how == "off":
+                    share = 100 * statistics.mean(repeats(stream.text) for stream in streams)
+                    remark(f"in text '{key}' {share:.0f} % of the words follow 3 words as they did before")
+    return {key: speeds[key, "auto"] / speeds[key, "off"] for key in kinds}
+
+
+def repeats(text):
+    """The share of a text's words that its last three words were followed by when they came last."""
+    words, followed, hits = text.split(), {}, 0
+    for at in range(3, len(words)):
+        before = tuple(words[at - 3 : at])
+        hits += followed.get(before) == words[at]
+        followed[before] = words[at]
+    return hits / max(1, len(words) - 3)
+
+
+def speed(streams):
+    """Tokens a second after the first one."""
+    return sum(s.tokens - 1 for s in streams) / sum(s.times[-1] - s.times[0] for s in streams)
+
+
+ON_SERVERS = {"school": [start, one, four, eight, memory], "long": [gap]}
+ALONE = [restart, drafts]
+
+
+# Rounds, and what is made of them.
+
+def remark(text):
+    if text not in REMARKS:
+        REMARKS.append(text)
+        print(f"peers.py: {text}", file=sys.stderr)
+
+
+def measure(turn, results):
+    """One round: every load on every server, those on both in an order that changes."""
+    def keep(kind, load, *on):
+        clock = on[0].clock if load is start else Clock(*on)
+        try:
+            figures = load(*on, turn)
+        except Unserved as reason:
+            return remark(f"{kind}, load {load.__name__}: not measured ({str(reason)[:200]})")
+        results[kind][turn].update(figures)
+        said = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
+        print(f"peers.py: round {turn + 1}, {kind}: {said}; others took {clock.others_percent():.0f} % of the CPU",
+              file=sys.stderr)
+
+    for setup, loads in ON_SERVERS.items():
+        wanted = [load for load in loads if load.__name__ in args.only]
+        for kind in args.servers[:: 1 if turn % 2 == 0 else -1]:
+            if not wanted:
+                break
+            with Server(kind, setup) as server:
+                first = server.first_answer(chat(sum_question("start", turn), 8))
+                server.first_token = first.times[0] - server.began
+                PROMPTS.setdefault(first.usage["prompt_tokens"], kind)
+                for load in wanted:
+                    keep(kind, load, server)
+                    server.ran.add(load.__name__)
+    for load in ALONE:
+        if load.__name__ in args.only and BOX in args.servers:
+            keep(BOX, load)
+
+
+def middle(values, unit):
+    digits = 0 if unit == "MB" else 1 if unit == "tokens/s" else 2
+    if not values:
+        return "–"
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def summary(row, results):
+    """A row's figures: of each server, their ratio by rounds and in the middle, and whether the bar is met."""
+    peer, box = ([figures.get(row.key) for figures in results[kind]] for kind in (PEER, BOX))
+    ratios = [ours / theirs for ours, theirs in zip(box, peer) if ours is not None and theirs is not None]
+    peer, box = ([value for value in values if value is not None] for values in (peer, box))
+    ratio = statistics.median(box) / statistics.median(peer) if ratios else None
+    judged = statistics.median(box) if row.absolute and box else ratio
+    sign, _, bar = row.bar.partition(" ")
+    met = None if not bar or judged is None else (judged >= float(bar) if sign == ">=" else judged <= float(bar))
+    return {"load": row.load, "text": row.text, "unit": row.unit, "bar": row.bar, PEER: peer, BOX: box,
+            "ratio": ratio, "ratios": ratios, "met": met}
+
+
+def table(rows):
+    print(f"| load | unit | {PEER} | {BOX} | {BOX} / {PEER} | bar |\n|---|---|---:|---:|---:|---:|")
+    for row in rows:
+        ratio = "–"
+        if row["ratio"] is not None and row["unit"] != "×":
+            ratio = f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
+        bar = row["bar"].replace(">=", "≥").replace("<=", "≤") + {None: "", True: " ✓", False: " ✗"}[row["met"]]
+        cells = [row["text"], row["unit"], *(middle(row[kind], row["unit"]) for kind in (PEER, BOX)), ratio, bar]
+        print(f"| {' | '.join(cells)} |")
+
+
+class Clock:
+    """Says what other programs have taken of the CPU since it was made: what makes figures worthless."""
+
+    def __init__(self, server=None):
+        self.stat = f"/proc/{server.process.pid}/stat" if server else None
+        self.began, self.before = time.monotonic(), self.others_seconds()
+
+    def others_seconds(self):
+        """Seconds all cores have worked since start-up, less those this program and its servers took."""
+        user, nice, system, _idle, _iowait, irq, softirq, steal = cpu_ticks("/proc/stat", 1, 9)
+        ticks = user + nice + system + irq + softirq + steal
+        # Of a server that still runs; those that have ended are children.
+        ticks -= sum(cpu_ticks(self.stat, 13, 15)) if self.stat else 0
+        mine = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return ticks / os.sysconf("SC_CLK_TCK") - sum(used.ru_utime + used.ru_stime for used in mine)
+
+    def others_percent(self):
+        seconds = self.others_seconds() - self.before
+        return 100 * max(0, seconds) / ((time.monotonic() - self.began) * os.cpu_count())
+
+
+def cpu_ticks(file, begin, end):
+    with open(file) as stat:
+        return map(int, stat.readline().split()[begin:end])
+
+
+def main():
+    # So that nobody's first start waits for the disk.
+    subprocess.run(["cat", args.model], stdout=subprocess.DEVNULL, check=True)
+    results = {kind: [{} for _ in range(args.rounds)] for kind in (PEER, BOX)}
+    clock = Clock()
+    for turn in range(args.rounds):
+        measure(turn, results)
+    others_percent = clock.others_percent()
+    if others_percent > 5:
+        remark("other programs were busy, so these figures mean little: run it again on a quiet machine")
+    if len(PROMPTS) > 1:
+        remark(f"the servers read one question as so many tokens: {PROMPTS}")
+    with open("/proc/cpuinfo") as info:
+        names = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
+    what = {
+        "model": Path(args.model).name, "speaking_model": Path(args.speaking_model).name, "threads": int(args.threads),
+        "cpu": names[0] if names else platform.machine(), "rounds": args.rounds, "setups": SETUPS,
+        "peer_built": args.peer_built, "peer_flags": args.peer_flags, "others_percent": others_percent,
+    }
+    rows = [summary(row, results) for row in ROWS if row.load in args.only]
+    print(f"`{what['model']}`, {args.threads} threads on {what['cpu']}, {args.rounds} rounds in turn; {PEER} built "
+          f"with `{args.peer_built}`; other programs took {others_percent:.0f} % of the CPU meanwhile.\n")
+    table(rows)
+    print()
+    for setup, of in SETUPS.items():
+        said = {kind: f"{words} {args.peer_flags if kind == PEER else ''}".strip() for kind, words in of.items()}
+        print(f"- {setup}: {', '.join(f'{kind} `{words}`' for kind, words in said.items())}")
+    print("".join(f"- {text}\n" for text in REMARKS), end="")
+    if args.json:
+        Path(args.json).write_text(json.dumps({**what, "rows": rows, "remarks": REMARKS}, indent=1) + "\n")
+
+
+def listed(known):
+    """What reads NAME,NAME of the known."""
+    def read(text):
+        for word in text.split(","):
+            if word not in known:
+                raise argparse.ArgumentTypeError(f"'{word}' is not known; known are {', '.join(known)}")
+        return text.split(",")
+    return read
+
+
+def read_arguments():
+    loads = [load.__name__ for load in sum(ON_SERVERS.values(), []) + ALONE]
+    parser = argparse.ArgumentParser(description="solverbox and llama-server under the same loads")
+    parser.add_argument("--solverbox", required=True)
+    parser.add_argument("--llama-server", required=True)
+    parser.add_argument("--peer-built", default="?", help="the flags it was compiled with, to be printed")
+    parser.add_argument("--peer-flags", default="", help="further flags for llama-server")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--speaking-model", required=True, help="a trained model, for the load of drafts")
+    parser.add_argument("--threads", default="2")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", type=listed(loads), default=loads, metavar="LOAD,…", help=", ".join(loads))
+    parser.add_argument("--servers", type=listed([PEER, BOX]), default=[PEER, BOX], metavar="NAME,…")
+    parser.add_argument("--json", metavar="FILE")
+    return parser.parse_args()
+
+
+args = read_arguments()
+# So that a server does not outlive this program.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("SOLVERBOX_", "LLAMA_ARG_"))}
+MODES = tomllib.loads((Path(__file__).parent.parent / "src/words/modes.toml").read_text())["mode"]
+MATH = next(mode["system"] for mode in MODES if mode["name"] == "math")
+# Remarks printed below the table; the tokens of a first question, and who first read it as so many.
+REMARKS, PROMPTS = [], {}
+main()
