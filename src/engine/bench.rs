@@ -12,10 +12,14 @@ use crate::words::error::Error;
 use crate::words::limits;
 use crate::words::plan::Plan;
 
+/// Seconds that are measured at least: the passes of a small model are over before the processor
+/// has reached its speed.
+const LEAST_SECONDS: f64 = 0.2;
+
 /// How long something is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
-    /// Passes that count, at most.
+    /// Passes that count; more where they are over in no time, fewer where the seconds are.
     pub passes: usize,
     /// Seconds after which no further pass begins.
     pub seconds: f64,
@@ -112,9 +116,12 @@ impl Bench<'_> {
     ) -> Result<f64, Error> {
         let began = Instant::now();
         let mut times = Vec::new();
-        while times.is_empty()
-            || (times.len() <= effort.passes && began.elapsed().as_secs_f64() < effort.seconds)
-        {
+        loop {
+            let passed = began.elapsed().as_secs_f64();
+            let has_enough = times.len() > effort.passes && passed >= LEAST_SECONDS;
+            if has_enough || (passed >= effort.seconds && !times.is_empty()) {
+                break;
+            }
             times.push(self.decode(pass())?);
             for (id, _, _) in pass() {
                 self.context.truncate(id, self.depth as usize);
