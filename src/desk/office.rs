@@ -90,8 +90,7 @@ impl Office {
         if own >= self.capacity.client_jobs_max {
             return Err(self.too_many(own));
         }
-        // Those whose turn will come again wait as those do whose first has not come: where turns go
-        // round, everybody has soon begun.
+        // Who waits for another turn waits as well: where turns go round, all have soon begun.
         let waiting = self.cases.keys().filter(|&&job| !self.turns.sits(job)).count();
         if waiting >= self.capacity.line_jobs_max {
             return Err(self.busy(waiting));
