@@ -47,8 +47,8 @@ fn all(served: &Served, asked: &[(&str, &(String, String))], at_a_time: usize) -
 fn each_family_is_answered_as_when_asked_alone_while_both_are_asked() {
     let args = ["--adapter", "demo-binary", "--context-tokens", "8192", "--sequences", "6"];
     let served = Served::ready(&args);
-    let binary: Vec<_> = questions("binary-heldout").into_iter().step_by(3).take(24).collect();
-    let base: Vec<_> = questions("arithmetic-heldout").into_iter().step_by(10).take(24).collect();
+    let binary: Vec<_> = questions("binary-heldout").into_iter().step_by(2).take(24).collect();
+    let base: Vec<_> = questions("arithmetic-heldout").into_iter().step_by(8).take(24).collect();
     let mixed: Vec<(&str, &(String, String))> = binary
         .iter()
         .zip(&base)

@@ -69,42 +69,52 @@ pub fn work(name: &str) {
     all.check(name);
 }
 
-/// Texts of one question's first tokens, each with its own seed, and how often each came.
-fn throw(drafts: Drafts, seeds: std::ops::Range<u64>) -> BTreeMap<String, u32> {
+/// What is thrown for: questions the model was never taught, whose first tokens are at odds.
+const DICE: [u32; 8] = [168, 632, 923, 652, 927, 81, 365, 500];
+
+/// The first tokens of each question's answers, each with its own seed, and how often they came.
+fn throw(drafts: Drafts, seeds: std::ops::Range<u64>) -> BTreeMap<(usize, String), u32> {
     let desk = open(&model(), drafts);
-    let ask = |seed| {
-        let mut question = crowd::question("plain", "What is 632 in binary?", 1.0);
-        (question.seed, question.sampling.top_p, question.budget_tokens) = (seed, 1.0, 10);
-        desk.submit(Client::alone(), question).unwrap()
-    };
-    let tickets: Vec<_> = seeds.map(ask).collect();
     let mut counts = BTreeMap::new();
-    for ticket in tickets {
-        let whole = ticket.record.wait_ended();
-        *counts.entry(format!("{}|{}", whole.thinking, whole.answer)).or_default() += 1;
+    for (die, number) in DICE.iter().enumerate() {
+        let text = format!("Write {number} in base 2.");
+        let ask = |seed| {
+            let mut question = crowd::question("plain", &text, 1.0);
+            (question.seed, question.sampling.top_p, question.budget_tokens) = (seed, 1.0, 8);
+            desk.submit(Client::alone(), question).unwrap()
+        };
+        let tickets: Vec<_> = seeds.clone().map(ask).collect();
+        for ticket in tickets {
+            let whole = ticket.record.wait_ended();
+            let text = format!("{}|{}", whole.thinking, whole.answer);
+            *counts.entry((die, text)).or_default() += 1;
+        }
     }
-    println!("{drafts:?}: {} texts, {:?}", counts.len(), desk.gauge());
+    let gauge = desk.gauge();
+    println!("{drafts:?}: {} texts, {gauge:?}", counts.len());
+    assert_eq!(gauge.accepted_tokens > 100, drafts == Drafts::Auto, "{gauge:?}");
     counts
 }
 
 pub fn work_with_dice() {
-    const THROWS: u64 = 1_500;
+    const THROWS: u64 = 500;
     let (with, without) = (throw(Drafts::Auto, 0..THROWS), throw(Drafts::Off, THROWS..2 * THROWS));
     // Rare texts together: no class shall be so small that the approximation is bad.
-    let mut classes: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
-    let all = |text: &str| with.get(text).unwrap_or(&0) + without.get(text).unwrap_or(&0);
+    let mut classes: BTreeMap<(usize, &str), [f64; 2]> = BTreeMap::new();
+    let all = |key| with.get(key).unwrap_or(&0) + without.get(key).unwrap_or(&0);
     for (at, counts) in [&with, &without].into_iter().enumerate() {
-        for (text, &count) in counts {
-            let class = if all(text) >= 20 { text.as_str() } else { "another" };
-            classes.entry(class).or_default()[at] += f64::from(count);
+        for (key, &count) in counts {
+            let class = if all(key) >= 20 { key.1.as_str() } else { "another" };
+            classes.entry((key.0, class)).or_default()[at] += f64::from(count);
         }
     }
+    classes.retain(|_, [a, b]| *a + *b >= 10.0);
     // Two samples of the same size: the sum of (a - b)^2 / (a + b).
     let chi2: f64 = classes.values().map(|[a, b]| (a - b).powi(2) / (a + b)).sum();
-    let freedom = (classes.len() - 1) as f64;
+    let freedom = (classes.len() - DICE.len()) as f64;
     // Wilson and Hilferty (1931); 3.719 is the normal distribution's 0.9999 quantile.
     let step = 2.0 / (9.0 * freedom);
     let most = freedom * (1.0 - step + 3.719 * step.sqrt()).powi(3);
     println!("chi-squared {chi2:.1} of {freedom} degrees of freedom, at most {most:.1}");
-    assert!(classes.len() > 5 && chi2 < most, "{classes:?}");
+    assert!(freedom >= 8.0 && chi2 < most, "{classes:?}");
 }

@@ -143,9 +143,10 @@ impl<'m> Cache<'m> {
                 && self.pool.tokens(other).starts_with(own)
         };
         if own.is_empty() || self.pool.sequences().any(has_it) {
-            return self.close(sequence);
+            self.close(sequence);
+        } else {
+            self.kept.push(sequence);
         }
-        self.kept.push(sequence);
         let most = self.pool.total() / limits::KEPT_SHARE_OF_CACHE;
         // What they share counts too: conversations that go on from each other share nearly all.
         while self.pool.alone_together(&self.kept) > most && self.let_go_of_one() {}
