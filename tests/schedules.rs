@@ -32,8 +32,8 @@ const DEEDS: usize = 16;
 const DESKS: [(u32, u32, Drafts); 5] = [
     (512, 4, Drafts::Auto),
     (1024, 8, Drafts::Off),
-    (768, 1, Drafts::Auto),
-    (512, 16, Drafts::Auto),
+    (768, 1, Drafts::Always),
+    (512, 16, Drafts::Always),
     (1024, 3, Drafts::Auto),
 ];
 /// Memory a process may grow by once every desk has been open, in bytes.
@@ -288,9 +288,11 @@ impl<'d> Schedule<'d> {
         }
         let room = self.context_tokens - figures.prompt_tokens + 1;
         let whole_budget = question.budget_tokens.min(room);
+        // The end token may be the last of the budget.
         let is_spent = figures.completion_tokens == whole_budget;
-        assert_eq!(is_spent, whole.outcome == Outcome::Budget, "{what}: {figures:?}");
-        assert!(is_spent || question.ending == Ending::EndOfGeneration, "{what}: {figures:?}");
+        let by_budget = whole.outcome == Outcome::Budget;
+        assert!(is_spent || !by_budget, "{what}: {figures:?}");
+        assert!(by_budget || question.ending == Ending::EndOfGeneration, "{what}: {figures:?}");
     }
 }
 
@@ -307,7 +309,8 @@ pub fn work_in_lockstep() {
     }
     std::fs::write(&file, tiny.bytes()).unwrap();
     let desk = crowd::open(&wish(&file, (2_048, 16, Drafts::Auto)));
-    let mut question = crowd::question("plain", "2+2?", 1.0);
+    // Greedy, so that all come to the same place together.
+    let mut question = crowd::question("plain", "2+2?", 0.0);
     (question.attempts, question.choices) = (16, Choices::All);
     question.budget_tokens = 64;
     let (ticket, whole) = crowd::answer(&desk, question);

@@ -68,7 +68,10 @@ impl Aboard {
             passengers: Vec::new(),
             stalled: Vec::new(),
             turn: 0,
-            drafts: if plan.kernels.is_compute_bound() { Drafts::Off } else { plan.pacing.drafts },
+            drafts: match plan.pacing.drafts {
+                Drafts::Auto if plan.kernels.is_compute_bound() => Drafts::Off,
+                drafts => drafts,
+            },
             step: plan.pacing.step,
             pace: Pace::new(),
             table: Table::new(),
@@ -138,11 +141,16 @@ impl Aboard {
             // The last token of a budget is drawn and never decoded.
             let left = attempt.tokens_left().saturating_sub(1) as usize;
             match self.drafts {
-                Drafts::Auto => attempt.drafter.propose(&self.table, left, guesses),
+                Drafts::Auto | Drafts::Always => {
+                    attempt.drafter.propose(&self.table, left, guesses);
+                }
                 Drafts::Off => guesses.clear(),
             }
         }
-        let chosen = self.pace.choose(base, &self.guesses, most);
+        let chosen = match self.drafts {
+            Drafts::Always => as_many_as_fit(&self.guesses, most),
+            Drafts::Auto | Drafts::Off => self.pace.choose(base, &self.guesses, most),
+        };
         let tokens = base + chosen.iter().sum::<usize>();
         for ((passenger, guesses), count) in
             self.passengers.iter_mut().zip(&self.guesses).zip(chosen)
@@ -309,6 +317,17 @@ impl Aboard {
     pub fn take_stalled(&mut self) -> Vec<AttemptId> {
         std::mem::take(&mut self.stalled)
     }
+}
+
+/// Returns how many of each attempt's guesses are made where `most` of all are.
+fn as_many_as_fit(guesses: &[Vec<Guess>], most: usize) -> Vec<usize> {
+    let mut left = most;
+    let mut some = |own: &Vec<Guess>| {
+        let count = own.len().min(left);
+        left -= count;
+        count
+    };
+    guesses.iter().map(&mut some).collect()
 }
 
 /// Returns how many tokens of an attempt the cache does not hold yet.
