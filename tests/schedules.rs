@@ -95,10 +95,13 @@ fn key(question: &Question) -> Option<Key> {
     })
 }
 
+/// An answer: the seed of its schedule, what was drawn, and whether it came to its end.
+type Answer = (u64, Vec<Draw>, bool);
+
 /// Plays schedules on one desk, then asks all greedy questions alone.
 fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut Comparison) {
     let model = model();
-    let mut greedy: BTreeMap<Key, (Question, Vec<(u64, Vec<Draw>, bool)>)> = BTreeMap::new();
+    let mut greedy: BTreeMap<Key, (Question, Vec<Answer>)> = BTreeMap::new();
     let desk = crowd::open(&wish(&model, form));
     for seed in seeds {
         let mut schedule = Schedule::new(&desk, seed, form.0);
