@@ -35,6 +35,7 @@ fn work_another_process_ordered() {
     log::set_max_level(log::LevelFilter::Trace);
     match order.split_once(' ').unwrap_or((&order, "")) {
         ("schedules", rest) => schedules::work(rest),
+        ("again", _) => schedules::work_again(),
         ("lockstep", _) => schedules::work_in_lockstep(),
         ("overflow", _) => schedules::work_that_overflows(),
         ("fair", rest) => fair::work(rest),

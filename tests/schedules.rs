@@ -51,6 +51,11 @@ fn many_long_answers_in_a_small_pool_all_get_their_whole_budgets() {
 }
 
 #[test]
+fn asking_the_same_again_and_again_keeps_no_more_than_asking_once() {
+    crowd::order("again");
+}
+
+#[test]
 fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
     crowd::order("lockstep");
 }
@@ -297,6 +302,24 @@ impl<'d> Schedule<'d> {
         assert!(is_spent || !by_budget, "{what}: {figures:?}");
         assert!(by_budget || question.ending == Ending::EndOfGeneration, "{what}: {figures:?}");
     }
+}
+
+/// One question in one mode: what is kept of it is kept once.
+pub fn work_again() {
+    let model = model();
+    let desk = crowd::open(&wish(&model, (2_048, 4, Drafts::Auto)));
+    let kept = |times: usize| {
+        for _ in 0..times {
+            crowd::answer(&desk, crowd::question("math", "What is 17 × 23?", 0.0));
+        }
+        wait_until("the engine to rest", || desk.gauge().attempts == 0);
+        let gauge = desk.gauge();
+        (gauge.sequences_kept, gauge.cells_free)
+    };
+    let once = kept(2);
+    assert_eq!(kept(30), once, "sequences kept and cells free");
+    // The mode's beginning and the whole prompt.
+    assert!((1..=2).contains(&once.0), "{once:?}");
 }
 
 /// Sixteen attempts whose thinking is closed in the same step, which makes it larger than a pass may

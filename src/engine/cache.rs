@@ -152,9 +152,18 @@ impl<'m> Cache<'m> {
         while self.pool.alone_together(&self.kept) > most && self.let_go_of_one() {}
     }
 
-    /// Keeps the first `tokens` of a sequence beside it, for whoever begins so, and returns where.
+    /// Keeps the first `tokens` of a sequence beside it, for whoever begins so, and returns where:
+    /// once, however many begin so.
     pub fn keep_copy(&mut self, sequence: Sequence, tokens: usize) -> Option<Sequence> {
         let outfit = self.pool.outfit(sequence)?;
+        let beginning = &self.pool.tokens(sequence)[..tokens];
+        let is_kept = |&kept: &Sequence| {
+            self.pool.outfit(kept) == Some(outfit) && self.pool.tokens(kept) == beginning
+        };
+        if let Some(known) = self.kept.iter().copied().find(is_kept) {
+            self.touch(known);
+            return Some(known);
+        }
         let copy = self.open_empty(outfit)?;
         self.context.share(self.id(sequence), self.id(copy), tokens);
         self.pool.share(sequence, copy, tokens);
