@@ -37,7 +37,7 @@ const DESKS: [(u32, u32, Drafts); 5] = [
     (1024, 3, Drafts::Auto),
 ];
 /// Memory a process may grow by once every desk has been open, in bytes.
-const GROWTH_BYTES_MAX: u64 = 8 << 20;
+const GROWTH_BYTES_MAX: u64 = 4 << 20;
 
 #[test]
 fn whatever_clients_do_everything_ends_as_it_should_and_nothing_leaks() {
@@ -60,12 +60,12 @@ fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
     crowd::order("lockstep");
 }
 
-/// Plays so many schedules, a fifth of them on each desk, in two rounds.
+/// Plays so many schedules, a fifth of them on each desk, in several rounds.
 pub fn work(trials: &str) {
     let trials: u64 = trials.parse().unwrap();
     let mut all = Comparison::default();
     let mut resident = Vec::new();
-    let rounds = (trials / 50).clamp(2, 10);
+    let rounds = (trials / 50).clamp(5, 10);
     for round in 0..rounds {
         for (at, desk) in (0..).zip(DESKS) {
             let share = trials / rounds / DESKS.len() as u64;
@@ -74,7 +74,9 @@ pub fn work(trials: &str) {
         }
         resident.push(crowd::resident_bytes());
     }
-    let grown = resident[resident.len() - 1].saturating_sub(resident[0]);
+    // It differs by 2 MB from round to round, both ways; a leak only grows.
+    let (early, late) = resident.split_at(resident.len() / 2);
+    let grown = late.iter().min().unwrap().saturating_sub(*early.iter().max().unwrap());
     println!("{trials} schedules; resident after each round: {resident:?} bytes");
     assert!(grown <= GROWTH_BYTES_MAX, "it grew by {grown} bytes");
     assert!(all.texts as u64 >= trials, "only {} greedy answers were compared", all.texts);
