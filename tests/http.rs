@@ -215,7 +215,7 @@ fn a_full_line_turns_away_with_a_place_and_a_time() {
     assert!((1..=600).contains(&retry));
     let (status, reply) = whole(response);
     assert_eq!(status, 503);
-    assert!(reply.contains("busy") && reply.contains("2 questions are before yours"), "{reply}");
+    assert!(reply.contains("busy") && reply.contains("3 questions are before yours"), "{reply}");
     drop(running);
     waiting.iter_mut().for_each(|stream| assert!(!said(&stream.events()).is_empty()));
 }

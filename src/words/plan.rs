@@ -116,8 +116,8 @@ impl KvType {
 pub enum Drafts {
     /// Where the measured cost of a pass says that it pays.
     Auto,
-    /// Wherever anything can be guessed, whatever it costs: what is the same with all of these is the
-    /// same with any. Not for people: it is slower on every machine.
+    /// Wherever anything can be guessed, whatever it costs: what is the same with all of these is
+    /// the same with any. Not for people: it is slower on every machine.
     Always,
     /// Never.
     Off,

@@ -1,12 +1,13 @@
 //! Whether other programs wait for the processor.
 //!
-//! Pressure stall information (kernel documentation, accounting/psi) says how much of the time some
-//! program waited for the processor. Alone it is no sign of others: our own threads take every core
-//! and count in it, and where many compete, ours wait as well, so that taking off our control
-//! group's pressure leaves little (99 % less 84 % with 5 others on 2 cores, measured). What others
-//! *compute* is known exactly: all cores' time less our own. Both must be there: others that compute
-//! while somebody waits. Without PSI (a Jetson Nano's kernel, a Raspberry Pi's unless started with
-//! `psi=1`) nobody is known to wait, and nothing is done: the scheduler shares fairly anyway.
+//! Pressure stall information (kernel documentation, accounting/psi) says how much of the time
+//! some program waited for the processor. Alone it is no sign of others: our own threads take
+//! every core and count in it, and where many compete, ours wait as well, so that taking off our
+//! control group's pressure leaves little (99 % less 84 % with 5 others on 2 cores, measured).
+//! What others *compute* is known exactly: all cores' time less our own. Both must be there:
+//! others that compute while somebody waits. Without PSI (a Jetson Nano's kernel, a Raspberry Pi's
+//! unless started with `psi=1`) nobody is known to wait, and nothing is done: the scheduler shares
+//! fairly anyway.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
