@@ -96,7 +96,7 @@ corruption: ## 48,000 damaged files and a minute of fuzzing for each reader, 10 
 	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
 	CORRUPTION_TRIALS=1 cargo test $(CARGO_FLAGS) --lib -- engine::prefix::
 
-schedules: ## 1,000 random schedules of many clients, 5 min
+schedules: ## 1,000 random schedules of many clients, 8 min
 	@build/prepare.sh test
 	SCHEDULE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- schedules:: --nocapture
 
