@@ -113,8 +113,7 @@ impl Case {
     /// Takes text of an attempt.
     pub fn append(&mut self, number: u32, piece: &Piece) {
         self.runs[number as usize].record.append(piece);
-        let is_voted = self.question.attempts > 1 && self.question.choices == Choices::Voted;
-        if is_voted && number == 0 && piece.part == Part::Thinking {
+        if self.question.is_voted() && number == 0 && piece.part == Part::Thinking {
             self.record.append(piece);
         } else if self.question.choices == Choices::All {
             self.record.touch();
@@ -154,7 +153,7 @@ impl Case {
                 let value = of_reply(&run.record.text_of(Part::Answer));
                 let mean_logprob = figures.mean_log_probability;
                 self.tally.add(Ballot { attempt: number, value, mean_logprob });
-                if self.question.choices == Choices::Voted {
+                if self.question.is_voted() {
                     self.record.set_tally(&self.tally);
                 }
             }
@@ -175,8 +174,7 @@ impl Case {
 
     /// Returns whether the vote is decided before all attempts have ended.
     pub fn is_decided(&self) -> bool {
-        self.question.choices == Choices::Voted
-            && self.question.attempts > 1
+        self.question.is_voted()
             && self.stopping == Stopping::No
             && !self.is_over()
             && self.tally.is_decided()
@@ -200,7 +198,7 @@ impl Case {
             _ => ends.clone().nth(best).map_or(Outcome::Stopped, |(outcome, _)| outcome.clone()),
         };
         let answer = self.runs[best].record.text_of(Part::Answer);
-        if self.question.attempts > 1 && self.question.choices == Choices::Voted {
+        if self.question.is_voted() {
             self.record.set_best(self.runs[best].record.clone());
             if !answer.is_empty() {
                 self.record.append(&Piece { part: Part::Answer, text: answer.clone() });

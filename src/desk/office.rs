@@ -218,29 +218,28 @@ impl Office {
         for attempt in step.stalled {
             self.turns.charge(attempt, limits::TURN_TOKENS);
         }
-        self.share_out();
+        if self.share_out() {
+            self.tell_places();
+            self.estimate();
+        } else if self.estimated.elapsed() >= limits::ESTIMATE_EVERY {
+            self.estimate();
+        }
     }
 
-    /// Tells the engine whose turn it is, and the others their places.
-    fn share_out(&mut self) {
+    /// Tells the engine whose turn it is; returns whether anybody's has begun or ended.
+    fn share_out(&mut self) -> bool {
         let moves = self.turns.assign();
-        if moves.is_empty() {
-            if self.estimated.elapsed() >= limits::ESTIMATE_EVERY {
-                self.estimate();
-            }
-            return;
-        }
-        for step in moves {
+        for &step in &moves {
             match step {
                 Move::Park(attempt) => self.order(Order::Park(attempt)),
                 Move::Seat(attempt) => self.seat(attempt),
             }
         }
-        self.tell_places();
-        self.estimate();
+        !moves.is_empty()
     }
 
-    /// Does so where jobs have come or gone, which changes places even if nobody's turn is over.
+    /// Does so where jobs have come or gone, which changes places even if nobody's turn is over,
+    /// and tells everybody.
     fn share_anew(&mut self) {
         self.share_out();
         self.tell_places();

@@ -15,7 +15,7 @@ use super::text::Text;
 use super::wardrobe::Outfit;
 use super::{Start, Token, think};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
-use crate::words::job::{AttemptId, Choices, Client, Ending};
+use crate::words::job::{AttemptId, Client, Ending};
 use crate::words::limits;
 
 /// What attempts need of the model, made once.
@@ -82,7 +82,6 @@ impl Attempt {
         let seed = question.seed_of_attempt(attempt.number);
         let mut sampler = Sampler::new(question.sampling, seed, banned);
         prompt.tokens.iter().for_each(|&token| sampler.saw(token));
-        let is_compared = question.attempts > 1 && question.choices == Choices::Voted;
         Attempt {
             id: attempt,
             client,
@@ -98,7 +97,7 @@ impl Attempt {
             text: Text::new(prompt.part, question.stops.clone()),
             pieces: Vec::new(),
             figures: Figures { prompt_tokens, ..Figures::default() },
-            log_probabilities: is_compared.then_some(0.0),
+            log_probabilities: question.is_voted().then_some(0.0),
             drawn_tokens: 0,
             asked,
             started: Instant::now(),

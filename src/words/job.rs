@@ -144,6 +144,11 @@ impl Question {
         self.system != self.mode.system
     }
 
+    /// Returns whether several attempts vote on one answer.
+    pub fn is_voted(&self) -> bool {
+        self.attempts > 1 && self.choices == Choices::Voted
+    }
+
     /// Returns the seed of an attempt's random numbers.
     ///
     /// The first attempt, number 0, has the question's own and is the one a single attempt would
@@ -203,7 +208,7 @@ impl Question {
             ));
         }
         check_attempts("attempts", self.attempts)?;
-        if self.attempts > 1 && self.choices == Choices::Voted && self.mode.voting == Voting::Off {
+        if self.is_voted() && self.mode.voting == Voting::Off {
             return Err(Error::bad_request(
                 format!(
                     "attempts: mode '{}' does not vote, and {} were asked for",
