@@ -70,6 +70,15 @@ const DEFINES: &[&str] = &[
     "-D_XOPEN_SOURCE=600",
 ];
 
+/// Products of ours (build/products.cpp) that are called instead of ggml's: by file, ggml's name and
+/// ours. On ARM ggml's own are as good.
+const REPLACED: &[(&str, &str, &str)] = &[
+    ("ggml-cpu.c", "llamafile_sgemm", "solverbox_sgemm"),
+    ("ggml-cpu.c", "ggml_compute_forward_mul_mat_tiled", "solverbox_tiled"),
+    ("repack.cpp", "ggml_gemm_q4_0_8x8_q8_0", "solverbox_gemm_q4_0"),
+    ("repack.cpp", "ggml_gemv_q4_0_8x8_q8_0", "solverbox_gemv_q4_0"),
+];
+
 /// No link-time optimisation, whose objects cannot be renamed, and no symbols that are unique in a
 /// process whatever they are called.
 const FLAGS: &[&str] = &["-O3", "-w", "-fno-lto", "-fno-gnu-unique"];
@@ -77,6 +86,8 @@ const FLAGS: &[&str] = &["-O3", "-w", "-fno-lto", "-fno-gnu-unique"];
 /// One file of one set to compile.
 struct Job {
     set: &'static Set,
+    /// Names that mean others in it.
+    defines: Vec<String>,
     source: PathBuf,
     object: PathBuf,
 }
@@ -108,8 +119,18 @@ pub fn build() -> Result<(), String> {
         fs::create_dir_all(&objects).map_err(|e| format!("cannot make '{objects:?}': {e}"))?;
         for file in sources(folder) {
             let object = objects.join(format!("{}.o", file.replace(['/', '.'], "_")));
-            let source = ggml.join("src/ggml-cpu").join(file);
-            jobs.push(Job { set, source, object });
+            let is_ours = |(of, _, _): &&(&str, &str, &str)| folder == "x86" && *of == file;
+            let defines = REPLACED
+                .iter()
+                .filter(is_ours)
+                .map(|(_, theirs, ours)| format!("-D{theirs}={ours}"));
+            let source = ggml.join("src/ggml-cpu").join(&file);
+            jobs.push(Job { set, defines: defines.collect(), source, object });
+        }
+        if folder == "x86" {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/products.cpp");
+            let object = objects.join("products.o");
+            jobs.push(Job { set, defines: Vec::new(), source, object });
         }
     }
     compile(&compilers, &jobs)?;
@@ -201,6 +222,7 @@ impl Compilers {
         };
         command.envs(tool.get_envs()).args(tool.args());
         command.args(FLAGS).args(DEFINES).args(&self.includes).arg(standard).args(job.set.flags);
+        command.args(&job.defines);
         command.arg("-c").arg(&job.source).arg("-o").arg(&job.object);
         command
     }

@@ -387,12 +387,12 @@ WANDERING = ["Tell a strange story about a lighthouse.", "List facts about many 
 
 def drafts(turn):
     """solverbox alone, with a model that speaks: how fast with drafts, in times of without."""
-    speeds, kinds = {}, {"restating": (RESTATING, 0), "wandering": (WANDERING, 1)}
+    speeds, kinds = {}, {"restating": (RESTATING, 0.6), "wandering": (WANDERING, 1)}
     for how in ("off", "auto")[:: 1 if turn % 2 == 0 else -1]:
         with Server(BOX, f"drafts {how}", model=args.speaking_model) as server:
             server.first_answer(chat("1+1?", 2, ""))
             for key, (questions, temperature) in kinds.items():
-                more = {"temperature": temperature, "ignore_eos": False, "seed": 7, "model": "solverbox:plain"}
+                more = {"temperature": temperature, "ignore_eos": False, "seed": 11, "model": "solverbox:plain"}
                 streams = [server.ask(chat(question, 300, "", **more)) for question in questions]
                 speeds[key, how] = speed(streams)
                 if turn == 0 and how == "off":

@@ -31,9 +31,9 @@ pub const DEPTH: usize = 512;
 /// Rows of weights: a multiple of 16, as the widest repacked kernels need, that does not divide
 /// evenly among threads.
 pub const WIDTH: usize = 80;
-/// Rows of activations: one (decoding), fewer than the 4 that repacked kernels take at once, 4 and
-/// 8, and two times 16 with one left over.
-pub const ROWS: [usize; 5] = [1, 3, 4, 8, ROWS_MAX];
+/// Rows of activations. One is decoding; repacked kernels take 4 at once, 16 where there are, and
+/// the rest one by one; our own (build/products.cpp) 8, then 4 (Q4_0) or all the rest (Q6_K).
+pub const ROWS: [usize; 5] = [1, 2, 7, 12, ROWS_MAX];
 /// The rows of the largest case.
 pub const ROWS_MAX: usize = 33;
 /// The kinds of weights models for the box come in.

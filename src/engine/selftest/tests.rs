@@ -27,6 +27,15 @@ fn plain(op: Op, inputs: &[Tensor]) -> Vec<f32> {
     compute(op, inputs, Place::Plain).unwrap()
 }
 
+fn assert_right(kind: Weights, weights: &Tensor, x: &[f32], rows: usize, expected: &Expected) {
+    let inputs = [weights.clone(), product::rows_of(x, rows)];
+    for place in [Place::Plain, Place::Repacked] {
+        let Some(got) = compute(Op::Product, &inputs, place) else { continue };
+        let name = product::name(kind, rows, place);
+        expected.compare(&got, WIDTH).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+    }
+}
+
 /// Asserts that a result is judged wrong, and that the reason says where.
 fn assert_caught(what: &str, expected: &Expected, got: &[f32]) {
     let verdict = expected.compare(got, 7);
@@ -66,6 +75,31 @@ fn every_kind_is_multiplied_plain_and_repacked_where_the_set_repacks_it() {
     unique.sort();
     unique.dedup();
     assert_eq!(unique.len(), names.len(), "names are unique");
+}
+
+#[test]
+fn products_are_right_with_any_number_of_rows() {
+    for kind in KINDS {
+        let (weights, activations) = product::data(kind);
+        let expected = product::expected(kind, &weights, &activations, cpu().has(c"FP16_VA"));
+        for rows in 1..=ROWS_MAX {
+            assert_right(kind, &weights, &activations, rows, &expected);
+        }
+    }
+}
+
+#[test]
+fn the_largest_sums_of_levels_do_not_overflow() {
+    for kind in [Weights::Q4_0, Weights::Q6K] {
+        for (weight, activation) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
+            let (weights, activations) = ([weight; DEPTH * WIDTH], [activation; DEPTH * ROWS_MAX]);
+            let weights = Tensor::of_floats(kind, [DEPTH, WIDTH, 1, 1], &weights);
+            let expected = product::expected(kind, &weights, &activations, false);
+            for rows in ROWS {
+                assert_right(kind, &weights, &activations, rows, &expected);
+            }
+        }
+    }
 }
 
 #[test]
