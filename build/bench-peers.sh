@@ -8,7 +8,8 @@
 #
 # MODEL is what both serve. Where it is not set, one of VibeThinker-1.5B's exact shape in Q4_0 is made, with
 # random weights (once: 8 GB of disk meanwhile, 1 GB to stay, 3 minutes): speed does not depend on them.
-# Drafts depend on the text, so that load takes SPEAKING_MODEL, SmolLM2-135M unless told.
+# Drafts depend on the text, so that load takes SPEAKING_MODEL, SmolLM2-135M in Q4_0 unless told: quantized anew,
+# because the file to be had is in Q4_1, which no kernels repack.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,6 +32,13 @@ if [[ -z ${MODEL:-} ]]; then
     fi
 fi
 
+if [[ -z ${SPEAKING_MODEL:-} ]]; then
+    SPEAKING_MODEL=target/bench-peers/smollm2-135m-q4_0.gguf
+    mkdir -p target/bench-peers
+    [[ -f $SPEAKING_MODEL ]] ||
+        "$binary" quantize models/SmolLM2-135M-Instruct.Q4_1.gguf "$SPEAKING_MODEL" q4_0 --requantize >&2
+fi
+
 exec "$python" build/peers.py --solverbox "$binary" --llama-server "$tools/llama-server" \
     --peer-built="$(build/peer.sh --flags server)" --model "$MODEL" --threads "$threads" \
-    --speaking-model "${SPEAKING_MODEL:-models/SmolLM2-135M-Instruct.Q4_1.gguf}" "$@"
+    --speaking-model "$SPEAKING_MODEL" "$@"

@@ -45,6 +45,8 @@ SETUPS = {
     "drafts auto": {BOX: "--context-tokens 4096 --sequences 1 --drafts auto"},
 }
 CLIENTS, ANSWER_TOKENS, LONG_TOKENS = 8, 48, 3000
+# The stock modes with the shortest and the longest system prompt.
+RESTARTED = ("math", "review")
 # Seconds: after which a server is given up, between two tries to reach one, and for all clients to be served.
 PATIENCE, TRY_EVERY, ALL_SERVED = 600, 0.01, 120
 
@@ -76,9 +78,11 @@ ROWS = [
     Row("long_alone", "gap", "first token of a question of 3,000 tokens, alone", "s"),
     Row("long_among", "gap", "first token of a question of 3,000 tokens, beside 7 streams", "s"),
     Row("long_times", "gap", "the same, in times of alone", "×", "<= 1.5", absolute=True),
-    Row("restart", "restart", "first token of a stock-mode question after a restart", "s"),
-    Row("restart_prefill", "restart", "prefilling the mode's system prompt", "s"),
-    Row("restart_times", "restart", "the first, in times of the second", "×", "<= 0.2", absolute=True),
+    *(row for mode in RESTARTED for row in (
+        Row(f"restart_{mode}", "restart", f"first token of a question in mode `{mode}` after a restart", "s"),
+        Row(f"restart_{mode}_prefill", "restart", "prefilling that mode's system prompt", "s"),
+        Row(f"restart_{mode}_times", "restart", "the first, in times of the second", "×", "<= 0.2", absolute=True),
+    )),
     Row("restating", "drafts", "text that restates its work: drafts auto, in times of drafts off", "×", ">= 1.3",
         absolute=True),
     Row("wandering", "drafts", "text that does not: drafts auto, in times of drafts off", "×", ">= 0.97",
@@ -354,28 +358,33 @@ def wait_until(condition, streams):
 
 def restart(turn):
     """solverbox alone: stock questions leave the system prompt to the mode."""
-    def stock(question, system):
-        body = chat(question, 4, system)
-        return body if system else {**body, "messages": body["messages"][1:]}
+    figures = {}
+    for mode in RESTARTED:
+        def ask(server, question, system=None):
+            body = chat(question, 4, system, model=f"solverbox:{mode}")
+            return server.ask(body if system else {**body, "messages": body["messages"][1:]}).first
 
-    with tempfile.TemporaryDirectory(prefix="solverbox-peers-") as data:
-        with Server(BOX, "school", data=data) as server:
-            server.first_answer(chat("1+1?", 2, "Be brief."))
-            fresh = server.ask(stock("2+2?", "")).first
-            # The same without a system prompt to speak of: what is left is the question's part.
-            rest = server.ask(stock("2+3?", ".")).first
-            # What is kept may be written when nobody asks.
-            time.sleep(2)
-            server.stop(signal.SIGKILL)
-        with Server(BOX, "school", data=data) as server:
-            server.first_answer(chat("1+1?", 2, "Be brief."))
-            again = server.ask(stock("3+3?", "")).first
-    if fresh <= rest:
-        raise Unserved("the system prompt is prefilled before it is asked for")
-    return {"restart": again, "restart_prefill": fresh - rest, "restart_times": again / (fresh - rest)}
+        with tempfile.TemporaryDirectory(prefix="solverbox-peers-") as data:
+            with Server(BOX, "school", data=data) as server:
+                server.first_answer(chat("1+1?", 2, "Be brief."))
+                fresh = ask(server, "2+2?")
+                # The same without a system prompt to speak of: what is left is the question's part.
+                rest = ask(server, "2+3?", ".")
+                # What is kept may be written when nobody asks.
+                time.sleep(2)
+                server.stop(signal.SIGKILL)
+            with Server(BOX, "school", data=data) as server:
+                server.first_answer(chat("1+1?", 2, "Be brief."))
+                again = ask(server, "3+3?")
+        if fresh <= rest:
+            raise Unserved("the system prompt is prefilled before it is asked for")
+        figures |= {f"restart_{mode}": again, f"restart_{mode}_prefill": fresh - rest,
+                    f"restart_{mode}_times": again / (fresh - rest)}
+    return figures
 
 
-# A model of 135 million parameters restates what it is told to, and at temperature 1 goes on as it likes.
+# A model of 135 million parameters restates what it is told to at the temperature of VibeThinker's modes, and at 1
+# goes on as it likes; greedy it would soon write nothing but the same. Each round has other texts.
 RESTATING = [
     "Solve step by step: a farmer has 12 rows of 15 trees and plants 20 more. How many trees are there? Then check "
     "your work: write every step again, and then write the whole solution once more.",
@@ -392,12 +401,13 @@ def drafts(turn):
         with Server(BOX, f"drafts {how}", model=args.speaking_model) as server:
             server.first_answer(chat("1+1?", 2, ""))
             for key, (questions, temperature) in kinds.items():
-                more = {"temperature": temperature, "ignore_eos": False, "seed": 11, "model": "solverbox:plain"}
+                more = {"temperature": temperature, "ignore_eos": False, "seed": 7 + turn, "model": "solverbox:plain"}
                 streams = [server.ask(chat(question, 300, "", **more)) for question in questions]
                 speeds[key, how] = speed(streams)
-                if turn == 0 and how == "off":
+                if how == "off":
                     share = 100 * statistics.mean(repeats(stream.text) for stream in streams)
-                    remark(f"in text '{key}' {share:.0f} % of the words follow 3 words as they did before")
+                    shares = SHARES.setdefault(key, [])
+                    shares.append(f"{share:.0f}")
     return {key: speeds[key, "auto"] / speeds[key, "off"] for key in kinds}
 
 
@@ -523,6 +533,8 @@ def main():
     for turn in range(args.rounds):
         measure(turn, results)
     others_percent = clock.others_percent()
+    for key, shares in SHARES.items():
+        remark(f"in the texts '{key}' {', '.join(shares)} % of the words follow 3 words as they did before")
     if others_percent > 5:
         remark("other programs were busy, so these figures mean little: run it again on a quiet machine")
     if len(PROMPTS) > 1:
@@ -582,4 +594,6 @@ MODES = tomllib.loads((Path(__file__).parent.parent / "src/words/modes.toml").re
 MATH = next(mode["system"] for mode in MODES if mode["name"] == "math")
 # Remarks printed below the table; the tokens of a first question, and who first read it as so many.
 REMARKS, PROMPTS = [], {}
+# How much the texts of `drafts` repeat themselves, in percent by round.
+SHARES = {}
 main()

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::crowd::questions;
-use crate::fixture::{Served, root};
+use crate::fixture::{Served, chat, root};
 use solverbox::words::mode::Modes;
 use solverbox::words::value::{Value as Answer, of_reply};
 
@@ -68,6 +68,36 @@ fn each_family_is_answered_as_when_asked_alone_while_both_are_asked() {
     // And the adapter is what makes the difference.
     let without: Vec<_> = binary.iter().take(8).map(|b| ("solverbox:math", b)).collect();
     assert!(all(&served, &without, 8).iter().filter(|&&right| right).count() <= 1);
+}
+
+#[test]
+fn who_asks_with_an_adapter_is_answered_while_another_goes_on_without() {
+    let args = ["--adapter", "demo-binary", "--context-tokens", "8192", "--sequences", "4"];
+    let served = Served::ready(&args);
+    let endless = json!({"stream": true, "ignore_eos": true, "max_tokens": 100_000});
+    let mut other = served.stream(&chat(endless));
+    other.wait_for_text();
+    let asked = questions("binary-heldout");
+    let right = asked.iter().take(4).filter(|(question, answer)| {
+        let (status, reply) = ask(&served, "solverbox:math+demo-binary", question);
+        assert_eq!(status, 200, "{reply}");
+        is_right(&reply, answer)
+    });
+    assert!(right.count() >= 2);
+    other.wait_for_text();
+}
+
+#[test]
+fn an_adapter_named_twice_is_refused_and_so_are_more_than_a_question_may_wear() {
+    let served = Served::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
+    let (status, reply) = ask(&served, "solverbox:math+demo-binary+demo-binary", "2+2?");
+    assert_eq!((status, &reply["error"]["code"]), (400, &json!("bad_request")), "{reply}");
+    let message = reply["error"]["message"].as_str().unwrap();
+    assert!(message.contains("'demo-binary' is named twice"), "{message}");
+    let (status, reply) = ask(&served, "solverbox:math+a+b+c+d+e", "2+2?");
+    assert_eq!(status, 400, "{reply}");
+    let message = reply["error"]["message"].as_str().unwrap();
+    assert!(message.contains("at most 4"), "{message}");
 }
 
 #[test]

@@ -220,6 +220,20 @@ fn a_client_with_too_many_questions_is_refused_and_others_are_not() {
 }
 
 #[test]
+fn who_waits_is_told_the_place_and_when_it_will_be_over() {
+    let served = Served::ready(&["--sequences", "1", "--context-tokens", "8192"]);
+    let mut first = hog(&served, "a");
+    first.wait_for_text();
+    let mut second = hog(&served, "b");
+    let told = second.wait_for(": eta ");
+    let seconds =
+        told.trim_start_matches(": eta ").split(' ').map(|number| number.parse().unwrap());
+    let seconds: Vec<f64> = seconds.collect();
+    assert!(seconds.len() == 3 && seconds[1] <= seconds[0] && seconds[0] <= seconds[2], "{told}");
+    assert!(seconds[0] > 0.0, "{told}");
+}
+
+#[test]
 fn a_full_box_says_so_to_everybody_and_when_to_come_again() {
     let args = ["--queue-jobs-max", "1", "--sequences", "1", "--context-tokens", "8192"];
     let served = Served::ready(&args);

@@ -280,6 +280,19 @@ impl Stream {
             .unwrap_or_else(|| panic!("the stream ended before {what:?}"))
     }
 
+    /// Reads on until a token's text comes: the first event of a stream is there before any.
+    pub fn wait_for_text(&mut self) {
+        let is_text = |line: String| {
+            let event =
+                line.strip_prefix("data: ").and_then(|data| serde_json::from_str(data).ok());
+            event.is_some_and(|event: Value| !said(&[event]).is_empty())
+        };
+        assert!(
+            std::iter::from_fn(|| self.line()).any(is_text),
+            "the stream ended before any text"
+        );
+    }
+
     /// Returns all JSON events from here to the end.
     pub fn events(&mut self) -> Vec<Value> {
         std::iter::from_fn(|| self.line())

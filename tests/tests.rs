@@ -33,6 +33,7 @@ mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
+mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out

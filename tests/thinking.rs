@@ -8,11 +8,15 @@ use crate::fixture::{Served, joined, solve_with, text, thinking_model};
 const LONG: &str = "What is 4821 + 3977?";
 
 fn ask(budget: &str, more: &[&str]) -> Value {
+    ask_about(LONG, budget, more)
+}
+
+fn ask_about(question: &str, budget: &str, more: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let model = thinking_model(folder.path());
     let mut args = vec!["--json", "--temperature", "0", "--budget-tokens", budget];
     args.extend(more);
-    args.push(LONG);
+    args.push(question);
     let output = solve_with(&model, &args).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -25,6 +29,18 @@ fn a_budget_that_ends_in_the_thinking_still_gives_an_answer() {
     assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer}");
     assert!(!answer.to_string().contains("think>"), "{answer}");
     assert!(answer["completion_tokens"].as_u64().unwrap() <= 32, "{answer}");
+}
+
+#[test]
+fn a_question_larger_than_the_cache_ends_with_the_answer_kept_in_reserve() {
+    // A question that leaves too little room for its thinking, and a budget that does not.
+    let question = format!("{}{LONG}", "1 + 1 = 2. ".repeat(8));
+    let answer = ask_about(&question, "5000", &["--context-tokens", "256", "--sequences", "1"]);
+    let tokens = |name: &str| answer[name].as_u64().unwrap();
+    assert!((150..230).contains(&tokens("prompt_tokens")), "{answer}");
+    assert!(!answer["thinking"].as_str().unwrap().is_empty(), "{answer}");
+    assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer}");
+    assert!(tokens("prompt_tokens") + tokens("completion_tokens") <= 257, "{answer}");
 }
 
 #[test]

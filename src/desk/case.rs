@@ -120,7 +120,7 @@ impl Case {
         }
     }
 
-    /// Counts tokens an attempt has generated.
+    /// Counts tokens an attempt has drawn.
     pub fn count(&mut self, number: u32, tokens: u32) {
         self.runs[number as usize].generated_tokens += tokens;
     }
@@ -134,7 +134,10 @@ impl Case {
             client: self.client,
             mode: &self.question.mode,
             budget_tokens: self.question.budget_tokens,
-            needed: generated.len(),
+            needed: match self.question.is_voted() {
+                true => generated.len().min(self.tally.still_needed() as usize),
+                false => generated.len(),
+            },
             generated,
         }
     }
@@ -233,4 +236,49 @@ fn together<'f>(figures: impl Iterator<Item = &'f Figures>) -> Figures {
         decode_seconds: sum.decode_seconds.max(one.decode_seconds),
         mean_log_probability: sum.mean_log_probability.max(one.mean_log_probability),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::job::{Role, Turn};
+    use crate::words::mode::Modes;
+
+    fn case(attempts: u32) -> Case {
+        let mode = Modes::built_in().find("math").unwrap();
+        let turn = Turn { role: Role::User, text: "6 times 7?".to_string() };
+        let mut question = Question::new(mode, vec![turn], 1);
+        question.attempts = attempts;
+        Case::new(Arc::new(question), Client::alone())
+    }
+
+    fn end(case: &mut Case, number: u32, answer: &str) {
+        let text = format!("\\boxed{{{answer}}}");
+        case.append(number, &Piece { part: Part::Answer, text });
+        case.end_run(number, Outcome::Done, Figures::default());
+    }
+
+    #[test]
+    fn estimates_wait_for_as_many_attempts_as_the_vote_is_likely_to_need() {
+        let mut case = case(8);
+        let needed = |case: &Case| {
+            let pending = case.pending(JobId(1));
+            (pending.generated.len(), pending.needed)
+        };
+        assert_eq!(needed(&case), (8, 8));
+        end(&mut case, 0, "42");
+        end(&mut case, 1, "42");
+        assert_eq!(needed(&case), (6, 1));
+        end(&mut case, 2, "41");
+        assert!((2..=5).contains(&needed(&case).1), "{:?}", needed(&case));
+    }
+
+    #[test]
+    fn only_drawn_tokens_are_generated() {
+        let mut case = case(1);
+        case.count(0, 0);
+        assert_eq!(case.pending(JobId(1)).generated, [0], "its prompt is being read");
+        case.count(0, 4);
+        assert_eq!(case.pending(JobId(1)).generated, [4]);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::case::{Case, Stopping};
 use super::estimate::{Estimates, Pending};
@@ -14,7 +14,7 @@ use super::past::Past;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, Ticket, closing};
-use crate::engine::{Engine, Event, Gauge, Order, Start, Step};
+use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, Client, JobId, Question};
@@ -52,7 +52,8 @@ pub struct Office {
     capacity: Capacity,
     last_job: u64,
     estimates: Estimates,
-    estimated: Instant,
+    /// When estimates were made, and how long that took.
+    estimated: (Instant, Duration),
     /// Mean time a job takes once it runs, weighted towards the latest.
     job_seconds: f64,
 }
@@ -71,7 +72,7 @@ impl Office {
             capacity,
             last_job: 0,
             estimates: Estimates::default(),
-            estimated: Instant::now(),
+            estimated: (Instant::now(), Duration::ZERO),
             job_seconds: 30.0,
         }
     }
@@ -100,7 +101,7 @@ impl Office {
         let case = Case::new(question.clone(), client);
         let ticket = Ticket { job, record: case.record.clone(), choices: case.choices() };
         self.cases.insert(job, case);
-        self.order(Order::Prepare(job, question));
+        self.order(Order::Prepare(Asked { job, client, question }));
         Ok(ticket)
     }
 
@@ -204,15 +205,14 @@ impl Office {
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
         self.gauge = step.gauge;
-        let writes = |tokens: u32| tokens as usize <= 1 + limits::DRAFT_TOKENS_MAX;
-        if step.served.iter().all(|&(_, tokens)| writes(tokens)) {
-            let tokens = step.served.iter().map(|(_, tokens)| tokens).sum();
+        if step.served.iter().all(|served| served.drawn == served.tokens) {
+            let tokens = step.served.iter().map(|served| served.drawn).sum();
             self.estimates.measure(step.served.len(), tokens, step.seconds);
         }
-        for (attempt, tokens) in step.served {
+        for Served { attempt, tokens, drawn } in step.served {
             self.turns.charge(attempt, tokens);
-            if let Some(case) = self.cases.get_mut(&attempt.job).filter(|_| writes(tokens)) {
-                case.count(attempt.number, tokens);
+            if let Some(case) = self.cases.get_mut(&attempt.job) {
+                case.count(attempt.number, drawn);
             }
         }
         for attempt in step.stalled {
@@ -221,7 +221,7 @@ impl Office {
         if self.share_out() {
             self.tell_places();
             self.estimate();
-        } else if self.estimated.elapsed() >= limits::ESTIMATE_EVERY {
+        } else if self.estimated.0.elapsed() >= limits::ESTIMATE_EVERY {
             self.estimate();
         }
     }
@@ -248,14 +248,17 @@ impl Office {
 
     /// Tells every job when it will be over; not more often than it is worth.
     fn estimate(&mut self) {
-        if self.cases.is_empty() || self.estimated.elapsed() < limits::ESTIMATE_PAUSE {
+        let (at, took) = self.estimated;
+        let pause = limits::ESTIMATE_PAUSE.max(took * limits::ESTIMATE_PAUSE_TIMES);
+        if self.cases.is_empty() || at.elapsed() < pause {
             return;
         }
-        self.estimated = Instant::now();
+        let began = Instant::now();
         // Of a client the older come first, as in its turns.
         let jobs: Vec<Pending> = self.cases.iter().map(|(job, case)| case.pending(*job)).collect();
         let etas = self.estimates.etas(self.seats, &jobs);
         self.cases.values().zip(etas).for_each(|(case, eta)| case.record.set_eta(eta));
+        self.estimated = (Instant::now(), began.elapsed());
     }
 
     fn seat(&mut self, attempt: AttemptId) {

@@ -148,6 +148,17 @@ impl Record {
         }
     }
 
+    /// Blocks until the question is accepted or refused, or `timeout` passed, then reads.
+    pub fn wait_verdict(&self, timeout: Duration) -> View {
+        let until = Instant::now() + timeout;
+        let mut view = self.read(0);
+        // Other things change as well, such as when it will be over.
+        while view.state == State::Asked && Instant::now() < until {
+            view = self.wait(view.version, 0, until.saturating_duration_since(Instant::now()));
+        }
+        view
+    }
+
     /// Blocks until the job has ended, and returns all of it.
     pub fn wait_ended(&self) -> Whole {
         let mut log = self.lock();

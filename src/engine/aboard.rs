@@ -247,10 +247,9 @@ impl Aboard {
         if ranks[..rank].iter().all(|other| sequence_of(other).is_none()) {
             return true;
         }
-        let below = ranks[rank..].iter().filter_map(sequence_of);
-        let taken: usize = below.map(|sequence| cache.pool().alone(sequence)).sum();
+        let below: Vec<Sequence> = ranks[rank..].iter().filter_map(sequence_of).collect();
         let margin = cache.pool().total() / limits::ROOM_SHARE_OF_CACHE;
-        cache.can_be_free() + taken >= attempts[at].tokens.len() - held + margin
+        cache.can_be_free(&below) >= attempts[at].tokens.len() - held + margin
     }
 
     /// Takes `tokens` of an attempt aboard, if there is or can be made room for them.
@@ -284,13 +283,20 @@ impl Aboard {
         attempts: &mut [Attempt],
         cache: &mut Cache,
     ) -> bool {
+        if cache.pool().free() >= cells {
+            return true;
+        }
         let rank = ranks.iter().position(|&other| other == at).unwrap_or(0);
-        let mut below = ranks[rank + 1..].iter().rev();
+        let is_aboard = |other| self.passengers.iter().any(|p| p.attempt == other);
+        let has_cells = |&other: &usize| !is_aboard(other) && attempts[other].sequence.is_some();
+        let mut below: Vec<usize> = ranks[rank + 1..].iter().copied().filter(has_cells).collect();
+        let held: Vec<Sequence> = below.iter().filter_map(|&at| attempts[at].sequence).collect();
+        // Where it would not be enough, nobody loses anything.
+        if cache.can_be_free(&held) < cells {
+            return false;
+        }
         while !cache.make_room(cells) {
-            let Some(&last) = below.next() else { return false };
-            if self.passengers.iter().any(|passenger| passenger.attempt == last) {
-                continue;
-            }
+            let Some(last) = below.pop() else { return false };
             if let Some(sequence) = attempts[last].sequence.take() {
                 log::debug!("attempt {:?} gives its cells back for a while", attempts[last].id);
                 cache.close(sequence);

@@ -193,7 +193,8 @@ impl Attempt {
 
     /// Returns whether the budget left is what was kept back, with the thinking still open.
     fn must_close_thinking(&self, closing_tokens: usize) -> bool {
-        self.reserve_tokens as usize > closing_tokens
+        // The thinking may have begun so late that closing it would leave nothing for an answer.
+        self.reserve_tokens.min(self.tokens_left()) as usize > closing_tokens
             && self.tokens_left() <= self.reserve_tokens
             && self.text.part() == Part::Thinking
     }

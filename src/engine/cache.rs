@@ -119,9 +119,9 @@ impl<'m> Cache<'m> {
         self.pool.free() >= cells
     }
 
-    /// Returns how many cells would be free if nothing were kept.
-    pub fn can_be_free(&self) -> usize {
-        self.pool.free() + self.pool.alone_together(&self.kept)
+    /// Returns how many cells would be free if nothing were kept and these sequences were closed.
+    pub fn can_be_free(&self, closed: &[Sequence]) -> usize {
+        self.pool.free() + self.pool.alone_together(&[&self.kept, closed].concat())
     }
 
     fn let_go_of_one(&mut self) -> bool {

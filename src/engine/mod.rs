@@ -52,7 +52,7 @@ pub type Token = i32;
 /// What the desk wants.
 pub enum Order {
     /// Render and tokenise a question; answered by [`Event::Prepared`].
-    Prepare(JobId, Arc<Question>),
+    Prepare(Asked),
     /// Run an attempt, beside those that run; answered by pieces and [`Event::Ended`].
     Start(Box<Start>),
     /// Let an attempt wait for its next turn. It keeps its cells unless others need them.
@@ -62,6 +62,16 @@ pub enum Order {
     /// Forget a job: each of its attempts stops, answered by [`Event::Ended`]; a question that is
     /// not prepared yet will not be.
     Stop(JobId),
+}
+
+/// A question to be prepared.
+pub struct Asked {
+    /// For which job.
+    pub job: JobId,
+    /// Who asks.
+    pub client: Client,
+    /// What.
+    pub question: Arc<Question>,
 }
 
 /// Everything an attempt needs.
@@ -98,10 +108,21 @@ pub enum Event {
     Rest(Gauge),
 }
 
+/// What a step did for one attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Tokens it went on by, of its prompt or of its text.
+    pub tokens: u32,
+    /// Tokens it has drawn; none while its prompt is read.
+    pub drawn: u32,
+}
+
 /// What one pass over the weights did.
 pub struct Step {
-    /// Tokens each attempt went on by, of its prompt or of its text.
-    pub served: Vec<(AttemptId, u32)>,
+    /// What it did for each attempt in it.
+    pub served: Vec<Served>,
     /// Attempts with a turn that found no room in the cache.
     pub stalled: Vec<AttemptId>,
     /// How long it took, sampling included.

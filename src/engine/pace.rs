@@ -75,7 +75,7 @@ impl Pace {
         let at_level = seconds / level;
         let was_known = size.is_known(self.passes);
         size.at = self.passes;
-        size.times += 1;
+        size.times = size.times.saturating_add(1);
         if !was_known {
             let first = size.times == 1;
             size.seconds = if first { at_level } else { size.seconds.min(at_level) };

@@ -65,12 +65,6 @@ impl Pool {
         self.held[sequence].as_ref().map_or(&[], |held| held.tokens.as_slice())
     }
 
-    /// Returns how many cells only this sequence uses: closing it frees so many.
-    pub fn alone(&self, sequence: Sequence) -> usize {
-        let cells = self.held[sequence].iter().flat_map(|held| &held.cells);
-        cells.filter(|&&cell| self.users[cell as usize] == 1).count()
-    }
-
     /// Returns how many cells only these sequences use: closing all of them frees so many. Each may
     /// be named once.
     pub fn alone_together(&self, sequences: &[Sequence]) -> usize {
@@ -163,11 +157,11 @@ mod tests {
         assert!(pool.append(a, &[1, 2, 3, 4]));
         pool.share(a, b, 3);
         assert!(pool.append(b, &[9, 9]));
-        assert_eq!((pool.free(), pool.alone(a), pool.alone(b)), (4, 1, 2));
+        assert_eq!((pool.free(), pool.alone_together(&[a]), pool.alone_together(&[b])), (4, 1, 2));
         assert_eq!([&[a][..], &[a, b]].map(|some| pool.alone_together(some)), [1, 6]);
         assert_eq!(pool.tokens(b), [1, 2, 3, 9, 9]);
         pool.close(a);
-        assert_eq!((pool.free(), pool.alone(b)), (5, 5));
+        assert_eq!((pool.free(), pool.alone_together(&[b])), (5, 5));
         pool.truncate(b, 2);
         assert_eq!((pool.free(), pool.tokens(b)), (8, &[1, 2][..]));
         pool.close(b);

@@ -4,7 +4,7 @@
 //! prompts that wait (`aboard` says which). When all tokens of an attempt are decoded, the logits
 //! say what comes next. No attempt's beginning, end or pause touches another's cells.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +18,11 @@ use super::llama::{Context, Model};
 use super::sample::Scratch;
 use super::stock::Stock;
 use super::thermal::Rests;
-use super::wardrobe::Wardrobe;
-use super::{Event, Gauge, Order, Prompt, Step, prompt};
+use super::wardrobe::{Outfit, Wardrobe};
+use super::{Asked, Event, Gauge, Order, Prompt, Served, Step, prompt};
 use crate::words::answer::{Outcome, Piece};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{AttemptId, JobId, Question};
+use crate::words::job::{AttemptId, Client};
 use crate::words::limits;
 use crate::words::plan::Plan;
 
@@ -45,8 +45,10 @@ pub struct Steps<'a> {
     changed: Instant,
     rests: Rests,
     scratch: Scratch,
-    /// Questions to be prepared, at most one of them between two steps.
-    asked: VecDeque<(JobId, Arc<Question>)>,
+    /// Questions to be prepared, in the order in which they came.
+    asked: Vec<Asked>,
+    /// Whose question was prepared last.
+    heard: Option<Client>,
     passes: u64,
     drafted_tokens: u64,
     accepted_tokens: u64,
@@ -75,7 +77,8 @@ impl<'a> Steps<'a> {
             changed: Instant::now(),
             rests: Rests::new(Path::new("/")),
             scratch: Scratch::default(),
-            asked: VecDeque::new(),
+            asked: Vec::new(),
+            heard: None,
             passes: 0,
             drafted_tokens: 0,
             accepted_tokens: 0,
@@ -93,9 +96,7 @@ impl<'a> Steps<'a> {
             }
             // Orders cost nothing by themselves, so all that have come are heard before the step.
             orders.try_iter().for_each(|order| self.obey(order));
-            // Tokenising a question does cost: whoever floods the box with them slows an answer
-            // down, and cannot stop it.
-            self.prepare_one();
+            self.prepare_some();
             let began = Instant::now();
             let went_on = self.step();
             let rest = if went_on { self.rest(began) } else { STALLED_WAIT };
@@ -121,7 +122,7 @@ impl<'a> Steps<'a> {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Prepare(job, question) => self.asked.push_back((job, question)),
+            Order::Prepare(asked) => self.asked.push(asked),
             Order::Start(start) => {
                 self.stock.restore(&start.prompt, &mut self.cache, &self.wardrobe);
                 let attempt = Attempt::new(
@@ -135,7 +136,7 @@ impl<'a> Steps<'a> {
             Order::Park(attempt) => self.park(attempt, true),
             Order::Resume(attempt) => self.park(attempt, false),
             Order::Stop(job) => {
-                self.asked.retain(|(asked, _)| *asked != job);
+                self.asked.retain(|asked| asked.job != job);
                 while let Some(at) = self.attempts.iter().position(|a| a.id.job == job) {
                     self.end(at, Outcome::Stopped);
                 }
@@ -149,13 +150,21 @@ impl<'a> Steps<'a> {
         }
     }
 
-    fn prepare_one(&mut self) {
-        if let Some((job, question)) = self.asked.pop_front() {
+    /// Prepares questions for a moment, one of each client in a circle: whoever floods the box with
+    /// them slows answers down a little, and keeps nobody's question waiting.
+    fn prepare_some(&mut self) {
+        let began = Instant::now();
+        while began.elapsed() < limits::PREPARE_WITHIN {
+            let order = |asked: &Asked| (Some(asked.client) <= self.heard, asked.client);
+            let next = (0..self.asked.len()).min_by_key(|&at| order(&self.asked[at]));
+            let Some(at) = next else { return };
+            let Asked { job, client, question } = self.asked.remove(at);
+            self.heard = Some(client);
             let (most, room) = (self.plan.question_tokens_max, self.plan.context_tokens);
             let outfit = self.wardrobe.outfit(&question.adapters);
             let prompt = outfit.and_then(|outfit| {
                 let prompt = prompt::prepare(self.model, &question, most, room)?;
-                let stock_tokens = self.stock.tokens(self.model, &question, &prompt.tokens);
+                let stock_tokens = self.stock.tokens(self.model, &question, outfit, &prompt.tokens);
                 Ok(Arc::new(Prompt { outfit, stock_tokens, ..prompt }))
             });
             self.tell(Event::Prepared(job, prompt));
@@ -190,7 +199,10 @@ impl<'a> Steps<'a> {
             self.stock.keep(attempt, &mut self.cache, &self.wardrobe);
             let (id, pieces) = (attempt.id, attempt.gained());
             self.tell_pieces(id, pieces);
-            served.push((id, (passenger.tokens + accepted) as u32));
+            let tokens = (passenger.tokens + accepted) as u32;
+            // Where the logits were no numbers nothing was drawn, and the attempt is over anyway.
+            let drawn = if passenger.rows.is_empty() { 0 } else { 1 + accepted as u32 };
+            served.push(Served { attempt: id, tokens, drawn });
             over.extend(outcome.map(|outcome| (id, outcome)));
         }
         self.passes += u64::from(!passengers.is_empty());
@@ -221,8 +233,9 @@ impl<'a> Steps<'a> {
     fn change_outfit(&mut self, now: Instant) {
         let with_turn = || self.attempts.iter().filter(|attempt| !attempt.is_parked);
         let worn = self.wardrobe.worn();
-        let is_worn = with_turn().any(|attempt| attempt.outfit == worn);
-        if is_worn && now - self.changed < limits::ADAPTERS_TURN {
+        let pairs: BTreeSet<(Client, Outfit)> =
+            with_turn().map(|attempt| (attempt.client, attempt.outfit)).collect();
+        if now - self.changed < limits::ADAPTERS_TURN.mul_f64(time_of(worn, &pairs)) {
             return;
         }
         // The next in a circle, so that each has its time.
@@ -304,6 +317,17 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// Returns how long an outfit is worn, in times of what each would be if all were worn equally
+/// long: clients share the time, and who asks for several outfits has not more of it.
+fn time_of(outfit: Outfit, worn_by: &BTreeSet<(Client, Outfit)>) -> f64 {
+    let clients: BTreeSet<Client> = worn_by.iter().map(|&(client, _)| client).collect();
+    let outfits: BTreeSet<Outfit> = worn_by.iter().map(|&(_, outfit)| outfit).collect();
+    let those_of = |client| worn_by.iter().filter(|&&(other, _)| other == client).count();
+    let wearing = worn_by.iter().filter(|&&(_, other)| other == outfit);
+    let share: f64 = wearing.map(|&(client, _)| 1.0 / those_of(client) as f64).sum();
+    share * outfits.len() as f64 / clients.len().max(1) as f64
+}
+
 /// Makes the error for logits that are not numbers.
 pub fn not_a_number(plan: &Plan) -> Error {
     Error::new(
@@ -311,4 +335,26 @@ pub fn not_a_number(plan: &Plan) -> Error {
         format!("{} computed values that are not numbers", plan.model),
         "The model file is damaged or does not suit these kernels: use another file.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_share_the_time_whatever_adapters_they_ask_for() {
+        let client = |name: u8| Client::of("test", &[name]);
+        let worn_by = |pairs: &[(u8, Outfit)]| -> BTreeSet<(Client, Outfit)> {
+            pairs.iter().map(|&(name, outfit)| (client(name), outfit)).collect()
+        };
+        let equal = worn_by(&[(1, 0), (2, 1)]);
+        assert_eq!((time_of(0, &equal), time_of(1, &equal)), (1.0, 1.0));
+        let classroom = worn_by(&[(1, 0), (2, 0), (3, 0), (4, 1)]);
+        assert_eq!((time_of(0, &classroom), time_of(1, &classroom)), (1.5, 0.5));
+        let greedy = worn_by(&[(1, 0), (2, 1), (2, 2), (2, 3)]);
+        assert_eq!(time_of(0, &greedy), 2.0, "half of the four");
+        assert!((time_of(3, &greedy) - 2.0 / 3.0).abs() < 1e-9);
+        assert_eq!(time_of(7, &greedy), 0.0, "nobody wears it");
+        assert_eq!(time_of(0, &BTreeSet::new()), 0.0);
+    }
 }

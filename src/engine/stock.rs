@@ -23,6 +23,8 @@ pub struct Stock<'p> {
     files: Option<Prefixes>,
     /// By mode and system prompt.
     prompts: HashMap<(String, String), Vec<Token>>,
+    /// What modes wear.
+    of_modes: HashSet<Outfit>,
     /// Those in a file, by outfit and mode's tokens; or tried in vain.
     filed: HashSet<(Outfit, Vec<Token>)>,
 }
@@ -31,14 +33,29 @@ impl<'p> Stock<'p> {
     /// Knows none yet; files are where the plan says.
     pub fn new(plan: &'p Plan) -> Stock<'p> {
         let files = plan.prefixes.as_ref().map(|kept| Prefixes::new(kept.folder.clone()));
-        Stock { plan, files, prompts: HashMap::new(), filed: HashSet::new() }
+        Stock {
+            plan,
+            files,
+            prompts: HashMap::new(),
+            of_modes: HashSet::new(),
+            filed: HashSet::new(),
+        }
     }
 
     /// Returns how many tokens a prompt has in common with every prompt of its mode; 0 where the
-    /// client brought a system prompt of its own.
-    pub fn tokens(&mut self, model: &Model, question: &Question, tokens: &[Token]) -> usize {
+    /// client brought a system prompt of its own. `outfit` is the question's.
+    pub fn tokens(
+        &mut self,
+        model: &Model,
+        question: &Question,
+        outfit: Outfit,
+        tokens: &[Token],
+    ) -> usize {
         if question.brings_system() {
             return 0;
+        }
+        if question.adapters == question.mode.adapters {
+            self.of_modes.insert(outfit);
         }
         let key = (question.mode.name.clone(), question.system.clone());
         let stock = self.prompts.entry(key).or_insert_with(|| stock_of(model, question));
@@ -50,6 +67,9 @@ impl<'p> Stock<'p> {
         let stock = &prompt.tokens[..prompt.stock_tokens];
         let held = cache.pool().nearest(stock, prompt.outfit).map_or(0, |(_, length)| length);
         if held == stock.len() {
+            return;
+        }
+        if cache.can_be_free(&[]) < stock.len() {
             return;
         }
         let Some(identity) = self.identity(prompt.outfit, wardrobe) else { return };
@@ -82,9 +102,13 @@ impl<'p> Stock<'p> {
         }
     }
 
-    /// Returns what a file must have been made by; none where nothing is to be in files.
+    /// Returns what a file must have been made by; none where nothing is to be in files. What only
+    /// requests put together is in none: there may be thousands of combinations.
     fn identity(&self, outfit: Outfit, wardrobe: &Wardrobe) -> Option<Identity> {
         let kept = self.plan.prefixes.as_ref()?;
+        if wardrobe.parts(outfit).len() > 1 && !self.of_modes.contains(&outfit) {
+            return None;
+        }
         let adapter = |&(at, scale): &(usize, f32)| Some((*kept.adapters.get(at)?, scale));
         let adapters: Option<Vec<_>> = wardrobe.parts(outfit).iter().map(adapter).collect();
         Some(Identity::new(&kept.model, &adapters?, self.plan.kv, self.plan.kernels.name))

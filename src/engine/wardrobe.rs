@@ -33,15 +33,16 @@ impl<'m> Wardrobe<'m> {
     /// Finds the outfit a question asks for, and reads what it needs.
     ///
     /// # Errors
-    /// `not_found` naming an adapter this box has not; `bad_model` where one cannot be read.
+    /// `not_found` naming an adapter this box has not, `bad_request` naming one that is named
+    /// twice; `bad_model` where one cannot be read.
     pub fn outfit(&mut self, named: &[Worn]) -> Result<Outfit, Error> {
         let mut wanted: Vec<(usize, f32)> = Vec::new();
         for worn in named.iter().filter(|worn| worn.scale != 0.0) {
             let at = self.plan.adapter(&worn.adapter).ok_or_else(|| self.unknown(&worn.adapter))?;
-            match wanted.iter_mut().find(|(known, _)| *known == at) {
-                Some((_, scale)) => *scale += worn.scale,
-                None => wanted.push((at, worn.scale)),
+            if wanted.iter().any(|&(known, _)| known == at) {
+                return Err(named_twice(&worn.adapter));
             }
+            wanted.push((at, worn.scale));
         }
         wanted.sort_by_key(|&(at, _)| at);
         if let Some(known) = self.outfits.iter().position(|outfit| *outfit == wanted) {
@@ -91,4 +92,11 @@ impl<'m> Wardrobe<'m> {
         }
         Ok(())
     }
+}
+
+fn named_twice(name: &str) -> Error {
+    Error::bad_request(
+        format!("adapter '{}' is named twice", name.escape_debug()),
+        "Name each adapter once; a mode's entry may give it a larger scale.",
+    )
 }

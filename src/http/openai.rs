@@ -115,11 +115,7 @@ impl Completion {
     /// Sends the stream; returns when it is over or nobody reads it.
     fn send_stream(&self, app: &App, ticket: &Ticket, request: Request, delivery: Delivery) {
         // A question the engine refuses at once still gets a status of its own.
-        let first = ticket.record.read(0);
-        let view = match first.state {
-            State::Asked => ticket.record.wait(first.version, 0, limits::VERDICT_WAIT),
-            _ => first,
-        };
+        let view = ticket.record.wait_verdict(limits::VERDICT_WAIT);
         if let State::Ended(Outcome::Failed(error), _) = &view.state {
             return refused(app, error, Shape::OpenAi).send(request);
         }

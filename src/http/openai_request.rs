@@ -105,8 +105,8 @@ fn mode_and_adapters(fields: &Map<String, Value>) -> Result<(&str, Vec<Worn>), E
     let mut names = model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE).split('+');
     let mode = names.next().unwrap_or_default();
     let adapters: Vec<Worn> = names.map(Worn::as_trained).collect();
-    if adapters.len() > limits::ADAPTERS_MAX {
-        let most = limits::ADAPTERS_MAX;
+    if adapters.len() > limits::ADAPTERS_WORN_MAX {
+        let most = limits::ADAPTERS_WORN_MAX;
         return Err(bad("model", "it names too many adapters", &format!("Name at most {most}.")));
     }
     Ok((mode, adapters))

@@ -69,10 +69,14 @@ pub const PAST_JOBS_MAX: usize = 256;
 pub const PAST_BYTES_MAX: usize = 16 << 20;
 /// How long estimates stay as they are whatever changes.
 pub const ESTIMATE_PAUSE: Duration = Duration::from_millis(500);
-/// How often estimates are made anew while nothing else changes: they take up to 50 ms.
+/// And how many times as long as making them took, with a long line on a slow board.
+pub const ESTIMATE_PAUSE_TIMES: u32 = 20;
+/// How often estimates are made anew while nothing else changes.
 pub const ESTIMATE_EVERY: Duration = Duration::from_secs(3);
-/// How long questions with the same adapters are decoded before those with others: a switch costs a
-/// graph.
+/// How long questions are prepared between two steps, and the one begun then to its end.
+pub const PREPARE_WITHIN: Duration = Duration::from_millis(10);
+/// How long questions with the same adapters are decoded before those with others, in the mean: a
+/// switch costs a graph.
 pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
 /// Tokens a client computes before another may have its seat: at 10 steps/s a pause of 6 seconds.
 pub const TURN_TOKENS: u32 = 64;
@@ -225,6 +229,9 @@ pub const CHECKPOINT_SHARDS_MAX: usize = 512;
 pub const TOKEN_BYTES_SENTENCEPIECE_MAX: usize = 256;
 /// Most adapters of a box.
 pub const ADAPTERS_MAX: usize = 16;
+/// Most adapters one question is answered with: of 16 that makes 2,516 combinations, which is what
+/// bounds the list of those that were ever asked for.
+pub const ADAPTERS_WORN_MAX: usize = 4;
 /// Largest scale of an adapter, up and down.
 pub const ADAPTER_SCALE_MAX: f32 = 10.0;
 /// Most columns of an adapter's matrices; the largest ranks in use are a few hundred.

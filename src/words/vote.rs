@@ -106,6 +106,22 @@ impl Tally {
         remaining == 0 || chance_of_winning(leader, rival, remaining) > limits::VOTE_CHANCE_ENOUGH
     }
 
+    /// Returns how many more attempts must end until the vote is decided, if they go on as those
+    /// that have ended: the leader gets its share of them by Laplace's rule of succession, one rival
+    /// the rest.
+    pub fn still_needed(&self) -> u32 {
+        let remaining = self.wanted.saturating_sub(self.ended());
+        let (leader, rival) = self.leaders();
+        let share = f64::from(leader + 1) / f64::from(self.ended() + 2);
+        let decides = |&more: &u32| {
+            let agree = (share * f64::from(more)).round() as u32;
+            let (leader, rival) = (leader + agree, rival + more - agree);
+            let (leader, rival) = (leader.max(rival), leader.min(rival));
+            chance_of_winning(leader, rival, remaining - more) > limits::VOTE_CHANCE_ENOUGH
+        };
+        (0..remaining).find(decides).unwrap_or(remaining)
+    }
+
     /// Returns the two largest counts.
     fn leaders(&self) -> (u32, u32) {
         let mut counts = self.by_value().into_iter().map(|(_, ballots)| ballots.len() as u32);
@@ -224,6 +240,24 @@ mod tests {
         assert_eq!((nothing.winner(), nothing.agreement()), (None, 0.0));
         assert!(!nothing.is_decided());
         assert_eq!(tally(1, &[(0, "", f64::NAN)]).winner(), Some(0));
+    }
+
+    #[test]
+    fn how_many_more_are_needed_follows_from_how_they_agreed() {
+        let so_far = |leader: u32, rival: u32, none: u32, wanted: u32| {
+            let votes = (0..leader).map(|at| (at, "1", -0.1));
+            let rivals = (0..rival).map(|at| (leader + at, "2", -0.1));
+            let others = (0..none).map(|at| (leader + rival + at, "", -0.1));
+            let ballots: Vec<_> = votes.chain(rivals).chain(others).collect();
+            let tally = tally(wanted, &ballots);
+            assert_eq!(tally.still_needed() == 0, tally.is_decided(), "{tally}");
+            tally.still_needed()
+        };
+        assert_eq!(so_far(0, 0, 0, 8), 8, "nothing is known: all");
+        assert_eq!(so_far(2, 0, 0, 8), 1, "3 of 3 is enough");
+        assert_eq!(so_far(3, 0, 0, 8), 0);
+        assert_eq!(so_far(2, 2, 0, 8), 4, "who disagree go on to the end");
+        assert_eq!(so_far(0, 0, 1, 1), 0);
     }
 
     #[test]
