@@ -107,8 +107,8 @@ impl Tally {
     }
 
     /// Returns how many more attempts must end until the vote is decided, if they go on as those
-    /// that have ended: the leader gets its share of them by Laplace's rule of succession, one rival
-    /// the rest.
+    /// that have ended: the leader gets its share of them, by Laplace's rule of succession, and one
+    /// rival the rest.
     pub fn still_needed(&self) -> u32 {
         let remaining = self.wanted.saturating_sub(self.ended());
         let (leader, rival) = self.leaders();
