@@ -102,11 +102,13 @@ class Stream(threading.Thread):
         self.body = json.dumps(body)
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         self.times, self.text, self.usage, self.status, self.refusal = [], "", {}, None, ""
-        self.sent = self.ended = None
+        self.socket = self.sent = self.ended = None
 
     def run(self):
         try:
             self.connection.connect()
+            # The connection forgets it once it has answered.
+            self.socket = self.connection.sock
             self.sent = time.monotonic()
             self.connection.request("POST", "/v1/chat/completions", self.body, {"Content-Type": "application/json"})
             response = self.connection.getresponse()
@@ -139,7 +141,7 @@ class Stream(threading.Thread):
 
     def leave(self):
         try:
-            self.connection.sock.shutdown(socket.SHUT_RDWR)
+            self.socket.shutdown(socket.SHUT_RDWR)
         except (OSError, AttributeError):
             pass  # It has ended by itself.
         self.join()

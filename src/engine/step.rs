@@ -182,7 +182,8 @@ impl<'a> Steps<'a> {
         let mut passengers = self.aboard.take_passengers();
         let stalled = self.aboard.take_stalled();
         let tokens = passengers.iter().map(|p| p.tokens + p.drafted.len()).sum();
-        self.cache.context().use_threads(self.plan.threads_for(tokens));
+        let threads = self.rests.threads(self.plan.threads_for(tokens));
+        self.cache.context().use_threads(threads);
         let decoded = match passengers.as_mut_slice() {
             [] => Ok(()),
             some => self.aboard.decode(some, &self.attempts, &mut self.cache),

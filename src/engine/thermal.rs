@@ -3,7 +3,8 @@
 //!
 //! The engine's loop asks after every step. Of what the files of Linux say (`thermal/heat` reads
 //! thermometers, `thermal/neighbours` the processor's load) one share of the time comes out; a step
-//! is followed by a rest that makes up that share. It changes no number of threads and no clock.
+//! is followed by a rest that makes up that share. And a pass takes fewer threads where others take
+//! cores. It changes no clock.
 
 mod heat;
 mod neighbours;
@@ -39,7 +40,7 @@ pub enum Note {
     },
     /// It does so no more.
     Cooled,
-    /// It rests because of other programs from now on.
+    /// It rests, or computes with fewer threads, because of other programs from now on.
     Crowded {
         /// What they take of all processors.
         percent: f32,
@@ -65,12 +66,12 @@ impl fmt::Display for Note {
                  faster"
             ),
             Note::Cooled => write!(f, "the processor has cooled down: no more rests for its heat"),
-            Note::Crowded { percent } => write!(
-                f,
-                "other programs wait for the processor and take {percent:.0} % of it: leaving them \
-                 time"
-            ),
-            Note::Alone => write!(f, "other programs hardly wait any more: no more rests for them"),
+            Note::Crowded { percent } => {
+                write!(f, "other programs take {percent:.0} % of the processor: leaving it to them")
+            }
+            Note::Alone => {
+                write!(f, "other programs hardly take anything of the processor any more")
+            }
         }
     }
 }
@@ -108,6 +109,11 @@ impl Rests {
         }
         let rest = step.mul_f64(self.share / (1.0 - self.share)).min(limits::REST_MAX);
         Advice { rest, notes }
+    }
+
+    /// Returns how many of `threads` a pass should take beside other programs: at least one.
+    pub fn threads(&self, threads: u32) -> u32 {
+        self.neighbours.threads_beside(threads)
     }
 }
 

@@ -267,7 +267,8 @@ impl Machine {
         for _ in 0..seconds {
             let Ticks { busy, idle, own } = &mut self.ticks;
             (*busy, *idle, *own) = (*busy + work.0, *idle + 400 - work.0, *own + work.1);
-            let (stat, own) = (format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 2\n"), *own);
+            let stat = format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\n");
+            let (stat, own) = (stat + "cpu0 1\ncpu1 1\ncpu2 1\ncpu3 1\nintr 7\n", *own);
             self.write("proc/stat", &stat);
             let before = "S 1 1 1 0 -1 0 0 0 0 0";
             self.write("proc/self/stat", &format!("7 (a ) (box) {before} {own} 0 0 0 20 0\n"));
@@ -294,6 +295,8 @@ fn others_that_compute_while_somebody_waits_are_left_as_much_time_as_they_take()
     let most = machine.live(&mut pace, 60, (400, 40), OFTEN);
     assert_eq!((most.rest.as_millis(), most.notes), (33, vec![]));
     let over = machine.live(&mut pace, 1, (300, 300), NOBODY_WAITS);
+    assert_eq!(over, Advice::default(), "they have only just ended");
+    let over = machine.live(&mut pace, 60, (300, 300), NOBODY_WAITS);
     assert_eq!(over, Advice { rest: Duration::ZERO, notes: vec![Note::Alone] });
 }
 
@@ -308,7 +311,23 @@ fn our_own_threads_waiting_for_each_other_are_no_others() {
 fn others_are_no_reason_to_rest_where_nobody_waits() {
     let mut machine = Machine::bare();
     let mut pace = machine.pace();
-    assert_eq!(machine.live(&mut pace, 60, (400, 200), NOBODY_WAITS), Advice::default());
+    let rest = machine.live(&mut pace, 60, (400, 200), NOBODY_WAITS).rest;
+    assert_eq!(rest, Duration::ZERO);
+}
+
+#[test]
+fn cores_that_others_take_are_left_to_them_whether_anybody_waits_or_not() {
+    for (taken, threads) in [(20, 4), (50, 3), (120, 3), (150, 2), (300, 1), (400, 1)] {
+        let mut machine = Machine::bare();
+        let mut pace = machine.pace();
+        assert_eq!(pace.threads(4), 4, "nothing is known yet");
+        let advice = machine.live(&mut pace, 60, (400, 400 - taken), "");
+        assert_eq!(pace.threads(4), threads, "{taken} % of a core");
+        assert_eq!(pace.threads(1), 1);
+        assert_eq!(advice.notes.len(), usize::from(threads < 4), "{advice:?}");
+        machine.live(&mut pace, 60, (300, 300), "");
+        assert_eq!(pace.threads(4), 4, "they are back");
+    }
 }
 
 #[test]
@@ -316,7 +335,7 @@ fn without_pressure_information_nobody_is_known_to_wait() {
     for waiting in ["", "some", "some avg10=", "some avg10=x", "some avg10=NaN", "some avg10=900"] {
         let mut machine = Machine::bare();
         let mut pace = machine.pace();
-        assert_eq!(machine.live(&mut pace, 10, (400, 100), waiting), Advice::default());
+        assert_eq!(machine.live(&mut pace, 10, (400, 390), waiting), Advice::default());
     }
 }
 
