@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build/kernels.rs");
     println!("cargo:rerun-if-changed=build/objects.rs");
+    println!("cargo:rerun-if-changed=build/pages.cpp");
     println!("cargo:rerun-if-changed=build/products.cpp");
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
     let lock = std::fs::read_to_string(lock).expect("Cargo.lock lies beside Cargo.toml");

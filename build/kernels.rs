@@ -70,13 +70,33 @@ const DEFINES: &[&str] = &[
     "-D_XOPEN_SOURCE=600",
 ];
 
-/// Products of ours (build/products.cpp) that are called instead of ggml's: by file, ggml's name and
-/// ours. On ARM ggml's own are as good.
-const REPLACED: &[(&str, &str, &str)] = &[
-    ("ggml-cpu.c", "llamafile_sgemm", "solverbox_sgemm"),
-    ("ggml-cpu.c", "ggml_compute_forward_mul_mat_tiled", "solverbox_tiled"),
-    ("repack.cpp", "ggml_gemm_q4_0_8x8_q8_0", "solverbox_gemm_q4_0"),
-    ("repack.cpp", "ggml_gemv_q4_0_8x8_q8_0", "solverbox_gemv_q4_0"),
+/// A file of ours, whose functions are called instead of ggml's.
+struct Ours {
+    /// In the folder of this file.
+    source: &'static str,
+    /// The folders of the architectures it is for.
+    folders: &'static [&'static str],
+    /// By the file that calls: ggml's name and ours.
+    called: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// On ARM ggml's own products are as good.
+const OURS: &[Ours] = &[
+    Ours {
+        source: "products.cpp",
+        folders: &["x86"],
+        called: &[
+            ("ggml-cpu.c", "llamafile_sgemm", "solverbox_sgemm"),
+            ("ggml-cpu.c", "ggml_compute_forward_mul_mat_tiled", "solverbox_tiled"),
+            ("repack.cpp", "ggml_gemm_q4_0_8x8_q8_0", "solverbox_gemm_q4_0"),
+            ("repack.cpp", "ggml_gemv_q4_0_8x8_q8_0", "solverbox_gemv_q4_0"),
+        ],
+    },
+    Ours {
+        source: "pages.cpp",
+        folders: &["arm", "x86"],
+        called: &[("repack.cpp", "ggml_backend_buft_alloc_buffer", "solverbox_alloc_buffer")],
+    },
 ];
 
 /// No link-time optimisation, whose objects cannot be renamed, and no symbols that are unique in a
@@ -111,6 +131,7 @@ pub fn build() -> Result<(), String> {
     let ggml = ggml_folder()?;
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("kernels");
     let compilers = Compilers::find(&ggml);
+    let ours = || OURS.iter().filter(|ours| ours.folders.contains(&folder));
     let mut jobs = Vec::new();
     for set in sets {
         let objects = out.join(set.name);
@@ -119,17 +140,14 @@ pub fn build() -> Result<(), String> {
         fs::create_dir_all(&objects).map_err(|e| format!("cannot make '{objects:?}': {e}"))?;
         for file in sources(folder) {
             let object = objects.join(format!("{}.o", file.replace(['/', '.'], "_")));
-            let is_ours = |(of, _, _): &&(&str, &str, &str)| folder == "x86" && *of == file;
-            let defines = REPLACED
-                .iter()
-                .filter(is_ours)
-                .map(|(_, theirs, ours)| format!("-D{theirs}={ours}"));
+            let called = ours().flat_map(|ours| ours.called).filter(|(by, ..)| *by == file);
+            let defines = called.map(|(_, theirs, ours)| format!("-D{theirs}={ours}")).collect();
             let source = ggml.join("src/ggml-cpu").join(&file);
-            jobs.push(Job { set, defines: defines.collect(), source, object });
+            jobs.push(Job { set, defines, source, object });
         }
-        if folder == "x86" {
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/products.cpp");
-            let object = objects.join("products.o");
+        for Ours { source, .. } in ours() {
+            let object = objects.join(format!("{}.o", source.replace('.', "_")));
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build").join(source);
             jobs.push(Job { set, defines: Vec::new(), source, object });
         }
     }
