@@ -319,7 +319,8 @@ fn a_full_or_read_only_disk_leaves_no_half_file() {
     // Held open, so that the disk can be looked at when the program has left its namespace.
     let held = fs::File::open(&disk).unwrap();
     let disk = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&held)));
-    assert!(fs::write(disk.join("filler"), vec![1; 320 << 20]).is_err(), "the disk is full");
+    // More than there is, as the unfinished file may have nothing in it yet.
+    assert!(fs::write(disk.join("filler"), vec![1; 330 << 20]).is_err(), "the disk is full");
     send_signal(child.id(), "CONT");
     let output = child.wait_with_output().unwrap();
     let error = text(&output.stderr);
