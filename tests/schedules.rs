@@ -125,10 +125,12 @@ fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut Compari
     desk.close();
     let alone = crowd::open(&wish(&model, (form.0, 1, Drafts::Off)));
     for (key, (question, answers)) in greedy {
+        let ending = question.ending;
         let job = crowd::answer(&alone, question).0.job.0;
         let expected = EAR.heard().draws.remove(&(job, 0)).unwrap_or_default();
         for (seed, draws, has_ended) in answers {
-            all.add(&format!("schedule {seed}, {form:?}, {key:?}"), &expected, &draws, has_ended);
+            let what = format!("schedule {seed}, {form:?}, {key:?}");
+            all.add(&what, ending, [&expected, &draws], has_ended);
         }
     }
 }
@@ -379,7 +381,8 @@ pub fn work_that_overflows() {
     let mut all = Comparison::default();
     for (text, ticket) in texts.iter().zip(&tickets) {
         let job = crowd::answer(&alone, long(text)).0.job.0;
-        all.add(text, &EAR.heard().draws[&(job, 0)], &draws[&(ticket.job.0, 0)], true);
+        let pair = [&EAR.heard().draws[&(job, 0)][..], &draws[&(ticket.job.0, 0)][..]];
+        all.add(text, Ending::Budget, pair, true);
     }
     all.check("overflow");
 }
