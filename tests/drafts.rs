@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::crowd::{self, Comparison, EAR, Wish, answer};
 use crate::fixture::model;
 use solverbox::desk::{Capacity, Desk};
-use solverbox::words::job::{Client, Ending};
+use solverbox::words::job::Client;
 use solverbox::words::plan::Drafts;
 
 #[test]
@@ -67,7 +67,7 @@ pub fn work(name: &str) {
         let with = greedy(&model, &prompts, drafts, tokens);
         let mut all = Comparison::default();
         for ((prompt, without), with) in prompts.iter().zip(&without).zip(&with) {
-            all.add(prompt, Ending::EndOfGeneration, [without, with], true);
+            all.add(prompt, crowd::TIE_MAX, [without, with], true);
         }
         all.check(&format!("{name}, {drafts:?}"));
     }
