@@ -408,8 +408,7 @@ def drafts(turn):
                 speeds[key, how] = speed(streams)
                 if how == "off":
                     share = 100 * statistics.mean(repeats(stream.text) for stream in streams)
-                    shares = SHARES.setdefault(key, [])
-                    shares.append(f"{share:.0f}")
+                    SHARES.setdefault(key, []).append(f"{share:.0f}")
     return {key: speeds[key, "auto"] / speeds[key, "off"] for key in kinds}
 
 

@@ -16,6 +16,13 @@ fn ask(served: &Served, model: &str, question: &str) -> (u16, Value) {
     served.post(CHAT, &body.to_string())
 }
 
+/// Asks what is refused; returns the status, the error's kind and what it says.
+fn refused(served: &Served, model: &str) -> (u16, String, String) {
+    let (status, reply) = ask(served, model, "2+2?");
+    let text = |field: &str| reply["error"][field].as_str().unwrap().to_string();
+    (status, text("code"), text("message"))
+}
+
 /// Whether a reply gives an answer in a box.
 fn is_right(reply: &Value, answer: &str) -> bool {
     let said = reply["choices"][0]["message"]["content"].as_str().unwrap();
@@ -90,22 +97,19 @@ fn who_asks_with_an_adapter_is_answered_while_another_goes_on_without() {
 #[test]
 fn an_adapter_named_twice_is_refused_and_so_are_more_than_a_question_may_wear() {
     let served = Served::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
-    let (status, reply) = ask(&served, "solverbox:math+demo-binary+demo-binary", "2+2?");
-    assert_eq!((status, &reply["error"]["code"]), (400, &json!("bad_request")), "{reply}");
-    let message = reply["error"]["message"].as_str().unwrap();
+    let (status, code, message) = refused(&served, "solverbox:math+demo-binary+demo-binary");
+    assert_eq!((status, code.as_str()), (400, "bad_request"), "{message}");
     assert!(message.contains("'demo-binary' is named twice"), "{message}");
-    let (status, reply) = ask(&served, "solverbox:math+a+b+c+d+e", "2+2?");
-    assert_eq!(status, 400, "{reply}");
-    let message = reply["error"]["message"].as_str().unwrap();
+    let (status, _, message) = refused(&served, "solverbox:math+a+b+c+d+e");
+    assert_eq!(status, 400, "{message}");
     assert!(message.contains("at most 4"), "{message}");
 }
 
 #[test]
 fn an_unknown_adapter_is_not_found_and_those_there_are_are_named_without_a_path() {
     let served = Served::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
-    let (status, reply) = ask(&served, "solverbox:math+chess", "2+2?");
-    assert_eq!((status, &reply["error"]["code"]), (404, &json!("not_found")), "{reply}");
-    let message = reply["error"]["message"].as_str().unwrap();
+    let (status, code, message) = refused(&served, "solverbox:math+chess");
+    assert_eq!((status, code.as_str()), (404, "not_found"), "{message}");
     assert!(message.contains("'chess'") && message.contains("demo-binary"), "{message}");
     assert!(!message.contains('/'), "{message}");
 }
@@ -114,8 +118,7 @@ fn an_unknown_adapter_is_not_found_and_those_there_are_are_named_without_a_path(
 fn an_adapter_from_a_file_is_named_without_its_path() {
     let file = root().join("models/bundled/solverbox-demo-binary-f16.gguf");
     let served = Served::ready(&["--adapter", file.to_str().unwrap(), "--context-tokens", "2048"]);
-    let (status, reply) = ask(&served, "solverbox:math+chess", "2+2?");
-    let message = reply["error"]["message"].as_str().unwrap();
+    let (status, _, message) = refused(&served, "solverbox:math+chess");
     assert!(status == 404 && message.contains("solverbox-demo-binary-f16"), "{message}");
     assert!(!message.contains('/'), "a pupil never sees a path: {message}");
 }

@@ -102,10 +102,10 @@ fn key(question: &Question) -> Option<Key> {
     })
 }
 
-/// Returns the largest lead that is a tie in its answer.
-fn tie_max(question: &Question) -> f32 {
+/// Returns the largest lead that is a tie in its answer; `taught` are the adapter's questions.
+fn tie_max(question: &Question, taught: &[(String, String)]) -> f32 {
     let text = &question.turns[0].text;
-    let of_adapter = crowd::questions("binary-heldout").iter().any(|(known, _)| known == text);
+    let of_adapter = taught.iter().any(|(known, _)| known == text);
     let is_trained = question.mode.name == "math"
         && question.ending == Ending::EndOfGeneration
         && question.adapters.is_empty() != of_adapter;
@@ -134,8 +134,9 @@ fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut Compari
     }
     desk.close();
     let alone = crowd::open(&wish(&model, (form.0, 1, Drafts::Off)));
+    let taught = crowd::questions("binary-heldout");
     for (key, (question, answers)) in greedy {
-        let tie_max = tie_max(&question);
+        let tie_max = tie_max(&question, &taught);
         let job = crowd::answer(&alone, question).0.job.0;
         let expected = EAR.heard().draws.remove(&(job, 0)).unwrap_or_default();
         for (seed, draws, has_ended) in answers {

@@ -234,14 +234,14 @@ impl<'a> Steps<'a> {
     fn change_outfit(&mut self, now: Instant) {
         let with_turn = || self.attempts.iter().filter(|attempt| !attempt.is_parked);
         let worn = self.wardrobe.worn();
+        // The next in a circle, so that each has its time; mostly there is none.
+        let others = with_turn().map(|attempt| attempt.outfit).filter(|&outfit| outfit != worn);
+        let Some(next) = others.min_by_key(|&outfit| (outfit < worn, outfit)) else { return };
         let pairs: BTreeSet<(Client, Outfit)> =
             with_turn().map(|attempt| (attempt.client, attempt.outfit)).collect();
         if now - self.changed < limits::ADAPTERS_TURN.mul_f64(time_of(worn, &pairs)) {
             return;
         }
-        // The next in a circle, so that each has its time.
-        let others = with_turn().map(|attempt| attempt.outfit).filter(|&outfit| outfit != worn);
-        let Some(next) = others.min_by_key(|&outfit| (outfit < worn, outfit)) else { return };
         self.changed = now;
         if let Err(error) = self.wardrobe.wear(next, self.cache.context()) {
             let wearing = |attempt: &Attempt| attempt.outfit == next;

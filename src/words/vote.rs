@@ -103,7 +103,7 @@ impl Tally {
     pub fn is_decided(&self) -> bool {
         let remaining = self.wanted.saturating_sub(self.ended());
         let (leader, rival) = self.leaders();
-        remaining == 0 || chance_of_winning(leader, rival, remaining) > limits::VOTE_CHANCE_ENOUGH
+        is_enough(leader, rival, remaining)
     }
 
     /// Returns how many more attempts must end until the vote is decided, if they go on as those
@@ -117,7 +117,7 @@ impl Tally {
             let agree = (share * f64::from(more)).round() as u32;
             let (leader, rival) = (leader + agree, rival + more - agree);
             let (leader, rival) = (leader.max(rival), leader.min(rival));
-            chance_of_winning(leader, rival, remaining - more) > limits::VOTE_CHANCE_ENOUGH
+            is_enough(leader, rival, remaining - more)
         };
         (0..remaining).find(decides).unwrap_or(remaining)
     }
@@ -193,6 +193,11 @@ fn chance_of_losing(leader: u32, rival: u32, votes: u32) -> f64 {
         chance *= (n - x) * (a + x) / ((x + 1.0) * (b + n - x - 1.0));
     }
     sum
+}
+
+/// Returns whether the leader's lead cannot be caught up with, or hardly.
+fn is_enough(leader: u32, rival: u32, remaining: u32) -> bool {
+    remaining == 0 || chance_of_winning(leader, rival, remaining) > limits::VOTE_CHANCE_ENOUGH
 }
 
 #[cfg(test)]
