@@ -274,6 +274,21 @@ pub struct Serve {
           default_value_t = limits::CLIENT_JOBS_DEFAULT as u32,
           value_parser = count(1, limits::CLIENT_JOBS_CEILING as u32))]
     pub client_jobs_max: u32,
+    /// How far the journal may be behind a running answer, in seconds: what a power cut takes
+    #[arg(long, value_name = "S", env = "SOLVERBOX_SYNC_SECONDS",
+          default_value_t = limits::SYNC_SECONDS_DEFAULT,
+          value_parser = count(0, limits::SYNC_SECONDS_MAX))]
+    pub sync_seconds: u32,
+    /// Days answered questions are kept
+    #[arg(long, value_name = "N", env = "SOLVERBOX_HISTORY_DAYS",
+          default_value_t = limits::HISTORY_DAYS_DEFAULT,
+          value_parser = count(0, limits::HISTORY_DAYS_MAX))]
+    pub history_days: u32,
+    /// Room for answered questions, in MiB; the oldest make room for new ones
+    #[arg(long, value_name = "MIB", env = "SOLVERBOX_HISTORY_MB",
+          default_value_t = limits::HISTORY_MB_DEFAULT,
+          value_parser = count(*limits::HISTORY_MB.start(), *limits::HISTORY_MB.end()))]
+    pub history_mb: u32,
     /// Start without checking first that the kernels compute correctly
     #[arg(long, env = "SOLVERBOX_NO_SELFTEST", value_parser = BoolishValueParser::new())]
     pub no_selftest: bool,

@@ -1,7 +1,7 @@
 //! solverbox: an offline solver box in one file.
 //!
 //! The rooms, and the one direction in which they may know each other, are in ARCHITECTURE.md:
-//! `words ← model · engine ← desk ← http, commands ← main, cli, config`.
+//! `words ← model · store · engine ← desk ← http, commands ← main, cli, config`.
 
 pub mod cli;
 pub mod commands;
@@ -10,4 +10,5 @@ pub mod desk;
 pub mod engine;
 pub mod http;
 pub mod model;
+pub mod store;
 pub mod words;

@@ -17,6 +17,7 @@ use solverbox::desk::Capacity;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
+use solverbox::store::Keeping;
 use solverbox::words::error::{Error, Kind, printable};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
@@ -51,6 +52,7 @@ fn exit_code(kind: Kind) -> u8 {
         Kind::NotFound => 8,
         Kind::NoSpace => 9,
         Kind::TooMany => 10,
+        Kind::Conflict => 13,
         Kind::Stopped => 130,
     }
 }
@@ -136,6 +138,12 @@ fn serve(flags: Serve) -> Result<(), Error> {
         modes,
         listen: flags.listen,
         data,
+        keeping: Keeping {
+            sync: Duration::from_secs(flags.sync_seconds.into()),
+            history: Duration::from_secs(u64::from(flags.history_days) * 86_400),
+            history_bytes: u64::from(flags.history_mb) << 20,
+            model: String::new(),
+        },
         capacity: Capacity {
             line_jobs_max: flags.queue_jobs_max as usize,
             client_jobs_max: flags.client_jobs_max as usize,

@@ -19,7 +19,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
-use crate::desk::{Capacity, Desk, Ticket};
+use crate::desk::{Capacity, Desk, Lasting, Terms, Ticket};
 use crate::model::fingerprint::{self, START, fnv};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind, io_cause};
@@ -230,7 +230,7 @@ fn ask_all(
         return Ok(());
     }
     let in_line = options.seeds.len();
-    let desk = Arc::new(Desk::open(plan, Capacity::alone(in_line), SelfTest::Skip, |_| {})?);
+    let desk = Arc::new(Desk::open(plan, Capacity::alone(in_line), SelfTest::Skip, None, |_| {})?);
     let _closing = CloseAtEnd(&desk);
     let stopped = stop_on_interrupt(&desk)?;
     let (mut waiting, total) = (VecDeque::new(), todo.len());
@@ -242,7 +242,9 @@ fn ask_all(
         };
         for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
             let item = &items[index];
-            let ticket = match desk.submit(Client::alone(), question(options, item, seed)) {
+            let terms = Terms::of(Lasting::Never);
+            let asked = desk.submit(Client::alone(), question(options, item, seed), terms);
+            let ticket = match asked {
                 Ok(ticket) => Some(ticket),
                 Err(error) if error.kind == Kind::TooLong => None,
                 Err(error) => return Err(failed(item, error)),

@@ -3,17 +3,27 @@
 //! The door opens before the model is loaded: the page comes at once, `/healthz` shows the
 //! progress, and questions wait in line.
 
+use std::fs::{File, OpenOptions};
+use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use super::{Loading, interrupt};
-use crate::desk::{Capacity, Desk};
+use crate::desk::{self, Capacity, Desk};
 use crate::http;
-use crate::words::error::Error;
+use crate::store::{Folder, Journal, Keeping, Recovered};
+use crate::words::error::{Error, io_cause};
 use crate::words::kernels::SelfTest;
 use crate::words::mode::Modes;
+use crate::words::plan::Plan;
+
+/// Who was aboard in a crash, written by a handler of its signal.
+const CRASHES: &str = "crashed";
+/// Bytes of it that are read: of far more crashes than one.
+const CRASHES_BYTES_MAX: u64 = 16 << 10;
 
 /// What `serve` was asked for.
 #[derive(Debug)]
@@ -26,6 +36,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Folder for what must last.
     pub data: PathBuf,
+    /// How the journal in it is kept.
+    pub keeping: Keeping,
     /// Questions that may wait.
     pub capacity: Capacity,
     /// Whether the kernels are checked first.
@@ -39,7 +51,8 @@ pub struct Options {
 pub fn run(options: Options) -> Result<(), Error> {
     let plan = options.loading.plan()?;
     let model = plan.model.origin;
-    make_folder(&options.data)?;
+    let folder = Folder::take(&options.data)?;
+    let (journal, crashes) = open_journal(&folder, &options, &plan)?;
     let door = http::Door::open(options.listen, &options.data)?;
     let address = door.address();
     super::note(&format!("solverbox: open http://{address}/ in a browser; Ctrl-C ends it"));
@@ -48,7 +61,10 @@ pub fn run(options: Options) -> Result<(), Error> {
     }
     let (ends, end) = channel();
     let broken = ends.clone();
-    let desk = Desk::open(plan, options.capacity, options.selftest, move |error| {
+    if let Err(error) = desk::note_crashes(crashes) {
+        log::warn!("who is aboard in a crash will not be known: {error}");
+    }
+    let desk = Desk::open(plan, options.capacity, options.selftest, Some(journal), move |error| {
         let _ = broken.send(Err(error));
     })?;
     let desk = Arc::new(desk);
@@ -58,6 +74,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         }
         let _ = ends.send(Ok(()));
     })?;
+    folder.tell(Some(address));
     let serving = door.serve(desk.clone(), options.modes, model)?;
     // Both senders live as long as their threads: this waits for a signal or a broken engine.
     let reason = end.recv().unwrap_or(Ok(()));
@@ -67,12 +84,33 @@ pub fn run(options: Options) -> Result<(), Error> {
     reason
 }
 
-fn make_folder(folder: &PathBuf) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
+/// Opens the journal, and the file that a crash will be noted in; what it held is counted first.
+fn open_journal(
+    folder: &Folder,
+    options: &Options,
+    plan: &Plan,
+) -> Result<((Journal, Recovered), File), Error> {
+    let file = folder.path().join(CRASHES);
+    let cannot = |error: std::io::Error| {
+        let cause = io_cause(&error);
         Error::bad_request(
-            format!("cannot make the data folder '{}': {e}", folder.display()),
+            format!("cannot open '{}': {cause}", file.display()),
             "Name a writable folder with --data DIR.",
         )
-    })
+    };
+    let mut opened = OpenOptions::new();
+    opened.read(true).append(true).create(true).mode(0o600);
+    let mut opened = opened.open(&file).map_err(cannot)?;
+    let mut noted = Vec::new();
+    opened.by_ref().take(CRASHES_BYTES_MAX).read_to_end(&mut noted).map_err(cannot)?;
+    let crashed = desk::read_aboard(&noted);
+    if !crashed.is_empty() {
+        log::error!("the box crashed over {} questions when it ran last", crashed.len());
+    }
+    // Of the same file another model may be made; of its tokens no other vocabulary.
+    let model = format!("{} {}", plan.model.name(), plan.file_bytes);
+    let keeping = Keeping { model, ..options.keeping.clone() };
+    let opened_journal = Journal::open(folder.path(), keeping, &crashed)?;
+    opened.set_len(0).map_err(cannot)?;
+    Ok((opened_journal, opened))
 }

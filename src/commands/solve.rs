@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
-use crate::desk::record::{Record, State, View, Whole};
-use crate::desk::{Capacity, Desk, Ticket};
-use crate::words::answer::{Outcome, Part};
+use crate::desk::record::{State, Whole};
+use crate::desk::{Capacity, Desk, Lasting, Terms, Ticket};
+use crate::words::answer::{Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, Question};
 use crate::words::kernels::SelfTest;
@@ -46,12 +46,12 @@ pub fn run(
     log::info!("mode {mode}, seed {}", question.seed);
     let plan = loading.plan()?;
     let model = plan.model.name();
-    let desk = Arc::new(Desk::open(plan, Capacity::alone(1), SelfTest::Skip, |_| {})?);
+    let desk = Arc::new(Desk::open(plan, Capacity::alone(1), SelfTest::Skip, None, |_| {})?);
     let _closing = CloseAtEnd(&desk);
-    let ticket = desk.submit(Client::alone(), question)?;
+    let ticket = desk.submit(Client::alone(), question, Terms::of(Lasting::Never))?;
     stop_on_interrupt(&desk, &ticket)?;
     if output == Output::Text {
-        match follow(&ticket.record) {
+        match follow(&ticket) {
             // `solverbox solve … | head -1` has read enough: nothing is wrong.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             followed => super::written(followed)?,
@@ -84,7 +84,7 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
 }
 
 /// Prints the answer while it comes, to its end.
-fn follow(record: &Record) -> std::io::Result<()> {
+fn follow(ticket: &Ticket) -> std::io::Result<()> {
     let mut screen = Screen {
         out: std::io::stdout().lock(),
         shows_thinking: std::io::stdout().is_terminal(),
@@ -92,16 +92,16 @@ fn follow(record: &Record) -> std::io::Result<()> {
         line: Line::Empty,
         told: 0,
     };
-    let mut view = record.read(0);
+    let mut view = ticket.record.read(0);
     loop {
         if let Some(tally) = &view.tally {
             screen.show_tally(tally)?;
         }
-        screen.print_pieces(&view)?;
+        screen.print_pieces(&ticket.heard(&view))?;
         if matches!(view.state, State::Ended(..)) {
             return screen.finish();
         }
-        view = record.wait(view.version, view.offset, limits::HEARTBEAT);
+        view = ticket.record.wait(view.version, view.offset, limits::HEARTBEAT);
     }
 }
 
@@ -126,8 +126,8 @@ enum Line {
 }
 
 impl<W: Write> Screen<W> {
-    fn print_pieces(&mut self, view: &View) -> std::io::Result<()> {
-        for piece in &view.pieces {
+    fn print_pieces(&mut self, pieces: &[Piece]) -> std::io::Result<()> {
+        for piece in pieces {
             if !self.shows_thinking && piece.part == Part::Thinking {
                 continue;
             }

@@ -1,18 +1,19 @@
 //! One job at the desk: its attempts, what they wrote, and what becomes of them together.
 //!
-//! Pure but for the records it fills: it gives no orders and knows no line. A single attempt's
-//! record is the job's own. Where attempts vote, the job's record shows the first one's thinking
-//! while it comes, and at the end the winner's answer; where all are wanted, each has its record.
+//! Pure but for the record it fills: it gives no orders and knows no line. A job that the journal
+//! has kept becomes a case again, with its attempts where they were.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::estimate::Pending;
-use super::record::{Record, State};
+use super::record::{Record, RunEnd, State};
+use super::{Lasting, Ticket};
 use crate::engine::Prompt;
-use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::store::{Kept, New};
+use crate::words::answer::{Figures, Gain, Outcome, Part};
 use crate::words::error::Error;
-use crate::words::job::{Choices, Client, JobId, Question};
+use crate::words::job::{Client, JobId, JobName, Question};
 use crate::words::value::of_reply;
 use crate::words::vote::{Ballot, Tally};
 
@@ -29,26 +30,39 @@ pub enum Stopping {
 
 /// One job.
 pub struct Case {
+    /// Its number.
+    pub id: JobId,
+    /// What it is called outside.
+    pub name: JobName,
     /// What was asked.
     pub question: Arc<Question>,
     /// Who asked.
     pub client: Client,
-    /// When.
+    /// When, or when this box was started if that was later.
     pub asked: Instant,
+    /// When, by the calendar.
+    pub asked_at: SystemTime,
+    /// What is kept of it.
+    pub lasting: Lasting,
     /// Its prompt, once it is prepared.
     pub prompt: Option<Arc<Prompt>>,
     /// What the doors read.
     pub record: Arc<Record>,
     /// Whether its attempts are being stopped.
     pub stopping: Stopping,
+    /// Whether a person wants the answer at once.
+    pub answer_now: bool,
+    /// How often the box crashed over it.
+    pub crashes: u32,
     runs: Vec<Run>,
     tally: Tally,
 }
 
 struct Run {
-    record: Arc<Record>,
     stage: Stage,
     generated_tokens: u32,
+    /// What it gained before the box was started, until it goes on with it.
+    written: Vec<Gain>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,38 +72,86 @@ enum Stage {
     Ended(Outcome, Figures),
 }
 
-impl Run {
-    fn new(record: Arc<Record>) -> Run {
-        Run { record, stage: Stage::Waiting, generated_tokens: 0 }
-    }
-}
-
 impl Case {
     /// Opens one for a question just asked.
-    pub fn new(question: Arc<Question>, client: Client) -> Case {
-        let record = Arc::new(Record::new());
+    pub fn new(new: New, lasting: Lasting) -> Case {
+        let New { id, name, client, question, asked: asked_at, request: _ } = new;
         let attempts = question.attempts;
-        let run = |_| match attempts {
-            1 => Run::new(record.clone()),
-            _ => Run::new(Arc::new(Record::new())),
-        };
+        let run = |_| Run { stage: Stage::Waiting, generated_tokens: 0, written: Vec::new() };
         Case {
+            id,
+            name,
             runs: (0..attempts).map(run).collect(),
             tally: Tally::new(attempts),
             asked: Instant::now(),
+            asked_at,
+            lasting,
             prompt: None,
+            record: Arc::new(Record::new()),
             stopping: Stopping::No,
+            answer_now: false,
+            crashes: 0,
             question,
             client,
-            record,
         }
     }
 
-    /// Returns a record for each answer, where all are wanted.
-    pub fn choices(&self) -> Vec<Arc<Record>> {
-        match self.question.choices {
-            Choices::All => self.runs.iter().map(|run| run.record.clone()).collect(),
-            Choices::Voted => Vec::new(),
+    /// Opens one as the journal has kept it.
+    pub fn restore(kept: Kept) -> Case {
+        let Kept { id, name, client, question, asked, .. } = kept;
+        let new = New { id, name, client, question, asked, request: None };
+        let mut case = Case::new(new, Lasting::Durable);
+        case.record = Arc::new(Record::cut(kept.cuts));
+        (case.answer_now, case.crashes) = (kept.answer_now, kept.crashes);
+        for (number, gain) in kept.log {
+            case.append(number, &gain);
+            case.runs[number as usize].generated_tokens += gain.tokens.len() as u32;
+            case.runs[number as usize].written.push(gain);
+        }
+        for (number, outcome, figures) in kept.ends {
+            case.end_run(number, outcome, figures);
+        }
+        if let Some((outcome, figures)) = kept.end {
+            case.record.set_best(case.best());
+            case.record.set(State::Ended(outcome, figures));
+        }
+        case
+    }
+
+    /// Returns it as the journal keeps it, without what would be needed to go on with it.
+    pub fn kept(&self) -> Kept {
+        let view = self.record.read(0);
+        let log = view.pieces.into_iter().map(|said| {
+            let pieces = vec![said.piece];
+            (said.attempt, Gain { pieces, ..Gain::default() })
+        });
+        Kept {
+            id: self.id,
+            name: self.name,
+            client: self.client,
+            question: self.question.clone(),
+            asked: self.asked_at,
+            log: log.collect(),
+            ends: view.ends.into_iter().map(|e| (e.attempt, e.outcome, e.figures)).collect(),
+            end: match view.state {
+                State::Ended(outcome, figures) => Some((outcome, figures)),
+                _ => None,
+            },
+            cuts: self.record.cuts().clone(),
+            crashes: self.crashes,
+            answer_now: self.answer_now,
+        }
+    }
+
+    /// Returns what a door holds of it.
+    pub fn ticket(&self) -> Ticket {
+        Ticket {
+            job: self.id,
+            name: self.name,
+            client: self.client,
+            question: self.question.clone(),
+            asked: self.asked_at,
+            record: self.record.clone(),
         }
     }
 
@@ -98,31 +160,43 @@ impl Case {
         self.runs.iter().any(|run| run.stage != Stage::Waiting)
     }
 
-    /// Notes that an attempt starts or goes on; returns whether it starts.
-    pub fn seat(&mut self, number: u32) -> bool {
+    /// Returns whether any attempt has begun, in this life of the box or an earlier one.
+    pub fn has_begun(&self) -> bool {
+        let has_begun = |run: &Run| run.stage != Stage::Waiting || !run.written.is_empty();
+        self.runs.iter().any(has_begun)
+    }
+
+    /// Returns the attempts that have not ended.
+    pub fn running(&self) -> impl Iterator<Item = u32> {
+        let running = |run: &(u32, &Run)| !matches!(run.1.stage, Stage::Ended(..));
+        (0..).zip(&self.runs).filter(running).map(|(number, _)| number)
+    }
+
+    /// Notes that an attempt starts or goes on; returns what it had gained before the box was
+    /// started where the engine does not know it yet.
+    pub fn seat(&mut self, number: u32) -> Option<Vec<Gain>> {
         let run = &mut self.runs[number as usize];
-        let starts = run.stage == Stage::Waiting;
-        if starts {
-            run.stage = Stage::Started;
-            run.record.set(State::Running);
-            self.record.set(State::Running);
+        if run.stage != Stage::Waiting {
+            return None;
         }
-        starts
+        run.stage = Stage::Started;
+        self.record.set(State::Running);
+        Some(std::mem::take(&mut run.written))
     }
 
     /// Takes text of an attempt.
-    pub fn append(&mut self, number: u32, piece: &Piece) {
-        self.runs[number as usize].record.append(piece);
-        if self.question.is_voted() && number == 0 && piece.part == Part::Thinking {
-            self.record.append(piece);
-        } else if self.question.choices == Choices::All {
-            self.record.touch();
-        }
+    pub fn append(&mut self, number: u32, gain: &Gain) {
+        gain.pieces.iter().for_each(|piece| self.record.append(number, piece));
     }
 
     /// Counts tokens an attempt has drawn.
     pub fn count(&mut self, number: u32, tokens: u32) {
         self.runs[number as usize].generated_tokens += tokens;
+    }
+
+    /// Returns how many tokens its attempts have drawn.
+    pub fn tokens(&self) -> u64 {
+        self.runs.iter().map(|run| u64::from(run.generated_tokens)).sum()
     }
 
     /// Returns what estimates need to know of the job.
@@ -149,18 +223,16 @@ impl Case {
             return;
         }
         run.stage = Stage::Ended(outcome.clone(), figures);
+        run.written = Vec::new();
         let counts = matches!(outcome, Outcome::Done | Outcome::Budget);
-        if self.question.attempts > 1 {
-            run.record.set(State::Ended(outcome, figures));
-            if counts {
-                let value = of_reply(&run.record.text_of(Part::Answer));
-                let mean_logprob = figures.mean_log_probability;
-                self.tally.add(Ballot { attempt: number, value, mean_logprob });
-                if self.question.is_voted() {
-                    self.record.set_tally(&self.tally);
-                }
+        self.record.end_run(RunEnd { attempt: number, outcome, figures });
+        if self.question.attempts > 1 && counts {
+            let value = of_reply(&self.record.text_of(number, Part::Answer));
+            let mean_logprob = figures.mean_log_probability;
+            self.tally.add(Ballot { attempt: number, value, mean_logprob });
+            if self.question.is_voted() {
+                self.record.set_tally(&self.tally);
             }
-            self.record.touch();
         }
     }
 
@@ -170,7 +242,9 @@ impl Case {
         let waits = |&number: &u32| self.runs[number as usize].stage == Stage::Waiting;
         let waiting: Vec<u32> = (0..self.question.attempts).filter(waits).collect();
         for &number in &waiting {
-            self.end_run(number, outcome.clone(), Figures::default());
+            let completion_tokens = self.runs[number as usize].generated_tokens;
+            let figures = Figures { completion_tokens, ..Figures::default() };
+            self.end_run(number, outcome.clone(), figures);
         }
         waiting
     }
@@ -188,35 +262,33 @@ impl Case {
         self.runs.iter().all(|run| matches!(run.stage, Stage::Ended(..)))
     }
 
-    /// Ends the job as its attempts say, all of which have ended; returns what it was answered.
-    pub fn close(&self) -> Option<String> {
+    /// Ends the job as its attempts say, all of which have ended; returns how.
+    pub fn close(&self) -> (Outcome, Figures) {
         let ends = self.runs.iter().filter_map(|run| match &run.stage {
             Stage::Ended(outcome, figures) => Some((outcome, figures)),
             _ => None,
         });
-        let best = self.tally.winner().unwrap_or(0) as usize;
+        let best = self.best();
         let figures = together(ends.clone().map(|(_, figures)| figures));
         let outcome = match self.stopping {
             Stopping::Unwanted => Outcome::Stopped,
-            _ => ends.clone().nth(best).map_or(Outcome::Stopped, |(outcome, _)| outcome.clone()),
-        };
-        let answer = self.runs[best].record.text_of(Part::Answer);
-        if self.question.is_voted() {
-            self.record.set_best(self.runs[best].record.clone());
-            if !answer.is_empty() {
-                self.record.append(&Piece { part: Part::Answer, text: answer.clone() });
+            _ => {
+                let mut ends = ends;
+                ends.nth(best as usize).map_or(Outcome::Stopped, |(outcome, _)| outcome.clone())
             }
-        }
-        let is_answered = matches!(outcome, Outcome::Done | Outcome::Budget);
-        self.record.set(State::Ended(outcome, figures));
-        is_answered.then_some(answer)
+        };
+        self.record.set_best(best);
+        self.record.set(State::Ended(outcome.clone(), figures));
+        (outcome, figures)
+    }
+
+    fn best(&self) -> u32 {
+        self.tally.winner().unwrap_or(0)
     }
 
     /// Ends the job for `error`, whatever its attempts do.
     pub fn fail(&self, error: &Error) {
-        let ended = State::Ended(Outcome::Failed(error.clone()), Figures::default());
-        self.runs.iter().for_each(|run| run.record.set(ended.clone()));
-        self.record.set(ended);
+        self.record.set(State::Ended(Outcome::Failed(error.clone()), Figures::default()));
     }
 }
 
@@ -241,6 +313,7 @@ fn together<'f>(figures: impl Iterator<Item = &'f Figures>) -> Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::answer::Piece;
     use crate::words::job::{Role, Turn};
     use crate::words::mode::Modes;
 
@@ -249,13 +322,55 @@ mod tests {
         let turn = Turn { role: Role::User, text: "6 times 7?".to_string() };
         let mut question = Question::new(mode, vec![turn], 1);
         question.attempts = attempts;
-        Case::new(Arc::new(question), Client::alone())
+        let new = New {
+            id: JobId(1),
+            name: JobName(1),
+            client: Client::alone(),
+            request: None,
+            question: Arc::new(question),
+            asked: SystemTime::now(),
+        };
+        Case::new(new, Lasting::WhileHeard)
+    }
+
+    fn gain(answer: &str) -> Gain {
+        let piece = Piece { part: Part::Answer, text: format!("\\boxed{{{answer}}}") };
+        Gain { tokens: vec![1, 2], pieces: vec![piece], ..Gain::default() }
     }
 
     fn end(case: &mut Case, number: u32, answer: &str) {
-        let text = format!("\\boxed{{{answer}}}");
-        case.append(number, &Piece { part: Part::Answer, text });
+        case.append(number, &gain(answer));
         case.end_run(number, Outcome::Done, Figures::default());
+    }
+
+    #[test]
+    fn a_case_that_was_kept_is_what_it_was() {
+        let mut case = case(4);
+        (0..4).for_each(|number| end(&mut case, number, if number == 2 { "41" } else { "42" }));
+        let (outcome, figures) = case.close();
+        let again = Case::restore(case.kept());
+        let (was, is) = (case.record.wait_ended(), again.record.wait_ended());
+        assert_eq!(was, is);
+        assert_eq!((is.outcome, is.figures), (outcome, figures));
+        assert_eq!(case.record.wait_choices(), again.record.wait_choices());
+        assert_eq!(again.running().count(), 0);
+    }
+
+    #[test]
+    fn a_case_that_was_not_over_goes_on_with_what_its_attempts_gained() {
+        let mut case = case(3);
+        end(&mut case, 1, "42");
+        let mut kept = case.kept();
+        kept.log.push((2, gain("4")));
+        kept.log.push((2, gain("2")));
+        let mut again = Case::restore(kept);
+        assert_eq!(again.running().collect::<Vec<u32>>(), [0, 2]);
+        assert!(again.has_begun());
+        assert_eq!(again.seat(0), Some(Vec::new()));
+        let written = again.seat(2).unwrap();
+        assert_eq!(written.len(), 2);
+        assert_eq!(again.seat(2), None, "the engine has it now");
+        assert_eq!(again.pending(JobId(1)).generated, [0, 4]);
     }
 
     #[test]

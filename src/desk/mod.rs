@@ -2,41 +2,96 @@
 //!
 //! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk
 //! gives every client its turns and hands attempts to the engine, which runs several at a time; it
-//! knows no HTTP and no terminal. Jobs live in memory: what survives a power cut will be the
-//! store's business.
+//! knows no HTTP and no terminal. With a journal (`store`) jobs outlive the process: a job that
+//! lasts is on the disk before its ticket is given, and goes on after a start where it was.
 
 mod case;
 mod estimate;
 mod lengths;
 mod office;
-mod past;
+mod recent;
 pub mod record;
 mod turns;
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+pub use crate::engine::{arm as note_crashes, read_aboard};
+use case::Case;
 pub use estimate::Eta;
 pub use office::Capacity;
 use office::Office;
-use record::Record;
+use record::{Record, Said, State, View};
 
-use crate::engine::{Engine, Event, Gauge};
+use crate::engine::{self, Engine, Event, Gauge};
+use crate::store::{Journal, Listed, New, Recovered, RequestKey};
+use crate::words::answer::{Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobId, Question, Turn};
+use crate::words::job::{Client, JobId, JobName, Question, Role, Turn};
 use crate::words::kernels::SelfTest;
 use crate::words::plan::Plan;
 
-/// What a door holds of a job it submitted.
+/// What a door holds of a job.
 #[derive(Clone, Debug)]
 pub struct Ticket {
     /// The job.
     pub job: JobId,
+    /// What it is called outside.
+    pub name: JobName,
+    /// Whose it is.
+    pub client: Client,
+    /// What was asked.
+    pub question: Arc<Question>,
+    /// When.
+    pub asked: SystemTime,
     /// Its record.
     pub record: Arc<Record>,
-    /// A record for each answer, where all are wanted; else none.
-    pub choices: Vec<Arc<Record>>,
+}
+
+impl Ticket {
+    /// Returns what of a view is for who wants one answer: all of a single attempt; of attempts that
+    /// vote the first one's thinking while it comes, and with the end the best one's answer.
+    pub fn heard(&self, view: &View) -> Vec<Piece> {
+        let is_voted = self.question.is_voted();
+        let is_heard =
+            |said: &&Said| !is_voted || (said.attempt == 0 && said.piece.part == Part::Thinking);
+        let said = view.pieces.iter().filter(is_heard).map(|said| said.piece.clone());
+        let ended = is_voted && matches!(view.state, State::Ended(..));
+        let answer = ended.then(|| self.record.text_of(self.record.best(), Part::Answer));
+        let answer = answer.filter(|text| !text.is_empty());
+        said.chain(answer.map(|text| Piece { part: Part::Answer, text })).collect()
+    }
+}
+
+/// What is kept of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// Nothing.
+    Never,
+    /// It is answered while its client listens; what it was answered is kept.
+    WhileHeard,
+    /// All of it, from the moment it is accepted: it goes on whoever leaves and whatever happens to
+    /// the power.
+    Durable,
+}
+
+/// How a question is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// What is kept of it.
+    pub lasting: Lasting,
+    /// Asked again under the same key, it is the same job.
+    pub request: Option<RequestKey>,
+}
+
+impl Terms {
+    /// Takes it without any key.
+    pub fn of(lasting: Lasting) -> Terms {
+        Terms { lasting, request: None }
+    }
 }
 
 /// Whether the box can answer.
@@ -63,12 +118,16 @@ pub enum Health {
 /// The desk. Dropping it stops the job being answered and ends the engine.
 pub struct Desk {
     office: Arc<Mutex<Office>>,
+    journal: Option<Arc<Journal>>,
+    /// Held while a job is being accepted, so that one key makes one job.
+    accepting: Mutex<()>,
     /// Held while the engine ends.
     ending: Mutex<()>,
 }
 
 impl Desk {
-    /// Opens the desk and starts the engine, which begins to load the model.
+    /// Opens the desk and starts the engine, which begins to load the model. With a journal it goes
+    /// on with the jobs found in it.
     ///
     /// `broken` is called once, from another thread, if the engine ends by itself.
     ///
@@ -78,38 +137,152 @@ impl Desk {
         plan: Plan,
         capacity: Capacity,
         selftest: SelfTest,
+        journal: Option<(Journal, Recovered)>,
         broken: impl FnOnce(Error) + Send + 'static,
     ) -> Result<Desk, Error> {
         let (events, inbox) = channel();
         let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
         let seats = plan.sequences;
         let engine = Engine::start(plan, selftest, events)?;
-        let office = Arc::new(Mutex::new(Office::new(engine, health, seats, capacity)));
+        let mut office = Office::new(engine, health, seats, capacity);
+        let (journal, recovered) = journal.unzip();
+        let journal = journal.map(Arc::new);
+        office.journal = journal.clone();
+        if let Some(Recovered { jobs, last, .. }) = recovered {
+            office.restore(jobs, last);
+        }
+        let office = Arc::new(Mutex::new(office));
         let shared = office.clone();
         std::thread::Builder::new()
             .name("desk".into())
             .spawn(move || hear_all(&shared, &inbox, broken))
             .map_err(|e| Error::internal(format!("cannot start the desk's thread: {e}")))?;
-        Ok(Desk { office, ending: Mutex::new(()) })
+        Ok(Desk { office, journal, accepting: Mutex::new(()), ending: Mutex::new(()) })
     }
 
-    /// Takes a question of `client` in line.
+    /// Takes a question of `client` in line. Blocks until it is on the disk where it is to last.
     ///
     /// # Errors
     /// What [`Question::check`] says; `too_many` where the client has as many unanswered ones as it
     /// may; `busy` with the place the job would have had, and the seconds after which to try again,
-    /// where the line is full; the engine's own reason where it has ended.
-    pub fn submit(&self, client: Client, question: Question) -> Result<Ticket, Error> {
+    /// where the line is full; the engine's own reason where it has ended; `no_space` or `internal`
+    /// where a job that is to last cannot be kept; `conflict` where the key was another question's.
+    pub fn submit(
+        &self,
+        client: Client,
+        question: Question,
+        terms: Terms,
+    ) -> Result<Ticket, Error> {
         question.check()?;
-        self.lock().submit(client, question)
+        let Terms { lasting, request } = terms;
+        let new = New {
+            id: JobId::default(),
+            name: fresh_name()?,
+            client,
+            request,
+            question: Arc::new(question),
+            asked: SystemTime::now(),
+        };
+        let journal = match (&self.journal, lasting) {
+            (Some(journal), Lasting::Durable) => journal,
+            _ => {
+                let mut office = self.lock();
+                let ticket = office.admit(new, lasting)?;
+                office.prepare(ticket.job);
+                return Ok(ticket);
+            }
+        };
+        let _accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = request.map(|key| journal.find_request(client, &key)).transpose()?
+            && let Some(before) = before
+        {
+            return self.same(&before, &new.question);
+        }
+        // It counts from here on, but nobody knows of it until it is on the disk.
+        let ticket = self.lock().admit(new.clone(), lasting)?;
+        let accepted = journal.accept(New { id: ticket.job, ..new });
+        let mut office = self.lock();
+        match accepted {
+            Ok(()) => office.prepare(ticket.job),
+            Err(_) => office.withdraw(ticket.job),
+        }
+        accepted.map(|()| ticket)
     }
 
-    /// Returns the conversation of a client's ended job, its answer last, to go on with.
+    /// Returns the job that was asked under the same key, if it was the same question.
+    fn same(&self, before: &Listed, question: &Question) -> Result<Ticket, Error> {
+        if before.question.turns != question.turns || before.question.mode != question.mode {
+            return Err(Error::new(
+                Kind::Conflict,
+                "Idempotency-Key: another question was asked under it",
+                "Send a new key with each new question.",
+            ));
+        }
+        let found = self.find(before.name)?;
+        found.ok_or_else(|| Error::internal("the job of a key is not in the journal"))
+    }
+
+    /// Finds a job by its name, whether or not it is over.
     ///
     /// # Errors
-    /// `not_found` where the client has no such job.
-    pub fn conversation(&self, client: Client, job: JobId) -> Result<Vec<Turn>, Error> {
-        self.lock().past.of(client, job)
+    /// `internal` where the journal cannot be read.
+    pub fn find(&self, name: JobName) -> Result<Option<Ticket>, Error> {
+        let live = self.lock().find(name);
+        let Some(journal) = self.journal.as_ref().filter(|_| live.is_none()) else {
+            return Ok(live);
+        };
+        Ok(journal.find(name)?.map(|kept| Case::restore(kept).ticket()))
+    }
+
+    /// Lists the latest jobs before `before`, of one client or of all, the latest first.
+    ///
+    /// # Errors
+    /// `internal` where the journal cannot be read.
+    pub fn list(
+        &self,
+        client: Option<Client>,
+        before: Option<JobId>,
+        most: u32,
+    ) -> Result<Vec<Listed>, Error> {
+        self.journal.as_ref().map_or(Ok(Vec::new()), |journal| journal.list(client, before, most))
+    }
+
+    /// Returns all jobs that are not over, in the order in which they were asked.
+    pub fn unfinished(&self) -> Vec<Ticket> {
+        self.lock().all()
+    }
+
+    /// Returns the conversation of a client's answered job, its answer last, to go on with. What was
+    /// thought is left out, as chat templates leave it out of what came before.
+    ///
+    /// # Errors
+    /// `not_found` where it is another's, is not answered, or was too long ago: all the same, so
+    /// that nobody learns which jobs there are.
+    pub fn conversation(&self, client: Client, job: JobName) -> Result<Vec<Turn>, Error> {
+        let ticket = self.find(job)?.filter(|ticket| ticket.client == client);
+        let answered = ticket.filter(|ticket| {
+            let state = ticket.record.read(usize::MAX).state;
+            matches!(state, State::Ended(Outcome::Done | Outcome::Budget, _))
+        });
+        let Some(ticket) = answered else {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("previous: you have no answered question {job}"),
+                "Ask anew, with the whole conversation.",
+            ));
+        };
+        let answer = Turn { role: Role::Assistant, text: ticket.record.wait_ended().answer };
+        Ok(ticket.question.turns.iter().cloned().chain([answer]).collect())
+    }
+
+    /// Has a job end its thinking and answer, at its next token.
+    pub fn answer_now(&self, job: JobId) {
+        self.lock().answer_now(job);
+    }
+
+    /// Stops a job and forgets it.
+    pub fn forget(&self, job: JobId, name: JobName) {
+        self.lock().forget(job, name);
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left
@@ -144,8 +317,15 @@ impl Desk {
             office.end_all(&closing());
             office.engine.take()
         };
-        // Joins the engine's thread, which may be in the middle of a step: not under the lock.
+        // First, because it is quick: the engine may be in the middle of a step.
+        if let Some(journal) = &self.journal {
+            journal.flush();
+        }
+        // Joins the engine's thread, not under the lock.
         drop(engine);
+        if let Some(journal) = &self.journal {
+            journal.flush();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Office> {
@@ -157,6 +337,15 @@ impl Drop for Desk {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Returns a name nobody can guess.
+fn fresh_name() -> Result<JobName, Error> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(|e| Error::internal(format!("cannot read '/dev/urandom': {e}")))?;
+    Ok(JobName(u128::from_ne_bytes(bytes)))
 }
 
 fn closing() -> Error {
@@ -177,11 +366,15 @@ fn hear_all(office: &Mutex<Office>, events: &Receiver<Event>, broken: impl FnOnc
             event => lock(office).hear(event),
         }
     }
+    let crashed = reason.is_none();
     let error = reason.unwrap_or_else(|| Error::internal("the engine stopped by itself"));
     {
         let mut office = lock(office);
         if office.health == Health::Closing {
             return;
+        }
+        if let Some(journal) = office.journal.as_ref().filter(|_| crashed) {
+            engine::aboard().into_iter().for_each(|job| journal.crashed(job));
         }
         office.health = Health::Broken(error.clone());
         office.end_all(&error);

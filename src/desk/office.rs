@@ -3,21 +3,23 @@
 //! The desk's thread and the doors change it under one lock; it gives orders and fills records, and
 //! waits for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::case::{Case, Stopping};
 use super::estimate::{Estimates, Pending};
 use super::lengths::End;
-use super::past::Past;
+use super::recent::Recent;
 use super::record::State;
 use super::turns::{Move, Turns};
-use super::{Health, Ticket, closing};
+use super::{Health, closing};
+use super::{Lasting, Ticket};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
-use crate::words::answer::{Figures, Outcome};
+use crate::store::{Journal, Kept, New};
+use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{AttemptId, Client, JobId, Question};
+use crate::words::job::{AttemptId, JobId, JobName};
 use crate::words::limits;
 
 /// How many jobs the desk takes.
@@ -44,13 +46,19 @@ pub struct Office {
     pub health: Health,
     /// How full the engine was when it last said so.
     pub gauge: Gauge,
-    /// What has been answered.
-    pub past: Past,
+    /// What has just ended.
+    pub recent: Recent,
+    /// What lasts, if anything does.
+    pub journal: Option<Arc<Journal>>,
     cases: BTreeMap<JobId, Case>,
+    /// Jobs whose attempts were put in line.
+    in_line: BTreeSet<JobId>,
+    /// Jobs of an earlier life of the box that are not prepared yet.
+    restoring: BTreeSet<JobId>,
     turns: Turns,
     seats: usize,
     capacity: Capacity,
-    last_job: u64,
+    last_job: JobId,
     estimates: Estimates,
     /// When estimates were made, and how long that took.
     estimated: (Instant, Duration),
@@ -65,29 +73,29 @@ impl Office {
             engine: Some(engine),
             health,
             gauge: Gauge::default(),
-            past: Past::default(),
+            recent: Recent::default(),
+            journal: None,
             cases: BTreeMap::new(),
+            in_line: BTreeSet::new(),
+            restoring: BTreeSet::new(),
             turns: Turns::new(seats as usize, limits::TURN_TOKENS),
             seats: seats as usize,
             capacity,
-            last_job: 0,
+            last_job: JobId::default(),
             estimates: Estimates::default(),
             estimated: (Instant::now(), Duration::ZERO),
             job_seconds: 30.0,
         }
     }
 
-    /// Takes a checked question in line.
+    /// Takes a checked question in line; it is not prepared before [`Office::prepare`]. The number
+    /// in `new` is given here.
     ///
     /// # Errors
     /// Those of [`super::Desk::submit`].
-    pub fn submit(&mut self, client: Client, question: Question) -> Result<Ticket, Error> {
-        match &self.health {
-            Health::Loading { .. } | Health::Ready { .. } => {}
-            Health::Broken(error) => return Err(error.clone()),
-            Health::Closing => return Err(closing()),
-        }
-        let own = self.cases.values().filter(|case| case.client == client).count();
+    pub fn admit(&mut self, new: New, lasting: Lasting) -> Result<Ticket, Error> {
+        self.check_open()?;
+        let own = self.cases.values().filter(|case| case.client == new.client).count();
         if own >= self.capacity.client_jobs_max {
             return Err(self.too_many(own));
         }
@@ -96,13 +104,104 @@ impl Office {
         if waiting >= self.capacity.line_jobs_max {
             return Err(self.busy());
         }
-        self.last_job += 1;
-        let (job, question) = (JobId(self.last_job), Arc::new(question));
-        let case = Case::new(question.clone(), client);
-        let ticket = Ticket { job, record: case.record.clone(), choices: case.choices() };
-        self.cases.insert(job, case);
-        self.order(Order::Prepare(Asked { job, client, question }));
+        self.last_job.0 += 1;
+        let case = Case::new(New { id: self.last_job, ..new }, lasting);
+        let ticket = case.ticket();
+        self.cases.insert(case.id, case);
         Ok(ticket)
+    }
+
+    /// Returns whether questions are taken.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn check_open(&self) -> Result<(), Error> {
+        match &self.health {
+            Health::Loading { .. } | Health::Ready { .. } => Ok(()),
+            Health::Broken(error) => Err(error.clone()),
+            Health::Closing => Err(closing()),
+        }
+    }
+
+    /// Has an admitted question prepared.
+    pub fn prepare(&self, job: JobId) {
+        if let Some(case) = self.cases.get(&job) {
+            let (client, question) = (case.client, case.question.clone());
+            self.order(Order::Prepare(Asked { job, client, question }));
+        }
+    }
+
+    /// Forgets a question that was admitted and could not be accepted.
+    pub fn withdraw(&mut self, job: JobId) {
+        self.cases.remove(&job);
+    }
+
+    /// Takes the jobs that were not over when the box was stopped, oldest first, and goes on
+    /// counting from the `last` job there was.
+    pub fn restore(&mut self, jobs: Vec<Kept>, last: JobId) {
+        self.last_job = last;
+        for kept in jobs {
+            let case = Case::restore(kept);
+            let job = case.id;
+            log::info!("job {} goes on with {} tokens", job.0, case.tokens());
+            let twice = case.crashes >= limits::CRASHES_MAX;
+            self.cases.insert(job, case);
+            if twice {
+                self.fail(job, &twice_crashed());
+            } else if self.cases.get(&job).is_some_and(Case::is_decided) {
+                self.decide(job);
+            } else {
+                self.close_if_over(job);
+                if self.cases.contains_key(&job) {
+                    self.restoring.insert(job);
+                    self.prepare(job);
+                }
+            }
+        }
+    }
+
+    /// Finds a job that is not over or has just ended, by its name.
+    pub fn find(&self, name: JobName) -> Option<Ticket> {
+        let case = self.cases.values().find(|case| case.name == name);
+        case.map(Case::ticket).or_else(|| self.recent.find(name))
+    }
+
+    /// Returns the jobs that are not over, in the order in which they were asked.
+    pub fn all(&self) -> Vec<Ticket> {
+        self.cases.values().map(Case::ticket).collect()
+    }
+
+    /// Has a job end its thinking and answer. Attempts that have not begun are not made, unless
+    /// none has.
+    pub fn answer_now(&mut self, job: JobId) {
+        let Some(case) = self.cases.get_mut(&job) else { return };
+        if case.answer_now {
+            return;
+        }
+        case.answer_now = true;
+        if case.lasting == Lasting::Durable
+            && let Some(journal) = &self.journal
+        {
+            journal.answer_now(job);
+        }
+        self.order(Order::AnswerNow(job));
+        if self.cases.get(&job).is_some_and(Case::is_started) {
+            self.end_waiting(job);
+            self.close_if_over(job);
+        }
+        self.share_anew();
+    }
+
+    /// Stops a job and keeps nothing of it.
+    pub fn forget(&mut self, job: JobId, name: JobName) {
+        self.recent.forget(name);
+        if let Some(case) = self.cases.get_mut(&job) {
+            case.lasting = Lasting::Never;
+        }
+        self.stop(job);
+        if let Some(journal) = &self.journal {
+            journal.forget(job);
+        }
     }
 
     /// Stops a job: at once where it waits, within one step where it runs.
@@ -119,23 +218,61 @@ impl Office {
     /// Stops what is left of a job.
     fn stop_all(&mut self, job: JobId) {
         self.order(Order::Stop(job));
+        self.end_waiting(job);
+        self.close_if_over(job);
+    }
+
+    /// Stops the attempts of a job that have not begun.
+    fn end_waiting(&mut self, job: JobId) {
         let Some(case) = self.cases.get_mut(&job) else { return };
         for number in case.end_waiting(&Outcome::Stopped) {
             self.turns.remove(AttemptId { job, number });
+            let figures = Figures::default();
+            if let Some(journal) = lasting(case, &self.journal) {
+                journal.attempt_ended(job, number, Outcome::Stopped, figures);
+            }
         }
-        self.close_if_over(job);
+    }
+
+    /// Stops what is left of a job whose vote is decided.
+    fn decide(&mut self, job: JobId) {
+        if let Some(case) = self.cases.get_mut(&job) {
+            case.stopping = Stopping::Decided;
+        }
+        self.stop_all(job);
+    }
+
+    /// Ends a job that cannot be answered.
+    fn fail(&mut self, job: JobId, error: &Error) {
+        let Some(case) = self.cases.remove(&job) else { return };
+        self.restoring.remove(&job);
+        if let Some(journal) = lasting(&case, &self.journal) {
+            journal.ended(job, Outcome::Failed(error.clone()), Figures::default());
+        }
+        case.fail(error);
     }
 
     fn close_if_over(&mut self, job: JobId) {
         if self.cases.get(&job).is_some_and(Case::is_over)
             && let Some(case) = self.cases.remove(&job)
         {
-            if let Some(answer) = case.close() {
-                self.past.keep(job, case.client, &case.question, answer);
+            self.in_line.remove(&job);
+            self.restoring.remove(&job);
+            let (outcome, figures) = case.close();
+            match (case.lasting, &self.journal) {
+                (Lasting::Durable, Some(journal)) => journal.ended(job, outcome, figures),
+                (Lasting::WhileHeard, Some(journal)) => journal.keep(case.kept()),
+                _ => {}
+            }
+            if case.lasting != Lasting::Never {
+                self.recent.keep(case.ticket());
             }
             if case.is_started() {
                 let seconds = case.asked.elapsed().as_secs_f64();
                 self.job_seconds = 0.7 * self.job_seconds + 0.3 * seconds;
+            }
+            if case.crashes > 0 {
+                self.line_up();
             }
         }
     }
@@ -163,26 +300,59 @@ impl Office {
             Event::Prepared(job, Ok(prompt)) => {
                 if let Some(case) = self.cases.get_mut(&job) {
                     case.prompt = Some(prompt);
-                    for number in 0..case.question.attempts {
-                        self.turns.add(case.client, AttemptId { job, number });
-                    }
                 }
+                self.restoring.remove(&job);
+                self.line_up();
                 self.share_anew();
             }
             Event::Prepared(job, Err(error)) => {
-                if let Some(case) = self.cases.remove(&job) {
-                    case.fail(&error);
-                }
+                self.fail(job, &error);
+                self.line_up();
+                self.share_anew();
             }
-            Event::Piece(attempt, piece) => {
-                if let Some(case) = self.cases.get_mut(&attempt.job) {
-                    case.append(attempt.number, &piece);
-                }
-            }
+            Event::Gained(attempt, gain) => self.gain(attempt, gain),
             Event::Ended(attempt, outcome, figures) => self.end_run(attempt, outcome, figures),
             Event::Step(step) => self.charge(step),
-            Event::Rest(gauge) => self.gauge = gauge,
+            Event::Rest(gauge) => {
+                self.gauge = gauge;
+                if let Some(journal) = &self.journal {
+                    journal.set_resting(true);
+                }
+            }
             Event::Broken(_) => unreachable!("the desk's thread keeps it"),
+        }
+    }
+
+    fn gain(&mut self, attempt: AttemptId, gain: Gain) {
+        let Some(case) = self.cases.get_mut(&attempt.job) else { return };
+        case.append(attempt.number, &gain);
+        if let Some(journal) = lasting(case, &self.journal) {
+            journal.gained(attempt.job, attempt.number, gain);
+        }
+    }
+
+    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for first,
+    /// so that each keeps its place: those that had begun before the others, older before younger.
+    ///
+    /// Of those the box has crashed over one is in line at a time: if it crashes again, that one is
+    /// known to be at fault.
+    fn line_up(&mut self) {
+        if !self.restoring.is_empty() {
+            return;
+        }
+        let waits = |case: &&Case| case.prompt.is_some() && !self.in_line.contains(&case.id);
+        let mut jobs: Vec<&Case> = self.cases.values().filter(waits).collect();
+        jobs.sort_by_key(|case| (!case.has_begun(), case.id));
+        let in_line = |case: &Case| case.crashes > 0 && self.in_line.contains(&case.id);
+        let mut has_suspect = self.cases.values().any(in_line);
+        for case in jobs {
+            if case.crashes > 0 && std::mem::replace(&mut has_suspect, true) {
+                continue;
+            }
+            self.in_line.insert(case.id);
+            for number in case.running() {
+                self.turns.add(case.client, AttemptId { job: case.id, number });
+            }
         }
     }
 
@@ -191,10 +361,12 @@ impl Office {
         if let Some(case) = self.cases.get_mut(&attempt.job) {
             let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
             self.estimates.learn(&case.question.mode, figures.completion_tokens, end);
-            case.end_run(attempt.number, outcome, figures);
+            case.end_run(attempt.number, outcome.clone(), figures);
+            if let Some(journal) = lasting(case, &self.journal) {
+                journal.attempt_ended(attempt.job, attempt.number, outcome, figures);
+            }
             if case.is_decided() {
-                case.stopping = Stopping::Decided;
-                self.stop_all(attempt.job);
+                self.decide(attempt.job);
             }
         }
         self.close_if_over(attempt.job);
@@ -264,11 +436,19 @@ impl Office {
     fn seat(&mut self, attempt: AttemptId) {
         let Some(case) = self.cases.get_mut(&attempt.job) else { return };
         let Some(prompt) = case.prompt.clone() else { return };
-        if !case.seat(attempt.number) {
+        let Some(written) = case.seat(attempt.number) else {
             return self.order(Order::Resume(attempt));
-        }
+        };
         let (client, question, asked) = (case.client, case.question.clone(), case.asked);
-        self.order(Order::Start(Box::new(Start { attempt, client, question, prompt, asked })));
+        let answer_now = case.answer_now;
+        if let Some(journal) = &self.journal {
+            journal.set_resting(false);
+        }
+        let start = Start { attempt, client, question, prompt, asked, written };
+        self.order(Order::Start(Box::new(start)));
+        if answer_now {
+            self.order(Order::AnswerNow(attempt.job));
+        }
     }
 
     fn tell_places(&self) {
@@ -279,7 +459,8 @@ impl Office {
         }
     }
 
-    /// Ends every job as failed for `error`.
+    /// Ends every job as failed for `error`; those that last are not over for that, and go on at the
+    /// next start.
     pub fn end_all(&mut self, error: &Error) {
         for (_, case) in std::mem::take(&mut self.cases) {
             case.fail(error);
@@ -312,4 +493,17 @@ impl Office {
     pub fn retry_seconds(&self) -> f64 {
         self.job_seconds.clamp(*limits::RETRY_SECONDS.start(), *limits::RETRY_SECONDS.end())
     }
+}
+
+/// Returns the journal if the case is kept in it as it goes.
+fn lasting<'j>(case: &Case, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
+    journal.as_deref().filter(|_| case.lasting == Lasting::Durable)
+}
+
+fn twice_crashed() -> Error {
+    Error::new(
+        Kind::Stopped,
+        "this question stopped the box twice",
+        "Ask it in other words, and tell the person who looks after the box.",
+    )
 }

@@ -1,13 +1,14 @@
 //! The record of one job: its text and how it stands, read by any number of viewers.
 //!
-//! An offset counts bytes of the job's text, thinking and answer interleaved as they came. Readers
-//! wait for changes; the desk writes. Nothing here knows the engine or who reads.
+//! There is one log for all attempts of a job, interleaved as their texts came; an offset counts its
+//! bytes. Readers wait for changes; the desk writes. Nothing here knows the engine or who reads.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::estimate::Eta;
 use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::place::{Cuts, Place};
 use crate::words::vote::Tally;
 
 /// How a job stands.
@@ -23,15 +24,37 @@ pub enum State {
     Ended(Outcome, Figures),
 }
 
+/// Text of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Whose, from 0.
+    pub attempt: u32,
+    /// What.
+    pub piece: Piece,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEnd {
+    /// Which, from 0.
+    pub attempt: u32,
+    /// How.
+    pub outcome: Outcome,
+    /// What it took.
+    pub figures: Figures,
+}
+
 /// What a reader sees at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The text from the offset asked for, in pieces.
-    pub pieces: Vec<Piece>,
+    /// The text from the offset asked for.
+    pub pieces: Vec<Said>,
     /// The offset to ask for next.
     pub offset: usize,
     /// How the job stands.
     pub state: State,
+    /// The attempts that have ended, in that order; all their text is before `offset`.
+    pub ends: Vec<RunEnd>,
     /// The votes so far, where attempts vote and one has ended.
     pub tally: Option<Arc<Tally>>,
     /// When it will be over, once that has been estimated.
@@ -44,6 +67,7 @@ pub struct View {
 #[derive(Debug)]
 pub struct Record {
     log: Mutex<Log>,
+    cuts: Cuts,
     changed: Condvar,
     /// Apart from `changed`, so that who waits for the end is not woken for every token.
     ended: Condvar,
@@ -52,39 +76,54 @@ pub struct Record {
 #[derive(Debug)]
 struct Log {
     text: String,
-    /// Where each run of one part ends in `text`.
-    runs: Vec<(usize, Part)>,
+    /// The text in runs of one attempt and part.
+    spans: Vec<Span>,
     state: State,
+    ends: Vec<RunEnd>,
     tally: Option<Arc<Tally>>,
     eta: Option<Eta>,
-    /// What stands for the job where several attempts were made.
-    best: Option<Arc<Record>>,
+    /// The attempt whose text is the job's.
+    best: u32,
     version: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    /// Where it ends in the text.
+    end: usize,
+    attempt: u32,
+    part: Part,
 }
 
 impl Record {
     /// Opens an empty record of a job just asked.
     pub fn new() -> Record {
-        let log = Log {
-            text: String::new(),
-            runs: Vec::new(),
-            state: State::Asked,
-            tally: None,
-            eta: None,
-            best: None,
-            version: 0,
-        };
-        Record { log: Mutex::new(log), changed: Condvar::new(), ended: Condvar::new() }
+        Record::cut(Cuts::default())
     }
 
-    /// Appends text.
-    pub fn append(&self, piece: &Piece) {
+    /// Opens one of a job whose text was cut off by stops of the box.
+    pub fn cut(cuts: Cuts) -> Record {
+        let log = Log {
+            text: String::new(),
+            spans: Vec::new(),
+            state: State::Asked,
+            ends: Vec::new(),
+            tally: None,
+            eta: None,
+            best: 0,
+            version: 0,
+        };
+        Record { log: Mutex::new(log), cuts, changed: Condvar::new(), ended: Condvar::new() }
+    }
+
+    /// Appends text of an attempt.
+    pub fn append(&self, attempt: u32, piece: &Piece) {
         let mut log = self.lock();
         log.text.push_str(&piece.text);
         let end = log.text.len();
-        match log.runs.last_mut() {
-            Some(run) if run.1 == piece.part => run.0 = end,
-            _ => log.runs.push((end, piece.part)),
+        match log.spans.last_mut() {
+            Some(last) if (last.attempt, last.part) == (attempt, piece.part) => last.end = end,
+            _ => log.spans.push(Span { end, attempt, part: piece.part }),
         }
         self.note(log);
     }
@@ -96,6 +135,13 @@ impl Record {
             log.state = state;
             self.note(log);
         }
+    }
+
+    /// Notes that an attempt has ended.
+    pub fn end_run(&self, end: RunEnd) {
+        let mut log = self.lock();
+        log.ends.push(end);
+        self.note(log);
     }
 
     /// Shows the votes so far.
@@ -113,18 +159,35 @@ impl Record {
     }
 
     /// Names the attempt whose texts are the job's, to be done before its end.
-    pub fn set_best(&self, best: Arc<Record>) {
-        self.lock().best = Some(best);
+    pub fn set_best(&self, attempt: u32) {
+        self.lock().best = attempt;
     }
 
-    /// Wakes readers for what has changed elsewhere: a record of one of the job's answers.
-    pub fn touch(&self) {
-        self.note(self.lock());
+    /// Returns all the text of one part of an attempt, without white space around it.
+    pub fn text_of(&self, attempt: u32, part: Part) -> String {
+        self.lock().text_of(attempt, part)
     }
 
-    /// Returns all the text of one part, without white space around it.
-    pub fn text_of(&self, part: Part) -> String {
-        self.lock().text_of(part)
+    /// Returns the attempt whose texts are the job's; before its end the first.
+    pub fn best(&self) -> u32 {
+        self.lock().best
+    }
+
+    /// Returns how many bytes of text there are.
+    pub fn bytes(&self) -> usize {
+        self.lock().text.len()
+    }
+
+    /// Returns which stops of the box have cut off text of it.
+    pub fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
+    /// Returns where a reader goes on that has read to `place`; less far where it had seen what is
+    /// not there any more.
+    pub fn resume(&self, place: Place) -> usize {
+        let log = self.lock();
+        log.text.floor_char_boundary(self.cuts.survived(place))
     }
 
     /// Returns the text from `offset` and how the job stands.
@@ -161,20 +224,35 @@ impl Record {
 
     /// Blocks until the job has ended, and returns all of it.
     pub fn wait_ended(&self) -> Whole {
+        let log = self.lock_ended();
+        let (thinking, answer) =
+            (log.text_of(log.best, Part::Thinking), log.text_of(log.best, Part::Answer));
+        let State::Ended(outcome, figures) = &log.state else { unreachable!("it has ended") };
+        let (outcome, figures) = (outcome.clone(), *figures);
+        Whole { thinking, answer, outcome, figures, tally: log.tally.clone() }
+    }
+
+    /// Blocks until the job has ended, and returns each of its attempts, by number.
+    pub fn wait_choices(&self) -> Vec<Whole> {
+        let log = self.lock_ended();
+        let mut ends: Vec<&RunEnd> = log.ends.iter().collect();
+        ends.sort_by_key(|end| end.attempt);
+        let whole = |end: &RunEnd| Whole {
+            thinking: log.text_of(end.attempt, Part::Thinking),
+            answer: log.text_of(end.attempt, Part::Answer),
+            outcome: end.outcome.clone(),
+            figures: end.figures,
+            tally: None,
+        };
+        ends.into_iter().map(whole).collect()
+    }
+
+    fn lock_ended(&self) -> MutexGuard<'_, Log> {
         let mut log = self.lock();
-        loop {
-            if let State::Ended(outcome, figures) = &log.state {
-                let (outcome, figures) = (outcome.clone(), *figures);
-                let best = log.best.clone();
-                let of = |part| match &best {
-                    Some(record) => record.text_of(part),
-                    None => log.text_of(part),
-                };
-                let (thinking, answer) = (of(Part::Thinking), of(Part::Answer));
-                return Whole { thinking, answer, outcome, figures, tally: log.tally.clone() };
-            }
+        while !matches!(log.state, State::Ended(..)) {
             log = self.ended.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
+        log
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {
@@ -199,7 +277,7 @@ impl Default for Record {
     }
 }
 
-/// An ended job: its parts, each without white space around it.
+/// An ended job or attempt: its parts, each without white space around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
     /// All that was thought, by the best attempt where several were made.
@@ -215,31 +293,37 @@ pub struct Whole {
 }
 
 impl Log {
-    fn text_of(&self, part: Part) -> String {
+    fn text_of(&self, attempt: u32, part: Part) -> String {
         let mut start = 0;
         let mut text = String::new();
-        for &(end, of) in &self.runs {
-            if of == part {
-                text.push_str(&self.text[start..end]);
+        for span in &self.spans {
+            if (span.attempt, span.part) == (attempt, part) {
+                text.push_str(&self.text[start..span.end]);
             }
-            start = end;
+            start = span.end;
         }
         text.trim().to_string()
     }
 
     fn view(&self, offset: usize) -> View {
-        let from = self.text.floor_char_boundary(offset);
-        let mut start = 0;
-        let mut pieces = Vec::new();
-        for &(end, part) in &self.runs {
-            if end > from {
-                pieces.push(Piece { part, text: self.text[start.max(from)..end].to_string() });
-            }
-            start = end;
+        let mut from = self.text.floor_char_boundary(offset);
+        // Readers are mostly near the end, of a log with a hundred thousand spans.
+        let first = self.spans.partition_point(|span| span.end <= from);
+        let mut pieces = Vec::with_capacity(self.spans.len() - first);
+        for &Span { end, attempt, part } in &self.spans[first..] {
+            let text = self.text[from..end].to_string();
+            pieces.push(Said { attempt, piece: Piece { part, text } });
+            from = end;
         }
-        let (state, version) = (self.state.clone(), self.version);
-        let (tally, eta) = (self.tally.clone(), self.eta);
-        View { pieces, offset: self.text.len(), state, tally, eta, version }
+        View {
+            pieces,
+            offset: self.text.len(),
+            state: self.state.clone(),
+            ends: self.ends.clone(),
+            tally: self.tally.clone(),
+            eta: self.eta,
+            version: self.version,
+        }
     }
 }
 
@@ -253,23 +337,47 @@ mod tests {
 
     fn sample() -> Record {
         let record = Record::new();
-        record.append(&piece(Part::Thinking, "hm "));
-        record.append(&piece(Part::Thinking, "数 "));
-        record.append(&piece(Part::Answer, "391"));
+        record.append(0, &piece(Part::Thinking, "hm "));
+        record.append(0, &piece(Part::Thinking, "数 "));
+        record.append(0, &piece(Part::Answer, "391"));
         record
     }
 
     #[test]
     fn a_reader_from_any_offset_gets_exactly_the_rest() {
         let record = sample();
-        let whole: String = record.read(0).pieces.iter().map(|p| p.text.clone()).collect();
+        let whole: String =
+            record.read(0).pieces.iter().map(|said| said.piece.text.clone()).collect();
         assert_eq!(whole, "hm 数 391");
         for offset in (0..=whole.len()).filter(|&i| whole.is_char_boundary(i)) {
-            let rest: String = record.read(offset).pieces.iter().map(|p| p.text.clone()).collect();
+            let rest: String =
+                record.read(offset).pieces.iter().map(|said| said.piece.text.clone()).collect();
             assert_eq!(rest, whole[offset..]);
         }
-        assert_eq!(record.read(4).pieces[0].text, "数 ");
+        assert_eq!(record.read(4).pieces[0].piece.text, "数 ");
         assert!(record.read(999).pieces.is_empty());
+    }
+
+    #[test]
+    fn attempts_are_interleaved_in_one_log_and_told_apart() {
+        let record = Record::new();
+        let texts = [(0, "a1 "), (1, "b1 "), (1, "b2 "), (0, "a2 ")];
+        texts.map(|(attempt, text)| record.append(attempt, &piece(Part::Answer, text)));
+        let view = record.read(4);
+        let pieces: Vec<(u32, &str)> =
+            view.pieces.iter().map(|said| (said.attempt, said.piece.text.as_str())).collect();
+        assert_eq!(pieces, [(1, "1 b2 "), (0, "a2 ")]);
+        assert_eq!(record.text_of(0, Part::Answer), "a1 a2");
+        assert_eq!(record.text_of(1, Part::Answer), "b1 b2");
+    }
+
+    #[test]
+    fn a_reader_that_saw_more_than_survived_goes_back_to_what_did() {
+        let record = Record::cut([10, 6].into_iter().collect());
+        record.append(0, &piece(Part::Answer, "0123456789abcdef"));
+        let at = |offset, start| record.resume(Place { offset, start });
+        assert_eq!([at(4, 0), at(8, 0), at(12, 0)], [4, 6, 6]);
+        assert_eq!([at(8, 1), at(8, 2), at(99, 2)], [6, 8, 16]);
     }
 
     #[test]
@@ -288,8 +396,8 @@ mod tests {
         let seen = record.read(0);
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| record.wait(seen.version, seen.offset, Duration::MAX / 4));
-            record.append(&piece(Part::Answer, "!"));
-            assert_eq!(reader.join().unwrap().pieces[0].text, "!");
+            record.append(0, &piece(Part::Answer, "!"));
+            assert_eq!(reader.join().unwrap().pieces[0].piece.text, "!");
         });
     }
 }

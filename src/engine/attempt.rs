@@ -14,7 +14,7 @@ use super::sample::{NotANumber, Sampler, Scratch, log_probability};
 use super::text::Text;
 use super::wardrobe::Outfit;
 use super::{Start, Token, think};
-use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::answer::{Figures, Gain, Outcome, Part, Taken};
 use crate::words::job::{AttemptId, Client, Ending};
 use crate::words::limits;
 
@@ -58,21 +58,39 @@ pub struct Attempt {
     reserve_tokens: u32,
     sampler: Sampler,
     text: Text,
-    /// Text gained and not handed out yet.
-    pieces: Vec<Piece>,
+    /// What it gained and did not hand out yet.
+    gain: Gain,
     figures: Figures,
     /// Sum of the drawn tokens' log-probabilities; only where attempts are compared.
     log_probabilities: Option<f64>,
     drawn_tokens: u32,
     asked: Instant,
     started: Instant,
+    /// When its first token came; where it goes on with what was written before, when it did.
     first_token: Option<Instant>,
+    /// Seconds of decoding before that.
+    decode_seconds_before: f64,
 }
 
 impl Attempt {
-    /// Begins one; `context_tokens` is all the room there is.
-    pub fn new(start: Start, voice: &Voice, table: &mut Table, context_tokens: u32) -> Attempt {
-        let Start { attempt, client, question, prompt, asked } = start;
+    /// Begins one, or goes on with one; `context_tokens` is all the room there is. Says how it
+    /// ended where all of it was written already.
+    pub fn begin(
+        mut start: Start,
+        voice: &Voice,
+        table: &mut Table,
+        context_tokens: u32,
+    ) -> (Attempt, Option<Outcome>) {
+        let written = std::mem::take(&mut start.written);
+        let mut attempt = Attempt::new(start, voice, table, context_tokens);
+        let prompt_tokens = attempt.tokens.len();
+        let outcome = attempt.go_on(&written, voice);
+        attempt.drafter.extend(&attempt.tokens[prompt_tokens..], table);
+        (attempt, outcome)
+    }
+
+    fn new(start: Start, voice: &Voice, table: &mut Table, context_tokens: u32) -> Attempt {
+        let Start { attempt, client, question, prompt, asked, written: _ } = start;
         let prompt_tokens = prompt.tokens.len() as u32;
         // The last token drawn is never decoded, so the context holds one less than is generated.
         let room = context_tokens.saturating_sub(prompt_tokens) + 1;
@@ -95,14 +113,38 @@ impl Attempt {
             reserve_tokens: if ends_itself { reserve_tokens(budget_tokens) } else { 0 },
             sampler,
             text: Text::new(prompt.part, question.stops.clone()),
-            pieces: Vec::new(),
+            gain: Gain::default(),
             figures: Figures { prompt_tokens, ..Figures::default() },
             log_probabilities: question.is_voted().then_some(0.0),
             drawn_tokens: 0,
             asked,
             started: Instant::now(),
             first_token: None,
+            decode_seconds_before: 0.0,
         }
+    }
+
+    /// Follows the tokens it drew before the box was stopped, whose text is known already, to the
+    /// very state it was in.
+    fn go_on(&mut self, written: &[Gain], voice: &Voice) -> Option<Outcome> {
+        let Some(Gain { taken, .. }) = written.last() else { return None };
+        let mut outcome = None;
+        for gain in written {
+            for &token in &gain.tokens {
+                self.sampler.skip();
+                outcome = self.follow(token, voice);
+            }
+            if gain.closed_thinking {
+                self.close_thinking(voice);
+            }
+        }
+        self.gain = Gain::default();
+        self.first_token = Some(self.started);
+        self.decode_seconds_before = taken.decode_seconds.into();
+        self.figures.prompt_seconds = taken.prompt_seconds.into();
+        self.figures.first_token_seconds = taken.first_token_seconds.into();
+        self.log_probabilities = self.log_probabilities.map(|_| taken.log_probability.into());
+        outcome.or_else(|| self.is_over())
     }
 
     /// Draws the next token from its logits, and says whether the attempt is over.
@@ -117,45 +159,84 @@ impl Attempt {
     ) -> Result<Option<Outcome>, NotANumber> {
         log::trace!("attempt {} of job {} draws", self.id.number, self.id.job.0);
         let token = self.sampler.draw(logits, scratch)?;
-        self.count(1);
-        self.drawn_tokens += 1;
+        self.gain.tokens.push(token);
         if let Some(sum) = &mut self.log_probabilities {
             *sum += log_probability(logits, token);
         }
+        if let Some(outcome) = self.follow(token, voice) {
+            return Ok(Some(outcome));
+        }
+        if self.must_close_thinking(voice.close_thinking.len()) {
+            self.gain.closed_thinking = true;
+            self.close_thinking(voice);
+        }
+        Ok(self.is_over())
+    }
+
+    /// Takes a token that was drawn; says so where it is the end.
+    fn follow(&mut self, token: Token, voice: &Voice) -> Option<Outcome> {
+        self.count(1);
+        self.drawn_tokens += 1;
         if voice.model.is_end(token) {
-            return Ok(Some(Outcome::Done));
+            return Some(Outcome::Done);
         }
         self.add(token);
         let pieces = self.text.push(&voice.model.piece(token));
-        self.pieces.extend(pieces);
-        if self.must_close_thinking(voice.close_thinking.len()) {
-            self.count(voice.close_thinking.len() as u32);
-            self.figures.thinking_was_cut_off = true;
-            voice.close_thinking.iter().for_each(|&token| self.add(token));
-            let pieces = self.text.close_thinking();
-            self.pieces.extend(pieces);
-            self.reserve_tokens = 0;
-        }
+        self.gain.pieces.extend(pieces);
+        None
+    }
+
+    /// Ends the thinking in the model's place.
+    fn close_thinking(&mut self, voice: &Voice) {
+        self.count(voice.close_thinking.len() as u32);
+        voice.close_thinking.iter().for_each(|&token| self.add(token));
+        let pieces = self.text.close_thinking();
+        self.gain.pieces.extend(pieces);
+        self.figures.thinking_was_cut_off = true;
+        self.reserve_tokens = 0;
+    }
+
+    /// Says how it is over, if it is.
+    fn is_over(&self) -> Option<Outcome> {
         if self.text.stopped() {
-            return Ok(Some(Outcome::Done));
+            return Some(Outcome::Done);
         }
         let is_spent = self.figures.completion_tokens >= self.budget_tokens;
-        Ok(is_spent.then_some(Outcome::Budget))
+        is_spent.then_some(Outcome::Budget)
     }
 
-    /// Returns the text gained since the last call.
-    pub fn gained(&mut self) -> Vec<Piece> {
-        std::mem::take(&mut self.pieces)
+    /// Has it end its thinking at its next token, if it is thinking or begins to.
+    pub fn answer_now(&mut self) {
+        if !self.figures.thinking_was_cut_off {
+            self.reserve_tokens = u32::MAX;
+        }
     }
 
-    /// Ends it: returns the text that was held back, and what it took.
-    pub fn finish(mut self) -> (Vec<Piece>, Figures) {
+    /// Returns what it gained since the last call, if it gained anything.
+    pub fn gained(&mut self) -> Option<Gain> {
+        let Gain { tokens, pieces, closed_thinking, .. } = &self.gain;
+        if tokens.is_empty() && pieces.is_empty() && !closed_thinking {
+            return None;
+        }
+        let mut gain = std::mem::take(&mut self.gain);
+        gain.taken = Taken {
+            prompt_seconds: self.figures.prompt_seconds as f32,
+            first_token_seconds: self.figures.first_token_seconds as f32,
+            decode_seconds: self.figures.decode_seconds as f32,
+            log_probability: self.log_probabilities.unwrap_or(0.0) as f32,
+        };
+        Some(gain)
+    }
+
+    /// Ends it: returns what it gained since, text that was held back included, and what it took.
+    pub fn finish(mut self) -> (Option<Gain>, Figures) {
         let held_back = self.text.finish();
-        self.pieces.extend(held_back);
+        self.gain.pieces.extend(held_back);
+        let gain = self.gained();
         if let Some(sum) = self.log_probabilities {
             self.figures.mean_log_probability = sum / f64::from(self.drawn_tokens.max(1));
         }
-        (self.pieces, self.figures)
+        (gain, self.figures)
     }
 
     /// Returns how many tokens of the prompt and of an answer without thinking may serve another
@@ -180,11 +261,13 @@ impl Attempt {
     /// Counts generated tokens for the part being written, and looks at the clock.
     fn count(&mut self, tokens: u32) {
         let now = Instant::now();
-        let first = *self.first_token.get_or_insert(now);
         let figures = &mut self.figures;
-        figures.prompt_seconds = (first - self.started).as_secs_f64();
-        figures.first_token_seconds = (first - self.asked).as_secs_f64();
-        figures.decode_seconds = (now - first).as_secs_f64();
+        let first = *self.first_token.get_or_insert_with(|| {
+            figures.prompt_seconds = (now - self.started).as_secs_f64();
+            figures.first_token_seconds = (now - self.asked).as_secs_f64();
+            now
+        });
+        figures.decode_seconds = self.decode_seconds_before + (now - first).as_secs_f64();
         figures.completion_tokens += tokens;
         if self.text.part() == Part::Thinking {
             figures.thinking_tokens += tokens;

@@ -7,6 +7,7 @@
 
 mod adapter;
 mod context;
+pub mod crash;
 pub mod graph;
 mod observe;
 pub mod quantize;

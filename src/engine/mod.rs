@@ -33,32 +33,34 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+pub use llama::crash::{aboard, arm, read as read_aboard};
 pub use llama::quantize::Quantize;
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
 pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;
 
-use crate::words::answer::{Figures, Outcome, Piece};
+pub use crate::words::answer::Token;
+
+use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::Error;
 use crate::words::job::{AttemptId, Client, JobId, Question};
 use crate::words::kernels::SelfTest;
 use crate::words::limits;
 use crate::words::plan::Plan;
 
-/// A token of the model's vocabulary.
-pub type Token = i32;
-
 /// What the desk wants.
 pub enum Order {
     /// Render and tokenise a question; answered by [`Event::Prepared`].
     Prepare(Asked),
-    /// Run an attempt, beside those that run; answered by pieces and [`Event::Ended`].
+    /// Run an attempt, beside those that run; answered by gains and [`Event::Ended`].
     Start(Box<Start>),
     /// Let an attempt wait for its next turn. It keeps its cells unless others need them.
     Park(AttemptId),
     /// Let a parked attempt go on.
     Resume(AttemptId),
+    /// Have a job's attempts end their thinking and answer.
+    AnswerNow(JobId),
     /// Forget a job: each of its attempts stops, answered by [`Event::Ended`]; a question that is
     /// not prepared yet will not be.
     Stop(JobId),
@@ -86,6 +88,8 @@ pub struct Start {
     pub prompt: Arc<Prompt>,
     /// When it was asked, for the time to the first token.
     pub asked: Instant,
+    /// What it had gained when the box was stopped; nothing for one that begins.
+    pub written: Vec<Gain>,
 }
 
 /// What the desk hears.
@@ -98,8 +102,8 @@ pub enum Event {
     Broken(Error),
     /// A question's prompt, or why it cannot be asked.
     Prepared(JobId, Result<Arc<Prompt>, Error>),
-    /// An attempt gained text.
-    Piece(AttemptId, Piece),
+    /// An attempt drew tokens and gained text.
+    Gained(AttemptId, Gain),
     /// An attempt ended; nothing more comes of it.
     Ended(AttemptId, Outcome, Figures),
     /// A pass over the weights is done.

@@ -78,6 +78,13 @@ impl Sampler {
         self.draw_from(adjusted, candidates)
     }
 
+    /// Passes over the random number of a token that was drawn already.
+    pub fn skip(&mut self) {
+        if self.sampling.temperature != 0.0 {
+            self.random.next_u64();
+        }
+    }
+
     fn adjust(&self, logits: &mut [f32]) {
         let penalty = self.sampling.repetition_penalty;
         let mut seen: Vec<Token> = self.recent.iter().copied().collect();

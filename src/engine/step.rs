@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use super::aboard::{Aboard, Passenger};
 use super::attempt::{Attempt, Voice};
 use super::cache::Cache;
-use super::llama::{Context, Model};
+use super::llama::{Context, Model, crash};
 use super::sample::Scratch;
 use super::stock::Stock;
 use super::thermal::Rests;
 use super::wardrobe::{Outfit, Wardrobe};
 use super::{Asked, Event, Gauge, Order, Prompt, Served, Step, prompt};
-use crate::words::answer::{Outcome, Piece};
+use crate::words::answer::{Gain, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, Client};
 use crate::words::limits;
@@ -90,6 +90,7 @@ impl<'a> Steps<'a> {
         while !self.closing.load(Ordering::Relaxed) {
             let has_turn = self.attempts.iter().any(|attempt| !attempt.is_parked);
             if !has_turn && self.asked.is_empty() {
+                crash::board(std::iter::empty());
                 self.tell(Event::Rest(self.gauge()));
                 let Ok(order) = orders.recv() else { return };
                 self.obey(order);
@@ -125,16 +126,19 @@ impl<'a> Steps<'a> {
             Order::Prepare(asked) => self.asked.push(asked),
             Order::Start(start) => {
                 self.stock.restore(&start.prompt, &mut self.cache, &self.wardrobe);
-                let attempt = Attempt::new(
-                    *start,
-                    &self.voice,
-                    &mut self.aboard.table,
-                    self.plan.context_tokens,
-                );
+                let (table, room) = (&mut self.aboard.table, self.plan.context_tokens);
+                let (attempt, outcome) = Attempt::begin(*start, &self.voice, table, room);
                 self.attempts.push(attempt);
+                if let Some(outcome) = outcome {
+                    self.end(self.attempts.len() - 1, outcome);
+                }
             }
             Order::Park(attempt) => self.park(attempt, true),
             Order::Resume(attempt) => self.park(attempt, false),
+            Order::AnswerNow(job) => {
+                let of_job = self.attempts.iter_mut().filter(|attempt| attempt.id.job == job);
+                of_job.for_each(Attempt::answer_now);
+            }
             Order::Stop(job) => {
                 self.asked.retain(|asked| asked.job != job);
                 while let Some(at) = self.attempts.iter().position(|a| a.id.job == job) {
@@ -160,6 +164,7 @@ impl<'a> Steps<'a> {
             let Some(at) = next else { return };
             let Asked { job, client, question } = self.asked.remove(at);
             self.heard = Some(client);
+            crash::prepare(Some(job));
             let (most, room) = (self.plan.question_tokens_max, self.plan.context_tokens);
             let outfit = self.wardrobe.outfit(&question.adapters);
             let prompt = outfit.and_then(|outfit| {
@@ -167,6 +172,7 @@ impl<'a> Steps<'a> {
                 let stock_tokens = self.stock.tokens(self.model, &question, outfit, &prompt.tokens);
                 Ok(Arc::new(Prompt { outfit, stock_tokens, ..prompt }))
             });
+            crash::prepare(None);
             self.tell(Event::Prepared(job, prompt));
         }
     }
@@ -184,6 +190,7 @@ impl<'a> Steps<'a> {
         let tokens = passengers.iter().map(|p| p.tokens + p.drafted.len()).sum();
         let threads = self.rests.threads(self.plan.threads_for(tokens));
         self.cache.context().use_threads(threads);
+        crash::board(passengers.iter().map(|p| self.attempts[p.attempt].id.job));
         let decoded = match passengers.as_mut_slice() {
             [] => Ok(()),
             some => self.aboard.decode(some, &self.attempts, &mut self.cache),
@@ -198,8 +205,8 @@ impl<'a> Steps<'a> {
             self.accepted_tokens += accepted as u64;
             let attempt = &mut self.attempts[passenger.attempt];
             self.stock.keep(attempt, &mut self.cache, &self.wardrobe);
-            let (id, pieces) = (attempt.id, attempt.gained());
-            self.tell_pieces(id, pieces);
+            let (id, gain) = (attempt.id, attempt.gained());
+            self.tell_gain(id, gain);
             let tokens = (passenger.tokens + accepted) as u32;
             // Where the logits were no numbers nothing was drawn, and the attempt is over anyway.
             let drawn = if passenger.rows.is_empty() { 0 } else { 1 + accepted as u32 };
@@ -289,8 +296,8 @@ impl<'a> Steps<'a> {
                 _ => self.cache.keep(sequence, lasting),
             }
         }
-        let (pieces, figures) = attempt.finish();
-        self.tell_pieces(id, pieces);
+        let (gain, figures) = attempt.finish();
+        self.tell_gain(id, gain);
         self.tell(Event::Ended(id, outcome, figures));
     }
 
@@ -308,8 +315,10 @@ impl<'a> Steps<'a> {
         }
     }
 
-    fn tell_pieces(&self, attempt: AttemptId, pieces: Vec<Piece>) {
-        pieces.into_iter().for_each(|piece| self.tell(Event::Piece(attempt, piece)));
+    fn tell_gain(&self, attempt: AttemptId, gain: Option<Gain>) {
+        if let Some(gain) = gain {
+            self.tell(Event::Gained(attempt, gain));
+        }
     }
 
     fn tell(&self, event: Event) {

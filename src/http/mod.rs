@@ -26,7 +26,7 @@ use gate::{Gate, Visitor, Visitors};
 use refuse::Shape;
 use reply::Reply;
 
-use crate::desk::{Desk, Ticket};
+use crate::desk::{Desk, Lasting, Terms, Ticket};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, Question};
 use crate::words::limits;
@@ -100,15 +100,19 @@ impl Serving {
     }
 }
 
-/// Hands a client's question to the desk for a visitor whose leaving stops the job.
+/// Hands a client's question to the desk for a visitor whose leaving stops the job, unless it lasts.
 fn submit(
     app: &App,
     visitor: &Visitor,
     client: Client,
     question: Question,
+    terms: Terms,
 ) -> Result<Ticket, Error> {
     log::debug!("{client:?} asks");
-    let ticket = app.desk.submit(client, question)?;
+    let ticket = app.desk.submit(client, question, terms)?;
+    if terms.lasting == Lasting::Durable {
+        return Ok(ticket);
+    }
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {

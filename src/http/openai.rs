@@ -3,7 +3,6 @@
 //! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line
 //! it carries comments with its place. A client that leaves stops its job.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -15,11 +14,11 @@ use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
 use super::{App, client, refused};
-use crate::desk::record::{Record, State, View, Whole};
-use crate::desk::{Eta, Ticket};
+use crate::desk::record::{State, View, Whole};
+use crate::desk::{Eta, Lasting, Terms, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{JobId, fresh_seed};
+use crate::words::job::{Choices, JobName, fresh_seed};
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Mode, Reads, Voting};
 use crate::words::vote::Tally;
@@ -72,15 +71,15 @@ struct Completion {
 pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
     let client = client::of(&request, visitor);
     let submitted = parse(body, &app.modes).and_then(|ask| {
-        let Ask { mut question, previous, delivery, model } = ask;
+        let Ask { mut question, previous, delivery, model, lasting } = ask;
         if let Some(job) = previous {
             let before = app.desk.conversation(client, job)?;
             question.turns.splice(0..0, before);
         }
-        let ticket = super::submit(app, visitor, client, question)?;
-        Ok((ticket, delivery, model))
+        let ticket = super::submit(app, visitor, client, question, Terms::of(lasting))?;
+        Ok((ticket, delivery, model, lasting))
     });
-    let (ticket, delivery, model) = match submitted {
+    let (ticket, delivery, model, lasting) = match submitted {
         Ok(submitted) => submitted,
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };
@@ -92,7 +91,9 @@ pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
         Delivery::Stream | Delivery::StreamWithUsage => {
             completion.send_stream(app, &ticket, request, delivery);
             // However the stream ended, nobody reads on: an ended job is left alone.
-            app.desk.stop(ticket.job);
+            if lasting != Lasting::Durable {
+                app.desk.stop(ticket.job);
+            }
         }
     }
 }
@@ -103,12 +104,15 @@ impl Completion {
         if let Outcome::Failed(error) = &whole.outcome {
             return refused(app, error, Shape::OpenAi).send(request);
         }
-        let choices: Vec<Value> = match ticket.choices.as_slice() {
-            [] => vec![choice(0, &whole)],
-            all => (0..).zip(all).map(|(at, record)| choice(at, &record.wait_ended())).collect(),
+        let choices: Vec<Value> = match ticket.question.choices {
+            Choices::Voted => vec![choice(0, &whole)],
+            Choices::All => {
+                let all = ticket.record.wait_choices();
+                (0..).zip(&all).map(|(at, whole)| choice(at, whole)).collect()
+            }
         };
         let mut body = self.object("chat.completion", choices.into(), Some(usage(&whole.figures)));
-        body["solverbox"] = ours(ticket.job, whole.tally.as_deref());
+        body["solverbox"] = ours(ticket.name, whole.tally.as_deref());
         Reply::json(200, &body).send(request);
     }
 
@@ -120,9 +124,9 @@ impl Completion {
             return refused(app, error, Shape::OpenAi).send(request);
         }
         let Ok(mut events) = Events::open(request) else { return };
-        let told = match ticket.choices.as_slice() {
-            [] => self.stream(&mut events, ticket, view, delivery),
-            all => self.stream_all(&mut events, ticket, all, delivery),
+        let told = match ticket.question.choices {
+            Choices::Voted => self.stream(&mut events, ticket, view, delivery),
+            Choices::All => self.stream_all(&mut events, ticket, view, delivery),
         };
         if told.is_err() {
             log::debug!("a reader left its stream");
@@ -139,11 +143,11 @@ impl Completion {
         events.json(&self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null))?;
         let mut told = Told::default();
         loop {
-            for piece in &view.pieces {
-                events.json(&self.chunk(0, delta(piece), Value::Null))?;
+            for piece in ticket.heard(&view) {
+                events.json(&self.chunk(0, delta(&piece), Value::Null))?;
             }
             if let State::Ended(outcome, figures) = &view.state {
-                let ours = ours(ticket.job, view.tally.as_deref());
+                let ours = ours(ticket.name, view.tally.as_deref());
                 self.finish(events, 0, outcome, ours)?;
                 return self.end(events, figures, delivery);
             }
@@ -161,40 +165,29 @@ impl Completion {
         &self,
         events: &mut Events,
         ticket: &Ticket,
-        records: &[Arc<Record>],
+        mut view: View,
         delivery: Delivery,
     ) -> Result<(), Left> {
-        for index in 0..records.len() {
+        for index in 0..ticket.question.attempts {
             let start = json!({"role": "assistant", "content": ""});
             events.json(&self.chunk(index, start, Value::Null))?;
         }
-        let mut readers = vec![(0, false); records.len()];
-        let (mut job, mut told) = (ticket.record.read(0), Told::default());
+        let (mut told, mut ended) = (Told::default(), 0);
         loop {
-            for (index, record) in records.iter().enumerate() {
-                let (offset, has_ended) = readers[index];
-                if has_ended {
-                    continue;
-                }
-                let view = record.read(offset);
-                for piece in &view.pieces {
-                    events.json(&self.chunk(index, delta(piece), Value::Null))?;
-                }
-                let outcome = match &view.state {
-                    State::Ended(outcome, _) => Some(outcome),
-                    _ => None,
-                };
-                readers[index] = (view.offset, outcome.is_some());
-                let ours = ours(ticket.job, None);
-                outcome.map_or(Ok(()), |outcome| self.finish(events, index, outcome, ours))?;
+            for said in &view.pieces {
+                events.json(&self.chunk(said.attempt, delta(&said.piece), Value::Null))?;
             }
-            if let State::Ended(_, figures) = &job.state {
+            for end in &view.ends[ended..] {
+                self.finish(events, end.attempt, &end.outcome, ours(ticket.name, None))?;
+            }
+            ended = view.ends.len();
+            if let State::Ended(_, figures) = &view.state {
                 return self.end(events, figures, delivery);
             }
-            told.tell(events, &job)?;
-            let version = job.version;
-            job = ticket.record.wait(version, 0, limits::HEARTBEAT);
-            if job.version == version {
+            told.tell(events, &view)?;
+            let version = view.version;
+            view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
+            if view.version == version {
                 events.comment("alive")?;
             }
         }
@@ -204,7 +197,7 @@ impl Completion {
     fn finish(
         &self,
         events: &mut Events,
-        index: usize,
+        index: u32,
         outcome: &Outcome,
         ours: Value,
     ) -> Result<(), Left> {
@@ -224,7 +217,7 @@ impl Completion {
         events.done()
     }
 
-    fn chunk(&self, index: usize, delta: Value, finish_reason: Value) -> Value {
+    fn chunk(&self, index: u32, delta: Value, finish_reason: Value) -> Value {
         let choice = json!({"index": index, "delta": delta, "finish_reason": finish_reason});
         self.object("chat.completion.chunk", json!([choice]), None)
     }
@@ -288,8 +281,8 @@ fn choice(index: usize, whole: &Whole) -> Value {
 }
 
 /// Returns what OpenAI's API has no place for: the job, to go on with, and what attempts voted.
-fn ours(job: JobId, tally: Option<&Tally>) -> Value {
-    let mut ours = json!({"job": job.0.to_string()});
+fn ours(job: JobName, tally: Option<&Tally>) -> Value {
+    let mut ours = json!({"job": job.to_string()});
     let Some(tally) = tally else { return ours };
     let votes: Vec<Value> = tally
         .votes()

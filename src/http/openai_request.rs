@@ -6,8 +6,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::desk::Lasting;
 use crate::words::error::Error;
-use crate::words::job::{self, Choices, Ending, JobId, Question, Role, Turn};
+use crate::words::job::{self, Choices, Ending, JobName, Question, Role, Turn};
 use crate::words::limits;
 use crate::words::mode::{DEFAULT_MODE, Modes, Reads, Worn};
 
@@ -28,11 +29,13 @@ pub struct Ask {
     /// The question.
     pub question: Question,
     /// The job whose conversation it goes on with.
-    pub previous: Option<JobId>,
+    pub previous: Option<JobName>,
     /// How to send the answer.
     pub delivery: Delivery,
     /// `solverbox:MODE`, as answers name the model.
     pub model: String,
+    /// Whether the job goes on when its client leaves.
+    pub lasting: Lasting,
 }
 
 /// Reads a request body.
@@ -70,7 +73,8 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
     attempts(&fields, &mut question)?;
     question.check()?;
     let previous = previous(&fields)?;
-    Ok(Ask { question, previous, delivery: delivery(&fields)?, model })
+    let lasting = if flag(&fields, "durable")? { Lasting::Durable } else { Lasting::WhileHeard };
+    Ok(Ask { question, previous, delivery: delivery(&fields)?, model, lasting })
 }
 
 fn bad(field: &str, cause: &str, remedy: &str) -> Error {
@@ -247,10 +251,10 @@ fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
 }
 
 /// Returns the job of an answer's `solverbox.job`.
-fn previous(fields: &Map<String, Value>) -> Result<Option<JobId>, Error> {
+fn previous(fields: &Map<String, Value>) -> Result<Option<JobName>, Error> {
     let remedy = "Send the `solverbox.job` of an answer.";
     let job = |id: &str| id.parse().map_err(|_| bad("previous", "it is no job", remedy));
-    Ok(text(fields, "previous")?.map(job).transpose()?.map(JobId))
+    text(fields, "previous")?.map(job).transpose()
 }
 
 fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Error> {

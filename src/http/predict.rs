@@ -9,6 +9,7 @@ use super::App;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
+use crate::desk::{Lasting, Terms};
 use crate::words::answer::Outcome;
 use crate::words::error::Error;
 use crate::words::job::{self, Client, Question, Role, Turn};
@@ -18,7 +19,7 @@ use crate::words::mode::{DEFAULT_MODE, Modes};
 pub fn answer(app: &App, visitor: &Visitor, client: Client, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body, &app.modes).and_then(|question| {
-        let ticket = super::submit(app, visitor, client, question)?;
+        let ticket = super::submit(app, visitor, client, question, Terms::of(Lasting::WhileHeard))?;
         let whole = ticket.record.wait_ended();
         match whole.outcome {
             Outcome::Failed(error) => Err(error),

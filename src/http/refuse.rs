@@ -32,6 +32,7 @@ pub fn status(kind: Kind) -> u16 {
         Kind::NotFound => 404,
         Kind::TooMany => 429,
         Kind::NoSpace => 507,
+        Kind::Conflict => 409,
     }
 }
 
@@ -65,6 +66,7 @@ fn public(error: &Error) -> (String, String) {
         | Kind::NotFound
         | Kind::TooMany
         | Kind::Busy
+        | Kind::Conflict
         | Kind::Stopped => (error.message.clone(), error.remedy.clone()),
         Kind::Internal => ("something in the box broke".into(), ask_the_owner),
         Kind::NoModel | Kind::BadModel => ("the box has no working model".into(), ask_the_owner),

@@ -1,9 +1,14 @@
 //! What comes back: pieces of text, how it ended, and the figures.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::Error;
 
+/// A token of the model's vocabulary.
+pub type Token = i32;
+
 /// Which part of an attempt a piece of text belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// Between `<think>` and `</think>`.
     Thinking,
@@ -12,7 +17,7 @@ pub enum Part {
 }
 
 /// Text an attempt gained, whole characters only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
     /// Where it belongs.
     pub part: Part,
@@ -20,8 +25,35 @@ pub struct Piece {
     pub text: String,
 }
 
+/// What an attempt gained in one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gain {
+    /// Tokens it drew, in order, its end token counted: from them it can be gone on with.
+    pub tokens: Vec<Token>,
+    /// Whether the engine then ended its thinking, with tokens of its own.
+    pub closed_thinking: bool,
+    /// The text that became known by that; what could still turn out otherwise comes later.
+    pub pieces: Vec<Piece>,
+    /// What it had taken by then, in all.
+    #[serde(skip)]
+    pub taken: Taken,
+}
+
+/// What an attempt has taken so far, as far as its tokens do not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// As [`Figures::prompt_seconds`].
+    pub prompt_seconds: f32,
+    /// As [`Figures::first_token_seconds`].
+    pub first_token_seconds: f32,
+    /// As [`Figures::decode_seconds`].
+    pub decode_seconds: f32,
+    /// Sum of the drawn tokens' log-probabilities; 0 where attempts are not compared.
+    pub log_probability: f32,
+}
+
 /// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The model finished by itself, or a stop string did.
     Done,
@@ -34,7 +66,7 @@ pub enum Outcome {
 }
 
 /// What an attempt took. Times are wall-clock seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Tokens of the rendered prompt.
     pub prompt_tokens: u32,
@@ -42,7 +74,8 @@ pub struct Figures {
     pub completion_tokens: u32,
     /// Those of them that were thinking.
     pub thinking_tokens: u32,
-    /// Whether the budget ended the thinking, so that the answer is what was known by then.
+    /// Whether the budget or a person ended the thinking, so that the answer is what was known by
+    /// then.
     pub thinking_was_cut_off: bool,
     /// Seconds from the start of the prompt's decoding to the first token.
     pub prompt_seconds: f64,

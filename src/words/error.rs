@@ -6,8 +6,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What went wrong, as a stable name for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Something in the box itself broke.
     Internal,
@@ -29,6 +32,8 @@ pub enum Kind {
     TooLong,
     /// The thing named does not exist.
     NotFound,
+    /// The same name was used for something else before.
+    Conflict,
     /// A person stopped it.
     Stopped,
 }
@@ -47,13 +52,14 @@ impl Kind {
             Kind::TooMany => "too_many",
             Kind::TooLong => "too_long",
             Kind::NotFound => "not_found",
+            Kind::Conflict => "conflict",
             Kind::Stopped => "stopped",
         }
     }
 }
 
 /// A failure a person can act on: `what failed 'which': cause`, then the way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// The stable kind.
     pub kind: Kind,

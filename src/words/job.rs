@@ -1,17 +1,46 @@
 //! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Kind};
 use super::limits;
 use super::mode::{Mode, Reads, Sampling, Voting, Worn};
 
-/// Names one job for the life of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A job within the box: the later asked, the higher; a restart goes on counting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
+
+/// What a job is called outside: a random number, so that nobody finds another's by trying.
+/// Written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobName(pub u128);
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What was read is no job's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoJobName;
+
+impl FromStr for JobName {
+    type Err = NoJobName;
+
+    fn from_str(text: &str) -> Result<JobName, NoJobName> {
+        let is_digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(NoJobName);
+        }
+        u128::from_str_radix(text, 16).map(JobName).map_err(|_| NoJobName)
+    }
+}
 
 /// Names one attempt of a job; sorts by job, then by number: the order in which a client's
 /// attempts are served.
@@ -31,6 +60,16 @@ impl Client {
     /// Returns whoever has the box to itself, as a command does.
     pub fn alone() -> Client {
         Client::of("command", b"")
+    }
+
+    /// Returns the client as the journal keeps it.
+    pub fn bytes(&self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Returns the client that was kept.
+    pub fn from_bytes(bytes: [u8; 16]) -> Client {
+        Client(bytes)
     }
 
     /// Makes the client that is known by `mark`, in a `realm` of its own: the same bytes as a
@@ -59,7 +98,7 @@ impl fmt::Debug for Client {
 }
 
 /// Who said a turn of a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// The person asking.
     User,
@@ -68,7 +107,7 @@ pub enum Role {
 }
 
 /// One message of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// Who said it.
     pub role: Role,
@@ -77,7 +116,7 @@ pub struct Turn {
 }
 
 /// What may end an attempt before its budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// Any end-of-generation token of the model.
     EndOfGeneration,
@@ -86,7 +125,7 @@ pub enum Ending {
 }
 
 /// What comes of a question's attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Choices {
     /// One answer, on which they vote.
     Voted,
@@ -95,7 +134,7 @@ pub enum Choices {
 }
 
 /// One validated question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Question {
     /// The preset it is asked in; there is no asking without one.
     pub mode: Arc<Mode>,
@@ -344,6 +383,18 @@ mod tests {
         });
         let seeds: std::collections::HashSet<u64> = seeds.collect();
         assert_eq!(seeds.len(), 100 * limits::ATTEMPTS_MAX as usize);
+    }
+
+    #[test]
+    fn a_jobs_name_is_written_and_read_in_one_way() {
+        let name = JobName(0xab << 64);
+        assert_eq!(name.to_string(), "00000000000000ab0000000000000000");
+        assert_eq!(name.to_string().parse(), Ok(name));
+        for text in
+            ["", "ab", "00000000000000AB0000000000000000", "+0000000000000ab0000000000000000"]
+        {
+            assert_eq!(text.parse::<JobName>(), Err(NoJobName), "{text}");
+        }
     }
 
     #[test]

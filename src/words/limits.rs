@@ -62,11 +62,10 @@ pub const CLIENT_JOBS_DEFAULT: usize = 16;
 /// The most `--client-jobs-max` may be set to: all that wait.
 pub const CLIENT_JOBS_CEILING: usize = QUEUE_JOBS_CEILING;
 
-/// Ended conversations that can be gone on with, in all; who comes back after so many others have
-/// asked begins anew.
-pub const PAST_JOBS_MAX: usize = 256;
-/// Bytes of them, in all.
-pub const PAST_BYTES_MAX: usize = 16 << 20;
+/// Ended jobs that are kept in memory besides the journal's, in all.
+pub const RECENT_JOBS_MAX: usize = 64;
+/// Bytes of their texts, in all.
+pub const RECENT_BYTES_MAX: usize = 8 << 20;
 /// How long estimates stay as they are whatever changes.
 pub const ESTIMATE_PAUSE: Duration = Duration::from_millis(500);
 /// And how many times as long as making them took, with a long line on a slow board.
@@ -93,6 +92,42 @@ pub const TOKENS_PER_SECOND_GUESSED: f64 = 7.0;
 
 /// Seconds after which a client turned away is told to come again, at least and at most.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
+
+// The journal.
+
+/// How far the journal of a running job may be behind its text, in seconds, unless
+/// `--sync-seconds` says otherwise: an SD card wears out from small writes.
+pub const SYNC_SECONDS_DEFAULT: u32 = 2;
+/// The most `--sync-seconds` may be set to.
+pub const SYNC_SECONDS_MAX: u32 = 60;
+/// And in tokens of one job, whatever the seconds.
+pub const JOURNAL_TOKENS_MAX: usize = 256;
+/// Pause after a write to the journal that failed: its disk may have room again.
+pub const JOURNAL_RETRY: Duration = Duration::from_secs(2);
+/// How long the journal waits for a lock of its own files.
+pub const JOURNAL_BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How often retention and checks are thought of while the box rests.
+pub const JOURNAL_CHORES_EVERY: Duration = Duration::from_secs(10);
+/// Most jobs forgotten in one go for their age or for room.
+pub const FORGOTTEN_AT_ONCE: u32 = 64;
+/// Pages given back to the file system in one go; a page has 4 KiB.
+pub const VACUUM_PAGES: u32 = 1_024;
+/// Days an answered question is kept, unless `--history-days` says otherwise: a school year.
+pub const HISTORY_DAYS_DEFAULT: u32 = 365;
+/// The most `--history-days` may be set to.
+pub const HISTORY_DAYS_MAX: u32 = 36_500;
+/// Room for answered questions, in MiB, unless `--history-mb` says otherwise.
+pub const HISTORY_MB_DEFAULT: u32 = 2_048;
+/// The least and the most `--history-mb` may be set to.
+pub const HISTORY_MB: std::ops::RangeInclusive<u32> = 16..=1 << 20;
+/// Stops of the box after which places in a job's log are told apart.
+pub const CUTS_KEPT: usize = 64;
+/// Stops of the box by crashes after which the job that was aboard each time is given up.
+pub const CRASHES_MAX: u32 = 2;
+/// Most jobs of a list that is asked for at once.
+pub const LIST_JOBS_MAX: u32 = 100;
+/// Longest `Idempotency-Key`, in bytes.
+pub const REQUEST_KEY_BYTES_MAX: usize = 256;
 
 // The engine.
 

@@ -11,6 +11,7 @@ pub mod kernels;
 pub mod limits;
 pub mod memory;
 pub mod mode;
+pub mod place;
 pub mod plan;
 pub mod quantize;
 pub mod score;

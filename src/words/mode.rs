@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind};
 use super::limits;
@@ -17,7 +17,7 @@ pub const DEFAULT_MODE: &str = "math";
 const BUILT_IN: &str = include_str!("modes.toml");
 
 /// How the next token is drawn from the model's logits.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// Divides the logits; 0 takes the most likely token always (greedy).
     pub temperature: f32,
@@ -61,7 +61,7 @@ impl Sampling {
 }
 
 /// Whether a mode reads a student's own work beside the question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reads {
     /// The question alone.
     Question,
@@ -70,7 +70,7 @@ pub enum Reads {
 }
 
 /// Whether several attempts at a question vote on its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Voting {
     /// By the values of their answers.
     ByValue,
@@ -79,7 +79,7 @@ pub enum Voting {
 }
 
 /// A LoRA adapter as a mode or a request names it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worn {
     /// Its file, or the name of a built-in one.
@@ -103,7 +103,7 @@ fn as_trained() -> f32 {
 
 /// A named preset: who the model shall be, how it samples, how long it may think, how often it
 /// tries.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mode {
     /// The name people type.
     pub name: String,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::desk::{Capacity, Desk};
+use crate::desk::{Capacity, Desk, Lasting, Terms};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Choices, Client, Ending, Question, Role, Turn};
@@ -111,7 +111,7 @@ struct Asker {
 impl Asker {
     fn open(plan: Plan) -> Result<Asker, Error> {
         let capacity = Capacity::alone(limits::QUEUE_JOBS_DEFAULT);
-        let desk = Desk::open(plan, capacity, SelfTest::Skip, |_| {})?;
+        let desk = Desk::open(plan, capacity, SelfTest::Skip, None, |_| {})?;
         Ok(Asker { desk, mode: Modes::built_in().find("math")?, asked: 0 })
     }
 
@@ -132,7 +132,11 @@ impl Asker {
             (0..clients).map(|_| self.question(attempts, tokens)).collect();
         let began = Instant::now();
         let submit = |(client, question): (u32, Question)| {
-            self.desk.submit(Client::of("bench", &client.to_le_bytes()), question)
+            self.desk.submit(
+                Client::of("bench", &client.to_le_bytes()),
+                question,
+                Terms::of(Lasting::Never),
+            )
         };
         let tickets = (0..).zip(questions).map(submit).collect::<Result<Vec<_>, _>>()?;
         let figures = tickets.iter().map(|ticket| {

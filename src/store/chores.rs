@@ -1,0 +1,87 @@
+//! What the journal does while the box rests: forgets what is old, gives room back, looks whether
+//! all of it is sound.
+//!
+//! Each chore is done in small parts or can be broken off, because a question may come any time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::{Keeping, write};
+use crate::words::limits;
+
+/// Steps of SQLite's machine between two looks whether the box still rests.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// Whether all of the file was looked at since the start.
+#[derive(Debug, Default)]
+pub struct Chores {
+    is_checked: bool,
+}
+
+impl Chores {
+    /// Does a part of what there is to do.
+    ///
+    /// # Errors
+    /// What SQLite says; [`schema::is_damage`](super::schema::is_damage) tells whether the file is
+    /// damaged.
+    pub fn go_on(
+        &mut self,
+        connection: &mut Connection,
+        keeping: &Keeping,
+        rests: &Arc<AtomicBool>,
+    ) -> rusqlite::Result<()> {
+        forget(connection, keeping)?;
+        vacuum(connection)?;
+        self.check(connection, rests)
+    }
+
+    /// Looks at all of the file, once; broken off where the box has something to do.
+    fn check(
+        &mut self,
+        connection: &mut Connection,
+        rests: &Arc<AtomicBool>,
+    ) -> rusqlite::Result<()> {
+        if self.is_checked || !rests.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let rests = rests.clone();
+        let is_over = move || !rests.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(is_over))?;
+        let check = "PRAGMA integrity_check(1)";
+        let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
+        connection.progress_handler(0, None::<fn() -> bool>)?;
+        match said {
+            Ok(said) if said == "ok" => {
+                self.is_checked = true;
+                log::debug!("all of the journal is sound");
+                Ok(())
+            }
+            Ok(said) => {
+                let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+                Err(rusqlite::Error::SqliteFailure(corrupt, Some(said)))
+            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn forget(connection: &Connection, keeping: &Keeping) -> rusqlite::Result<()> {
+    let since = SystemTime::now().checked_sub(keeping.history).unwrap_or(SystemTime::UNIX_EPOCH);
+    let (bytes, most) = (keeping.history_bytes, limits::FORGOTTEN_AT_ONCE);
+    let gone = write::expire(connection, since, bytes, most)?;
+    if gone > 0 {
+        log::info!("forgot {gone} answered questions, for their age or for room");
+    }
+    Ok(())
+}
+
+fn vacuum(connection: &Connection) -> rusqlite::Result<()> {
+    let pages = limits::VACUUM_PAGES;
+    connection.execute_batch(&format!("PRAGMA incremental_vacuum({pages})"))
+}

@@ -1,0 +1,470 @@
+//! The journal at work: one thread writes, whoever asks reads.
+//!
+//! What must be on the disk before anything else happens (a job's acceptance, its end, its being
+//! forgotten) is written at once, together with all that waits; what attempts gain waits up to
+//! [`Keeping::sync`] or [`limits::JOURNAL_TOKENS_MAX`] tokens, because each write costs an SD card.
+//! Where writing fails, nobody's answer does: it is tried again, and until then no job is accepted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::chores::Chores;
+use super::read::Listed;
+use super::row::Row;
+use super::{Keeping, Kept, New, RequestKey, read, schema, write};
+use crate::words::answer::{Figures, Gain, Outcome};
+use crate::words::error::{Error, Kind};
+use crate::words::job::{Client, JobId, JobName};
+use crate::words::limits;
+
+/// What a start found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The jobs that are not over, in the order in which they were asked.
+    pub jobs: Vec<Kept>,
+    /// The highest number any job has had.
+    pub last: JobId,
+    /// Where a damaged journal was put, if this one is new for that reason.
+    pub aside: Option<PathBuf>,
+}
+
+/// The journal. Dropping it writes what waits.
+#[derive(Debug)]
+pub struct Journal {
+    messages: Option<Sender<Message>>,
+    reader: Arc<Mutex<Connection>>,
+    rests: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the writer hears.
+enum Message {
+    /// To be written at once, and answered.
+    Accept(Box<New>, SyncSender<Result<(), Error>>),
+    /// To be written some time soon.
+    Gained(JobId, u32, Gain),
+    Change(JobId, Change),
+    /// To be written at once.
+    Urgent(JobId, Change),
+    /// All that came before is to be written, and answered.
+    Flush(SyncSender<()>),
+}
+
+/// What happens to a job once.
+#[derive(Clone, Debug)]
+enum Change {
+    AttemptEnded(u32, Outcome, Figures),
+    Ended(Outcome, Figures),
+    AnswerNow,
+    Crashed,
+    Whole(Box<Kept>),
+    Forget,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, counts `crashed` jobs, and starts the thread that writes.
+    ///
+    /// # Errors
+    /// What keeps it from being opened (see [`schema::open`]); a damaged one is set aside instead.
+    pub fn open(
+        folder: &Path,
+        keeping: Keeping,
+        crashed: &[JobId],
+    ) -> Result<(Journal, Recovered), Error> {
+        let (mut connection, aside) = schema::open(folder)?;
+        let mut recovered = Recovered { aside, ..Recovered::default() };
+        match recover(&mut connection, &keeping, crashed) {
+            Ok((jobs, last)) => (recovered.jobs, recovered.last) = (jobs, last),
+            Err(error) if schema::is_damage(&error) => {
+                (connection, recovered.aside) = begin_anew(connection, folder, &error)?;
+            }
+            Err(error) => return Err(schema::failed(&error)),
+        }
+        let reader = Arc::new(Mutex::new(schema::open_reader(folder)?));
+        let rests = Arc::new(AtomicBool::new(false));
+        let (messages, inbox) = channel();
+        let writer = Writer {
+            connection: Some(connection),
+            folder: folder.to_path_buf(),
+            keeping,
+            reader: reader.clone(),
+            rests: rests.clone(),
+            rows: BTreeMap::new(),
+            changes: VecDeque::new(),
+            accepts: Vec::new(),
+            since: None,
+            failed: None,
+            chores: Chores::default(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run(&inbox))
+            .map_err(|e| Error::internal(format!("cannot start the journal's thread: {e}")))?;
+        let journal = Journal { messages: Some(messages), reader, rests, thread: Some(thread) };
+        Ok((journal, recovered))
+    }
+
+    /// Accepts a job: blocks until it is on the disk.
+    ///
+    /// # Errors
+    /// `no_space` where the disk is full, `internal` where it cannot be written otherwise; the job
+    /// is then not accepted.
+    pub fn accept(&self, new: New) -> Result<(), Error> {
+        let (answer, answered) = sync_channel(1);
+        self.tell(Message::Accept(Box::new(new), answer));
+        answered.recv().unwrap_or_else(|_| Err(Error::internal("the journal is closed")))
+    }
+
+    /// Takes what an attempt gained.
+    pub fn gained(&self, job: JobId, attempt: u32, gain: Gain) {
+        self.tell(Message::Gained(job, attempt, gain));
+    }
+
+    /// Takes an attempt's end.
+    pub fn attempt_ended(&self, job: JobId, attempt: u32, outcome: Outcome, figures: Figures) {
+        self.tell(Message::Change(job, Change::AttemptEnded(attempt, outcome, figures)));
+    }
+
+    /// Takes a job's end.
+    pub fn ended(&self, job: JobId, outcome: Outcome, figures: Figures) {
+        self.tell(Message::Urgent(job, Change::Ended(outcome, figures)));
+    }
+
+    /// Takes a whole job that was not accepted, when it is over.
+    pub fn keep(&self, kept: Kept) {
+        self.tell(Message::Change(kept.id, Change::Whole(Box::new(kept))));
+    }
+
+    /// Notes that a job's answer is wanted at once.
+    pub fn answer_now(&self, job: JobId) {
+        self.tell(Message::Urgent(job, Change::AnswerNow));
+    }
+
+    /// Notes that the engine broke over a job.
+    pub fn crashed(&self, job: JobId) {
+        self.tell(Message::Urgent(job, Change::Crashed));
+    }
+
+    /// Forgets a job.
+    pub fn forget(&self, job: JobId) {
+        self.tell(Message::Urgent(job, Change::Forget));
+    }
+
+    /// Blocks until all that was told is written, or cannot be.
+    pub fn flush(&self) {
+        let (answer, answered) = sync_channel(1);
+        self.tell(Message::Flush(answer));
+        // It is closed only where its thread has ended, which then has nothing to write.
+        let _ = answered.recv();
+    }
+
+    /// Says whether the box rests, so that there is time for chores.
+    pub fn set_resting(&self, rests: bool) {
+        self.rests.store(rests, Ordering::Relaxed);
+    }
+
+    /// Reads a job by its name.
+    ///
+    /// # Errors
+    /// `internal` where it cannot be read.
+    pub fn find(&self, name: JobName) -> Result<Option<Kept>, Error> {
+        read::by_name(&self.reader(), name).map_err(|e| schema::failed(&e))
+    }
+
+    /// Reads which job a client asked under a key.
+    ///
+    /// # Errors
+    /// `internal` where it cannot be read.
+    pub fn find_request(
+        &self,
+        client: Client,
+        request: &RequestKey,
+    ) -> Result<Option<Listed>, Error> {
+        read::by_request(&self.reader(), client, request).map_err(|e| schema::failed(&e))
+    }
+
+    /// Lists the latest jobs before `before`, of one client or of all.
+    ///
+    /// # Errors
+    /// `internal` where they cannot be read.
+    pub fn list(
+        &self,
+        client: Option<Client>,
+        before: Option<JobId>,
+        most: u32,
+    ) -> Result<Vec<Listed>, Error> {
+        read::list(&self.reader(), client, before, most).map_err(|e| schema::failed(&e))
+    }
+
+    fn tell(&self, message: Message) {
+        if let Some(messages) = &self.messages {
+            // Fails only where the thread has ended, and then it has said why.
+            let _ = messages.send(message);
+        }
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.messages = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic on that thread was already reported.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Finds the jobs that are not over, and notes that the box was stopped: how much of each log
+/// survived, and who was aboard in a crash. A job that makes no sense any more fails alone.
+fn recover(
+    connection: &mut Connection,
+    keeping: &Keeping,
+    crashed: &[JobId],
+) -> rusqlite::Result<(Vec<Kept>, JobId)> {
+    let transaction = connection.transaction()?;
+    let mut jobs = Vec::new();
+    for &job in crashed {
+        write::crash(&transaction, job)?;
+    }
+    for number in read::not_over(&transaction)? {
+        let id = JobId(number.cast_unsigned());
+        if read::model_of(&transaction, number)? != keeping.model {
+            log::info!("job {number} is begun anew: its tokens are another model's");
+            write::begin_anew(&transaction, id, &keeping.model)?;
+        }
+        match read::job(&transaction, number) {
+            Ok(Some(mut kept)) => {
+                kept.cuts.push(kept.log_bytes());
+                write::cuts(&transaction, id, &kept.cuts)?;
+                jobs.push(kept);
+            }
+            Ok(None) => {}
+            Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
+                log::error!("what was kept of job {number} is damaged: {error}");
+                let error = Error::new(
+                    Kind::Internal,
+                    "what was kept of this question is damaged",
+                    "Ask again.",
+                );
+                write::begin_anew(&transaction, id, &keeping.model)?;
+                write::end(&transaction, id, &(Outcome::Failed(error), Figures::default()))?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let last = JobId(write::last_number(&transaction)?);
+    transaction.commit()?;
+    Ok((jobs, last))
+}
+
+/// Sets a damaged journal aside and begins a new one.
+fn begin_anew(
+    damaged: Connection,
+    folder: &Path,
+    cause: &rusqlite::Error,
+) -> Result<(Connection, Option<PathBuf>), Error> {
+    drop(damaged);
+    let aside = schema::set_aside(folder)?;
+    log::error!(
+        "the journal is damaged ({cause}): it is kept as '{}', and a new one begun",
+        aside.display()
+    );
+    let (connection, _) = schema::open(folder)?;
+    Ok((connection, Some(aside)))
+}
+
+/// The writer's thread: what waits to be written.
+struct Writer {
+    /// Gone only where a damaged journal could not be replaced.
+    connection: Option<Connection>,
+    folder: PathBuf,
+    keeping: Keeping,
+    reader: Arc<Mutex<Connection>>,
+    rests: Arc<AtomicBool>,
+    rows: BTreeMap<JobId, Row>,
+    changes: VecDeque<(JobId, Change)>,
+    accepts: Vec<(Box<New>, SyncSender<Result<(), Error>>)>,
+    /// When the oldest of what waits came.
+    since: Option<Instant>,
+    /// When writing failed last.
+    failed: Option<Instant>,
+    chores: Chores,
+}
+
+impl Writer {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        let mut looked = Instant::now();
+        loop {
+            let wait = self.due().saturating_duration_since(Instant::now());
+            let mut is_urgent = false;
+            let mut flushes = Vec::new();
+            match inbox.recv_timeout(wait) {
+                Ok(message) => {
+                    is_urgent |= self.hear(message, &mut flushes);
+                    for message in inbox.try_iter() {
+                        is_urgent |= self.hear(message, &mut flushes);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.commit();
+                    return;
+                }
+            }
+            let is_due = self.since.is_some() && Instant::now() >= self.due();
+            let is_much = self.rows.values().any(|row| row.tokens() >= limits::JOURNAL_TOKENS_MAX);
+            let may = self.failed.is_none_or(|at| at.elapsed() >= limits::JOURNAL_RETRY);
+            if is_urgent || (may && (is_due || is_much)) {
+                self.commit();
+            }
+            // Whoever waits for it is answered even where nothing could be written.
+            for answer in flushes {
+                // Who does not wait any more needs no answer.
+                let _ = answer.send(());
+            }
+            if self.since.is_none() && looked.elapsed() >= limits::JOURNAL_CHORES_EVERY {
+                self.chores();
+                looked = Instant::now();
+            }
+        }
+    }
+
+    /// Returns when there is something to do though nobody says anything.
+    fn due(&self) -> Instant {
+        let retry = self.failed.map(|at| at + limits::JOURNAL_RETRY);
+        let since = self.since.map(|since| since + self.keeping.sync);
+        match since {
+            Some(due) => retry.map_or(due, |retry| due.max(retry)),
+            None => Instant::now() + limits::JOURNAL_CHORES_EVERY,
+        }
+    }
+
+    /// Takes a message; returns whether it is to be written at once.
+    fn hear(&mut self, message: Message, flushes: &mut Vec<SyncSender<()>>) -> bool {
+        if !matches!(message, Message::Flush(_)) {
+            self.since.get_or_insert_with(Instant::now);
+        }
+        match message {
+            Message::Accept(new, answer) => self.accepts.push((new, answer)),
+            Message::Gained(job, attempt, gain) => {
+                self.rows.entry(job).or_default().add(attempt, gain);
+                return false;
+            }
+            Message::Change(job, change) => {
+                self.changes.push_back((job, change));
+                return false;
+            }
+            Message::Urgent(job, change) => self.changes.push_back((job, change)),
+            Message::Flush(answer) => flushes.push(answer),
+        }
+        true
+    }
+
+    /// Writes all that waits, in one transaction.
+    fn commit(&mut self) {
+        if self.since.is_none() {
+            return;
+        }
+        let written = self.write();
+        if let Err(error) = &written
+            && schema::is_damage(error)
+        {
+            self.replace(error);
+        }
+        let result = written.map_err(|error| schema::failed(&error));
+        for (at, (_, answer)) in self.accepts.drain(..).enumerate() {
+            let accepted = match &result {
+                Ok(are_new) if are_new[at] => Ok(()),
+                Ok(_) => Err(Error::internal("a job like this is in the journal already")),
+                Err(error) => Err(error.clone()),
+            };
+            // Who does not wait any more will ask again, with the same key if it is wise.
+            let _ = answer.send(accepted);
+        }
+        match result {
+            Ok(_) => {
+                if self.failed.take().is_some() {
+                    log::info!("the journal can be written again");
+                }
+                self.rows.clear();
+                self.changes.clear();
+                self.since = None;
+            }
+            Err(error) => {
+                if self.failed.is_none() {
+                    log::error!("{error}. {}", error.remedy);
+                }
+                self.failed = Some(Instant::now());
+                if self.rows.is_empty() && self.changes.is_empty() {
+                    self.since = None;
+                }
+            }
+        }
+    }
+
+    /// Returns which of the jobs to be accepted are new.
+    fn write(&mut self) -> rusqlite::Result<Vec<bool>> {
+        let Some(connection) = &mut self.connection else {
+            return Err(rusqlite::Error::InvalidQuery);
+        };
+        let model = &self.keeping.model;
+        let transaction = connection.transaction()?;
+        let accepts = self.accepts.iter();
+        let are_new = accepts.map(|(new, _)| write::job(&transaction, model, new));
+        let are_new: Vec<bool> = are_new.collect::<rusqlite::Result<_>>()?;
+        for (job, row) in &self.rows {
+            write::row(&transaction, *job, row)?;
+        }
+        for (job, change) in &self.changes {
+            match change {
+                Change::AttemptEnded(number, outcome, figures) => {
+                    write::attempt(&transaction, *job, *number, &(outcome.clone(), *figures))?;
+                }
+                Change::Ended(outcome, figures) => {
+                    write::end(&transaction, *job, &(outcome.clone(), *figures))?;
+                }
+                Change::AnswerNow => write::answer_now(&transaction, *job)?,
+                Change::Crashed => write::crash(&transaction, *job)?,
+                Change::Whole(kept) => write::whole(&transaction, model, kept)?,
+                Change::Forget => write::forget(&transaction, *job)?,
+            }
+        }
+        transaction.commit()?;
+        Ok(are_new)
+    }
+
+    /// Puts a new journal in the place of a damaged one.
+    fn replace(&mut self, cause: &rusqlite::Error) {
+        let Some(damaged) = self.connection.take() else { return };
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = begin_anew(damaged, &self.folder, cause)
+            .and_then(|(connection, _)| Ok((connection, schema::open_reader(&self.folder)?)));
+        match begun {
+            Ok((connection, new)) => {
+                self.connection = Some(connection);
+                *reader = new;
+            }
+            Err(error) => log::error!("{error}. {}", error.remedy),
+        }
+    }
+
+    fn chores(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        match self.chores.go_on(connection, &self.keeping, &self.rests) {
+            Err(error) if schema::is_damage(&error) => self.replace(&error),
+            Err(error) => log::debug!("the journal's chores wait: {error}"),
+            Ok(()) => {}
+        }
+    }
+}

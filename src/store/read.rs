@@ -1,0 +1,141 @@
+//! What is read from the journal: whole jobs, a client's list, what is not over.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row as Found, params};
+use serde::de::DeserializeOwned;
+
+use super::row::Row;
+use super::{Kept, RequestKey};
+use crate::words::answer::{Figures, Outcome};
+use crate::words::job::{Client, JobId, JobName, Question};
+use crate::words::limits;
+use crate::words::place::Cuts;
+
+/// A job of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its number.
+    pub id: JobId,
+    /// What it is called outside.
+    pub name: JobName,
+    /// Who asked.
+    pub client: Client,
+    /// What was asked.
+    pub question: Arc<Question>,
+    /// When.
+    pub asked: SystemTime,
+    /// How it ended, if it has.
+    pub end: Option<(Outcome, Figures)>,
+}
+
+const HEAD: &str = "number, name, client, question, asked_ms, outcome";
+
+/// Returns the job called `name`.
+pub fn by_name(from: &Connection, name: JobName) -> rusqlite::Result<Option<Kept>> {
+    let mut statement = from.prepare_cached("SELECT number FROM job WHERE name = ?1")?;
+    let number: Option<i64> =
+        statement.query_row([name.0.to_be_bytes()], |row| row.get(0)).optional()?;
+    number.map_or(Ok(None), |number| job(from, number))
+}
+
+/// Returns the job that a client asked under a key.
+pub fn by_request(
+    from: &Connection,
+    client: Client,
+    request: &RequestKey,
+) -> rusqlite::Result<Option<Listed>> {
+    let sql = format!("SELECT {HEAD} FROM job WHERE client = ?1 AND request = ?2");
+    let mut statement = from.prepare_cached(&sql)?;
+    statement.query_row(params![client.bytes(), request], listed).optional()
+}
+
+/// Returns the latest jobs before `before`, of one client or of all; no more than `most`.
+pub fn list(
+    from: &Connection,
+    client: Option<Client>,
+    before: Option<JobId>,
+    most: u32,
+) -> rusqlite::Result<Vec<Listed>> {
+    let whose = if client.is_some() { "client = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT {HEAD} FROM job WHERE {whose} AND number < ?2 ORDER BY number DESC LIMIT ?3"
+    );
+    let before = before.map_or(i64::MAX, |job| i64::try_from(job.0).unwrap_or(i64::MAX));
+    let mut statement = from.prepare_cached(&sql)?;
+    let client = client.map(|client| client.bytes());
+    statement.query_map(params![client, before, most.min(limits::LIST_JOBS_MAX)], listed)?.collect()
+}
+
+/// Returns the numbers of all jobs that are not over, in the order in which they were asked.
+pub fn not_over(from: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT number FROM job WHERE ended_ms IS NULL ORDER BY number";
+    from.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Returns the model whose tokens a job's log has.
+pub fn model_of(from: &Connection, number: i64) -> rusqlite::Result<String> {
+    from.query_row("SELECT model FROM job WHERE number = ?1", [number], |row| row.get(0))
+}
+
+/// Returns a whole job.
+///
+/// # Errors
+/// A conversion's where what was kept of it makes no sense any more.
+pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
+    let sql = format!("SELECT {HEAD}, cuts, crashes, answer_now FROM job WHERE number = ?1");
+    let mut statement = from.prepare_cached(&sql)?;
+    let head = statement.query_row([number], |row| {
+        let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 6)?;
+        let cuts = Cuts::kept(forgotten, survived);
+        Ok((listed(row)?, cuts, row.get::<_, u32>(7)?, row.get::<_, bool>(8)?))
+    });
+    let Some((head, cuts, crashes, answer_now)) = head.optional()? else { return Ok(None) };
+    let Listed { id, name, client, question, asked, end } = head;
+    let mut log = Vec::new();
+    let mut rows = from.prepare_cached("SELECT gains FROM log WHERE job = ?1 ORDER BY row")?;
+    for packed in rows.query_map([number], |row| row.get::<_, Vec<u8>>(0))? {
+        log.extend(Row::unpack(&packed?).map_err(|_| damaged(0, Type::Blob, "a row of a log"))?);
+    }
+    let mut ends =
+        from.prepare_cached("SELECT number, outcome FROM attempt WHERE job = ?1 ORDER BY place")?;
+    let ends = ends.query_map([number], |row| {
+        let (outcome, figures) = parsed(row, 1)?;
+        Ok((row.get(0)?, outcome, figures))
+    })?;
+    let ends: Vec<(u32, Outcome, Figures)> = ends.collect::<rusqlite::Result<_>>()?;
+    let attempts = log.iter().map(|(attempt, _)| attempt).chain(ends.iter().map(|end| &end.0));
+    if attempts.max().is_some_and(|&most| most >= question.attempts) {
+        return Err(damaged(0, Type::Integer, "the number of an attempt"));
+    }
+    let kept =
+        Kept { id, name, client, question, asked, log, ends, end, cuts, crashes, answer_now };
+    Ok(Some(kept))
+}
+
+fn listed(row: &Found<'_>) -> rusqlite::Result<Listed> {
+    let outcome: Option<String> = row.get(5)?;
+    Ok(Listed {
+        id: JobId(row.get::<_, i64>(0)?.cast_unsigned()),
+        name: JobName(u128::from_be_bytes(row.get(1)?)),
+        client: Client::from_bytes(row.get(2)?),
+        question: Arc::new(parsed(row, 3)?),
+        asked: UNIX_EPOCH + Duration::from_millis(row.get::<_, i64>(4)?.max(0).cast_unsigned()),
+        end: if outcome.is_some() { Some(parsed(row, 5)?) } else { None },
+    })
+}
+
+/// Reads a column of JSON.
+fn parsed<T: DeserializeOwned>(row: &Found<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
+}
+
+fn damaged(column: usize, kind: Type, what: &str) -> rusqlite::Error {
+    let cause = std::io::Error::other(format!("{what} makes no sense"));
+    rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(cause))
+}

@@ -1,0 +1,129 @@
+//! What one row of a job's log holds: the gains of some seconds, packed.
+//!
+//! Of what attempts have taken only the last is kept in a row, once for each attempt.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::answer::{Gain, Taken};
+
+/// A row that is being filled.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Row {
+    gains: Vec<(u32, Gain)>,
+    taken: BTreeMap<u32, Taken>,
+}
+
+/// A row that holds nothing sensible.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Damaged;
+
+impl Row {
+    /// Adds what an attempt gained. What has the same attempt before it becomes one with that.
+    pub fn add(&mut self, attempt: u32, gain: Gain) {
+        self.taken.insert(attempt, gain.taken);
+        match self.gains.last_mut() {
+            Some((last, before)) if *last == attempt && !before.closed_thinking => {
+                before.tokens.extend(gain.tokens);
+                before.closed_thinking = gain.closed_thinking;
+                for piece in gain.pieces {
+                    match before.pieces.last_mut() {
+                        Some(end) if end.part == piece.part => end.text.push_str(&piece.text),
+                        _ => before.pieces.push(piece),
+                    }
+                }
+            }
+            _ => self.gains.push((attempt, gain)),
+        }
+    }
+
+    /// Returns whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.gains.is_empty()
+    }
+
+    /// Returns how many tokens are in it.
+    pub fn tokens(&self) -> usize {
+        self.gains.iter().map(|(_, gain)| gain.tokens.len()).sum()
+    }
+
+    /// Packs it.
+    pub fn pack(&self) -> Vec<u8> {
+        // Fails only where the memory does, or for types without a form, of which there is none.
+        postcard::to_stdvec(self).expect("a row can be packed")
+    }
+
+    /// Unpacks one: what each attempt gained, in order.
+    ///
+    /// # Errors
+    /// [`Damaged`] where the bytes are no row.
+    pub fn unpack(bytes: &[u8]) -> Result<Vec<(u32, Gain)>, Damaged> {
+        let (Row { mut gains, mut taken }, rest) =
+            postcard::take_from_bytes(bytes).map_err(|_| Damaged)?;
+        if !rest.is_empty() {
+            return Err(Damaged);
+        }
+        for (attempt, gain) in gains.iter_mut().rev() {
+            gain.taken = taken.remove(attempt).unwrap_or_default();
+        }
+        Ok(gains)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::answer::{Part, Piece};
+
+    fn gain(tokens: &[i32], text: &str, seconds: f32) -> Gain {
+        let piece = Piece { part: Part::Thinking, text: text.to_string() };
+        let taken = Taken { decode_seconds: seconds, ..Taken::default() };
+        let (tokens, pieces) = (tokens.to_vec(), vec![piece]);
+        Gain { tokens, pieces, taken, closed_thinking: false }
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked_with_the_last_of_what_was_taken() {
+        let mut row = Row::default();
+        row.add(0, gain(&[1, 151_643], "a", 1.0));
+        row.add(1, gain(&[-1], "数", 2.0));
+        row.add(0, gain(&[2], "b", 3.0));
+        row.add(0, Gain { closed_thinking: true, ..gain(&[3], "c", 4.0) });
+        row.add(0, gain(&[4], "d", 5.0));
+        assert_eq!(row.tokens(), 6);
+        let bytes = row.pack();
+        let gains = Row::unpack(&bytes).unwrap();
+        let texts: Vec<(u32, usize, &str, bool, f32)> = gains
+            .iter()
+            .map(|(attempt, gain)| {
+                let text = gain.pieces[0].text.as_str();
+                let seconds = gain.taken.decode_seconds;
+                (*attempt, gain.tokens.len(), text, gain.closed_thinking, seconds)
+            })
+            .collect();
+        let expected = [
+            (0, 2, "a", false, 0.0),
+            (1, 1, "数", false, 2.0),
+            (0, 2, "bc", true, 0.0),
+            (0, 1, "d", false, 5.0),
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn damaged_bytes_are_told_or_are_another_row_and_never_a_fault() {
+        let mut row = Row::default();
+        (0..40).for_each(|n| row.add(n % 3, gain(&[n as i32; 9], "some text", 1.0)));
+        let bytes = row.pack();
+        for at in 0..bytes.len() {
+            assert_eq!(Row::unpack(&bytes[..at]), Err(Damaged), "cut at {at}");
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                let _ = Row::unpack(&damaged);
+            }
+        }
+        assert_eq!(Row::unpack(&[bytes, vec![0]].concat()), Err(Damaged));
+    }
+}

@@ -1,0 +1,267 @@
+//! The journal's file: opened, checked, brought up to date, or set aside where it is damaged.
+//!
+//! A start looks at what it needs and no more: SQLite's header, whose file it is, its tables, and
+//! (`read`) the jobs that are not over. Whether all the rest is sound is looked at when the box
+//! rests (`chores`). A damaged file is renamed, never deleted, and a fresh one begun.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::words::error::{Error, Kind, io_cause};
+use crate::words::limits;
+
+/// The journal's file in the data folder.
+pub const FILE: &str = "journal.sqlite";
+/// Says in the file's header that it is a journal of ours ("sbox").
+const APPLICATION_ID: i32 = 0x7362_6f78;
+/// What lies beside the file while it is in use.
+const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The versions of the schema; the last is what this program works with. A file of an earlier one
+/// is brought up to date by those that follow it, each in one transaction.
+const VERSIONS: [&str; 1] = [FIRST];
+
+const FIRST: &str = "
+CREATE TABLE job (
+    number INTEGER PRIMARY KEY,
+    name BLOB NOT NULL UNIQUE,          -- 16 random bytes
+    client BLOB NOT NULL,               -- 16 bytes
+    request BLOB,                       -- SHA-256 of the Idempotency-Key
+    question TEXT NOT NULL,             -- JSON
+    asked_ms INTEGER NOT NULL,          -- since 1970
+    model TEXT NOT NULL,                -- whose tokens the log has
+    answer_now INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    cuts TEXT NOT NULL DEFAULT '[0,[]]', -- JSON: starts forgotten, bytes of the log at later ones
+    ended_ms INTEGER,
+    outcome TEXT                        -- JSON: how it ended, and its figures
+) STRICT;
+CREATE UNIQUE INDEX job_of_request ON job (client, request) WHERE request IS NOT NULL;
+CREATE INDEX job_of_client ON job (client, number);
+CREATE INDEX job_not_over ON job (number) WHERE ended_ms IS NULL;
+CREATE TABLE attempt (
+    job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    place INTEGER NOT NULL,             -- the so-manieth of the job to end
+    number INTEGER NOT NULL,
+    outcome TEXT NOT NULL,              -- JSON: how it ended, and its figures
+    PRIMARY KEY (job, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE log (
+    job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    row INTEGER NOT NULL,
+    gains BLOB NOT NULL,                -- store/row.rs
+    PRIMARY KEY (job, row)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Why a file cannot be worked with.
+enum Fault {
+    /// It is damaged, or not ours: it is to be set aside.
+    Damaged(String),
+    /// It cannot be had, but is not damaged.
+    Other(Error),
+}
+
+/// Opens the journal in `folder` for writing; returns where a damaged one was put, if there was.
+///
+/// # Errors
+/// `no_space` where the disk is full; `bad_request` where the file is of a later program, or cannot
+/// be read or written, with the cause.
+pub fn open(folder: &Path) -> Result<(Connection, Option<PathBuf>), Error> {
+    match open_file(&folder.join(FILE)) {
+        Ok(connection) => Ok((connection, None)),
+        Err(Fault::Other(error)) => Err(error),
+        Err(Fault::Damaged(cause)) => {
+            let aside = set_aside(folder)?;
+            log::error!(
+                "the journal was damaged ({cause}): it is kept as '{}', and a new one begun",
+                aside.display()
+            );
+            match open_file(&folder.join(FILE)) {
+                Ok(connection) => Ok((connection, Some(aside))),
+                Err(Fault::Other(error)) => Err(error),
+                Err(Fault::Damaged(cause)) => {
+                    Err(Error::internal(format!("cannot begin a journal: {cause}")))
+                }
+            }
+        }
+    }
+}
+
+/// Opens the journal in `folder` for reading beside the one who writes.
+///
+/// # Errors
+/// What opening it says.
+pub fn open_reader(folder: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(folder.join(FILE), flags)
+        .and_then(|connection| {
+            connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
+            Ok(connection)
+        })
+        .map_err(|e| failed(&e))
+}
+
+fn open_file(file: &Path) -> Result<Connection, Fault> {
+    check_header(file)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(fault)?;
+    set_up(&connection).map_err(fault)?;
+    let number = |pragma: &str| {
+        connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(fault)
+    };
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if version == 0 && application == 0 {
+        begin(&mut connection).map_err(fault)?;
+    } else if application != APPLICATION_ID {
+        return Err(Fault::Damaged("it is not a journal of solverbox".to_string()));
+    } else if version as usize > VERSIONS.len() {
+        return Err(Fault::Other(Error::bad_request(
+            format!(
+                "the journal '{}' is of a later solverbox (version {version}, this one knows {})",
+                file.display(),
+                VERSIONS.len()
+            ),
+            "Use the later program, or another folder: --data DIR.",
+        )));
+    } else {
+        migrate(&mut connection, version as usize).map_err(fault)?;
+    }
+    check_tables(&connection).map_err(fault)?;
+    Ok(connection)
+}
+
+/// Looks at the file before SQLite does: what is not one of its files is damaged, and so is one of
+/// no bytes with pages waiting beside it.
+fn check_header(file: &Path) -> Result<(), Fault> {
+    let mut head = Vec::new();
+    match std::fs::File::open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Fault::Other(cannot_open(file, &io_cause(&error)))),
+        Ok(opened) => {
+            opened
+                .take(16)
+                .read_to_end(&mut head)
+                .map_err(|e| Fault::Other(cannot_open(file, &io_cause(&e))))?;
+        }
+    }
+    match head.as_slice() {
+        b"" | b"SQLite format 3\0" => Ok(()),
+        _ => Err(Fault::Damaged("it does not begin as SQLite's files do".to_string())),
+    }
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
+    // Before the first table: it cannot be changed afterwards without writing all anew.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Each commit is on the disk before it returns.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+fn begin(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    for version in VERSIONS {
+        transaction.execute_batch(version)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSIONS.len() as i32)?;
+    transaction.commit()
+}
+
+fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
+    for (at, version) in VERSIONS.iter().enumerate().skip(from) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(version)?;
+        transaction.pragma_update(None, "user_version", at as i32 + 1)?;
+        transaction.commit()?;
+        log::info!("the journal was brought up to version {}", at + 1);
+    }
+    Ok(())
+}
+
+/// Reads one row of each table: columns that are missing, and pages that are none, show here.
+fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
+    for sql in [
+        "SELECT number, name, client, request, question, asked_ms, model, answer_now, crashes, \
+         cuts, ended_ms, outcome FROM job ORDER BY number DESC LIMIT 1",
+        "SELECT job, place, number, outcome FROM attempt LIMIT 1",
+        "SELECT job, row, gains FROM log LIMIT 1",
+    ] {
+        connection.prepare(sql)?.query([])?.next()?;
+    }
+    Ok(())
+}
+
+/// Renames the journal's files in `folder`; returns the new name.
+///
+/// # Errors
+/// `internal` where they cannot be renamed.
+pub fn set_aside(folder: &Path) -> Result<PathBuf, Error> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let name = |second: u64| folder.join(format!("journal.damaged-{second}.sqlite"));
+    let free = (seconds..).find(|&second| !name(second).exists()).unwrap_or(seconds);
+    let aside = name(free);
+    for companion in COMPANIONS {
+        let with = |file: &Path| PathBuf::from(format!("{}{companion}", file.display()));
+        match std::fs::rename(with(&folder.join(FILE)), with(&aside)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let what = format!("cannot set the damaged journal aside: {}", io_cause(&error));
+                return Err(Error::internal(what));
+            }
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+fn fault(error: rusqlite::Error) -> Fault {
+    if is_damage(&error) {
+        return Fault::Damaged(error.to_string());
+    }
+    Fault::Other(failed(&error))
+}
+
+/// Returns whether an error says that the file is not what it should be.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, InvalidColumnType, SqlInputError};
+    match error {
+        // Our own statements are well formed: what they name is missing.
+        SqlInputError { .. } | FromSqlConversionFailure(..) | InvalidColumnType(..) => true,
+        other => matches!(
+            other.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+        ),
+    }
+}
+
+/// Words what SQLite says.
+pub fn failed(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::new(
+            Kind::NoSpace,
+            "the journal cannot be written: the disk is full",
+            "Make room on the disk of --data, or forget old answers: solverbox history delete.",
+        ),
+        _ => Error::new(
+            Kind::Internal,
+            format!("the journal cannot be read or written: {error}"),
+            "Look at the disk of --data: it may be failing, or write-protected.",
+        ),
+    }
+}
+
+fn cannot_open(file: &Path, cause: &str) -> Error {
+    Error::bad_request(
+        format!("cannot open the journal '{}': {cause}", file.display()),
+        "Name a folder of your own with --data DIR.",
+    )
+}

@@ -1,0 +1,161 @@
+//! What is written to the journal, statement by statement; `journal` says when.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::row::Row;
+use super::{Kept, New};
+use crate::words::answer::{Figures, Outcome};
+use crate::words::job::JobId;
+use crate::words::place::Cuts;
+
+/// Adds a job that is not over; returns whether it is new, by its number, its name and its key.
+pub fn job(to: &Connection, model: &str, new: &New) -> rusqlite::Result<bool> {
+    let mut statement = to.prepare_cached(
+        "INSERT INTO job (number, name, client, request, question, asked_ms, model)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    )?;
+    let added = statement.execute(params![
+        new.id.0 as i64,
+        new.name.0.to_be_bytes(),
+        new.client.bytes(),
+        new.request,
+        json(&*new.question),
+        millis(new.asked),
+        model,
+    ])?;
+    Ok(added == 1)
+}
+
+/// Adds a row to a job's log.
+pub fn row(to: &Connection, job: JobId, row: &Row) -> rusqlite::Result<()> {
+    let mut statement = to.prepare_cached(
+        "INSERT INTO log (job, row, gains)
+         SELECT ?1, coalesce((SELECT max(row) FROM log WHERE job = ?1), 0) + 1, ?2
+         WHERE EXISTS (SELECT 1 FROM job WHERE number = ?1)",
+    )?;
+    statement.execute(params![job.0 as i64, row.pack()])?;
+    Ok(())
+}
+
+/// Notes that an attempt has ended.
+pub fn attempt(
+    to: &Connection,
+    job: JobId,
+    number: u32,
+    end: &(Outcome, Figures),
+) -> rusqlite::Result<()> {
+    let mut statement = to.prepare_cached(
+        "INSERT INTO attempt (job, place, number, outcome)
+         SELECT ?1, (SELECT count(*) FROM attempt WHERE job = ?1), ?2, ?3
+         WHERE EXISTS (SELECT 1 FROM job WHERE number = ?1) ON CONFLICT DO NOTHING",
+    )?;
+    statement.execute(params![job.0 as i64, number, json(end)])?;
+    Ok(())
+}
+
+/// Notes that a job has ended.
+pub fn end(to: &Connection, job: JobId, end: &(Outcome, Figures)) -> rusqlite::Result<()> {
+    let mut statement = to.prepare_cached(
+        "UPDATE job SET ended_ms = ?2, outcome = ?3 WHERE number = ?1 AND ended_ms IS NULL",
+    )?;
+    statement.execute(params![job.0 as i64, millis(SystemTime::now()), json(end)])?;
+    Ok(())
+}
+
+/// Notes that the answer of a job is wanted at once.
+pub fn answer_now(to: &Connection, job: JobId) -> rusqlite::Result<()> {
+    to.prepare_cached("UPDATE job SET answer_now = 1 WHERE number = ?1")?
+        .execute([job.0 as i64])?;
+    Ok(())
+}
+
+/// Adds a job that is over, with all that is known of it.
+pub fn whole(to: &Connection, model: &str, kept: &Kept) -> rusqlite::Result<()> {
+    let (id, question) = (kept.id, kept.question.clone());
+    let Kept { name, client, asked, .. } = *kept;
+    job(to, model, &New { id, name, client, request: None, question, asked })?;
+    let mut all = Row::default();
+    kept.log.iter().for_each(|(number, gain)| all.add(*number, gain.clone()));
+    if !all.is_empty() {
+        row(to, id, &all)?;
+    }
+    for (number, outcome, figures) in &kept.ends {
+        attempt(to, id, *number, &(outcome.clone(), *figures))?;
+    }
+    kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended))
+}
+
+/// Forgets a job and all it wrote.
+pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
+    to.prepare_cached("DELETE FROM job WHERE number = ?1")?.execute([job.0 as i64])?;
+    Ok(())
+}
+
+/// Counts a crash of the box against a job.
+pub fn crash(to: &Connection, job: JobId) -> rusqlite::Result<()> {
+    let mut statement = to.prepare_cached(
+        "UPDATE job SET crashes = crashes + 1 WHERE number = ?1 AND ended_ms IS NULL",
+    )?;
+    statement.execute([job.0 as i64])?;
+    Ok(())
+}
+
+/// Notes how much of a job's log survived a stop of the box.
+pub fn cuts(to: &Connection, job: JobId, cuts: &Cuts) -> rusqlite::Result<()> {
+    let mut statement = to.prepare_cached("UPDATE job SET cuts = ?2 WHERE number = ?1")?;
+    statement.execute(params![job.0 as i64, json(&cuts.parts())])?;
+    Ok(())
+}
+
+/// Forgets what a job wrote, to begin it anew with another model.
+pub fn begin_anew(to: &Connection, job: JobId, model: &str) -> rusqlite::Result<()> {
+    let number = job.0 as i64;
+    to.execute("DELETE FROM log WHERE job = ?1", [number])?;
+    to.execute("DELETE FROM attempt WHERE job = ?1", [number])?;
+    to.execute("UPDATE job SET model = ?2 WHERE number = ?1", params![number, model])?;
+    Ok(())
+}
+
+/// Forgets jobs that ended before `since`, and the oldest while there are more pages than allowed;
+/// `most` at once. Returns how many.
+pub fn expire(
+    to: &Connection,
+    since: SystemTime,
+    bytes_max: u64,
+    most: u32,
+) -> rusqlite::Result<usize> {
+    let old = "DELETE FROM job WHERE number IN (SELECT number FROM job
+         WHERE ended_ms < ?1 ORDER BY number LIMIT ?2)";
+    let gone = to.execute(old, params![millis(since), most])?;
+    if gone > 0 || used_bytes(to)? <= bytes_max {
+        return Ok(gone);
+    }
+    let oldest = "DELETE FROM job WHERE number IN (SELECT number FROM job
+         WHERE ended_ms IS NOT NULL ORDER BY number LIMIT ?1)";
+    to.execute(oldest, [most.div_ceil(8)])
+}
+
+/// Returns how many bytes the journal's pages in use have.
+pub fn used_bytes(of: &Connection) -> rusqlite::Result<u64> {
+    let number = |pragma: &str| of.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    Ok(used.max(0).cast_unsigned())
+}
+
+/// Returns the highest number any job has had.
+pub fn last_number(of: &Connection) -> rusqlite::Result<u64> {
+    let last = of.query_row("SELECT max(number) FROM job", [], |row| row.get::<_, Option<i64>>(0));
+    Ok(last.optional()?.flatten().unwrap_or(0).cast_unsigned())
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // Maps have text keys and numbers are finite or null: there is nothing that has no form.
+    serde_json::to_string(value).expect("what is kept has a form in JSON")
+}
+
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    i64::try_from(since).unwrap_or(i64::MAX)
+}
