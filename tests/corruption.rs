@@ -13,6 +13,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::crowd;
 use crate::damage::Damage;
 use crate::fixture::{deaf, model};
 use crate::tiny::{self, Form, KINDS, Kind, Tiny};
@@ -291,11 +292,11 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
         question_tokens_max: 512,
     };
     let plan = plan(&header, adapter.as_slice(), wishes, &Room::unknown())?;
-    let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, |_| {})?;
+    let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, None, |_| {})?;
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);
     question.budget_tokens = 4;
-    let whole = desk.submit(Client::alone(), question)?.record.wait_ended();
+    let whole = desk.submit(Client::alone(), question, crowd::NEVER)?.record.wait_ended();
     desk.close();
     match whole.outcome {
         Outcome::Failed(error) => Err(error),

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::fixture::{deaf, not_checked, root, text};
 use crate::{drafts, fair, schedules};
 use solverbox::desk::record::{Record, State, Whole};
-use solverbox::desk::{Capacity, Desk, Ticket};
+use solverbox::desk::{Capacity, Desk, Lasting, Terms, Ticket};
 use solverbox::engine::kernels;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::{self as checked, adapter};
@@ -99,8 +99,11 @@ pub fn open(wish: &Wish) -> Desk {
     };
     let plan = plan(&header, &adapters, wishes, &Room::unknown()).unwrap();
     EAR.heard().clear();
-    Desk::open(plan, wish.capacity, SelfTest::Skip, |error| panic!("{error}")).unwrap()
+    Desk::open(plan, wish.capacity, SelfTest::Skip, None, |error| panic!("{error}")).unwrap()
 }
+
+/// Nothing is kept of these questions.
+pub const NEVER: Terms = Terms { lasting: Lasting::Never, request: None };
 
 /// A question in a built-in mode; greedy where `temperature` is 0.
 pub fn question(mode: &str, text: &str, temperature: f32) -> Question {
@@ -121,7 +124,7 @@ pub fn has_ended(record: &Record) -> bool {
 
 /// Asks, and waits for the end.
 pub fn answer(desk: &Desk, question: Question) -> (Ticket, Whole) {
-    let ticket = desk.submit(Client::alone(), question).unwrap();
+    let ticket = desk.submit(Client::alone(), question, NEVER).unwrap();
     let whole = ticket.record.wait_ended();
     (ticket, whole)
 }

@@ -85,7 +85,7 @@ fn throw(drafts: Drafts, seeds: std::ops::Range<u64>) -> BTreeMap<(usize, String
         let ask = |seed| {
             let mut question = crowd::question("plain", &text, 1.0);
             (question.seed, question.sampling.top_p, question.budget_tokens) = (seed, 1.0, 8);
-            desk.submit(Client::alone(), question).unwrap()
+            desk.submit(Client::alone(), question, crowd::NEVER).unwrap()
         };
         let tickets: Vec<_> = seeds.clone().map(ask).collect();
         for ticket in tickets {

@@ -85,7 +85,7 @@ fn shares() {
         for (at, &questions) in QUESTIONS.iter().enumerate().filter(|(_, n)| **n > round) {
             let tokens = 900_usize.div_ceil(questions).max(200) as u32;
             let question = long(10 * at + round, tokens);
-            tickets[at].push(desk.submit(client(at), question).unwrap());
+            tickets[at].push(desk.submit(client(at), question, crowd::NEVER).unwrap());
         }
     }
     // While all are backlogged: until the first client's last question is answered.
@@ -104,14 +104,16 @@ fn newcomer() {
     let desk = open(4);
     let hogs: Vec<Vec<Ticket>> = (0..3)
         .map(|hog| {
-            let ask = |number| desk.submit(client(hog), long(10 * hog + number, 400)).unwrap();
+            let ask = |number| {
+                desk.submit(client(hog), long(10 * hog + number, 400), crowd::NEVER).unwrap()
+            };
             (0..10).map(ask).collect()
         })
         .collect();
     // In full swing: some turns are over.
     wait_until("the hogs to be at it", || EAR.now() > 10 * TURN);
     let asked_at = EAR.now();
-    let one = desk.submit(client(9), long(99, 20)).unwrap();
+    let one = desk.submit(client(9), long(99, 20), crowd::NEVER).unwrap();
     one.record.wait_ended();
     let heard = EAR.heard();
     let first = heard.first(one.job.0);
@@ -128,10 +130,11 @@ fn newcomer() {
 /// Of two clients with seats enough, the one with one question is in every step.
 fn beside() {
     let desk = open(4);
-    let ten: Vec<Ticket> =
-        (0..10).map(|number| desk.submit(client(1), long(number, 300)).unwrap()).collect();
+    let ten: Vec<Ticket> = (0..10)
+        .map(|number| desk.submit(client(1), long(number, 300), crowd::NEVER).unwrap())
+        .collect();
     wait_until("the ten to be at it", || EAR.now() > 4 * TURN);
-    let one = desk.submit(client(2), long(77, 200)).unwrap();
+    let one = desk.submit(client(2), long(77, 200), crowd::NEVER).unwrap();
     one.record.wait_ended();
     let heard = EAR.heard();
     let (first, end) = (heard.first(one.job.0), heard.end(one.job.0));
@@ -149,7 +152,7 @@ fn order() {
     let mut tickets: Vec<Vec<Ticket>> = vec![Vec::new(); 5];
     for number in 0..30 {
         let own = (number * 7) % 5;
-        tickets[own].push(desk.submit(client(own), long(number, 40)).unwrap());
+        tickets[own].push(desk.submit(client(own), long(number, 40), crowd::NEVER).unwrap());
     }
     tickets.iter().flatten().for_each(|ticket| drop(ticket.record.wait_ended()));
     let heard = EAR.heard();
@@ -162,7 +165,7 @@ fn order() {
 
 fn stop() {
     let desk = open(4);
-    let ask = |number| desk.submit(client(number), long(number, 1_500)).unwrap();
+    let ask = |number| desk.submit(client(number), long(number, 1_500), crowd::NEVER).unwrap();
     let tickets: Vec<Ticket> = (0..4).map(ask).collect();
     for (at, ticket) in tickets.iter().enumerate().take(3) {
         let enough = 100 * (at + 1);

@@ -146,6 +146,8 @@ pub struct Served {
     /// Whether it said that the model is loaded before it said where it listens.
     pub loaded_before_open: bool,
     child: Child,
+    model: PathBuf,
+    args: Vec<String>,
 }
 
 impl Served {
@@ -156,8 +158,39 @@ impl Served {
 
     pub fn start_with(model: &Path, args: &[&str]) -> Served {
         let data = tempfile::tempdir().expect("a folder");
+        let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
+        let (child, address, loaded_before_open) = Served::spawn(model, data.path(), &args);
+        Served { address, data, loaded_before_open, child, model: model.to_path_buf(), args }
+    }
+
+    /// Kills it with SIGKILL and starts it again on the same folder.
+    pub fn kill_and_restart(&mut self) {
+        self.end_by("KILL");
+        self.restart();
+    }
+
+    /// Ends it by a signal.
+    pub fn end_by(&mut self, signal: &str) {
+        send_signal(self.child.id(), signal);
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits until it has ended by itself, so long at most.
+    pub fn wait_end(&mut self, most: Duration) {
+        let began = Instant::now();
+        wait_until("the box to end", || self.child.try_wait().expect("a child").is_some());
+        assert!(began.elapsed() <= most, "it took {:?}", began.elapsed());
+    }
+
+    /// Starts it again on the same folder, with the same settings.
+    pub fn restart(&mut self) {
+        (self.child, self.address, self.loaded_before_open) =
+            Served::spawn(&self.model, self.data.path(), &self.args);
+    }
+
+    fn spawn(model: &Path, data: &Path, args: &[String]) -> (Child, SocketAddr, bool) {
         let mut command = solverbox();
-        command.arg("serve").arg("--model").arg(model).arg("--data").arg(data.path());
+        command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
         command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
@@ -172,7 +205,7 @@ impl Served {
         };
         // Keeps the pipe from filling up; shown only where a test fails.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
-        Served { address, data, loaded_before_open, child }
+        (child, address, loaded_before_open)
     }
 
     /// Starts and waits until the model is loaded.
@@ -260,6 +293,10 @@ pub struct Stream {
 }
 
 impl Stream {
+    pub fn of(socket: TcpStream) -> Stream {
+        Stream { reader: BufReader::new(socket) }
+    }
+
     /// Returns the next line that is not empty, or `None` at the end.
     pub fn line(&mut self) -> Option<String> {
         loop {

@@ -244,7 +244,7 @@ impl<'d> Schedule<'d> {
         let client = self.below(CLIENTS);
         let live = self.live();
         let own = live.iter().filter(|&&at| self.asked[at].client == client).count();
-        match self.desk.submit(crowd::client(client), question.clone()) {
+        match self.desk.submit(crowd::client(client), question.clone(), crowd::NEVER) {
             Ok(ticket) => self.asked.push(Asked { ticket, question, client, stopped: false }),
             Err(error) => {
                 let full = match error.kind {
@@ -289,15 +289,15 @@ impl<'d> Schedule<'d> {
             Outcome::Failed(_) => false,
         };
         assert!(is_legitimate, "{what}");
-        match (asked.ticket.choices.as_slice(), question.attempts) {
-            ([], 1) => self.check_length(asked, &whole, &what),
+        match (question.choices, question.attempts) {
+            (Choices::Voted, 1) => self.check_length(asked, &whole, &what),
             // The vote ends some of them early.
-            ([], _) => {
+            (Choices::Voted, _) => {
                 let tally = whole.tally.as_ref().map_or(0, |tally| tally.ended());
                 assert!(asked.stopped || tally > 0, "{what}: nobody voted");
             }
-            (choices, _) => {
-                let ends = choices.iter().map(|record| record.wait_ended());
+            (Choices::All, _) => {
+                let ends = asked.ticket.record.wait_choices().into_iter();
                 ends.for_each(|whole| self.check_length(asked, &whole, &what));
             }
         }
@@ -356,7 +356,7 @@ pub fn work_in_lockstep() {
     question.budget_tokens = 64;
     let (ticket, whole) = crowd::answer(&desk, question);
     assert!(!matches!(whole.outcome, Outcome::Failed(_)), "{:?}", whole.outcome);
-    let ends: Vec<Whole> = ticket.choices.iter().map(|record| record.wait_ended()).collect();
+    let ends: Vec<Whole> = ticket.record.wait_choices();
     let cut = ends.iter().filter(|whole| whole.figures.thinking_was_cut_off).count();
     assert!(cut >= 13, "{cut} were closed, which fits into a pass");
 }
@@ -372,12 +372,14 @@ pub fn work_that_overflows() {
         question
     };
     let texts: Vec<String> = (1..=12).map(|n| format!("What is {n} + {n}{n}?")).collect();
-    let ask = |(at, text): (usize, &String)| desk.submit(client(at % 4), long(text)).unwrap();
+    let ask = |(at, text): (usize, &String)| {
+        desk.submit(client(at % 4), long(text), crowd::NEVER).unwrap()
+    };
     let tickets: Vec<Ticket> = texts.iter().enumerate().map(ask).collect();
     let mut more = crowd::question("plain", "What is 17 × 23?", 1.0);
     more.budget_tokens = 100_000;
     more.sampling.temperature = 5.0;
-    let more = desk.submit(client(9), more).unwrap();
+    let more = desk.submit(client(9), more, crowd::NEVER).unwrap();
     for ticket in &tickets {
         let whole = ticket.record.wait_ended();
         assert_eq!(whole.outcome, Outcome::Budget);

@@ -28,6 +28,7 @@ mod fair; // fair turns counted in tokens, stopping within a step, limits of a c
 mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
+mod jobs; // the job API, and jobs that go on after the box was stopped
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
 mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program

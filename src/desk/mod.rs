@@ -78,6 +78,15 @@ pub enum Lasting {
     Durable,
 }
 
+/// How a job stands that is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not begun.
+    Waiting,
+    /// It has.
+    Running,
+}
+
 /// How a question is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -245,6 +254,16 @@ impl Desk {
         most: u32,
     ) -> Result<Vec<Listed>, Error> {
         self.journal.as_ref().map_or(Ok(Vec::new()), |journal| journal.list(client, before, most))
+    }
+
+    /// Returns how a job stands that is not over.
+    pub fn standing(&self, job: JobId) -> Option<Standing> {
+        self.lock().standing(job)
+    }
+
+    /// Returns the place of a job in line: 0 once it has begun, 1 for the next; `None` if it is over.
+    pub fn place(&self, job: JobId) -> Option<usize> {
+        self.lock().place(job)
     }
 
     /// Returns all jobs that are not over, in the order in which they were asked.

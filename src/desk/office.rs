@@ -14,7 +14,7 @@ use super::recent::Recent;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, closing};
-use super::{Lasting, Ticket};
+use super::{Lasting, Standing, Ticket};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome};
@@ -164,6 +164,30 @@ impl Office {
     pub fn find(&self, name: JobName) -> Option<Ticket> {
         let case = self.cases.values().find(|case| case.name == name);
         case.map(Case::ticket).or_else(|| self.recent.find(name))
+    }
+
+    /// Returns how a job stands that is not over.
+    pub fn standing(&self, job: JobId) -> Option<Standing> {
+        let standing = |case: &Case| match case.is_started() {
+            true => Standing::Running,
+            false => Standing::Waiting,
+        };
+        self.cases.get(&job).map(standing)
+    }
+
+    /// Returns the place of a job in line: 0 once it has begun, 1 for the next.
+    ///
+    /// One that is not prepared yet comes after all that are; the model may still be loading.
+    pub fn place(&self, job: JobId) -> Option<usize> {
+        let case = self.cases.get(&job)?;
+        if case.is_started() {
+            return Some(0);
+        }
+        let line = self.turns.waiting();
+        let unprepared =
+            self.cases.range(..=job).filter(|(job, _)| !self.in_line.contains(job)).count();
+        let at = line.iter().position(|&waiting| waiting == job);
+        Some(at.map_or(line.len() + unprepared, |at| at + 1))
     }
 
     /// Returns the jobs that are not over, in the order in which they were asked.

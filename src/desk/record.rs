@@ -362,7 +362,9 @@ mod tests {
     fn attempts_are_interleaved_in_one_log_and_told_apart() {
         let record = Record::new();
         let texts = [(0, "a1 "), (1, "b1 "), (1, "b2 "), (0, "a2 ")];
-        texts.map(|(attempt, text)| record.append(attempt, &piece(Part::Answer, text)));
+        for (attempt, text) in texts {
+            record.append(attempt, &piece(Part::Answer, text));
+        }
         let view = record.read(4);
         let pieces: Vec<(u32, &str)> =
             view.pieces.iter().map(|said| (said.attempt, said.piece.text.as_str())).collect();

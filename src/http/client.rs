@@ -26,6 +26,18 @@ pub fn of(request: &Request, visitor: &Visitor) -> Client {
     known_by(cookies, authorization, visitor.address(), connection)
 }
 
+/// Returns the client whose a job that lasts is: a program of this machine without any mark comes
+/// back over another connection, so all of them are one.
+pub fn lasting(request: &Request, visitor: &Visitor) -> Client {
+    let (cookies, authorization) = (header(request, "Cookie"), header(request, "Authorization"));
+    match visitor.address() {
+        address if address.is_loopback() => {
+            known_by(cookies, authorization, address, &address.to_string())
+        }
+        address => known_by(cookies, authorization, address, ""),
+    }
+}
+
 /// Returns the `Set-Cookie` that makes a browser without a cookie known; `None` where it has one,
 /// or where no random number can be had: it is then known by its address.
 pub fn cookie_for(request: &Request, visitors: &Visitors) -> Option<String> {

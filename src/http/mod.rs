@@ -6,6 +6,10 @@
 
 mod client;
 mod gate;
+mod job_events;
+mod job_request;
+mod job_shape;
+mod jobs;
 mod openai;
 mod openai_request;
 mod page;

@@ -69,9 +69,12 @@ struct Completion {
 
 /// Answers a request, to the end of its job.
 pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
-    let client = client::of(&request, visitor);
     let submitted = parse(body, &app.modes).and_then(|ask| {
         let Ask { mut question, previous, delivery, model, lasting } = ask;
+        let client = match lasting {
+            Lasting::Durable => client::lasting(&request, visitor),
+            _ => client::of(&request, visitor),
+        };
         if let Some(job) = previous {
             let before = app.desk.conversation(client, job)?;
             question.turns.splice(0..0, before);

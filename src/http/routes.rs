@@ -6,6 +6,7 @@ use serde_json::json;
 use tiny_http::{Method, Request};
 
 use super::gate::{VISITOR_HEADER, Visitor};
+use super::jobs::{self, Part};
 use super::refuse::Shape;
 use super::reply::{Reply, header, is_loopback};
 use super::{App, client, openai, page, predict};
@@ -22,7 +23,10 @@ pub fn answer(app: &App, mut request: Request) {
         return log::debug!("a client left before its request was read");
     };
     log::debug!("{} {path} from {}", request.method(), visitor.address());
+    let job = path.strip_prefix("/api/jobs/").and_then(Part::of_path);
     let allowed = match path.as_str() {
+        "/api/jobs" => "GET, HEAD, POST, OPTIONS",
+        _ if job.is_some() => job.map_or("", |(_, part)| part.allowed()),
         "/api/predict" | "/v1/chat/completions" => "POST, OPTIONS",
         "/" | "/page.css" | "/page.js" | "/healthz" | "/v1/models" => "GET, HEAD, OPTIONS",
         model if model.starts_with("/v1/models/") => "GET, HEAD, OPTIONS",
@@ -51,14 +55,25 @@ pub fn answer(app: &App, mut request: Request) {
         let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
         return reply.with("Allow", allowed).send(request);
     }
-    if *request.method() == Method::Post && is_cross_site(&request) {
+    let changes = matches!(request.method(), Method::Post | Method::Delete);
+    if changes && is_cross_site(&request) {
         let error = Error::bad_request(
             "a page of another site may not ask this box",
             "Ask from the box's own page, or from a program.",
         );
         return Reply::error(&error, Shape::of_path(&path)).with_status(403).send(request);
     }
+    if let Some((id, part)) = job {
+        return jobs::one(app, &visitor, id, part, request);
+    }
     match path.as_str() {
+        "/api/jobs" if *request.method() != Method::Post => {
+            jobs::list(app, &visitor, &request).send(request);
+        }
+        "/api/jobs" => match body(&mut request) {
+            Ok(body) => jobs::ask(app, &visitor, &body, request),
+            Err(error) => Reply::error(&error, Shape::Own).send(request),
+        },
         "/healthz" => health(app).send(request),
         "/v1/models" => openai::models(app).send(request),
         "/api/predict" => match body(&mut request) {

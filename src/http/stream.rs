@@ -4,6 +4,7 @@
 //! leaves at once (tiny_http's own `respond` would keep 8 KiB back).
 
 use std::io::Write;
+use std::time::Duration;
 
 use serde_json::Value;
 use tiny_http::Request;
@@ -44,6 +45,22 @@ impl Events {
     /// [`Left`] where the reader is gone.
     pub fn json(&mut self, value: &Value) -> Result<(), Left> {
         self.write(&format!("data: {value}\n\n"))
+    }
+
+    /// Sends one event of a kind, with the id a reader comes back with.
+    ///
+    /// # Errors
+    /// [`Left`] where the reader is gone.
+    pub fn event(&mut self, kind: &str, id: &str, value: &Value) -> Result<(), Left> {
+        self.write(&format!("event: {kind}\nid: {id}\ndata: {value}\n\n"))
+    }
+
+    /// Says after how long a reader that was cut off is to come back.
+    ///
+    /// # Errors
+    /// [`Left`] where the reader is gone.
+    pub fn retry(&mut self, after: Duration) -> Result<(), Left> {
+        self.write(&format!("retry: {}\n\n", after.as_millis()))
     }
 
     /// Sends a comment, which clients ignore and our page reads.

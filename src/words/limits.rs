@@ -360,5 +360,11 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream's head waits for the engine's verdict on the question, so that a refusal can
 /// still carry a status of its own.
 pub const VERDICT_WAIT: Duration = Duration::from_secs(5);
+/// After how long a reader of a job's events that was cut off comes back.
+pub const STREAM_RETRY: Duration = Duration::from_secs(2);
+/// How long a job's acceptance waits for the engine's verdict on its question.
+pub const JOB_VERDICT_WAIT: Duration = Duration::from_millis(500);
+/// Jobs of a list unless `limit` says otherwise.
+pub const LIST_JOBS_DEFAULT: u32 = 50;
 /// Time a closing server waits for its streams to say goodbye.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,216 @@
+//! Reads what `/api/jobs` is asked: a question's fields, a page of a list, a place in a log.
+
+use serde_json::{Map, Value};
+use tiny_http::Request;
+
+use super::reply::header;
+use crate::words::error::Error;
+use crate::words::job::{self, JobName, Question, Role, Turn};
+use crate::words::limits;
+use crate::words::mode::{DEFAULT_MODE, Modes};
+use crate::words::place::Place;
+
+/// A question that was understood.
+#[derive(Debug)]
+pub struct Asked {
+    /// The question.
+    pub question: Question,
+    /// The job whose conversation it goes on with.
+    pub previous: Option<JobName>,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The latest jobs before this one.
+    pub before: Option<JobName>,
+    /// So many at most.
+    pub limit: u32,
+}
+
+/// The fields of a question, for the document and for naming what is none.
+pub const FIELDS: [&str; 7] =
+    ["question", "mode", "attempts", "budget_tokens", "previous", "attempt_of_student", "seed"];
+
+/// Reads a request's body.
+///
+/// # Errors
+/// `bad_request` or `too_long` naming the field; `not_found` for an unknown mode.
+pub fn parse(body: &[u8], modes: &Modes) -> Result<Asked, Error> {
+    let form = "Send {\"question\": \"…\"} as JSON; /openapi.json has all fields.";
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|e| Error::bad_request(format!("the body is not JSON: {e}"), form))?;
+    let Value::Object(fields) = value else {
+        return Err(Error::bad_request("the body is no JSON object", form));
+    };
+    if let Some(foreign) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        let name: String = foreign.escape_debug().take(40).collect();
+        let remedy = format!("The fields are {}.", FIELDS.join(", "));
+        return Err(Error::bad_request(format!("{name}: there is no such field"), remedy));
+    }
+    let mode = modes.find(text(&fields, "mode")?.unwrap_or(DEFAULT_MODE))?;
+    let Some(asked) = text(&fields, "question")? else {
+        return Err(Error::bad_request("question: it is missing", form));
+    };
+    let message = job::message(&mode, asked, text(&fields, "attempt_of_student")?)?;
+    let turn = Turn { role: Role::User, text: message };
+    let mut question = Question::new(mode, vec![turn], job::fresh_seed());
+    if let Some(attempts) = number(&fields, "attempts")? {
+        question.attempts = attempts;
+    }
+    if let Some(budget) = number(&fields, "budget_tokens")? {
+        question.budget_tokens = budget;
+    }
+    if let Some(seed) = get(&fields, "seed") {
+        let whole = seed.as_u64();
+        question.seed = whole.ok_or_else(|| bad("seed", "it is no integer from 0 up"))?;
+    }
+    question.check()?;
+    let previous = text(&fields, "previous")?.map(|id| name(id, "previous")).transpose()?;
+    Ok(Asked { question, previous })
+}
+
+/// Reads the query of a list.
+///
+/// # Errors
+/// `bad_request` naming what is wrong in it.
+pub fn page(url: &str) -> Result<Page, Error> {
+    let mut page = Page { before: None, limit: limits::LIST_JOBS_DEFAULT };
+    for (key, value) in query(url) {
+        match key {
+            "before" => page.before = Some(name(value, "before")?),
+            "limit" => {
+                let max = limits::LIST_JOBS_MAX;
+                let limit = value.parse().ok().filter(|limit| (1..=max).contains(limit));
+                page.limit = limit
+                    .ok_or_else(|| bad("limit", &format!("it is no number from 1 to {max}")))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(page)
+}
+
+/// Reads where in a log a reader goes on: `?from=`, else `Last-Event-ID`, else the beginning.
+///
+/// # Errors
+/// `bad_request` where it is no place.
+pub fn from(request: &Request) -> Result<Place, Error> {
+    let asked = query(request.url()).find(|(key, _)| *key == "from").map(|(_, value)| value);
+    place(asked, header(request, "Last-Event-ID"))
+}
+
+fn place(asked: Option<&str>, last: Option<&str>) -> Result<Place, Error> {
+    // A browser that has lost its stream adds the header to the address it began with: it is later.
+    let (name, text) = match (last.filter(|last| !last.is_empty()), asked) {
+        (Some(last), _) => ("Last-Event-ID", last),
+        (None, Some(asked)) => ("from", asked),
+        (None, None) => return Ok(Place::default()),
+    };
+    text.parse().map_err(|_| bad(name, "it is no place in a log, such as 1234"))
+}
+
+/// Splits the query of an address; what is not ours to name is compared as it stands.
+fn query(url: &str) -> impl Iterator<Item = (&str, &str)> {
+    let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, q)| q);
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+fn get<'f>(fields: &'f Map<String, Value>, name: &str) -> Option<&'f Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str>, Error> {
+    let text = |value: &'f Value| value.as_str().ok_or_else(|| bad(name, "it is no text"));
+    get(fields, name).map(text).transpose()
+}
+
+fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, Error> {
+    let number = |value: &Value| {
+        let whole = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        whole.ok_or_else(|| bad(name, "it is no positive integer"))
+    };
+    get(fields, name).map(number).transpose()
+}
+
+fn name(id: &str, field: &str) -> Result<JobName, Error> {
+    id.parse().map_err(|_| bad(field, "it is no job's id, which has 32 digits of 0-9 and a-f"))
+}
+
+fn bad(name: &str, cause: &str) -> Error {
+    Error::bad_request(format!("{name}: {cause}"), "/openapi.json says what is allowed.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::error::Kind;
+
+    fn asked(body: &str) -> Result<Asked, Error> {
+        parse(body.as_bytes(), &Modes::built_in())
+    }
+
+    #[test]
+    fn fields_become_a_question_in_its_mode() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let body = format!(
+            r#"{{"question": "2+2?", "mode": "math", "attempts": 3, "budget_tokens": 100,
+                "seed": 7, "previous": "{id}", "attempt_of_student": null}}"#
+        );
+        let Asked { question, previous } = asked(&body).unwrap();
+        assert_eq!((question.attempts, question.budget_tokens, question.seed), (3, 100, 7));
+        assert_eq!(previous, Some(id.parse().unwrap()));
+        assert_eq!(asked(r#"{"question": "2+2?"}"#).unwrap().question.mode.name, DEFAULT_MODE);
+        let review = r#"{"question": "2+2?", "mode": "review", "attempt_of_student": "5"}"#;
+        assert!(asked(review).unwrap().question.turns[0].text.contains("Student's attempt:\n5"));
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (body, named) in [
+            ("{", "the body is not JSON"),
+            ("[]", "the body is no JSON object"),
+            ("{}", "question:"),
+            (r#"{"question": 5}"#, "question:"),
+            (r#"{"question": " "}"#, "the question is empty"),
+            (r#"{"question": "x", "mode": "chess"}"#, "no mode is called 'chess'"),
+            (r#"{"question": "x", "attempts": 0}"#, "attempts: 0 is too few"),
+            (r#"{"question": "x", "attempts": 99}"#, "attempts: 99 is too many"),
+            (r#"{"question": "x", "attempts": -1}"#, "attempts: it is no"),
+            (r#"{"question": "x", "attempts": 4294967296}"#, "attempts: it is no"),
+            (r#"{"question": "x", "budget_tokens": 0}"#, "budget of 0 tokens"),
+            (r#"{"question": "x", "budget_tokens": "9"}"#, "budget_tokens:"),
+            (r#"{"question": "x", "previous": "7"}"#, "previous:"),
+            (r#"{"question": "x", "seed": 1.5}"#, "seed:"),
+            (r#"{"question": "x", "attempt_of_student": "y"}"#, "mode 'math' reads no"),
+            (r#"{"question": "x", "tempreature": 1}"#, "tempreature: there is no such field"),
+        ] {
+            let error = asked(body).unwrap_err();
+            assert!(error.message.starts_with(named), "{body}: {error}");
+        }
+        assert_eq!(
+            asked(r#"{"question": "x", "mode": "chess"}"#).unwrap_err().kind,
+            Kind::NotFound
+        );
+    }
+
+    #[test]
+    fn a_page_is_bounded() {
+        let all = Page { before: None, limit: limits::LIST_JOBS_DEFAULT };
+        assert_eq!(page("/api/jobs").unwrap(), all);
+        assert_eq!(page("/api/jobs?x=y&limit=7#limit=8").unwrap().limit, 7);
+        for query in ["limit=0", "limit=101", "limit=x", "limit=", "before=1", "before="] {
+            assert!(page(&format!("/api/jobs?{query}")).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_by_itself_is_later_than_its_address() {
+        let at = |asked, last| place(asked, last).map(|place| place.offset);
+        assert_eq!(at(None, None), Ok(0));
+        assert_eq!(at(Some("7"), None), Ok(7));
+        assert_eq!(at(Some("7"), Some("")), Ok(7));
+        assert_eq!(at(Some("7"), Some("9.1")), Ok(9));
+        assert!(at(Some("x"), None).is_err() && at(None, Some("-1")).is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! Jobs as JSON: states, figures, votes, whole jobs and lists of them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::refuse::{self, Shape};
+use crate::desk::record::{RunEnd, State};
+use crate::desk::{Eta, Standing, Ticket};
+use crate::store::Listed;
+use crate::words::answer::{Figures, Outcome, Part};
+use crate::words::job::{Question, Role};
+use crate::words::value::of_reply;
+use crate::words::vote::Tally;
+
+/// Returns the name of a state.
+pub fn state(state: &State) -> &'static str {
+    match state {
+        State::Asked | State::Waiting(_) => "queued",
+        State::Running => "running",
+        State::Ended(outcome, _) => ended(outcome),
+    }
+}
+
+/// Returns the state of a job that has ended.
+pub fn ended(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done | Outcome::Budget => "done",
+        Outcome::Stopped => "stopped",
+        Outcome::Failed(_) => "failed",
+    }
+}
+
+/// Returns what ended an attempt or a job.
+pub fn finish(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Budget => "budget",
+        Outcome::Stopped => "stopped",
+        Outcome::Failed(_) => "failed",
+    }
+}
+
+/// Returns seconds to a tenth.
+pub fn rounded(seconds: f64) -> f64 {
+    (seconds * 10.0).round() / 10.0
+}
+
+/// Returns an estimate: the median, and between which 80 % are.
+pub fn eta(eta: &Eta) -> Value {
+    json!({
+        "seconds": rounded(eta.seconds), "low": rounded(eta.low), "high": rounded(eta.high),
+    })
+}
+
+/// Returns what a job or an attempt took.
+pub fn figures(figures: &Figures) -> Value {
+    json!({
+        "prompt_tokens": figures.prompt_tokens,
+        "completion_tokens": figures.completion_tokens,
+        "thinking_tokens": figures.thinking_tokens,
+        "thinking_was_cut_off": figures.thinking_was_cut_off,
+        "first_token_seconds": rounded(figures.first_token_seconds),
+        "decode_seconds": rounded(figures.decode_seconds),
+        "tokens_per_second": rounded(figures.tokens_per_second()),
+    })
+}
+
+/// Returns how a vote stands.
+pub fn votes(tally: &Tally) -> Value {
+    let votes = tally.votes();
+    let votes: Vec<Value> = votes
+        .iter()
+        .map(|vote| {
+            json!({
+                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
+            })
+        })
+        .collect();
+    json!({
+        "wanted": tally.wanted(),
+        "ended": tally.ended(),
+        "votes": votes,
+        "agreement": tally.agreement(),
+        "best_attempt": tally.winner(),
+    })
+}
+
+/// Returns the end of an attempt.
+pub fn run_end(ticket: &Ticket, end: &RunEnd) -> Value {
+    let answer = ticket.record.text_of(end.attempt, Part::Answer);
+    let mut shape = json!({
+        "attempt": end.attempt,
+        "finish": finish(&end.outcome),
+        "value": of_reply(&answer).map(|value| value.to_string()),
+        "figures": figures(&end.figures),
+    });
+    if let Outcome::Failed(error) = &end.outcome {
+        shape["error"] = refuse::body(error, Shape::Own)["error"].clone();
+    }
+    shape
+}
+
+/// Returns a whole job: how it stands, and all that was written so far by the attempt that stands
+/// for it, which is the first until a vote has another.
+pub fn whole(ticket: &Ticket, place: Option<usize>) -> Value {
+    let record = &ticket.record;
+    let view = record.read(usize::MAX);
+    let best = record.best();
+    let mut job = head(ticket, &view.state);
+    job["offset"] = record.cuts().now(view.offset).to_string().into();
+    job["place"] = place.into();
+    job["eta"] = view.eta.as_ref().map_or(Value::Null, eta);
+    job["thinking"] = record.text_of(best, Part::Thinking).into();
+    job["answer"] = record.text_of(best, Part::Answer).into();
+    job["attempts"] = view.ends.iter().map(|end| run_end(ticket, end)).collect();
+    job["votes"] = view.tally.as_deref().map_or(Value::Null, votes);
+    if let State::Ended(outcome, taken) = &view.state {
+        job["eta"] = Value::Null;
+        job["finish"] = finish(outcome).into();
+        job["figures"] = figures(taken);
+        if let Outcome::Failed(error) = outcome {
+            job["error"] = refuse::body(error, Shape::Own)["error"].clone();
+        }
+    }
+    job
+}
+
+fn head(ticket: &Ticket, at: &State) -> Value {
+    json!({
+        "id": ticket.name.to_string(),
+        "state": state(at),
+        "mode": ticket.question.mode.name,
+        "question": asked(&ticket.question),
+        "asked_at": seconds(ticket.asked),
+        "attempts_wanted": ticket.question.attempts,
+        "budget_tokens": ticket.question.budget_tokens,
+    })
+}
+
+/// Returns a job of a list; `standing` is known of those that are not over.
+pub fn listed(job: &Listed, standing: Option<Standing>) -> Value {
+    let at = match (&job.end, standing) {
+        (Some((outcome, _)), _) => ended(outcome),
+        (None, Some(Standing::Running)) => "running",
+        (None, _) => "queued",
+    };
+    json!({
+        "id": job.name.to_string(),
+        "state": at,
+        "mode": job.question.mode.name,
+        "question": asked(&job.question),
+        "asked_at": seconds(job.asked),
+    })
+}
+
+/// Returns what the person asked last.
+fn asked(question: &Question) -> &str {
+    let last = question.turns.iter().rev().find(|turn| turn.role == Role::User);
+    last.map_or("", |turn| &turn.text)
+}
+
+/// Returns a time as seconds since 1970.
+pub fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

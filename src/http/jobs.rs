@@ -1,0 +1,174 @@
+//! `/api/jobs`: questions that outlive the page that asked them.
+//!
+//! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or as
+//! events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to all
+//! others it does not exist. What is asked is read by `job_request`, shapes are `job_shape`'s.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tiny_http::{Method, Request};
+
+use super::gate::Visitor;
+use super::refuse::Shape;
+use super::reply::{Reply, header};
+use super::{App, client, job_events, job_request, job_shape, refused};
+use crate::desk::record::State;
+use crate::desk::{Lasting, Terms, Ticket};
+use crate::store::RequestKey;
+use crate::words::answer::Outcome;
+use crate::words::error::{Error, Kind};
+use crate::words::job::{Client, JobName};
+use crate::words::limits;
+
+/// What is asked of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The job itself.
+    Whole,
+    /// Its events.
+    Events,
+    /// To answer now.
+    Finish,
+    /// To stop.
+    Stop,
+}
+
+impl Part {
+    /// Reads the path below `/api/jobs/`: an id, and what is asked of it.
+    pub fn of_path(path: &str) -> Option<(&str, Part)> {
+        match path.split_once('/') {
+            None => Some((path, Part::Whole)),
+            Some((id, "events")) => Some((id, Part::Events)),
+            Some((id, "finish")) => Some((id, Part::Finish)),
+            Some((id, "stop")) => Some((id, Part::Stop)),
+            Some(_) => None,
+        }
+    }
+
+    /// Returns the methods it is asked by.
+    pub fn allowed(self) -> &'static str {
+        match self {
+            Part::Whole => "GET, HEAD, DELETE, OPTIONS",
+            Part::Events => "GET, OPTIONS",
+            Part::Finish | Part::Stop => "POST, OPTIONS",
+        }
+    }
+}
+
+/// Takes a question: `POST /api/jobs`.
+pub fn ask(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
+    let client = client::lasting(&request, visitor);
+    let accepted = job_request::parse(body, &app.modes).and_then(|asked| {
+        let mut question = asked.question;
+        if let Some(job) = asked.previous {
+            let before = app.desk.conversation(client, job)?;
+            question.turns.splice(0..0, before);
+        }
+        let terms = Terms { lasting: Lasting::Durable, request: request_key(&request)? };
+        log::debug!("{client:?} asks");
+        app.desk.submit(client, question, terms)
+    });
+    let ticket = match accepted {
+        Ok(ticket) => ticket,
+        Err(error) => return refused(app, &error, Shape::Own).send(request),
+    };
+    // What the engine refuses at once is told at once; with a model that loads, later.
+    let view = ticket.record.wait_verdict(limits::JOB_VERDICT_WAIT);
+    if let State::Ended(Outcome::Failed(error), _) = &view.state {
+        return refused(app, error, Shape::Own).send(request);
+    }
+    let place = app.desk.place(ticket.job);
+    let body = json!({
+        "id": ticket.name.to_string(),
+        "state": job_shape::state(&view.state),
+        "place": place,
+        "eta_s": view.eta.map(|eta| job_shape::rounded(eta.seconds)),
+    });
+    let location = format!("/api/jobs/{}", ticket.name);
+    Reply::json(202, &body).with("Location", location).send(request);
+}
+
+/// Lists a client's jobs: `GET /api/jobs`.
+pub fn list(app: &App, visitor: &Visitor, request: &Request) -> Reply {
+    let client = client::lasting(request, visitor);
+    let listed = job_request::page(request.url()).and_then(|page| {
+        let before = page.before.map(|name| own(app, client, name)).transpose()?;
+        let before = before.map(|ticket| ticket.job);
+        // One more than asked for tells whether there are more.
+        let mut jobs = app.desk.list(Some(client), before, page.limit + 1)?;
+        let more = jobs.len() > page.limit as usize;
+        jobs.truncate(page.limit as usize);
+        let next = jobs.last().filter(|_| more).map(|job| job.name.to_string());
+        let jobs: Vec<Value> =
+            jobs.iter().map(|job| job_shape::listed(job, app.desk.standing(job.id))).collect();
+        Ok(json!({"jobs": jobs, "next": next}))
+    });
+    match listed {
+        Ok(body) => Reply::json(200, &body),
+        Err(error) => Reply::error(&error, Shape::Own),
+    }
+}
+
+/// Answers what is asked of one job.
+pub fn one(app: &App, visitor: &Visitor, id: &str, part: Part, request: Request) {
+    let client = client::lasting(&request, visitor);
+    let found = id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name));
+    let ticket = match found {
+        Ok(ticket) => ticket,
+        Err(error) => return Reply::error(&error, Shape::Own).send(request),
+    };
+    match part {
+        Part::Events => match job_request::from(&request) {
+            Ok(from) => job_events::send(app, &ticket, from, request),
+            Err(error) => Reply::error(&error, Shape::Own).send(request),
+        },
+        Part::Whole if *request.method() == Method::Delete => {
+            app.desk.forget(ticket.job, ticket.name);
+            Reply::empty(204).send(request);
+        }
+        Part::Whole => whole(app, &ticket).send(request),
+        Part::Finish => {
+            app.desk.answer_now(ticket.job);
+            Reply::json(202, &standing(&ticket)).send(request);
+        }
+        Part::Stop => {
+            app.desk.stop(ticket.job);
+            Reply::json(202, &standing(&ticket)).send(request);
+        }
+    }
+}
+
+fn whole(app: &App, ticket: &Ticket) -> Reply {
+    Reply::json(200, &job_shape::whole(ticket, app.desk.place(ticket.job)))
+}
+
+fn standing(ticket: &Ticket) -> Value {
+    let state = ticket.record.read(usize::MAX).state;
+    json!({"id": ticket.name.to_string(), "state": job_shape::state(&state)})
+}
+
+/// Finds a client's own job.
+fn own(app: &App, client: Client, name: JobName) -> Result<Ticket, Error> {
+    app.desk.find(name)?.filter(|ticket| ticket.client == client).ok_or_else(unknown)
+}
+
+/// What is said of others' jobs as of those there are not.
+fn unknown() -> Error {
+    Error::new(
+        Kind::NotFound,
+        "you have no such job",
+        "GET /api/jobs lists yours; they belong to the browser or the API key that asked.",
+    )
+}
+
+fn request_key(request: &Request) -> Result<Option<RequestKey>, Error> {
+    let Some(key) = header(request, "Idempotency-Key") else { return Ok(None) };
+    let max = limits::REQUEST_KEY_BYTES_MAX;
+    if key.is_empty() || key.len() > max {
+        return Err(Error::bad_request(
+            format!("Idempotency-Key: it has {} bytes, 1 to {max} are allowed", key.len()),
+            "Send something short and new with each question, such as a UUID.",
+        ));
+    }
+    Ok(Some(Sha256::digest(key).into()))
+}
