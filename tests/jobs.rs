@@ -37,10 +37,10 @@ pub fn short() -> Value {
     json!({"question": "What is 17*23?", "mode": "plain", "seed": 1})
 }
 
-/// A question that is answered in some thousand tokens, each attempt another.
+/// A question with much to write, in many attempts side by side.
 pub fn long(seed: u64) -> Value {
     json!({
-        "question": "What is 2+2?", "mode": "math", "seed": seed, "attempts": 2,
+        "question": "What is 9876*789?", "mode": "math", "seed": seed, "attempts": 8,
         "budget_tokens": 3000,
     })
 }
@@ -101,7 +101,12 @@ fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
     assert_eq!(job["question"], "What is 17*23?");
     assert_eq!(job["answer"], done.data["answer"]);
     assert_eq!(job["offset"].as_str().unwrap(), done.id);
-    assert_eq!(text_of(&told).trim(), job["answer"].as_str().unwrap());
+    let of = |kind: &str| {
+        let events: Vec<Event> = told.iter().filter(|e| e.kind == kind).cloned().collect();
+        text_of(&events)
+    };
+    assert_eq!(of("answer").trim(), job["answer"].as_str().unwrap());
+    assert_eq!(of("thinking").trim(), job["thinking"].as_str().unwrap());
     assert!(job["figures"]["completion_tokens"].as_u64().unwrap() > 0);
     assert_eq!(text_of(&told).len().to_string(), done.id, "offsets count bytes");
 }

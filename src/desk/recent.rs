@@ -83,7 +83,7 @@ mod tests {
         assert!(!has(&recent, 1) && has(&recent, 2));
         recent.forget(JobName(2));
         assert!(!has(&recent, 2) && has(&recent, 3));
-        recent.keep(ticket(jobs, "x".repeat(limits::RECENT_BYTES_MAX - 10)));
+        recent.keep(ticket(jobs, "x".repeat(limits::RECENT_BYTES_MAX - 4)));
         assert!(!has(&recent, jobs - 1) && has(&recent, jobs));
         recent.keep(ticket(jobs + 1, "x".repeat(limits::RECENT_BYTES_MAX)));
         assert_eq!((recent.bytes, recent.kept.len()), (0, 0), "too long to be kept");

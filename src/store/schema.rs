@@ -111,11 +111,14 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(file, flags).map_err(fault)?;
-    set_up(&connection).map_err(fault)?;
     let number = |pragma: &str| {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(fault)
     };
     let (application, version) = (number("application_id")?, number("user_version")?);
+    let is_ours = application == APPLICATION_ID || (application == 0 && version == 0);
+    if is_ours && version as usize <= VERSIONS.len() {
+        set_up(&connection).map_err(fault)?;
+    }
     if version == 0 && application == 0 {
         begin(&mut connection).map_err(fault)?;
     } else if application != APPLICATION_ID {
