@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, ModesFlags};
+use crate::cli::{AdmissionFlags, Cli, ModesFlags};
+use crate::http::Admission;
+use crate::http::keys::Keys;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
 use crate::words::mode::Modes;
@@ -173,6 +175,22 @@ pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
         modes.extend(&read_settings(file, "--modes")?, &file.display().to_string())?;
     }
     Ok(modes)
+}
+
+/// Returns who may ask a served box.
+///
+/// # Errors
+/// Those of [`Keys::read`]; `bad_request` for too many names.
+pub fn admission(flags: &AdmissionFlags) -> Result<Admission, Error> {
+    let (names, max) = (flags.host_name.len(), limits::HOST_NAMES_MAX);
+    if names > max {
+        return Err(Error::bad_request(
+            format!("--host-name: {names} names are too many, at most {max} are allowed"),
+            "Leave some out.",
+        ));
+    }
+    let keys = flags.api_keys.as_deref().map(Keys::read).transpose()?;
+    Ok(Admission { keys, host_names: flags.host_name.clone() })
 }
 
 /// Returns the folder for what must last: the flag's, systemd's, or the user's own.

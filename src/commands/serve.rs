@@ -24,6 +24,8 @@ pub struct Options {
     pub modes: Modes,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Who may ask.
+    pub admission: http::Admission,
     /// Folder for what must last.
     pub data: PathBuf,
     /// Questions that may wait.
@@ -39,8 +41,8 @@ pub struct Options {
 pub fn run(options: Options) -> Result<(), Error> {
     let plan = options.loading.plan()?;
     let model = plan.model.origin;
-    make_folder(&options.data)?;
-    let door = http::Door::open(options.listen, &options.data)?;
+    super::make_folder(&options.data)?;
+    let door = http::Door::open(options.listen, &options.data, options.admission)?;
     let address = door.address();
     super::note(&format!("solverbox: open http://{address}/ in a browser; Ctrl-C ends it"));
     if !address.ip().is_loopback() {
@@ -65,14 +67,4 @@ pub fn run(options: Options) -> Result<(), Error> {
     desk.close();
     serving.wait();
     reason
-}
-
-fn make_folder(folder: &PathBuf) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
-        Error::bad_request(
-            format!("cannot make the data folder '{}': {e}", folder.display()),
-            "Name a writable folder with --data DIR.",
-        )
-    })
 }

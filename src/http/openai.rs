@@ -9,12 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tiny_http::Request;
 
+use super::client::Asker;
 use super::gate::Visitor;
 use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, client, refused};
+use super::{App, refused};
 use crate::desk::record::{Record, State, View, Whole};
 use crate::desk::{Eta, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
@@ -69,15 +70,14 @@ struct Completion {
 }
 
 /// Answers a request, to the end of its job.
-pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
-    let client = client::of(&request, visitor);
+pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Request) {
     let submitted = parse(body, &app.modes).and_then(|ask| {
         let Ask { mut question, previous, delivery, model } = ask;
         if let Some(job) = previous {
-            let before = app.desk.conversation(client, job)?;
+            let before = app.desk.conversation(asker.client, job)?;
             question.turns.splice(0..0, before);
         }
-        let ticket = super::submit(app, visitor, client, question)?;
+        let ticket = super::submit(app, visitor, asker, question)?;
         Ok((ticket, delivery, model))
     });
     let (ticket, delivery, model) = match submitted {
