@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, OwnerCommand, Plan,
-    PromptForm, Quantize, Serve, Solve, WayFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, OwnerCommand,
+    Plan, PromptForm, Quantize, Serve, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, bench, convert, verify};

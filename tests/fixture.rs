@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -146,6 +146,8 @@ pub struct Served {
     /// Whether it said that the model is loaded before it said where it listens.
     pub loaded_before_open: bool,
     child: Child,
+    /// What it has said on standard error since it said where it listens.
+    said: Arc<Mutex<String>>,
 }
 
 impl Served {
@@ -170,9 +172,16 @@ impl Served {
                 break address;
             }
         };
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = said.clone();
         // Keeps the pipe from filling up; shown only where a test fails.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
-        Served { address, data, loaded_before_open, child }
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                println!("{line}");
+                heard.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        Served { address, data, loaded_before_open, child, said }
     }
 
     /// Starts and waits until the model is loaded.
@@ -214,7 +223,7 @@ impl Served {
     pub fn stream_as(&self, lines: &str, body: &str) -> Stream {
         let mut socket = self.connect();
         let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {}\r\n\r\n",
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {}\r\n\r\n",
             body.len()
         );
         socket.write_all((head + body).as_bytes()).expect("the request is taken");
@@ -227,6 +236,13 @@ impl Served {
         socket
     }
 
+    /// Returns the cookie that the page brings a new browser, as the browser sends it.
+    pub fn cookie(&self) -> String {
+        let page = agent().get(self.url("/")).call().expect("an HTTP response");
+        let cookie = page.headers()["set-cookie"].to_str().expect("ASCII");
+        cookie.split(';').next().unwrap_or_default().to_string()
+    }
+
     /// Sends raw bytes and returns all that comes back.
     pub fn raw(&self, request: &[u8]) -> String {
         let mut socket = self.connect();
@@ -235,6 +251,16 @@ impl Served {
         let mut reply = Vec::new();
         let _ = socket.read_to_end(&mut reply);
         String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    /// Returns what it has logged since it said where it listens.
+    pub fn log(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Waits until its log has `what`.
+    pub fn wait_log(&self, what: &str) {
+        wait_until(&format!("the log to say {what:?}"), || self.log().contains(what));
     }
 
     pub fn pid(&self) -> u32 {

@@ -61,12 +61,7 @@ impl Identity {
     ///
     /// # Errors
     /// The reply to one that must not be worked on.
-    pub fn check(
-        &self,
-        request: &Request,
-        visitor: &Visitor,
-        path: &str,
-    ) -> Result<Asker, Reply> {
+    pub fn check(&self, request: &Request, visitor: &Visitor, path: &str) -> Result<Asker, Reply> {
         let shape = Shape::of_path(path);
         let refused = |cause: Cause, what: &str, error: &Error| {
             self.alarm.refused(cause, visitor.address(), what);

@@ -220,8 +220,7 @@ mod tests {
         let text = format!("[[key]]\nname='lab'\nsha256='{SUM}'\njobs_max=2\nattempts_max=4");
         let keys = parse(&text).unwrap();
         let lab = keys.find("abc").unwrap();
-        let limits =
-            Limits { jobs_max: Some(2), attempts_max: Some(4), budget_tokens_max: None };
+        let limits = Limits { jobs_max: Some(2), attempts_max: Some(4), budget_tokens_max: None };
         assert_eq!((&*lab.name, lab.limits), ("lab", limits));
         for other in ["", "ab", "abcd", "ABC", " abc", SUM] {
             assert_eq!(keys.find(other), None, "{other}");

@@ -110,15 +110,9 @@ impl Owner {
     }
 
     /// Answers a request to [`SESSION_PATH`].
-    pub fn answer(
-        &self,
-        request: &Request,
-        body: &[u8],
-        address: IpAddr,
-        alarm: &Alarm,
-    ) -> Reply {
+    pub fn answer(&self, request: &Request, body: &[u8], address: IpAddr, alarm: &Alarm) -> Reply {
         match request.method() {
-            Method::Post => match self.sign_in_with(body, Instant::now()) {
+            Method::Post => match self.sign_in_with(body, self.now()) {
                 Ok(token) => {
                     self.note("sign_in", address, "");
                     Reply::empty(204)
@@ -137,31 +131,30 @@ impl Owner {
             },
             _ => {
                 let signed_in = self.has_session(request, Look::Only);
-                let has_pin = self.state().pin.is_some();
+                let has_pin = self.state(self.now()).pin.is_some();
                 Reply::json(200, &json!({"signed_in": signed_in, "has_pin": has_pin}))
             }
         }
     }
 
     /// Signs in with the PIN in a body, unless it comes too soon to be looked at.
-    fn sign_in_with(&self, body: &[u8], at: Instant) -> Result<String, Denied> {
+    fn sign_in_with(&self, body: &[u8], now: Duration) -> Result<String, Denied> {
         let _hashing = match self.hashing.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(Denied::TooSoon(Duration::from_secs(1))),
         };
-        let now = at.duration_since(self.began);
         let (pin, left) = {
-            let state = self.state();
+            let state = self.state(now);
             (state.pin.clone().ok_or(Denied::NoPin)?, state.patience.left(now))
         };
         if !left.is_zero() {
             return Err(Denied::TooSoon(left));
         }
         let tried = pin_in(body).map_err(Denied::Fault)?;
-        let (wrong, wait) = self.state().patience.count(pin.id(), now);
+        let (wrong, wait) = self.state(now).patience.count(pin.id(), now);
         let is_right = pin.is(&tried);
-        let mut state = self.state();
+        let mut state = self.state(now);
         // Where it was changed meanwhile, the old one opens nothing any more.
         if !is_right || state.pin.as_ref() != Some(&pin) {
             return Err(Denied::Wrong(wrong, wait));
@@ -196,18 +189,23 @@ impl Owner {
     }
 
     fn sign_out(&self, request: &Request) {
-        let mut state = self.state();
+        let mut state = self.state(self.now());
         tokens(request).for_each(|token| state.sessions.end(token));
     }
 
     fn has_session(&self, request: &Request, look: Look) -> bool {
-        let mut state = self.state();
-        let now = self.began.elapsed();
+        let now = self.now();
+        let mut state = self.state(now);
         state.pin.is_some() && tokens(request).any(|token| state.sessions.has(token, look, now))
     }
 
+    /// Returns the time on the clock of sessions and waits, which only goes forward.
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Returns the state, made anew where the PIN is another than it was.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self, now: Duration) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (pin, fault) = match pin::read(&self.data) {
             Ok(pin) => (pin, None),
@@ -219,7 +217,7 @@ impl Owner {
         state.fault = fault;
         if pin != state.pin {
             let id = pin.as_ref().map_or("", Pin::id);
-            state.patience = Patience::load(patience_file(&self.data), id, self.began.elapsed());
+            state.patience = Patience::load(patience_file(&self.data), id, now);
             state.sessions.end_all();
             state.pin = pin;
         }

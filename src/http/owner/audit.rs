@@ -78,10 +78,16 @@ mod tests {
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
-        assert_eq!((&lines[0]["action"], &lines[0]["address"]), (&"sign_in".into(), &"10.0.0.7".into()));
+        assert_eq!(
+            (&lines[0]["action"], &lines[0]["address"]),
+            (&"sign_in".into(), &"10.0.0.7".into())
+        );
         let time = lines[0]["time"].as_str().unwrap();
         assert!(time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'), "{time}");
-        assert_eq!(lines[1]["detail"].as_str().unwrap().chars().count(), OWNER_LOG_DETAIL_CHARS_MAX);
+        assert_eq!(
+            lines[1]["detail"].as_str().unwrap().chars().count(),
+            OWNER_LOG_DETAIL_CHARS_MAX
+        );
     }
 
     #[test]

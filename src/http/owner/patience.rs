@@ -36,7 +36,7 @@ impl Patience {
     ///
     /// A board without a clock of its own may have been set back: then the whole wait begins anew.
     pub fn load(file: PathBuf, pin: &str, now: Duration) -> Patience {
-        let mut patience = Patience { file, wrong: 0, until: now };
+        let mut patience = Patience { file, wrong: 0, until: Duration::ZERO };
         let text = private::read_text(&patience.file, limits::PIN_FILE_BYTES_MAX);
         let kept = match text.map(|text| text.map(|text| toml::from_str::<Kept>(&text))) {
             Ok(None) => return patience,
