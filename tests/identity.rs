@@ -193,7 +193,7 @@ fn a_page_of_another_site_changes_nothing_and_is_noticed() {
         for request in ["DELETE /api/owner/session", "POST /api/owner/session", "PUT /nothing"] {
             assert_eq!(send(&served, request, lines, "{}").status, 403, "{request} {lines}");
         }
-        assert_eq!(send(&served, "GET /healthz", lines, "").status, 503, "looking is allowed");
+        assert_eq!(send(&served, "GET /page.css", lines, "").status, 200, "looking is allowed");
     }
     let loopback = "Origin: http://localhost:3000\r\n";
     let owner = send(&served, "POST /api/owner/session", loopback, "{}");
@@ -232,6 +232,7 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
         assert_eq!(send(&served, "GET /v1/models", lines, "").status, 401);
     }
     let cookie = format!("Cookie: {}\r\n", served.cookie());
+    assert_eq!(knock(&served, "X-Forwarded-For: 198.51.100.7\r\n").status, 401, "by a proxy");
     for lines in ["", &anna, &ben, &cookie] {
         assert_eq!(knock(&served, lines).status, 400, "let in: {lines}");
     }

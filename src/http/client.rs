@@ -3,8 +3,9 @@
 //! The page brings its cookie to the browser, sealed so that nobody can make one up (`secret`). On
 //! loopback all programs have one address, so there each connection without cookie and key is a
 //! client of its own. Where the owner keeps a list of keys (`keys`), a key must be on it, and
-//! programs from elsewhere need one; where there is none, a key only tells clients apart. `identity`
-//! asks for every request; what a client may do is the desk's business, what its key may not, ours.
+//! programs from elsewhere need one; where there is none, a key only tells clients apart.
+//! `identity` asks for every request. What a client may do is the desk's business, what its key may
+//! not, ours.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Marks<'r> {
     pub address: IpAddr,
     /// Names its connection.
     pub connection: &'r str,
+    /// Whether a proxy passed it on, for somebody who may be anywhere.
+    pub relayed: bool,
 }
 
 /// What a request wants of the box.
@@ -93,13 +96,15 @@ pub fn of(
     if let Some(client) = of_key {
         return Ok(unlimited(client));
     }
-    if marks.address.is_loopback() {
-        return Ok(unlimited(Client::of("connection", marks.connection.as_bytes())));
-    }
-    if keys.is_some() && want == Want::Something {
+    let is_of_the_box = marks.address.is_loopback() && !marks.relayed;
+    if keys.is_some() && want == Want::Something && !is_of_the_box {
         return Err(Stranger::NoKey);
     }
-    Ok(unlimited(Client::of("address", marks.address.to_string().as_bytes())))
+    Ok(unlimited(if marks.address.is_loopback() {
+        Client::of("connection", marks.connection.as_bytes())
+    } else {
+        Client::of("address", marks.address.to_string().as_bytes())
+    }))
 }
 
 /// Returns the `Set-Cookie` that makes a browser known which sends these cookies; `None` where it

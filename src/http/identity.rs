@@ -20,6 +20,9 @@ use super::reply::{Reply, header};
 use super::secret::Secret;
 use crate::words::error::{Error, Kind};
 
+/// Headers in which proxies say for whom they ask.
+const RELAYED: [&str; 3] = ["Forwarded", "X-Forwarded-For", "X-Real-IP"];
+
 /// What an owner says of who may ask.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
@@ -83,6 +86,7 @@ impl Identity {
             authorization: header(request, "Authorization"),
             address: visitor.address(),
             connection: header(request, VISITOR_HEADER).unwrap_or_default(),
+            relayed: RELAYED.iter().any(|name| header(request, name).is_some()),
         };
         let want = want(request.method(), path);
         client::of(&marks, want, &self.secret, self.keys.as_ref()).map_err(|stranger| {

@@ -17,7 +17,7 @@ const FORGED: &str = "solverbox=0123456789abcdef0123456789abcdef";
 
 fn marks<'r>(cookies: Option<&'r str>, authorization: Option<&'r str>, from: &str) -> Marks<'r> {
     let address = from.parse().unwrap();
-    Marks { cookies, authorization, address, connection: "connection 1" }
+    Marks { cookies, authorization, address, connection: "connection 1", relayed: false }
 }
 
 /// Who asks a box without a list of keys.
@@ -116,6 +116,12 @@ fn where_there_is_a_list_a_key_must_be_on_it_and_strangers_need_one() {
     assert!(ask(None, None, HERE, Want::Nothing).is_ok(), "the page may be looked at");
     assert!(ask(None, None, "127.0.0.1", Want::Something).is_ok());
     assert!(ask(None, None, "::1", Want::Something).is_ok());
+    let relayed = Marks { relayed: true, ..marks(None, None, "127.0.0.1") };
+    let passed_on = |want| of(&relayed, want, &SECRET, Some(&keys));
+    assert_eq!(passed_on(Want::Something), Err(Stranger::NoKey), "a proxy's clients are elsewhere");
+    assert!(
+        passed_on(Want::Nothing).is_ok() && of(&relayed, Want::Something, &SECRET, None).is_ok()
+    );
     let forged = ask(Some(FORGED), Some(&right), HERE, Want::Something);
     assert_eq!(forged, Err(Stranger::ForgedCookie));
 }
