@@ -279,6 +279,26 @@ mod tests {
     }
 
     #[test]
+    fn further_names_of_the_box_are_listed_with_commas_or_one_by_one() {
+        let names = |settings: &str, args: &[&str]| -> Result<Vec<String>, Error> {
+            match parse_with(settings, &[&["solverbox", "serve"], args].concat())?.command {
+                Typed::Serve(serve) => Ok(serve.admission.host_name),
+                other => panic!("{other:?}"),
+            }
+        };
+        let listed = "host-name = \"a.example,B.example.\"";
+        assert_eq!(names(listed, &[]).unwrap(), ["a.example", "b.example"]);
+        let typed = names("", &["--host-name", "a", "--host-name", "b,c"]).unwrap();
+        assert_eq!(typed, ["a", "b", "c"]);
+        for bad in ["box:80", "http://box", "", "a b"] {
+            let error = names("", &["--host-name", bad]).unwrap_err();
+            assert!(error.message.contains("--host-name"), "{error}");
+        }
+        let many = AdmissionFlags { api_keys: None, host_name: vec!["a".into(); 33] };
+        assert!(admission(&many).unwrap_err().message.contains("33"));
+    }
+
+    #[test]
     fn bad_values_name_the_flag_the_value_and_the_bound() {
         let cases: [(&[&str], &str); 5] = [
             (&["--threads", "0", "q"], "--threads"),

@@ -1,9 +1,10 @@
 //! The owner's door: signing in with the PIN, and who is signed in.
 //!
 //! `POST /api/owner/session` takes the PIN and brings a cookie that only the owner's paths see,
-//! `DELETE` gives it back, `GET` says how things stand. PINs are tried one at a time and slower with
-//! each wrong one (`patience`); those that come too soon are turned away without being looked at.
-//! Whatever an owner may do elsewhere asks [`Owner::check`] first and is noted with [`Owner::note`].
+//! `DELETE` gives it back, `GET` says how things stand. PINs are tried one at a time and slower
+//! with each wrong one (`patience`); those that come too soon are turned away without being looked
+//! at. Whatever an owner may do elsewhere asks [`Owner::check`] first and is noted with
+//! [`Owner::note`].
 
 mod audit;
 mod patience;

@@ -3,7 +3,8 @@
 //!
 //! It is shut for the whole box, whoever tries: an attacker has many addresses. A PIN counts as
 //! wrong from the moment it is tried until it has turned out right, and that is on the disk before
-//! it is hashed: neither a restart nor a power cut gives a guess for nothing. A new PIN begins anew.
+//! it is hashed: neither a restart nor a power cut gives a guess for nothing. A new PIN begins with
+//! none.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
