@@ -4,6 +4,10 @@
 //! puts the file's values in as defaults before parsing). Values are checked here, against
 //! `words/limits.rs`.
 
+mod people;
+
+pub use people::{AdmissionFlags, ApiKey, Owner, OwnerCommand};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -69,6 +73,10 @@ pub enum Command {
     Kernels(KernelFlags),
     /// Check that the kernels compute correctly on this very processor
     Selftest(Selftest),
+    /// Make an API key for a person or a program
+    ApiKey(ApiKey),
+    /// Set or remove the PIN with which the owner of a served box signs in
+    Owner(Owner),
 }
 
 /// Which model, and how it is loaded.
@@ -264,6 +272,9 @@ pub struct Serve {
     #[arg(long, value_name = "ADDRESS", env = "SOLVERBOX_LISTEN", default_value = "127.0.0.1:7860",
           value_parser = listen_address)]
     pub listen: SocketAddr,
+    /// Who may ask.
+    #[command(flatten)]
+    pub admission: AdmissionFlags,
     /// Questions that may wait in line; further ones are turned away with a place
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUEUE_JOBS_MAX",
           default_value_t = limits::QUEUE_JOBS_DEFAULT as u32,

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, ModesFlags};
+use crate::cli::{AdmissionFlags, Cli, ModesFlags};
+use crate::http::Admission;
+use crate::http::keys::Keys;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
 use crate::words::mode::Modes;
@@ -175,6 +177,22 @@ pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
     Ok(modes)
 }
 
+/// Returns who may ask a served box.
+///
+/// # Errors
+/// Those of [`Keys::read`]; `bad_request` for too many names.
+pub fn admission(flags: &AdmissionFlags) -> Result<Admission, Error> {
+    let (names, max) = (flags.host_name.len(), limits::HOST_NAMES_MAX);
+    if names > max {
+        return Err(Error::bad_request(
+            format!("--host-name: {names} names are too many, at most {max} are allowed"),
+            "Leave some out.",
+        ));
+    }
+    let keys = flags.api_keys.as_deref().map(Keys::read).transpose()?;
+    Ok(Admission { keys, host_names: flags.host_name.clone() })
+}
+
 /// Returns the folder for what must last: the flag's, systemd's, or the user's own.
 ///
 /// # Errors
@@ -258,6 +276,26 @@ mod tests {
         let error = solve("attempts = 64", &["q"]).unwrap_err().message;
         assert!(error.starts_with("settings 's.toml': ") && error.contains("1..=16"), "{error}");
         assert_eq!(solve("attempts = 64", &["--attempts", "4", "q"]).unwrap().attempts, Some(4));
+    }
+
+    #[test]
+    fn further_names_of_the_box_are_listed_with_commas_or_one_by_one() {
+        let names = |settings: &str, args: &[&str]| -> Result<Vec<String>, Error> {
+            match parse_with(settings, &[&["solverbox", "serve"], args].concat())?.command {
+                Typed::Serve(serve) => Ok(serve.admission.host_name),
+                other => panic!("{other:?}"),
+            }
+        };
+        let listed = "host-name = \"a.example,B.example.\"";
+        assert_eq!(names(listed, &[]).unwrap(), ["a.example", "b.example"]);
+        let typed = names("", &["--host-name", "a", "--host-name", "b,c"]).unwrap();
+        assert_eq!(typed, ["a", "b", "c"]);
+        for bad in ["box:80", "http://box", "", "a b"] {
+            let error = names("", &["--host-name", bad]).unwrap_err();
+            assert!(error.message.contains("--host-name"), "{error}");
+        }
+        let many = AdmissionFlags { api_keys: None, host_name: vec!["a".into(); 33] };
+        assert!(admission(&many).unwrap_err().message.contains("33"));
     }
 
     #[test]

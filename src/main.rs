@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, Plan, PromptForm,
-    Quantize, Serve, Solve, WayFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, OwnerCommand,
+    Plan, PromptForm, Quantize, Serve, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, bench, convert, verify};
@@ -52,7 +52,10 @@ fn exit_code(kind: Kind) -> u8 {
         Kind::NotFound => 8,
         Kind::NoSpace => 9,
         Kind::TooMany => 10,
-        Kind::Conflict => 13,
+        Kind::Unauthorized => 11,
+        Kind::Forbidden => 12,
+        Kind::Misdirected => 13,
+        Kind::Conflict => 14,
         Kind::Stopped => 130,
     }
 }
@@ -91,6 +94,14 @@ fn run() -> Result<(), Error> {
             output: if flags.json { bench::Output::Json } else { bench::Output::Tables },
             svg: flags.svg,
         }),
+        Command::ApiKey(flags) => commands::api_key::run(&flags.name, flags.file.as_deref()),
+        Command::Owner(flags) => {
+            let data = config::data_folder(flags.data.as_deref())?;
+            match flags.command {
+                OwnerCommand::SetPin => commands::owner::set_pin(&data),
+                OwnerCommand::RemovePin => commands::owner::remove_pin(&data),
+            }
+        }
         Command::Tune(flags) => {
             let data = config::data_folder(flags.model.data.as_deref())?;
             commands::tune::run(&loading(flags.model)?, &data)
@@ -133,10 +144,12 @@ fn serve(flags: Serve) -> Result<(), Error> {
     let modes = config::modes(&flags.modes)?;
     let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
     let data = config::data_folder(flags.model.data.as_deref())?;
+    let admission = config::admission(&flags.admission)?;
     commands::serve::run(commands::serve::Options {
         loading: loading(flags.model)?.with_adapters(&adapters),
         modes,
         listen: flags.listen,
+        admission,
         data,
         keeping: Keeping {
             sync: Duration::from_secs(flags.sync_seconds.into()),

@@ -103,7 +103,7 @@ pub fn open(wish: &Wish) -> Desk {
 }
 
 /// Nothing is kept of these questions.
-pub const NEVER: Terms = Terms { lasting: Lasting::Never, request: None };
+pub const NEVER: Terms = Terms { lasting: Lasting::Never, request: None, jobs_max: None };
 
 /// A question in a built-in mode; greedy where `temperature` is 0.
 pub fn question(mode: &str, text: &str, temperature: f32) -> Question {

@@ -36,6 +36,7 @@ const ASKED_FIRST: &[&[&str]] = &[
     &["httparse", "sse42"],
     &["sha2", "x86_sha"],
     &["sha2", "aarch64_sha2"],
+    &["argon2", "avx2"],
     &["core_arch", "xgetbv"],
     // The C++ library's std::random_device.
     &["_ZNSt12_GLOBAL__N_1", "__x86_rd"],

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -146,6 +146,8 @@ pub struct Served {
     /// Whether it said that the model is loaded before it said where it listens.
     pub loaded_before_open: bool,
     child: Child,
+    /// What it has said on standard error since it said where it listens.
+    said: Arc<Mutex<String>>,
     model: PathBuf,
     args: Vec<String>,
 }
@@ -159,8 +161,10 @@ impl Served {
     pub fn start_with(model: &Path, args: &[&str]) -> Served {
         let data = tempfile::tempdir().expect("a folder");
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
-        let (child, address, loaded_before_open) = Served::spawn(model, data.path(), &args);
-        Served { address, data, loaded_before_open, child, model: model.to_path_buf(), args }
+        let said = Arc::new(Mutex::new(String::new()));
+        let (child, address, loaded_before_open) = Served::spawn(model, data.path(), &args, &said);
+        let model = model.to_path_buf();
+        Served { address, data, loaded_before_open, child, said, model, args }
     }
 
     /// Kills it with SIGKILL and starts it again on the same folder.
@@ -185,10 +189,15 @@ impl Served {
     /// Starts it again on the same folder, with the same settings.
     pub fn restart(&mut self) {
         (self.child, self.address, self.loaded_before_open) =
-            Served::spawn(&self.model, self.data.path(), &self.args);
+            Served::spawn(&self.model, self.data.path(), &self.args, &self.said);
     }
 
-    fn spawn(model: &Path, data: &Path, args: &[String]) -> (Child, SocketAddr, bool) {
+    fn spawn(
+        model: &Path,
+        data: &Path,
+        args: &[String],
+        said: &Arc<Mutex<String>>,
+    ) -> (Child, SocketAddr, bool) {
         let mut command = solverbox();
         command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
         command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
@@ -203,8 +212,14 @@ impl Served {
                 break address;
             }
         };
+        let heard = said.clone();
         // Keeps the pipe from filling up; shown only where a test fails.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                println!("{line}");
+                heard.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
         (child, address, loaded_before_open)
     }
 
@@ -247,7 +262,7 @@ impl Served {
     pub fn stream_as(&self, lines: &str, body: &str) -> Stream {
         let mut socket = self.connect();
         let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {}\r\n\r\n",
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {}\r\n\r\n",
             body.len()
         );
         socket.write_all((head + body).as_bytes()).expect("the request is taken");
@@ -260,6 +275,13 @@ impl Served {
         socket
     }
 
+    /// Returns the cookie that the page brings a new browser, as the browser sends it.
+    pub fn cookie(&self) -> String {
+        let page = agent().get(self.url("/")).call().expect("an HTTP response");
+        let cookie = page.headers()["set-cookie"].to_str().expect("ASCII");
+        cookie.split(';').next().unwrap_or_default().to_string()
+    }
+
     /// Sends raw bytes and returns all that comes back.
     pub fn raw(&self, request: &[u8]) -> String {
         let mut socket = self.connect();
@@ -268,6 +290,16 @@ impl Served {
         let mut reply = Vec::new();
         let _ = socket.read_to_end(&mut reply);
         String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    /// Returns what it has logged since it said where it listens.
+    pub fn log(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Waits until its log has `what`.
+    pub fn wait_log(&self, what: &str) {
+        wait_until(&format!("the log to say {what:?}"), || self.log().contains(what));
     }
 
     pub fn pid(&self) -> u32 {

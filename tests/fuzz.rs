@@ -14,6 +14,7 @@ use crate::fixture::{Gguf, model, root};
 use crate::tiny::{self, Kind};
 use solverbox::engine::check_template;
 use solverbox::engine::prefix::{Identity, Prefixes};
+use solverbox::http::host::{self, Authority, Hosts};
 use solverbox::model::convert::{self, shards, tokenizer};
 use solverbox::model::{self as models, adapter, checksum, importance};
 use solverbox::words::plan::{KvType, Weights};
@@ -77,6 +78,21 @@ fn an_adapter() {
             let _ = adapter::open(Weights::adapter(file), &base);
             let _ = adapter::look(Weights::adapter(file));
         });
+    });
+}
+
+/// Whatever a name or an authority is taken for, it is taken for the same when it is written again.
+#[test]
+fn a_hosts_name() {
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        let text = String::from_utf8_lossy(input);
+        if let Some(name) = host::name(&text) {
+            assert_eq!(host::name(&name), Some(name));
+        }
+        if let Some(authority) = Authority::parse(&text) {
+            assert!(authority.is_same(&authority, 80));
+        }
+        let _ = Hosts::new(&[]).check(Some(&text));
     });
 }
 

@@ -109,7 +109,7 @@ fn bad_requests_get_one_clear_error_each() {
 fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
     let served = Served::ready(&[]);
     let body = b"{\"data\": [\"\xFF\xFE\"]}";
-    let head = "POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: ";
+    let head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
     let head = format!("{head}{}\r\n\r\n", body.len());
     let reply = served.raw(&[head.as_bytes(), body].concat());
     assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("not JSON"), "{reply}");
@@ -117,7 +117,8 @@ fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
     assert_eq!(status, 413);
     let message = reply["error"]["message"].as_str().unwrap();
     assert!(message.contains("10000000") && message.contains("1048576"), "{message}");
-    let huge = b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n";
+    let huge =
+        b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n";
     assert!(served.raw(huge).starts_with("HTTP/1.1 413"));
     assert!(served.raw(b"rubbish\r\n\r\n").starts_with("HTTP/1.1 400"));
     assert_eq!(served.get("/healthz").0, 200, "and the box goes on");
@@ -168,8 +169,8 @@ fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
     let cookie = cookie_of("theme=dark").expect("a browser without one gets one");
     let (pair, attributes) = cookie.split_once("; ").unwrap();
     assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
-    let digits = pair.strip_prefix("solverbox=").unwrap();
-    assert!(digits.len() == 32 && u128::from_str_radix(digits, 16).is_ok(), "{pair}");
+    let (id, seal) = pair.strip_prefix("solverbox=").unwrap().split_once('.').unwrap();
+    assert!(id.len() == 32 && u128::from_str_radix(id, 16).is_ok() && seal.len() == 64, "{pair}");
     assert_eq!(cookie_of(&format!("theme=dark; {pair}")), None);
     let other = cookie_of("solverbox=forged").expect("one that is not ours is replaced");
     assert_ne!(other, cookie, "each browser has its own");
@@ -229,7 +230,7 @@ fn a_client_that_leaves_frees_the_box_within_a_step() {
     for hang_up in [Shutdown::Both, Shutdown::Write] {
         let mut leaving = served.connect();
         let body = chat(json!({"ignore_eos": true, "max_tokens": 8000, "stream": false}));
-        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n";
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n";
         let length = format!("Content-Length: {}\r\n\r\n", body.len());
         leaving.write_all(format!("{head}{PUPIL}{length}{body}").as_bytes()).unwrap();
         // A short question that has to wait shows that the long one is being answered.
@@ -304,7 +305,7 @@ fn being_told_to_end_it_ends_its_streams_and_itself() {
     send_signal(served.pid(), "TERM");
     assert_eq!(stream.wait_for("[DONE]"), "data: [DONE]");
     let left = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    let left: Vec<_> = left.filter(|name| name != "prefixes").collect();
+    let left: Vec<_> = left.filter(|name| name != "prefixes" && name != "secret").collect();
     assert!(left.is_empty(), "nothing is left behind: {left:?}");
     assert_eq!(served.exit_code(), Some(0));
 }

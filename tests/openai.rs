@@ -140,21 +140,21 @@ fn a_vote_ends_with_its_tally_whole_and_streamed() {
 #[test]
 fn a_client_goes_on_from_its_own_answer_and_from_no_other() {
     let served = Served::ready(&[]);
-    let ask = |browser: char, extra: Value| {
-        let cookie = format!("solverbox={}", browser.to_string().repeat(32));
+    let [one, other] = [(); 2].map(|()| served.cookie());
+    let ask = |cookie: &str, extra: Value| {
         let request = agent().post(served.url(CHAT)).header("Cookie", cookie);
         let (status, text) = whole(request.send(chat(extra)).unwrap());
         (status, serde_json::from_str::<Value>(&text).unwrap())
     };
     let prompt = |reply: &Value| reply["usage"]["prompt_tokens"].as_u64().unwrap();
-    let (_, first) = ask('a', json!({}));
+    let (_, first) = ask(&one, json!({}));
     let previous = json!({"previous": first["solverbox"]["job"]});
-    let (status, next) = ask('a', previous.clone());
+    let (status, next) = ask(&one, previous.clone());
     assert_eq!(status, 200, "{next}");
     assert!(prompt(&next) > prompt(&first), "{next}");
-    let (status, third) = ask('a', json!({"previous": next["solverbox"]["job"]}));
+    let (status, third) = ask(&one, json!({"previous": next["solverbox"]["job"]}));
     assert!(status == 200 && prompt(&third) > prompt(&next), "{third}");
-    let (status, refused) = ask('b', previous);
+    let (status, refused) = ask(&other, previous);
     assert_eq!((status, &refused["error"]["code"]), (404, &"not_found".into()));
 }
 

@@ -28,11 +28,13 @@ mod fair; // fair turns counted in tokens, stopping within a step, limits of a c
 mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
 mod greedy; // greedy answers equal llama.cpp's own plain loop
 mod http; // the page, health, predict, limits, bad requests, several clients
+mod identity; // forged cookies, keys, foreign names and pages, the owner's PIN, what is logged of it
 mod jobs; // the job API, and jobs that go on after the box was stopped
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
 mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
+mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed

@@ -71,7 +71,9 @@ fn each_foreign_library_stays_in_its_room() {
     only("minijinja", &["src/engine/template.rs"]);
     only("serialport", &["src/console/port.rs"]);
     only("signal_hook", &["src/commands/interrupt.rs"]);
-    only("clap", &["src/cli.rs", "src/config.rs"]);
+    only("clap", &["src/cli.rs", "src/cli/", "src/config.rs"]);
+    only("hmac", &["src/http/secret.rs"]);
+    only("argon2::", &["src/http/owner/pin.rs"]);
     only("safetensors::", &["src/model/convert/"]);
     // JSON is http's; some commands print one object, eval reads and writes JSON lines which reading
     // knows, gguf-rs hands its values over as JSON, and checkpoints are described in it.

@@ -1,6 +1,7 @@
 //! One file a command. They are doors: they ask the desk, they never touch the engine; those of the
 //! workshop, which are about the engine or the files, do.
 
+pub mod api_key;
 mod bar;
 pub mod bench;
 pub mod compare;
@@ -11,6 +12,7 @@ pub mod inspect;
 mod interrupt;
 pub mod kernels;
 pub mod modes;
+pub mod owner;
 pub mod plan;
 pub mod quantize;
 mod reading;
@@ -21,7 +23,7 @@ pub mod tune;
 pub mod verify;
 
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::desk::Desk;
 use crate::model::adapter::Adapter;
@@ -184,6 +186,23 @@ impl Drop for CloseAtEnd<'_> {
 fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Makes the data folder, for its user alone.
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
+        Error::bad_request(
+            format!("cannot make the data folder '{}': {e}", folder.display()),
+            "Name a writable folder with --data DIR.",
+        )
+    })
+}
+
+/// Asks something on standard error; the answer is typed behind it.
+fn ask(question: &str) {
+    let mut out = std::io::stderr();
+    let _ = write!(out, "{question}").and_then(|()| out.flush());
 }
 
 /// Says a line on standard error; a person who closed it does not want to hear it.

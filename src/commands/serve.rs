@@ -34,6 +34,8 @@ pub struct Options {
     pub modes: Modes,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Who may ask.
+    pub admission: http::Admission,
     /// Folder for what must last.
     pub data: PathBuf,
     /// How the journal in it is kept.
@@ -53,7 +55,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     let model = plan.model.origin;
     let folder = Folder::take(&options.data)?;
     let (journal, crashes) = open_journal(&folder, &options, &plan)?;
-    let door = http::Door::open(options.listen, &options.data)?;
+    let door = http::Door::open(options.listen, &options.data, options.admission)?;
     let address = door.address();
     super::note(&format!("solverbox: open http://{address}/ in a browser; Ctrl-C ends it"));
     if !address.ip().is_loopback() {

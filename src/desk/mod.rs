@@ -94,12 +94,14 @@ pub struct Terms {
     pub lasting: Lasting,
     /// Asked again under the same key, it is the same job.
     pub request: Option<RequestKey>,
+    /// Jobs the client may have in the box at once, where that is fewer than all may.
+    pub jobs_max: Option<u32>,
 }
 
 impl Terms {
     /// Takes it without any key.
     pub fn of(lasting: Lasting) -> Terms {
-        Terms { lasting, request: None }
+        Terms { lasting, request: None, jobs_max: None }
     }
 }
 
@@ -183,7 +185,7 @@ impl Desk {
         terms: Terms,
     ) -> Result<Ticket, Error> {
         question.check()?;
-        let Terms { lasting, request } = terms;
+        let Terms { lasting, request, .. } = terms;
         let new = New {
             id: JobId::default(),
             name: fresh_name()?,
@@ -196,7 +198,7 @@ impl Desk {
             (Some(journal), Lasting::Durable) => journal,
             _ => {
                 let mut office = self.lock();
-                let ticket = office.admit(new, lasting)?;
+                let ticket = office.admit(new, terms)?;
                 office.prepare(ticket.job);
                 return Ok(ticket);
             }
@@ -208,7 +210,7 @@ impl Desk {
             return self.same(&before, &new.question);
         }
         // It counts from here on, but nobody knows of it until it is on the disk.
-        let ticket = self.lock().admit(new.clone(), lasting)?;
+        let ticket = self.lock().admit(new.clone(), terms)?;
         let accepted = journal.accept(New { id: ticket.job, ..new });
         let mut office = self.lock();
         match accepted {
@@ -271,14 +273,14 @@ impl Desk {
         self.lock().all()
     }
 
-    /// Returns the conversation of a client's answered job, its answer last, to go on with. What was
-    /// thought is left out, as chat templates leave it out of what came before.
+    /// Returns the conversation of an answered job of a client, which may be known in two ways, its
+    /// answer last, to go on with. What was thought is left out, as chat templates leave it out of what came before.
     ///
     /// # Errors
     /// `not_found` where it is another's, is not answered, or was too long ago: all the same, so
     /// that nobody learns which jobs there are.
-    pub fn conversation(&self, client: Client, job: JobName) -> Result<Vec<Turn>, Error> {
-        let ticket = self.find(job)?.filter(|ticket| ticket.client == client);
+    pub fn conversation(&self, clients: [Client; 2], job: JobName) -> Result<Vec<Turn>, Error> {
+        let ticket = self.find(job)?.filter(|ticket| clients.contains(&ticket.client));
         let answered = ticket.filter(|ticket| {
             let state = ticket.record.read(usize::MAX).state;
             matches!(state, State::Ended(Outcome::Done | Outcome::Budget, _))

@@ -14,7 +14,7 @@ use super::recent::Recent;
 use super::record::State;
 use super::turns::{Move, Turns};
 use super::{Health, closing};
-use super::{Lasting, Standing, Ticket};
+use super::{Lasting, Standing, Terms, Ticket};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome};
@@ -93,10 +93,11 @@ impl Office {
     ///
     /// # Errors
     /// Those of [`super::Desk::submit`].
-    pub fn admit(&mut self, new: New, lasting: Lasting) -> Result<Ticket, Error> {
+    pub fn admit(&mut self, new: New, terms: Terms) -> Result<Ticket, Error> {
         self.check_open()?;
         let own = self.cases.values().filter(|case| case.client == new.client).count();
-        if own >= self.capacity.client_jobs_max {
+        let most = terms.jobs_max.map_or(usize::MAX, |most| most as usize);
+        if own >= self.capacity.client_jobs_max.min(most) {
             return Err(self.too_many(own));
         }
         // Who waits for another turn waits as well: where turns go round, all have soon begun.
@@ -105,7 +106,7 @@ impl Office {
             return Err(self.busy());
         }
         self.last_job.0 += 1;
-        let case = Case::new(New { id: self.last_job, ..new }, lasting);
+        let case = Case::new(New { id: self.last_job, ..new }, terms.lasting);
         let ticket = case.ticket();
         self.cases.insert(case.id, case);
         Ok(ticket)

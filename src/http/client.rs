@@ -1,52 +1,127 @@
-//! Who asks: the box's own cookie, else an API key, else the address.
+//! Who asks: a key on the owner's list, else the box's own cookie, else any key, else the address.
 //!
-//! The page brings its cookie to the browser. On loopback all programs have one address, so there
-//! each connection without cookie and key is a client of its own. None of these marks proves
-//! anything: who makes them up shares turns as several clients, and is held by what bounds
-//! connections and the line. `routes` and the handlers ask; what a client may do is the desk's
-//! business.
+//! The page brings its cookie to the browser, sealed so that nobody can make one up (`secret`). On
+//! loopback all programs have one address, so there each connection without cookie and key is a
+//! client of its own. Where the owner keeps a list of keys (`keys`), a key must be on it, and
+//! programs from elsewhere need one; where there is none, a key only tells clients apart.
+//! `identity` asks for every request. What a client may do is the desk's business, what its key may
+//! not, ours.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use tiny_http::Request;
-
-use super::gate::{VISITOR_HEADER, Visitor, Visitors};
-use super::reply::header;
-use crate::words::job::Client;
+use super::alarm::Cause;
+use super::cookie;
+use super::keys::{Keys, Limits};
+use super::refuse::Shape;
+use super::reply::Reply;
+use super::secret::Secret;
+use crate::words::error::{Error, Kind};
+use crate::words::job::{Choices, Client, Question};
 
 const COOKIE: &str = "solverbox";
-/// 128 bits in hexadecimal.
-const COOKIE_DIGITS: usize = 32;
 const YEAR_SECONDS: u32 = 31_536_000;
 
-/// Returns the client that a request is from.
-pub fn of(request: &Request, visitor: &Visitor) -> Client {
-    let (cookies, authorization) = (header(request, "Cookie"), header(request, "Authorization"));
-    let connection = header(request, VISITOR_HEADER).unwrap_or_default();
-    known_by(cookies, authorization, visitor.address(), connection)
+/// Who asks, and what it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// For turns and for ownership.
+    pub client: Client,
+    /// The same for jobs that last: a program of this machine without any mark comes back over
+    /// another connection, so all of them are one.
+    pub lasting: Client,
+    /// The name of its key, where the owner has given it one.
+    pub name: Option<Arc<str>>,
+    /// What that key may.
+    pub limits: Limits,
 }
 
-/// Returns the client whose a job that lasts is: a program of this machine without any mark comes
-/// back over another connection, so all of them are one.
-pub fn lasting(request: &Request, visitor: &Visitor) -> Client {
-    let (cookies, authorization) = (header(request, "Cookie"), header(request, "Authorization"));
-    match visitor.address() {
-        address if address.is_loopback() => {
-            known_by(cookies, authorization, address, &address.to_string())
-        }
-        address => known_by(cookies, authorization, address, ""),
+/// What a request shows of who sends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks<'r> {
+    /// Its `Cookie`.
+    pub cookies: Option<&'r str>,
+    /// Its `Authorization`.
+    pub authorization: Option<&'r str>,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// Names its connection.
+    pub connection: &'r str,
+    /// Whether a proxy passed it on, for somebody who may be anywhere.
+    pub relayed: bool,
+}
+
+/// What a request wants of the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Work, or what belongs to one client: it matters who asks.
+    Something,
+    /// What everybody may see.
+    Nothing,
+}
+
+/// Somebody who is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    /// Its cookie is not one of this box.
+    ForgedCookie,
+    /// Its key is not on the list.
+    WrongKey,
+    /// It needs a key and shows none.
+    NoKey,
+}
+
+/// Returns who asks. `keys` is the owner's list, if there is one.
+///
+/// # Errors
+/// A [`Stranger`] who must not be let in.
+pub fn of(
+    marks: &Marks<'_>,
+    want: Want,
+    secret: &Secret,
+    keys: Option<&Keys>,
+) -> Result<Asker, Stranger> {
+    let own = marks.cookies.and_then(|cookies| id_of(cookies, secret));
+    let sends_one = || marks.cookies.is_some_and(|all| cookie::values(all, COOKIE).count() > 0);
+    if want == Want::Something && own.is_none() && sends_one() {
+        return Err(Stranger::ForgedCookie);
     }
+    let unlimited =
+        |client| Asker { client, lasting: client, name: None, limits: Limits::default() };
+    let key = marks.authorization.and_then(api_key);
+    let of_key = key.map(|key| Client::of("key", key.as_bytes()));
+    if let (Some(keys), Some(key), Some(client)) = (keys, key, of_key) {
+        let key = keys.find(key).ok_or(Stranger::WrongKey)?;
+        let (lasting, name) = (client, Some(key.name.clone()));
+        return Ok(Asker { client, lasting, name, limits: key.limits });
+    }
+    if let Some(id) = own {
+        return Ok(unlimited(Client::of("cookie", id.as_bytes())));
+    }
+    if let Some(client) = of_key {
+        return Ok(unlimited(client));
+    }
+    let is_of_the_box = marks.address.is_loopback() && !marks.relayed;
+    if keys.is_some() && want == Want::Something && !is_of_the_box {
+        return Err(Stranger::NoKey);
+    }
+    let address = unlimited(Client::of("address", marks.address.to_string().as_bytes()));
+    if marks.address.is_loopback() {
+        let connection = Client::of("connection", marks.connection.as_bytes());
+        return Ok(Asker { client: connection, ..address });
+    }
+    Ok(address)
 }
 
-/// Returns the `Set-Cookie` that makes a browser without a cookie known; `None` where it has one,
-/// or where no random number can be had: it is then known by its address.
-pub fn cookie_for(request: &Request, visitors: &Visitors) -> Option<String> {
-    if header(request, "Cookie").and_then(own_cookie).is_some() {
+/// Returns the `Set-Cookie` that makes a browser known which sends these cookies; `None` where it
+/// is, or where no random number can be had: it is then known by its address.
+pub fn cookie_for(cookies: Option<&str>, secret: &Secret) -> Option<String> {
+    if cookies.and_then(|cookies| id_of(cookies, secret)).is_some() {
         return None;
     }
-    match visitors.random() {
-        Ok(random) => Some(format!(
-            "{COOKIE}={random:032x}; HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR_SECONDS}"
+    match secret.cookie() {
+        Ok(value) => Some(format!(
+            "{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR_SECONDS}"
         )),
         Err(error) => {
             log::warn!("cannot make a cookie: {error}");
@@ -55,30 +130,9 @@ pub fn cookie_for(request: &Request, visitors: &Visitors) -> Option<String> {
     }
 }
 
-fn known_by(
-    cookies: Option<&str>,
-    authorization: Option<&str>,
-    address: IpAddr,
-    connection: &str,
-) -> Client {
-    if let Some(cookie) = cookies.and_then(own_cookie) {
-        Client::of("cookie", cookie.as_bytes())
-    } else if let Some(key) = authorization.and_then(api_key) {
-        Client::of("key", key.as_bytes())
-    } else if address.is_loopback() {
-        Client::of("connection", connection.as_bytes())
-    } else {
-        Client::of("address", address.to_string().as_bytes())
-    }
-}
-
-/// Returns the value of our cookie in a `Cookie` header (RFC 6265, 4.2.1); one that cannot be ours
-/// counts as none, however long it is.
-fn own_cookie(cookies: &str) -> Option<&str> {
-    let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let mut own = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
-    let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-    own.find(|value| value.len() == COOKIE_DIGITS && value.chars().all(digit))
+/// Returns whom the first cookie of ours names; others may be called the same.
+fn id_of<'c>(cookies: &'c str, secret: &Secret) -> Option<&'c str> {
+    cookie::values(cookies, COOKIE).find_map(|value| secret.id_of(value))
 }
 
 /// Returns the key of `Authorization: Bearer KEY`; the scheme has no case (RFC 9110, 11.1).
@@ -88,72 +142,80 @@ fn api_key(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COOKIES: &str = "theme=dark; solverbox=0123456789abcdef0123456789abcdef; x=y";
-    const OTHER: &str = "solverbox=ffffffffffffffffffffffffffffffff";
-
-    fn known(cookies: Option<&str>, authorization: Option<&str>, address: &str) -> Client {
-        known_by(cookies, authorization, address.parse().unwrap(), "connection 1")
+impl Asker {
+    /// Holds a question to what the asker's key may: what was asked for by name is refused, what
+    /// the mode would give is cut to it.
+    ///
+    /// # Errors
+    /// `forbidden`, naming the field, the value, the key and the bound.
+    pub fn admit(&self, question: &mut Question) -> Result<(), Error> {
+        let name = self.name.as_deref().unwrap_or_default();
+        let too_many = |field: &str, value: u32, max: u32| {
+            Error::new(
+                Kind::Forbidden,
+                format!(
+                    "{field}: {value} are too many for the API key '{name}', at most {max} are \
+                     allowed"
+                ),
+                "Ask for less, or ask the person who looks after the box for more.",
+            )
+        };
+        let mode = question.mode.clone();
+        if let Some(max) = self.limits.attempts_max.filter(|max| question.attempts > *max) {
+            if question.choices == Choices::All || question.attempts != mode.attempts {
+                let field = if question.choices == Choices::All { "n" } else { "attempts" };
+                return Err(too_many(field, question.attempts, max));
+            }
+            question.attempts = max;
+        }
+        if let Some(max) = self.limits.budget_tokens_max.filter(|m| question.budget_tokens > *m) {
+            if question.budget_tokens != mode.budget_tokens {
+                return Err(too_many("max_tokens", question.budget_tokens, max));
+            }
+            question.budget_tokens = max;
+        }
+        Ok(())
     }
+}
 
-    #[test]
-    fn a_cookie_comes_before_a_key_and_a_key_before_the_address() {
-        let [here, there] = ["192.168.1.7", "192.168.1.8"];
-        let cookie = known(Some(COOKIES), None, here);
-        assert_eq!(cookie, known(Some(COOKIES), Some("Bearer k"), there));
-        assert_ne!(cookie, known(Some(OTHER), None, here));
-        let key = known(None, Some("Bearer k"), here);
-        assert_eq!(key, known(Some("theme=dark"), Some("bearer  k "), there));
-        assert_ne!(key, known(None, Some("Bearer K"), here));
-        let address = known(None, None, here);
-        assert_eq!(address, known(None, Some("Basic dTpw"), here));
-        assert_ne!(address, known(None, None, there));
-        assert_ne!(known(None, None, "fe80::1"), known(None, None, "fe80::2"));
-    }
-
-    #[test]
-    fn on_loopback_each_connection_without_a_mark_is_a_client_of_its_own() {
-        for address in ["127.0.0.1", "127.8.8.8", "::1"] {
-            let address = address.parse().unwrap();
-            let of = |connection| known_by(None, None, address, connection);
-            assert_eq!(of("1"), of("1"));
-            assert_ne!(of("1"), of("2"));
-            let marked = |connection| known_by(Some(OTHER), None, address, connection);
-            assert_eq!(marked("1"), marked("2"));
+impl Stranger {
+    /// Returns what the box's owner is told it was.
+    pub fn cause(self) -> Cause {
+        match self {
+            Stranger::ForgedCookie => Cause::Cookie,
+            Stranger::WrongKey | Stranger::NoKey => Cause::Key,
         }
     }
 
-    #[test]
-    fn a_cookie_that_cannot_be_ours_counts_as_none() {
-        let long = format!("solverbox={}", "a".repeat(16 << 10));
-        for cookies in [
-            "",
-            "=",
-            ";;;",
-            "solverbox",
-            "solverbox=",
-            "solverbox=0123",
-            "solverbox=0123456789ABCDEF0123456789ABCDEF",
-            "solverbox=0123456789abcdef0123456789abcdeg",
-            "solverbox=0123456789abcdef0123456789abcdef0",
-            "solverbox=\"123456789abcdef0123456789abcde\"",
-            "Solverbox=0123456789abcdef0123456789abcdef",
-            "solverbox2=0123456789abcdef0123456789abcdef",
-            &long,
-        ] {
-            assert_eq!(own_cookie(cookies), None, "{cookies}");
-        }
-        let second = format!("solverbox=forged;{OTHER}");
-        assert_eq!(own_cookie(&second), Some("f".repeat(32).as_str()));
+    /// Words the refusal.
+    pub fn error(self) -> Error {
+        let (what, way) = match self {
+            Stranger::ForgedCookie => {
+                ("the cookie is not this box's", "Load the box's page again, which brings one.")
+            }
+            Stranger::WrongKey => (
+                "the API key is not one of this box's",
+                "Check the key, or ask the person who looks after the box for one.",
+            ),
+            Stranger::NoKey => (
+                "this box wants to know who asks",
+                "Send an API key (Authorization: Bearer …), or ask from the box's own page.",
+            ),
+        };
+        Error::new(Kind::Unauthorized, what, way)
     }
 
-    #[test]
-    fn what_is_no_bearer_key_is_none() {
-        for authorization in ["", "Bearer", "Bearer ", "Basic dTpw", "Bearerk", "k"] {
-            assert_eq!(api_key(authorization), None, "{authorization}");
+    /// Makes the reply, under `/v1` as OpenAI's own API refuses a key.
+    pub fn reply(self, shape: Shape) -> Reply {
+        match self {
+            Stranger::ForgedCookie => Reply::error(&self.error(), shape),
+            Stranger::WrongKey | Stranger::NoKey => {
+                Reply::error_coded(&self.error(), shape, "invalid_api_key")
+                    .with("WWW-Authenticate", "Bearer")
+            }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

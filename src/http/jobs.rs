@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tiny_http::{Method, Request};
 
-use super::gate::Visitor;
+use super::client::Asker;
 use super::refuse::Shape;
 use super::reply::{Reply, header};
-use super::{App, client, job_events, job_request, job_shape, refused};
+use super::{App, job_events, job_request, job_shape, refused};
 use crate::desk::record::State;
 use crate::desk::{Lasting, Terms, Ticket};
 use crate::store::RequestKey;
@@ -56,17 +56,21 @@ impl Part {
 }
 
 /// Takes a question: `POST /api/jobs`.
-pub fn ask(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
-    let client = client::lasting(&request, visitor);
+pub fn ask(app: &App, asker: &Asker, body: &[u8], request: Request) {
     let accepted = job_request::parse(body, &app.modes).and_then(|asked| {
         let mut question = asked.question;
         if let Some(job) = asked.previous {
-            let before = app.desk.conversation(client, job)?;
+            let before = app.desk.conversation([asker.client, asker.lasting], job)?;
             question.turns.splice(0..0, before);
         }
-        let terms = Terms { lasting: Lasting::Durable, request: request_key(&request)? };
-        log::debug!("{client:?} asks");
-        app.desk.submit(client, question, terms)
+        asker.admit(&mut question)?;
+        let terms = Terms {
+            lasting: Lasting::Durable,
+            request: request_key(&request)?,
+            jobs_max: asker.limits.jobs_max,
+        };
+        log::debug!("{:?} asks", asker.lasting);
+        app.desk.submit(asker.lasting, question, terms)
     });
     let ticket = match accepted {
         Ok(ticket) => ticket,
@@ -89,8 +93,8 @@ pub fn ask(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
 }
 
 /// Lists a client's jobs: `GET /api/jobs`.
-pub fn list(app: &App, visitor: &Visitor, request: &Request) -> Reply {
-    let client = client::lasting(request, visitor);
+pub fn list(app: &App, asker: &Asker, request: &Request) -> Reply {
+    let client = asker.lasting;
     let listed = job_request::page(request.url()).and_then(|page| {
         let before = page.before.map(|name| own(app, client, name)).transpose()?;
         let before = before.map(|ticket| ticket.job);
@@ -110,8 +114,8 @@ pub fn list(app: &App, visitor: &Visitor, request: &Request) -> Reply {
 }
 
 /// Answers what is asked of one job.
-pub fn one(app: &App, visitor: &Visitor, id: &str, part: Part, request: Request) {
-    let client = client::lasting(&request, visitor);
+pub fn one(app: &App, asker: &Asker, id: &str, part: Part, request: Request) {
+    let client = asker.lasting;
     let found = id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name));
     let ticket = match found {
         Ok(ticket) => ticket,

@@ -1,22 +1,32 @@
 //! The HTTP door: a page and an API over the desk.
 //!
 //! `gate` stands in the open and lets checked, bounded requests through to tiny_http on a private
-//! socket; `routes` sends each to its handler; `openai`, `predict` and `page` are the handlers.
+//! socket; `identity` says who asks and refuses who must not; `routes` sends each to its handler;
+//! `openai`, `predict`, `owner` and `page` are the handlers.
 //! JSON shapes and statuses exist only in this room.
 
+mod alarm;
 mod client;
+mod cookie;
 mod gate;
+pub mod host;
+mod identity;
 mod job_events;
 mod job_request;
 mod job_shape;
 mod jobs;
+pub mod keys;
 mod openai;
 mod openai_request;
+mod origin;
+pub mod owner;
 mod page;
 mod predict;
+mod private;
 mod refuse;
 mod reply;
 mod routes;
+mod secret;
 mod stream;
 
 use std::net::SocketAddr;
@@ -26,13 +36,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use identity::Admission;
+
+use client::Asker;
 use gate::{Gate, Visitor, Visitors};
+use identity::Identity;
 use refuse::Shape;
 use reply::Reply;
 
 use crate::desk::{Desk, Lasting, Terms, Ticket};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, Question};
+use crate::words::job::Question;
 use crate::words::limits;
 use crate::words::mode::Modes;
 use crate::words::plan::Origin;
@@ -42,6 +56,7 @@ struct App {
     desk: Arc<Desk>,
     modes: Modes,
     model: Origin,
+    identity: Identity,
     visitors: Arc<Visitors>,
     closing: Arc<AtomicBool>,
 }
@@ -50,6 +65,7 @@ struct App {
 pub struct Door {
     gate: Gate,
     listener: UnixListener,
+    identity: Identity,
 }
 
 /// The door at work.
@@ -59,13 +75,14 @@ pub struct Serving {
 }
 
 impl Door {
-    /// Takes the public address, and a private socket in `data`.
+    /// Takes the public address, a private socket in `data`, and what people are told apart by.
     ///
     /// # Errors
-    /// Naming the address or the folder that cannot be had.
-    pub fn open(listen: SocketAddr, data: &Path) -> Result<Door, Error> {
+    /// Naming the address, the folder or the file that cannot be had.
+    pub fn open(listen: SocketAddr, data: &Path, admission: Admission) -> Result<Door, Error> {
         let (gate, listener) = Gate::bind(listen, data)?;
-        Ok(Door { gate, listener })
+        let identity = Identity::open(data, admission)?;
+        Ok(Door { gate, listener, identity })
     }
 
     /// Returns the address taken, with the real port where 0 was asked for.
@@ -80,8 +97,8 @@ impl Door {
     pub fn serve(self, desk: Arc<Desk>, modes: Modes, model: Origin) -> Result<Serving, Error> {
         let closing = Arc::new(AtomicBool::new(false));
         let visitors = self.gate.visitors();
-        let (let_in, flag) = (visitors.clone(), closing.clone());
-        let app = Arc::new(App { desk, modes, model, visitors: let_in, closing: flag });
+        let (let_in, flag, identity) = (visitors.clone(), closing.clone(), self.identity);
+        let app = Arc::new(App { desk, modes, model, identity, visitors: let_in, closing: flag });
         let (gate, listener, flag) = (self.gate, self.listener, closing.clone());
         start_thread("server", move || take_requests(&listener, &app))?;
         start_thread("gate", move || gate.run(&flag))?;
@@ -104,19 +121,21 @@ impl Serving {
     }
 }
 
-/// Hands a client's question to the desk for a visitor whose leaving stops the job, unless it lasts.
+/// Hands an asker's question to the desk for a visitor whose leaving stops the job, unless it lasts.
 fn submit(
     app: &App,
     visitor: &Visitor,
-    client: Client,
-    question: Question,
-    terms: Terms,
+    asker: &Asker,
+    mut question: Question,
+    lasting: Lasting,
 ) -> Result<Ticket, Error> {
-    log::debug!("{client:?} asks");
-    let ticket = app.desk.submit(client, question, terms)?;
-    if terms.lasting == Lasting::Durable {
-        return Ok(ticket);
+    asker.admit(&mut question)?;
+    let terms = Terms { jobs_max: asker.limits.jobs_max, ..Terms::of(lasting) };
+    log::debug!("{:?} asks", asker.client);
+    if lasting == Lasting::Durable {
+        return app.desk.submit(asker.lasting, question, terms);
     }
+    let ticket = app.desk.submit(asker.client, question, terms)?;
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {

@@ -8,14 +8,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tiny_http::Request;
 
+use super::client::Asker;
 use super::gate::Visitor;
 use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, client, refused};
+use super::{App, refused};
 use crate::desk::record::{State, View, Whole};
-use crate::desk::{Eta, Lasting, Terms, Ticket};
+use crate::desk::{Eta, Lasting, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Choices, JobName, fresh_seed};
@@ -68,18 +69,14 @@ struct Completion {
 }
 
 /// Answers a request, to the end of its job.
-pub fn answer(app: &App, visitor: &Visitor, body: &[u8], request: Request) {
+pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Request) {
     let submitted = parse(body, &app.modes).and_then(|ask| {
         let Ask { mut question, previous, delivery, model, lasting } = ask;
-        let client = match lasting {
-            Lasting::Durable => client::lasting(&request, visitor),
-            _ => client::of(&request, visitor),
-        };
         if let Some(job) = previous {
-            let before = app.desk.conversation(client, job)?;
+            let before = app.desk.conversation([asker.client, asker.lasting], job)?;
             question.turns.splice(0..0, before);
         }
-        let ticket = super::submit(app, visitor, client, question, Terms::of(lasting))?;
+        let ticket = super::submit(app, visitor, asker, question, lasting)?;
         Ok((ticket, delivery, model, lasting))
     });
     let (ticket, delivery, model, lasting) = match submitted {

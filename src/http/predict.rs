@@ -6,20 +6,21 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::App;
+use super::client::Asker;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
-use crate::desk::{Lasting, Terms};
+use crate::desk::Lasting;
 use crate::words::answer::Outcome;
 use crate::words::error::Error;
-use crate::words::job::{self, Client, Question, Role, Turn};
+use crate::words::job::{self, Question, Role, Turn};
 use crate::words::mode::{DEFAULT_MODE, Modes};
 
 /// Answers when the job has ended; a client that leaves stops it.
-pub fn answer(app: &App, visitor: &Visitor, client: Client, body: &[u8]) -> Reply {
+pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body, &app.modes).and_then(|question| {
-        let ticket = super::submit(app, visitor, client, question, Terms::of(Lasting::WhileHeard))?;
+        let ticket = super::submit(app, visitor, asker, question, Lasting::WhileHeard)?;
         let whole = ticket.record.wait_ended();
         match whole.outcome {
             Outcome::Failed(error) => Err(error),

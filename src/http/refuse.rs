@@ -33,11 +33,19 @@ pub fn status(kind: Kind) -> u16 {
         Kind::TooMany => 429,
         Kind::NoSpace => 507,
         Kind::Conflict => 409,
+        Kind::Unauthorized => 401,
+        Kind::Forbidden => 403,
+        Kind::Misdirected => 421,
     }
 }
 
 /// Returns the body of an error; a person far from the box sees no path and no cause within.
 pub fn body(error: &Error, shape: Shape) -> Value {
+    body_coded(error, shape, error.kind.name())
+}
+
+/// Does so with another `code` in OpenAI's shape, for clients that know OpenAI's own.
+pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
     let (message, remedy) = public(error);
     match shape {
         Shape::Own => {
@@ -52,7 +60,6 @@ pub fn body(error: &Error, shape: Shape) -> Value {
             };
             let param = param(&message);
             let message = format!("{message}. {remedy}");
-            let code = error.kind.name();
             json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
         }
     }
@@ -67,7 +74,10 @@ fn public(error: &Error) -> (String, String) {
         | Kind::TooMany
         | Kind::Busy
         | Kind::Conflict
-        | Kind::Stopped => (error.message.clone(), error.remedy.clone()),
+        | Kind::Stopped
+        | Kind::Unauthorized
+        | Kind::Forbidden
+        | Kind::Misdirected => (error.message.clone(), error.remedy.clone()),
         Kind::Internal => ("something in the box broke".into(), ask_the_owner),
         Kind::NoModel | Kind::BadModel => ("the box has no working model".into(), ask_the_owner),
         Kind::NoMemory => ("the box has not enough memory".into(), ask_the_owner),

@@ -14,10 +14,20 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
 }
 
-/// What a page of ours may load and do: nothing foreign, nothing inline.
-const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'none'";
+/// What every reply carries, a stream's and the gate's own as well: nothing is kept, nothing is
+/// guessed at, and a page of ours loads nothing foreign and nothing inline, is in no other's frame
+/// and tells no other where somebody came from.
+pub const EVERY_REPLYS_HEADERS: [(&str, &str); 5] = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+];
 
 impl Reply {
     /// Makes a reply with status 200.
@@ -32,13 +42,18 @@ impl Reply {
 
     /// Makes an error's reply, and logs what the client is not told.
     pub fn error(error: &Error, shape: Shape) -> Reply {
+        Reply::error_coded(error, shape, error.kind.name())
+    }
+
+    /// Does so with another `code` in OpenAI's shape.
+    pub fn error_coded(error: &Error, shape: Shape, code: &str) -> Reply {
         match error.kind {
             Kind::Internal | Kind::NoModel | Kind::BadModel | Kind::NoMemory | Kind::NoSpace => {
                 log::error!("{}: {} ({})", error.kind.name(), error.message, error.remedy);
             }
             kind => log::debug!("refused: {}", kind.name()),
         }
-        Reply::json(refuse::status(error.kind), &refuse::body(error, shape))
+        Reply::json(refuse::status(error.kind), &refuse::body_coded(error, shape, code))
     }
 
     /// Makes a reply without a body.
@@ -63,13 +78,9 @@ impl Reply {
         let mut response = Response::from_data(self.body)
             .with_status_code(self.status)
             .with_chunked_threshold(usize::MAX);
-        let own = [
-            ("Content-Type", self.content_type.to_string()),
-            ("Cache-Control", "no-store".to_string()),
-            ("X-Content-Type-Options", "nosniff".to_string()),
-            ("Content-Security-Policy", CONTENT_POLICY.to_string()),
-        ];
-        for (name, value) in own.into_iter().chain(self.headers).chain(cors) {
+        let own = EVERY_REPLYS_HEADERS.map(|(name, value)| (name, value.to_string()));
+        let kind = [("Content-Type", self.content_type.to_string())];
+        for (name, value) in kind.into_iter().chain(own).chain(self.headers).chain(cors) {
             // Names are ours; a value that is no header is left out.
             if let Ok(header) = Header::from_bytes(name, value) {
                 response.add_header(header);

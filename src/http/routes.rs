@@ -8,8 +8,8 @@ use tiny_http::{Method, Request};
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, Part};
 use super::refuse::Shape;
-use super::reply::{Reply, header, is_loopback};
-use super::{App, client, openai, page, predict};
+use super::reply::{Reply, header};
+use super::{App, openai, owner, page, predict};
 use crate::desk::Health;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
@@ -23,10 +23,15 @@ pub fn answer(app: &App, mut request: Request) {
         return log::debug!("a client left before its request was read");
     };
     log::debug!("{} {path} from {}", request.method(), visitor.address());
+    let asker = match app.identity.check(&request, &visitor, &path) {
+        Ok(asker) => asker,
+        Err(refusal) => return refusal.send(request),
+    };
     let job = path.strip_prefix("/api/jobs/").and_then(Part::of_path);
     let allowed = match path.as_str() {
         "/api/jobs" => "GET, HEAD, POST, OPTIONS",
         _ if job.is_some() => job.map_or("", |(_, part)| part.allowed()),
+        owner::SESSION_PATH => "GET, HEAD, POST, DELETE, OPTIONS",
         "/api/predict" | "/v1/chat/completions" => "POST, OPTIONS",
         "/" | "/page.css" | "/page.js" | "/healthz" | "/v1/models" => "GET, HEAD, OPTIONS",
         model if model.starts_with("/v1/models/") => "GET, HEAD, OPTIONS",
@@ -55,36 +60,29 @@ pub fn answer(app: &App, mut request: Request) {
         let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
         return reply.with("Allow", allowed).send(request);
     }
-    let changes = matches!(request.method(), Method::Post | Method::Delete);
-    if changes && is_cross_site(&request) {
-        let error = Error::bad_request(
-            "a page of another site may not ask this box",
-            "Ask from the box's own page, or from a program.",
-        );
-        return Reply::error(&error, Shape::of_path(&path)).with_status(403).send(request);
-    }
     if let Some((id, part)) = job {
-        return jobs::one(app, &visitor, id, part, request);
+        return jobs::one(app, &asker, id, part, request);
     }
     match path.as_str() {
         "/api/jobs" if *request.method() != Method::Post => {
-            jobs::list(app, &visitor, &request).send(request);
+            jobs::list(app, &asker, &request).send(request);
         }
         "/api/jobs" => match body(&mut request) {
-            Ok(body) => jobs::ask(app, &visitor, &body, request),
+            Ok(body) => jobs::ask(app, &asker, &body, request),
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
         "/healthz" => health(app).send(request),
         "/v1/models" => openai::models(app).send(request),
         "/api/predict" => match body(&mut request) {
-            Ok(body) => {
-                let client = client::of(&request, &visitor);
-                predict::answer(app, &visitor, client, &body).send(request)
-            }
+            Ok(body) => predict::answer(app, &visitor, &asker, &body).send(request),
+            Err(error) => Reply::error(&error, Shape::Own).send(request),
+        },
+        owner::SESSION_PATH => match body(&mut request) {
+            Ok(body) => app.identity.owner_session(&request, &visitor, &body).send(request),
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
         "/v1/chat/completions" => match body(&mut request) {
-            Ok(body) => openai::answer(app, &visitor, &body, request),
+            Ok(body) => openai::answer(app, &visitor, &asker, &body, request),
             Err(error) => Reply::error(&error, Shape::OpenAi).send(request),
         },
         path if path.starts_with("/v1/models/") => {
@@ -100,7 +98,7 @@ fn page_file(app: &App, path: &str, request: &Request) -> Reply {
     if path != "/" {
         return reply;
     }
-    match client::cookie_for(request, &app.visitors) {
+    match app.identity.cookie_for(request) {
         Some(cookie) => reply.with("Set-Cookie", cookie),
         None => reply,
     }
@@ -110,13 +108,6 @@ fn page_file(app: &App, path: &str, request: &Request) -> Reply {
 fn asked_headers(request: &Request) -> String {
     let asked = header(request, "Access-Control-Request-Headers");
     asked.unwrap_or("content-type, authorization").to_string()
-}
-
-/// Returns whether a page that is neither this box's own nor of this machine sent the request.
-fn is_cross_site(request: &Request) -> bool {
-    let own = header(request, "Host").map(|host| format!("http://{host}"));
-    header(request, "Origin")
-        .is_some_and(|origin| !is_loopback(origin) && own.is_none_or(|own| own != origin))
 }
 
 /// Finds who is asking by the header only the gate sets.

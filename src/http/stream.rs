@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tiny_http::Request;
 
-use super::reply::cors_headers;
+use super::reply::{EVERY_REPLYS_HEADERS, cors_headers};
 
 /// A stream of events to one reader.
 pub struct Events {
@@ -27,10 +27,10 @@ impl Events {
     /// [`Left`] where the reader is gone.
     pub fn open(request: Request) -> Result<Events, Left> {
         let mut head = String::from(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
-             X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n",
         );
-        for (name, value) in cors_headers(&request) {
+        let own = EVERY_REPLYS_HEADERS.map(|(name, value)| (name, value.to_string()));
+        for (name, value) in own.into_iter().chain(cors_headers(&request)) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");

@@ -36,6 +36,12 @@ pub enum Kind {
     Conflict,
     /// A person stopped it.
     Stopped,
+    /// Who asks has to say who it is, and has not or not truly.
+    Unauthorized,
+    /// Who asks is known, or need not be, and may not do this.
+    Forbidden,
+    /// The request was sent to a name that is not this box's.
+    Misdirected,
 }
 
 impl Kind {
@@ -54,6 +60,9 @@ impl Kind {
             Kind::NotFound => "not_found",
             Kind::Conflict => "conflict",
             Kind::Stopped => "stopped",
+            Kind::Unauthorized => "unauthorized",
+            Kind::Forbidden => "forbidden",
+            Kind::Misdirected => "misdirected",
         }
     }
 }

@@ -324,6 +324,54 @@ pub const LINGER_BYTES_MAX: usize = 32 << 20;
 /// Pause of the accept loop after an accept error, so that it neither dies nor spins.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+// Who asks.
+
+/// Bytes of the secret that seals cookies: as many as its SHA-256 has.
+pub const SECRET_BYTES: usize = 32;
+/// Refusals of one cause that are logged within [`ALARM_WINDOW`]; further ones are counted.
+pub const ALARMS_MAX: u32 = 10;
+/// How long that is.
+pub const ALARM_WINDOW: Duration = Duration::from_secs(60);
+/// Characters of what a stranger sent that are repeated in a refusal or a log.
+pub const QUOTED_CHARS_MAX: usize = 80;
+/// Longest name of a host, in bytes (RFC 1035, 2.3.4, without the dots' bookkeeping).
+pub const HOST_NAME_BYTES_MAX: usize = 253;
+/// Most `--host-name`s.
+pub const HOST_NAMES_MAX: usize = 32;
+/// Most API keys of a box.
+pub const API_KEYS_MAX: usize = 1_024;
+/// Longest name of an API key, in bytes.
+pub const API_KEY_NAME_BYTES_MAX: usize = 64;
+/// Longest PIN file or record of wrong PINs, in bytes; both have about 200.
+pub const PIN_FILE_BYTES_MAX: u64 = 4 << 10;
+/// Characters of an owner's PIN.
+pub const PIN_CHARS: std::ops::RangeInclusive<usize> = 6..=64;
+/// Memory that hashing a PIN takes, in KiB, and passes over it: what OWASP recommends for Argon2id,
+/// and little for a board with 4 GB.
+pub const PIN_MEMORY_KIB: u32 = 19 << 10;
+/// Those passes.
+pub const PIN_PASSES: u32 = 2;
+/// Most of either that a PIN file may ask for.
+pub const PIN_MEMORY_KIB_MAX: u32 = 64 << 10;
+/// Those passes, at most.
+pub const PIN_PASSES_MAX: u32 = 8;
+/// Wait after the first wrong PIN; each further one doubles it.
+pub const PIN_WAIT_FIRST: Duration = Duration::from_secs(1);
+/// The longest it gets.
+pub const PIN_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// Wrong PINs in a row after which the owner's door is locked.
+pub const PIN_WRONG_MAX: u32 = 20;
+/// For how long, after each further one too.
+pub const PIN_LOCKED: Duration = Duration::from_secs(60 * 60);
+/// How long an owner who does nothing stays signed in.
+pub const OWNER_IDLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+/// Most browsers an owner is signed in with; the one used longest ago is signed out for another.
+pub const OWNER_SESSIONS_MAX: usize = 16;
+/// Largest log of what owners did, in bytes; its predecessor is kept beside it.
+pub const OWNER_LOG_BYTES_MAX: u64 = 1 << 20;
+/// Longest detail of a line in it, in characters.
+pub const OWNER_LOG_DETAIL_CHARS_MAX: usize = 256;
+
 // The gate's own plumbing.
 
 /// Longest head of a response of our own server, in bytes; a longer one is a fault.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::wire::Gone;
 use crate::http::refuse::{self, Shape};
+use crate::http::reply::EVERY_REPLYS_HEADERS;
 use crate::words::error::{Error, Kind};
 use crate::words::limits::HEADERS_MAX;
 
@@ -138,9 +139,13 @@ impl Refusal {
         };
         let mut response = format!(
             "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nCache-Control: no-store\r\n{retry}Connection: close\r\n\r\n",
+             Content-Length: {}\r\n{retry}Connection: close\r\n",
             body.len()
         );
+        for (name, value) in EVERY_REPLYS_HEADERS {
+            response.push_str(&format!("{name}: {value}\r\n"));
+        }
+        response.push_str("\r\n");
         if !manner.bodiless {
             response.push_str(&body);
         }

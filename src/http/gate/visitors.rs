@@ -61,10 +61,7 @@ impl Visitors {
     }
 
     /// Returns a random number that nobody can guess.
-    ///
-    /// # Errors
-    /// What reading `/dev/urandom` says.
-    pub fn random(&self) -> io::Result<u128> {
+    fn random(&self) -> io::Result<u128> {
         let mut bytes = [0; 16];
         (&self.random).read_exact(&mut bytes)?;
         Ok(u128::from_ne_bytes(bytes))
