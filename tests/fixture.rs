@@ -150,6 +150,7 @@ pub struct Served {
     said: Arc<Mutex<String>>,
     model: PathBuf,
     args: Vec<String>,
+    listen: String,
 }
 
 impl Served {
@@ -159,12 +160,19 @@ impl Served {
     }
 
     pub fn start_with(model: &Path, args: &[&str]) -> Served {
+        Served::start_at("127.0.0.1:0", model, args)
+    }
+
+    /// Starts at an address that it keeps when it is restarted.
+    pub fn start_at(listen: &str, model: &Path, args: &[&str]) -> Served {
         let data = tempfile::tempdir().expect("a folder");
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         let said = Arc::new(Mutex::new(String::new()));
-        let (child, address, loaded_before_open) = Served::spawn(model, data.path(), &args, &said);
+        let listen = listen.to_string();
+        let (child, address, loaded_before_open) =
+            Served::spawn(model, data.path(), &args, &listen, &said);
         let model = model.to_path_buf();
-        Served { address, data, loaded_before_open, child, said, model, args }
+        Served { address, data, loaded_before_open, child, said, model, args, listen }
     }
 
     /// Kills it with SIGKILL and starts it again on the same folder.
@@ -189,18 +197,19 @@ impl Served {
     /// Starts it again on the same folder, with the same settings.
     pub fn restart(&mut self) {
         (self.child, self.address, self.loaded_before_open) =
-            Served::spawn(&self.model, self.data.path(), &self.args, &self.said);
+            Served::spawn(&self.model, self.data.path(), &self.args, &self.listen, &self.said);
     }
 
     fn spawn(
         model: &Path,
         data: &Path,
         args: &[String],
+        listen: &str,
         said: &Arc<Mutex<String>>,
     ) -> (Child, SocketAddr, bool) {
         let mut command = solverbox();
         command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
-        command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
+        command.args(["--listen", listen, "--threads", "1"]).args(args);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut loaded_before_open = false;

@@ -18,6 +18,7 @@ mod bad_models; // damaged, foreign and missing model files: one clear error eac
 mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
+mod clients; // clients people have: official ones, LangChain, curl, requests, a browser; docs/clients.md
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
@@ -33,7 +34,7 @@ mod jobs; // the job API, and jobs that go on after the box was stopped
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
 mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
-mod openai; // /v1, streaming and not, and the official Python client
+mod openai; // /v1, streaming and not
 mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod prompts; // what a mode's questions begin with, kept over a restart

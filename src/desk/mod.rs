@@ -301,9 +301,10 @@ impl Desk {
         self.lock().answer_now(job);
     }
 
-    /// Stops a job and forgets it.
+    /// Stops a job and forgets it. Blocks until the journal has too, so that nobody finds it then.
     pub fn forget(&self, job: JobId, name: JobName) {
         self.lock().forget(job, name);
+        self.journal.iter().for_each(|journal| journal.flush());
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left

@@ -127,12 +127,12 @@ fn submit(
     visitor: &Visitor,
     asker: &Asker,
     mut question: Question,
-    lasting: Lasting,
+    terms: Terms,
 ) -> Result<Ticket, Error> {
     asker.admit(&mut question)?;
-    let terms = Terms { jobs_max: asker.limits.jobs_max, ..Terms::of(lasting) };
+    let terms = Terms { jobs_max: asker.limits.jobs_max, ..terms };
     log::debug!("{:?} asks", asker.client);
-    if lasting == Lasting::Durable {
+    if terms.lasting == Lasting::Durable {
         return app.desk.submit(asker.lasting, question, terms);
     }
     let ticket = app.desk.submit(asker.client, question, terms)?;
