@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::fixture::{Served, agent, chat, model, not_checked, root, text, wait_until};
-use crate::jobs::{Event, all, ask, events, get, long, short, text_of};
+use crate::jobs::{Event, all, ask, events, long, short, text_of};
 
 /// Runs one of tests/clients/ in Python against a box.
 fn python(script: &str, served: &Served) {
