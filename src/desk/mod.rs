@@ -320,9 +320,12 @@ impl Desk {
         self.lock().answer_now(job);
     }
 
-    /// Stops a job and forgets it.
+    /// Stops a job and forgets it; blocks until that is on the disk, or cannot be written.
     pub fn forget(&self, job: JobId, name: JobName) {
         self.lock().forget(job, name);
+        if let Some(journal) = &self.journal {
+            journal.flush();
+        }
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left

@@ -201,7 +201,8 @@ impl Office {
 
     /// Finds a job that is not over or has just ended, by its name.
     pub fn find(&self, name: JobName) -> Option<Ticket> {
-        let case = self.cases.values().find(|case| case.name == name);
+        let is_known = |case: &&Case| case.name == name && case.lasting != Lasting::Never;
+        let case = self.cases.values().find(is_known);
         case.map(Case::ticket).or_else(|| self.recent.find(name))
     }
 

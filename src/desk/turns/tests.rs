@@ -386,7 +386,8 @@ fn a_job_that_is_moved_has_the_next_seat_and_nothing_is_lost() {
     turns.charge(attempt(1), TURN);
     assert_eq!(turns.assign(), [Move::Park(attempt(1)), Move::Seat(attempt(6))]);
     let mut served = Vec::new();
-    while let Some(sits) = turns.seated().next() {
+    loop {
+        let Some(sits) = turns.seated().next() else { break };
         served.push(sits.job.0);
         turns.remove(sits);
         turns.assign();
