@@ -12,6 +12,7 @@ mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
 
 mod adapters; // questions that wear an adapter beside questions that wear none
+mod api; // what the box says of itself, what its owner may do, the history
 mod attempts; // votes and choices from end to end, conversations that go on
 mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each

@@ -28,7 +28,8 @@ const job = await page.evaluate(async () => {
   const reader = (await fetch("/v1/chat/completions", asked)).body.getReader();
   const first = new TextDecoder().decode((await reader.read()).value);
   leave.abort();
-  return JSON.parse(first.split("\n")[0].slice("data: ".length)).solverbox.job;
+  const data = first.split("\n").find((line) => line.startsWith("data: "));
+  return JSON.parse(data.slice("data: ".length)).solverbox.job;
 });
 await page.evaluate(`(() => {\n${follow}\nglobalThis.follow = follow;\n})()`);
 await page.evaluate((job) => {
