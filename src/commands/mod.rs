@@ -11,6 +11,7 @@ pub mod inspect;
 mod interrupt;
 pub mod kernels;
 pub mod modes;
+pub mod notify;
 pub mod plan;
 pub mod quantize;
 mod reading;

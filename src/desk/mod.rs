@@ -15,7 +15,7 @@ mod turns;
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use estimate::Eta;
 pub use office::Capacity;
@@ -58,6 +58,17 @@ pub enum Health {
     Broken(Error),
     /// The desk is being closed.
     Closing,
+}
+
+/// Whether the engine makes progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// When the engine last said anything.
+    pub heard: Instant,
+    /// Jobs with an attempt that has a seat.
+    pub running: usize,
+    /// The other jobs.
+    pub waiting: usize,
 }
 
 /// The desk. Dropping it stops the job being answered and ends the engine.
@@ -121,6 +132,11 @@ impl Desk {
     /// Returns whether the box can answer.
     pub fn health(&self) -> Health {
         self.lock().health.clone()
+    }
+
+    /// Returns when the engine last said anything, and how many jobs it has to do.
+    pub fn pulse(&self) -> Pulse {
+        self.lock().pulse()
     }
 
     /// Returns how full the engine is and what it has done, as of its last step or rest.

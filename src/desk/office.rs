@@ -13,7 +13,7 @@ use super::lengths::End;
 use super::past::Past;
 use super::record::State;
 use super::turns::{Move, Turns};
-use super::{Health, Ticket, closing};
+use super::{Health, Pulse, Ticket, closing};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::error::{Error, Kind};
@@ -46,6 +46,8 @@ pub struct Office {
     pub gauge: Gauge,
     /// What has been answered.
     pub past: Past,
+    /// When the engine last said anything.
+    heard: Instant,
     cases: BTreeMap<JobId, Case>,
     turns: Turns,
     seats: usize,
@@ -66,6 +68,7 @@ impl Office {
             health,
             gauge: Gauge::default(),
             past: Past::default(),
+            heard: Instant::now(),
             cases: BTreeMap::new(),
             turns: Turns::new(seats as usize, limits::TURN_TOKENS),
             seats: seats as usize,
@@ -146,8 +149,15 @@ impl Office {
         }
     }
 
+    /// Returns when the engine last said anything, and how many jobs it has to do.
+    pub fn pulse(&self) -> Pulse {
+        let running = self.cases.keys().filter(|&&job| self.turns.sits(job)).count();
+        Pulse { heard: self.heard, running, waiting: self.cases.len() - running }
+    }
+
     /// Takes what the engine says.
     pub fn hear(&mut self, event: Event) {
+        self.heard = Instant::now();
         match event {
             Event::Loading(loaded) => {
                 if let Health::Loading { bytes_loaded, .. } = &mut self.health {

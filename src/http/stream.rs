@@ -1,7 +1,8 @@
 //! Server-sent events: written one by one, flushed each, ended when the reader is gone.
 //!
 //! The response has no length and ends with the connection, which the gate closes; every event
-//! leaves at once (tiny_http's own `respond` would keep 8 KiB back).
+//! leaves at once (tiny_http's own `respond` would keep 8 KiB back). A stream's first event says
+//! after what time to come back, so that its reader does whatever ends it: a restart, a power cut.
 
 use std::io::Write;
 
@@ -9,10 +10,12 @@ use serde_json::Value;
 use tiny_http::Request;
 
 use super::reply::cors_headers;
+use crate::words::limits;
 
 /// A stream of events to one reader.
 pub struct Events {
     writer: Box<dyn Write + Send>,
+    is_first: bool,
 }
 
 /// The reader is gone.
@@ -33,7 +36,7 @@ impl Events {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let mut events = Events { writer: request.into_writer() };
+        let mut events = Events { writer: request.into_writer(), is_first: true };
         events.write(&head)?;
         Ok(events)
     }
@@ -43,7 +46,12 @@ impl Events {
     /// # Errors
     /// [`Left`] where the reader is gone.
     pub fn json(&mut self, value: &Value) -> Result<(), Left> {
-        self.write(&format!("data: {value}\n\n"))
+        // Within the event: some clients take a lone `retry` for an event without data.
+        let retry = match std::mem::take(&mut self.is_first) {
+            true => format!("retry: {}\n", limits::COME_BACK.as_millis()),
+            false => String::new(),
+        };
+        self.write(&format!("{retry}data: {value}\n\n"))
     }
 
     /// Sends a comment, which clients ignore and our page reads.

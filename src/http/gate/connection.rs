@@ -53,7 +53,7 @@ fn deliver(
     request.extend_from_slice(&body);
     drop(body);
     let asked = if head.asks_for_head_only() { Asked::HeadOnly } else { Asked::Everything };
-    match relay::run(client, &server, request, asked, house.bounds.write_wait) {
+    match relay::run(client, &server, request, asked, &house.bounds) {
         Outcome::Served => visit.served(),
         Outcome::ServedSurplus => {
             visit.served();
