@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -146,6 +146,7 @@ pub struct Served {
     /// Whether it said that the model is loaded before it said where it listens.
     pub loaded_before_open: bool,
     child: Child,
+    log: Arc<Mutex<String>>,
 }
 
 impl Served {
@@ -155,8 +156,12 @@ impl Served {
     }
 
     pub fn start_with(model: &Path, args: &[&str]) -> Served {
+        Served::start_by(solverbox(), model, args)
+    }
+
+    /// Starts it by this command, which may have an environment, or be another that runs the binary.
+    pub fn start_by(mut command: Command, model: &Path, args: &[&str]) -> Served {
         let data = tempfile::tempdir().expect("a folder");
-        let mut command = solverbox();
         command.arg("serve").arg("--model").arg(model).arg("--data").arg(data.path());
         command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
@@ -171,8 +176,15 @@ impl Served {
             }
         };
         // Keeps the pipe from filling up; shown only where a test fails.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
-        Served { address, data, loaded_before_open, child }
+        let log = Arc::new(Mutex::new(String::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| {
+                println!("{line}");
+                *kept.lock().unwrap() += &(line + "\n");
+            });
+        });
+        Served { address, data, loaded_before_open, child, log }
     }
 
     /// Starts and waits until the model is loaded.
@@ -239,6 +251,19 @@ impl Served {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has logged since it said where it listens.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// A figure of `/proc/PID/status`, such as `VmRSS` in kB or `Threads`.
+    pub fn status(&self, name: &str) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect(name).trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Waits until it has ended.

@@ -14,6 +14,7 @@ mod body;
 mod bounds;
 mod connection;
 mod head;
+mod pace;
 mod passage;
 mod refusal;
 mod relay;
@@ -35,7 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::words::error::{Error, Kind, io_cause};
+use crate::words::limits::{REQUESTS_BURST, REQUESTS_PER_SECOND};
 use bounds::Bounds;
+use pace::Pace;
 use passage::Passage;
 use seats::Seats;
 
@@ -52,6 +55,7 @@ pub struct Gate {
 /// What every connection thread holds on to; it outlives the gate while one of them runs.
 struct House {
     bounds: Bounds,
+    pace: Pace,
     passage: Passage,
     seats: Arc<Seats>,
     visitors: Arc<Visitors>,
@@ -83,7 +87,8 @@ impl Gate {
         let visitors = Arc::new(Visitors::new()?);
         let (passage, private) = Passage::open(private_dir)?;
         let seats = Arc::new(Seats::new(seats::within_descriptors(&bounds)?));
-        let house = Arc::new(House { bounds, passage, seats, visitors });
+        let pace = Pace::new(REQUESTS_PER_SECOND, REQUESTS_BURST);
+        let house = Arc::new(House { bounds, pace, passage, seats, visitors });
         Ok((Gate { listener, address, house }, private))
     }
 

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::unix::net::UnixListener;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -29,11 +30,7 @@ pub fn run(listener: &UnixListener, app: &Arc<App>) {
     loop {
         // A fault that lasts is said once: twenty lines a second would fill the disk.
         let say = faults == 0;
-        let started = listener
-            .try_clone()
-            .map_err(|e| e.to_string())
-            .and_then(|own| Server::from_listener(own, None).map_err(|e| e.to_string()));
-        match started {
+        match start(listener) {
             Ok(server) => {
                 let (answered, fault) = serve(listener, &server, app);
                 faults = if answered > 0 { 0 } else { faults.saturating_add(1) };
@@ -51,6 +48,15 @@ pub fn run(listener: &UnixListener, app: &Arc<App>) {
             }
         }
         std::thread::sleep(limits::ACCEPT_PAUSE);
+    }
+}
+
+fn start(listener: &UnixListener) -> Result<Server, String> {
+    let own = listener.try_clone().map_err(|e| e.to_string())?;
+    // Where no thread can be had it panics.
+    match catch_unwind(|| Server::from_listener(own, None)) {
+        Ok(server) => server.map_err(|e| e.to_string()),
+        Err(_) => Err("there are no threads left".to_string()),
     }
 }
 

@@ -291,6 +291,11 @@ pub const LINGER_WAIT: Duration = Duration::from_secs(2);
 pub const LINGER_BYTES_MAX: usize = 32 << 20;
 /// Pause of the accept loop after an accept error, so that it neither dies nor spins.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Requests a second that reach the server, whoever sends them; later ones wait. Each takes a quarter
+/// of a millisecond of a PC's core and a whole one of a small board's, which the engine misses.
+pub const REQUESTS_PER_SECOND: u32 = 250;
+/// Requests that may come at once after a pause: thirty pages with all their files.
+pub const REQUESTS_BURST: u32 = 128;
 /// How often the server's own ear is looked after: a connection of the gate that waits for it from
 /// one look to the next is heard by nobody.
 pub const DEAF_LOOK: Duration = Duration::from_millis(500);

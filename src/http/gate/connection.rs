@@ -4,8 +4,9 @@
 //! given back by being dropped, so that a panic gives it back as well.
 
 use std::net::{IpAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
 use rustix::io;
 use rustix::net::sockopt;
 
@@ -15,6 +16,7 @@ use super::head::{self, Head};
 use super::refusal::{Manner, Refusal, Stop};
 use super::relay::{self, Asked, Outcome};
 use super::turned_away::{close_gently, refuse};
+use super::wire;
 use crate::words::limits::{PROBE_AFTER, PROBE_EVERY, SEND_BUFFER_BYTES};
 
 /// Serves the one request of `client`.
@@ -41,6 +43,10 @@ fn deliver(
     house: &House,
 ) -> Result<(), Stop> {
     let body = body::read(client, head, arrived, &house.bounds)?;
+    // A client that hangs up meanwhile has given its turn away; nobody else gets there later for it.
+    if wire::wait(client, PollFlags::RDHUP, house.pace.turn(Instant::now()))? {
+        return Err(Stop::Gone);
+    }
     let busy = |e| {
         log::error!("gate: cannot reach the server: {e}");
         Refusal::Busy
