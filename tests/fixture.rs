@@ -156,14 +156,15 @@ impl Served {
     }
 
     pub fn start_with(model: &Path, args: &[&str]) -> Served {
-        Served::start_by(solverbox(), model, args)
+        Served::start_by(solverbox(), model, &[&["--threads", "1"], args].concat())
     }
 
-    /// Starts it by this command, which may have an environment, or be another that runs the binary.
+    /// Starts it by this command, which may have an environment, or be another that runs the binary; with as
+    /// many threads as it likes.
     pub fn start_by(mut command: Command, model: &Path, args: &[&str]) -> Served {
         let data = tempfile::tempdir().expect("a folder");
         command.arg("serve").arg("--model").arg(model).arg("--data").arg(data.path());
-        command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
+        command.args(["--listen", "127.0.0.1:0"]).args(args);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut loaded_before_open = false;

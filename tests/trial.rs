@@ -28,7 +28,8 @@ pub fn record(name: &str, must_hold: &str, measured: &str, held: bool) {
     if is_full() {
         let folder = root().join("target/reliability");
         fs::create_dir_all(&folder).unwrap();
-        let row = json!({"trial": name, "must_hold": must_hold, "measured": measured, "held": held});
+        let row =
+            json!({"trial": name, "must_hold": must_hold, "measured": measured, "held": held});
         let file = folder.join(format!("{name}.json"));
         let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
         writeln!(file, "{row}").unwrap();

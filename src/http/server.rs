@@ -1,9 +1,9 @@
 //! tiny_http behind the gate: started on the private socket, and started anew when it has gone deaf.
 //!
 //! tiny_http 0.12 accepts on a thread of its own, which ends for good at the first accept error
-//! (descriptors used up), and dies without a word where it can start no thread. Neither must need a
-//! person: the first is told by `recv`, the second by a connection that nobody takes off the
-//! socket. Each request gets a thread; the gate bounds how many there are. `http/mod.rs` starts it.
+//! (descriptors used up), and panics without a word to us where it can duplicate no descriptor or
+//! start no thread. Neither must need a person: the first is told by `recv`, the second by a
+//! connection that nobody takes off the socket. Each request gets a thread; the gate bounds how many there are. `http/mod.rs` starts it.
 
 use std::io;
 use std::os::unix::net::UnixListener;

@@ -298,7 +298,7 @@ pub const REQUESTS_PER_SECOND: u32 = 250;
 pub const REQUESTS_BURST: u32 = 128;
 /// How often the server's own ear is looked after: a connection of the gate that waits for it from
 /// one look to the next is heard by nobody.
-pub const DEAF_LOOK: Duration = Duration::from_millis(500);
+pub const DEAF_LOOK: Duration = Duration::from_millis(250);
 /// How much the threads of the HTTP door stand back behind the engine's, as nice(1) counts: looks at
 /// the page must not cost answers. A thread with 5 gets a third of the time beside one with 0.
 pub const DOOR_NICENESS: i32 = 5;
