@@ -151,19 +151,19 @@ fn it_may_be_stopped_while_it_loads() {
 }
 
 /// A service manager's ear.
-struct Ear {
+pub struct Ear {
     socket: UnixDatagram,
-    heard: Vec<String>,
+    pub heard: Vec<String>,
 }
 
 impl Ear {
-    fn on(socket: UnixDatagram) -> Ear {
+    pub fn on(socket: UnixDatagram) -> Ear {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Ear { socket, heard: Vec::new() }
     }
 
     /// Hears the next message.
-    fn next(&mut self) -> String {
+    pub fn next(&mut self) -> String {
         let mut bytes = [0; 4 << 10];
         let count = self.socket.recv(&mut bytes).expect("a message");
         let text = String::from_utf8(bytes[..count].to_vec()).unwrap();
@@ -171,7 +171,7 @@ impl Ear {
         text
     }
 
-    fn wait_for(&mut self, what: &str) -> String {
+    pub fn wait_for(&mut self, what: &str) -> String {
         loop {
             let text = self.next();
             if text.lines().any(|line| line == what) {
@@ -196,7 +196,7 @@ impl Ear {
 }
 
 /// Starts a box whose manager listens at `socket` and wants to be fed.
-fn managed(socket: &str, watchdog: Duration) -> Served {
+pub fn managed(socket: &str, watchdog: Duration) -> Served {
     let mut command = solverbox();
     command.env("NOTIFY_SOCKET", socket);
     command.env("WATCHDOG_USEC", watchdog.as_micros().to_string()).env_remove("WATCHDOG_PID");

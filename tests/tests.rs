@@ -19,6 +19,7 @@ mod bad_models; // damaged, foreign and missing model files: one clear error eac
 mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
+mod classroom; // a lesson of many clients in mixed modes, some of whom leave
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said

@@ -1,4 +1,4 @@
-//! Tells the service manager that started the box how it is doing, in systemd's words (sd_notify(3)).
+//! Tells the service manager that started the box how it is doing, as sd_notify(3) says.
 //!
 //! `serve` starts it. Ready is said once questions are answered. The manager's watchdog is fed only
 //! while the engine makes progress: one that has work and says nothing hangs, and the manager is to

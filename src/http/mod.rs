@@ -16,6 +16,8 @@ mod routes;
 mod server;
 mod stream;
 
+pub use gate::relayed;
+
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::Path;

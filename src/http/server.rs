@@ -1,9 +1,10 @@
-//! tiny_http behind the gate: started on the private socket, and started anew when it has gone deaf.
+//! tiny_http behind the gate: started on the private socket, and started anew where it went deaf.
 //!
 //! tiny_http 0.12 accepts on a thread of its own, which ends for good at the first accept error
 //! (descriptors used up), and panics without a word to us where it can duplicate no descriptor or
 //! start no thread. Neither must need a person: the first is told by `recv`, the second by a
-//! connection that nobody takes off the socket. Each request gets a thread; the gate bounds how many there are. `http/mod.rs` starts it.
+//! connection that nobody takes off the socket. Each request gets a thread; the gate bounds how
+//! many there are. `http/mod.rs` starts it.
 
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -60,7 +61,7 @@ fn start(listener: &UnixListener) -> Result<Server, String> {
     }
 }
 
-/// Answers requests until the server needs to be started anew; returns how many there were, and why.
+/// Answers requests until the server must be started anew; returns how many there were, and why.
 fn serve(listener: &UnixListener, server: &Server, app: &Arc<App>) -> (u64, Fault) {
     let (mut answered, mut waited) = (0, false);
     loop {

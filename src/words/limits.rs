@@ -291,16 +291,16 @@ pub const LINGER_WAIT: Duration = Duration::from_secs(2);
 pub const LINGER_BYTES_MAX: usize = 32 << 20;
 /// Pause of the accept loop after an accept error, so that it neither dies nor spins.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Requests a second that reach the server, whoever sends them; later ones wait. Each takes a quarter
-/// of a millisecond of a PC's core and a whole one of a small board's, which the engine misses.
+/// Requests a second that reach the server, whoever sends them; later ones wait. Each takes a
+/// quarter of a millisecond of a PC's core and a whole one of a board's, which the engine misses.
 pub const REQUESTS_PER_SECOND: u32 = 250;
 /// Requests that may come at once after a pause: thirty pages with all their files.
 pub const REQUESTS_BURST: u32 = 128;
 /// How often the server's own ear is looked after: a connection of the gate that waits for it from
 /// one look to the next is heard by nobody.
 pub const DEAF_LOOK: Duration = Duration::from_millis(250);
-/// How much the threads of the HTTP door stand back behind the engine's, as nice(1) counts: looks at
-/// the page must not cost answers. A thread with 5 gets a third of the time beside one with 0.
+/// How much the threads of the HTTP door stand back behind the engine's, as nice(1) counts: looks
+/// at the page must not cost answers. A thread with 5 gets a third of the time of one with 0.
 pub const DOOR_NICENESS: i32 = 5;
 
 // The gate's own plumbing.
@@ -352,8 +352,8 @@ pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
 pub const LEAVE_WITHIN: Duration = Duration::from_millis(4_500);
 /// How often a service manager is told what changed, at most.
 pub const STATUS_EVERY: Duration = Duration::from_secs(3);
-/// How often is looked whether there is something to tell it, at most; half the time of its watchdog
-/// may be less.
+/// How often is looked whether there is something to tell it, at most; half the time of its
+/// watchdog may be less.
 pub const STATUS_LOOK: Duration = Duration::from_millis(500);
 /// How much longer a service manager is asked to wait at each look while the model is loaded.
 pub const LOADING_PATIENCE: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@
 //! given back by being dropped, so that a panic gives it back as well.
 
 use std::net::{IpAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -43,18 +44,22 @@ fn deliver(
     house: &House,
 ) -> Result<(), Stop> {
     let body = body::read(client, head, arrived, &house.bounds)?;
-    // A client that hangs up meanwhile has given its turn away; nobody else gets there later for it.
+    // A client that hangs up meanwhile has given its turn away, which makes nobody else later.
     if wire::wait(client, PollFlags::RDHUP, house.pace.turn(Instant::now()))? {
         return Err(Stop::Gone);
     }
     let busy = |e| {
-        log::error!("gate: cannot reach the server: {e}");
+        // Said once for as long as it lasts.
+        if !house.is_cut_off.swap(true, Ordering::Relaxed) {
+            log::error!("gate: cannot reach the server: {e}");
+        }
         Refusal::Busy
     };
     // Declared before the visit, and thus closed after it: a server whose write fails because the
     // visitor left finds it marked so.
     let server = house.passage.connect().map_err(busy)?;
     let visit = house.visitors.enter(address).map_err(busy)?;
+    house.is_cut_off.store(false, Ordering::Relaxed);
     let mut request = head.relayed(visit.id(), body.len());
     request.extend_from_slice(&body);
     drop(body);

@@ -83,7 +83,7 @@ pub fn read(client: &TcpStream, buffer: &mut Vec<u8>, bounds: &Bounds) -> Result
 }
 
 /// Parses a head with its length in bytes; `None` while it is incomplete.
-fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     let mut fields = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut fields);
     let length = match request.parse(bytes) {

@@ -1,9 +1,9 @@
 //! The pace of requests: how many a second reach the server, whoever sends them.
 //!
-//! Each costs a few thread switches, which the engine would miss: one program that asks for the page
-//! as fast as it can (4,000 times a second) halves everybody's tokens. So requests beyond a burst
-//! wait their turn, in the order in which they were complete. As there are only so many seats, none
-//! waits longer than those of all seats take: half a second.
+//! Each costs a few thread switches, which the engine would miss: one program that asks for the
+//! page as fast as it can (4,000 times a second) halves everybody's tokens. So requests beyond a
+//! burst wait their turn, in the order in which they were complete. As there are only so many
+//! seats, none waits longer than those of all seats take: half a second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
