@@ -329,7 +329,7 @@ fn slow(slow: &Slow) {
 fn stream_on(served: &Served, client: usize, tokens: &AtomicUsize, enough: &AtomicBool) {
     while !enough.load(Ordering::Relaxed) {
         let body =
-            chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 400, "seed": client}));
+            chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 2_000, "seed": client}));
         let mut stream =
             served.stream_as(&format!("Authorization: Bearer client-{client}\r\n"), &body);
         loop {

@@ -36,9 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits::{REQUESTS_BURST, REQUESTS_PER_SECOND};
+use crate::words::limits;
 use bounds::Bounds;
-use pace::Pace;
+use pace::{Pace, Rate};
 use passage::Passage;
 use seats::Seats;
 
@@ -55,7 +55,10 @@ pub struct Gate {
 /// What every connection thread holds on to; it outlives the gate while one of them runs.
 struct House {
     bounds: Bounds,
-    pace: Pace,
+    /// The pace of requests that only look, and that of all others: a question does not wait for a
+    /// flood of looks.
+    looks: Pace,
+    questions: Pace,
     passage: Passage,
     seats: Arc<Seats>,
     visitors: Arc<Visitors>,
@@ -89,9 +92,10 @@ impl Gate {
         let visitors = Arc::new(Visitors::new()?);
         let (passage, private) = Passage::open(private_dir)?;
         let seats = Arc::new(Seats::new(seats::within_descriptors(&bounds)?));
-        let pace = Pace::new(REQUESTS_PER_SECOND, REQUESTS_BURST);
+        let (looks, questions) = (pace(), pace());
         let is_cut_off = AtomicBool::new(false);
-        let house = Arc::new(House { bounds, pace, passage, seats, visitors, is_cut_off });
+        let house =
+            Arc::new(House { bounds, looks, questions, passage, seats, visitors, is_cut_off });
         Ok((Gate { listener, address, house }, private))
     }
 
@@ -112,6 +116,15 @@ impl Gate {
     pub fn run(self, closing: &AtomicBool) {
         accept::run(&self.listener, &self.house, closing);
     }
+}
+
+fn pace() -> Pace {
+    let of_each = Rate {
+        per_second: limits::ADDRESS_REQUESTS_PER_SECOND,
+        burst: limits::ADDRESS_REQUESTS_BURST,
+    };
+    let of_all = Rate { per_second: limits::REQUESTS_PER_SECOND, burst: limits::REQUESTS_BURST };
+    Pace::new(of_each, of_all)
 }
 
 /// Makes of all bytes a client sends before it hangs up what tiny_http would be given; `None` for

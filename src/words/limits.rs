@@ -294,8 +294,16 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Requests a second that reach the server, whoever sends them; later ones wait. Each takes a
 /// quarter of a millisecond of a PC's core and a whole one of a board's, which the engine misses.
 pub const REQUESTS_PER_SECOND: u32 = 250;
-/// Requests that may come at once after a pause: thirty pages with all their files.
-pub const REQUESTS_BURST: u32 = 128;
+/// Requests that may come at once after a pause, from all: thirty pages with all their files.
+pub const REQUESTS_BURST: u32 = 256;
+/// Requests a second from one address that reach the server; later ones wait. A page that is opened
+/// takes four, and a whole school may stand behind one address.
+pub const ADDRESS_REQUESTS_PER_SECOND: u32 = 50;
+/// Requests that may come at once after a pause from one address.
+pub const ADDRESS_REQUESTS_BURST: u32 = 128;
+/// Addresses whose pace is remembered before those that have been quiet are forgotten; as many as
+/// the pace of all lets through until then.
+pub const PACED_ADDRESSES_MAX: usize = 1_024;
 /// How often the server's own ear is looked after: a connection of the gate that waits for it from
 /// one look to the next is heard by nobody.
 pub const DEAF_LOOK: Duration = Duration::from_millis(250);

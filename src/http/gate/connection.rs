@@ -45,7 +45,8 @@ fn deliver(
 ) -> Result<(), Stop> {
     let body = body::read(client, head, arrived, &house.bounds)?;
     // A client that hangs up meanwhile has given its turn away, which makes nobody else later.
-    if wire::wait(client, PollFlags::RDHUP, house.pace.turn(Instant::now()))? {
+    let pace = if head.only_looks() { &house.looks } else { &house.questions };
+    if wire::wait(client, PollFlags::RDHUP, pace.turn(address, Instant::now()))? {
         return Err(Stop::Gone);
     }
     let busy = |e| {

@@ -252,6 +252,11 @@ impl Head {
         self.method == "HEAD"
     }
 
+    /// Returns true if the request changes nothing (RFC 9110, 9.2.1).
+    pub fn only_looks(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
+
     /// Returns the manner of refusing this request.
     pub fn manner(&self) -> Manner {
         Manner::new(&self.method, &self.target)
