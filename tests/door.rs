@@ -240,10 +240,9 @@ fn a_box_with_few_descriptors_admits_few_and_goes_on() {
     few.args(["-c", "ulimit -n 140 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_solverbox")]);
     let served = Served::start_by(few, &model(), &["--threads", "1"]);
     served.wait_ready();
-    let crowd: Vec<TcpStream> = (1..8)
-        .flat_map(|last| (0..20).filter_map(move |_| Some(last)))
-        .filter_map(|last| connect_from(last, served.address, None).ok())
-        .collect();
+    let addresses = (1..8).flat_map(|last| [last; 20]);
+    let crowd: Vec<TcpStream> =
+        addresses.filter_map(|last| connect_from(last, served.address, None).ok()).collect();
     assert!(!page(9, &served).0, "there is no seat left");
     drop(crowd);
     let again = until_served(&served);
@@ -290,13 +289,30 @@ fn slow(slow: &Slow) {
     let served = Served::ready(&[]);
     (0..20).for_each(|_| assert!(page(2, &served).0));
     let (threads, memory) = (served.status("Threads"), served.status("VmRSS"));
-    let mut attack = deaf(Command::new("sh"));
-    attack.args(["-c", "ulimit -n 8192; exec slowhttptest \"$@\"", "sh", "-r", "200", "-p", "3"]);
-    attack.args(["-c", &connections.to_string(), "-l", &seconds.to_string()]).args(slow.args);
-    let mut attack =
-        attack.args(["-u", &served.url(slow.path)]).stdout(Stdio::null()).spawn().unwrap();
+    let attack = || {
+        let mut attack = deaf(Command::new("sh"));
+        attack.args([
+            "-c",
+            "ulimit -n 8192; exec slowhttptest \"$@\"",
+            "sh",
+            "-r",
+            "200",
+            "-p",
+            "3",
+        ]);
+        attack.args(["-c", &connections.to_string(), "-l", &seconds.to_string()]).args(slow.args);
+        attack.args(["-u", &served.url(slow.path)]).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let (mut attacker, began) = (attack(), Instant::now());
     let (mut fetched, mut failed, mut worst, mut most_threads) = (0, 0, Duration::ZERO, 0);
-    while attack.try_wait().unwrap().is_none() {
+    loop {
+        // It gives up when all its connections have been dropped: then it comes again.
+        if attacker.try_wait().unwrap().is_some() {
+            if began.elapsed() > Duration::from_secs(seconds) {
+                break;
+            }
+            attacker = attack();
+        }
         let (came, after) = page(2, &served);
         (fetched, failed, worst) = (fetched + 1, failed + u32::from(!came), worst.max(after));
         most_threads = most_threads.max(served.status("Threads"));
