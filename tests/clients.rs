@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Served, agent, chat, model, not_checked, root, text, wait_until};
+use crate::fixture::{Served, agent, chat, not_checked, root, text, wait_until};
 use crate::jobs::{Event, all, ask, events, long, short, text_of};
 
 /// Runs one of tests/clients/ in Python against a box.
@@ -213,7 +213,7 @@ fn browser() -> Option<PathBuf> {
 #[test]
 fn a_browsers_event_source_comes_back_by_itself_to_a_box_that_was_killed() {
     let Some(browser) = browser() else { return };
-    let mut served = Served::start_at(&kept_address(), &model(), &["--context-tokens", "8192"]);
+    let mut served = Served::ready(&["--listen", &kept_address(), "--context-tokens", "8192"]);
     let follow = blocks("js page").remove(0);
     let (mut node, _folder) = node(&script("event_source.mjs"));
     node.arg(served.url("")).arg(browser).arg(follow);

@@ -10,6 +10,7 @@ mod fixture;
 mod gguf;
 mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
+mod trial; // trials of reliability: their two forms, and what the full ones measured
 
 mod adapters; // questions that wear an adapter beside questions that wear none
 mod api; // what the box says of itself, what its owner may do, the history
@@ -19,11 +20,13 @@ mod bad_models; // damaged, foreign and missing model files: one clear error eac
 mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
+mod classroom; // a lesson of many clients in mixed modes, some of whom leave
 mod clients; // clients people have: official ones, LangChain, curl, requests, a browser; docs/clients.md
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
+mod door; // whoever stands at it: slow, greedy, many, gone; descriptors used up; answers beside it all
 mod drafts; // the same tokens with drafts and without, greedy and sampled
 mod eval; // measuring answers: figures that can be counted by hand, faults, going on
 mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
@@ -40,6 +43,7 @@ mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
+mod signals; // stopping in time, whatever hangs; what a service manager is told
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style
