@@ -24,7 +24,7 @@ assert len(answers) == 8
 for (a, b), answer in zip(sums, answers):
     assert f"boxed{{{a + b}}}" in answer.content, (a, b, answer.content)
 
-voted = ChatOpenAI(model="solverbox:math", extra_body={"attempts": 4}, **box)
+voted = ChatOpenAI(model="solverbox:math", temperature=0, extra_body={"attempts": 4}, **box)
 assert "925" in voted.invoke("What is 348 + 577?").content
 
 conversation = [("system", "Be brief."), ("user", "2+2?"), ("ai", "4"), ("user", "2+3?")]
