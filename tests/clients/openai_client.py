@@ -41,7 +41,7 @@ for chunk in ask(stream=True, **thinking):
         pieces.append(choice.delta.content or "")
 assert "".join(thoughts).strip() == message.reasoning_content, (thoughts, message)
 assert "".join(pieces).strip() == message.content, (pieces, message)
-assert len([piece for piece in thoughts + pieces if piece]) > 3, "it came in pieces"
+assert len([piece for piece in thoughts + pieces if piece]) > 1, "it came in pieces"
 
 choices = ask(n=3, temperature=1.0, seed=3).choices
 assert [choice.index for choice in choices] == [0, 1, 2], choices
