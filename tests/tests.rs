@@ -43,6 +43,7 @@ mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
+mod schema; // every reply is as the OpenAPI document says
 mod signals; // stopping in time, whatever hangs; what a service manager is told
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
