@@ -1,8 +1,8 @@
 //! `/api/jobs`: questions that outlive the page that asked them.
 //!
-//! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or as
-//! events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to all
-//! others it does not exist. What is asked is read by `job_request`, shapes are `job_shape`'s.
+//! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or
+//! as events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to
+//! all others it does not exist. What is asked is read by `job_request`, shapes are `job_shape`'s.
 
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};

@@ -44,10 +44,13 @@ pub struct Journal {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where it is said whether a job is on the disk.
+type Verdict = SyncSender<Result<(), Error>>;
+
 /// What the writer hears.
 enum Message {
     /// To be written at once, and answered.
-    Accept(Box<New>, SyncSender<Result<(), Error>>),
+    Accept(Box<New>, Verdict),
     /// To be written some time soon.
     Gained(JobId, u32, Gain),
     Change(JobId, Change),
@@ -294,7 +297,7 @@ struct Writer {
     rests: Arc<AtomicBool>,
     rows: BTreeMap<JobId, Row>,
     changes: VecDeque<(JobId, Change)>,
-    accepts: Vec<(Box<New>, SyncSender<Result<(), Error>>)>,
+    accepts: Vec<(Box<New>, Verdict)>,
     /// When the oldest of what waits came.
     since: Option<Instant>,
     /// When writing failed last.
