@@ -296,14 +296,26 @@ impl Desk {
         Ok(ticket.question.turns.iter().cloned().chain([answer]).collect())
     }
 
-    /// Has a job end its thinking and answer, at its next token.
+    /// Has a job end its thinking and answer, at its next token. Blocks until that is on the disk.
     pub fn answer_now(&self, job: JobId) {
         self.lock().answer_now(job);
+        self.settle();
     }
 
-    /// Stops a job and forgets it.
+    /// Stops a job and forgets it. Blocks until it is gone from the disk.
     pub fn forget(&self, job: JobId, name: JobName) {
         self.lock().forget(job, name);
+        self.settle();
+    }
+
+    /// Blocks until all that has become of jobs so far is on the disk, or cannot be written: who was
+    /// told how a job ended is not to be told otherwise after a power cut.
+    pub fn settle(&self) {
+        // What an end is told by comes before its message to the journal, under one lock.
+        drop(self.lock());
+        if let Some(journal) = &self.journal {
+            journal.flush();
+        }
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -21,7 +21,7 @@ use super::row::Row;
 use super::{Keeping, Kept, New, RequestKey, read, schema, write};
 use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobId, JobName};
+use crate::words::job::{AttemptId, Client, JobId, JobName};
 use crate::words::limits;
 
 /// What a start found.
@@ -41,6 +41,7 @@ pub struct Journal {
     messages: Option<Sender<Message>>,
     reader: Arc<Mutex<Connection>>,
     rests: Arc<AtomicBool>,
+    unheard: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,6 +51,7 @@ enum Message {
     Accept(Box<New>, SyncSender<Result<(), Error>>),
     /// To be written some time soon.
     Gained(JobId, u32, Gain),
+    AttemptEnded(AttemptId, Option<Gain>, Outcome, Figures),
     Change(JobId, Change),
     /// To be written at once.
     Urgent(JobId, Change),
@@ -89,6 +91,7 @@ impl Journal {
         }
         let reader = Arc::new(Mutex::new(schema::open_reader(folder)?));
         let rests = Arc::new(AtomicBool::new(false));
+        let unheard = Arc::new(AtomicUsize::new(0));
         let (messages, inbox) = channel();
         let writer = Writer {
             connection: Some(connection),
@@ -96,6 +99,7 @@ impl Journal {
             keeping,
             reader: reader.clone(),
             rests: rests.clone(),
+            unheard: unheard.clone(),
             rows: BTreeMap::new(),
             changes: VecDeque::new(),
             accepts: Vec::new(),
@@ -107,7 +111,8 @@ impl Journal {
             .name("journal".into())
             .spawn(move || writer.run(&inbox))
             .map_err(|e| Error::internal(format!("cannot start the journal's thread: {e}")))?;
-        let journal = Journal { messages: Some(messages), reader, rests, thread: Some(thread) };
+        let thread = Some(thread);
+        let journal = Journal { messages: Some(messages), reader, rests, unheard, thread };
         Ok((journal, recovered))
     }
 
@@ -127,9 +132,16 @@ impl Journal {
         self.tell(Message::Gained(job, attempt, gain));
     }
 
-    /// Takes an attempt's end.
-    pub fn attempt_ended(&self, job: JobId, attempt: u32, outcome: Outcome, figures: Figures) {
-        self.tell(Message::Change(job, Change::AttemptEnded(attempt, outcome, figures)));
+    /// Takes an attempt's end and what it gained with it, which are written together or not at all:
+    /// an attempt that had all its text and no end would end once more.
+    pub fn attempt_ended(
+        &self,
+        attempt: AttemptId,
+        gain: Option<Gain>,
+        outcome: Outcome,
+        figures: Figures,
+    ) {
+        self.tell(Message::AttemptEnded(attempt, gain, outcome, figures));
     }
 
     /// Takes a job's end.
@@ -205,6 +217,7 @@ impl Journal {
 
     fn tell(&self, message: Message) {
         if let Some(messages) = &self.messages {
+            self.unheard.fetch_add(1, Ordering::Relaxed);
             // Fails only where the thread has ended, and then it has said why.
             let _ = messages.send(message);
         }
@@ -292,6 +305,8 @@ struct Writer {
     keeping: Keeping,
     reader: Arc<Mutex<Connection>>,
     rests: Arc<AtomicBool>,
+    /// Messages nobody has heard yet, for which chores are broken off.
+    unheard: Arc<AtomicUsize>,
     rows: BTreeMap<JobId, Row>,
     changes: VecDeque<(JobId, Change)>,
     accepts: Vec<(Box<New>, SyncSender<Result<(), Error>>)>,
@@ -352,6 +367,7 @@ impl Writer {
 
     /// Takes a message; returns whether it is to be written at once.
     fn hear(&mut self, message: Message, flushes: &mut Vec<SyncSender<()>>) -> bool {
+        self.unheard.fetch_sub(1, Ordering::Relaxed);
         if !matches!(message, Message::Flush(_)) {
             self.since.get_or_insert_with(Instant::now);
         }
@@ -359,6 +375,13 @@ impl Writer {
             Message::Accept(new, answer) => self.accepts.push((new, answer)),
             Message::Gained(job, attempt, gain) => {
                 self.rows.entry(job).or_default().add(attempt, gain);
+                return false;
+            }
+            Message::AttemptEnded(AttemptId { job, number }, gain, outcome, figures) => {
+                if let Some(gain) = gain {
+                    self.rows.entry(job).or_default().add(number, gain);
+                }
+                self.changes.push_back((job, Change::AttemptEnded(number, outcome, figures)));
                 return false;
             }
             Message::Change(job, change) => {
@@ -461,7 +484,9 @@ impl Writer {
 
     fn chores(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        match self.chores.go_on(connection, &self.keeping, &self.rests) {
+        let (rests, unheard) = (self.rests.clone(), self.unheard.clone());
+        let has_time = move || rests.load(Ordering::Relaxed) && unheard.load(Ordering::Relaxed) == 0;
+        match self.chores.go_on(connection, &self.keeping, has_time) {
             Err(error) if schema::is_damage(&error) => self.replace(&error),
             Err(error) => log::debug!("the journal's chores wait: {error}"),
             Ok(()) => {}
