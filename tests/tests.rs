@@ -8,8 +8,10 @@ mod crowd; // a desk in a process of its own, with an ear that hears every token
 mod damage; // what the seeds of the corruption tests do to a file
 mod fixture;
 mod gguf;
+mod lives; // a box killed and started again, and readers that follow its jobs over all its lives
 mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
+mod trial; // trials of reliability: their two forms, and what the full ones measured
 
 mod adapters; // questions that wear an adapter beside questions that wear none
 mod attempts; // votes and choices from end to end, conversations that go on
@@ -20,6 +22,7 @@ mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
+mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
 mod drafts; // the same tokens with drafts and without, greedy and sampled

@@ -239,10 +239,8 @@ impl Case {
     /// Ends the attempts that have not started, for the outcome given; the engine has never heard
     /// of them. Returns their numbers, and what they had taken before the box was started.
     pub fn end_waiting(&mut self, outcome: &Outcome) -> Vec<(u32, Figures)> {
-        let figures = |run: &Run| Figures {
-            completion_tokens: run.generated_tokens,
-            ..Figures::default()
-        };
+        let figures =
+            |run: &Run| Figures { completion_tokens: run.generated_tokens, ..Figures::default() };
         let runs = (0..).zip(&self.runs).filter(|(_, run)| run.stage == Stage::Waiting);
         let waiting: Vec<(u32, Figures)> =
             runs.map(|(number, run)| (number, figures(run))).collect();

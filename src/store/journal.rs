@@ -485,7 +485,8 @@ impl Writer {
     fn chores(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         let (rests, unheard) = (self.rests.clone(), self.unheard.clone());
-        let has_time = move || rests.load(Ordering::Relaxed) && unheard.load(Ordering::Relaxed) == 0;
+        let has_time =
+            move || rests.load(Ordering::Relaxed) && unheard.load(Ordering::Relaxed) == 0;
         match self.chores.go_on(connection, &self.keeping, has_time) {
             Err(error) if schema::is_damage(&error) => self.replace(&error),
             Err(error) => log::debug!("the journal's chores wait: {error}"),
