@@ -6,6 +6,7 @@
 
 mod crowd; // a desk in a process of its own, with an ear that hears every token drawn
 mod damage; // what the seeds of the corruption tests do to a file
+mod disk; // what a power cut leaves of the files a traced process wrote
 mod fixture;
 mod gguf;
 mod lives; // a box killed and started again, and readers that follow its jobs over all its lives
@@ -39,6 +40,7 @@ mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not, and the official Python client
 mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
+mod power; // power cuts: what was not synced is gone, and nothing else
 mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
