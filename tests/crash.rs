@@ -65,7 +65,9 @@ pub fn below(random: &mut ChaCha8Rng, most: usize) -> usize {
 /// Makes the so-manieth question, unlike all others.
 pub fn wish(random: &mut ChaCha8Rng, number: usize) -> Wish {
     let mode = ["math", "math", "math", "plain", "hint", "review"][below(random, 6)];
-    let question = format!("Question {number}: what is {}*{}?", 11 + below(random, 80), 7 + number);
+    // Large numbers make the demo model write at length.
+    let factor = [11, 1_000][below(random, 2)] + below(random, 80);
+    let question = format!("Question {number}: what is {factor}*{}?", 7 + number);
     let mut body = json!({
         "question": question, "mode": mode, "seed": random.next_u32(),
         "attempts": 1, "budget_tokens": 200 + below(random, 1500),

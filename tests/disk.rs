@@ -372,9 +372,9 @@ fn call(line: &str) -> Option<Call> {
     let (began, rest) = line.split_once(' ')?;
     let began: f64 = began.parse().ok()?;
     let (name, rest) = rest.split_once('(')?;
-    let ended = rest.rsplit_once(") = ");
-    let arguments = ended.map_or(rest, |(arguments, _)| arguments);
-    let arguments = arguments.trim_end_matches(" <unfinished ...>");
+    let ended = rest.rsplit_once(" = ");
+    let arguments = ended.map_or(rest, |(arguments, _)| arguments).trim_end();
+    let arguments = arguments.trim_end_matches(')').trim_end_matches(" <unfinished ...>");
     let arguments = arguments.split(", ").map(str::to_string).collect();
     let result = ended.map_or("?", |(_, result)| result);
     let returned = result.split([' ', '<']).next().and_then(|number| number.parse().ok());
@@ -388,4 +388,66 @@ fn bytes(quoted: &str) -> Vec<u8> {
     assert!(!quoted.ends_with("..."), "strace has cut a text short");
     let digits = quoted.trim_matches('"').split("\\x").skip(1);
     digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect()
+}
+
+#[test]
+fn calls_are_read_as_strace_writes_them() {
+    let read = |line: &str| {
+        let Call { name, arguments, returned, done, .. } = call(line).unwrap();
+        (name, arguments.join("|"), returned, done.is_finite())
+    };
+    let of = |name: &str, arguments: &str, returned, is_done| {
+        (name.to_string(), arguments.to_string(), returned, is_done)
+    };
+    assert_eq!(
+        read(r#"1.5 pwrite64(7, "\x0d\x0a", 2, 512) = 2 <0.000013>"#),
+        of("pwrite64", r#"7|"\x0d\x0a"|2|512"#, Some(2), true)
+    );
+    assert_eq!(read("1.5 ftruncate(4, 0)       = 0 <0.1>"), of("ftruncate", "4|0", Some(0), true));
+    assert_eq!(read("1.5 fsync(7 <unfinished ...>) = ?"), of("fsync", "7", None, false));
+    assert_eq!(
+        read(r#"1.5 unlink("\x2f")  = -1 ENOENT (No such file or directory) <0.1>"#),
+        of("unlink", r#""\x2f""#, Some(-1), true)
+    );
+    assert_eq!(bytes(r#""\x0d\x0a""#), [13, 10]);
+}
+
+#[test]
+fn what_was_synced_is_there_and_of_the_rest_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let quoted = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("\\x{b:02x}")).collect() };
+    let (name, dir) = (
+        quoted(path.as_os_str().as_encoded_bytes()),
+        quoted(folder.path().as_os_str().as_encoded_bytes()),
+    );
+    let trace = format!(
+        "1.0 openat(AT_FDCWD, \"{name}\", O_RDWR|O_CREAT, 0600) = 3 <0.1>\n\
+         2.0 pwrite64(3, \"{}\", 1024, 0) = 1024 <0.1>\n\
+         3.0 fsync(3) = 0 <0.5>\n\
+         4.0 pwrite64(3, \"{}\", 1024, 0) = 1024 <0.1>\n\
+         5.0 unlink(\"{name}\") = 0 <0.1>\n\
+         6.0 openat(AT_FDCWD, \"{dir}\", O_RDONLY) = 4 <0.1>\n\
+         7.0 fsync(4) = 0 <0.1>\n",
+        quoted(&[1; 1024]),
+        quoted(&[2; 1024])
+    );
+    std::fs::write(traces.path().join("t.1"), trace).unwrap();
+    let mut history = History::of(folder.path());
+    history.add(&traces.path().join("t"));
+    let mut random = rand_chacha::rand_core::SeedableRng::seed_from_u64(1);
+    let mut cut = |at, loss| history.cut(at, loss, &mut random).remove("x");
+    assert_eq!(cut(3.4, Loss::All), None, "its sync has not returned");
+    assert_eq!(cut(3.6, Loss::Sectors), Some(vec![1; 1024]));
+    assert_eq!(cut(4.5, Loss::All), Some(vec![1; 1024]));
+    let mut seen: Vec<Vec<u8>> = (0..100)
+        .map(|_| cut(4.5, Loss::Sectors).unwrap()[..].chunks(512).map(|s| s[0]).collect())
+        .collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen, [[1, 1], [1, 2], [2, 1], [2, 2]], "each sector for itself");
+    assert_eq!(cut(6.5, Loss::All), Some(vec![1; 1024]), "its removal is not synced");
+    assert_eq!(cut(7.5, Loss::Sectors), None);
+    assert!(history.end().is_empty());
 }
