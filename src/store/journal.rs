@@ -57,6 +57,8 @@ enum Message {
     Urgent(JobId, Change),
     /// All that came before is to be written, and answered.
     Flush(SyncSender<()>),
+    /// Answered once all that came before and was to be written at once is.
+    Settle(SyncSender<()>),
 }
 
 /// What happens to a job once.
@@ -174,6 +176,14 @@ impl Journal {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Flush(answer));
         // It is closed only where its thread has ended, which then has nothing to write.
+        let _ = answered.recv();
+    }
+
+    /// Blocks until all that was told and must be written at once is, or cannot be; what may wait
+    /// goes on waiting.
+    pub fn settle(&self) {
+        let (answer, answered) = sync_channel(1);
+        self.tell(Message::Settle(answer));
         let _ = answered.recv();
     }
 
@@ -368,7 +378,7 @@ impl Writer {
     /// Takes a message; returns whether it is to be written at once.
     fn hear(&mut self, message: Message, flushes: &mut Vec<SyncSender<()>>) -> bool {
         self.unheard.fetch_sub(1, Ordering::Relaxed);
-        if !matches!(message, Message::Flush(_)) {
+        if !matches!(message, Message::Flush(_) | Message::Settle(_)) {
             self.since.get_or_insert_with(Instant::now);
         }
         match message {
@@ -390,6 +400,10 @@ impl Writer {
             }
             Message::Urgent(job, change) => self.changes.push_back((job, change)),
             Message::Flush(answer) => flushes.push(answer),
+            Message::Settle(answer) => {
+                flushes.push(answer);
+                return false;
+            }
         }
         true
     }
