@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, Kv, ModelFlags, OwnerCommand,
-    Plan, PromptForm, Quantize, Serve, Solve, WayFlags,
+    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, History, HistoryAction,
+    HistoryFormat, Kv, ModelFlags, OwnerCommand, Plan, PromptForm, Quantize, Serve, Solve,
+    WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, bench, convert, verify};
@@ -17,7 +18,7 @@ use solverbox::desk::Capacity;
 use solverbox::engine::kernels;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
-use solverbox::store::Keeping;
+use solverbox::store::{Folder, Keeping};
 use solverbox::words::error::{Error, Kind, printable};
 use solverbox::words::job::{self, Ending, Question, Role, Turn};
 use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
@@ -66,6 +67,7 @@ fn run() -> Result<(), Error> {
     match cli.command {
         Command::Solve(flags) => solve(&flags),
         Command::Serve(flags) => serve(flags),
+        Command::History(flags) => history(flags),
         Command::Eval(flags) => eval(flags),
         Command::Quantize(flags) => quantize(flags),
         Command::Imatrix(flags) => commands::imatrix::run(commands::imatrix::Options {
@@ -196,6 +198,7 @@ fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
 
 fn solve(flags: &Solve) -> Result<(), Error> {
     let mode = mode(&flags.way, &flags.model.adapter)?;
+    let loads_own = flags.model.is_particular() || flags.way.modes.modes.is_some();
     let loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
     let asked = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
@@ -218,7 +221,30 @@ fn solve(flags: &Solve) -> Result<(), Error> {
     }
     let output =
         if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
-    commands::solve::run(&loading, question, &asked, output)
+    let data = loading.data.as_deref().filter(|_| !loads_own);
+    match data.and_then(Folder::neighbour).and_then(|neighbour| neighbour.address) {
+        Some(address) => commands::beside::run(address, &question, &asked, output),
+        None => commands::solve::run(&loading, question, &asked, output),
+    }
+}
+
+fn history(flags: History) -> Result<(), Error> {
+    use commands::history::{Action, Deleted, Format, run};
+    let data = config::data_folder(flags.data.as_deref())?;
+    let action = match flags.action {
+        HistoryAction::List { limit } => Action::List(limit),
+        HistoryAction::Show { id } => Action::Show(id),
+        HistoryAction::Export { format, out } => {
+            let jsonl = format == HistoryFormat::Jsonl;
+            Action::Export(if jsonl { Format::Jsonl } else { Format::Markdown }, out)
+        }
+        HistoryAction::Delete { older_than_days: Some(days), .. } => {
+            Action::Delete(Deleted::OlderThanDays(days))
+        }
+        HistoryAction::Delete { all: true, .. } => Action::Delete(Deleted::All),
+        HistoryAction::Delete { ids, .. } => Action::Delete(Deleted::Jobs(ids)),
+    };
+    run(&data, action)
 }
 
 fn eval(flags: Eval) -> Result<(), Error> {

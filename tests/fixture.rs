@@ -152,6 +152,37 @@ pub struct Served {
     args: Vec<String>,
 }
 
+/// A small disk of its own, in the process's own view of the files; see `has_disks`.
+impl Served {
+    /// Starts with the data folder on it.
+    pub fn on_small_disk(options: &str) -> Served {
+        let data = tempfile::tempdir().expect("a folder");
+        let model = model();
+        let text = model.display().to_string();
+        let args = ["serve", "--model", &text, "--data", "/mnt", "--listen", "127.0.0.1:0"];
+        let mut command = on_a_disk(options, &args);
+        command.args(["--threads", "1"]);
+        let said = Arc::new(Mutex::new(String::new()));
+        let (child, address, loaded_before_open) = Served::run(command, &said);
+        Served { address, data, loaded_before_open, child, said, model, args: Vec::new() }
+    }
+
+    fn filling(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root/mnt/filling", self.child.id()))
+    }
+
+    /// Writes to the disk until it is full.
+    pub fn fill_disk(&self) {
+        let mut file = std::fs::File::create(self.filling()).expect("a file on the disk");
+        while file.write_all(&[7; 4096]).is_ok() {}
+    }
+
+    /// Takes that away again.
+    pub fn empty_disk(&self) {
+        std::fs::remove_file(self.filling()).expect("a file on the disk");
+    }
+}
+
 impl Served {
     /// Starts on the test model; the door is open, the model may still be loading.
     pub fn start(args: &[&str]) -> Served {
@@ -201,6 +232,10 @@ impl Served {
         let mut command = solverbox();
         command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
         command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
+        Served::run(command, said)
+    }
+
+    fn run(mut command: Command, said: &Arc<Mutex<String>>) -> (Child, SocketAddr, bool) {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("solverbox starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut loaded_before_open = false;

@@ -31,19 +31,19 @@ fn set_pin(data: &Path, pin: &str) {
     assert!(set.status.success(), "{}", text(&set.stderr));
 }
 
-fn with_pin(pin: &str) -> Served {
+pub fn with_pin(pin: &str) -> Served {
     let served = Served::start(&[]);
     set_pin(served.data.path(), pin);
     served
 }
 
-fn sign_in(served: &Served, pin: &str) -> Reply {
+pub fn sign_in(served: &Served, pin: &str) -> Reply {
     let body = serde_json::json!({"pin": pin}).to_string();
     send(served, &format!("POST {SESSION}"), "", &body)
 }
 
 /// The cookie a sign-in brought, as a line of a request's head.
-fn cookie(reply: &Reply) -> String {
+pub fn cookie(reply: &Reply) -> String {
     assert_eq!(reply.status, 204, "{}", reply.head);
     let set = reply.head.split("set-cookie: ").nth(1).unwrap();
     format!("Cookie: {}\r\n", set.split(';').next().unwrap())
@@ -60,7 +60,7 @@ fn retry_after(reply: &Reply) -> u64 {
 }
 
 /// What the owner's log says was done, in order.
-fn actions(data: &Path) -> Vec<String> {
+pub fn actions(data: &Path) -> Vec<String> {
     let log = std::fs::read_to_string(data.join("owner.log")).unwrap();
     let line = |line: &str| serde_json::from_str::<Value>(line).unwrap();
     log.lines().map(|text| line(text)["action"].as_str().unwrap().to_string()).collect()

@@ -157,14 +157,21 @@ fn check_history(history: &History, data: &Path) {
     assert!(end.keys().all(|name| data.join(name).exists()), "{:?}", end.keys());
 }
 
-/// Draws when the power is cut: at any time, or within one of the calls that change a file.
+/// Calls of a first start that change files, about.
+const FIRST_START_STEPS: usize = 80;
+
+/// Draws when the power is cut: at any time, or within one of the calls that change a file, of all or
+/// of the first start.
 fn instant(run: &Run, random: &mut ChaCha8Rng) -> f64 {
     let instants = run.history.instants();
     let (first, last) = (instants[0], instants[instants.len() - 1] + 0.5);
     let share = f64::from(random.next_u32()) / f64::from(u32::MAX);
-    match below(random, 2) {
-        0 => first + share * (last - first),
-        _ => instants[below(random, instants.len())] + share * 0.002,
+    let kind = below(random, 8);
+    let mut within = |of: usize| instants[below(random, of.min(instants.len()))] + share * 0.002;
+    match kind {
+        0..3 => first + share * (last - first),
+        3 => within(FIRST_START_STEPS),
+        _ => within(instants.len()),
     }
 }
 

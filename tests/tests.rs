@@ -15,6 +15,7 @@ mod tiny; // small sound models of every architecture known exactly
 mod trial; // trials of reliability: their two forms, and what the full ones measured
 
 mod adapters; // questions that wear an adapter beside questions that wear none
+mod api; // what the box says of itself, what its owner may do, the history
 mod attempts; // votes and choices from end to end, conversations that go on
 mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
 mod bad_models; // damaged, foreign and missing model files: one clear error each

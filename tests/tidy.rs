@@ -69,6 +69,9 @@ fn each_foreign_library_stays_in_its_room() {
     only("httparse", &["src/http/"]);
     only("gguf_rs", &["src/model/"]);
     only("minijinja", &["src/engine/template.rs"]);
+    only("rusqlite", &["src/store/"]);
+    only("postcard", &["src/store/"]);
+    only("libc::", &["src/engine/llama"]);
     only("serialport", &["src/console/port.rs"]);
     only("signal_hook", &["src/commands/interrupt.rs"]);
     only("clap", &["src/cli.rs", "src/cli/", "src/config.rs"]);
@@ -80,12 +83,15 @@ fn each_foreign_library_stays_in_its_room() {
     let json = [
         "src/http/",
         "src/commands/solve.rs",
+        "src/commands/beside.rs",
+        "src/commands/history.rs",
         "src/commands/eval",
         "src/commands/reading.rs",
         "src/commands/compare.rs",
         "src/commands/bench/report.rs",
         "src/commands/plan.rs",
         "src/commands/verify.rs",
+        "src/store/",
         "src/model/header.rs",
         "src/model/convert/",
     ];
@@ -94,13 +100,14 @@ fn each_foreign_library_stays_in_its_room() {
 
 #[test]
 fn rooms_know_only_the_rooms_to_their_left() {
-    let rooms: [(&str, &[&str]); 6] = [
+    let rooms: [(&str, &[&str]); 7] = [
         ("words", &["words"]),
         ("model", &["model", "words"]),
+        ("store", &["store", "words"]),
         ("engine", &["engine", "words"]),
-        ("desk", &["desk", "engine", "words"]),
-        ("http", &["http", "desk", "words"]),
-        ("commands", &["commands", "http", "desk", "model", "words"]),
+        ("desk", &["desk", "engine", "store", "words"]),
+        ("http", &["http", "desk", "store", "words"]),
+        ("commands", &["commands", "http", "desk", "store", "model", "words"]),
     ];
     // About the engine itself, which they ask directly: they are no doors.
     let workshop = [
@@ -141,8 +148,10 @@ fn nothing_reaches_out_to_the_network() {
     for word in ["TcpStream::connect", "ToSocketAddrs", "UdpSocket", "getaddrinfo"] {
         for source in sources("src") {
             let code = source.text.split("#[cfg(test)]").next().unwrap_or("");
+            // `solve` asks a box of this machine at the numeric address that box wrote down.
+            let may = source.name == "src/commands/beside.rs" && word == "TcpStream::connect";
             let is_test = source.name.contains("tests");
-            assert!(is_test || !code.contains(word), "{} names {word}", source.name);
+            assert!(may || is_test || !code.contains(word), "{} names {word}", source.name);
         }
     }
 }

@@ -4,9 +4,11 @@
 pub mod api_key;
 mod bar;
 pub mod bench;
+pub mod beside;
 pub mod compare;
 pub mod convert;
 pub mod eval;
+pub mod history;
 pub mod imatrix;
 pub mod inspect;
 mod interrupt;

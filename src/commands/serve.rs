@@ -52,7 +52,7 @@ pub struct Options {
 /// What keeps it from serving: the model's, the address's, the data folder's, the engine's own end.
 pub fn run(options: Options) -> Result<(), Error> {
     let plan = options.loading.plan()?;
-    let model = plan.model.origin;
+    let told = plan.clone();
     let folder = Folder::take(&options.data)?;
     let (journal, crashes) = open_journal(&folder, &options, &plan)?;
     let door = http::Door::open(options.listen, &options.data, options.admission)?;
@@ -77,7 +77,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         let _ = ends.send(Ok(()));
     })?;
     folder.tell(Some(address));
-    let serving = door.serve(desk.clone(), options.modes, model)?;
+    let serving = door.serve(desk.clone(), options.modes, told)?;
     // Both senders live as long as their threads: this waits for a signal or a broken engine.
     let reason = end.recv().unwrap_or(Ok(()));
     serving.close();

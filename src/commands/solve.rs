@@ -3,7 +3,7 @@
 //! Goes through the desk like every door. On a terminal the thinking is shown dimmed while it
 //! comes; into a pipe goes the answer alone. The votes and the figures go to stderr.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -58,14 +58,27 @@ pub fn run(
         }
     }
     let whole = ticket.record.wait_ended();
-    if let Outcome::Failed(error) = whole.outcome {
-        return Err(error);
+    report(&whole, asked, (&model, &mode), output)
+}
+
+/// Says what an answer took, or prints it as an object.
+///
+/// # Errors
+/// Why there is none; `stopped` where a person stopped it.
+pub fn report(
+    whole: &Whole,
+    asked: &str,
+    names: (&str, &str),
+    output: Output,
+) -> Result<(), Error> {
+    if let Outcome::Failed(error) = &whole.outcome {
+        return Err(error.clone());
     }
     match output {
-        Output::Text => super::note(&figures(&whole)),
+        Output::Text => super::note(&figures(whole)),
         Output::Json => {
-            log::info!("{}", figures(&whole));
-            print_json(&whole, asked, (&model, &mode))?;
+            log::info!("{}", figures(whole));
+            print_json(whole, asked, names)?;
         }
     }
     match whole.outcome {
@@ -85,13 +98,7 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
 
 /// Prints the answer while it comes, to its end.
 fn follow(ticket: &Ticket) -> std::io::Result<()> {
-    let mut screen = Screen {
-        out: std::io::stdout().lock(),
-        shows_thinking: std::io::stdout().is_terminal(),
-        part: Part::Answer,
-        line: Line::Empty,
-        told: 0,
-    };
+    let mut screen = Screen::on_stdout();
     let mut view = ticket.record.read(0);
     loop {
         if let Some(tally) = &view.tally {
@@ -107,7 +114,7 @@ fn follow(ticket: &Ticket) -> std::io::Result<()> {
 
 /// Where an answer is followed: text on standard output, votes on standard error, which are one
 /// terminal or are not.
-struct Screen<W> {
+pub struct Screen<W> {
     out: W,
     shows_thinking: bool,
     part: Part,
@@ -125,8 +132,25 @@ enum Line {
     Votes,
 }
 
+impl Screen<StdoutLock<'static>> {
+    /// Begins on standard output.
+    pub fn on_stdout() -> Screen<StdoutLock<'static>> {
+        Screen {
+            out: std::io::stdout().lock(),
+            shows_thinking: std::io::stdout().is_terminal(),
+            part: Part::Answer,
+            line: Line::Empty,
+            told: 0,
+        }
+    }
+}
+
 impl<W: Write> Screen<W> {
-    fn print_pieces(&mut self, pieces: &[Piece]) -> std::io::Result<()> {
+    /// Prints what came.
+    ///
+    /// # Errors
+    /// What writing says.
+    pub fn print_pieces(&mut self, pieces: &[Piece]) -> std::io::Result<()> {
         for piece in pieces {
             if !self.shows_thinking && piece.part == Part::Thinking {
                 continue;
@@ -170,7 +194,11 @@ impl<W: Write> Screen<W> {
         Ok(())
     }
 
-    fn finish(mut self) -> std::io::Result<()> {
+    /// Ends the last line.
+    ///
+    /// # Errors
+    /// What writing says.
+    pub fn finish(mut self) -> std::io::Result<()> {
         if self.shows_thinking && self.part == Part::Thinking {
             self.out.write_all(b"\x1b[0m")?;
         }

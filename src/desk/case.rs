@@ -375,6 +375,16 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_was_begun_before_and_goes_on_no_more_has_taken_what_it_took() {
+        let mut kept = case(2).kept();
+        kept.log.push((1, gain("4")));
+        let ended = Case::restore(kept).end_waiting(&Outcome::Stopped);
+        let tokens: Vec<(u32, u32)> =
+            ended.iter().map(|(number, figures)| (*number, figures.completion_tokens)).collect();
+        assert_eq!(tokens, [(0, 0), (1, 2)]);
+    }
+
+    #[test]
     fn estimates_wait_for_as_many_attempts_as_the_vote_is_likely_to_need() {
         let mut case = case(8);
         let needed = |case: &Case| {

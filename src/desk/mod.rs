@@ -11,6 +11,7 @@ mod lengths;
 mod office;
 mod recent;
 pub mod record;
+mod totals;
 mod turns;
 
 use std::fs::File;
@@ -19,15 +20,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-pub use crate::engine::{arm as note_crashes, read_aboard};
+pub use crate::engine::{arm as note_crashes, celsius, read_aboard};
 use case::Case;
 pub use estimate::Eta;
 pub use office::Capacity;
 use office::Office;
 use record::{Record, Said, State, View};
+pub use totals::{STEP_SECONDS, Totals};
 
 use crate::engine::{self, Engine, Event, Gauge};
-use crate::store::{Journal, Listed, New, Recovered, RequestKey};
+use crate::store::{Journal, Kept, Listed, New, Recovered, RequestKey};
 use crate::words::answer::{Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, JobId, JobName, Question, Role, Turn};
@@ -103,6 +105,23 @@ impl Terms {
     pub fn of(lasting: Lasting) -> Terms {
         Terms { lasting, request: None, jobs_max: None }
     }
+}
+
+/// What the box does and has done.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// Whether it can answer.
+    pub health: Health,
+    /// How full the engine is.
+    pub gauge: Gauge,
+    /// What was done since the start.
+    pub totals: Totals,
+    /// Jobs that have begun.
+    pub running: usize,
+    /// Jobs that have not.
+    pub waiting: usize,
+    /// How many jobs are taken.
+    pub capacity: Capacity,
 }
 
 /// Whether the box can answer.
@@ -242,7 +261,7 @@ impl Desk {
         let Some(journal) = self.journal.as_ref().filter(|_| live.is_none()) else {
             return Ok(live);
         };
-        Ok(journal.find(name)?.map(|kept| Case::restore(kept).ticket()))
+        Ok(journal.find(name)?.map(ticket_of))
     }
 
     /// Lists the latest jobs before `before`, of one client or of all, the latest first.
@@ -329,6 +348,21 @@ impl Desk {
         self.lock().health.clone()
     }
 
+    /// Returns what the box does and has done.
+    pub fn overview(&self) -> Overview {
+        self.lock().overview()
+    }
+
+    /// Changes how many jobs are taken from now on, until the box is started again.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.lock().set_capacity(capacity);
+    }
+
+    /// Puts a job that has not begun before all others: it gets the next seat that is free.
+    pub fn move_first(&self, job: JobId) {
+        self.lock().move_first(job);
+    }
+
     /// Returns how full the engine is and what it has done, as of its last step or rest.
     pub fn gauge(&self) -> Gauge {
         self.lock().gauge
@@ -370,6 +404,11 @@ impl Drop for Desk {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Returns a job that the journal has kept, to be read.
+pub fn ticket_of(kept: Kept) -> Ticket {
+    Case::restore(kept).ticket()
 }
 
 /// Returns a name nobody can guess.

@@ -12,9 +12,10 @@ use super::estimate::{Estimates, Pending};
 use super::lengths::End;
 use super::recent::Recent;
 use super::record::State;
+use super::totals::Totals;
 use super::turns::{Move, Turns};
 use super::{Health, closing};
-use super::{Lasting, Standing, Terms, Ticket};
+use super::{Lasting, Overview, Standing, Terms, Ticket};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome};
@@ -46,6 +47,8 @@ pub struct Office {
     pub health: Health,
     /// How full the engine was when it last said so.
     pub gauge: Gauge,
+    /// What was done.
+    pub totals: Totals,
     /// What has just ended.
     pub recent: Recent,
     /// What lasts, if anything does.
@@ -73,6 +76,7 @@ impl Office {
             engine: Some(engine),
             health,
             gauge: Gauge::default(),
+            totals: Totals::default(),
             recent: Recent::default(),
             journal: None,
             cases: BTreeMap::new(),
@@ -95,6 +99,15 @@ impl Office {
     /// Those of [`super::Desk::submit`].
     pub fn admit(&mut self, new: New, terms: Terms) -> Result<Ticket, Error> {
         self.check_open()?;
+        let admitted = self.admit_within(new, terms);
+        match &admitted {
+            Ok(_) => self.totals.jobs_taken += 1,
+            Err(_) => self.totals.jobs_refused += 1,
+        }
+        admitted
+    }
+
+    fn admit_within(&mut self, new: New, terms: Terms) -> Result<Ticket, Error> {
         let own = self.cases.values().filter(|case| case.client == new.client).count();
         let most = terms.jobs_max.map_or(usize::MAX, |most| most as usize);
         if own >= self.capacity.client_jobs_max.min(most) {
@@ -145,6 +158,7 @@ impl Office {
             let case = Case::restore(kept);
             let job = case.id;
             log::info!("job {} goes on with {} tokens", job.0, case.tokens());
+            self.totals.jobs_taken += 1;
             let twice = case.crashes >= limits::CRASHES_MAX;
             self.cases.insert(job, case);
             if twice {
@@ -161,10 +175,35 @@ impl Office {
         }
     }
 
-    /// Finds a job that is not over or has just ended, by its name; none that is to be forgotten.
+    /// Returns what the box does and has done.
+    pub fn overview(&self) -> Overview {
+        let running = self.cases.values().filter(|case| case.is_started()).count();
+        Overview {
+            health: self.health.clone(),
+            gauge: self.gauge,
+            totals: self.totals.clone(),
+            running,
+            waiting: self.cases.len() - running,
+            capacity: self.capacity,
+        }
+    }
+
+    /// Changes how many jobs are taken from now on.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.capacity = capacity;
+    }
+
+    /// Puts a job that has not begun before all others.
+    pub fn move_first(&mut self, job: JobId) {
+        self.turns.move_first(job);
+        self.share_anew();
+    }
+
+    /// Finds a job that is not over or has just ended, by its name; none that is to be
+    /// forgotten.
     pub fn find(&self, name: JobName) -> Option<Ticket> {
-        let is_it = |case: &&Case| case.name == name && case.lasting != Lasting::Never;
-        let case = self.cases.values().find(is_it);
+        let is_known = |case: &&Case| case.name == name && case.lasting != Lasting::Never;
+        let case = self.cases.values().find(is_known);
         case.map(Case::ticket).or_else(|| self.recent.find(name))
     }
 
@@ -276,6 +315,7 @@ impl Office {
             journal.ended(job, Outcome::Failed(error.clone()), Figures::default());
         }
         case.fail(error);
+        self.totals.count_job(&Outcome::Failed(error.clone()));
         // The journal may not have its end yet, and would show it to who asks as one that goes on.
         if case.lasting != Lasting::Never {
             self.recent.keep(case.ticket());
@@ -289,6 +329,7 @@ impl Office {
             self.in_line.remove(&job);
             self.restoring.remove(&job);
             let (outcome, figures) = case.close();
+            self.totals.count_job(&outcome);
             match (case.lasting, &self.journal) {
                 (Lasting::Durable, Some(journal)) => journal.ended(job, outcome, figures),
                 (Lasting::WhileHeard, Some(journal)) => journal.keep(case.kept()),
@@ -418,6 +459,9 @@ impl Office {
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
         self.gauge = step.gauge;
+        let drawn: u32 = step.served.iter().map(|served| served.drawn).sum();
+        let tokens: u32 = step.served.iter().map(|served| served.tokens).sum();
+        self.totals.count_step(step.seconds, drawn, tokens.saturating_sub(drawn));
         if step.served.iter().all(|served| served.drawn == served.tokens) {
             let tokens = step.served.iter().map(|served| served.drawn).sum();
             self.estimates.measure(step.served.len(), tokens, step.seconds);

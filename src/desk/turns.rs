@@ -86,6 +86,32 @@ impl Turns {
         self.lines[at].attempts.insert(attempt);
     }
 
+    /// Puts a job that has not had a seat before all others, whoever asked it: it has the next seat.
+    ///
+    /// Its attempts are a newcomer's from then on, who has had nothing; the others of its client
+    /// stay where they are.
+    pub fn move_first(&mut self, job: JobId) {
+        let of_job = AttemptId { job, number: 0 }..=AttemptId { job, number: u32::MAX };
+        let at = self.lines.iter().position(|line| line.attempts.range(of_job.clone()).count() > 0);
+        let Some(line) = at.map(|at| &mut self.lines[at]) else { return };
+        if Some(job) <= line.begun {
+            return;
+        }
+        let attempts: BTreeSet<AttemptId> = line.attempts.range(of_job).copied().collect();
+        line.attempts.retain(|attempt| attempt.job != job);
+        let moved = Line {
+            client: Client::of("moved", &job.0.to_le_bytes()),
+            attempts,
+            seats: 0,
+            lead_tokens: 0,
+            turn_tokens: 0,
+            newcomer: true,
+            begun: None,
+        };
+        self.lines.insert(0, moved);
+        self.newcomer_passed = false;
+    }
+
     /// Forgets an attempt, wherever it is. Its seat is free at the next [`Turns::assign`].
     pub fn remove(&mut self, attempt: AttemptId) {
         if let Some(line) = self.line_of(attempt) {

@@ -39,6 +39,7 @@ use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
 pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;
+pub use thermal::celsius;
 
 pub use crate::words::answer::Token;
 

@@ -49,6 +49,11 @@ pub enum Note {
     Alone,
 }
 
+/// Returns what the processor's warmest thermometer says now, in °C, if it has one.
+pub fn celsius() -> Option<f32> {
+    Heat::find(Path::new("/")).warmest()
+}
+
 impl Note {
     /// Returns whether it is about heat, and not about other programs.
     pub fn is_of_heat(&self) -> bool {

@@ -8,6 +8,7 @@
 mod alarm;
 mod client;
 mod cookie;
+mod figures;
 mod gate;
 pub mod host;
 mod identity;
@@ -18,8 +19,10 @@ mod jobs;
 pub mod keys;
 mod openai;
 mod openai_request;
+mod openapi;
 mod origin;
 pub mod owner;
+mod owner_jobs;
 mod page;
 mod predict;
 mod private;
@@ -34,11 +37,12 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use identity::Admission;
 
 use client::Asker;
+use figures::Facts;
 use gate::{Gate, Visitor, Visitors};
 use identity::Identity;
 use refuse::Shape;
@@ -49,13 +53,13 @@ use crate::words::error::{Error, Kind};
 use crate::words::job::Question;
 use crate::words::limits;
 use crate::words::mode::Modes;
-use crate::words::plan::Origin;
+use crate::words::plan::Plan;
 
 /// What every handler needs.
 struct App {
     desk: Arc<Desk>,
     modes: Modes,
-    model: Origin,
+    facts: Facts,
     identity: Identity,
     visitors: Arc<Visitors>,
     closing: Arc<AtomicBool>,
@@ -90,15 +94,16 @@ impl Door {
         self.gate.address()
     }
 
-    /// Lets people in; they are told where `model` comes from if it is the demo model.
+    /// Lets people in, who are told what was planned.
     ///
     /// # Errors
     /// `internal` where threads cannot be had.
-    pub fn serve(self, desk: Arc<Desk>, modes: Modes, model: Origin) -> Result<Serving, Error> {
+    pub fn serve(self, desk: Arc<Desk>, modes: Modes, plan: Plan) -> Result<Serving, Error> {
         let closing = Arc::new(AtomicBool::new(false));
         let visitors = self.gate.visitors();
         let (let_in, flag, identity) = (visitors.clone(), closing.clone(), self.identity);
-        let app = Arc::new(App { desk, modes, model, identity, visitors: let_in, closing: flag });
+        let facts = Facts { plan, started: SystemTime::now() };
+        let app = Arc::new(App { desk, modes, facts, identity, visitors: let_in, closing: flag });
         let (gate, listener, flag) = (self.gate, self.listener, closing.clone());
         start_thread("server", move || take_requests(&listener, &app))?;
         start_thread("gate", move || gate.run(&flag))?;

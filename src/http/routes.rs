@@ -5,18 +5,98 @@ use std::sync::Arc;
 use serde_json::json;
 use tiny_http::{Method, Request};
 
+use super::client::Asker;
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, Part};
+use super::owner_jobs::{self, Act};
 use super::refuse::Shape;
 use super::reply::{Reply, header};
-use super::{App, openai, owner, page, predict};
+use super::{App, figures, openai, openapi, owner, page, predict};
 use crate::desk::Health;
 use crate::words::error::{Error, Kind};
 use crate::words::limits;
 use crate::words::plan::Origin;
 
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'p> {
+    Page(&'p str),
+    Health,
+    Models,
+    Model(&'p str),
+    Chat,
+    Predict,
+    Jobs,
+    Job(&'p str, Part),
+    Box,
+    Metrics,
+    OpenApi,
+    OwnerSession,
+    OwnerJobs,
+    OwnerJob(&'p str, Act),
+    OwnerLimits,
+}
+
+impl<'p> Route<'p> {
+    fn of(path: &'p str) -> Option<Route<'p>> {
+        Some(match path {
+            "/" | "/page.css" | "/page.js" => Route::Page(path),
+            "/healthz" => Route::Health,
+            "/metrics" => Route::Metrics,
+            "/openapi.json" => Route::OpenApi,
+            "/v1/models" => Route::Models,
+            "/v1/chat/completions" => Route::Chat,
+            "/api/predict" => Route::Predict,
+            "/api/jobs" => Route::Jobs,
+            "/api/box" => Route::Box,
+            "/api/owner/jobs" => Route::OwnerJobs,
+            "/api/owner/limits" => Route::OwnerLimits,
+            owner::SESSION_PATH => Route::OwnerSession,
+            _ => {
+                let below = |room: &str| path.strip_prefix(room);
+                if let Some(model) = below("/v1/models/") {
+                    Route::Model(model)
+                } else if let Some(rest) = below("/api/jobs/") {
+                    let (id, part) = Part::of_path(rest)?;
+                    Route::Job(id, part)
+                } else {
+                    let (id, act) = below("/api/owner/jobs/").and_then(Act::of_path)?;
+                    Route::OwnerJob(id, act)
+                }
+            }
+        })
+    }
+
+    /// Returns the methods it is asked by, as `Allow` lists them.
+    fn allowed(self) -> &'static str {
+        match self {
+            Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
+            Route::Box | Route::Metrics | Route::OpenApi => READ,
+            Route::Chat | Route::Predict => "POST, OPTIONS",
+            Route::Jobs => "GET, HEAD, POST, OPTIONS",
+            Route::Job(_, part) => part.allowed(),
+            Route::OwnerSession => "GET, HEAD, POST, DELETE, OPTIONS",
+            Route::OwnerJobs => "GET, HEAD, DELETE, OPTIONS",
+            Route::OwnerJob(_, act) => act.allowed(),
+            Route::OwnerLimits => "GET, HEAD, PUT, OPTIONS",
+        }
+    }
+}
+
+const READ: &str = "GET, HEAD, OPTIONS";
+
+/// How many paths there are, those with an id counted once.
+#[cfg(test)]
+pub const ROUTES: usize = 22;
+
+/// Returns the methods a path is asked by.
+#[cfg(test)]
+pub fn allowed(path: &str) -> Option<&'static str> {
+    Route::of(path).map(Route::allowed)
+}
+
 /// Answers one request, to its end.
-pub fn answer(app: &App, mut request: Request) {
+pub fn answer(app: &App, request: Request) {
     let path = request.url().split(['?', '#']).next().unwrap_or("/").to_string();
     let Some(visitor) = visitor(app, &request) else {
         // The gate lets nobody in unnamed: this one has left, and there is nobody to answer.
@@ -27,23 +107,15 @@ pub fn answer(app: &App, mut request: Request) {
         Ok(asker) => asker,
         Err(refusal) => return refusal.send(request),
     };
-    let job = path.strip_prefix("/api/jobs/").and_then(Part::of_path);
-    let allowed = match path.as_str() {
-        "/api/jobs" => "GET, HEAD, POST, OPTIONS",
-        _ if job.is_some() => job.map_or("", |(_, part)| part.allowed()),
-        owner::SESSION_PATH => "GET, HEAD, POST, DELETE, OPTIONS",
-        "/api/predict" | "/v1/chat/completions" => "POST, OPTIONS",
-        "/" | "/page.css" | "/page.js" | "/healthz" | "/v1/models" => "GET, HEAD, OPTIONS",
-        model if model.starts_with("/v1/models/") => "GET, HEAD, OPTIONS",
-        _ => {
-            let error = Error::new(
-                Kind::NotFound,
-                "nothing is served at this path",
-                "Open / for the page; README.md lists the API.",
-            );
-            return Reply::error(&error, Shape::of_path(&path)).send(request);
-        }
+    let Some(route) = Route::of(&path) else {
+        let error = Error::new(
+            Kind::NotFound,
+            "nothing is served at this path",
+            "Open / for the page; /openapi.json lists the API.",
+        );
+        return Reply::error(&error, Shape::of_path(&path)).send(request);
     };
+    let allowed = route.allowed();
     if *request.method() == Method::Options {
         return Reply::empty(204)
             .with("Allow", allowed)
@@ -60,35 +132,35 @@ pub fn answer(app: &App, mut request: Request) {
         let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
         return reply.with("Allow", allowed).send(request);
     }
-    if let Some((id, part)) = job {
-        return jobs::one(app, &asker, id, part, request);
-    }
-    match path.as_str() {
-        "/api/jobs" if *request.method() != Method::Post => {
-            jobs::list(app, &asker, &request).send(request);
+    work(app, route, &visitor, &asker, request);
+}
+
+/// Answers a request that may be worked on.
+fn work(app: &App, route: Route<'_>, visitor: &Visitor, asker: &Asker, mut request: Request) {
+    let body = match body(&mut request) {
+        Ok(body) => body,
+        Err(error) => return Reply::error(&error, Shape::Own).send(request),
+    };
+    let asks = *request.method() == Method::Post;
+    match route {
+        Route::Page(path) => page_file(app, path, &request).send(request),
+        Route::Health => health(app).send(request),
+        Route::Models => openai::models(app).send(request),
+        Route::Model(id) => openai::model(app, id).send(request),
+        Route::Chat => openai::answer(app, visitor, asker, &body, request),
+        Route::Predict => predict::answer(app, visitor, asker, &body).send(request),
+        Route::Jobs if asks => jobs::ask(app, asker, &body, request),
+        Route::Jobs => jobs::list(app, asker, &request).send(request),
+        Route::Job(id, part) => jobs::one(app, asker, id, part, request),
+        Route::Box => figures::of_box(app).send(request),
+        Route::Metrics => figures::metrics(app).send(request),
+        Route::OpenApi => openapi::document(app).send(request),
+        Route::OwnerSession => app.identity.owner_session(&request, visitor, &body).send(request),
+        Route::OwnerJobs => owner_jobs::all(app, visitor, &request).send(request),
+        Route::OwnerJob(id, act) => {
+            owner_jobs::one(app, visitor, id, act, &request).send(request);
         }
-        "/api/jobs" => match body(&mut request) {
-            Ok(body) => jobs::ask(app, &asker, &body, request),
-            Err(error) => Reply::error(&error, Shape::Own).send(request),
-        },
-        "/healthz" => health(app).send(request),
-        "/v1/models" => openai::models(app).send(request),
-        "/api/predict" => match body(&mut request) {
-            Ok(body) => predict::answer(app, &visitor, &asker, &body).send(request),
-            Err(error) => Reply::error(&error, Shape::Own).send(request),
-        },
-        owner::SESSION_PATH => match body(&mut request) {
-            Ok(body) => app.identity.owner_session(&request, &visitor, &body).send(request),
-            Err(error) => Reply::error(&error, Shape::Own).send(request),
-        },
-        "/v1/chat/completions" => match body(&mut request) {
-            Ok(body) => openai::answer(app, &visitor, &asker, &body, request),
-            Err(error) => Reply::error(&error, Shape::OpenAi).send(request),
-        },
-        path if path.starts_with("/v1/models/") => {
-            openai::model(app, &path["/v1/models/".len()..]).send(request);
-        }
-        path => page_file(app, path, &request).send(request),
+        Route::OwnerLimits => owner_jobs::limits(app, visitor, &body, &request).send(request),
     }
 }
 
@@ -133,7 +205,7 @@ fn health(app: &App) -> Reply {
         Health::Broken(_) => (503, "failed", 0, 0),
         Health::Closing => (503, "closing", 0, 0),
     };
-    let demo = matches!(app.model, Origin::BuiltIn(_));
+    let demo = matches!(app.facts.plan.model.origin, Origin::BuiltIn(_));
     let body = json!({"state": state, "bytes_loaded": loaded, "bytes_total": total, "demo": demo});
     Reply::json(status, &body)
 }

@@ -7,6 +7,7 @@
 
 mod chores;
 mod folder;
+mod history;
 mod journal;
 mod read;
 mod row;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use folder::{Folder, Neighbour};
+pub use history::{History, Which};
 pub use journal::{Journal, Recovered};
 pub use read::Listed;
 

@@ -77,6 +77,18 @@ pub fn not_over(from: &Connection) -> rusqlite::Result<Vec<i64>> {
     from.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
+/// Returns the numbers of the jobs whose names begin with these hexadecimal digits; two at most.
+pub fn by_prefix(from: &Connection, digits: &str) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT number FROM job WHERE lower(hex(name)) LIKE ?1 || '%' LIMIT 2";
+    from.prepare(sql)?.query_map([digits], |row| row.get(0))?.collect()
+}
+
+/// Returns the numbers of jobs after one, in order; no more than `most`.
+pub fn after(from: &Connection, number: i64, most: u32) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT number FROM job WHERE number > ?1 ORDER BY number LIMIT ?2";
+    from.prepare_cached(sql)?.query_map(params![number, most], |row| row.get(0))?.collect()
+}
+
 /// Returns the model whose tokens a job's log has.
 pub fn model_of(from: &Connection, number: i64) -> rusqlite::Result<String> {
     from.query_row("SELECT model FROM job WHERE number = ?1", [number], |row| row.get(0))

@@ -105,6 +105,21 @@ pub fn open_reader(folder: &Path) -> Result<Connection, Error> {
         .map_err(|e| failed(&e))
 }
 
+/// Opens the journal in `folder` for reading and forgetting, beside a box that may be at work.
+///
+/// # Errors
+/// What opening it says.
+pub fn open_beside(folder: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let set_up = |connection: Connection| {
+        connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        check_tables(&connection)?;
+        Ok(connection)
+    };
+    Connection::open_with_flags(folder.join(FILE), flags).and_then(set_up).map_err(|e| failed(&e))
+}
+
 fn open_file(file: &Path) -> Result<Connection, Fault> {
     check_header(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

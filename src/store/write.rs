@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::Row;
-use super::{Kept, New};
+use super::{Kept, New, Which};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::job::JobId;
 use crate::words::place::Cuts;
@@ -91,6 +91,16 @@ pub fn whole(to: &Connection, model: &str, kept: &Kept) -> rusqlite::Result<()> 
 pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     to.prepare_cached("DELETE FROM job WHERE number = ?1")?.execute([job.0 as i64])?;
     Ok(())
+}
+
+/// Forgets jobs that are over; returns how many.
+pub fn forget_ended(to: &Connection, which: &Which) -> rusqlite::Result<usize> {
+    let delete = "DELETE FROM job WHERE ended_ms IS NOT NULL";
+    match which {
+        Which::All => to.execute(delete, []),
+        Which::Before(time) => to.execute(&format!("{delete} AND asked_ms < ?1"), [millis(*time)]),
+        Which::One(job) => to.execute(&format!("{delete} AND number = ?1"), [job.0 as i64]),
+    }
 }
 
 /// Counts a crash of the box against a job.

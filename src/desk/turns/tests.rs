@@ -370,3 +370,28 @@ fn check_halves(small: &Small, over_half: &mut BTreeMap<Client, u64>) {
         }
     }
 }
+
+#[test]
+fn a_job_that_is_moved_has_the_next_seat_and_nothing_is_lost() {
+    let (mut turns, attempt) =
+        (Turns::new(1, TURN), |job| AttemptId { job: JobId(job), number: 0 });
+    for job in 1..=6 {
+        turns.add(client(job % 2), attempt(job));
+    }
+    assert_eq!(turns.assign(), [Move::Seat(attempt(1))]);
+    turns.move_first(JobId(6));
+    assert_eq!(turns.place(JobId(6)), 1);
+    turns.move_first(JobId(1));
+    assert!(turns.sits(JobId(1)), "who sits is not moved");
+    turns.charge(attempt(1), TURN);
+    assert_eq!(turns.assign(), [Move::Park(attempt(1)), Move::Seat(attempt(6))]);
+    let mut served = Vec::new();
+    loop {
+        let Some(sits) = turns.seated().next() else { break };
+        served.push(sits.job.0);
+        turns.remove(sits);
+        turns.assign();
+    }
+    served.sort_unstable();
+    assert_eq!(served, [1, 2, 3, 4, 5, 6]);
+}

@@ -1,9 +1,9 @@
 //! Who was aboard when the process crashed.
 //!
-//! A C++ assertion or a fault of the kernels takes the whole process with it. So the engine's thread
-//! says whose questions it is at work on, and a handler of the signals a program dies of by its own
-//! fault writes that into a file. A kill, a power cut and a lack of memory leave no word: they are
-//! nobody's fault. What is read back at the next start counts against those jobs alone.
+//! A C++ assertion or a fault of the kernels takes the whole process with it. So the engine's
+//! thread says whose questions it is at work on, and a handler of the signals a program dies of by
+//! its own fault writes that into a file. A kill, a power cut and a lack of memory leave no word:
+//! they are nobody's fault. What is read back at the next start counts against those jobs alone.
 
 use std::fs::File;
 use std::io;

@@ -51,6 +51,12 @@ impl Heat {
         Heat { zones: zones.collect(), resting: false }
     }
 
+    /// Returns the highest reading, in °C.
+    pub fn warmest(&self) -> Option<f32> {
+        let readings = self.zones.iter().filter_map(|zone| read_celsius(&zone.temperature));
+        readings.max_by(f32::total_cmp)
+    }
+
     /// Returns the share of the time to rest, 0 to `SHARE_MAX`.
     ///
     /// A zone that cannot be read now counts for nothing; it is tried again next time.

@@ -1,0 +1,184 @@
+//! The box in figures: `/api/box` for people and pages, `/metrics` for Prometheus.
+//!
+//! Both say what the box is and does, never who asks or what: whoever may see the page may see them.
+//! The text format is Prometheus' 0.0.4 (its documentation, "Exposition formats").
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::reply::Reply;
+use super::{App, job_shape};
+use crate::desk::{self, Health, Overview, STEP_SECONDS};
+use crate::words::memory::MIB;
+use crate::words::plan::{Origin, Plan};
+
+/// What does not change while the box runs.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What was planned.
+    pub plan: Plan,
+    /// When the box was started.
+    pub started: SystemTime,
+}
+
+/// Answers `GET /api/box`.
+pub fn of_box(app: &App) -> Reply {
+    let Overview { health, gauge, totals, running, waiting, capacity } = app.desk.overview();
+    let plan = &app.facts.plan;
+    let memory = process_memory();
+    let (state, loaded) = state_of(&health);
+    let used = gauge.cells - gauge.cells_free.min(gauge.cells);
+    let body = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "state": state,
+        "model": {
+            "name": plan.model.name(),
+            "bytes": plan.file_bytes,
+            "bytes_loaded": loaded.unwrap_or(plan.file_bytes),
+            "demo": matches!(plan.model.origin, Origin::BuiltIn(_)),
+        },
+        "plan": {
+            "context_tokens": plan.context_tokens,
+            "sequences": plan.sequences,
+            "kv": plan.kv.name(),
+            "threads": plan.threads,
+            "decode_threads": plan.decode_threads,
+            "memory_mib": plan.memory.total_bytes().div_ceil(MIB),
+            "question_tokens_max": plan.question_tokens_max,
+        },
+        "kernels": plan.kernels.name,
+        "queue": {
+            "running": running,
+            "waiting": waiting,
+            "waiting_max": capacity.line_jobs_max,
+            "client_jobs_max": client_jobs_max(capacity.client_jobs_max),
+        },
+        "kv_cells": {"total": gauge.cells, "used": used},
+        "tokens_per_second": job_shape::rounded(totals.tokens_per_second()),
+        "temperature_celsius": desk::celsius(),
+        "memory": {"resident_mib": mib(memory.resident), "peak_mib": mib(memory.peak)},
+        "up_since": job_shape::seconds(app.facts.started),
+    });
+    Reply::json(200, &body)
+}
+
+fn client_jobs_max(most: usize) -> Value {
+    if most == usize::MAX { Value::Null } else { most.into() }
+}
+
+fn mib(bytes: Option<u64>) -> Value {
+    bytes.map_or(Value::Null, |bytes| bytes.div_ceil(MIB).into())
+}
+
+fn state_of(health: &Health) -> (&'static str, Option<u64>) {
+    match health {
+        Health::Loading { bytes_loaded, .. } => ("loading", Some(*bytes_loaded)),
+        Health::Ready { .. } => ("ready", None),
+        Health::Broken(_) => ("failed", Some(0)),
+        Health::Closing => ("closing", None),
+    }
+}
+
+/// Answers `GET /metrics`.
+pub fn metrics(app: &App) -> Reply {
+    let text = text_of(&app.desk.overview(), process_memory(), desk::celsius());
+    Reply::new("text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+/// A family of metrics being written.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str, samples: &[(&str, f64)]) {
+        let text = &mut self.0;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# HELP solverbox_{name} {help}\n# TYPE solverbox_{name} {kind}");
+        for (labels, value) in samples {
+            let _ = writeln!(text, "solverbox_{name}{labels} {value}");
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+        self.family(name, "gauge", help, &[("", value)]);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help, &[("", value as f64)]);
+    }
+}
+
+fn text_of(overview: &Overview, memory: ProcessMemory, celsius: Option<f32>) -> String {
+    let Overview { health, gauge, totals, running, waiting, .. } = overview;
+    let mut text = Text(String::new());
+    let is_ready = matches!(health, Health::Ready { .. });
+    text.gauge("ready", "Whether questions are being answered.", f64::from(u8::from(is_ready)));
+    let jobs = [("{state=\"running\"}", *running as f64), ("{state=\"waiting\"}", *waiting as f64)];
+    text.family("jobs", "gauge", "Jobs that are not over.", &jobs);
+    text.counter("jobs_taken_total", "Jobs taken.", totals.jobs_taken);
+    text.counter("jobs_refused_total", "Jobs turned away.", totals.jobs_refused);
+    let ended = [
+        ("{outcome=\"done\"}", totals.jobs_done as f64),
+        ("{outcome=\"stopped\"}", totals.jobs_stopped as f64),
+        ("{outcome=\"failed\"}", totals.jobs_failed as f64),
+    ];
+    text.family("jobs_ended_total", "counter", "Jobs that are over.", &ended);
+    let tokens = [
+        ("{kind=\"prompt\"}", totals.prompt_tokens as f64),
+        ("{kind=\"drawn\"}", totals.drawn_tokens as f64),
+    ];
+    text.family("tokens_total", "counter", "Tokens computed.", &tokens);
+    text.gauge(
+        "tokens_per_second",
+        "Tokens drawn a second lately, all attempts together.",
+        totals.tokens_per_second(),
+    );
+    steps(&mut text, overview);
+    text.counter("passes_total", "Passes over the weights.", gauge.passes);
+    text.counter("drafted_tokens_total", "Tokens decoded along as guesses.", gauge.drafted_tokens);
+    text.counter("accepted_tokens_total", "Guesses that were right.", gauge.accepted_tokens);
+    let used = gauge.cells - gauge.cells_free.min(gauge.cells);
+    let cells = [("{state=\"used\"}", used as f64), ("{state=\"free\"}", gauge.cells_free as f64)];
+    text.family("kv_cells", "gauge", "Cells of the KV cache.", &cells);
+    if let Some(resident) = memory.resident {
+        text.gauge("resident_bytes", "Memory of the process.", resident as f64);
+    }
+    if let Some(celsius) = celsius {
+        let help = "The processor's warmest thermometer, in degrees Celsius.";
+        text.gauge("temperature_celsius", help, celsius.into());
+    }
+    text.0
+}
+
+fn steps(text: &mut Text, overview: &Overview) {
+    let totals = &overview.totals;
+    let bounds = STEP_SECONDS.iter().map(f64::to_string).chain(["+Inf".to_string()]);
+    let labels: Vec<String> = bounds.map(|most| format!("_bucket{{le=\"{most}\"}}")).collect();
+    let mut sum = 0;
+    let counts = totals.steps.iter().map(|count| {
+        sum += count;
+        sum as f64
+    });
+    let mut samples: Vec<(&str, f64)> = labels.iter().map(String::as_str).zip(counts).collect();
+    let all: u64 = totals.steps.iter().sum();
+    samples.extend([("_sum", totals.step_seconds), ("_count", all as f64)]);
+    text.family("step_seconds", "histogram", "How long steps took.", &samples);
+}
+
+/// What this process holds, in bytes, as far as the kernel says.
+#[derive(Clone, Copy, Debug, Default)]
+struct ProcessMemory {
+    resident: Option<u64>,
+    peak: Option<u64>,
+}
+
+fn process_memory() -> ProcessMemory {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+        Some(kib << 10)
+    };
+    ProcessMemory { resident: bytes("VmRSS:"), peak: bytes("VmHWM:") }
+}

@@ -1,0 +1,71 @@
+//! `GET /openapi.json`: the API as an OpenAPI 3.1 document.
+//!
+//! The document stands in `openapi.json` beside this file; the names of the box's own modes are put
+//! in when it is asked for. The tests hold it against the routes and what requests are read into,
+//! and `tests/api.rs` against what a running box replies.
+
+use serde_json::Value;
+
+use super::App;
+use super::reply::Reply;
+use crate::words::mode::Modes;
+
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// Answers `GET /openapi.json`.
+pub fn document(app: &App) -> Reply {
+    Reply::json(200, &with_modes(&app.modes))
+}
+
+fn with_modes(modes: &Modes) -> Value {
+    // It is part of the program, and a test reads it.
+    let mut document: Value = serde_json::from_str(DOCUMENT).expect("the document is JSON");
+    let names: Vec<&str> = modes.iter().map(|mode| mode.name.as_str()).collect();
+    document["components"]["schemas"]["Mode"]["enum"] = names.into();
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::http::{job_request, routes};
+
+    #[test]
+    fn every_route_is_described_with_the_methods_it_has() {
+        let document = with_modes(&Modes::built_in());
+        let id = "0123456789abcdef0123456789abcdef";
+        for (path, described) in document["paths"].as_object().unwrap() {
+            let allowed = routes::allowed(&path.replace("{id}", id));
+            let allowed = allowed.unwrap_or_else(|| panic!("{path} is not served"));
+            let methods: BTreeSet<String> = allowed
+                .split(", ")
+                .filter(|method| !["HEAD", "OPTIONS"].contains(method))
+                .map(str::to_lowercase)
+                .collect();
+            let described: BTreeSet<String> =
+                described.as_object().unwrap().keys().cloned().collect();
+            assert_eq!(described, methods, "{path}");
+        }
+        assert_eq!(document["paths"].as_object().unwrap().len(), routes::ROUTES);
+    }
+
+    #[test]
+    fn a_questions_fields_are_those_that_are_read() {
+        let document = with_modes(&Modes::built_in());
+        let fields = document["components"]["schemas"]["Ask"]["properties"].as_object().unwrap();
+        let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+        assert_eq!(fields, BTreeSet::from(job_request::FIELDS));
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = with_modes(&Modes::built_in());
+        for at in DOCUMENT.split("\"$ref\": \"#").skip(1) {
+            let pointer = at.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the owner may do with everybody's jobs: see, move, stop, forget, clear, and change limits.
+//!
+//! Each action needs the owner's session and is noted in the owner's log, with the job's id and
+//! never with what was asked.
+
+use serde_json::{Map, Value, json};
+use tiny_http::{Method, Request};
+
+use super::gate::Visitor;
+use super::refuse::Shape;
+use super::reply::Reply;
+use super::{App, job_shape};
+use crate::desk::{Capacity, Ticket};
+use crate::words::error::{Error, Kind};
+use crate::words::limits;
+
+/// What is done with one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Seen, or forgotten.
+    Whole,
+    /// Put before all others.
+    Move,
+    /// Stopped.
+    Stop,
+}
+
+impl Act {
+    /// Reads the path below `/api/owner/jobs/`.
+    pub fn of_path(path: &str) -> Option<(&str, Act)> {
+        match path.split_once('/') {
+            None => Some((path, Act::Whole)),
+            Some((id, "move")) => Some((id, Act::Move)),
+            Some((id, "stop")) => Some((id, Act::Stop)),
+            Some(_) => None,
+        }
+    }
+
+    /// Returns the methods it is done by.
+    pub fn allowed(self) -> &'static str {
+        match self {
+            Act::Whole => "GET, HEAD, DELETE, OPTIONS",
+            Act::Move | Act::Stop => "POST, OPTIONS",
+        }
+    }
+}
+
+/// Lists all jobs that are not over, or stops them all.
+pub fn all(app: &App, visitor: &Visitor, request: &Request) -> Reply {
+    if let Err(error) = app.identity.owner.check(request) {
+        return Reply::error(&error, Shape::Own);
+    }
+    let jobs = app.desk.unfinished();
+    if *request.method() == Method::Delete {
+        let detail = format!("{} jobs", jobs.len());
+        app.identity.owner.note("clear", visitor.address(), &detail);
+        jobs.iter().for_each(|ticket| app.desk.stop(ticket.job));
+        return Reply::empty(204);
+    }
+    let jobs: Vec<Value> = jobs.iter().map(|ticket| shape(app, ticket)).collect();
+    Reply::json(200, &json!({"jobs": jobs}))
+}
+
+/// Does something with one job.
+pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) -> Reply {
+    let found = app.identity.owner.check(request).and_then(|()| {
+        let name = id.parse().map_err(|_| unknown())?;
+        app.desk.find(name)?.ok_or_else(unknown)
+    });
+    let ticket = match found {
+        Ok(ticket) => ticket,
+        Err(error) => return Reply::error(&error, Shape::Own),
+    };
+    let note = |action| app.identity.owner.note(action, visitor.address(), id);
+    match act {
+        Act::Whole if *request.method() == Method::Delete => {
+            note("forget");
+            app.desk.forget(ticket.job, ticket.name);
+            Reply::empty(204)
+        }
+        Act::Whole => {
+            note("see");
+            Reply::json(200, &job_shape::whole(&ticket, app.desk.place(ticket.job)))
+        }
+        Act::Move => {
+            note("move");
+            app.desk.move_first(ticket.job);
+            Reply::json(202, &shape(app, &ticket))
+        }
+        Act::Stop => {
+            note("stop");
+            app.desk.stop(ticket.job);
+            Reply::json(202, &shape(app, &ticket))
+        }
+    }
+}
+
+/// Shows or changes how many jobs are taken.
+pub fn limits(app: &App, visitor: &Visitor, body: &[u8], request: &Request) -> Reply {
+    let capacity = app.desk.overview().capacity;
+    let changed = app.identity.owner.check(request).and_then(|()| match request.method() {
+        Method::Put => {
+            let changed = read(body, capacity)?;
+            app.desk.set_capacity(changed);
+            let detail = shape_of(changed).to_string();
+            app.identity.owner.note("limits", visitor.address(), &detail);
+            Ok(changed)
+        }
+        _ => Ok(capacity),
+    });
+    match changed {
+        Ok(capacity) => Reply::json(200, &shape_of(capacity)),
+        Err(error) => Reply::error(&error, Shape::Own),
+    }
+}
+
+fn read(body: &[u8], now: Capacity) -> Result<Capacity, Error> {
+    let form = "Send {\"queue_jobs_max\": N, \"client_jobs_max\": N} as JSON, or one of them.";
+    let fields: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|e| Error::bad_request(format!("the body is no JSON object: {e}"), form))?;
+    let mut changed = now;
+    for (name, value) in &fields {
+        let (field, most) = match name.as_str() {
+            "queue_jobs_max" => (&mut changed.line_jobs_max, limits::QUEUE_JOBS_CEILING),
+            "client_jobs_max" => (&mut changed.client_jobs_max, limits::CLIENT_JOBS_CEILING),
+            _ => {
+                let name: String = name.escape_debug().take(40).collect();
+                return Err(Error::bad_request(format!("{name}: there is no such limit"), form));
+            }
+        };
+        let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+        *field = number.filter(|number| (1..=most).contains(number)).ok_or_else(|| {
+            Error::bad_request(format!("{name}: it is no number from 1 to {most}"), form)
+        })?;
+    }
+    Ok(changed)
+}
+
+fn shape_of(capacity: Capacity) -> Value {
+    json!({
+        "queue_jobs_max": capacity.line_jobs_max,
+        "client_jobs_max": capacity.client_jobs_max,
+    })
+}
+
+/// Returns a job as the owner's list has it: how it stands and whose it is, in six digits that tell
+/// clients apart.
+fn shape(app: &App, ticket: &Ticket) -> Value {
+    let view = ticket.record.read(usize::MAX);
+    json!({
+        "id": ticket.name.to_string(),
+        "state": job_shape::state(&view.state),
+        "place": app.desk.place(ticket.job),
+        "eta": view.eta.as_ref().map_or(Value::Null, job_shape::eta),
+        "mode": ticket.question.mode.name,
+        "asked_at": job_shape::seconds(ticket.asked),
+        "client": format!("{:?}", ticket.client),
+        "attempts_wanted": ticket.question.attempts,
+    })
+}
+
+fn unknown() -> Error {
+    Error::new(Kind::NotFound, "there is no such job", "GET /api/owner/jobs lists them.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_changed_one_by_one_and_within_bounds() {
+        let now = Capacity { line_jobs_max: 32, client_jobs_max: 16 };
+        let changed = read(br#"{"client_jobs_max": 4}"#, now).unwrap();
+        assert_eq!((changed.line_jobs_max, changed.client_jobs_max), (32, 4));
+        for body in ["", "[]", r#"{"queue_jobs_max": 0}"#, r#"{"queue_jobs_max": 1025}"#] {
+            assert!(read(body.as_bytes(), now).is_err(), "{body}");
+        }
+        let error = read(br#"{"threads": 4}"#, now).unwrap_err();
+        assert!(error.message.starts_with("threads:"), "{error}");
+    }
+}
