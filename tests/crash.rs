@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -234,12 +235,12 @@ fn look(file: &Path) -> Found {
     Found { check: check.unwrap_or_else(|error| error.to_string()), jobs }
 }
 
-/// A life of the box on a folder.
-pub fn life(data: &Path) -> impl Fn() -> std::process::Command + 'static {
-    let data = data.to_path_buf();
+/// A life of the box on a folder, on one thread.
+pub fn life(model: &Path, data: &Path) -> impl Fn() -> Command + 'static {
+    let (model, data) = (model.to_path_buf(), data.to_path_buf());
     move || {
         let mut command = solverbox();
-        command.arg("serve").arg("--model").arg(model()).arg("--data").arg(&data);
+        command.arg("serve").arg("--model").arg(&model).arg("--data").arg(&data);
         command.args(["--listen", "127.0.0.1:0", "--threads", "1"]);
         command.args(["--client-jobs-max", "64", "--queue-jobs-max", "64"]);
         command
@@ -292,7 +293,7 @@ struct Measured {
 
 fn measure_empty_start() -> Duration {
     let data = tempfile::tempdir().unwrap();
-    let mut lives = Lives::new(life(data.path()));
+    let mut lives = Lives::new(life(&model(), data.path()));
     lives.begin();
     lives.wait_ready()
 }
@@ -338,7 +339,7 @@ fn median(times: &[Duration]) -> Duration {
 fn nothing_is_lost_or_doubled_by_kills_at_any_instant() {
     let data = tempfile::tempdir().unwrap();
     let (heard, shared) = (Arc::<Heard>::default(), Arc::<Shared>::default());
-    let mut lives = Lives::new(life(data.path()));
+    let mut lives = Lives::new(life(&model(), data.path()));
     let door = lives.door.clone();
     let random = ChaCha8Rng::seed_from_u64(SEED + 1);
     let asker = Asker {

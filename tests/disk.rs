@@ -12,9 +12,9 @@
 //!
 //! So it is harsher than ext4 with its defaults, where one sync writes all older names of the whole
 //! disk and a file's length comes after its bytes. Not modelled: disks that say they have written
-//! what they have not, and sectors torn within. Calls that a kill cut off count as done and not
-//! synced. Maps of memory are not seen: SQLite's `-shm` is one, and is made anew at a start. Folders
-//! in the folder are left out.
+//! what they have not, and sectors torn within. Calls that a kill cut off count as done then, and
+//! syncs as not done. Maps of memory are not seen: SQLite's `-shm` is one, and is made anew at a
+//! start. Folders in the folder are left out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -128,8 +128,12 @@ impl History {
                 calls.extend(text.lines().filter_map(call));
             }
         }
+        // What the end of the process cut off was done by then, but for syncs.
+        let end = calls.iter().map(|call: &Call| call.began).fold(0.0, f64::max);
+        let cut_off = calls.iter_mut().filter(|call| call.done.is_infinite());
+        cut_off.filter(|call| !call.name.ends_with("sync")).for_each(|call| call.done = end);
         // By when they were done: a descriptor is another's only once it was closed.
-        calls.sort_by(|a, b| a.done.min(a.began + 60.0).total_cmp(&b.done.min(b.began + 60.0)));
+        calls.sort_by(|a, b| a.done.min(end).total_cmp(&b.done.min(end)));
         let mut open = HashMap::new();
         for call in &calls {
             self.take(call, &mut open);

@@ -10,19 +10,20 @@
 //! any of them, as often as one likes, after a single run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::crash::{ask, below, life, wish};
+use crate::crash::{Wish, ask, below, life, wish};
 use crate::disk::{self, History, Loss};
-use crate::fixture::{not_checked, send_signal};
+use crate::fixture::{model, not_checked, send_signal};
 use crate::lives::{Heard, Lives, Reader, Reading, Told, whole};
+use crate::shape::{Quantized, with_layers};
 use crate::trial;
 use solverbox::desk::read_aboard;
 use solverbox::store::{Journal, Keeping, Kept};
@@ -33,7 +34,9 @@ const OPEN_JOBS: usize = 5;
 /// What a power cut may take of a running answer, in seconds: `--sync-seconds` as it is by itself.
 const SYNC_SECONDS: f64 = 2.0;
 /// For a journal's thread that had to wait for a core, beside the time its disk took.
-const WAIT_SECONDS: f64 = 0.3;
+const WAIT_SECONDS: f64 = 0.5;
+/// Layers of the slow model: some ten tokens a second on one core.
+const SLOW_LAYERS: u64 = 4;
 
 /// What one client asked and was told.
 #[derive(Default)]
@@ -68,79 +71,134 @@ fn pid(data: &Path) -> u32 {
     lock.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Has the box asked and read through all its lives.
-fn run() -> Run {
-    let data = tempfile::tempdir().unwrap();
-    let traces = tempfile::tempdir().unwrap();
-    let (plain, to) = (life(data.path()), traces.path().to_path_buf());
-    let lived = std::cell::Cell::new(0);
-    let mut lives = Lives::new(move || {
-        lived.set(lived.get() + 1);
-        disk::traced(&plain(), &to.join(format!("life{}", lived.get())))
-    });
-    let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let (mut asked, mut readers, mut deaths) = (Vec::new(), Vec::new(), Vec::new());
-    let heard = Arc::<Heard>::default();
-    let ends = ["KILL", "ABRT", "TERM", "TERM"];
-    for (at, end) in ends.iter().enumerate() {
-        lives.begin();
-        lives.wait_ready();
-        if at + 1 < ends.len() {
-            ask_for(&lives, &mut random, &mut asked, &mut readers, &heard);
-        } else {
-            lives.door.wait_all_over();
-        }
-        send_signal(pid(data.path()), end);
-        lives.wait_end();
-        deaths.extend((*end != "TERM").then(now));
-    }
-    let mut history = History::of(data.path());
-    (1..=ends.len()).for_each(|life| history.add(&traces.path().join(format!("life{life}"))));
-    for (reader, thread) in readers {
-        reader.give_up();
-        thread.join().unwrap();
-        assert_eq!(reader.fault(), None);
-        let asked = asked.iter_mut().find(|asked: &&mut Asked| asked.id == reader.id).unwrap();
-        asked.told = reader.now().1;
-    }
-    check_history(&history, data.path());
-    let own = Connection::open(data.path().join("journal.sqlite")).unwrap();
-    let model = own.query_row("SELECT model FROM job LIMIT 1", [], |row| row.get(0)).unwrap();
-    Run { history, asked, deaths, model }
+/// A box whose every call is written down, and what its client does.
+struct Recording {
+    data: tempfile::TempDir,
+    traces: tempfile::TempDir,
+    lives: Lives,
+    lived: usize,
+    random: ChaCha8Rng,
+    asked: Vec<Asked>,
+    readers: Vec<(Arc<Reader>, std::thread::JoinHandle<()>)>,
+    deaths: Vec<f64>,
 }
 
-/// Asks and forgets until text has come for some seconds.
-fn ask_for(
-    lives: &Lives,
-    random: &mut ChaCha8Rng,
-    asked: &mut Vec<Asked>,
-    readers: &mut Vec<(Arc<Reader>, std::thread::JoinHandle<()>)>,
-    heard: &Arc<Heard>,
-) {
-    // As long as it takes for several syncs of texts that nothing else has synced.
-    let until = Instant::now() + Duration::from_millis(trial::form(4_000, 15_000));
-    let door = &lives.door;
-    while Instant::now() < until {
-        let listed = door.list();
-        let open = listed.iter().filter(|job| job["state"] != "done" && job["state"] != "stopped");
-        if open.count() >= OPEN_JOBS {
-            std::thread::sleep(Duration::from_millis(20));
-            continue;
-        }
-        let wish = wish(random, asked.len());
-        let id = ask(door, &wish).expect("the box lives");
+impl Recording {
+    fn of(model: &Path) -> Recording {
+        let (data, traces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (plain, to) = (life(model, data.path()), traces.path().to_path_buf());
+        let lived = std::cell::Cell::new(0);
+        let lives = Lives::new(move || {
+            lived.set(lived.get() + 1);
+            disk::traced(&plain(), &trace(&to, lived.get()))
+        });
+        let random = ChaCha8Rng::seed_from_u64(SEED);
+        let (asked, readers, deaths) = (Vec::new(), Vec::new(), Vec::new());
+        Recording { data, traces, lives, lived: 0, random, asked, readers, deaths }
+    }
+
+    fn begin(&mut self) {
+        self.lived += 1;
+        self.lives.begin();
+        self.lives.wait_ready();
+    }
+
+    fn end(&mut self, signal: &str) {
+        send_signal(pid(self.data.path()), signal);
+        self.lives.wait_end();
+        self.deaths.extend((signal != "TERM").then(now));
+    }
+
+    /// Asks, and reads.
+    fn ask(&mut self, wish: &Wish) {
+        let id = ask(&self.lives.door, wish).expect("the box lives");
         let accepted = now();
-        if below(random, 6) > 0 {
-            readers.push(Reader::follow(door, &id, Reading::default(), heard));
-            asked.push(Asked { id, accepted, ..Asked::default() });
-        } else {
-            let began = now();
-            let (status, text) = door.ask("DELETE", &format!("/api/jobs/{id}"), "", "").unwrap();
-            assert_eq!(status, 204, "{text}");
-            let forgotten = Some((began, now()));
-            asked.push(Asked { id, accepted, forgotten, ..Asked::default() });
+        let heard = Arc::default();
+        self.readers.push(Reader::follow(&self.lives.door, &id, Reading::default(), &heard));
+        self.asked.push(Asked { id, accepted, ..Asked::default() });
+    }
+
+    /// Asks, and has it forgotten.
+    fn ask_and_forget(&mut self, wish: &Wish) {
+        let id = ask(&self.lives.door, wish).expect("the box lives");
+        let accepted = now();
+        let path = format!("/api/jobs/{id}");
+        let (status, text) = self.lives.door.ask("DELETE", &path, "", "").unwrap();
+        assert_eq!(status, 204, "{text}");
+        let forgotten = Some((accepted, now()));
+        self.asked.push(Asked { id, accepted, forgotten, ..Asked::default() });
+    }
+
+    /// Asks and forgets for a while: as long as it takes for many syncs.
+    fn ask_for(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            let listed = self.lives.door.list();
+            let is_open = |state: &Value| state == "queued" || state == "running";
+            if listed.iter().filter(|job| is_open(&job["state"])).count() >= OPEN_JOBS {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let wish = wish(&mut self.random, self.asked.len());
+            match below(&mut self.random, 6) {
+                0 => self.ask_and_forget(&wish),
+                _ => self.ask(&wish),
+            }
         }
     }
+
+    fn finish(mut self) -> Run {
+        let mut history = History::of(self.data.path());
+        (1..=self.lived).for_each(|life| history.add(&trace(self.traces.path(), life)));
+        check_history(&history, self.data.path());
+        for (reader, thread) in self.readers {
+            reader.give_up();
+            thread.join().unwrap();
+            assert_eq!(reader.fault(), None);
+            let asked = self.asked.iter_mut().find(|asked| asked.id == reader.id).unwrap();
+            asked.told = reader.now().1;
+        }
+        let own = Connection::open(self.data.path().join("journal.sqlite")).unwrap();
+        let model = own.query_row("SELECT model FROM job LIMIT 1", [], |row| row.get(0)).unwrap();
+        Run { history, asked: self.asked, deaths: self.deaths, model }
+    }
+}
+
+fn trace(folder: &Path, life: usize) -> PathBuf {
+    folder.join(format!("life{life}"))
+}
+
+/// Has the box asked and read through several lives, of which one begins on what a kill left and one
+/// on what a crash left.
+fn many_lives() -> Run {
+    let mut recording = Recording::of(&model());
+    for end in ["KILL", "ABRT", "TERM"] {
+        recording.begin();
+        recording.ask_for(Duration::from_millis(trial::form(3_000, 15_000)));
+        recording.end(end);
+    }
+    recording.begin();
+    recording.lives.door.wait_all_over();
+    recording.end("TERM");
+    recording.finish()
+}
+
+/// Has a model of VibeThinker's width write a few long answers, so slowly that nothing but the time
+/// makes the journal sync.
+fn slow_life() -> Run {
+    let mut recording = Recording::of(&with_layers(Quantized::Q4_0, SLOW_LAYERS));
+    recording.begin();
+    for number in 0..3 {
+        let question = format!("Question {number}: what is 2+2?");
+        let body = json!({"question": question, "mode": "plain", "budget_tokens": 2000});
+        recording.ask(&Wish { body, key: None });
+    }
+    let until = Instant::now() + Duration::from_millis(trial::form(9_000, 40_000));
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    recording.end("KILL");
+    recording.finish()
 }
 
 /// What was written down must be what the files are, or nothing that follows means anything.
@@ -191,6 +249,8 @@ struct Found {
     oldest: f64,
     readers: usize,
     rewinds: usize,
+    /// Boxes that went on.
+    started: usize,
 }
 
 /// What a reader had at an instant.
@@ -300,7 +360,7 @@ impl Run {
 
     /// Starts a box on what a cut left; its readers come back to it.
     fn go_on(&self, at: f64, folder: &Path, found: &mut Found) {
-        let mut lives = Lives::new(life(folder));
+        let mut lives = Lives::new(life(&model(), folder));
         lives.begin();
         lives.wait_ready();
         let heard = Arc::<Heard>::default();
@@ -330,17 +390,12 @@ impl Run {
     }
 }
 
-#[test]
-fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
-    if !disk::can_trace() {
-        return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
-    }
-    let run = run();
+/// Cuts the power of a run so often; of one in `every` cuts a whole box goes on.
+fn cut(run: &Run, cuts: usize, every: usize) -> Found {
     let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
-    let (mut found, mut started) = (Found::default(), 0);
-    let (cuts, every) = (trial::form(60, 600), trial::form(20, 30));
+    let mut found = Found::default();
     for cut in 0..cuts {
-        let at = instant(&run, &mut random);
+        let at = instant(run, &mut random);
         let loss = [Loss::All, Loss::Pages, Loss::Sectors][cut % 3];
         let files = run.history.cut(at, loss, &mut random);
         let folder = tempfile::tempdir().unwrap();
@@ -350,22 +405,29 @@ fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
             let folder = tempfile::tempdir().unwrap();
             put(&files, folder.path());
             run.go_on(at, folder.path(), &mut found);
-            started += 1;
+            found.started += 1;
         }
     }
-    report(&run, &found, cuts, started);
+    let Found { damaged, lost, twice, texts, .. } = &found;
+    println!("{damaged:#?} {lost:#?} {twice:#?} {texts:#?}");
+    found
 }
 
-fn report(run: &Run, found: &Found, cuts: usize, started: usize) {
-    let Found { damaged, lost, twice, texts, .. } = found;
-    println!("{damaged:#?} {lost:#?} {twice:#?} {texts:#?}");
-    let steps = run.history.instants().len();
+#[test]
+fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
+    if !disk::can_trace() {
+        return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
+    }
+    let (run, cuts) = (many_lives(), trial::form(60, 600));
+    let found = cut(&run, cuts, trial::form(20, 30));
+    let Found { damaged, lost, twice, texts, readers, rewinds, .. } = &found;
     trial::record(
         "power",
         "the journal is whole after a power cut that took what was not synced, never set aside",
         &format!(
-            "{cuts} cuts within {steps} changes of files, {started} boxes started on them: {} \
-             damaged",
+            "{cuts} cuts within {} changes of files, {} boxes started on them: {} damaged",
+            run.history.instants().len(),
+            found.started,
             damaged.len()
         ),
         damaged.is_empty(),
@@ -378,16 +440,30 @@ fn report(run: &Run, found: &Found, cuts: usize, started: usize) {
     );
     trial::record(
         "power",
-        "readers go back by no more than 2 s of text and the time of a sync; texts are the log's",
+        "each reader has, after its rewinds, the log's text; an end told stays",
+        &format!("{readers} readers cut off, {rewinds} went back: {} differ", texts.len()),
+        texts.is_empty() && *readers > 0,
+    );
+}
+
+#[test]
+fn a_power_cut_takes_two_seconds_of_a_slow_answer_at_most() {
+    if !disk::can_trace() {
+        return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
+    }
+    let (run, cuts) = (slow_life(), trial::form(60, 300));
+    let found = cut(&run, cuts, usize::MAX);
+    let Found { damaged, lost, twice, texts, readers, rewinds, oldest, .. } = &found;
+    trial::record(
+        "power",
+        "readers go back by no more than 2 s of text, and what a sync takes",
         &format!(
-            "{} readers, {} rewinds, the oldest text lost {:.2} s old, slowest sync {:.0} ms: {} \
-             do not hold",
-            found.readers,
-            found.rewinds,
-            found.oldest,
+            "{readers} readers of slow answers cut off, {rewinds} went back, by {oldest:.2} s at most; \
+             slowest sync {:.0} ms: {} by more",
             run.history.slowest_sync() * 1000.0,
             texts.len()
         ),
-        texts.is_empty() && found.readers > 0,
+        // That it was tried at all: what was lost is nearly as old as it may be.
+        [damaged, lost, twice, texts].iter().all(|list| list.is_empty()) && *oldest > 1.0,
     );
 }
