@@ -57,8 +57,8 @@ pub fn traced(command: &Command, to: &Path) -> Command {
 /// Whether processes can be traced here.
 pub fn can_trace() -> bool {
     let mut probe = Command::new("strace");
-    probe.args(["-f", "--seccomp-bpf", "-o", "/dev/null", "true"]);
-    probe.status().is_ok_and(|status| status.success())
+    probe.args(["-f", "--seccomp-bpf", "-e", CALLS, "-o", "/dev/null", "true"]);
+    probe.output().is_ok_and(|output| output.status.success())
 }
 
 /// A file, whatever it is called.

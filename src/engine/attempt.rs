@@ -127,7 +127,7 @@ impl Attempt {
     /// Follows the tokens it drew before the box was stopped, whose text is known already, to the
     /// very state it was in.
     fn go_on(&mut self, written: &[Gain], voice: &Voice) -> Option<Outcome> {
-        let Some(Gain { taken, .. }) = written.last() else { return None };
+        let Gain { taken, .. } = written.last()?;
         let mut outcome = None;
         for gain in written {
             for &token in &gain.tokens {

@@ -45,10 +45,13 @@ pub struct Journal {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where who asked hears whether a job is accepted.
+type Answer = SyncSender<Result<(), Error>>;
+
 /// What the writer hears.
 enum Message {
     /// To be written at once, and answered.
-    Accept(Box<New>, SyncSender<Result<(), Error>>),
+    Accept(Box<New>, Answer),
     /// To be written some time soon.
     Gained(JobId, u32, Gain),
     AttemptEnded(AttemptId, Option<Gain>, Outcome, Figures),
@@ -319,7 +322,7 @@ struct Writer {
     unheard: Arc<AtomicUsize>,
     rows: BTreeMap<JobId, Row>,
     changes: VecDeque<(JobId, Change)>,
-    accepts: Vec<(Box<New>, SyncSender<Result<(), Error>>)>,
+    accepts: Vec<(Box<New>, Answer)>,
     /// When the oldest of what waits came.
     since: Option<Instant>,
     /// When writing failed last.
