@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes reliability cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -104,7 +104,11 @@ votes: ## what stopping votes early changes and saves, on 560 jobs of the demo m
 	@build/prepare.sh test
 	VOTES_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- votes:: --nocapture
 
-trials: model-smollm2 test references corruption schedules votes workshop quality reproducible ## before a release: the suite and everything that takes too long for it
+reliability: ## the full forms of the trials of reliability, on a quiet machine, 30 min; makes docs/reliability.md
+	@build/prepare.sh test
+	@build/reliability.sh
+
+trials: model-smollm2 test references corruption schedules votes reliability workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

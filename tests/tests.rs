@@ -22,11 +22,13 @@ mod bad_models; // damaged, foreign and missing model files: one clear error eac
 mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
+mod classroom; // a lesson of many clients in mixed modes, some of whom leave
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
+mod door; // whoever stands at it: slow, greedy, many, gone; descriptors used up; answers beside it all
 mod drafts; // the same tokens with drafts and without, greedy and sampled
 mod eval; // measuring answers: figures that can be counted by hand, faults, going on
 mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
@@ -44,6 +46,8 @@ mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod power; // power cuts: what was not synced is gone, and nothing else
 mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
+mod schema; // every reply is as the OpenAPI document says
+mod signals; // stopping in time, whatever hangs; what a service manager is told
 mod solve; // the command line: answers, JSON, figures, settings, exit codes, Ctrl-C
 mod thinking; // thinking split from answer, closed by the engine when the budget runs out
 mod tidy; // the layers and the house style

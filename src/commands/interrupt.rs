@@ -1,12 +1,17 @@
 //! Ctrl-C and SIGTERM, heard on a thread of their own.
 
 use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::model::newfile;
 use crate::words::error::Error;
+
+/// The exit code of a process that could not end by itself: that of `internal`.
+const HUNG_CODE: i32 = 1;
 
 /// What a signal does, and how many of them it has heard.
 struct Hearer {
@@ -48,6 +53,38 @@ pub fn leave_nothing_behind() -> Result<(), Error> {
 /// llama.cpp's threads may be in the middle of a pass, and would find their tables gone.
 pub fn leave() -> ! {
     signal_hook::low_level::exit(130)
+}
+
+/// A thread that waits to end the process where nothing else does; made beforehand, because a
+/// process in trouble may get no thread any more.
+pub struct LastResort {
+    order: Sender<Duration>,
+}
+
+/// Makes it. It does nothing until it is told to, and nothing where it is dropped.
+///
+/// # Errors
+/// `internal` where no thread can be had.
+pub fn last_resort() -> Result<LastResort, Error> {
+    let (order, orders) = channel::<Duration>();
+    std::thread::Builder::new()
+        .name("last resort".into())
+        .spawn(move || {
+            let Ok(after) = orders.recv() else { return };
+            std::thread::sleep(after);
+            log::error!("something hangs: leaving {after:?} after the signal, whatever it is");
+            signal_hook::low_level::exit(HUNG_CODE);
+        })
+        .map_err(|e| Error::internal(format!("cannot start the last resort's thread: {e}")))?;
+    Ok(LastResort { order })
+}
+
+impl LastResort {
+    /// Leaves after this time, unless the process has ended by then.
+    pub fn leave_after(&self, time: Duration) {
+        // Fails only where the thread is gone, which it is not before the process.
+        let _ = self.order.send(time);
+    }
 }
 
 fn hear(signals: &[i32], act: Box<dyn FnMut(u32) + Send>) -> Result<(), Error> {

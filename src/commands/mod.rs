@@ -14,6 +14,7 @@ pub mod inspect;
 mod interrupt;
 pub mod kernels;
 pub mod modes;
+pub mod notify;
 pub mod owner;
 pub mod plan;
 pub mod quantize;

@@ -1,7 +1,8 @@
 //! `solverbox serve`: the page and the API, until Ctrl-C or SIGTERM.
 //!
 //! The door opens before the model is loaded: the page comes at once, `/healthz` shows the
-//! progress, and questions wait in line.
+//! progress, and questions wait in line. A signal stops it within `LEAVE_WITHIN`, whatever hangs;
+//! a second one at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -11,12 +12,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
+use super::notify::{self, Supervisor};
 use super::{Loading, interrupt};
 use crate::desk::{self, Capacity, Desk};
 use crate::http;
 use crate::store::{Folder, Journal, Keeping, Recovered};
 use crate::words::error::{Error, io_cause};
 use crate::words::kernels::SelfTest;
+use crate::words::limits;
 use crate::words::mode::Modes;
 use crate::words::plan::Plan;
 
@@ -44,6 +47,8 @@ pub struct Options {
     pub capacity: Capacity,
     /// Whether the kernels are checked first.
     pub selftest: SelfTest,
+    /// Who is told how it is doing.
+    pub supervisor: Supervisor,
 }
 
 /// Serves until a signal ends it, or the engine does.
@@ -70,16 +75,21 @@ pub fn run(options: Options) -> Result<(), Error> {
         let _ = broken.send(Err(error));
     })?;
     let desk = Arc::new(desk);
+    let last_resort = interrupt::last_resort()?;
     interrupt::on_interrupt(move |count| {
         if count > 1 {
             interrupt::leave();
         }
+        last_resort.leave_after(limits::LEAVE_WITHIN);
         let _ = ends.send(Ok(()));
     })?;
+    let manager = notify::start(&options.supervisor, &desk)?;
     folder.tell(Some(address));
     let serving = door.serve(desk.clone(), options.modes, told)?;
     // Both senders live as long as their threads: this waits for a signal or a broken engine.
     let reason = end.recv().unwrap_or(Ok(()));
+    manager.stopping();
+    // First nobody's question is taken any more, then those here get what there is and an end.
     serving.close();
     desk.close();
     serving.wait();

@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use crate::engine::{arm as note_crashes, celsius, read_aboard};
 use case::Case;
@@ -143,6 +143,17 @@ pub enum Health {
     Broken(Error),
     /// The desk is being closed.
     Closing,
+}
+
+/// Whether the engine makes progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// When the engine last said anything.
+    pub heard: Instant,
+    /// Jobs with an attempt that has a seat.
+    pub running: usize,
+    /// The other jobs.
+    pub waiting: usize,
 }
 
 /// The desk. Dropping it stops the job being answered and ends the engine.
@@ -361,6 +372,11 @@ impl Desk {
     /// Puts a job that has not begun before all others: it gets the next seat that is free.
     pub fn move_first(&self, job: JobId) {
         self.lock().move_first(job);
+    }
+
+    /// Returns when the engine last said anything, and how many jobs it has to do.
+    pub fn pulse(&self) -> Pulse {
+        self.lock().pulse()
     }
 
     /// Returns how full the engine is and what it has done, as of its last step or rest.

@@ -14,8 +14,7 @@ use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
 use super::turns::{Move, Turns};
-use super::{Health, closing};
-use super::{Lasting, Overview, Standing, Terms, Ticket};
+use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome};
@@ -53,6 +52,8 @@ pub struct Office {
     pub recent: Recent,
     /// What lasts, if anything does.
     pub journal: Option<Arc<Journal>>,
+    /// When the engine last said anything.
+    heard: Instant,
     cases: BTreeMap<JobId, Case>,
     /// Jobs whose attempts were put in line.
     in_line: BTreeSet<JobId>,
@@ -79,6 +80,7 @@ impl Office {
             totals: Totals::default(),
             recent: Recent::default(),
             journal: None,
+            heard: Instant::now(),
             cases: BTreeMap::new(),
             in_line: BTreeSet::new(),
             restoring: BTreeSet::new(),
@@ -354,8 +356,15 @@ impl Office {
         }
     }
 
+    /// Returns when the engine last said anything, and how many jobs it has to do.
+    pub fn pulse(&self) -> Pulse {
+        let running = self.cases.keys().filter(|&&job| self.turns.sits(job)).count();
+        Pulse { heard: self.heard, running, waiting: self.cases.len() - running }
+    }
+
     /// Takes what the engine says.
     pub fn hear(&mut self, event: Event) {
+        self.heard = Instant::now();
         match event {
             Event::Loading(loaded) => {
                 if let Health::Loading { bytes_loaded, .. } = &mut self.health {

@@ -14,6 +14,7 @@ mod body;
 mod bounds;
 mod connection;
 mod head;
+mod pace;
 mod passage;
 mod refusal;
 mod relay;
@@ -35,7 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::words::error::{Error, Kind, io_cause};
+use crate::words::limits;
 use bounds::Bounds;
+use pace::{Pace, Rate};
 use passage::Passage;
 use seats::Seats;
 
@@ -52,9 +55,15 @@ pub struct Gate {
 /// What every connection thread holds on to; it outlives the gate while one of them runs.
 struct House {
     bounds: Bounds,
+    /// The pace of requests that only look, and that of all others: a question does not wait for a
+    /// flood of looks.
+    looks: Pace,
+    questions: Pace,
     passage: Passage,
     seats: Arc<Seats>,
     visitors: Arc<Visitors>,
+    /// Whether the server could not be reached the last time.
+    is_cut_off: AtomicBool,
 }
 
 impl Gate {
@@ -83,7 +92,10 @@ impl Gate {
         let visitors = Arc::new(Visitors::new()?);
         let (passage, private) = Passage::open(private_dir)?;
         let seats = Arc::new(Seats::new(seats::within_descriptors(&bounds)?));
-        let house = Arc::new(House { bounds, passage, seats, visitors });
+        let (looks, questions) = (pace(), pace());
+        let is_cut_off = AtomicBool::new(false);
+        let house =
+            Arc::new(House { bounds, looks, questions, passage, seats, visitors, is_cut_off });
         Ok((Gate { listener, address, house }, private))
     }
 
@@ -104,6 +116,26 @@ impl Gate {
     pub fn run(self, closing: &AtomicBool) {
         accept::run(&self.listener, &self.house, closing);
     }
+}
+
+fn pace() -> Pace {
+    let of_each = Rate {
+        per_second: limits::ADDRESS_REQUESTS_PER_SECOND,
+        burst: limits::ADDRESS_REQUESTS_BURST,
+    };
+    let of_all = Rate { per_second: limits::REQUESTS_PER_SECOND, burst: limits::REQUESTS_BURST };
+    Pace::new(of_each, of_all)
+}
+
+/// Makes of all bytes a client sends before it hangs up what tiny_http would be given; `None` for
+/// what is refused or incomplete. What the gate does to a live connection, without one, for whoever
+/// tries it on bytes nobody would send.
+pub fn relayed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, length) = head::parse(bytes).ok()??;
+    let (client, gone) = std::os::unix::net::UnixStream::pair().ok()?;
+    drop(gone);
+    let body = body::read(&client, &head, bytes[length..].to_vec(), &Bounds::default()).ok()?;
+    Some([head.relayed("visitor", body.len()), body].concat())
 }
 
 fn cannot_listen(address: SocketAddr, e: &io::Error) -> Error {

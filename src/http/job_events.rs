@@ -44,7 +44,6 @@ struct Told {
 impl Reader<'_> {
     fn tell_all(&mut self, place: Place) -> Result<(), Left> {
         let record = &self.ticket.record;
-        self.events.retry(limits::STREAM_RETRY)?;
         let from = record.resume(place);
         if from < place.offset {
             self.tell("rewind", from, &json!({"to": from}))?;
@@ -94,7 +93,10 @@ impl Reader<'_> {
                 Ok(true)
             }
             State::Asked | State::Waiting(_) | State::Running => {
-                let place = self.app.desk.place(self.ticket.job);
+                let place = match view.state {
+                    State::Running => Some(0),
+                    _ => self.app.desk.place(self.ticket.job),
+                };
                 let standing = Some((place, view.eta));
                 if self.told.standing != standing {
                     self.told.standing = standing;

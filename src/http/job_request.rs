@@ -101,13 +101,14 @@ pub fn from(request: &Request) -> Result<Place, Error> {
 }
 
 fn place(asked: Option<&str>, last: Option<&str>) -> Result<Place, Error> {
-    // A browser that has lost its stream adds the header to the address it began with: it is later.
-    let (name, text) = match (last.filter(|last| !last.is_empty()), asked) {
-        (Some(last), _) => ("Last-Event-ID", last),
-        (None, Some(asked)) => ("from", asked),
-        (None, None) => return Ok(Place::default()),
+    let read = |name: &str, text: &str| {
+        text.parse::<Place>().map_err(|_| bad(name, "it is no place in a log, such as 1234"))
     };
-    text.parse().map_err(|_| bad(name, "it is no place in a log, such as 1234"))
+    let asked = asked.map(|text| read("from", text)).transpose()?;
+    let last = last.filter(|text| !text.is_empty());
+    let last = last.map(|text| read("Last-Event-ID", text)).transpose()?;
+    // A browser that has lost its stream adds the header to the address it began with: it is later.
+    Ok(last.or(asked).unwrap_or_default())
 }
 
 /// Splits the query of an address; what is not ours to name is compared as it stands.
@@ -127,8 +128,10 @@ fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str
 
 fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, Error> {
     let number = |value: &Value| {
-        let whole = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        whole.ok_or_else(|| bad(name, "it is no positive integer"))
+        // To JSON 4 and 4.0 are one number.
+        let whole =
+            value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=u32::MAX.into()).contains(n));
+        whole.map(|n| n as u32).ok_or_else(|| bad(name, "it is no positive integer"))
     };
     get(fields, name).map(number).transpose()
 }
@@ -240,6 +243,10 @@ mod tests {
         assert_eq!(at(Some("7"), None), Ok(7));
         assert_eq!(at(Some("7"), Some("")), Ok(7));
         assert_eq!(at(Some("7"), Some("9.1")), Ok(9));
-        assert!(at(Some("x"), None).is_err() && at(None, Some("-1")).is_err());
+        assert!(
+            at(Some(""), Some("9")).is_err()
+                && at(Some("x"), None).is_err()
+                && at(None, Some("-1")).is_err()
+        );
     }
 }

@@ -57,6 +57,9 @@ impl Part {
 
 /// Takes a question: `POST /api/jobs`.
 pub fn ask(app: &App, asker: &Asker, body: &[u8], request: Request) {
+    if app.is_closing() {
+        return refused(app, &super::closing(), Shape::Own).send(request);
+    }
     let accepted = job_request::parse(body, &app.modes).and_then(|asked| {
         let mut question = asked.question;
         if let Some(job) = asked.previous {

@@ -30,7 +30,10 @@ mod refuse;
 mod reply;
 mod routes;
 mod secret;
+mod server;
 mod stream;
+
+pub use gate::relayed;
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
@@ -65,6 +68,14 @@ struct App {
     closing: Arc<AtomicBool>,
 }
 
+impl App {
+    /// Returns whether the box is shutting down: no job is taken any more, and who reads a stream
+    /// that has no end of its own is to be told to come back.
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
+
 /// The door, with its address taken; nobody is let in yet.
 pub struct Door {
     gate: Gate,
@@ -75,7 +86,10 @@ pub struct Door {
 /// The door at work.
 pub struct Serving {
     visitors: Arc<Visitors>,
+    /// Set when no job is taken any more.
     closing: Arc<AtomicBool>,
+    /// Set when nobody is let in any more.
+    shut: Arc<AtomicBool>,
 }
 
 impl Door {
@@ -100,29 +114,44 @@ impl Door {
     /// `internal` where threads cannot be had.
     pub fn serve(self, desk: Arc<Desk>, modes: Modes, plan: Plan) -> Result<Serving, Error> {
         let closing = Arc::new(AtomicBool::new(false));
+        let shut = Arc::new(AtomicBool::new(false));
         let visitors = self.gate.visitors();
         let (let_in, flag, identity) = (visitors.clone(), closing.clone(), self.identity);
         let facts = Facts { plan, started: SystemTime::now() };
         let app = Arc::new(App { desk, modes, facts, identity, visitors: let_in, closing: flag });
-        let (gate, listener, flag) = (self.gate, self.listener, closing.clone());
-        start_thread("server", move || take_requests(&listener, &app))?;
-        start_thread("gate", move || gate.run(&flag))?;
-        Ok(Serving { visitors, closing })
+        let (gate, listener, flag) = (self.gate, self.listener, shut.clone());
+        start_thread("server", move || {
+            stand_back();
+            server::run(&listener, &app);
+        })?;
+        start_thread("gate", move || {
+            stand_back();
+            gate.run(&flag);
+        })?;
+        Ok(Serving { visitors, closing, shut })
     }
 }
 
 impl Serving {
-    /// Lets nobody in any more; those inside stay.
+    /// Takes no job any more: who asks is told to come back. The page is still served.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until everybody has left, `CLOSE_WAIT` at most.
+    /// Waits until everybody has left, `CLOSE_WAIT` at most, and lets nobody in any more.
     pub fn wait(&self) {
         let until = Instant::now() + limits::CLOSE_WAIT;
         while self.visitors.count() > 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }
+        self.shut.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Puts this thread, and all that it starts, behind the engine's.
+fn stand_back() {
+    if let Err(error) = rustix::process::setpriority_process(None, limits::DOOR_NICENESS) {
+        log::debug!("the door's threads keep their priority: {error}");
     }
 }
 
@@ -135,8 +164,11 @@ fn submit(
     lasting: Lasting,
 ) -> Result<Ticket, Error> {
     asker.admit(&mut question)?;
-    let terms = Terms { jobs_max: asker.limits.jobs_max, ..Terms::of(lasting) };
     log::debug!("{:?} asks", asker.client);
+    if app.is_closing() {
+        return Err(closing());
+    }
+    let terms = Terms { jobs_max: asker.limits.jobs_max, ..Terms::of(lasting) };
     if lasting == Lasting::Durable {
         return app.desk.submit(asker.lasting, question, terms);
     }
@@ -150,6 +182,10 @@ fn submit(
     Ok(ticket)
 }
 
+fn closing() -> Error {
+    Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
+}
+
 /// Makes the reply to a question that was not answered; where it is only a matter of time, it says
 /// when to come again.
 fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
@@ -157,6 +193,9 @@ fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
     match error.kind {
         Kind::Busy | Kind::TooMany => {
             reply.with("Retry-After", app.desk.retry_after().as_secs().to_string())
+        }
+        Kind::Stopped if app.is_closing() => {
+            reply.with("Retry-After", limits::COME_BACK.as_secs().to_string())
         }
         _ => reply,
     }
@@ -168,37 +207,4 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), 
         .spawn(work)
         .map(drop)
         .map_err(|e| Error::internal(format!("cannot start the {name}'s thread: {e}")))
-}
-
-/// Takes requests from tiny_http, each to a thread of its own; the gate bounds how many there are.
-///
-/// tiny_http's accept thread ends for good at its first error: it is then started anew on the same
-/// socket, so that service returns by itself.
-fn take_requests(listener: &UnixListener, app: &Arc<App>) {
-    while !app.closing.load(Ordering::Relaxed) {
-        let listener = listener.try_clone().map_err(|e| e.to_string());
-        let started = listener.and_then(|listener| {
-            tiny_http::Server::from_listener(listener, None).map_err(|e| e.to_string())
-        });
-        match started {
-            Ok(server) => take_requests_of(&server, app),
-            Err(error) => log::error!("cannot start the server: {error}"),
-        }
-        std::thread::sleep(limits::ACCEPT_PAUSE);
-    }
-}
-
-fn take_requests_of(server: &tiny_http::Server, app: &Arc<App>) {
-    loop {
-        match server.recv() {
-            Ok(request) => {
-                let app = app.clone();
-                // Where no thread can be had the request is dropped: tiny_http answers 500.
-                if let Err(error) = start_thread("request", move || routes::answer(&app, request)) {
-                    log::error!("{error}");
-                }
-            }
-            Err(error) => return log::error!("the server stopped accepting: {error}"),
-        }
-    }
 }

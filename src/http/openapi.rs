@@ -4,11 +4,13 @@
 //! in when it is asked for. The tests hold it against the routes and what requests are read into,
 //! and `tests/api.rs` against what a running box replies.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::App;
 use super::reply::Reply;
-use crate::words::mode::Modes;
+use crate::words::mode::{Mode, Modes, Reads, Voting};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 
@@ -20,8 +22,20 @@ pub fn document(app: &App) -> Reply {
 fn with_modes(modes: &Modes) -> Value {
     // It is part of the program, and a test reads it.
     let mut document: Value = serde_json::from_str(DOCUMENT).expect("the document is JSON");
-    let names: Vec<&str> = modes.iter().map(|mode| mode.name.as_str()).collect();
-    document["components"]["schemas"]["Mode"]["enum"] = names.into();
+    let of = |reads: Reads, voting: Option<Voting>| -> Vec<&str> {
+        let is_one = |mode: &&Arc<Mode>| {
+            mode.reads == reads && voting.is_none_or(|voting| mode.voting == voting)
+        };
+        modes.iter().filter(is_one).map(|mode| mode.name.as_str()).collect()
+    };
+    let kinds = [
+        ("VotingMode", of(Reads::Question, Some(Voting::ByValue))),
+        ("SingleMode", of(Reads::Question, Some(Voting::Off))),
+        ("ReviewMode", of(Reads::StudentAttempt, None)),
+    ];
+    for (kind, names) in kinds {
+        document["components"]["schemas"][kind]["enum"] = names.into();
+    }
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document
 }
@@ -55,9 +69,11 @@ mod tests {
     #[test]
     fn a_questions_fields_are_those_that_are_read() {
         let document = with_modes(&Modes::built_in());
-        let fields = document["components"]["schemas"]["Ask"]["properties"].as_object().unwrap();
-        let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
-        assert_eq!(fields, BTreeSet::from(job_request::FIELDS));
+        for way in document["components"]["schemas"]["Ask"]["oneOf"].as_array().unwrap() {
+            let fields = way["properties"].as_object().unwrap();
+            let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+            assert_eq!(fields, BTreeSet::from(job_request::FIELDS));
+        }
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! Server-sent events: written one by one, flushed each, ended when the reader is gone.
 //!
 //! The response has no length and ends with the connection, which the gate closes; every event
-//! leaves at once (tiny_http's own `respond` would keep 8 KiB back).
+//! leaves at once (tiny_http's own `respond` would keep 8 KiB back). A stream's first event says
+//! after what time to come back, so that its reader does whatever ends it: a restart, a power cut.
 
 use std::io::Write;
-use std::time::Duration;
 
 use serde_json::Value;
 use tiny_http::Request;
 
 use super::reply::{EVERY_REPLYS_HEADERS, cors_headers};
+use crate::words::limits;
 
 /// A stream of events to one reader.
 pub struct Events {
     writer: Box<dyn Write + Send>,
+    is_first: bool,
 }
 
 /// The reader is gone.
@@ -34,7 +36,7 @@ impl Events {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let mut events = Events { writer: request.into_writer() };
+        let mut events = Events { writer: request.into_writer(), is_first: true };
         events.write(&head)?;
         Ok(events)
     }
@@ -44,7 +46,8 @@ impl Events {
     /// # Errors
     /// [`Left`] where the reader is gone.
     pub fn json(&mut self, value: &Value) -> Result<(), Left> {
-        self.write(&format!("data: {value}\n\n"))
+        let retry = self.retry();
+        self.write(&format!("{retry}data: {value}\n\n"))
     }
 
     /// Sends one event of a kind, with the id a reader comes back with.
@@ -52,15 +55,17 @@ impl Events {
     /// # Errors
     /// [`Left`] where the reader is gone.
     pub fn event(&mut self, kind: &str, id: &str, value: &Value) -> Result<(), Left> {
-        self.write(&format!("event: {kind}\nid: {id}\ndata: {value}\n\n"))
+        let retry = self.retry();
+        self.write(&format!("{retry}event: {kind}\nid: {id}\ndata: {value}\n\n"))
     }
 
-    /// Says after how long a reader that was cut off is to come back.
-    ///
-    /// # Errors
-    /// [`Left`] where the reader is gone.
-    pub fn retry(&mut self, after: Duration) -> Result<(), Left> {
-        self.write(&format!("retry: {}\n\n", after.as_millis()))
+    /// Returns the line of a stream's first event that says after how long a reader that was cut off
+    /// is to come back: within the event, as some clients take a lone one for an event without data.
+    fn retry(&mut self) -> String {
+        match std::mem::take(&mut self.is_first) {
+            true => format!("retry: {}\n", limits::COME_BACK.as_millis()),
+            false => String::new(),
+        }
     }
 
     /// Sends a comment, which clients ignore and our page reads.

@@ -210,7 +210,7 @@ impl Question {
     /// `bad_request` or `too_long`, naming the field, the value and the bound.
     pub fn check(&self) -> Result<(), Error> {
         self.sampling.check("")?;
-        if !self.turns.last().is_some_and(|t| t.role == Role::User && !t.text.trim().is_empty()) {
+        if !self.turns.last().is_some_and(|t| t.role == Role::User && !is_blank(&t.text)) {
             return Err(Error::bad_request("the question is empty", "Type a question."));
         }
         if self.turns.len() > limits::TURNS_MAX {
@@ -260,6 +260,12 @@ impl Question {
     }
 }
 
+/// Returns whether there is nothing to read in a text.
+fn is_blank(text: &str) -> bool {
+    // A byte order mark is all that some editors leave of an empty file.
+    text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
+}
+
 /// Checks a number of attempts that came in the field `name`.
 ///
 /// # Errors
@@ -301,7 +307,7 @@ pub fn fresh_seed() -> u64 {
 /// # Errors
 /// `bad_request` where the mode needs an attempt and none is there, or the other way round.
 pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<String, Error> {
-    match (mode.reads, attempt.map(str::trim).filter(|a| !a.is_empty())) {
+    match (mode.reads, attempt.map(str::trim).filter(|a| !is_blank(a))) {
         (Reads::Question, None) => Ok(question.to_string()),
         (Reads::StudentAttempt, Some(attempt)) => {
             Ok(format!("Problem:\n{question}\n\nStudent's attempt:\n{attempt}"))

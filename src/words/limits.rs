@@ -317,12 +317,34 @@ pub const HEAD_WAIT: Duration = Duration::from_secs(10);
 pub const BODY_WAIT: Duration = Duration::from_secs(30);
 /// Time a client may leave a write of ours unread before it is dropped.
 pub const WRITE_WAIT: Duration = Duration::from_secs(20);
+/// Time a client has to take a whole reply of known length, however steadily it reads: what the
+/// largest reply needs over a line of 100 kbit/s.
+pub const REPLY_WAIT: Duration = Duration::from_secs(300);
 /// Time a refused client gets to read the refusal while the rest of its request is thrown away.
 pub const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// Bytes of a refused request thrown away at most, so that the refusal can be read.
 pub const LINGER_BYTES_MAX: usize = 32 << 20;
 /// Pause of the accept loop after an accept error, so that it neither dies nor spins.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Requests a second that reach the server, whoever sends them; later ones wait. Each takes a
+/// quarter of a millisecond of a PC's core and a whole one of a board's, which the engine misses.
+pub const REQUESTS_PER_SECOND: u32 = 250;
+/// Requests that may come at once after a pause, from all: thirty pages with all their files.
+pub const REQUESTS_BURST: u32 = 256;
+/// Requests a second from one address that reach the server; later ones wait. A page that is opened
+/// takes four, and a whole school may stand behind one address.
+pub const ADDRESS_REQUESTS_PER_SECOND: u32 = 50;
+/// Requests that may come at once after a pause from one address.
+pub const ADDRESS_REQUESTS_BURST: u32 = 128;
+/// Addresses whose pace is remembered before those that have been quiet are forgotten; as many as
+/// the pace of all lets through until then.
+pub const PACED_ADDRESSES_MAX: usize = 1_024;
+/// How often the server's own ear is looked after: a connection of the gate that waits for it from
+/// one look to the next is heard by nobody.
+pub const DEAF_LOOK: Duration = Duration::from_millis(250);
+/// How much the threads of the HTTP door stand back behind the engine's, as nice(1) counts: looks
+/// at the page must not cost answers. A thread with 5 gets a third of the time of one with 0.
+pub const DOOR_NICENESS: i32 = 5;
 
 // Who asks.
 
@@ -408,11 +430,25 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream's head waits for the engine's verdict on the question, so that a refusal can
 /// still carry a status of its own.
 pub const VERDICT_WAIT: Duration = Duration::from_secs(5);
-/// After how long a reader of a job's events that was cut off comes back.
-pub const STREAM_RETRY: Duration = Duration::from_secs(2);
 /// How long a job's acceptance waits for the engine's verdict on its question.
 pub const JOB_VERDICT_WAIT: Duration = Duration::from_millis(500);
 /// Jobs of a list unless `limit` says otherwise.
 pub const LIST_JOBS_DEFAULT: u32 = 50;
+/// Time after which a client whose stream ended is to come back, or who asks a closing box: as long
+/// as a box needs to start again.
+pub const COME_BACK: Duration = Duration::from_secs(2);
+
+// The end of the process, and whoever watches over it.
+
 /// Time a closing server waits for its streams to say goodbye.
-pub const CLOSE_WAIT: Duration = Duration::from_secs(5);
+pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Time after a signal at which the process leaves, whatever hangs: half a second before the 5 s
+/// that are promised.
+pub const LEAVE_WITHIN: Duration = Duration::from_millis(4_500);
+/// How often a service manager is told what changed, at most.
+pub const STATUS_EVERY: Duration = Duration::from_secs(3);
+/// How often is looked whether there is something to tell it, at most; half the time of its
+/// watchdog may be less.
+pub const STATUS_LOOK: Duration = Duration::from_millis(500);
+/// How much longer a service manager is asked to wait at each look while the model is loaded.
+pub const LOADING_PATIENCE: Duration = Duration::from_secs(60);

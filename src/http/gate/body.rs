@@ -4,7 +4,7 @@
 //! what has arrived, and a chunked body comes out as a plain one (RFC 9112, 7.1). Chunk extensions
 //! and trailers are dropped.
 
-use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use rustix::event::PollFlags;
@@ -21,7 +21,7 @@ use crate::words::limits::{CHUNK_LINE_BYTES_MAX, HEADERS_MAX};
 /// `Gone` if the client hangs up before the end; a refusal if the body is too long (told from its
 /// Content-Length before a byte is read), too slow or malformed.
 pub fn read(
-    client: &TcpStream,
+    client: &impl AsFd,
     head: &Head,
     arrived: Vec<u8>,
     bounds: &Bounds,
@@ -48,8 +48,8 @@ pub fn read(
 }
 
 /// The client's bytes, first those that came with the head.
-struct Source<'a> {
-    client: &'a TcpStream,
+struct Source<'a, C> {
+    client: &'a C,
     arrived: Vec<u8>,
     /// How many of `arrived` are used up.
     taken: usize,
@@ -59,7 +59,7 @@ struct Source<'a> {
     bounds: &'a Bounds,
 }
 
-impl Source<'_> {
+impl<C: AsFd> Source<'_, C> {
     /// Answers `Expect: 100-continue`, unless the body has begun to arrive all the same.
     fn invite(&self, head: &Head, length: usize) -> Result<(), Stop> {
         if head.expects_continue() && self.arrived.is_empty() && length > 0 {

@@ -17,6 +17,7 @@ pub struct Bounds {
     pub body_bytes_max: usize,
     pub body_wait: Duration,
     pub write_wait: Duration,
+    pub reply_wait: Duration,
     pub linger_wait: Duration,
     pub linger_bytes_max: usize,
 }
@@ -32,6 +33,7 @@ impl Default for Bounds {
             body_bytes_max: limits::BODY_BYTES_MAX,
             body_wait: limits::BODY_WAIT,
             write_wait: limits::WRITE_WAIT,
+            reply_wait: limits::REPLY_WAIT,
             linger_wait: limits::LINGER_WAIT,
             linger_bytes_max: limits::LINGER_BYTES_MAX,
         }

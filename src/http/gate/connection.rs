@@ -4,8 +4,10 @@
 //! given back by being dropped, so that a panic gives it back as well.
 
 use std::net::{IpAddr, TcpStream};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
 use rustix::io;
 use rustix::net::sockopt;
 
@@ -15,6 +17,7 @@ use super::head::{self, Head};
 use super::refusal::{Manner, Refusal, Stop};
 use super::relay::{self, Asked, Outcome};
 use super::turned_away::{close_gently, refuse};
+use super::wire;
 use crate::words::limits::{PROBE_AFTER, PROBE_EVERY, SEND_BUFFER_BYTES};
 
 /// Serves the one request of `client`.
@@ -41,19 +44,28 @@ fn deliver(
     house: &House,
 ) -> Result<(), Stop> {
     let body = body::read(client, head, arrived, &house.bounds)?;
+    // A client that hangs up meanwhile has given its turn away, which makes nobody else later.
+    let pace = if head.only_looks() { &house.looks } else { &house.questions };
+    if wire::wait(client, PollFlags::RDHUP, pace.turn(address, Instant::now()))? {
+        return Err(Stop::Gone);
+    }
     let busy = |e| {
-        log::error!("gate: cannot reach the server: {e}");
+        // Said once for as long as it lasts.
+        if !house.is_cut_off.swap(true, Ordering::Relaxed) {
+            log::error!("gate: cannot reach the server: {e}");
+        }
         Refusal::Busy
     };
     // Declared before the visit, and thus closed after it: a server whose write fails because the
     // visitor left finds it marked so.
     let server = house.passage.connect().map_err(busy)?;
     let visit = house.visitors.enter(address).map_err(busy)?;
+    house.is_cut_off.store(false, Ordering::Relaxed);
     let mut request = head.relayed(visit.id(), body.len());
     request.extend_from_slice(&body);
     drop(body);
     let asked = if head.asks_for_head_only() { Asked::HeadOnly } else { Asked::Everything };
-    match relay::run(client, &server, request, asked, house.bounds.write_wait) {
+    match relay::run(client, &server, request, asked, &house.bounds) {
         Outcome::Served => visit.served(),
         Outcome::ServedSurplus => {
             visit.served();

@@ -83,7 +83,7 @@ pub fn read(client: &TcpStream, buffer: &mut Vec<u8>, bounds: &Bounds) -> Result
 }
 
 /// Parses a head with its length in bytes; `None` while it is incomplete.
-fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     let mut fields = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut fields);
     let length = match request.parse(bytes) {
@@ -250,6 +250,11 @@ impl Head {
     /// Returns true if the response has no body, whatever its head says of a length.
     pub fn asks_for_head_only(&self) -> bool {
         self.method == "HEAD"
+    }
+
+    /// Returns true if the request changes nothing (RFC 9110, 9.2.1).
+    pub fn only_looks(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
 
     /// Returns the manner of refusing this request.

@@ -8,10 +8,11 @@ use std::net::TcpStream;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::bounds::Bounds;
 use super::wire::{self, Gone};
 use crate::words::limits::{RELAY_BYTES, RESPONSE_HEAD_BYTES_MAX, SURPLUS_BYTES_MAX};
 
@@ -39,20 +40,22 @@ pub enum Asked {
 
 /// Relays `request` to `server` and the response to `client`, until either is done or gone.
 ///
-/// A client that leaves a write unread for `write_wait` has left. The server may take its time.
+/// A client that leaves a write unread for `write_wait` has left, and so has one that has not taken
+/// the whole of a reply of known length `reply_wait` after it began. The server may take its time.
 pub fn run(
     client: &TcpStream,
     server: &UnixStream,
     request: Vec<u8>,
     asked: Asked,
-    write_wait: Duration,
+    bounds: &Bounds,
 ) -> Outcome {
     let request = Outgoing { bytes: request, sent: 0 };
     let response = Outgoing { bytes: Vec::new(), sent: 0 };
     let answer = Answer::Head(Vec::new());
     let (surplus, moved) = (0, Instant::now());
+    let (bounds, until) = (bounds.clone(), None);
     let mut relay =
-        Relay { client, server, request, response, answer, asked, surplus, moved, write_wait };
+        Relay { client, server, request, response, answer, asked, surplus, moved, until, bounds };
     loop {
         if let Break(outcome) = relay.step() {
             return outcome;
@@ -71,7 +74,9 @@ struct Relay<'a> {
     surplus: usize,
     /// When the client last took a byte, or had nothing to take.
     moved: Instant,
-    write_wait: Duration,
+    /// When a reply of known length must be through.
+    until: Option<Instant>,
+    bounds: Bounds,
 }
 
 /// How far the server's response has come in.
@@ -109,7 +114,8 @@ impl Relay<'_> {
             of_server |= PollFlags::IN;
         } else {
             of_client |= PollFlags::OUT;
-            deadline = Some(self.moved + self.write_wait);
+            let stuck = self.moved + self.bounds.write_wait;
+            deadline = Some(self.until.map_or(stuck, |until| until.min(stuck)));
         }
         if !self.request.is_empty() {
             of_server |= PollFlags::OUT;
@@ -117,10 +123,11 @@ impl Relay<'_> {
         let mut fds = [PollFd::new(self.client, of_client), PollFd::new(self.server, of_server)];
         // A server that has hung up would be reported again and again while the client is slow.
         let watched = if of_server.is_empty() { &mut fds[..1] } else { &mut fds[..] };
-        match wire::wait_any(watched, deadline) {
+        let in_time = self.until.is_none_or(|until| Instant::now() < until);
+        match wire::wait_any(watched, deadline).map(|ready| ready && in_time) {
             Ok(true) => Continue((fds[0].revents(), fds[1].revents())),
             Ok(false) => {
-                log::debug!("gate: a client has read nothing for {:?}", self.write_wait);
+                log::debug!("gate: a client reads nothing, or too slowly");
                 Break(Outcome::Left)
             }
             Err(Gone) => Break(Outcome::Left),
@@ -163,6 +170,7 @@ impl Relay<'_> {
                 let Some((head, length)) = rewritten(head, self.asked) else {
                     return Break(Outcome::Unanswered);
                 };
+                self.until = length.map(|_| Instant::now() + self.bounds.reply_wait);
                 self.response.bytes = head;
                 self.answer = Answer::Body(length);
                 self.pass_on(&body);

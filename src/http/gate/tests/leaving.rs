@@ -108,6 +108,26 @@ fn a_client_that_keeps_reading_may_take_longer_than_one_write() {
 }
 
 #[test]
+fn a_client_that_sips_at_a_reply_of_known_length_is_dropped_when_its_time_is_up() {
+    let reply_wait = Duration::from_millis(600);
+    let site = Site::open(Bounds { reply_wait, ..Bounds::default() });
+    let (mut client, request, visitor) = site.visit();
+    let leave = leave_of(&visitor);
+    let reply = Response::from_data(vec![b'x'; 32 << 20]).with_chunked_threshold(usize::MAX);
+    let server = thread::spawn(move || request.respond(reply));
+    let began = Instant::now();
+    // It takes something all the time, but would need minutes.
+    until("the client is given up", || {
+        let _ = client.0.read(&mut [0; 4 << 10]);
+        leave.try_recv().is_ok()
+    });
+    assert!(began.elapsed() >= reply_wait, "{:?}", began.elapsed());
+    assert!(visitor.has_left());
+    drop(client);
+    let _ = server.join().expect("no panic");
+}
+
+#[test]
 fn a_hang_up_is_seen_while_a_write_waits() {
     let site = Site::open(Bounds::default());
     let (client, request, visitor) = site.visit();
