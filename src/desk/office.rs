@@ -14,7 +14,7 @@ use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
 use super::turns::{Move, Turns};
-use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing};
+use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing, twice_crashed};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome};
@@ -592,12 +592,4 @@ impl Office {
 /// Returns the journal if the case is kept in it as it goes.
 fn lasting<'j>(case: &Case, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
     journal.as_deref().filter(|_| case.lasting == Lasting::Durable)
-}
-
-fn twice_crashed() -> Error {
-    Error::new(
-        Kind::Stopped,
-        "this question stopped the box twice",
-        "Ask it in other words, and tell the person who looks after the box.",
-    )
 }
