@@ -18,9 +18,9 @@ use rusqlite::Connection;
 use super::chores::Chores;
 use super::read::Listed;
 use super::row::Row;
-use super::{Keeping, Kept, New, RequestKey, read, schema, write};
+use super::{Keeping, Kept, New, RequestKey, read, recover, schema, write};
 use crate::words::answer::{Figures, Gain, Outcome};
-use crate::words::error::{Error, Kind};
+use crate::words::error::Error;
 use crate::words::job::{AttemptId, Client, JobId, JobName};
 use crate::words::limits;
 
@@ -87,7 +87,7 @@ impl Journal {
     ) -> Result<(Journal, Recovered), Error> {
         let (mut connection, aside) = schema::open(folder)?;
         let mut recovered = Recovered { aside, ..Recovered::default() };
-        match recover(&mut connection, &keeping, crashed) {
+        match recover::recover(&mut connection, &keeping, crashed) {
             Ok((jobs, last)) => (recovered.jobs, recovered.last) = (jobs, last),
             Err(error) if schema::is_damage(&error) => {
                 (connection, recovered.aside) = begin_anew(connection, folder, &error)?;
@@ -249,49 +249,6 @@ impl Drop for Journal {
             let _ = thread.join();
         }
     }
-}
-
-/// Finds the jobs that are not over, and notes that the box was stopped: how much of each log
-/// survived, and who was aboard in a crash. A job that makes no sense any more fails alone.
-fn recover(
-    connection: &mut Connection,
-    keeping: &Keeping,
-    crashed: &[JobId],
-) -> rusqlite::Result<(Vec<Kept>, JobId)> {
-    let transaction = connection.transaction()?;
-    let mut jobs = Vec::new();
-    for &job in crashed {
-        write::crash(&transaction, job)?;
-    }
-    for number in read::not_over(&transaction)? {
-        let id = JobId(number.cast_unsigned());
-        if read::model_of(&transaction, number)? != keeping.model {
-            log::info!("job {number} is begun anew: its tokens are another model's");
-            write::begin_anew(&transaction, id, &keeping.model)?;
-        }
-        match read::job(&transaction, number) {
-            Ok(Some(mut kept)) => {
-                kept.cuts.push(kept.log_bytes());
-                write::cuts(&transaction, id, &kept.cuts)?;
-                jobs.push(kept);
-            }
-            Ok(None) => {}
-            Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
-                log::error!("what was kept of job {number} is damaged: {error}");
-                let error = Error::new(
-                    Kind::Internal,
-                    "what was kept of this question is damaged",
-                    "Ask again.",
-                );
-                write::begin_anew(&transaction, id, &keeping.model)?;
-                write::end(&transaction, id, &(Outcome::Failed(error), Figures::default()))?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let last = JobId(write::last_number(&transaction)?);
-    transaction.commit()?;
-    Ok((jobs, last))
 }
 
 /// Sets a damaged journal aside and begins a new one.

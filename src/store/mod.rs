@@ -10,6 +10,7 @@ mod folder;
 mod history;
 mod journal;
 mod read;
+mod recover;
 mod row;
 mod schema;
 mod write;
