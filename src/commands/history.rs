@@ -79,14 +79,8 @@ fn list(history: &History, most: u32) -> Result<(), Error> {
 }
 
 fn line(job: &Listed) -> String {
-    let state = match &job.end {
-        None => "unfinished",
-        Some((Outcome::Done, _)) => "done",
-        Some((Outcome::Budget, _)) => "budget",
-        Some((Outcome::Stopped, _)) => "stopped",
-        Some((Outcome::Failed(_), _)) => "failed",
-    };
-    let asked = printable(&asked(&job.question).replace(['\n', '\t'], " "));
+    let state = job.end.as_ref().map_or("unfinished", |(outcome, _)| outcome.name());
+    let asked = printable(&job.question.asked().replace(['\n', '\t'], " "));
     let asked: String = asked.chars().take(LIST_CHARACTERS).collect();
     let (time, mode) = (time(job.asked), &job.question.mode.name);
     format!("{}  {time}  {state:<10}  {mode:<8}  {asked}\n", job.name)
@@ -152,7 +146,7 @@ fn object(ticket: &Ticket) -> Value {
         object["finish"] = "unfinished".into();
         return object;
     };
-    object["finish"] = finish(&whole.outcome).into();
+    object["finish"] = whole.outcome.name().into();
     object["thinking"] = whole.thinking.into();
     object["answer"] = whole.answer.into();
     object["prompt_tokens"] = whole.figures.prompt_tokens.into();
@@ -166,17 +160,8 @@ fn object(ticket: &Ticket) -> Value {
     object
 }
 
-fn finish(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Budget => "budget",
-        Outcome::Stopped => "stopped",
-        Outcome::Failed(_) => "failed",
-    }
-}
-
 fn markdown(ticket: &Ticket) -> String {
-    let asked = asked(&ticket.question);
+    let asked = ticket.question.asked();
     let (time, mode) = (time(ticket.asked), &ticket.question.mode.name);
     let mut text = format!("## {}\n\n*{time}, mode {mode}*\n\n{asked}\n\n", ticket.name);
     let Some(whole) = whole(ticket) else { return text + "*It is not over.*\n\n" };
@@ -196,12 +181,6 @@ fn markdown(ticket: &Ticket) -> String {
         text += &format!("*{}*\n\n", tally.to_string().replace('\n', " "));
     }
     text + &whole.answer + "\n\n"
-}
-
-/// Returns what the person asked last.
-fn asked(question: &Question) -> &str {
-    let last = question.turns.iter().rev().find(|turn| turn.role == Role::User);
-    last.map_or("", |turn| &turn.text)
 }
 
 /// Returns a time in RFC 3339, UTC, to the second.

@@ -151,6 +151,7 @@ impl Case {
             client: self.client,
             question: self.question.clone(),
             asked: self.asked_at,
+            lasting: self.lasting,
             record: self.record.clone(),
         }
     }
@@ -285,6 +286,14 @@ impl Case {
 
     fn best(&self) -> u32 {
         self.tally.winner().unwrap_or(0)
+    }
+
+    /// Ends the job for this life of the box; one that lasts goes on in the next.
+    pub fn interrupt(&self, error: &Error) {
+        match self.lasting {
+            Lasting::Durable => self.record.set(State::Interrupted(error.clone())),
+            Lasting::WhileHeard | Lasting::Never => self.fail(error),
+        }
     }
 
     /// Ends the job for `error`, whatever its attempts do.

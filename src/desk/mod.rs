@@ -11,6 +11,7 @@ mod lengths;
 mod office;
 mod recent;
 pub mod record;
+mod restore;
 mod totals;
 mod turns;
 
@@ -49,6 +50,8 @@ pub struct Ticket {
     pub question: Arc<Question>,
     /// When.
     pub asked: SystemTime,
+    /// What is kept of it.
+    pub lasting: Lasting,
     /// Its record.
     pub record: Arc<Record>,
 }
@@ -61,7 +64,7 @@ impl Ticket {
         let is_heard =
             |said: &&Said| !is_voted || (said.attempt == 0 && said.piece.part == Part::Thinking);
         let said = view.pieces.iter().filter(is_heard).map(|said| said.piece.clone());
-        let ended = is_voted && matches!(view.state, State::Ended(..));
+        let ended = is_voted && view.state.is_last();
         let answer = ended.then(|| self.record.text_of(self.record.best(), Part::Answer));
         let answer = answer.filter(|text| !text.is_empty());
         said.chain(answer.map(|text| Piece { part: Part::Answer, text })).collect()
@@ -233,7 +236,8 @@ impl Desk {
                 return Ok(ticket);
             }
         };
-        let _accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _accepting =
+            request.map(|_| self.accepting.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(before) = request.map(|key| journal.find_request(client, &key)).transpose()?
             && let Some(before) = before
         {
@@ -268,11 +272,19 @@ impl Desk {
     /// # Errors
     /// `internal` where the journal cannot be read.
     pub fn find(&self, name: JobName) -> Result<Option<Ticket>, Error> {
-        let live = self.lock().find(name);
-        let Some(journal) = self.journal.as_ref().filter(|_| live.is_none()) else {
-            return Ok(live);
+        let known = self.lock().find(name);
+        let is_live = |ticket: &Ticket| !ticket.record.read(usize::MAX).state.is_last();
+        let Some(journal) = self.journal.as_ref().filter(|_| !known.as_ref().is_some_and(is_live))
+        else {
+            return Ok(known);
         };
-        Ok(journal.find(name)?.map(ticket_of))
+        // What lasts is there as long as the journal has it, which a command may forget; its end may
+        // not be there yet.
+        Ok(match (journal.find(name)?, known) {
+            (Some(kept), Some(known)) if kept.end.is_none() => Some(known),
+            (Some(kept), _) => Some(ticket_of(kept)),
+            (None, known) => known.filter(|known| known.lasting == Lasting::WhileHeard),
+        })
     }
 
     /// Lists the latest jobs before `before`, of one client or of all, the latest first.
@@ -333,24 +345,36 @@ impl Desk {
     }
 
     /// Stops a job and forgets it. Blocks until it is gone from the disk.
-    pub fn forget(&self, job: JobId, name: JobName) {
+    ///
+    /// # Errors
+    /// `no_space` or `internal` where it cannot be forgotten; it is stopped all the same.
+    pub fn forget(&self, job: JobId, name: JobName) -> Result<(), Error> {
         self.lock().forget(job, name);
-        self.settle();
+        self.settled()
     }
 
     /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was told
     /// how a job ended is not to be told otherwise after a power cut. What they write may follow.
     pub fn settle(&self) {
+        // Where it cannot be written it is tried again, and the log has said so.
+        let _ = self.settled();
+    }
+
+    fn settled(&self) -> Result<(), Error> {
         // What an end is told by comes before its message to the journal, under one lock.
         drop(self.lock());
-        if let Some(journal) = &self.journal {
-            journal.settle();
-        }
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.settle())
     }
 
     /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left
-    /// alone.
+    /// alone. Blocks until it is on the disk that it is not to go on.
     pub fn stop(&self, job: JobId) {
+        self.stop_soon(job);
+        self.settle();
+    }
+
+    /// Does so without waiting for the disk.
+    pub fn stop_soon(&self, job: JobId) {
         self.lock().stop(job);
     }
 
@@ -400,15 +424,13 @@ impl Desk {
             office.end_all(&closing());
             office.engine.take()
         };
-        // First, because it is quick: the engine may be in the middle of a step.
+        // First, because it is quick: the engine may be in the middle of a step, and what it still
+        // says is not heard any more.
         if let Some(journal) = &self.journal {
             journal.flush();
         }
         // Joins the engine's thread, not under the lock.
         drop(engine);
-        if let Some(journal) = &self.journal {
-            journal.flush();
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Office> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::case::{Case, Stopping};
+use super::case::{Case, Stopping, Waiting};
 use super::estimate::{Estimates, Pending};
 use super::lengths::End;
 use super::recent::Recent;
@@ -54,15 +54,15 @@ pub struct Office {
     pub journal: Option<Arc<Journal>>,
     /// When the engine last said anything.
     heard: Instant,
-    cases: BTreeMap<JobId, Case>,
+    pub(super) cases: BTreeMap<JobId, Case>,
     /// Jobs whose attempts were put in line.
-    in_line: BTreeSet<JobId>,
+    pub(super) in_line: BTreeSet<JobId>,
     /// Jobs of an earlier life of the box that are not prepared yet.
-    restoring: BTreeSet<JobId>,
-    turns: Turns,
+    pub(super) restoring: BTreeSet<JobId>,
+    pub(super) turns: Turns,
     seats: usize,
     capacity: Capacity,
-    last_job: JobId,
+    pub(super) last_job: JobId,
     estimates: Estimates,
     /// When estimates were made, and how long that took.
     estimated: (Instant, Duration),
@@ -149,32 +149,8 @@ impl Office {
 
     /// Forgets a question that was admitted and could not be accepted.
     pub fn withdraw(&mut self, job: JobId) {
-        self.cases.remove(&job);
-    }
-
-    /// Takes the jobs that were not over when the box was stopped, oldest first, and goes on
-    /// counting from the `last` job there was.
-    pub fn restore(&mut self, jobs: Vec<Kept>, last: JobId) {
-        self.last_job = last;
-        for kept in jobs {
-            let case = Case::restore(kept);
-            let job = case.id;
-            log::info!("job {} goes on with {} tokens", job.0, case.tokens());
-            self.totals.jobs_taken += 1;
-            let twice = case.crashes >= limits::CRASHES_MAX;
-            self.cases.insert(job, case);
-            if twice {
-                self.fail(job, &twice_crashed());
-            } else if self.cases.get(&job).is_some_and(Case::is_decided) {
-                self.decide(job);
-            } else {
-                self.close_if_over(job);
-                if self.cases.contains_key(&job) {
-                    self.restoring.insert(job);
-                    self.prepare(job);
-                }
-            }
-        }
+        let withdrawn = self.cases.remove(&job);
+        self.totals.jobs_taken -= u64::from(withdrawn.is_some());
     }
 
     /// Returns what the box does and has done.
@@ -246,10 +222,10 @@ impl Office {
             return;
         }
         case.answer_now = true;
-        let (is_started, lasts) = (case.is_started(), case.lasting == Lasting::Durable);
+        let (has_begun, lasts) = (case.has_begun(), case.lasting == Lasting::Durable);
         self.order(Order::AnswerNow(job));
-        if is_started {
-            self.end_waiting(job);
+        if has_begun {
+            self.end_waiting(job, Waiting::Unbegun);
         }
         // After what it ended, so that both are on the disk together.
         if let Some(journal) = self.journal.as_ref().filter(|_| lasts) {
@@ -277,22 +253,25 @@ impl Office {
             && case.stopping == Stopping::No
         {
             case.stopping = Stopping::Unwanted;
+            if let Some(journal) = lasting(case, &self.journal) {
+                journal.stopping(job);
+            }
             self.stop_all(job);
             self.share_anew();
         }
     }
 
     /// Stops what is left of a job.
-    fn stop_all(&mut self, job: JobId) {
+    pub(super) fn stop_all(&mut self, job: JobId) {
         self.order(Order::Stop(job));
-        self.end_waiting(job);
+        self.end_waiting(job, Waiting::All);
         self.close_if_over(job);
     }
 
-    /// Stops the attempts of a job that have not begun.
-    fn end_waiting(&mut self, job: JobId) {
+    /// Stops attempts of a job that the engine has never heard of.
+    fn end_waiting(&mut self, job: JobId, which: Waiting) {
         let Some(case) = self.cases.get_mut(&job) else { return };
-        for (number, figures) in case.end_waiting(&Outcome::Stopped) {
+        for (number, figures) in case.end_waiting(which, &Outcome::Stopped) {
             let attempt = AttemptId { job, number };
             self.turns.remove(attempt);
             if let Some(journal) = lasting(case, &self.journal) {
@@ -302,7 +281,7 @@ impl Office {
     }
 
     /// Stops what is left of a job whose vote is decided.
-    fn decide(&mut self, job: JobId) {
+    pub(super) fn decide(&mut self, job: JobId) {
         if let Some(case) = self.cases.get_mut(&job) {
             case.stopping = Stopping::Decided;
         }
@@ -310,7 +289,7 @@ impl Office {
     }
 
     /// Ends a job that cannot be answered.
-    fn fail(&mut self, job: JobId, error: &Error) {
+    pub(super) fn fail(&mut self, job: JobId, error: &Error) {
         let Some(case) = self.cases.remove(&job) else { return };
         self.restoring.remove(&job);
         if let Some(journal) = lasting(&case, &self.journal) {
@@ -324,7 +303,7 @@ impl Office {
         }
     }
 
-    fn close_if_over(&mut self, job: JobId) {
+    pub(super) fn close_if_over(&mut self, job: JobId) {
         if self.cases.get(&job).is_some_and(Case::is_over)
             && let Some(case) = self.cases.remove(&job)
         {
@@ -343,9 +322,6 @@ impl Office {
             if case.is_started() {
                 let seconds = case.asked.elapsed().as_secs_f64();
                 self.job_seconds = 0.7 * self.job_seconds + 0.3 * seconds;
-            }
-            if case.crashes > 0 {
-                self.line_up();
             }
         }
     }
@@ -382,12 +358,10 @@ impl Office {
                     case.prompt = Some(prompt);
                 }
                 self.restoring.remove(&job);
-                self.line_up();
                 self.share_anew();
             }
             Event::Prepared(job, Err(error)) => {
                 self.fail(job, &error);
-                self.line_up();
                 self.share_anew();
             }
             Event::Gained(attempt, gain) => self.gain(attempt, gain),
@@ -410,31 +384,6 @@ impl Office {
         case.append(attempt.number, &gain);
         if let Some(journal) = lasting(case, &self.journal) {
             journal.gained(attempt.job, attempt.number, gain);
-        }
-    }
-
-    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for first,
-    /// so that each keeps its place: those that had begun before the others, older before younger.
-    ///
-    /// Of those the box has crashed over one is in line at a time: if it crashes again, that one is
-    /// known to be at fault.
-    fn line_up(&mut self) {
-        if !self.restoring.is_empty() {
-            return;
-        }
-        let waits = |case: &&Case| case.prompt.is_some() && !self.in_line.contains(&case.id);
-        let mut jobs: Vec<&Case> = self.cases.values().filter(waits).collect();
-        jobs.sort_by_key(|case| (!case.has_begun(), case.id));
-        let in_line = |case: &Case| case.crashes > 0 && self.in_line.contains(&case.id);
-        let mut has_suspect = self.cases.values().any(in_line);
-        for case in jobs {
-            if case.crashes > 0 && std::mem::replace(&mut has_suspect, true) {
-                continue;
-            }
-            self.in_line.insert(case.id);
-            for number in case.running() {
-                self.turns.add(case.client, AttemptId { job: case.id, number });
-            }
         }
     }
 
@@ -468,6 +417,9 @@ impl Office {
     /// its turn: another may be able to use the seat.
     fn charge(&mut self, step: Step) {
         self.gauge = step.gauge;
+        if let Some(journal) = &self.journal {
+            journal.set_resting(false);
+        }
         let drawn: u32 = step.served.iter().map(|served| served.drawn).sum();
         let tokens: u32 = step.served.iter().map(|served| served.tokens).sum();
         self.totals.count_step(step.seconds, drawn, tokens.saturating_sub(drawn));
@@ -506,7 +458,8 @@ impl Office {
 
     /// Does so where jobs have come or gone, which changes places even if nobody's turn is over,
     /// and tells everybody.
-    fn share_anew(&mut self) {
+    pub(super) fn share_anew(&mut self) {
+        self.line_up();
         self.share_out();
         self.tell_places();
         self.estimate();
@@ -535,9 +488,6 @@ impl Office {
         };
         let (client, question, asked) = (case.client, case.question.clone(), case.asked);
         let answer_now = case.answer_now;
-        if let Some(journal) = &self.journal {
-            journal.set_resting(false);
-        }
         let start = Start { attempt, client, question, prompt, asked, written };
         self.order(Order::Start(Box::new(start)));
         if answer_now {
@@ -557,7 +507,7 @@ impl Office {
     /// next start.
     pub fn end_all(&mut self, error: &Error) {
         for (_, case) in std::mem::take(&mut self.cases) {
-            case.fail(error);
+            case.interrupt(error);
         }
     }
 

@@ -70,6 +70,7 @@ mod tests {
             client: Client::alone(),
             question: Arc::new(question),
             asked: SystemTime::now(),
+            lasting: crate::desk::Lasting::WhileHeard,
             record: Arc::new(record),
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::estimate::Eta;
 use crate::words::answer::{Figures, Outcome, Part, Piece};
+use crate::words::error::Error;
 use crate::words::place::{Cuts, Place};
 use crate::words::vote::Tally;
 
@@ -20,8 +21,17 @@ pub enum State {
     Waiting(usize),
     /// Being answered.
     Running,
+    /// Over for this life of the box, which has the reason; the job goes on in the next.
+    Interrupted(Error),
     /// Over.
     Ended(Outcome, Figures),
+}
+
+impl State {
+    /// Returns whether nothing more comes in this life of the box.
+    pub fn is_last(&self) -> bool {
+        matches!(self, State::Ended(..) | State::Interrupted(_))
+    }
 }
 
 /// Text of one attempt.
@@ -57,6 +67,8 @@ pub struct View {
     pub ends: Vec<RunEnd>,
     /// The votes so far, where attempts vote and one has ended.
     pub tally: Option<Arc<Tally>>,
+    /// The attempt whose text is the job's; before its end the first.
+    pub best: u32,
     /// When it will be over, once that has been estimated.
     pub eta: Option<Eta>,
     /// Counts changes: hand it to [`Record::wait`] to sleep until the next.
@@ -128,10 +140,10 @@ impl Record {
         self.note(log);
     }
 
-    /// Changes how the job stands; after `Ended` nothing changes any more.
+    /// Changes how the job stands; after the last state nothing changes any more.
     pub fn set(&self, state: State) {
         let mut log = self.lock();
-        if !matches!(log.state, State::Ended(..)) && log.state != state {
+        if !log.state.is_last() && log.state != state {
             log.state = state;
             self.note(log);
         }
@@ -222,13 +234,16 @@ impl Record {
         view
     }
 
-    /// Blocks until the job has ended, and returns all of it.
+    /// Blocks until the job has ended or is interrupted, and returns all of it.
     pub fn wait_ended(&self) -> Whole {
         let log = self.lock_ended();
         let (thinking, answer) =
             (log.text_of(log.best, Part::Thinking), log.text_of(log.best, Part::Answer));
-        let State::Ended(outcome, figures) = &log.state else { unreachable!("it has ended") };
-        let (outcome, figures) = (outcome.clone(), *figures);
+        let (outcome, figures) = match &log.state {
+            State::Ended(outcome, figures) => (outcome.clone(), *figures),
+            State::Interrupted(error) => (Outcome::Failed(error.clone()), Figures::default()),
+            State::Asked | State::Waiting(_) | State::Running => unreachable!("it has ended"),
+        };
         Whole { thinking, answer, outcome, figures, tally: log.tally.clone() }
     }
 
@@ -249,7 +264,7 @@ impl Record {
 
     fn lock_ended(&self) -> MutexGuard<'_, Log> {
         let mut log = self.lock();
-        while !matches!(log.state, State::Ended(..)) {
+        while !log.state.is_last() {
             log = self.ended.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
         log
@@ -262,7 +277,7 @@ impl Record {
 
     fn note(&self, mut log: MutexGuard<'_, Log>) {
         log.version += 1;
-        let ended = matches!(log.state, State::Ended(..));
+        let ended = log.state.is_last();
         drop(log);
         self.changed.notify_all();
         if ended {
@@ -321,6 +336,7 @@ impl Log {
             state: self.state.clone(),
             ends: self.ends.clone(),
             tally: self.tally.clone(),
+            best: self.best,
             eta: self.eta,
             version: self.version,
         }

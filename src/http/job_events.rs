@@ -119,7 +119,7 @@ impl Reader<'_> {
         let record = &self.ticket.record;
         let shape = json!({
             "state": job_shape::ended(outcome),
-            "finish": job_shape::finish(outcome),
+            "finish": outcome.name(),
             "best_attempt": record.best(),
             "answer": record.text_of(record.best(), Part::Answer),
             "votes": view.tally.as_deref().map_or(Value::Null, job_shape::votes),

@@ -31,16 +31,6 @@ pub fn ended(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Returns what ended an attempt or a job.
-pub fn finish(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Budget => "budget",
-        Outcome::Stopped => "stopped",
-        Outcome::Failed(_) => "failed",
-    }
-}
-
 /// Returns seconds to a tenth.
 pub fn rounded(seconds: f64) -> f64 {
     (seconds * 10.0).round() / 10.0
@@ -91,7 +81,7 @@ pub fn run_end(ticket: &Ticket, end: &RunEnd) -> Value {
     let answer = ticket.record.text_of(end.attempt, Part::Answer);
     let mut shape = json!({
         "attempt": end.attempt,
-        "finish": finish(&end.outcome),
+        "finish": end.outcome.name(),
         "value": of_reply(&answer).map(|value| value.to_string()),
         "figures": figures(&end.figures),
     });
@@ -117,7 +107,7 @@ pub fn whole(ticket: &Ticket, place: Option<usize>) -> Value {
     job["votes"] = view.tally.as_deref().map_or(Value::Null, votes);
     if let State::Ended(outcome, taken) = &view.state {
         job["eta"] = Value::Null;
-        job["finish"] = finish(outcome).into();
+        job["finish"] = outcome.name().into();
         job["figures"] = figures(taken);
         if let Outcome::Failed(error) = outcome {
             job["error"] = refuse::body(error, Shape::Own)["error"].clone();
@@ -131,7 +121,7 @@ fn head(ticket: &Ticket, at: &State) -> Value {
         "id": ticket.name.to_string(),
         "state": state(at),
         "mode": ticket.question.mode.name,
-        "question": asked(&ticket.question),
+        "question": ticket.question.asked(),
         "asked_at": seconds(ticket.asked),
         "attempts_wanted": ticket.question.attempts,
         "budget_tokens": ticket.question.budget_tokens,
@@ -149,15 +139,9 @@ pub fn listed(job: &Listed, standing: Option<Standing>) -> Value {
         "id": job.name.to_string(),
         "state": at,
         "mode": job.question.mode.name,
-        "question": asked(&job.question),
+        "question": job.question.asked(),
         "asked_at": seconds(job.asked),
     })
-}
-
-/// Returns what the person asked last.
-fn asked(question: &Question) -> &str {
-    let last = question.turns.iter().rev().find(|turn| turn.role == Role::User);
-    last.map_or("", |turn| &turn.text)
 }
 
 /// Returns a time as seconds since 1970.

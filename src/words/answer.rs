@@ -65,6 +65,18 @@ pub enum Outcome {
     Failed(Error),
 }
 
+impl Outcome {
+    /// Returns its name, for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Budget => "budget",
+            Outcome::Stopped => "stopped",
+            Outcome::Failed(_) => "failed",
+        }
+    }
+}
+
 /// What an attempt took. Times are wall-clock seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {

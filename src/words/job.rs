@@ -183,6 +183,12 @@ impl Question {
         self.system != self.mode.system
     }
 
+    /// Returns what the person asked last.
+    pub fn asked(&self) -> &str {
+        let last = self.turns.iter().rev().find(|turn| turn.role == Role::User);
+        last.map_or("", |turn| &turn.text)
+    }
+
     /// Returns whether several attempts vote on one answer.
     pub fn is_voted(&self) -> bool {
         self.attempts > 1 && self.choices == Choices::Voted
