@@ -28,6 +28,15 @@ pub enum Stopping {
     Decided,
 }
 
+/// Which of the attempts that the engine has never heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// All.
+    All,
+    /// Those that had not begun in an earlier life of the box either.
+    Unbegun,
+}
+
 /// One job.
 pub struct Case {
     /// Its number.
@@ -103,6 +112,9 @@ impl Case {
         let mut case = Case::new(new, Lasting::Durable);
         case.record = Arc::new(Record::cut(kept.cuts));
         (case.answer_now, case.crashes) = (kept.answer_now, kept.crashes);
+        if kept.stopping {
+            case.stopping = Stopping::Unwanted;
+        }
         for (number, gain) in kept.log {
             case.append(number, &gain);
             case.runs[number as usize].generated_tokens += gain.tokens.len() as u32;
@@ -140,6 +152,7 @@ impl Case {
             cuts: self.record.cuts().clone(),
             crashes: self.crashes,
             answer_now: self.answer_now,
+            stopping: self.stopping == Stopping::Unwanted,
         }
     }
 
@@ -237,12 +250,16 @@ impl Case {
         }
     }
 
-    /// Ends the attempts that have not started, for the outcome given; the engine has never heard
-    /// of them. Returns their numbers, and what they had taken before the box was started.
-    pub fn end_waiting(&mut self, outcome: &Outcome) -> Vec<(u32, Figures)> {
+    /// Ends attempts that the engine has never heard of, for the outcome given. Returns their
+    /// numbers, and what they had taken before the box was started.
+    pub fn end_waiting(&mut self, which: Waiting, outcome: &Outcome) -> Vec<(u32, Figures)> {
         let figures =
             |run: &Run| Figures { completion_tokens: run.generated_tokens, ..Figures::default() };
-        let runs = (0..).zip(&self.runs).filter(|(_, run)| run.stage == Stage::Waiting);
+        let waits = |run: &Run| {
+            let counts = which == Waiting::All || run.written.is_empty();
+            run.stage == Stage::Waiting && counts
+        };
+        let runs = (0..).zip(&self.runs).filter(|(_, run)| waits(run));
         let waiting: Vec<(u32, Figures)> =
             runs.map(|(number, run)| (number, figures(run))).collect();
         for &(number, figures) in &waiting {

@@ -462,14 +462,6 @@ fn closing() -> Error {
     Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
 }
 
-fn twice_crashed() -> Error {
-    Error::new(
-        Kind::Stopped,
-        "this question stopped the box twice",
-        "Ask it in other words, and tell the person who looks after the box.",
-    )
-}
-
 fn lock(office: &Mutex<Office>) -> MutexGuard<'_, Office> {
     // Every change leaves the office whole, so another thread's panic does not spoil it.
     office.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::chores::Chores;
 use super::read::Listed;
 use super::row::Row;
-use super::{Keeping, Kept, New, RequestKey, read, recover, schema, write};
+use super::{Keeping, Kept, New, read, recover, schema, write};
 use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::Error;
 use crate::words::job::{AttemptId, Client, JobId, JobName};
@@ -59,9 +59,9 @@ enum Message {
     /// To be written at once.
     Urgent(JobId, Change),
     /// All that came before is to be written, and answered.
-    Flush(SyncSender<()>),
+    Flush(SyncSender<Result<(), Error>>),
     /// Answered once all that came before and was to be written at once is.
-    Settle(SyncSender<()>),
+    Settle(SyncSender<Result<(), Error>>),
 }
 
 /// What happens to a job once.
@@ -70,6 +70,7 @@ enum Change {
     AttemptEnded(u32, Outcome, Figures),
     Ended(Outcome, Figures),
     AnswerNow,
+    Stopping,
     Crashed,
     Whole(Box<Kept>),
     Forget,
@@ -110,6 +111,7 @@ impl Journal {
             accepts: Vec::new(),
             since: None,
             failed: None,
+            trouble: None,
             chores: Chores::default(),
         };
         let thread = std::thread::Builder::new()
@@ -164,6 +166,11 @@ impl Journal {
         self.tell(Message::Urgent(job, Change::AnswerNow));
     }
 
+    /// Notes that no more of a job is wanted.
+    pub fn stopping(&self, job: JobId) {
+        self.tell(Message::Urgent(job, Change::Stopping));
+    }
+
     /// Notes that the engine broke over a job.
     pub fn crashed(&self, job: JobId) {
         self.tell(Message::Urgent(job, Change::Crashed));
@@ -178,16 +185,20 @@ impl Journal {
     pub fn flush(&self) {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Flush(answer));
-        // It is closed only where its thread has ended, which then has nothing to write.
+        // Where it cannot be written there is nothing else to do.
         let _ = answered.recv();
     }
 
     /// Blocks until all that was told and must be written at once is, or cannot be; what may wait
     /// goes on waiting.
-    pub fn settle(&self) {
+    ///
+    /// # Errors
+    /// Why it cannot be written now; it is tried again.
+    pub fn settle(&self) -> Result<(), Error> {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Settle(answer));
-        let _ = answered.recv();
+        // It is closed only where its thread has ended, which then has nothing to write.
+        answered.recv().unwrap_or(Ok(()))
     }
 
     /// Says whether the box rests, so that there is time for chores.
@@ -203,16 +214,16 @@ impl Journal {
         read::by_name(&self.reader(), name).map_err(|e| schema::failed(&e))
     }
 
-    /// Reads which job a client asked under a key.
+    /// Reads which job a client asked under a key, and the SHA-256 of what was asked.
     ///
     /// # Errors
     /// `internal` where it cannot be read.
     pub fn find_request(
         &self,
         client: Client,
-        request: &RequestKey,
-    ) -> Result<Option<Listed>, Error> {
-        read::by_request(&self.reader(), client, request).map_err(|e| schema::failed(&e))
+        key: &[u8; 32],
+    ) -> Result<Option<(JobName, [u8; 32])>, Error> {
+        read::by_request(&self.reader(), client, key).map_err(|e| schema::failed(&e))
     }
 
     /// Lists the latest jobs before `before`, of one client or of all.
@@ -284,6 +295,8 @@ struct Writer {
     since: Option<Instant>,
     /// When writing failed last.
     failed: Option<Instant>,
+    /// And why.
+    trouble: Option<Error>,
     chores: Chores,
 }
 
@@ -314,9 +327,10 @@ impl Writer {
                 self.commit();
             }
             // Whoever waits for it is answered even where nothing could be written.
+            let settled = self.trouble.clone().map_or(Ok(()), Err);
             for answer in flushes {
                 // Who does not wait any more needs no answer.
-                let _ = answer.send(());
+                let _ = answer.send(settled.clone());
             }
             if self.since.is_none() && looked.elapsed() >= limits::JOURNAL_CHORES_EVERY {
                 self.chores();
@@ -336,7 +350,7 @@ impl Writer {
     }
 
     /// Takes a message; returns whether it is to be written at once.
-    fn hear(&mut self, message: Message, flushes: &mut Vec<SyncSender<()>>) -> bool {
+    fn hear(&mut self, message: Message, flushes: &mut Vec<Answer>) -> bool {
         self.unheard.fetch_sub(1, Ordering::Relaxed);
         if !matches!(message, Message::Flush(_) | Message::Settle(_)) {
             self.since.get_or_insert_with(Instant::now);
@@ -391,6 +405,7 @@ impl Writer {
         }
         match result {
             Ok(_) => {
+                self.trouble = None;
                 if self.failed.take().is_some() {
                     log::info!("the journal can be written again");
                 }
@@ -403,11 +418,27 @@ impl Writer {
                     log::error!("{error}. {}", error.remedy);
                 }
                 self.failed = Some(Instant::now());
+                self.trouble = Some(error);
+                self.bound_backlog();
                 if self.rows.is_empty() && self.changes.is_empty() {
                     self.since = None;
                 }
             }
         }
+    }
+
+    /// Gives up the oldest answers of those who only listened, where too many wait for a disk that
+    /// cannot be written; jobs that last are bounded by the line.
+    fn bound_backlog(&mut self) {
+        let is_whole =
+            |(_, change): &(JobId, Change)| matches!(change, Change::Whole(_));
+        let mut surplus = self.changes.iter().filter(|change| is_whole(change)).count();
+        surplus = surplus.saturating_sub(limits::JOURNAL_BACKLOG_MAX);
+        self.changes.retain(|change| {
+            let stays = surplus == 0 || !is_whole(change);
+            surplus -= usize::from(!stays);
+            stays
+        });
     }
 
     /// Returns which of the jobs to be accepted are new.
@@ -416,7 +447,7 @@ impl Writer {
             return Err(rusqlite::Error::InvalidQuery);
         };
         let model = &self.keeping.model;
-        let transaction = connection.transaction()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let accepts = self.accepts.iter();
         let are_new = accepts.map(|(new, _)| write::job(&transaction, model, new));
         let are_new: Vec<bool> = are_new.collect::<rusqlite::Result<_>>()?;
@@ -432,6 +463,7 @@ impl Writer {
                     write::end(&transaction, *job, &(outcome.clone(), *figures))?;
                 }
                 Change::AnswerNow => write::answer_now(&transaction, *job)?,
+                Change::Stopping => write::stopping(&transaction, *job)?,
                 Change::Crashed => write::crash(&transaction, *job)?,
                 Change::Whole(kept) => write::whole(&transaction, model, kept)?,
                 Change::Forget => write::forget(&transaction, *job)?,

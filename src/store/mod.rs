@@ -43,8 +43,14 @@ pub struct Keeping {
     pub model: String,
 }
 
-/// What an `Idempotency-Key` is kept as: SHA-256 of it.
-pub type RequestKey = [u8; 32];
+/// What an `Idempotency-Key` is kept as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    /// SHA-256 of the key.
+    pub key: [u8; 32],
+    /// SHA-256 of what was asked under it, as it was sent.
+    pub asked: [u8; 32],
+}
 
 /// A job to be accepted.
 #[derive(Clone, Debug)]
@@ -88,6 +94,8 @@ pub struct Kept {
     pub crashes: u32,
     /// Whether a person wanted the answer at once.
     pub answer_now: bool,
+    /// Whether a person wanted no more of it.
+    pub stopping: bool,
 }
 
 impl Kept {

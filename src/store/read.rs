@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row as Found, params};
 use serde::de::DeserializeOwned;
 
 use super::row::Row;
-use super::{Kept, RequestKey};
+use super::Kept;
 use crate::words::answer::{Figures, Outcome};
 use crate::words::job::{Client, JobId, JobName, Question};
 use crate::words::limits;
@@ -41,15 +41,16 @@ pub fn by_name(from: &Connection, name: JobName) -> rusqlite::Result<Option<Kept
     number.map_or(Ok(None), |number| job(from, number))
 }
 
-/// Returns the job that a client asked under a key.
+/// Returns the job that a client asked under a key, and the SHA-256 of what was asked.
 pub fn by_request(
     from: &Connection,
     client: Client,
-    request: &RequestKey,
-) -> rusqlite::Result<Option<Listed>> {
-    let sql = format!("SELECT {HEAD} FROM job WHERE client = ?1 AND request = ?2");
-    let mut statement = from.prepare_cached(&sql)?;
-    statement.query_row(params![client.bytes(), request], listed).optional()
+    key: &[u8; 32],
+) -> rusqlite::Result<Option<(JobName, [u8; 32])>> {
+    let sql = "SELECT name, request_asked FROM job WHERE client = ?1 AND request = ?2";
+    let mut statement = from.prepare_cached(sql)?;
+    let found = |row: &Found<'_>| Ok((JobName(u128::from_be_bytes(row.get(0)?)), row.get(1)?));
+    statement.query_row(params![client.bytes(), key], found).optional()
 }
 
 /// Returns the latest jobs before `before`, of one client or of all; no more than `most`, and than
@@ -99,14 +100,18 @@ pub fn model_of(from: &Connection, number: i64) -> rusqlite::Result<String> {
 /// # Errors
 /// A conversion's where what was kept of it makes no sense any more.
 pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
-    let sql = format!("SELECT {HEAD}, cuts, crashes, answer_now FROM job WHERE number = ?1");
+    let sql = format!(
+        "SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1"
+    );
     let mut statement = from.prepare_cached(&sql)?;
     let head = statement.query_row([number], |row| {
         let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 6)?;
         let cuts = Cuts::kept(forgotten, survived);
-        Ok((listed(row)?, cuts, row.get::<_, u32>(7)?, row.get::<_, bool>(8)?))
+        let (crashes, wants) = (row.get::<_, u32>(7)?, (row.get::<_, bool>(8)?, row.get(9)?));
+        Ok((listed(row)?, cuts, crashes, wants))
     });
-    let Some((head, cuts, crashes, answer_now)) = head.optional()? else { return Ok(None) };
+    let Some((head, cuts, crashes, wants)) = head.optional()? else { return Ok(None) };
+    let (answer_now, stopping) = wants;
     let Listed { id, name, client, question, asked, end } = head;
     let mut log = Vec::new();
     let mut rows = from.prepare_cached("SELECT gains FROM log WHERE job = ?1 ORDER BY row")?;
@@ -124,8 +129,7 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
     if attempts.max().is_some_and(|&most| most >= question.attempts) {
         return Err(damaged(0, Type::Integer, "the number of an attempt"));
     }
-    let kept =
-        Kept { id, name, client, question, asked, log, ends, end, cuts, crashes, answer_now };
+    let kept = Kept { id, name, client, question, asked, log, ends, end, cuts, crashes, answer_now, stopping };
     Ok(Some(kept))
 }
 

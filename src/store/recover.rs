@@ -4,7 +4,7 @@
 //! Reading comes first. What cannot be noted because the disk is full is no reason not to serve: the
 //! jobs go on from what was read.
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::{Keeping, Kept, read, write};
 use crate::words::answer::{Figures, Outcome};
@@ -58,7 +58,8 @@ fn find(
     let mut kept = match read::job(connection, number) {
         Ok(Some(kept)) => Box::new(kept),
         Ok(None) => return Ok(None),
-        Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
+        // Not SQLite but what was made of its values: the rest of the file may be sound.
+        Err(error) if error.sqlite_error_code().is_none() => {
             log::error!("what was kept of job {number} is damaged: {error}");
             return Ok(Some(Found::Damaged(JobId(number.cast_unsigned()))));
         }
@@ -80,7 +81,7 @@ fn note(
     keeping: &Keeping,
     crashed: &[JobId],
 ) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for &job in crashed {
         write::crash(&transaction, job)?;
     }

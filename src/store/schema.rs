@@ -30,10 +30,12 @@ CREATE TABLE job (
     name BLOB NOT NULL UNIQUE,          -- 16 random bytes
     client BLOB NOT NULL,               -- 16 bytes
     request BLOB,                       -- SHA-256 of the Idempotency-Key
+    request_asked BLOB,                 -- SHA-256 of what was asked under it
     question TEXT NOT NULL,             -- JSON
     asked_ms INTEGER NOT NULL,          -- since 1970
     model TEXT NOT NULL,                -- whose tokens the log has
     answer_now INTEGER NOT NULL DEFAULT 0,
+    stopping INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
     cuts TEXT NOT NULL DEFAULT '[0,[]]', -- JSON: starts forgotten, bytes of the log at later ones
     ended_ms INTEGER,
@@ -42,6 +44,7 @@ CREATE TABLE job (
 CREATE UNIQUE INDEX job_of_request ON job (client, request) WHERE request IS NOT NULL;
 CREATE INDEX job_of_client ON job (client, number);
 CREATE INDEX job_not_over ON job (number) WHERE ended_ms IS NULL;
+CREATE INDEX job_over ON job (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE TABLE attempt (
     job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
     place INTEGER NOT NULL,             -- the so-manieth of the job to end
@@ -114,6 +117,7 @@ pub fn open_beside(folder: &Path) -> Result<Connection, Error> {
     let set_up = |connection: Connection| {
         connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "secure_delete", "FAST")?;
         check_tables(&connection)?;
         Ok(connection)
     };
@@ -183,6 +187,8 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // Each commit is on the disk before it returns.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is forgotten is not to be found in the file.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "cell_size_check", true)
 }
 
@@ -210,8 +216,8 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
 /// Reads one row of each table: columns that are missing, and pages that are none, show here.
 fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
     for sql in [
-        "SELECT number, name, client, request, question, asked_ms, model, answer_now, crashes, \
-         cuts, ended_ms, outcome FROM job ORDER BY number DESC LIMIT 1",
+        "SELECT number, name, client, request, request_asked, question, asked_ms, model, \
+         answer_now, stopping, crashes, cuts, ended_ms, outcome FROM job ORDER BY number DESC LIMIT 1",
         "SELECT job, place, number, outcome FROM attempt LIMIT 1",
         "SELECT job, row, gains FROM log LIMIT 1",
     ] {
@@ -269,6 +275,11 @@ pub fn failed(error: &rusqlite::Error) -> Error {
             Kind::NoSpace,
             "the journal cannot be written: the disk is full",
             "Make room on the disk of --data, or forget old answers: solverbox history delete.",
+        ),
+        Some(ErrorCode::DatabaseBusy) => Error::new(
+            Kind::Busy,
+            "another program is at work in the journal",
+            "Try again in a moment.",
         ),
         _ => Error::new(
             Kind::Internal,

@@ -13,14 +13,15 @@ use crate::words::place::Cuts;
 /// Adds a job that is not over; returns whether it is new, by its number, its name and its key.
 pub fn job(to: &Connection, model: &str, new: &New) -> rusqlite::Result<bool> {
     let mut statement = to.prepare_cached(
-        "INSERT INTO job (number, name, client, request, question, asked_ms, model)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        "INSERT INTO job (number, name, client, request, request_asked, question, asked_ms, model)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     )?;
     let added = statement.execute(params![
         new.id.0 as i64,
         new.name.0.to_be_bytes(),
         new.client.bytes(),
-        new.request,
+        new.request.map(|request| request.key),
+        new.request.map(|request| request.asked),
         json(&*new.question),
         millis(new.asked),
         model,
@@ -71,7 +72,13 @@ pub fn answer_now(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Adds a job that is over, with all that is known of it.
+/// Notes that no more of a job is wanted.
+pub fn stopping(to: &Connection, job: JobId) -> rusqlite::Result<()> {
+    to.prepare_cached("UPDATE job SET stopping = 1 WHERE number = ?1")?.execute([job.0 as i64])?;
+    Ok(())
+}
+
+/// Adds a job that is not in the journal yet, with all that is known of it.
 pub fn whole(to: &Connection, model: &str, kept: &Kept) -> rusqlite::Result<()> {
     let (id, question) = (kept.id, kept.question.clone());
     let Kept { name, client, asked, .. } = *kept;
@@ -93,13 +100,18 @@ pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Forgets jobs that are over; returns how many.
-pub fn forget_ended(to: &Connection, which: &Which) -> rusqlite::Result<usize> {
-    let delete = "DELETE FROM job WHERE ended_ms IS NOT NULL";
+/// Forgets jobs that are over, no more than `most` at once; returns how many.
+pub fn forget_ended(to: &Connection, which: &Which, most: u32) -> rusqlite::Result<usize> {
+    let some = |bound: &str| {
+        format!(
+            "DELETE FROM job WHERE number IN (SELECT number FROM job
+             WHERE ended_ms IS NOT NULL {bound} LIMIT {most})"
+        )
+    };
     match which {
-        Which::All => to.execute(delete, []),
-        Which::Before(time) => to.execute(&format!("{delete} AND asked_ms < ?1"), [millis(*time)]),
-        Which::One(job) => to.execute(&format!("{delete} AND number = ?1"), [job.0 as i64]),
+        Which::All => to.execute(&some(""), []),
+        Which::Before(time) => to.execute(&some("AND asked_ms < ?1"), [millis(*time)]),
+        Which::One(job) => to.execute(&some("AND number = ?1"), [job.0 as i64]),
     }
 }
 

@@ -102,6 +102,8 @@ pub const SYNC_SECONDS_DEFAULT: u32 = 2;
 pub const SYNC_SECONDS_MAX: u32 = 60;
 /// And in tokens of one job, whatever the seconds.
 pub const JOURNAL_TOKENS_MAX: usize = 256;
+/// Ended questions of clients that only listened that may wait for a disk that cannot be written.
+pub const JOURNAL_BACKLOG_MAX: usize = 64;
 /// Pause after a write to the journal that failed: its disk may have room again.
 pub const JOURNAL_RETRY: Duration = Duration::from_secs(2);
 /// How long the journal waits for a lock of its own files.
