@@ -91,7 +91,7 @@ pub fn report(
 fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
     let (desk, job) = (Arc::downgrade(desk), ticket.job);
     interrupt::on_interrupt(move |count| match desk.upgrade() {
-        Some(desk) if count == 1 => desk.stop(job),
+        Some(desk) if count == 1 => desk.stop_soon(job),
         _ => interrupt::leave(),
     })
 }

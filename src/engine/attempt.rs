@@ -15,6 +15,7 @@ use super::text::Text;
 use super::wardrobe::Outfit;
 use super::{Start, Token, think};
 use crate::words::answer::{Figures, Gain, Outcome, Part, Taken};
+use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, Client, Ending};
 use crate::words::limits;
 
@@ -66,7 +67,7 @@ pub struct Attempt {
     drawn_tokens: u32,
     asked: Instant,
     started: Instant,
-    /// When its first token came; where it goes on with what was written before, when it did.
+    /// When its first token of this life of the box came.
     first_token: Option<Instant>,
     /// Seconds of decoding before that.
     decode_seconds_before: f64,
@@ -131,6 +132,9 @@ impl Attempt {
         let mut outcome = None;
         for gain in written {
             for &token in &gain.tokens {
+                if !voice.model.has(token) {
+                    return Some(Outcome::Failed(foreign_token()));
+                }
                 self.sampler.skip();
                 outcome = self.follow(token, voice);
             }
@@ -139,8 +143,9 @@ impl Attempt {
             }
         }
         self.gain = Gain::default();
-        self.first_token = Some(self.started);
+        self.first_token = None;
         self.decode_seconds_before = taken.decode_seconds.into();
+        self.figures.decode_seconds = self.decode_seconds_before;
         self.figures.prompt_seconds = taken.prompt_seconds.into();
         self.figures.first_token_seconds = taken.first_token_seconds.into();
         self.log_probabilities = self.log_probabilities.map(|_| taken.log_probability.into());
@@ -262,7 +267,12 @@ impl Attempt {
     fn count(&mut self, tokens: u32) {
         let now = Instant::now();
         let figures = &mut self.figures;
+        let has_drawn = self.drawn_tokens > 0;
         let first = *self.first_token.get_or_insert_with(|| {
+            if has_drawn {
+                // In an earlier life of the box, which measured these.
+                return now;
+            }
             figures.prompt_seconds = (now - self.started).as_secs_f64();
             figures.first_token_seconds = (now - self.asked).as_secs_f64();
             now
@@ -281,6 +291,14 @@ impl Attempt {
             && self.tokens_left() <= self.reserve_tokens
             && self.text.part() == Part::Thinking
     }
+}
+
+fn foreign_token() -> Error {
+    Error::new(
+        Kind::BadModel,
+        "what was kept of this answer is not of this model",
+        "Ask again.",
+    )
 }
 
 /// Returns how many tokens of a budget are kept for the answer while the model is thinking.

@@ -231,6 +231,11 @@ impl Model {
         self.model.n_vocab().max(0) as usize
     }
 
+    /// Returns whether a token is one of the vocabulary.
+    pub fn has(&self, token: Token) -> bool {
+        (0..self.model.n_vocab()).contains(&token)
+    }
+
     /// Returns a token's bytes; control tokens have none, but for the thinking tags.
     pub fn piece(&self, token: Token) -> Vec<u8> {
         let vocab = self.model.vocab();

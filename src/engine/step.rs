@@ -126,8 +126,10 @@ impl<'a> Steps<'a> {
             Order::Prepare(asked) => self.asked.push(asked),
             Order::Start(start) => {
                 self.stock.restore(&start.prompt, &mut self.cache, &self.wardrobe);
+                crash::prepare(Some(start.attempt.job));
                 let (table, room) = (&mut self.aboard.table, self.plan.context_tokens);
                 let (attempt, outcome) = Attempt::begin(*start, &self.voice, table, room);
+                crash::prepare(None);
                 self.attempts.push(attempt);
                 if let Some(outcome) = outcome {
                     self.end(self.attempts.len() - 1, outcome);
@@ -183,6 +185,8 @@ impl<'a> Steps<'a> {
             return true;
         }
         let began = Instant::now();
+        let with_turn = self.attempts.iter().filter(|attempt| !attempt.is_parked);
+        crash::board(with_turn.map(|attempt| attempt.id.job));
         self.change_outfit(began);
         self.aboard.load(self.wardrobe.worn(), &mut self.attempts, &mut self.cache);
         let mut passengers = self.aboard.take_passengers();
@@ -190,7 +194,6 @@ impl<'a> Steps<'a> {
         let tokens = passengers.iter().map(|p| p.tokens + p.drafted.len()).sum();
         let threads = self.rests.threads(self.plan.threads_for(tokens));
         self.cache.context().use_threads(threads);
-        crash::board(passengers.iter().map(|p| self.attempts[p.attempt].id.job));
         let decoded = match passengers.as_mut_slice() {
             [] => Ok(()),
             some => self.aboard.decode(some, &self.attempts, &mut self.cache),

@@ -12,7 +12,7 @@ use super::job_shape;
 use super::refuse::{self, Shape};
 use super::stream::{Events, Left};
 use crate::desk::record::{State, View};
-use crate::desk::{Eta, Health, Ticket};
+use crate::desk::{Eta, Ticket};
 use crate::words::answer::{Figures, Outcome, Part};
 use crate::words::limits;
 use crate::words::place::Place;
@@ -83,7 +83,7 @@ impl Reader<'_> {
             self.tell("vote", view.offset, &job_shape::votes(tally))?;
         }
         match &view.state {
-            State::Ended(Outcome::Failed(_), _) if self.app.desk.health() == Health::Closing => {
+            State::Interrupted(_) => {
                 // The job is not over: it goes on when the box is back, and so will its reader.
                 self.events.comment("the box is stopped; come back")?;
                 Ok(true)

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::refuse::{self, Shape};
-use crate::desk::record::{RunEnd, State};
+use crate::desk::record::{RunEnd, Said, State};
 use crate::desk::{Eta, Standing, Ticket};
 use crate::store::Listed;
 use crate::words::answer::{Figures, Outcome, Part};
@@ -17,7 +17,8 @@ use crate::words::vote::Tally;
 pub fn state(state: &State) -> &'static str {
     match state {
         State::Asked | State::Waiting(_) => "queued",
-        State::Running => "running",
+        // Of one that is interrupted it is known only that it goes on.
+        State::Running | State::Interrupted(_) => "running",
         State::Ended(outcome, _) => ended(outcome),
     }
 }
@@ -95,14 +96,20 @@ pub fn run_end(ticket: &Ticket, end: &RunEnd) -> Value {
 /// for it, which is the first until a vote has another.
 pub fn whole(ticket: &Ticket, place: Option<usize>) -> Value {
     let record = &ticket.record;
-    let view = record.read(usize::MAX);
-    let best = record.best();
+    // Text, offset and state of one moment, so that who goes on from the offset misses nothing.
+    let view = record.read(0);
+    let text = |part: Part| {
+        let of_best = |said: &&Said| said.attempt == view.best && said.piece.part == part;
+        let pieces = view.pieces.iter().filter(of_best).map(|said| said.piece.text.as_str());
+        let text: String = pieces.collect();
+        if view.state.is_last() { text.trim().to_string() } else { text }
+    };
     let mut job = head(ticket, &view.state);
     job["offset"] = record.cuts().now(view.offset).to_string().into();
     job["place"] = place.into();
     job["eta"] = view.eta.as_ref().map_or(Value::Null, eta);
-    job["thinking"] = record.text_of(best, Part::Thinking).into();
-    job["answer"] = record.text_of(best, Part::Answer).into();
+    job["thinking"] = text(Part::Thinking).into();
+    job["answer"] = text(Part::Answer).into();
     job["attempts"] = view.ends.iter().map(|end| run_end(ticket, end)).collect();
     job["votes"] = view.tally.as_deref().map_or(Value::Null, votes);
     if let State::Ended(outcome, taken) = &view.state {

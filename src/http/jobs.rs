@@ -128,8 +128,9 @@ pub fn one(app: &App, asker: &Asker, id: &str, part: Part, request: Request) {
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
         Part::Whole if *request.method() == Method::Delete => {
-            app.desk.forget(ticket.job, ticket.name);
-            Reply::empty(204).send(request);
+            let forgotten = app.desk.forget(ticket.job, ticket.name);
+            let refused = |error: Error| Reply::error(&error, Shape::Own);
+            forgotten.map_or_else(refused, |()| Reply::empty(204)).send(request);
         }
         Part::Whole => whole(app, &ticket).send(request),
         Part::Finish => {

@@ -176,7 +176,7 @@ fn submit(
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {
-            desk.stop(job);
+            desk.stop_soon(job);
         }
     });
     Ok(ticket)

@@ -97,7 +97,7 @@ pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request:
             completion.send_stream(app, &ticket, request, delivery);
             // However the stream ended, nobody reads on: an ended job is left alone.
             if lasting != Lasting::Durable {
-                app.desk.stop(ticket.job);
+                app.desk.stop_soon(ticket.job);
             }
         }
     }

@@ -54,7 +54,8 @@ pub fn all(app: &App, visitor: &Visitor, request: &Request) -> Reply {
     if *request.method() == Method::Delete {
         let detail = format!("{} jobs", jobs.len());
         app.identity.owner.note("clear", visitor.address(), &detail);
-        jobs.iter().for_each(|ticket| app.desk.stop(ticket.job));
+        jobs.iter().for_each(|ticket| app.desk.stop_soon(ticket.job));
+        app.desk.settle();
         return Reply::empty(204);
     }
     let jobs: Vec<Value> = jobs.iter().map(|ticket| shape(app, ticket)).collect();
@@ -75,8 +76,10 @@ pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) 
     match act {
         Act::Whole if *request.method() == Method::Delete => {
             note("forget");
-            app.desk.forget(ticket.job, ticket.name);
-            Reply::empty(204)
+            match app.desk.forget(ticket.job, ticket.name) {
+                Ok(()) => Reply::empty(204),
+                Err(error) => Reply::error(&error, Shape::Own),
+            }
         }
         Act::Whole => {
             note("see");

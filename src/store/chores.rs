@@ -1,5 +1,5 @@
-//! What the journal does while the box rests: forgets what is old, gives room back, looks whether
-//! all of it is sound.
+//! What the journal does beside its work: forgets what is old, and while the box rests gives room
+//! back and looks whether all of it is sound.
 //!
 //! Each chore is done in small parts or can be broken off, because a question may come any time.
 
@@ -32,7 +32,9 @@ impl Chores {
         has_time: impl Fn() -> bool + Send + 'static,
     ) -> rusqlite::Result<()> {
         forget(connection, keeping)?;
-        vacuum(connection)?;
+        if has_time() {
+            vacuum(connection, limits::VACUUM_PAGES)?;
+        }
         self.check(connection, has_time)
     }
 
@@ -83,7 +85,7 @@ fn forget(connection: &Connection, keeping: &Keeping) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn vacuum(connection: &Connection) -> rusqlite::Result<()> {
-    let pages = limits::VACUUM_PAGES;
+/// Gives so many free pages back to the file system at most.
+pub fn vacuum(connection: &Connection, pages: u32) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("PRAGMA incremental_vacuum({pages})"))
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::{Kept, read, schema, write};
+use super::{Kept, chores, read, schema, write};
 use crate::words::error::{Error, Kind};
 use crate::words::job::JobId;
 use crate::words::limits;
@@ -71,10 +71,11 @@ impl History {
         }
     }
 
-    /// Calls `each` with all jobs, the oldest first.
+    /// Calls `each` with all jobs, the oldest first. What cannot be read of a single one, or is
+    /// forgotten meanwhile, is left out, which the log says.
     ///
     /// # Errors
-    /// `internal` where they cannot be read; what `each` says.
+    /// `internal` where the journal cannot be read; what `each` says.
     pub fn each(&self, mut each: impl FnMut(Kept) -> Result<(), Error>) -> Result<(), Error> {
         let mut after = -1;
         loop {
@@ -84,7 +85,14 @@ impl History {
             let Some(last) = numbers.last() else { return Ok(()) };
             after = *last;
             for number in numbers {
-                each(self.kept(number)?)?;
+                match read::job(&self.connection, number) {
+                    Ok(Some(kept)) => each(kept)?,
+                    Ok(None) => log::warn!("job {number} was forgotten meanwhile"),
+                    Err(error) if error.sqlite_error_code().is_none() => {
+                        log::warn!("job {number} is damaged and left out: {error}");
+                    }
+                    Err(error) => return Err(schema::failed(&error)),
+                }
             }
         }
     }
@@ -94,7 +102,18 @@ impl History {
     /// # Errors
     /// `conflict` for one that is not over; `no_space` or `internal` where it cannot be written.
     pub fn forget(&self, which: &Which) -> Result<usize, Error> {
-        let gone = write::forget_ended(&self.connection, which).map_err(|e| schema::failed(&e))?;
+        let mut gone = 0;
+        loop {
+            // Some at a time: a box that is at work here waits for each.
+            let most = limits::FORGOTTEN_AT_ONCE;
+            let some = write::forget_ended(&self.connection, which, most);
+            let some = some.map_err(|e| schema::failed(&e))?;
+            gone += some;
+            if some < most as usize {
+                break;
+            }
+        }
+        self.give_room_back().map_err(|e| schema::failed(&e))?;
         match which {
             Which::One(_) if gone == 0 => Err(Error::new(
                 Kind::Conflict,
@@ -103,6 +122,22 @@ impl History {
             )),
             _ => Ok(gone),
         }
+    }
+
+    /// Gives the room of what is forgotten back to the file system.
+    fn give_room_back(&self) -> rusqlite::Result<()> {
+        let free = "freelist_count";
+        let pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        loop {
+            let before = self.connection.pragma_query_value(None, free, pages)?;
+            chores::vacuum(&self.connection, limits::VACUUM_PAGES)?;
+            let after = self.connection.pragma_query_value(None, free, pages)?;
+            if after == 0 || after >= before {
+                break;
+            }
+        }
+        // What a box beside us still reads stays in its log until it has done so.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     fn kept(&self, number: i64) -> Result<Kept, Error> {

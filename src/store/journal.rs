@@ -18,7 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::chores::Chores;
 use super::read::Listed;
 use super::row::Row;
-use super::{Keeping, Kept, New, read, recover, schema, write};
+use super::{Keeping, Kept, New, read, recover, salvage, schema, write};
 use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::Error;
 use crate::words::job::{AttemptId, Client, JobId, JobName};
@@ -86,15 +86,21 @@ impl Journal {
         keeping: Keeping,
         crashed: &[JobId],
     ) -> Result<(Journal, Recovered), Error> {
-        let (mut connection, aside) = schema::open(folder)?;
-        let mut recovered = Recovered { aside, ..Recovered::default() };
-        match recover::recover(&mut connection, &keeping, crashed) {
-            Ok((jobs, last)) => (recovered.jobs, recovered.last) = (jobs, last),
-            Err(error) if schema::is_damage(&error) => {
-                (connection, recovered.aside) = begin_anew(connection, folder, &error)?;
-            }
-            Err(error) => return Err(schema::failed(&error)),
+        let (mut connection, mut aside) = schema::open(folder)?;
+        if let Some(aside) = &aside {
+            salvage::salvage(aside, &mut connection, &keeping);
         }
+        let found = recover::recover(&mut connection, &keeping, crashed);
+        let found = match found {
+            Err(error) if schema::is_damage(&error) => {
+                let (anew, damaged) = begin_anew(connection, folder, &error, &keeping)?;
+                (connection, aside) = (anew, Some(damaged));
+                recover::recover(&mut connection, &keeping, crashed)
+            }
+            found => found,
+        };
+        let (jobs, last) = found.map_err(|error| schema::failed(&error))?;
+        let recovered = Recovered { jobs, last, aside };
         let reader = Arc::new(Mutex::new(schema::open_reader(folder)?));
         let rests = Arc::new(AtomicBool::new(false));
         let unheard = Arc::new(AtomicUsize::new(0));
@@ -267,15 +273,17 @@ fn begin_anew(
     damaged: Connection,
     folder: &Path,
     cause: &rusqlite::Error,
-) -> Result<(Connection, Option<PathBuf>), Error> {
+    keeping: &Keeping,
+) -> Result<(Connection, PathBuf), Error> {
     drop(damaged);
     let aside = schema::set_aside(folder)?;
     log::error!(
         "the journal is damaged ({cause}): it is kept as '{}', and a new one begun",
         aside.display()
     );
-    let (connection, _) = schema::open(folder)?;
-    Ok((connection, Some(aside)))
+    let (mut connection, _) = schema::open(folder)?;
+    salvage::salvage(&aside, &mut connection, keeping);
+    Ok((connection, aside))
 }
 
 /// The writer's thread: what waits to be written.
@@ -387,6 +395,10 @@ impl Writer {
         if self.since.is_none() {
             return;
         }
+        if self.failed.is_some() {
+            // All that waits may be more than there is room for; a new job must not fail for it.
+            self.accept_alone();
+        }
         let written = self.write();
         if let Err(error) = &written
             && schema::is_damage(error)
@@ -394,15 +406,7 @@ impl Writer {
             self.replace(error);
         }
         let result = written.map_err(|error| schema::failed(&error));
-        for (at, (_, answer)) in self.accepts.drain(..).enumerate() {
-            let accepted = match &result {
-                Ok(are_new) if are_new[at] => Ok(()),
-                Ok(_) => Err(Error::internal("a job like this is in the journal already")),
-                Err(error) => Err(error.clone()),
-            };
-            // Who does not wait any more will ask again, with the same key if it is wise.
-            let _ = answer.send(accepted);
-        }
+        self.answer_accepts(&result);
         match result {
             Ok(_) => {
                 self.trouble = None;
@@ -424,6 +428,27 @@ impl Writer {
                     self.since = None;
                 }
             }
+        }
+    }
+
+    /// Writes the jobs that are to be accepted and nothing else.
+    fn accept_alone(&mut self) {
+        let (rows, changes) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.changes));
+        let result = self.write().map_err(|error| schema::failed(&error));
+        self.answer_accepts(&result);
+        (self.rows, self.changes) = (rows, changes);
+    }
+
+    /// Tells whether jobs were accepted, by what writing them said: which of them are new.
+    fn answer_accepts(&mut self, written: &Result<Vec<bool>, Error>) {
+        for (at, (_, answer)) in self.accepts.drain(..).enumerate() {
+            let accepted = match written {
+                Ok(are_new) if are_new[at] => Ok(()),
+                Ok(_) => Err(Error::internal("a job like this is in the journal already")),
+                Err(error) => Err(error.clone()),
+            };
+            // Who does not wait any more will ask again, with the same key if it is wise.
+            let _ = answer.send(accepted);
         }
     }
 
@@ -477,7 +502,7 @@ impl Writer {
     fn replace(&mut self, cause: &rusqlite::Error) {
         let Some(damaged) = self.connection.take() else { return };
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = begin_anew(damaged, &self.folder, cause)
+        let begun = begin_anew(damaged, &self.folder, cause, &self.keeping)
             .and_then(|(connection, _)| Ok((connection, schema::open_reader(&self.folder)?)));
         match begun {
             Ok((connection, new)) => {

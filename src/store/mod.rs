@@ -12,6 +12,7 @@ mod journal;
 mod read;
 mod recover;
 mod row;
+mod salvage;
 mod schema;
 mod write;
 

@@ -1,0 +1,46 @@
+//! What can still be read of a journal that was set aside: the jobs that were accepted and are not
+//! over are taken into the new one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Keeping, Kept, read, write};
+
+/// Copies what is sound of the jobs that are not over from the journal set aside at `aside`; says
+/// in the log how many those are.
+pub fn salvage(aside: &Path, to: &mut Connection, keeping: &Keeping) {
+    // Not read-only, as what was committed last may stand in its log beside it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let Ok(from) = Connection::open_with_flags(aside, flags) else { return };
+    let numbers = match read::not_over(&from) {
+        Ok(numbers) => numbers,
+        Err(error) => return log::error!("nothing of the journal set aside can be read: {error}"),
+    };
+    let all = numbers.len();
+    let mut is_copied = |number: &i64| {
+        let is_own = read::model_of(&from, *number).is_ok_and(|model| model == keeping.model);
+        let kept = read::job(&from, *number).ok().flatten().filter(|_| is_own);
+        kept.is_some_and(|kept| copy(to, keeping, &kept).is_ok())
+    };
+    let saved = numbers.iter().filter(|number| is_copied(number)).count();
+    if all > 0 {
+        log::warn!("{saved} of {all} unfinished questions were saved from it");
+    }
+}
+
+fn copy(to: &mut Connection, keeping: &Keeping, kept: &Kept) -> rusqlite::Result<()> {
+    let transaction = to.transaction()?;
+    write::whole(&transaction, &keeping.model, kept)?;
+    if kept.answer_now {
+        write::answer_now(&transaction, kept.id)?;
+    }
+    if kept.stopping {
+        write::stopping(&transaction, kept.id)?;
+    }
+    write::cuts(&transaction, kept.id, &kept.cuts)?;
+    for _ in 0..kept.crashes {
+        write::crash(&transaction, kept.id)?;
+    }
+    transaction.commit()
+}
