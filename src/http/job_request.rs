@@ -116,17 +116,21 @@ fn place(asked: Option<&str>, last: Option<&str>) -> Result<Place, Error> {
 /// Reads the key under which a client may send the same question again without asking twice.
 ///
 /// # Errors
-/// `bad_request` where it is empty or too long.
+/// `bad_request` where it is empty, too long, or more than one word of ASCII.
 pub fn key(request: &Request) -> Result<Option<RequestKey>, Error> {
     let Some(key) = header(request, "Idempotency-Key") else { return Ok(None) };
     let max = limits::REQUEST_KEY_BYTES_MAX;
-    if key.is_empty() || key.len() > max {
-        return Err(Error::bad_request(
-            format!("Idempotency-Key: it has {} bytes, 1 to {max} are allowed", key.len()),
-            "Send something short and new with each question, such as a UUID.",
-        ));
-    }
-    Ok(Some(Sha256::digest(key).into()))
+    let cause = if key.is_empty() || key.len() > max {
+        format!("it has {} bytes, 1 to {max} are allowed", key.len())
+    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "it has more than letters, digits and signs".into()
+    } else {
+        return Ok(Some(Sha256::digest(key).into()));
+    };
+    Err(Error::bad_request(
+        format!("Idempotency-Key: {cause}"),
+        "Send something short and new with each question, such as a UUID.",
+    ))
 }
 
 /// Splits the query of an address; what is not ours to name is compared as it stands.

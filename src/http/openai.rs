@@ -76,10 +76,8 @@ pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request:
             let before = app.desk.conversation([asker.client, asker.lasting], job)?;
             question.turns.splice(0..0, before);
         }
-        let request = match lasting {
-            Lasting::Durable => job_request::key(&request)?,
-            Lasting::WhileHeard | Lasting::Never => None,
-        };
+        // Only what lasts can be found again.
+        let request = job_request::key(&request)?.filter(|_| lasting == Lasting::Durable);
         let terms = Terms { request, ..Terms::of(lasting) };
         let ticket = super::submit(app, visitor, asker, question, terms)?;
         Ok((ticket, delivery, model, lasting))
