@@ -160,6 +160,7 @@ else
         venv_is_ready || need python3-venv 'keeps the Python packages to themselves' can_make_venv
     elif [[ $wanted == test || $wanted == bench ]]; then
         need qemu-user-static "plays the boards' processors" command -v qemu-aarch64-static
+        need strace 'writes down what the box does to its files, for power cuts' command -v strace
         need binutils-aarch64-linux-gnu "takes the boards' file apart" command -v aarch64-linux-gnu-objdump
         if [[ $wanted == test ]]; then
             need curl 'asks the box as people do on a terminal' command -v curl

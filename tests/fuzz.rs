@@ -12,12 +12,15 @@ use bolero::check;
 
 use crate::fixture::{Gguf, model, root};
 use crate::tiny::{self, Kind};
+use solverbox::desk::record::Record;
 use solverbox::engine::check_template;
 use solverbox::engine::prefix::{Identity, Prefixes};
 use solverbox::http;
 use solverbox::http::host::{self, Authority, Hosts};
 use solverbox::model::convert::{self, shards, tokenizer};
 use solverbox::model::{self as models, adapter, checksum, importance};
+use solverbox::words::answer::{Part, Piece};
+use solverbox::words::place::Cuts;
 use solverbox::words::plan::{KvType, Weights};
 
 /// How long each target runs.
@@ -185,6 +188,59 @@ fn a_checkpoints_tokenizer() {
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         let _ = tokenizer::read(&String::from_utf8_lossy(input), 512);
         let _ = tokenizer::read(&String::from_utf8_lossy(&changed(&sound, input)), 512);
+    });
+}
+
+/// Whatever stops of the box have cut off a log, and however often readers came back in between: each
+/// has what the log has.
+#[test]
+fn a_reader_over_any_stops_of_the_box() {
+    #[derive(Default)]
+    struct Reader {
+        text: String,
+        place: String,
+    }
+    impl Reader {
+        fn read(&mut self, record: &Record) {
+            let place = self.place.parse().unwrap_or_default();
+            let from = record.resume(place);
+            assert!(from <= place.offset && place.offset == self.text.len());
+            self.text.truncate(from);
+            let view = record.read(from);
+            view.pieces.iter().for_each(|said| self.text.push_str(&said.piece.text));
+            self.place = record.cuts().now(view.offset).to_string();
+            let whole: String =
+                record.read(0).pieces.iter().map(|said| said.piece.text.as_str()).collect();
+            assert_eq!(self.text, whole);
+        }
+    }
+    check!().with_test_time(time()).for_each(|input: &[u8]| {
+        let (mut kept, mut written) = (Vec::<(u32, Piece)>::new(), 0);
+        let mut record = Record::new();
+        let mut readers = [Reader::default(), Reader::default(), Reader::default()];
+        for [deed, amount] in input.as_chunks::<2>().0 {
+            let amount = usize::from(*amount);
+            match deed % 4 {
+                0 | 1 => {
+                    // What is written anew after a cut is not what was there.
+                    written += 1;
+                    let part = if amount % 2 == 0 { Part::Thinking } else { Part::Answer };
+                    let piece = Piece { part, text: format!("{written}数 ").repeat(amount % 5) };
+                    record.append(amount as u32 % 3, &piece);
+                    kept.push((amount as u32 % 3, piece));
+                }
+                2 => {
+                    kept.truncate(kept.len() - amount.min(kept.len()));
+                    let (forgotten, survived) = record.cuts().parts();
+                    let mut cuts = Cuts::kept(forgotten, survived.to_vec());
+                    cuts.push(kept.iter().map(|(_, piece)| piece.text.len()).sum());
+                    record = Record::cut(cuts);
+                    kept.iter().for_each(|(attempt, piece)| record.append(*attempt, piece));
+                }
+                _ => readers[amount % 3].read(&record),
+            }
+        }
+        readers.iter_mut().for_each(|reader| reader.read(&record));
     });
 }
 

@@ -6,8 +6,10 @@
 
 mod crowd; // a desk in a process of its own, with an ear that hears every token drawn
 mod damage; // what the seeds of the corruption tests do to a file
+mod disk; // what a power cut leaves of the files a traced process wrote
 mod fixture;
 mod gguf;
+mod lives; // a box killed and started again, and readers that follow its jobs over all its lives
 mod shape; // a large model's shape with zeros for weights
 mod tiny; // small sound models of every architecture known exactly
 mod trial; // trials of reliability: their two forms, and what the full ones measured
@@ -24,6 +26,7 @@ mod classroom; // a lesson of many clients in mixed modes, some of whom leave
 mod clients; // clients people have: official ones, LangChain, curl, requests, a browser; docs/clients.md
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
+mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
 mod cross; // building for a board: what is missing or wrong is said
 mod disassembly; // no instruction outside the sets that an old processor lacks
 mod door; // whoever stands at it: slow, greedy, many, gone; descriptors used up; answers beside it all
@@ -41,6 +44,7 @@ mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not
 mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
+mod power; // power cuts: what was not synced is gone, and nothing else
 mod prompts; // what a mode's questions begin with, kept over a restart
 mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
 mod schema; // every reply is as the OpenAPI document says

@@ -122,7 +122,10 @@ fn open_journal(
     // Of the same file another model may be made; of its tokens no other vocabulary.
     let model = format!("{} {}", plan.model.name(), plan.file_bytes);
     let keeping = Keeping { model, ..options.keeping.clone() };
-    let opened_journal = Journal::open(folder.path(), keeping, &crashed)?;
-    opened.set_len(0).map_err(cannot)?;
-    Ok((opened_journal, opened))
+    // First, and on the disk: a crash that a power cut brought back would be counted twice, and its
+    // questions given up.
+    if !noted.is_empty() {
+        opened.set_len(0).and_then(|()| opened.sync_data()).map_err(cannot)?;
+    }
+    Ok((Journal::open(folder.path(), keeping, &crashed)?, opened))
 }

@@ -237,13 +237,14 @@ impl Case {
     }
 
     /// Ends the attempts that have not started, for the outcome given; the engine has never heard
-    /// of them. Returns their numbers.
-    pub fn end_waiting(&mut self, outcome: &Outcome) -> Vec<u32> {
-        let waits = |&number: &u32| self.runs[number as usize].stage == Stage::Waiting;
-        let waiting: Vec<u32> = (0..self.question.attempts).filter(waits).collect();
-        for &number in &waiting {
-            let completion_tokens = self.runs[number as usize].generated_tokens;
-            let figures = Figures { completion_tokens, ..Figures::default() };
+    /// of them. Returns their numbers, and what they had taken before the box was started.
+    pub fn end_waiting(&mut self, outcome: &Outcome) -> Vec<(u32, Figures)> {
+        let figures =
+            |run: &Run| Figures { completion_tokens: run.generated_tokens, ..Figures::default() };
+        let runs = (0..).zip(&self.runs).filter(|(_, run)| run.stage == Stage::Waiting);
+        let waiting: Vec<(u32, Figures)> =
+            runs.map(|(number, run)| (number, figures(run))).collect();
+        for &(number, figures) in &waiting {
             self.end_run(number, outcome.clone(), figures);
         }
         waiting
@@ -371,6 +372,16 @@ mod tests {
         assert_eq!(written.len(), 2);
         assert_eq!(again.seat(2), None, "the engine has it now");
         assert_eq!(again.pending(JobId(1)).generated, [0, 4]);
+    }
+
+    #[test]
+    fn an_attempt_that_was_begun_before_and_goes_on_no_more_has_taken_what_it_took() {
+        let mut kept = case(2).kept();
+        kept.log.push((1, gain("4")));
+        let ended = Case::restore(kept).end_waiting(&Outcome::Stopped);
+        let tokens: Vec<(u32, u32)> =
+            ended.iter().map(|(number, figures)| (*number, figures.completion_tokens)).collect();
+        assert_eq!(tokens, [(0, 0), (1, 2)]);
     }
 
     #[test]

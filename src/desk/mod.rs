@@ -326,16 +326,25 @@ impl Desk {
         Ok(ticket.question.turns.iter().cloned().chain([answer]).collect())
     }
 
-    /// Has a job end its thinking and answer, at its next token.
+    /// Has a job end its thinking and answer, at its next token. Blocks until that is on the disk.
     pub fn answer_now(&self, job: JobId) {
         self.lock().answer_now(job);
+        self.settle();
     }
 
-    /// Stops a job and forgets it; blocks until that is on the disk, or cannot be written.
+    /// Stops a job and forgets it. Blocks until it is gone from the disk.
     pub fn forget(&self, job: JobId, name: JobName) {
         self.lock().forget(job, name);
+        self.settle();
+    }
+
+    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was told
+    /// how a job ended is not to be told otherwise after a power cut. What they write may follow.
+    pub fn settle(&self) {
+        // What an end is told by comes before its message to the journal, under one lock.
+        drop(self.lock());
         if let Some(journal) = &self.journal {
-            journal.flush();
+            journal.settle();
         }
     }
 
@@ -429,6 +438,14 @@ fn fresh_name() -> Result<JobName, Error> {
 
 fn closing() -> Error {
     Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
+}
+
+fn twice_crashed() -> Error {
+    Error::new(
+        Kind::Stopped,
+        "this question stopped the box twice",
+        "Ask it in other words, and tell the person who looks after the box.",
+    )
 }
 
 fn lock(office: &Mutex<Office>) -> MutexGuard<'_, Office> {

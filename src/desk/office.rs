@@ -14,7 +14,7 @@ use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
 use super::turns::{Move, Turns};
-use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing};
+use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing, twice_crashed};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome};
@@ -201,7 +201,8 @@ impl Office {
         self.share_anew();
     }
 
-    /// Finds a job that is not over or has just ended, by its name.
+    /// Finds a job that is not over or has just ended, by its name; none that is to be
+    /// forgotten.
     pub fn find(&self, name: JobName) -> Option<Ticket> {
         let is_known = |case: &&Case| case.name == name && case.lasting != Lasting::Never;
         let case = self.cases.values().find(is_known);
@@ -245,16 +246,16 @@ impl Office {
             return;
         }
         case.answer_now = true;
-        if case.lasting == Lasting::Durable
-            && let Some(journal) = &self.journal
-        {
+        let (is_started, lasts) = (case.is_started(), case.lasting == Lasting::Durable);
+        self.order(Order::AnswerNow(job));
+        if is_started {
+            self.end_waiting(job);
+        }
+        // After what it ended, so that both are on the disk together.
+        if let Some(journal) = self.journal.as_ref().filter(|_| lasts) {
             journal.answer_now(job);
         }
-        self.order(Order::AnswerNow(job));
-        if self.cases.get(&job).is_some_and(Case::is_started) {
-            self.end_waiting(job);
-            self.close_if_over(job);
-        }
+        self.close_if_over(job);
         self.share_anew();
     }
 
@@ -291,11 +292,11 @@ impl Office {
     /// Stops the attempts of a job that have not begun.
     fn end_waiting(&mut self, job: JobId) {
         let Some(case) = self.cases.get_mut(&job) else { return };
-        for number in case.end_waiting(&Outcome::Stopped) {
-            self.turns.remove(AttemptId { job, number });
-            let figures = Figures::default();
+        for (number, figures) in case.end_waiting(&Outcome::Stopped) {
+            let attempt = AttemptId { job, number };
+            self.turns.remove(attempt);
             if let Some(journal) = lasting(case, &self.journal) {
-                journal.attempt_ended(job, number, Outcome::Stopped, figures);
+                journal.attempt_ended(attempt, None, Outcome::Stopped, figures);
             }
         }
     }
@@ -317,6 +318,10 @@ impl Office {
         }
         case.fail(error);
         self.totals.count_job(&Outcome::Failed(error.clone()));
+        // The journal may not have its end yet, and would show it to who asks as one that goes on.
+        if case.lasting != Lasting::Never {
+            self.recent.keep(case.ticket());
+        }
     }
 
     fn close_if_over(&mut self, job: JobId) {
@@ -386,7 +391,9 @@ impl Office {
                 self.share_anew();
             }
             Event::Gained(attempt, gain) => self.gain(attempt, gain),
-            Event::Ended(attempt, outcome, figures) => self.end_run(attempt, outcome, figures),
+            Event::Ended(attempt, gain, outcome, figures) => {
+                self.end_run(attempt, gain, outcome, figures);
+            }
             Event::Step(step) => self.charge(step),
             Event::Rest(gauge) => {
                 self.gauge = gauge;
@@ -431,14 +438,23 @@ impl Office {
         }
     }
 
-    fn end_run(&mut self, attempt: AttemptId, outcome: Outcome, figures: Figures) {
+    fn end_run(
+        &mut self,
+        attempt: AttemptId,
+        gain: Option<Gain>,
+        outcome: Outcome,
+        figures: Figures,
+    ) {
         self.turns.remove(attempt);
         if let Some(case) = self.cases.get_mut(&attempt.job) {
+            if let Some(gain) = &gain {
+                case.append(attempt.number, gain);
+            }
             let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
             self.estimates.learn(&case.question.mode, figures.completion_tokens, end);
             case.end_run(attempt.number, outcome.clone(), figures);
             if let Some(journal) = lasting(case, &self.journal) {
-                journal.attempt_ended(attempt.job, attempt.number, outcome, figures);
+                journal.attempt_ended(attempt, gain, outcome, figures);
             }
             if case.is_decided() {
                 self.decide(attempt.job);
@@ -576,12 +592,4 @@ impl Office {
 /// Returns the journal if the case is kept in it as it goes.
 fn lasting<'j>(case: &Case, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
     journal.as_deref().filter(|_| case.lasting == Lasting::Durable)
-}
-
-fn twice_crashed() -> Error {
-    Error::new(
-        Kind::Stopped,
-        "this question stopped the box twice",
-        "Ask it in other words, and tell the person who looks after the box.",
-    )
 }

@@ -105,8 +105,8 @@ pub enum Event {
     Prepared(JobId, Result<Arc<Prompt>, Error>),
     /// An attempt drew tokens and gained text.
     Gained(AttemptId, Gain),
-    /// An attempt ended; nothing more comes of it.
-    Ended(AttemptId, Outcome, Figures),
+    /// An attempt ended, with the text that was held back until then; nothing more comes of it.
+    Ended(AttemptId, Option<Gain>, Outcome, Figures),
     /// A pass over the weights is done.
     Step(Step),
     /// Nobody has a turn: the engine waits for an order, holding so much.

@@ -297,8 +297,7 @@ impl<'a> Steps<'a> {
             }
         }
         let (gain, figures) = attempt.finish();
-        self.tell_gain(id, gain);
-        self.tell(Event::Ended(id, outcome, figures));
+        self.tell(Event::Ended(id, gain, outcome, figures));
     }
 
     fn gauge(&self) -> Gauge {

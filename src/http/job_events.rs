@@ -111,6 +111,7 @@ impl Reader<'_> {
     }
 
     fn tell_end(&mut self, outcome: &Outcome, figures: &Figures, view: &View) -> Result<(), Left> {
+        self.app.desk.settle();
         if let Outcome::Failed(error) = outcome {
             let shape = refuse::body(error, Shape::Own);
             return self.tell("failed", view.offset, &shape);

@@ -220,6 +220,35 @@ mod tests {
     }
 
     #[test]
+    fn any_bytes_are_a_question_or_a_refusal() {
+        let modes = Modes::built_in();
+        let parsed = |body: &[u8]| match parse(body, &modes) {
+            Ok(asked) => asked.question.check().unwrap(),
+            Err(error) => assert!(!error.message.is_empty() && !error.remedy.is_empty()),
+        };
+        bolero::check!().with_test_time(std::time::Duration::from_secs(1)).for_each(
+            |input: &[u8]| {
+                parsed(input);
+                let text = String::from_utf8_lossy(input);
+                for field in FIELDS {
+                    let quoted = Value::from(&*text);
+                    for value in [&*text, &quoted.to_string()] {
+                        let body = format!(r#"{{"question": "2+2?", "{field}": {value}}}"#);
+                        parsed(body.as_bytes());
+                    }
+                }
+                if let Ok(at) = place(None, Some(&text)).map(|at| (at, at.to_string().parse())) {
+                    assert_eq!(at.1, Ok(at.0));
+                }
+                for query in [text.to_string(), format!("limit={text}"), format!("before={text}")] {
+                    let page = page(&format!("/api/jobs?{query}"));
+                    assert!(page.is_err() || page.is_ok_and(|page| page.limit > 0));
+                }
+            },
+        );
+    }
+
+    #[test]
     fn a_page_is_bounded() {
         let all = Page { before: None, limit: limits::LIST_JOBS_DEFAULT };
         assert_eq!(page("/api/jobs").unwrap(), all);

@@ -144,6 +144,9 @@ pub fn one(app: &App, asker: &Asker, id: &str, part: Part, request: Request) {
 }
 
 fn whole(app: &App, ticket: &Ticket) -> Reply {
+    if matches!(ticket.record.read(usize::MAX).state, State::Ended(..)) {
+        app.desk.settle();
+    }
     Reply::json(200, &job_shape::whole(ticket, app.desk.place(ticket.job)))
 }
 

@@ -3,8 +3,6 @@
 //!
 //! Each chore is done in small parts or can be broken off, because a question may come any time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use rusqlite::{Connection, ErrorCode};
@@ -31,25 +29,29 @@ impl Chores {
         &mut self,
         connection: &mut Connection,
         keeping: &Keeping,
-        rests: &Arc<AtomicBool>,
+        has_time: impl Fn() -> bool + Send + 'static,
     ) -> rusqlite::Result<()> {
         forget(connection, keeping)?;
         vacuum(connection)?;
-        self.check(connection, rests)
+        self.check(connection, has_time)
+    }
+
+    /// Returns whether all of the file was looked at.
+    #[cfg(test)]
+    pub fn is_done(&self) -> bool {
+        self.is_checked
     }
 
     /// Looks at all of the file, once; broken off where the box has something to do.
     fn check(
         &mut self,
         connection: &mut Connection,
-        rests: &Arc<AtomicBool>,
+        has_time: impl Fn() -> bool + Send + 'static,
     ) -> rusqlite::Result<()> {
-        if self.is_checked || !rests.load(Ordering::Relaxed) {
+        if self.is_checked || !has_time() {
             return Ok(());
         }
-        let rests = rests.clone();
-        let is_over = move || !rests.load(Ordering::Relaxed);
-        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(is_over))?;
+        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || !has_time()))?;
         let check = "PRAGMA integrity_check(1)";
         let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
         connection.progress_handler(0, None::<fn() -> bool>)?;

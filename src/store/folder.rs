@@ -45,11 +45,7 @@ impl Folder {
                 "Name a writable folder with --data DIR.",
             )
         };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|e| cannot("make", &e))?;
+        make(path).map_err(|e| cannot("make", &e))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(path.join(LOCK)).map_err(|e| cannot("write to", &e))?;
@@ -103,6 +99,17 @@ impl std::fmt::Display for Neighbour {
             None => write!(f, "(process {})", self.pid),
         }
     }
+}
+
+/// Makes a folder and those above it that are missing; a power cut does not take them back.
+fn make(path: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for made in missing {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn read(mut lock: &File) -> Option<Neighbour> {

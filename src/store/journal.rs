@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -21,7 +21,7 @@ use super::row::Row;
 use super::{Keeping, Kept, New, RequestKey, read, schema, write};
 use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobId, JobName};
+use crate::words::job::{AttemptId, Client, JobId, JobName};
 use crate::words::limits;
 
 /// What a start found.
@@ -41,23 +41,27 @@ pub struct Journal {
     messages: Option<Sender<Message>>,
     reader: Arc<Mutex<Connection>>,
     rests: Arc<AtomicBool>,
+    unheard: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where it is said whether a job is on the disk.
-type Verdict = SyncSender<Result<(), Error>>;
+/// Where who asked hears whether a job is accepted.
+type Answer = SyncSender<Result<(), Error>>;
 
 /// What the writer hears.
 enum Message {
     /// To be written at once, and answered.
-    Accept(Box<New>, Verdict),
+    Accept(Box<New>, Answer),
     /// To be written some time soon.
     Gained(JobId, u32, Gain),
+    AttemptEnded(AttemptId, Option<Gain>, Outcome, Figures),
     Change(JobId, Change),
     /// To be written at once.
     Urgent(JobId, Change),
     /// All that came before is to be written, and answered.
     Flush(SyncSender<()>),
+    /// Answered once all that came before and was to be written at once is.
+    Settle(SyncSender<()>),
 }
 
 /// What happens to a job once.
@@ -92,6 +96,7 @@ impl Journal {
         }
         let reader = Arc::new(Mutex::new(schema::open_reader(folder)?));
         let rests = Arc::new(AtomicBool::new(false));
+        let unheard = Arc::new(AtomicUsize::new(0));
         let (messages, inbox) = channel();
         let writer = Writer {
             connection: Some(connection),
@@ -99,6 +104,7 @@ impl Journal {
             keeping,
             reader: reader.clone(),
             rests: rests.clone(),
+            unheard: unheard.clone(),
             rows: BTreeMap::new(),
             changes: VecDeque::new(),
             accepts: Vec::new(),
@@ -110,7 +116,8 @@ impl Journal {
             .name("journal".into())
             .spawn(move || writer.run(&inbox))
             .map_err(|e| Error::internal(format!("cannot start the journal's thread: {e}")))?;
-        let journal = Journal { messages: Some(messages), reader, rests, thread: Some(thread) };
+        let thread = Some(thread);
+        let journal = Journal { messages: Some(messages), reader, rests, unheard, thread };
         Ok((journal, recovered))
     }
 
@@ -130,9 +137,16 @@ impl Journal {
         self.tell(Message::Gained(job, attempt, gain));
     }
 
-    /// Takes an attempt's end.
-    pub fn attempt_ended(&self, job: JobId, attempt: u32, outcome: Outcome, figures: Figures) {
-        self.tell(Message::Change(job, Change::AttemptEnded(attempt, outcome, figures)));
+    /// Takes an attempt's end and what it gained with it, which are written together or not at all:
+    /// an attempt that had all its text and no end would end once more.
+    pub fn attempt_ended(
+        &self,
+        attempt: AttemptId,
+        gain: Option<Gain>,
+        outcome: Outcome,
+        figures: Figures,
+    ) {
+        self.tell(Message::AttemptEnded(attempt, gain, outcome, figures));
     }
 
     /// Takes a job's end.
@@ -165,6 +179,14 @@ impl Journal {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Flush(answer));
         // It is closed only where its thread has ended, which then has nothing to write.
+        let _ = answered.recv();
+    }
+
+    /// Blocks until all that was told and must be written at once is, or cannot be; what may wait
+    /// goes on waiting.
+    pub fn settle(&self) {
+        let (answer, answered) = sync_channel(1);
+        self.tell(Message::Settle(answer));
         let _ = answered.recv();
     }
 
@@ -208,6 +230,7 @@ impl Journal {
 
     fn tell(&self, message: Message) {
         if let Some(messages) = &self.messages {
+            self.unheard.fetch_add(1, Ordering::Relaxed);
             // Fails only where the thread has ended, and then it has said why.
             let _ = messages.send(message);
         }
@@ -295,9 +318,11 @@ struct Writer {
     keeping: Keeping,
     reader: Arc<Mutex<Connection>>,
     rests: Arc<AtomicBool>,
+    /// Messages nobody has heard yet, for which chores are broken off.
+    unheard: Arc<AtomicUsize>,
     rows: BTreeMap<JobId, Row>,
     changes: VecDeque<(JobId, Change)>,
-    accepts: Vec<(Box<New>, Verdict)>,
+    accepts: Vec<(Box<New>, Answer)>,
     /// When the oldest of what waits came.
     since: Option<Instant>,
     /// When writing failed last.
@@ -355,7 +380,8 @@ impl Writer {
 
     /// Takes a message; returns whether it is to be written at once.
     fn hear(&mut self, message: Message, flushes: &mut Vec<SyncSender<()>>) -> bool {
-        if !matches!(message, Message::Flush(_)) {
+        self.unheard.fetch_sub(1, Ordering::Relaxed);
+        if !matches!(message, Message::Flush(_) | Message::Settle(_)) {
             self.since.get_or_insert_with(Instant::now);
         }
         match message {
@@ -364,12 +390,23 @@ impl Writer {
                 self.rows.entry(job).or_default().add(attempt, gain);
                 return false;
             }
+            Message::AttemptEnded(AttemptId { job, number }, gain, outcome, figures) => {
+                if let Some(gain) = gain {
+                    self.rows.entry(job).or_default().add(number, gain);
+                }
+                self.changes.push_back((job, Change::AttemptEnded(number, outcome, figures)));
+                return false;
+            }
             Message::Change(job, change) => {
                 self.changes.push_back((job, change));
                 return false;
             }
             Message::Urgent(job, change) => self.changes.push_back((job, change)),
             Message::Flush(answer) => flushes.push(answer),
+            Message::Settle(answer) => {
+                flushes.push(answer);
+                return false;
+            }
         }
         true
     }
@@ -464,7 +501,10 @@ impl Writer {
 
     fn chores(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        match self.chores.go_on(connection, &self.keeping, &self.rests) {
+        let (rests, unheard) = (self.rests.clone(), self.unheard.clone());
+        let has_time =
+            move || rests.load(Ordering::Relaxed) && unheard.load(Ordering::Relaxed) == 0;
+        match self.chores.go_on(connection, &self.keeping, has_time) {
             Err(error) if schema::is_damage(&error) => self.replace(&error),
             Err(error) => log::debug!("the journal's chores wait: {error}"),
             Ok(()) => {}

@@ -52,7 +52,8 @@ pub fn by_request(
     statement.query_row(params![client.bytes(), request], listed).optional()
 }
 
-/// Returns the latest jobs before `before`, of one client or of all; no more than `most`.
+/// Returns the latest jobs before `before`, of one client or of all; no more than `most`, and than
+/// one beyond the longest page, which tells that there is another.
 pub fn list(
     from: &Connection,
     client: Option<Client>,
@@ -66,7 +67,8 @@ pub fn list(
     let before = before.map_or(i64::MAX, |job| i64::try_from(job.0).unwrap_or(i64::MAX));
     let mut statement = from.prepare_cached(&sql)?;
     let client = client.map(|client| client.bytes());
-    statement.query_map(params![client, before, most.min(limits::LIST_JOBS_MAX)], listed)?.collect()
+    let most = most.min(limits::LIST_JOBS_MAX + 1);
+    statement.query_map(params![client, before, most], listed)?.collect()
 }
 
 /// Returns the numbers of all jobs that are not over, in the order in which they were asked.

@@ -18,7 +18,7 @@ pub const FILE: &str = "journal.sqlite";
 /// Says in the file's header that it is a journal of ours ("sbox").
 const APPLICATION_ID: i32 = 0x7362_6f78;
 /// What lies beside the file while it is in use.
-const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
+const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The versions of the schema; the last is what this program works with. A file of an earlier one
 /// is brought up to date by those that follow it, each in one transaction.
@@ -154,8 +154,8 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// Looks at the file before SQLite does: what is not one of its files is damaged, and so is one of
-/// no bytes with pages waiting beside it.
+/// Looks at the file before SQLite does: what is not one of its files is damaged, unless the pages
+/// it had before lie beside it, which SQLite puts back first.
 fn check_header(file: &Path) -> Result<(), Fault> {
     let mut head = Vec::new();
     match std::fs::File::open(file) {
@@ -170,6 +170,7 @@ fn check_header(file: &Path) -> Result<(), Fault> {
     }
     match head.as_slice() {
         b"" | b"SQLite format 3\0" => Ok(()),
+        _ if file.with_extension("sqlite-journal").exists() => Ok(()),
         _ => Err(Fault::Damaged("it does not begin as SQLite's files do".to_string())),
     }
 }

@@ -1,0 +1,457 @@
+//! What a power cut leaves of a folder, from what a traced process did to its files.
+//!
+//! `strace` writes down every call that changes a file. For an instant T the folder is made again as
+//! the disk could have it:
+//! - what was written before an fsync or fdatasync of that file that had returned by T is there;
+//! - of later writes each piece of a page or of a sector (512 bytes, so that pages are torn) is
+//!   there in any of the versions it had, or as it was: the kernel writes in any order;
+//! - a file's length is any it had since then; where it grew and its bytes did not come, are zeros;
+//! - a name that was made, changed or removed is kept from the moment its folder was synced, and a
+//!   new file's from the moment the file was. Of later changes of names the first so many are kept,
+//!   in their order, as a file system with a journal (ext4, XFS, Btrfs) replays them.
+//!
+//! So it is harsher than ext4 with its defaults, where one sync writes all older names of the whole
+//! disk and a file's length comes after its bytes. Not modelled: disks that say they have written
+//! what they have not, and sectors torn within. Calls that a kill cut off count as done then, and
+//! syncs as not done. Maps of memory are not seen: SQLite's `-shm` is one, and is made anew at a
+//! start. Folders in the folder are left out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+const SECTOR_BYTES: usize = 512;
+const PAGE_BYTES: usize = 4096;
+/// The calls that change files, names or descriptors.
+const CALLS: &str = "trace=openat,close,lseek,write,writev,pwrite64,pwritev,fsync,fdatasync,\
+                     ftruncate,fallocate,rename,renameat,renameat2,unlink,unlinkat,link,mkdir";
+
+/// What of the writes a cut found unsynced is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing.
+    All,
+    /// Some pages, each whole.
+    Pages,
+    /// Some sectors, so that pages are torn.
+    Sectors,
+}
+
+/// A command, and where what it does is written down, in one file for each thread.
+pub fn traced(command: &Command, to: &Path) -> Command {
+    let mut traced = Command::new("strace");
+    traced.args(["-ff", "--seccomp-bpf", "-ttt", "-T", "-xx", "-s", "4194304", "-e", CALLS, "-o"]);
+    traced.arg(to).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
+    traced
+}
+
+/// Whether processes can be traced here.
+pub fn can_trace() -> bool {
+    let mut probe = Command::new("strace");
+    probe.args(["-f", "--seccomp-bpf", "-e", CALLS, "-o", "/dev/null", "true"]);
+    probe.output().is_ok_and(|output| output.status.success())
+}
+
+/// A file, whatever it is called.
+type File = usize;
+
+#[derive(Debug)]
+enum Change {
+    Write(File, usize, Vec<u8>),
+    Length(File, usize),
+    Sync(File),
+    SyncNames,
+    Make(String, File),
+    Rename(String, String),
+    Remove(String),
+}
+
+/// A change, and when it began and was done: seconds since 1970.
+#[derive(Debug)]
+struct Step {
+    began: f64,
+    done: f64,
+    change: Change,
+}
+
+/// All that was done to the files of a folder.
+#[derive(Default)]
+pub struct History {
+    folder: PathBuf,
+    steps: Vec<Step>,
+    files: usize,
+    names: BTreeMap<String, File>,
+    lengths: HashMap<File, usize>,
+}
+
+/// An open descriptor.
+#[derive(Clone, Copy)]
+enum Open {
+    Folder,
+    File { file: File, at: usize, appends: bool },
+}
+
+/// A call as it was written down.
+struct Call {
+    began: f64,
+    done: f64,
+    name: String,
+    arguments: Vec<String>,
+    returned: Option<i64>,
+}
+
+impl History {
+    /// Begins with an empty folder.
+    pub fn of(folder: &Path) -> History {
+        History { folder: folder.to_path_buf(), ..History::default() }
+    }
+
+    /// Takes what a process did, from the files of its threads that begin with `to`.
+    pub fn add(&mut self, to: &Path) {
+        let prefix = to.file_name().unwrap().to_str().unwrap();
+        let mut calls = Vec::new();
+        for entry in std::fs::read_dir(to.parent().unwrap()).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let thread = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+            if thread.is_some_and(|thread| thread.parse::<u32>().is_ok()) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                calls.extend(text.lines().filter_map(call));
+            }
+        }
+        // What the end of the process cut off was done by then, but for syncs.
+        let end = calls.iter().map(|call: &Call| call.began).fold(0.0, f64::max);
+        let cut_off = calls.iter_mut().filter(|call| call.done.is_infinite());
+        cut_off.filter(|call| !call.name.ends_with("sync")).for_each(|call| call.done = end);
+        // By when they were done: a descriptor is another's only once it was closed.
+        calls.sort_by(|a, b| a.done.min(end).total_cmp(&b.done.min(end)));
+        let mut open = HashMap::new();
+        for call in &calls {
+            self.take(call, &mut open);
+        }
+        self.steps.sort_by(|a, b| a.began.total_cmp(&b.began));
+    }
+
+    /// Returns when something happened, in order.
+    pub fn instants(&self) -> Vec<f64> {
+        self.steps.iter().map(|step| step.began).collect()
+    }
+
+    /// Returns the seconds of the longest sync.
+    pub fn slowest_sync(&self) -> f64 {
+        let syncs = self.steps.iter().filter(|step| matches!(step.change, Change::Sync(_)));
+        syncs.map(|step| step.done - step.began).filter(|s| s.is_finite()).fold(0.0, f64::max)
+    }
+
+    /// Returns the name in the folder that a path is; `None` for what lies elsewhere.
+    fn name(&self, path: &str) -> Option<String> {
+        let path = Path::new(path);
+        (path.parent() == Some(&self.folder))
+            .then(|| path.file_name()?.to_str().map(str::to_string))?
+    }
+
+    fn take(&mut self, call: &Call, open: &mut HashMap<i64, Open>) {
+        let text = |at: usize| call.arguments.get(at).map_or("", String::as_str);
+        let number = |at: usize| text(at).parse::<i64>().unwrap_or(-1);
+        // What was cut off by a kill returned nothing, and counts as done.
+        if call.returned.is_some_and(|returned| returned < 0) {
+            return;
+        }
+        let path = |at: usize| String::from_utf8(bytes(text(at))).unwrap_or_default();
+        match (call.name.as_str(), open.get(&number(0)).copied()) {
+            ("openat", _) => self.open(call, &path(1), text(2), open),
+            ("close", _) => drop(open.remove(&number(0))),
+            ("lseek", Some(Open::File { file, appends, .. })) => {
+                let at = call.returned.unwrap_or(0) as usize;
+                open.insert(number(0), Open::File { file, at, appends });
+            }
+            ("write", Some(Open::File { file, at, appends })) => {
+                let written = bytes(text(1));
+                let at = if appends { self.lengths[&file] } else { at };
+                open.insert(number(0), Open::File { file, at: at + written.len(), appends });
+                self.write(call, file, at, written);
+            }
+            ("pwrite64", Some(Open::File { file, .. })) => {
+                self.write(call, file, number(3) as usize, bytes(text(1)));
+            }
+            ("ftruncate", Some(Open::File { file, .. })) => {
+                self.lengths.insert(file, number(1) as usize);
+                self.step(call, Change::Length(file, number(1) as usize));
+            }
+            ("fsync" | "fdatasync", Some(Open::File { file, .. })) => {
+                self.step(call, Change::Sync(file));
+            }
+            ("fsync" | "fdatasync", Some(Open::Folder)) => self.step(call, Change::SyncNames),
+            ("rename", _) => self.rename(call, &path(0), &path(1)),
+            ("unlink", _) => self.remove(call, &path(0)),
+            // Relative to a descriptor it is the name of a socket of the gate.
+            ("unlinkat" | "mkdir", _) => {}
+            ("renameat" | "renameat2" | "link", _) => {
+                assert!(self.name(&path(1)).is_none(), "{} is not modelled", call.name);
+            }
+            ("writev" | "pwritev" | "fallocate", Some(Open::File { .. })) => {
+                panic!("{} is not modelled", call.name)
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, call: &Call, path: &str, flags: &str, open: &mut HashMap<i64, Open>) {
+        let Some(number) = call.returned else { return };
+        if Path::new(path) == self.folder {
+            open.insert(number, Open::Folder);
+        }
+        let Some(name) = self.name(path).filter(|name| !name.ends_with("-shm")) else { return };
+        let file = match self.names.get(&name) {
+            Some(&file) => file,
+            None if flags.contains("O_CREAT") => {
+                self.files += 1;
+                self.names.insert(name.clone(), self.files);
+                self.lengths.insert(self.files, 0);
+                self.step(call, Change::Make(name, self.files));
+                self.files
+            }
+            None => return,
+        };
+        if flags.contains("O_TRUNC") && self.lengths[&file] > 0 {
+            self.lengths.insert(file, 0);
+            self.step(call, Change::Length(file, 0));
+        }
+        let appends = flags.contains("O_APPEND");
+        open.insert(number, Open::File { file, at: 0, appends });
+    }
+
+    fn write(&mut self, call: &Call, file: File, at: usize, mut written: Vec<u8>) {
+        if let Some(returned) = call.returned {
+            written.truncate(returned as usize);
+        }
+        let length = self.lengths.get_mut(&file).unwrap();
+        *length = (*length).max(at + written.len());
+        self.step(call, Change::Write(file, at, written));
+    }
+
+    fn rename(&mut self, call: &Call, from: &str, to: &str) {
+        if let (Some(from), Some(to)) = (self.name(from), self.name(to))
+            && let Some(file) = self.names.remove(&from)
+        {
+            self.names.insert(to.clone(), file);
+            self.step(call, Change::Rename(from, to));
+        }
+    }
+
+    fn remove(&mut self, call: &Call, path: &str) {
+        if let Some(name) = self.name(path)
+            && self.names.remove(&name).is_some()
+        {
+            self.step(call, Change::Remove(name));
+        }
+    }
+
+    fn step(&mut self, call: &Call, change: Change) {
+        self.steps.push(Step { began: call.began, done: call.done, change });
+    }
+
+    /// Returns the files a cut at `at` could leave, by name.
+    pub fn cut(&self, at: f64, loss: Loss, random: &mut ChaCha8Rng) -> BTreeMap<String, Vec<u8>> {
+        let steps: Vec<&Step> = self.steps.iter().filter(|step| step.began < at).collect();
+        let changes: Vec<&Step> = steps.iter().copied().filter(|step| step.is_of_names()).collect();
+        let sure = |step: &Step| steps.iter().any(|sync| sync.done <= at && sync.keeps_name(step));
+        let sure = changes.iter().rposition(|step| sure(step)).map_or(0, |last| last + 1);
+        let kept = match loss {
+            Loss::All => sure,
+            _ => sure + random.next_u32() as usize % (changes.len() - sure + 1),
+        };
+        let mut names = BTreeMap::new();
+        for step in &changes[..kept] {
+            match &step.change {
+                Change::Make(name, file) => drop(names.insert(name.clone(), *file)),
+                Change::Rename(from, to) => {
+                    let file = names.remove(from).expect("it was made before");
+                    names.insert(to.clone(), file);
+                }
+                Change::Remove(name) => drop(names.remove(name)),
+                _ => {}
+            }
+        }
+        let files = names.into_iter();
+        files.map(|(name, file)| (name, contents(file, &steps, at, loss, random))).collect()
+    }
+
+    /// Returns the files as the process left them.
+    pub fn end(&self) -> BTreeMap<String, Vec<u8>> {
+        let contents = |file| {
+            let mut contents = Vec::new();
+            self.steps.iter().for_each(|step| step.apply(file, &mut contents));
+            contents
+        };
+        self.names.iter().map(|(name, &file)| (name.clone(), contents(file))).collect()
+    }
+}
+
+impl Step {
+    fn is_of_names(&self) -> bool {
+        matches!(self.change, Change::Make(..) | Change::Rename(..) | Change::Remove(_))
+    }
+
+    /// Returns whether this, once it is done, keeps a change of a name.
+    fn keeps_name(&self, of: &Step) -> bool {
+        let is_sync = match (&self.change, &of.change) {
+            (Change::SyncNames, _) => true,
+            (Change::Sync(synced), Change::Make(_, made)) => synced == made,
+            _ => false,
+        };
+        is_sync && of.done <= self.began
+    }
+
+    /// Does to a file's contents what this did; nothing where it is about another.
+    fn apply(&self, file: File, contents: &mut Vec<u8>) {
+        match &self.change {
+            Change::Write(of, at, bytes) if *of == file => {
+                let end = at + bytes.len();
+                contents.resize(contents.len().max(end), 0);
+                contents[*at..end].copy_from_slice(bytes);
+            }
+            Change::Length(of, length) if *of == file => contents.resize(*length, 0),
+            _ => {}
+        }
+    }
+
+    fn is_of(&self, file: File) -> bool {
+        matches!(self.change, Change::Write(of, ..) | Change::Length(of, _) if of == file)
+    }
+}
+
+/// Returns what is there of a file.
+fn contents(file: File, steps: &[&Step], at: f64, loss: Loss, random: &mut ChaCha8Rng) -> Vec<u8> {
+    let is_sync =
+        |step: &&&Step| step.done <= at && matches!(step.change, Change::Sync(of) if of == file);
+    let synced = steps.iter().filter(is_sync).map(|step| step.began).fold(f64::MIN, f64::max);
+    let of_file = steps.iter().filter(|step| step.is_of(file));
+    let (sure, open): (Vec<&Step>, Vec<&Step>) = of_file.partition(|step| step.done <= synced);
+    let mut contents = Vec::new();
+    sure.iter().for_each(|step| step.apply(file, &mut contents));
+    if loss == Loss::All || open.is_empty() {
+        return contents;
+    }
+    let unit = if loss == Loss::Pages { PAGE_BYTES } else { SECTOR_BYTES };
+    let mut latest = contents.clone();
+    let mut lengths = vec![contents.len()];
+    let mut versions: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();
+    for step in open {
+        step.apply(file, &mut latest);
+        lengths.push(latest.len());
+        if let Change::Write(_, from, bytes) = &step.change {
+            for at in from / unit..(from + bytes.len()).div_ceil(unit) {
+                let version = latest[at * unit..latest.len().min((at + 1) * unit)].to_vec();
+                versions.entry(at).or_default().push(version);
+            }
+        }
+    }
+    let length = lengths[random.next_u32() as usize % lengths.len()];
+    contents.resize(length, 0);
+    for (at, versions) in versions {
+        let drawn = random.next_u32() as usize % (versions.len() + 1);
+        let from = at * unit;
+        // Past the last of them it is as it was.
+        if let Some(version) = versions.get(drawn).filter(|_| from < length) {
+            let end = length.min(from + version.len());
+            contents[from..end].copy_from_slice(&version[..end - from]);
+        }
+    }
+    contents
+}
+
+/// Reads a line such as `1795797244.53 pwrite64(7, "\x0d\x0a", 2, 0) = 2 <0.000013>`; what a kill
+/// cut off ends in `<unfinished ...>` or `= ?`.
+fn call(line: &str) -> Option<Call> {
+    let (began, rest) = line.split_once(' ')?;
+    let began: f64 = began.parse().ok()?;
+    let (name, rest) = rest.split_once('(')?;
+    let ended = rest.rsplit_once(" = ");
+    let arguments = ended.map_or(rest, |(arguments, _)| arguments).trim_end();
+    let arguments = arguments.trim_end_matches(')').trim_end_matches(" <unfinished ...>");
+    let arguments = arguments.split(", ").map(str::to_string).collect();
+    let result = ended.map_or("?", |(_, result)| result);
+    let returned = result.split([' ', '<']).next().and_then(|number| number.parse().ok());
+    let took = result.rsplit_once('<').and_then(|(_, took)| took.strip_suffix('>')?.parse().ok());
+    let done = returned.and(took).map_or(f64::INFINITY, |took: f64| began + took);
+    Some(Call { began, done, name: name.to_string(), arguments, returned })
+}
+
+/// Reads a text in quotes and hexadecimal escapes.
+fn bytes(quoted: &str) -> Vec<u8> {
+    assert!(!quoted.ends_with("..."), "strace has cut a text short");
+    let digits = quoted.trim_matches('"').split("\\x").skip(1);
+    digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect()
+}
+
+#[test]
+fn calls_are_read_as_strace_writes_them() {
+    let read = |line: &str| {
+        let Call { name, arguments, returned, done, .. } = call(line).unwrap();
+        (name, arguments.join("|"), returned, done.is_finite())
+    };
+    let of = |name: &str, arguments: &str, returned, is_done| {
+        (name.to_string(), arguments.to_string(), returned, is_done)
+    };
+    assert_eq!(
+        read(r#"1.5 pwrite64(7, "\x0d\x0a", 2, 512) = 2 <0.000013>"#),
+        of("pwrite64", r#"7|"\x0d\x0a"|2|512"#, Some(2), true)
+    );
+    assert_eq!(read("1.5 ftruncate(4, 0)       = 0 <0.1>"), of("ftruncate", "4|0", Some(0), true));
+    assert_eq!(read("1.5 fsync(7 <unfinished ...>) = ?"), of("fsync", "7", None, false));
+    assert_eq!(
+        read(r#"1.5 unlink("\x2f")  = -1 ENOENT (No such file or directory) <0.1>"#),
+        of("unlink", r#""\x2f""#, Some(-1), true)
+    );
+    assert_eq!(bytes(r#""\x0d\x0a""#), [13, 10]);
+}
+
+#[test]
+fn what_was_synced_is_there_and_of_the_rest_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let quoted = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("\\x{b:02x}")).collect() };
+    let (name, dir) = (
+        quoted(path.as_os_str().as_encoded_bytes()),
+        quoted(folder.path().as_os_str().as_encoded_bytes()),
+    );
+    let trace = format!(
+        "1.0 openat(AT_FDCWD, \"{name}\", O_RDWR|O_CREAT, 0600) = 3 <0.1>\n\
+         2.0 pwrite64(3, \"{}\", 1024, 0) = 1024 <0.1>\n\
+         3.0 fsync(3) = 0 <0.5>\n\
+         4.0 pwrite64(3, \"{}\", 1024, 0) = 1024 <0.1>\n\
+         5.0 unlink(\"{name}\") = 0 <0.1>\n\
+         6.0 openat(AT_FDCWD, \"{dir}\", O_RDONLY) = 4 <0.1>\n\
+         7.0 fsync(4) = 0 <0.1>\n",
+        quoted(&[1; 1024]),
+        quoted(&[2; 1024])
+    );
+    std::fs::write(traces.path().join("t.1"), trace).unwrap();
+    let mut history = History::of(folder.path());
+    history.add(&traces.path().join("t"));
+    let mut random = rand_chacha::rand_core::SeedableRng::seed_from_u64(1);
+    let mut cut = |at, loss| history.cut(at, loss, &mut random).remove("x");
+    assert_eq!(cut(3.4, Loss::All), None, "its sync has not returned");
+    assert_eq!(cut(3.6, Loss::Sectors), Some(vec![1; 1024]));
+    assert_eq!(cut(4.5, Loss::All), Some(vec![1; 1024]));
+    let mut seen: Vec<Vec<u8>> = (0..100)
+        .map(|_| cut(4.5, Loss::Sectors).unwrap()[..].chunks(512).map(|s| s[0]).collect())
+        .collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen, [[1, 1], [1, 2], [2, 1], [2, 2]], "each sector for itself");
+    assert_eq!(cut(6.5, Loss::All), Some(vec![1; 1024]), "its removal is not synced");
+    assert_eq!(cut(7.5, Loss::Sectors), None);
+    assert!(history.end().is_empty());
+}
