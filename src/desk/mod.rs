@@ -54,8 +54,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Returns what of a view is for who wants one answer: all of a single attempt; of attempts that
-    /// vote the first one's thinking while it comes, and with the end the best one's answer.
+    /// Returns what of a view is for who wants one answer: all of a single attempt; of attempts
+    /// that vote the first one's thinking while it comes, and with the end the best one's answer.
     pub fn heard(&self, view: &View) -> Vec<Piece> {
         let is_voted = self.question.is_voted();
         let is_heard =
@@ -293,7 +293,8 @@ impl Desk {
         self.lock().standing(job)
     }
 
-    /// Returns the place of a job in line: 0 once it has begun, 1 for the next; `None` if it is over.
+    /// Returns the place of a job in line: 0 once it has begun, 1 for the next; `None` if it is
+    /// over.
     pub fn place(&self, job: JobId) -> Option<usize> {
         self.lock().place(job)
     }
@@ -304,7 +305,8 @@ impl Desk {
     }
 
     /// Returns the conversation of an answered job of a client, which may be known in two ways, its
-    /// answer last, to go on with. What was thought is left out, as chat templates leave it out of what came before.
+    /// answer last, to go on with. What was thought is left out, as chat templates leave it out of
+    /// what came before.
     ///
     /// # Errors
     /// `not_found` where it is another's, is not answered, or was too long ago: all the same, so
@@ -338,8 +340,9 @@ impl Desk {
         self.settle();
     }
 
-    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was told
-    /// how a job ended is not to be told otherwise after a power cut. What they write may follow.
+    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was
+    /// told how a job ended is not to be told otherwise after a power cut. What they write may
+    /// follow.
     pub fn settle(&self) {
         // What an end is told by comes before its message to the journal, under one lock.
         drop(self.lock());

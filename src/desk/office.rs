@@ -413,8 +413,9 @@ impl Office {
         }
     }
 
-    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for first,
-    /// so that each keeps its place: those that had begun before the others, older before younger.
+    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for
+    /// first, so that each keeps its place: those that had begun before the others, older before
+    /// younger.
     ///
     /// Of those the box has crashed over one is in line at a time: if it crashes again, that one is
     /// known to be at fault.
@@ -553,8 +554,8 @@ impl Office {
         }
     }
 
-    /// Ends every job as failed for `error`; those that last are not over for that, and go on at the
-    /// next start.
+    /// Ends every job as failed for `error`; those that last are not over for that, and go on at
+    /// the next start.
     pub fn end_all(&mut self, error: &Error) {
         for (_, case) in std::mem::take(&mut self.cases) {
             case.fail(error);

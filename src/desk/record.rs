@@ -1,7 +1,8 @@
 //! The record of one job: its text and how it stands, read by any number of viewers.
 //!
-//! There is one log for all attempts of a job, interleaved as their texts came; an offset counts its
-//! bytes. Readers wait for changes; the desk writes. Nothing here knows the engine or who reads.
+//! There is one log for all attempts of a job, interleaved as their texts came; an offset counts
+//! its bytes. Readers wait for changes; the desk writes. Nothing here knows the engine or who
+//! reads.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -86,7 +86,8 @@ impl Turns {
         self.lines[at].attempts.insert(attempt);
     }
 
-    /// Puts a job that has not had a seat before all others, whoever asked it: it has the next seat.
+    /// Puts a job that has not had a seat before all others, whoever asked it: it has the next
+    /// seat.
     ///
     /// Its attempts are a newcomer's from then on, who has had nothing; the others of its client
     /// stay where they are.

@@ -195,8 +195,8 @@ impl Completion {
         }
     }
 
-    /// Sends the beginning of one choice, which names the job: whoever is cut off later can look for
-    /// it.
+    /// Sends the beginning of one choice, which names the job: whoever is cut off later can look
+    /// for it.
     fn begin(&self, events: &mut Events, index: u32, ticket: &Ticket) -> Result<(), Left> {
         let start = json!({"role": "assistant", "content": ""});
         let mut chunk = self.chunk(index, start, Value::Null);
