@@ -13,7 +13,7 @@ use crate::desk::{self, Ticket};
 use crate::store::{History, Kept, Listed, Which};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, printable};
-use crate::words::job::{JobId, Question, Role};
+use crate::words::job::{JobId, Role};
 use crate::words::limits;
 
 /// Characters of a question that a list shows.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
-use crate::desk::record::{State, Whole};
+use crate::desk::record::Whole;
 use crate::desk::{Capacity, Desk, Lasting, Terms, Ticket};
 use crate::words::answer::{Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
@@ -105,7 +105,7 @@ fn follow(ticket: &Ticket) -> std::io::Result<()> {
             screen.show_tally(tally)?;
         }
         screen.print_pieces(&ticket.heard(&view))?;
-        if matches!(view.state, State::Ended(..)) {
+        if view.state.is_last() {
             return screen.finish();
         }
         view = ticket.record.wait(view.version, view.offset, limits::HEARTBEAT);

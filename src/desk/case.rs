@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use super::estimate::Pending;
 use super::record::{Record, RunEnd, State};
-use super::{Lasting, Ticket};
+use super::{Asking, Lasting, Ticket};
 use crate::engine::Prompt;
 use crate::store::{Kept, New};
 use crate::words::answer::{Figures, Gain, Outcome, Part};
@@ -165,6 +165,7 @@ impl Case {
             question: self.question.clone(),
             asked: self.asked_at,
             lasting: self.lasting,
+            asking: Asking::First,
             record: self.record.clone(),
         }
     }

@@ -52,13 +52,24 @@ pub struct Ticket {
     pub asked: SystemTime,
     /// What is kept of it.
     pub lasting: Lasting,
+    /// Whether it was asked just now.
+    pub asking: Asking,
     /// Its record.
     pub record: Arc<Record>,
 }
 
+/// How somebody came by a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// By asking it, or by its name.
+    First,
+    /// By asking again under the same key.
+    Again,
+}
+
 impl Ticket {
-    /// Returns what of a view is for who wants one answer: all of a single attempt; of attempts that
-    /// vote the first one's thinking while it comes, and with the end the best one's answer.
+    /// Returns what of a view is for who wants one answer: all of a single attempt; of attempts
+    /// that vote the first one's thinking while it comes, and with the end the best one's answer.
     pub fn heard(&self, view: &View) -> Vec<Piece> {
         let is_voted = self.question.is_voted();
         let is_heard =
@@ -238,10 +249,10 @@ impl Desk {
         };
         let _accepting =
             request.map(|_| self.accepting.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(before) = request.map(|key| journal.find_request(client, &key)).transpose()?
-            && let Some(before) = before
+        if let Some(request) = &request
+            && let Some((name, asked)) = journal.find_request(client, &request.key)?
         {
-            return self.same(&before, &new.question);
+            return self.same(name, asked == request.asked);
         }
         // It counts from here on, but nobody knows of it until it is on the disk.
         let ticket = self.lock().admit(new.clone(), terms)?;
@@ -254,16 +265,16 @@ impl Desk {
         accepted.map(|()| ticket)
     }
 
-    /// Returns the job that was asked under the same key, if it was the same question.
-    fn same(&self, before: &Listed, question: &Question) -> Result<Ticket, Error> {
-        if before.question.turns != question.turns || before.question.mode != question.mode {
+    /// Returns the job that was asked under the same key, if the same was asked.
+    fn same(&self, name: JobName, is_same: bool) -> Result<Ticket, Error> {
+        if !is_same {
             return Err(Error::new(
                 Kind::Conflict,
-                "Idempotency-Key: another question was asked under it",
+                "Idempotency-Key: something else was asked under it",
                 "Send a new key with each new question.",
             ));
         }
-        let found = self.find(before.name)?;
+        let found = self.find(name)?.map(|ticket| Ticket { asking: Asking::Again, ..ticket });
         found.ok_or_else(|| Error::internal("the job of a key is not in the journal"))
     }
 
@@ -305,7 +316,8 @@ impl Desk {
         self.lock().standing(job)
     }
 
-    /// Returns the place of a job in line: 0 once it has begun, 1 for the next; `None` if it is over.
+    /// Returns the place of a job in line: 0 once it has begun, 1 for the next; `None` if it is
+    /// over.
     pub fn place(&self, job: JobId) -> Option<usize> {
         self.lock().place(job)
     }
@@ -316,7 +328,8 @@ impl Desk {
     }
 
     /// Returns the conversation of an answered job of a client, which may be known in two ways, its
-    /// answer last, to go on with. What was thought is left out, as chat templates leave it out of what came before.
+    /// answer last, to go on with. What was thought is left out, as chat templates leave it out of
+    /// what came before.
     ///
     /// # Errors
     /// `not_found` where it is another's, is not answered, or was too long ago: all the same, so
@@ -353,8 +366,9 @@ impl Desk {
         self.settled()
     }
 
-    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was told
-    /// how a job ended is not to be told otherwise after a power cut. What they write may follow.
+    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was
+    /// told how a job ended is not to be told otherwise after a power cut. What they write may
+    /// follow.
     pub fn settle(&self) {
         // Where it cannot be written it is tried again, and the log has said so.
         let _ = self.settled();

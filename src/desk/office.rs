@@ -14,9 +14,9 @@ use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
 use super::turns::{Move, Turns};
-use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing, twice_crashed};
+use super::{Health, Lasting, Overview, Pulse, Standing, Terms, Ticket, closing};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
-use crate::store::{Journal, Kept, New};
+use crate::store::{Journal, New};
 use crate::words::answer::{Figures, Gain, Outcome};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{AttemptId, JobId, JobName};
@@ -503,8 +503,8 @@ impl Office {
         }
     }
 
-    /// Ends every job as failed for `error`; those that last are not over for that, and go on at the
-    /// next start.
+    /// Ends every job as failed for `error`; those that last are not over for that, and go on at
+    /// the next start.
     pub fn end_all(&mut self, error: &Error) {
         for (_, case) in std::mem::take(&mut self.cases) {
             case.interrupt(error);

@@ -71,6 +71,7 @@ mod tests {
             question: Arc::new(question),
             asked: SystemTime::now(),
             lasting: crate::desk::Lasting::WhileHeard,
+            asking: crate::desk::Asking::First,
             record: Arc::new(record),
         }
     }

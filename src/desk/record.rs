@@ -1,7 +1,8 @@
 //! The record of one job: its text and how it stands, read by any number of viewers.
 //!
-//! There is one log for all attempts of a job, interleaved as their texts came; an offset counts its
-//! bytes. Readers wait for changes; the desk writes. Nothing here knows the engine or who reads.
+//! There is one log for all attempts of a job, interleaved as their texts came; an offset counts
+//! its bytes. Readers wait for changes; the desk writes. Nothing here knows the engine or who
+//! reads.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,6 +32,15 @@ impl State {
     /// Returns whether nothing more comes in this life of the box.
     pub fn is_last(&self) -> bool {
         matches!(self, State::Ended(..) | State::Interrupted(_))
+    }
+
+    /// Returns how it ended for who does not come back: an interrupted job has failed.
+    pub fn end(&self) -> Option<(Outcome, Figures)> {
+        match self {
+            State::Ended(outcome, figures) => Some((outcome.clone(), *figures)),
+            State::Interrupted(error) => Some((Outcome::Failed(error.clone()), Figures::default())),
+            State::Asked | State::Waiting(_) | State::Running => None,
+        }
     }
 }
 
@@ -239,11 +249,7 @@ impl Record {
         let log = self.lock_ended();
         let (thinking, answer) =
             (log.text_of(log.best, Part::Thinking), log.text_of(log.best, Part::Answer));
-        let (outcome, figures) = match &log.state {
-            State::Ended(outcome, figures) => (outcome.clone(), *figures),
-            State::Interrupted(error) => (Outcome::Failed(error.clone()), Figures::default()),
-            State::Asked | State::Waiting(_) | State::Running => unreachable!("it has ended"),
-        };
+        let (outcome, figures) = log.state.end().unwrap_or_else(|| unreachable!("it has ended"));
         Whole { thinking, answer, outcome, figures, tally: log.tally.clone() }
     }
 

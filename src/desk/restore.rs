@@ -65,7 +65,6 @@ impl Office {
     }
 }
 
-
 fn twice_crashed() -> Error {
     Error::new(
         Kind::Stopped,

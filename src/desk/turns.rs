@@ -11,6 +11,7 @@
 //! forgotten when nothing competes, and who overdraws a turn gets less of the next ones.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::words::job::{AttemptId, Client, JobId};
 use crate::words::limits;
@@ -51,8 +52,8 @@ struct Line {
     turn_tokens: i64,
     /// It has never had a seat.
     newcomer: bool,
-    /// Its latest job that has had a seat; so have those before.
-    begun: Option<JobId>,
+    /// Its jobs that have had a seat.
+    begun: BTreeSet<JobId>,
 }
 
 impl Line {
@@ -79,25 +80,25 @@ impl Turns {
                 lead_tokens: 0,
                 turn_tokens: 0,
                 newcomer: true,
-                begun: None,
+                begun: BTreeSet::new(),
             });
             self.lines.len() - 1
         });
         self.lines[at].attempts.insert(attempt);
     }
 
-    /// Puts a job that has not had a seat before all others, whoever asked it: it has the next seat.
+    /// Puts a job that has not had a seat before all others, whoever asked it: it has the next
+    /// seat.
     ///
     /// Its attempts are a newcomer's from then on, who has had nothing; the others of its client
     /// stay where they are.
     pub fn move_first(&mut self, job: JobId) {
-        let of_job = AttemptId { job, number: 0 }..=AttemptId { job, number: u32::MAX };
-        let at = self.lines.iter().position(|line| line.attempts.range(of_job.clone()).count() > 0);
+        let at = self.lines.iter().position(|line| line.attempts.range(of_job(job)).count() > 0);
         let Some(line) = at.map(|at| &mut self.lines[at]) else { return };
-        if Some(job) <= line.begun {
+        if line.begun.contains(&job) {
             return;
         }
-        let attempts: BTreeSet<AttemptId> = line.attempts.range(of_job).copied().collect();
+        let attempts: BTreeSet<AttemptId> = line.attempts.range(of_job(job)).copied().collect();
         line.attempts.retain(|attempt| attempt.job != job);
         let moved = Line {
             client: Client::of("moved", &job.0.to_le_bytes()),
@@ -106,7 +107,7 @@ impl Turns {
             lead_tokens: 0,
             turn_tokens: 0,
             newcomer: true,
-            begun: None,
+            begun: BTreeSet::new(),
         };
         self.lines.insert(0, moved);
         self.newcomer_passed = false;
@@ -118,6 +119,9 @@ impl Turns {
             let before = line.attempts.range(..attempt).count();
             line.seats -= usize::from(before < line.seats);
             line.attempts.remove(&attempt);
+            if line.attempts.range(of_job(attempt.job)).next().is_none() {
+                line.begun.remove(&attempt.job);
+            }
         }
         self.seated.remove(&attempt);
     }
@@ -159,8 +163,7 @@ impl Turns {
 
     /// Returns whether any attempt of a job holds a seat.
     pub fn sits(&self, job: JobId) -> bool {
-        let of_job = AttemptId { job, number: 0 }..=AttemptId { job, number: u32::MAX };
-        self.seated.range(of_job).next().is_some()
+        self.seated.range(of_job(job)).next().is_some()
     }
 
     /// Returns the jobs that have had no seat yet, in the order in which they will get one if all
@@ -168,10 +171,11 @@ impl Turns {
     pub fn waiting(&self) -> Vec<JobId> {
         let mut jobs = Vec::new();
         for (at, line) in self.lines.iter().enumerate() {
-            let mut last = line.begun;
+            let mut last = None;
             for (ahead, attempt) in line.attempts.iter().enumerate() {
-                if Some(attempt.job) > last {
-                    last = Some(attempt.job);
+                if last.replace(attempt.job) != Some(attempt.job)
+                    && !line.begun.contains(&attempt.job)
+                {
                     // It needs one seat more than there are attempts of its client before it.
                     jobs.push((ahead, !line.newcomer, line.lead_tokens, at, attempt.job));
                 }
@@ -269,14 +273,18 @@ impl Turns {
         let mut now = BTreeSet::new();
         for line in &mut self.lines {
             now.extend(line.attempts.iter().take(line.seats));
-            let last = line.attempts.iter().take(line.seats).next_back();
-            line.begun = line.begun.max(last.map(|attempt| attempt.job));
+            line.begun.extend(line.attempts.iter().take(line.seats).map(|attempt| attempt.job));
         }
         let parked = self.seated.difference(&now).copied().map(Move::Park);
         let moves = parked.chain(now.difference(&self.seated).copied().map(Move::Seat)).collect();
         self.seated = now;
         moves
     }
+}
+
+/// Returns the range of a job's attempts.
+fn of_job(job: JobId) -> RangeInclusive<AttemptId> {
+    AttemptId { job, number: 0 }..=AttemptId { job, number: u32::MAX }
 }
 
 #[cfg(test)]

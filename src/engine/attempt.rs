@@ -294,11 +294,7 @@ impl Attempt {
 }
 
 fn foreign_token() -> Error {
-    Error::new(
-        Kind::BadModel,
-        "what was kept of this answer is not of this model",
-        "Ask again.",
-    )
+    Error::new(Kind::BadModel, "what was kept of this answer is not of this model", "Ask again.")
 }
 
 /// Returns how many tokens of a budget are kept for the answer while the model is thinking.

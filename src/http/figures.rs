@@ -1,7 +1,7 @@
 //! The box in figures: `/api/box` for people and pages, `/metrics` for Prometheus.
 //!
-//! Both say what the box is and does, never who asks or what: whoever may see the page may see them.
-//! The text format is Prometheus' 0.0.4 (its documentation, "Exposition formats").
+//! Both say what the box is and does, never who asks or what: whoever may see the page may see
+//! them. The text format is Prometheus' 0.0.4 (its documentation, "Exposition formats").
 
 use std::fmt::Write;
 use std::time::SystemTime;

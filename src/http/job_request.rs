@@ -64,7 +64,7 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Asked, Error> {
         question.budget_tokens = budget;
     }
     if let Some(seed) = get(&fields, "seed") {
-        let whole = seed.as_u64();
+        let whole = seed.as_u64().or_else(|| whole_float(seed).map(|seed| seed as u64));
         question.seed = whole.ok_or_else(|| bad("seed", "it is no integer from 0 up"))?;
     }
     question.check()?;
@@ -113,20 +113,25 @@ fn place(asked: Option<&str>, last: Option<&str>) -> Result<Place, Error> {
     Ok(last.or(asked).unwrap_or_default())
 }
 
-/// Reads the key under which a client may send the same question again without asking twice.
+/// Reads the key under which a client may send the same body again without asking twice.
 ///
 /// # Errors
-/// `bad_request` where it is empty or too long.
-pub fn key(request: &Request) -> Result<Option<RequestKey>, Error> {
+/// `bad_request` where it is empty, too long, or more than one word of ASCII.
+pub fn key(request: &Request, body: &[u8]) -> Result<Option<RequestKey>, Error> {
     let Some(key) = header(request, "Idempotency-Key") else { return Ok(None) };
     let max = limits::REQUEST_KEY_BYTES_MAX;
-    if key.is_empty() || key.len() > max {
-        return Err(Error::bad_request(
-            format!("Idempotency-Key: it has {} bytes, 1 to {max} are allowed", key.len()),
-            "Send something short and new with each question, such as a UUID.",
-        ));
-    }
-    Ok(Some(Sha256::digest(key).into()))
+    let cause = if key.is_empty() || key.len() > max {
+        format!("it has {} bytes, 1 to {max} are allowed", key.len())
+    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "it has more than letters, digits and signs".into()
+    } else {
+        let (key, asked) = (Sha256::digest(key).into(), Sha256::digest(body).into());
+        return Ok(Some(RequestKey { key, asked }));
+    };
+    Err(Error::bad_request(
+        format!("Idempotency-Key: {cause}"),
+        "Send something short and new with each question, such as a UUID.",
+    ))
 }
 
 /// Splits the query of an address; what is not ours to name is compared as it stands.
@@ -146,12 +151,15 @@ fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str
 
 fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, Error> {
     let number = |value: &Value| {
-        // To JSON 4 and 4.0 are one number.
-        let whole =
-            value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=u32::MAX.into()).contains(n));
+        let whole = whole_float(value).filter(|whole| *whole <= u32::MAX.into());
         whole.map(|n| n as u32).ok_or_else(|| bad(name, "it is no positive integer"))
     };
     get(fields, name).map(number).transpose()
+}
+
+/// Returns a number from 0 up that is whole: to JSON 4 and 4.0 are one.
+fn whole_float(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0)
 }
 
 fn name(id: &str, field: &str) -> Result<JobName, Error> {

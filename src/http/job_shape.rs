@@ -9,7 +9,6 @@ use crate::desk::record::{RunEnd, Said, State};
 use crate::desk::{Eta, Standing, Ticket};
 use crate::store::Listed;
 use crate::words::answer::{Figures, Outcome, Part};
-use crate::words::job::{Question, Role};
 use crate::words::value::of_reply;
 use crate::words::vote::Tally;
 

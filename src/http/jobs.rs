@@ -12,7 +12,7 @@ use super::refuse::Shape;
 use super::reply::Reply;
 use super::{App, job_events, job_request, job_shape, refused};
 use crate::desk::record::State;
-use crate::desk::{Lasting, Terms, Ticket};
+use crate::desk::{Asking, Lasting, Terms, Ticket};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, JobName};
@@ -67,7 +67,7 @@ pub fn ask(app: &App, asker: &Asker, body: &[u8], request: Request) {
         asker.admit(&mut question)?;
         let terms = Terms {
             lasting: Lasting::Durable,
-            request: job_request::key(&request)?,
+            request: job_request::key(&request, body)?,
             jobs_max: asker.limits.jobs_max,
         };
         log::debug!("{:?} asks", asker.lasting);
@@ -79,7 +79,10 @@ pub fn ask(app: &App, asker: &Asker, body: &[u8], request: Request) {
     };
     // What the engine refuses at once is told at once; with a model that loads, later.
     let view = ticket.record.wait_verdict(limits::JOB_VERDICT_WAIT);
-    if let State::Ended(Outcome::Failed(error), _) = &view.state {
+    let asked_before = ticket.asking == Asking::Again;
+    if let State::Ended(Outcome::Failed(error), _) = &view.state
+        && !asked_before
+    {
         return refused(app, error, Shape::Own).send(request);
     }
     let place = app.desk.place(ticket.job);

@@ -155,7 +155,8 @@ fn stand_back() {
     }
 }
 
-/// Hands an asker's question to the desk for a visitor whose leaving stops the job, unless it lasts.
+/// Hands an asker's question to the desk for a visitor whose leaving stops the job, unless it
+/// lasts.
 fn submit(
     app: &App,
     visitor: &Visitor,

@@ -76,10 +76,8 @@ pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request:
             let before = app.desk.conversation([asker.client, asker.lasting], job)?;
             question.turns.splice(0..0, before);
         }
-        let request = match lasting {
-            Lasting::Durable => job_request::key(&request)?,
-            Lasting::WhileHeard | Lasting::Never => None,
-        };
+        // Only what lasts can be found again.
+        let request = job_request::key(&request, body)?.filter(|_| lasting == Lasting::Durable);
         let terms = Terms { request, ..Terms::of(lasting) };
         let ticket = super::submit(app, visitor, asker, question, terms)?;
         Ok((ticket, delivery, model, lasting))
@@ -106,6 +104,7 @@ pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request:
 impl Completion {
     fn send_whole(&self, app: &App, ticket: &Ticket, request: Request) {
         let whole = ticket.record.wait_ended();
+        settle(app, ticket);
         if let Outcome::Failed(error) = &whole.outcome {
             return refused(app, error, Shape::OpenAi).send(request);
         }
@@ -125,13 +124,13 @@ impl Completion {
     fn send_stream(&self, app: &App, ticket: &Ticket, request: Request, delivery: Delivery) {
         // A question the engine refuses at once still gets a status of its own.
         let view = ticket.record.wait_verdict(limits::VERDICT_WAIT);
-        if let State::Ended(Outcome::Failed(error), _) = &view.state {
-            return refused(app, error, Shape::OpenAi).send(request);
+        if let Some((Outcome::Failed(error), _)) = view.state.end() {
+            return refused(app, &error, Shape::OpenAi).send(request);
         }
         let Ok(mut events) = Events::open(request) else { return };
         let told = match ticket.question.choices {
-            Choices::Voted => self.stream(&mut events, ticket, view, delivery),
-            Choices::All => self.stream_all(&mut events, ticket, view, delivery),
+            Choices::Voted => self.stream(app, &mut events, ticket, view, delivery),
+            Choices::All => self.stream_all(app, &mut events, ticket, view, delivery),
         };
         if told.is_err() {
             log::debug!("a reader left its stream");
@@ -140,6 +139,7 @@ impl Completion {
 
     fn stream(
         &self,
+        app: &App,
         events: &mut Events,
         ticket: &Ticket,
         mut view: View,
@@ -151,10 +151,11 @@ impl Completion {
             for piece in ticket.heard(&view) {
                 events.json(&self.chunk(0, delta(&piece), Value::Null))?;
             }
-            if let State::Ended(outcome, figures) = &view.state {
+            if let Some((outcome, figures)) = view.state.end() {
+                settle(app, ticket);
                 let ours = ours(ticket.name, view.tally.as_deref());
-                self.finish(events, 0, outcome, ours)?;
-                return self.end(events, figures, delivery);
+                self.finish(events, 0, &outcome, ours)?;
+                return self.end(events, &figures, delivery);
             }
             told.tell(events, &view)?;
             let version = view.version;
@@ -168,6 +169,7 @@ impl Completion {
     /// Streams all answers of a job side by side, each under its index.
     fn stream_all(
         &self,
+        app: &App,
         events: &mut Events,
         ticket: &Ticket,
         mut view: View,
@@ -185,8 +187,9 @@ impl Completion {
                 self.finish(events, end.attempt, &end.outcome, ours(ticket.name, None))?;
             }
             ended = view.ends.len();
-            if let State::Ended(_, figures) = &view.state {
-                return self.end(events, figures, delivery);
+            if let Some((_, figures)) = view.state.end() {
+                settle(app, ticket);
+                return self.end(events, &figures, delivery);
             }
             told.tell(events, &view)?;
             let version = view.version;
@@ -197,8 +200,8 @@ impl Completion {
         }
     }
 
-    /// Sends the beginning of one choice, which names the job: whoever is cut off later can look for
-    /// it.
+    /// Sends the beginning of one choice, which names the job: whoever is cut off later can look
+    /// for it.
     fn begin(&self, events: &mut Events, index: u32, ticket: &Ticket) -> Result<(), Left> {
         let start = json!({"role": "assistant", "content": ""});
         let mut chunk = self.chunk(index, start, Value::Null);
@@ -247,6 +250,13 @@ impl Completion {
             object["usage"] = usage;
         }
         object
+    }
+}
+
+/// Waits until the end of a job that lasts is on the disk, before anybody is told of it.
+fn settle(app: &App, ticket: &Ticket) {
+    if ticket.lasting == Lasting::Durable {
+        app.desk.settle();
     }
 }
 
@@ -325,7 +335,7 @@ fn standing(view: &View) -> String {
         (State::Waiting(place), _) => format!("place {place}"),
         (State::Running, Some(tally)) => format!("running, {tally}"),
         (State::Running, None) => "running".into(),
-        (State::Ended(..), _) => "ended".into(),
+        (State::Ended(..) | State::Interrupted(_), _) => "ended".into(),
     }
 }
 

@@ -63,8 +63,9 @@ impl Events {
         self.write(&format!("{retry}event: {kind}\nid: {id}\ndata: {value}\n\n"))
     }
 
-    /// Returns the line of a stream's first event that says after how long a reader that was cut off
-    /// is to come back: within the event, as some clients take a lone one for an event without data.
+    /// Returns the line of a stream's first event that says after how long a reader that was cut
+    /// off is to come back: within the event, as some clients take a lone one for an event without
+    /// data.
     fn retry(&mut self) -> String {
         match std::mem::take(&mut self.is_first) {
             true => format!("retry: {}\n", limits::COME_BACK.as_millis()),

@@ -455,8 +455,7 @@ impl Writer {
     /// Gives up the oldest answers of those who only listened, where too many wait for a disk that
     /// cannot be written; jobs that last are bounded by the line.
     fn bound_backlog(&mut self) {
-        let is_whole =
-            |(_, change): &(JobId, Change)| matches!(change, Change::Whole(_));
+        let is_whole = |(_, change): &(JobId, Change)| matches!(change, Change::Whole(_));
         let mut surplus = self.changes.iter().filter(|change| is_whole(change)).count();
         surplus = surplus.saturating_sub(limits::JOURNAL_BACKLOG_MAX);
         self.changes.retain(|change| {

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row as Found, params};
 use serde::de::DeserializeOwned;
 
-use super::row::Row;
 use super::Kept;
+use super::row::Row;
 use crate::words::answer::{Figures, Outcome};
 use crate::words::job::{Client, JobId, JobName, Question};
 use crate::words::limits;
@@ -100,9 +100,8 @@ pub fn model_of(from: &Connection, number: i64) -> rusqlite::Result<String> {
 /// # Errors
 /// A conversion's where what was kept of it makes no sense any more.
 pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
-    let sql = format!(
-        "SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1"
-    );
+    let sql =
+        format!("SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1");
     let mut statement = from.prepare_cached(&sql)?;
     let head = statement.query_row([number], |row| {
         let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 6)?;
@@ -129,7 +128,20 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
     if attempts.max().is_some_and(|&most| most >= question.attempts) {
         return Err(damaged(0, Type::Integer, "the number of an attempt"));
     }
-    let kept = Kept { id, name, client, question, asked, log, ends, end, cuts, crashes, answer_now, stopping };
+    let kept = Kept {
+        id,
+        name,
+        client,
+        question,
+        asked,
+        log,
+        ends,
+        end,
+        cuts,
+        crashes,
+        answer_now,
+        stopping,
+    };
     Ok(Some(kept))
 }
 

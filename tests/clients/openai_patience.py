@@ -67,7 +67,7 @@ else:
 assert ask(patient, 2).parse().choices[0].finish_reason == "length"
 
 # A durable question goes on, and asked again under the same key it is the same one.
-kept = {"extra_body": {"durable": True}, "extra_headers": {"Idempotency-Key": "of this question"}}
+kept = {"extra_body": {"durable": True}, "extra_headers": {"Idempotency-Key": "of-this-question"}}
 try:
     ask(hasty.with_options(timeout=0.1), 1500, **kept)
 except openai.APITimeoutError:
