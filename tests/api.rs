@@ -212,7 +212,7 @@ fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
     assert_eq!((status, &refused["error"]["kind"]), (507, &json!("no_space")), "{refused}");
     let id = kept["id"].as_str().unwrap();
     assert_eq!(get(&served, id)["answer"], kept["answer"]);
-    assert_eq!(text_of(&all(&mut events(&served, id, ""))).is_empty(), false);
+    assert!(!text_of(&all(&mut events(&served, id, ""))).is_empty());
     served.empty_disk();
     wait_until("jobs to be taken again", || {
         served.post("/api/jobs", &short().to_string()).0 == 202

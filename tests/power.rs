@@ -55,6 +55,8 @@ struct Run {
     /// When the process died without being asked to.
     deaths: Vec<f64>,
     model: String,
+    /// Seconds after which what a client has is on the disk.
+    bound: f64,
 }
 
 fn seconds(at: SystemTime) -> f64 {
@@ -160,7 +162,8 @@ impl Recording {
         }
         let own = Connection::open(self.data.path().join("journal.sqlite")).unwrap();
         let model = own.query_row("SELECT model FROM job LIMIT 1", [], |row| row.get(0)).unwrap();
-        Run { history, asked: self.asked, deaths: self.deaths, model }
+        let bound = SYNC_SECONDS + WAIT_SECONDS + 2.0 * history.slowest_sync();
+        Run { history, asked: self.asked, deaths: self.deaths, model, bound }
     }
 }
 
@@ -174,7 +177,7 @@ fn many_lives() -> Run {
     let mut recording = Recording::of(&model());
     for end in ["KILL", "ABRT", "TERM"] {
         recording.begin();
-        recording.ask_for(Duration::from_millis(trial::form(3_000, 15_000)));
+        recording.ask_for(Duration::from_millis(trial::form(3_000, 10_000)));
         recording.end(end);
     }
     recording.begin();
@@ -263,10 +266,6 @@ struct Had {
 }
 
 impl Run {
-    fn bound(&self) -> f64 {
-        SYNC_SECONDS + WAIT_SECONDS + 2.0 * self.history.slowest_sync()
-    }
-
     /// Replays what a reader was told until `at`.
     fn had(&self, asked: &Asked, at: f64) -> Had {
         let mut had = Had { reading: Reading::default(), safe: 0, got: Vec::new() };
@@ -276,7 +275,7 @@ impl Run {
             had.reading.take(told).unwrap();
             let (bytes, got) = (had.reading.text.len(), seconds(told.at));
             // A process that dies takes what a power cut takes.
-            let is_safe = ends.iter().all(|end| !(got..got + self.bound()).contains(end));
+            let is_safe = ends.iter().all(|end| !(got..got + self.bound).contains(end));
             had.safe = if is_safe { bytes } else { had.safe.min(bytes) };
             had.got.retain(|(before, _)| *before < bytes);
             had.got.push((bytes, got));
@@ -418,8 +417,8 @@ fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
     if !disk::can_trace() {
         return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
     }
-    let (run, cuts) = (many_lives(), trial::form(60, 600));
-    let found = cut(&run, cuts, trial::form(20, 30));
+    let (run, cuts) = (many_lives(), trial::form(60, 400));
+    let found = cut(&run, cuts, trial::form(20, 40));
     let Found { damaged, lost, twice, texts, readers, rewinds, .. } = &found;
     trial::record(
         "power",

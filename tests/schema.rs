@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::fixture::{Served, deaf, root, text};
+use crate::fixture::{deaf, root, text};
 use crate::owner::{cookie, sign_in, with_pin};
 use crate::trial;
 
