@@ -31,6 +31,8 @@ use solverbox::store::{Journal, Keeping, Kept};
 const SEED: u64 = 11;
 /// Jobs that are open at a time.
 const OPEN_JOBS: usize = 5;
+/// Readers that come back to a box.
+const READERS_MAX: usize = 24;
 /// What a power cut may take of a running answer, in seconds: `--sync-seconds` as it is by itself.
 const SYNC_SECONDS: f64 = 2.0;
 /// For a journal's thread that had to wait for a core, beside the time its disk took.
@@ -365,11 +367,15 @@ impl Run {
         let heard = Arc::<Heard>::default();
         let there: Vec<&Asked> =
             self.asked.iter().filter(|a| a.accepted < at && a.forgotten.is_none()).collect();
-        let follow = |asked: &&Asked| {
-            let reading = Reading { end: None, ..self.had(asked, at).reading };
-            Reader::follow(&lives.door, &asked.id, reading, &heard)
+        // Of those that had heard the end only the latest, for there are not so many connections.
+        let mut had: Vec<_> =
+            there.iter().rev().map(|a| (&a.id, self.had(a, at).reading)).collect();
+        had.sort_by_key(|(_, reading)| reading.end.is_some());
+        let follow = |(id, reading): (&String, Reading)| {
+            let reading = Reading { end: None, ..reading };
+            Reader::follow(&lives.door, id, reading, &heard)
         };
-        let readers: Vec<_> = there.iter().map(follow).collect();
+        let readers: Vec<_> = had.into_iter().take(READERS_MAX).map(follow).collect();
         lives.door.wait_all_over();
         for (reader, thread) in readers {
             thread.join().unwrap();
