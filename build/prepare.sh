@@ -4,9 +4,9 @@
 #
 #   build/prepare.sh build   what `make run` needs: a C++ compiler, CMake, libclang
 #   build/prepare.sh model   what models/fetch.sh needs: that, and pip
-#   build/prepare.sh test    that, the emulator of the boards, clients that are slow or greedy, and target/venv
-#                            with the Python client the tests drive and what packs the demo model (and first
-#                            `cross`: the suite runs the boards' file)
+#   build/prepare.sh test    that, the emulator of the boards, clients that are slow or greedy, a browser, target/venv
+#                            and target/node with the clients the tests drive, in Python and in JavaScript, and what
+#                            packs the demo model (and first `cross`: the suite runs the boards' file)
 #   build/prepare.sh bench   that, and an emulator that takes plugins
 #   build/prepare.sh references            what `build` needs, and target/venv-references with transformers and
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
@@ -40,6 +40,8 @@ has_libclang() { # the places bindgen looks in
         compgen -G '/usr/lib64/libclang*.so*' || compgen -G '/usr/lib/libclang*.so*'
 }
 has_libc() { [[ $("$1" --print-file-name=libc.a) == /* ]]; }
+# The names tests/clients.rs looks for.
+has_browser() { command -v chromium-headless-shell || command -v chromium || command -v google-chrome; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
 can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
 
@@ -88,6 +90,22 @@ install_packages() {
         fail "cannot install '${packages[*]}': apt-get failed, its own words are above" \
             "Run as root, then try again:  $by_hand"
     fi
+}
+
+# The clients in JavaScript, installed by the Node.js of target/venv.
+node=target/node
+node_wanted() { cat "$venv/.prepared" tests/clients/package.json tests/clients/package-lock.json | sha256sum; }
+node_is_ready() { [[ "$(cat "$node/.prepared" 2>/dev/null)" == "$(node_wanted)" ]]; }
+
+make_node() {
+    echo "solverbox: making $node with what tests/clients/package-lock.json lists"
+    mkdir -p "$node"
+    cp tests/clients/package.json tests/clients/package-lock.json "$node"
+    local path=$PWD/$venv/bin:$PATH
+    # None of the listed needs to run anything to be installed.
+    (cd "$node" && PATH=$path npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+        fail "cannot make '$node': its own words are above" "Check the network and the disk, then run this again."
+    node_wanted >"$node/.prepared"
 }
 
 make_venv() {
@@ -144,10 +162,13 @@ else
         need qemu-user-static "plays the boards' processors" command -v qemu-aarch64-static
         need strace 'writes down what the box does to its files, for power cuts' command -v strace
         need binutils-aarch64-linux-gnu "takes the boards' file apart" command -v aarch64-linux-gnu-objdump
-        [[ $wanted == test ]] || need qemu-user 'counts instructions' command -v qemu-aarch64
         if [[ $wanted == test ]]; then
+            need curl 'asks the box as people do on a terminal' command -v curl
+            need chromium-headless-shell "reads events as a browser's page does" has_browser
             need slowhttptest 'is slow at the door on purpose, a thousand times at once' command -v slowhttptest
             need wrk 'asks for the page as fast as it can, beside answers' command -v wrk
+        else
+            need qemu-user 'counts instructions' command -v qemu-aarch64
         fi
         venv_is_ready || need python3-venv "keeps the tests' Python packages to themselves" can_make_venv
     elif [[ $wanted == model ]]; then
@@ -156,3 +177,4 @@ else
 fi
 ((${#packages[@]} == 0)) || install_packages
 [[ ! $wanted =~ ^(test|bench|references)$ ]] || venv_is_ready || make_venv
+[[ $wanted != test ]] || node_is_ready || make_node

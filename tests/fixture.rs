@@ -154,7 +154,10 @@ pub struct Served {
 
 fn command_of(mut command: Command, model: &Path, data: &Path, args: &[String]) -> Command {
     command.arg("serve").arg("--model").arg(model).arg("--data").arg(data);
-    command.args(["--listen", "127.0.0.1:0"]).args(args);
+    if !args.iter().any(|arg| arg == "--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    command.args(args);
     command
 }
 

@@ -1,8 +1,8 @@
-//! `/v1` in OpenAI's shape, and the official Python client against it.
+//! `/v1` in OpenAI's shape; `clients` has the official clients against it.
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Served, agent, chat, joined, root, text, whole};
+use crate::fixture::{Served, agent, chat, joined, whole};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -156,18 +156,4 @@ fn a_client_goes_on_from_its_own_answer_and_from_no_other() {
     assert!(status == 200 && prompt(&third) > prompt(&next), "{third}");
     let (status, refused) = ask(&other, previous);
     assert_eq!((status, &refused["error"]["code"]), (404, &"not_found".into()));
-}
-
-#[test]
-fn the_official_python_client_works_streaming_and_not() {
-    let python = root().join("target/venv/bin/python");
-    assert!(python.is_file(), "the Python client is missing: run `build/prepare.sh test`");
-    let served = Served::start(&[]);
-    let output = std::process::Command::new(python)
-        .arg(root().join("tests/openai_client.py"))
-        .arg(served.url("/v1"))
-        .output()
-        .unwrap();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success() && stdout.ends_with("all good\n"), "{stdout}{stderr}");
 }

@@ -23,6 +23,7 @@ mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is 
 mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
 mod classroom; // a lesson of many clients in mixed modes, some of whom leave
+mod clients; // clients people have: official ones, LangChain, curl, requests, a browser; docs/clients.md
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
@@ -40,7 +41,7 @@ mod jobs; // the job API, and jobs that go on after the box was stopped
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
 mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
-mod openai; // /v1, streaming and not, and the official Python client
+mod openai; // /v1, streaming and not
 mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
 mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
 mod power; // power cuts: what was not synced is gone, and nothing else

@@ -1,9 +1,11 @@
 //! Reads what `/api/jobs` is asked: a question's fields, a page of a list, a place in a log.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tiny_http::Request;
 
 use super::reply::header;
+use crate::store::RequestKey;
 use crate::words::error::Error;
 use crate::words::job::{self, JobName, Question, Role, Turn};
 use crate::words::limits;
@@ -109,6 +111,22 @@ fn place(asked: Option<&str>, last: Option<&str>) -> Result<Place, Error> {
     let last = last.map(|text| read("Last-Event-ID", text)).transpose()?;
     // A browser that has lost its stream adds the header to the address it began with: it is later.
     Ok(last.or(asked).unwrap_or_default())
+}
+
+/// Reads the key under which a client may send the same question again without asking twice.
+///
+/// # Errors
+/// `bad_request` where it is empty or too long.
+pub fn key(request: &Request) -> Result<Option<RequestKey>, Error> {
+    let Some(key) = header(request, "Idempotency-Key") else { return Ok(None) };
+    let max = limits::REQUEST_KEY_BYTES_MAX;
+    if key.is_empty() || key.len() > max {
+        return Err(Error::bad_request(
+            format!("Idempotency-Key: it has {} bytes, 1 to {max} are allowed", key.len()),
+            "Send something short and new with each question, such as a UUID.",
+        ));
+    }
+    Ok(Some(Sha256::digest(key).into()))
 }
 
 /// Splits the query of an address; what is not ours to name is compared as it stands.

@@ -1,20 +1,18 @@
 //! `/api/jobs`: questions that outlive the page that asked them.
 //!
-//! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or as
-//! events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to all
-//! others it does not exist. What is asked is read by `job_request`, shapes are `job_shape`'s.
+//! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or
+//! as events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to
+//! all others it does not exist. What is asked is read by `job_request`, shapes are `job_shape`'s.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tiny_http::{Method, Request};
 
 use super::client::Asker;
 use super::refuse::Shape;
-use super::reply::{Reply, header};
+use super::reply::Reply;
 use super::{App, job_events, job_request, job_shape, refused};
 use crate::desk::record::State;
 use crate::desk::{Lasting, Terms, Ticket};
-use crate::store::RequestKey;
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, JobName};
@@ -69,7 +67,7 @@ pub fn ask(app: &App, asker: &Asker, body: &[u8], request: Request) {
         asker.admit(&mut question)?;
         let terms = Terms {
             lasting: Lasting::Durable,
-            request: request_key(&request)?,
+            request: job_request::key(&request)?,
             jobs_max: asker.limits.jobs_max,
         };
         log::debug!("{:?} asks", asker.lasting);
@@ -169,16 +167,4 @@ fn unknown() -> Error {
         "you have no such job",
         "GET /api/jobs lists yours; they belong to the browser or the API key that asked.",
     )
-}
-
-fn request_key(request: &Request) -> Result<Option<RequestKey>, Error> {
-    let Some(key) = header(request, "Idempotency-Key") else { return Ok(None) };
-    let max = limits::REQUEST_KEY_BYTES_MAX;
-    if key.is_empty() || key.len() > max {
-        return Err(Error::bad_request(
-            format!("Idempotency-Key: it has {} bytes, 1 to {max} are allowed", key.len()),
-            "Send something short and new with each question, such as a UUID.",
-        ));
-    }
-    Ok(Some(Sha256::digest(key).into()))
 }

@@ -161,15 +161,15 @@ fn submit(
     visitor: &Visitor,
     asker: &Asker,
     mut question: Question,
-    lasting: Lasting,
+    terms: Terms,
 ) -> Result<Ticket, Error> {
     asker.admit(&mut question)?;
     log::debug!("{:?} asks", asker.client);
     if app.is_closing() {
         return Err(closing());
     }
-    let terms = Terms { jobs_max: asker.limits.jobs_max, ..Terms::of(lasting) };
-    if lasting == Lasting::Durable {
+    let terms = Terms { jobs_max: asker.limits.jobs_max, ..terms };
+    if terms.lasting == Lasting::Durable {
         return app.desk.submit(asker.lasting, question, terms);
     }
     let ticket = app.desk.submit(asker.client, question, terms)?;

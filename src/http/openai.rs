@@ -14,9 +14,9 @@ use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, refused};
+use super::{App, job_request, refused};
 use crate::desk::record::{State, View, Whole};
-use crate::desk::{Eta, Lasting, Ticket};
+use crate::desk::{Eta, Lasting, Terms, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Choices, JobName, fresh_seed};
@@ -76,7 +76,12 @@ pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request:
             let before = app.desk.conversation([asker.client, asker.lasting], job)?;
             question.turns.splice(0..0, before);
         }
-        let ticket = super::submit(app, visitor, asker, question, lasting)?;
+        let request = match lasting {
+            Lasting::Durable => job_request::key(&request)?,
+            Lasting::WhileHeard | Lasting::Never => None,
+        };
+        let terms = Terms { request, ..Terms::of(lasting) };
+        let ticket = super::submit(app, visitor, asker, question, terms)?;
         Ok((ticket, delivery, model, lasting))
     });
     let (ticket, delivery, model, lasting) = match submitted {
@@ -140,7 +145,7 @@ impl Completion {
         mut view: View,
         delivery: Delivery,
     ) -> Result<(), Left> {
-        events.json(&self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null))?;
+        self.begin(events, 0, ticket)?;
         let mut told = Told::default();
         loop {
             for piece in ticket.heard(&view) {
@@ -169,8 +174,7 @@ impl Completion {
         delivery: Delivery,
     ) -> Result<(), Left> {
         for index in 0..ticket.question.attempts {
-            let start = json!({"role": "assistant", "content": ""});
-            events.json(&self.chunk(index, start, Value::Null))?;
+            self.begin(events, index, ticket)?;
         }
         let (mut told, mut ended) = (Told::default(), 0);
         loop {
@@ -191,6 +195,15 @@ impl Completion {
                 events.comment("alive")?;
             }
         }
+    }
+
+    /// Sends the beginning of one choice, which names the job: whoever is cut off later can look for
+    /// it.
+    fn begin(&self, events: &mut Events, index: u32, ticket: &Ticket) -> Result<(), Left> {
+        let start = json!({"role": "assistant", "content": ""});
+        let mut chunk = self.chunk(index, start, Value::Null);
+        chunk["solverbox"] = ours(ticket.name, None);
+        events.json(&chunk)
     }
 
     /// Sends the end of one choice.

@@ -10,7 +10,7 @@ use super::client::Asker;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
-use crate::desk::Lasting;
+use crate::desk::{Lasting, Terms};
 use crate::words::answer::Outcome;
 use crate::words::error::Error;
 use crate::words::job::{self, Question, Role, Turn};
@@ -20,7 +20,7 @@ use crate::words::mode::{DEFAULT_MODE, Modes};
 pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body, &app.modes).and_then(|question| {
-        let ticket = super::submit(app, visitor, asker, question, Lasting::WhileHeard)?;
+        let ticket = super::submit(app, visitor, asker, question, Terms::of(Lasting::WhileHeard))?;
         let whole = ticket.record.wait_ended();
         match whole.outcome {
             Outcome::Failed(error) => Err(error),

@@ -25,11 +25,15 @@ pub struct Left;
 impl Events {
     /// Sends the head of an event stream.
     ///
+    /// It names the encoding, which is always UTF-8: Python's `requests` takes it for Latin-1 where
+    /// nothing is said.
+    ///
     /// # Errors
     /// [`Left`] where the reader is gone.
     pub fn open(request: Request) -> Result<Events, Left> {
         let mut head = String::from(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
+             X-Accel-Buffering: no\r\n",
         );
         let own = EVERY_REPLYS_HEADERS.map(|(name, value)| (name, value.to_string()));
         for (name, value) in own.into_iter().chain(cors_headers(&request)) {
