@@ -338,8 +338,9 @@ impl Desk {
         self.settle();
     }
 
-    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was told
-    /// how a job ended is not to be told otherwise after a power cut. What they write may follow.
+    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was
+    /// told how a job ended is not to be told otherwise after a power cut. What they write may
+    /// follow.
     pub fn settle(&self) {
         // What an end is told by comes before its message to the journal, under one lock.
         drop(self.lock());
