@@ -79,7 +79,7 @@ pub fn wish(random: &mut ChaCha8Rng, number: usize) -> Wish {
     if mode == "review" {
         body["attempt_of_student"] = json!("I got 3911.");
     }
-    let key = (below(random, 8) > 0).then(|| format!("key {number} {}", random.next_u32()));
+    let key = (below(random, 8) > 0).then(|| format!("key-{number}-{}", random.next_u32()));
     Wish { body, key }
 }
 

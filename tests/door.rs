@@ -29,7 +29,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 const KEPT_KB_MAX: u64 = 20 << 10;
 /// What the page may take whatever else is going on.
 const PAGE_WAIT: Duration = Duration::from_secs(1);
-const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Connects from 127.0.0.`last`.
 fn connect_from(
@@ -87,7 +87,7 @@ fn wait_down(served: &Served, figure: &str, most: u64) {
 #[test]
 fn a_request_line_and_its_headers_are_bounded() {
     let served = Served::start(&[]);
-    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(20_000));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(65));
     for request in [long, many] {
         let reply = served.raw(request.as_bytes());
@@ -98,7 +98,7 @@ fn a_request_line_and_its_headers_are_bounded() {
 #[test]
 fn a_connection_serves_one_request() {
     let served = Served::start(&[]);
-    let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n";
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
     let reply = served.raw(&[&request[..], request].concat());
     assert_eq!(reply.matches("HTTP/1.1 200 OK").count(), 1);
     assert!(reply.contains("\r\nConnection: close\r\n") && reply.ends_with("</html>\n"), "{reply}");
@@ -126,7 +126,7 @@ fn drip(served: &Served, start: &str) -> (String, Duration) {
 #[test]
 fn who_sends_a_byte_now_and_then_is_dropped_when_the_whole_time_is_up() {
     let served = Served::start(&[]);
-    let body = "POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n";
+    let body = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n";
     let slow: [(&str, &str, Duration); 3] = [
         ("", "", limits::HEAD_WAIT),
         ("GET / HTTP/1.1\r\nX: ", "HTTP/1.1 408 ", limits::HEAD_WAIT),
@@ -155,7 +155,7 @@ fn unread(served: &Served) -> TcpStream {
     let body = chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 8_000}));
     let mut socket = connect_from(1, served.address, Some(4 << 10)).unwrap();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     socket.write_all((head + &body).as_bytes()).unwrap();

@@ -405,7 +405,7 @@ mod tests {
     fn an_attempt_that_was_begun_before_and_goes_on_no_more_has_taken_what_it_took() {
         let mut kept = case(2).kept();
         kept.log.push((1, gain("4")));
-        let ended = Case::restore(kept).end_waiting(&Outcome::Stopped);
+        let ended = Case::restore(kept).end_waiting(Waiting::All, &Outcome::Stopped);
         let tokens: Vec<(u32, u32)> =
             ended.iter().map(|(number, figures)| (*number, figures.completion_tokens)).collect();
         assert_eq!(tokens, [(0, 0), (1, 2)]);

@@ -289,8 +289,8 @@ impl Desk {
         else {
             return Ok(known);
         };
-        // What lasts is there as long as the journal has it, which a command may forget; its end may
-        // not be there yet.
+        // What lasts is there as long as the journal has it, which a command may forget; its end
+        // may not be there yet.
         Ok(match (journal.find(name)?, known) {
             (Some(kept), Some(known)) if kept.end.is_none() => Some(known),
             (Some(kept), _) => Some(ticket_of(kept)),

@@ -1,5 +1,5 @@
-//! What becomes of jobs that were not over when the box was stopped, and in which order jobs are put
-//! in line.
+//! What becomes of jobs that were not over when the box was stopped, and in which order jobs are
+//! put in line.
 //!
 //! A part of the office, which calls it.
 
@@ -39,8 +39,9 @@ impl Office {
         }
     }
 
-    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for first,
-    /// so that each keeps its place: those that had begun before the others, older before younger.
+    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for
+    /// first, so that each keeps its place: those that had begun before the others, older before
+    /// younger.
     ///
     /// Of those the box has crashed over one is in line at a time: if it crashes again, that one is
     /// known to be at fault.

@@ -64,7 +64,11 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Asked, Error> {
         question.budget_tokens = budget;
     }
     if let Some(seed) = get(&fields, "seed") {
-        let whole = seed.as_u64().or_else(|| whole_float(seed).map(|seed| seed as u64));
+        let whole = seed.as_u64().or_else(|| {
+            // From 2^64 on there is no room.
+            let float = whole_float(seed).filter(|seed| *seed < 18_446_744_073_709_551_616.0);
+            float.map(|seed| seed as u64)
+        });
         question.seed = whole.ok_or_else(|| bad("seed", "it is no integer from 0 up"))?;
     }
     question.check()?;

@@ -37,8 +37,8 @@ const TOKEN_BYTES: u64 = 150;
 const MERGE_BYTES: u64 = 138;
 /// Bytes a text has while the header's arrays are held beside the vocabulary.
 const HEADER_TEXT_BYTES: u64 = 32;
-/// The program's code and data in use, its threads, the graphs' fixed part.
-const PROGRAM_BYTES: u64 = 13 * MIB;
+/// The program's code and data in use, its threads, the journal, the graphs' fixed part.
+const PROGRAM_BYTES: u64 = 15 * MIB;
 /// Graphs and schedules of a layer: three graphs are kept, of about 40 nodes a layer.
 const LAYER_BYTES: u64 = 120 << 10;
 /// Space of its own a thread has in attention and in tiled products (`GGML_FA_TILE_Q`,

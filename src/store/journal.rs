@@ -87,7 +87,7 @@ impl Journal {
         crashed: &[JobId],
     ) -> Result<(Journal, Recovered), Error> {
         let (mut connection, mut aside) = schema::open(folder)?;
-        if let Some(aside) = &aside {
+        if let Some(aside) = aside.as_ref().filter(|aside| schema::is_database(aside)) {
             salvage::salvage(aside, &mut connection, &keeping);
         }
         let found = recover::recover(&mut connection, &keeping, crashed);

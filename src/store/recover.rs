@@ -1,8 +1,8 @@
-//! What a start finds in the journal, and what it notes there: that the box was stopped, how much of
-//! each log survived that, and over whom it crashed.
+//! What a start finds in the journal, and what it notes there: that the box was stopped, how much
+//! of each log survived that, and over whom it crashed.
 //!
-//! Reading comes first. What cannot be noted because the disk is full is no reason not to serve: the
-//! jobs go on from what was read.
+//! Reading comes first. What cannot be noted because the disk is full is no reason not to serve:
+//! the jobs go on from what was read.
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 

@@ -51,7 +51,8 @@ impl Row {
         self.gains.iter().map(|(_, gain)| gain.tokens.len()).sum()
     }
 
-    /// Packs it, with a sum at the end: tokens that a failing card has changed are not gone on with.
+    /// Packs it, with a sum at the end: tokens that a failing card has changed are not gone on
+    /// with.
     pub fn pack(&self) -> Vec<u8> {
         // Fails only where the memory does, or for types without a form, of which there is none.
         let mut bytes = postcard::to_stdvec(self).expect("a row can be packed");

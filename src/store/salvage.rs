@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Keeping, Kept, read, write};
@@ -13,6 +14,10 @@ pub fn salvage(aside: &Path, to: &mut Connection, keeping: &Keeping) {
     // Not read-only, as what was committed last may stand in its log beside it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(from) = Connection::open_with_flags(aside, flags) else { return };
+    // What is set aside stays as it was.
+    if from.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).is_err() {
+        return;
+    }
     let numbers = match read::not_over(&from) {
         Ok(numbers) => numbers,
         Err(error) => return log::error!("nothing of the journal set aside can be read: {error}"),

@@ -103,6 +103,7 @@ pub fn open_reader(folder: &Path) -> Result<Connection, Error> {
     Connection::open_with_flags(folder.join(FILE), flags)
         .and_then(|connection| {
             connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
+            connection.pragma_update(None, "cache_size", -limits::JOURNAL_CACHE_KIB)?;
             Ok(connection)
         })
         .map_err(|e| failed(&e))
@@ -179,6 +180,11 @@ fn check_header(file: &Path) -> Result<(), Fault> {
     }
 }
 
+/// Returns whether a file begins as SQLite's do.
+pub fn is_database(file: &Path) -> bool {
+    check_header(file).is_ok()
+}
+
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
     // Before the first table: it cannot be changed afterwards without writing all anew.
@@ -186,6 +192,7 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Each commit is on the disk before it returns.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -limits::JOURNAL_CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // What is forgotten is not to be found in the file.
     connection.pragma_update(None, "secure_delete", "FAST")?;
@@ -217,7 +224,8 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
 fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
     for sql in [
         "SELECT number, name, client, request, request_asked, question, asked_ms, model, \
-         answer_now, stopping, crashes, cuts, ended_ms, outcome FROM job ORDER BY number DESC LIMIT 1",
+         answer_now, stopping, crashes, cuts, ended_ms, outcome FROM job ORDER BY number DESC \
+         LIMIT 1",
         "SELECT job, place, number, outcome FROM attempt LIMIT 1",
         "SELECT job, row, gains FROM log LIMIT 1",
     ] {

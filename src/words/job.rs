@@ -313,11 +313,11 @@ pub fn fresh_seed() -> u64 {
 /// # Errors
 /// `bad_request` where the mode needs an attempt and none is there, or the other way round.
 pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<String, Error> {
-    if is_blank(question) {
-        return Err(Error::bad_request("the question is empty", "Type a question."));
-    }
     match (mode.reads, attempt.map(str::trim).filter(|a| !is_blank(a))) {
         (Reads::Question, None) => Ok(question.to_string()),
+        (Reads::StudentAttempt, Some(_)) if is_blank(question) => {
+            Err(Error::bad_request("the question is empty", "Type a question."))
+        }
         (Reads::StudentAttempt, Some(attempt)) => {
             Ok(format!("Problem:\n{question}\n\nStudent's attempt:\n{attempt}"))
         }

@@ -106,6 +106,8 @@ pub const JOURNAL_TOKENS_MAX: usize = 256;
 pub const JOURNAL_BACKLOG_MAX: usize = 64;
 /// Pause after a write to the journal that failed: its disk may have room again.
 pub const JOURNAL_RETRY: Duration = Duration::from_secs(2);
+/// Memory for pages of the journal, in KiB, for who writes and for who reads.
+pub const JOURNAL_CACHE_KIB: i64 = 512;
 /// How long the journal waits for a lock of its own files.
 pub const JOURNAL_BUSY_WAIT: Duration = Duration::from_secs(5);
 /// How often retention and checks are thought of while the box rests.
