@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The chapters of the suite that hold trials, and the names trials record their figures under.
-chapters=(door:: classroom:: crash:: power::)
-trials=(slow-heads slow-bodies slow-reads descriptors page-beside-answers classroom crash power)
+chapters=(door:: classroom:: crash:: power:: schema::)
+trials=(slow-heads slow-bodies slow-reads descriptors page-beside-answers classroom crash power schemathesis)
 page=docs/reliability.md
 
 rm -rf target/reliability

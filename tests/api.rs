@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Served, solverbox, text, wait_until};
+use crate::fixture::{Disk, Served, model, solverbox, text, wait_until};
 use crate::identity::send;
 use crate::jobs::{all, ask, events, get, long, short, text_of};
 use crate::owner::{actions, cookie, sign_in, with_pin};
@@ -204,16 +204,36 @@ fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
     if !crate::fixture::has_disks() {
         return;
     }
-    let served = Served::on_small_disk("size=3M");
-    served.wait_ready();
+    let disk = Disk::new("size=3M");
+    let start = || {
+        // The last `--data` counts.
+        let args = ["--data", "/mnt", "--threads", "1", "--sync-seconds", "0"];
+        let served = Served::start_by(disk.solverbox(), &model(), &args);
+        served.wait_ready();
+        served
+    };
+    let mut served = start();
     let kept = answered(&served, &short());
-    served.fill_disk();
-    let (status, refused) = served.post("/api/jobs", &short().to_string());
-    assert_eq!((status, &refused["error"]["kind"]), (507, &json!("no_space")), "{refused}");
+    let running = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
+    let running = ask(&served, &running);
+    disk.fill();
+    let refused = |served: &Served| {
+        let (status, refused) = served.post("/api/jobs", &short().to_string());
+        assert_eq!((status, &refused["error"]["kind"]), (507, &json!("no_space")), "{refused}");
+    };
     let id = kept["id"].as_str().unwrap();
-    assert_eq!(get(&served, id)["answer"], kept["answer"]);
-    assert!(!text_of(&all(&mut events(&served, id, ""))).is_empty());
-    served.empty_disk();
+    let serves = |served: &Served| {
+        assert_eq!(get(served, id)["answer"], kept["answer"]);
+        assert!(!text_of(&all(&mut events(served, id, ""))).is_empty());
+    };
+    refused(&served);
+    serves(&served);
+    served.end_by("KILL");
+    let served = start();
+    serves(&served);
+    refused(&served);
+    assert_eq!(all(&mut events(&served, &running, "0")).last().unwrap().kind, "done");
+    disk.empty();
     wait_until("jobs to be taken again", || {
         served.post("/api/jobs", &short().to_string()).0 == 202
     });

@@ -265,27 +265,67 @@ fn a_job_goes_on_with_the_very_tokens_it_drew() {
 #[test]
 fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered() {
     let mut served = Served::ready(&["--sync-seconds", "0", "--context-tokens", "16384"]);
-    let guilty = ask(
-        &served,
-        &json!({
-            "question": "What is 2+2?", "mode": "math", "attempts": 8, "budget_tokens": 16000,
-        }),
-    );
+    let guilty =
+        ask(&served, &json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16}));
+    let innocent = ask(&served, &long(3));
+    let mut from = "0".to_string();
     for _ in 0..2 {
-        let mut stream = events(&served, &guilty, "0");
-        while next(&mut stream).expect("it runs").text().is_empty() {}
+        let mut stream = events(&served, &guilty, &from);
+        // Beyond what was there before, so that it is aboard.
+        from = loop {
+            let event = next(&mut stream).expect("it runs");
+            if !event.text().is_empty() {
+                break event.id;
+            }
+        };
         // What an assertion of llama.cpp does.
         served.end_by("ABRT");
         served.restart();
         served.wait_ready();
     }
     let failed = get(&served, &guilty);
-    if failed["state"] != "done" {
-        assert_eq!(failed["state"], "failed", "{failed}");
-        assert_eq!(failed["error"]["message"], "this question stopped the box twice");
-    }
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert_eq!(failed["error"]["message"], "this question stopped the box twice");
+    assert_eq!(all(&mut events(&served, &innocent, "0")).last().unwrap().kind, "done");
     let id = ask(&served, &short());
     assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
+}
+
+#[test]
+fn a_job_that_was_stopped_stays_so_after_a_kill() {
+    let mut served = Served::ready(&["--sync-seconds", "0"]);
+    let many = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
+    let id = ask(&served, &many);
+    let mut stream = events(&served, &id, "");
+    while next(&mut stream).expect("it runs").text().is_empty() {}
+    assert_eq!(served.post(&format!("/api/jobs/{id}/stop"), "").0, 202);
+    served.kill_and_restart();
+    served.wait_ready();
+    wait_until("it to be over", || get(&served, &id)["state"] != "queued");
+    assert_eq!(get(&served, &id)["state"], "stopped");
+}
+
+#[test]
+fn who_reads_a_job_and_goes_on_from_its_offset_misses_nothing() {
+    let served = Served::ready(&[]);
+    let one = json!({"question": "What is 98765*87654?", "mode": "plain", "seed": 5});
+    let id = ask(&served, &one);
+    let mut seen = Vec::new();
+    loop {
+        let job = get(&served, &id);
+        let read = |part: &str| job[part].as_str().unwrap().to_string();
+        let (state, offset) = (job["state"].clone(), read("offset"));
+        seen.push((read("thinking") + &read("answer"), offset));
+        if state == "done" {
+            break;
+        }
+    }
+    let told = all(&mut events(&served, &id, "0"));
+    let whole = text_of(&told);
+    for (read, offset) in &seen[..seen.len() - 1] {
+        let rest = text_of(&all(&mut events(&served, &id, offset)));
+        assert_eq!(read.clone() + &rest, whole, "at {offset}");
+    }
 }
 
 #[test]

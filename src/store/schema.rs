@@ -135,6 +135,11 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(fault)
     };
     let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == 0 && version == 0 {
+        // Before the first table: it cannot be changed afterwards without writing all anew. And
+        // only then: it writes to the file, for which a full disk has no room.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fault)?;
+    }
     let is_ours = application == APPLICATION_ID || (application == 0 && version == 0);
     if is_ours && version as usize <= VERSIONS.len() {
         set_up(&connection).map_err(fault)?;
@@ -187,8 +192,6 @@ pub fn is_database(file: &Path) -> bool {
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
-    // Before the first table: it cannot be changed afterwards without writing all anew.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Each commit is on the disk before it returns.
     connection.pragma_update(None, "synchronous", "FULL")?;
