@@ -2,6 +2,9 @@
 # Runs the full forms of the trials of reliability, one after the other, and makes docs/reliability.md of what
 # they measured. Fails where a trial is missing or something did not hold. `make reliability` calls it; the
 # machine should do nothing else meanwhile.
+#
+#   build/reliability.sh        runs them, 35 min, and makes the page
+#   build/reliability.sh page   makes the page of what was measured last
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,12 +13,15 @@ chapters=(door:: classroom:: crash:: power:: schema::)
 trials=(slow-heads slow-bodies slow-reads descriptors page-beside-answers classroom crash power schemathesis)
 page=docs/reliability.md
 
-rm -rf target/reliability
-mkdir -p target/reliability
 failed=''
-RELIABILITY_TRIALS=1 cargo test --release --locked --test tests -- "${chapters[@]}" --nocapture --test-threads 1 \
-    2>&1 | tee target/reliability/log | grep --line-buffered -E '^(test |[a-z-]+: |NOT CHECKED)' || true
-[[ ${PIPESTATUS[0]} == 0 ]] || failed=" a test failed, target/reliability/log says which;"
+run() {
+    rm -rf target/reliability
+    mkdir -p target/reliability
+    RELIABILITY_TRIALS=1 cargo test --release --locked --test tests -- "${chapters[@]}" --nocapture --test-threads 1 \
+        > >(tee target/reliability/log | grep --line-buffered -E '^(test |[a-z-]+: |NOT CHECKED)') 2>&1 ||
+        failed=" a test failed, target/reliability/log says which;"
+}
+[[ ${1:-} == page ]] || run
 
 changes=$(git status --porcelain --untracked-files=no -- src build.rs build tests Cargo.lock)
 commit=$(git rev-parse --short HEAD)${changes:+ with changes}
