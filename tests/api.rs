@@ -5,10 +5,11 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Disk, Served, model, solverbox, text, wait_until};
+use crate::fixture::{Served, model, solverbox, text, wait_until};
 use crate::identity::send;
 use crate::jobs::{all, ask, events, get, long, short, text_of};
 use crate::owner::{actions, cookie, sign_in, with_pin};
+use crate::small_disk::Disk;
 
 fn json_of(served: &Served, path: &str) -> Value {
     let (status, body) = served.get(path);

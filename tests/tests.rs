@@ -11,6 +11,7 @@ mod fixture;
 mod gguf;
 mod lives; // a box killed and started again, and readers that follow its jobs over all its lives
 mod shape; // a large model's shape with zeros for weights
+mod small_disk; // a disk without room, to be stopped and started on
 mod tiny; // small sound models of every architecture known exactly
 mod trial; // trials of reliability: their two forms, and what the full ones measured
 
