@@ -126,8 +126,7 @@ fn form(format: Format, kept: Kept) -> String {
 
 /// Returns how a job ended and all it wrote; `None` where it has not ended.
 fn whole(ticket: &Ticket) -> Option<Whole> {
-    let state = ticket.record.read(usize::MAX).state;
-    matches!(state, State::Ended(..)).then(|| ticket.record.wait_ended())
+    matches!(ticket.record.state(), State::Ended(..)).then(|| ticket.record.wait_ended())
 }
 
 fn object(ticket: &Ticket) -> Value {

@@ -292,10 +292,10 @@ impl Case {
         let figures = together(ends.clone().map(|(_, figures)| figures));
         let outcome = match self.stopping {
             Stopping::Unwanted => Outcome::Stopped,
-            _ => {
-                let mut ends = ends;
-                ends.nth(best as usize).map_or(Outcome::Stopped, |(outcome, _)| outcome.clone())
-            }
+            _ => ends
+                .clone()
+                .nth(best as usize)
+                .map_or(Outcome::Stopped, |(outcome, _)| outcome.clone()),
         };
         self.record.set_best(best);
         self.record.set(State::Ended(outcome.clone(), figures));

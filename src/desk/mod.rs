@@ -284,7 +284,7 @@ impl Desk {
     /// `internal` where the journal cannot be read.
     pub fn find(&self, name: JobName) -> Result<Option<Ticket>, Error> {
         let known = self.lock().find(name);
-        let is_live = |ticket: &Ticket| !ticket.record.read(usize::MAX).state.is_last();
+        let is_live = |ticket: &Ticket| !ticket.record.state().is_last();
         let Some(journal) = self.journal.as_ref().filter(|_| !known.as_ref().is_some_and(is_live))
         else {
             return Ok(known);
@@ -337,8 +337,7 @@ impl Desk {
     pub fn conversation(&self, clients: [Client; 2], job: JobName) -> Result<Vec<Turn>, Error> {
         let ticket = self.find(job)?.filter(|ticket| clients.contains(&ticket.client));
         let answered = ticket.filter(|ticket| {
-            let state = ticket.record.read(usize::MAX).state;
-            matches!(state, State::Ended(Outcome::Done | Outcome::Budget, _))
+            matches!(ticket.record.state(), State::Ended(Outcome::Done | Outcome::Budget, _))
         });
         let Some(ticket) = answered else {
             return Err(Error::new(
@@ -472,7 +471,8 @@ fn fresh_name() -> Result<JobName, Error> {
     Ok(JobName(u128::from_ne_bytes(bytes)))
 }
 
-fn closing() -> Error {
+/// Returns why a box that is being closed takes no question.
+pub fn closing() -> Error {
     Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
 }
 

@@ -131,7 +131,7 @@ impl Office {
     ///
     /// # Errors
     /// Why they are not.
-    pub fn check_open(&self) -> Result<(), Error> {
+    fn check_open(&self) -> Result<(), Error> {
         match &self.health {
             Health::Loading { .. } | Health::Ready { .. } => Ok(()),
             Health::Broken(error) => Err(error.clone()),
@@ -424,8 +424,7 @@ impl Office {
         let tokens: u32 = step.served.iter().map(|served| served.tokens).sum();
         self.totals.count_step(step.seconds, drawn, tokens.saturating_sub(drawn));
         if step.served.iter().all(|served| served.drawn == served.tokens) {
-            let tokens = step.served.iter().map(|served| served.drawn).sum();
-            self.estimates.measure(step.served.len(), tokens, step.seconds);
+            self.estimates.measure(step.served.len(), drawn, step.seconds);
         }
         for Served { attempt, tokens, drawn } in step.served {
             self.turns.charge(attempt, tokens);

@@ -195,6 +195,11 @@ impl Record {
         self.lock().best
     }
 
+    /// Returns how the job stands.
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
     /// Returns how many bytes of text there are.
     pub fn bytes(&self) -> usize {
         self.lock().text.len()

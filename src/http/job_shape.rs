@@ -58,22 +58,24 @@ pub fn figures(figures: &Figures) -> Value {
 
 /// Returns how a vote stands.
 pub fn votes(tally: &Tally) -> Value {
-    let votes = tally.votes();
-    let votes: Vec<Value> = votes
-        .iter()
-        .map(|vote| {
-            json!({
-                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
-            })
-        })
-        .collect();
     json!({
         "wanted": tally.wanted(),
         "ended": tally.ended(),
-        "votes": votes,
+        "votes": answers(tally),
         "agreement": tally.agreement(),
         "best_attempt": tally.winner(),
     })
+}
+
+/// Returns the answers that were voted for, the leading one first.
+pub fn answers(tally: &Tally) -> Value {
+    let votes = tally.votes();
+    let votes = votes.iter().map(|vote| {
+        json!({
+            "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
+        })
+    });
+    votes.collect()
 }
 
 /// Returns the end of an attempt.

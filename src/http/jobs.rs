@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tiny_http::{Method, Request};
 
 use super::client::Asker;
+use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
 use super::{App, job_events, job_request, job_shape, refused};
 use crate::desk::record::State;
-use crate::desk::{Asking, Lasting, Terms, Ticket};
+use crate::desk::{Asking, Lasting, Terms, Ticket, closing};
 use crate::words::answer::Outcome;
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, JobName};
@@ -54,24 +55,14 @@ impl Part {
 }
 
 /// Takes a question: `POST /api/jobs`.
-pub fn ask(app: &App, asker: &Asker, body: &[u8], request: Request) {
+pub fn ask(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Request) {
     if app.is_closing() {
-        return refused(app, &super::closing(), Shape::Own).send(request);
+        return refused(app, &closing(), Shape::Own).send(request);
     }
     let accepted = job_request::parse(body, &app.modes).and_then(|asked| {
-        let mut question = asked.question;
-        if let Some(job) = asked.previous {
-            let before = app.desk.conversation([asker.client, asker.lasting], job)?;
-            question.turns.splice(0..0, before);
-        }
-        asker.admit(&mut question)?;
-        let terms = Terms {
-            lasting: Lasting::Durable,
-            request: job_request::key(&request, body)?,
-            jobs_max: asker.limits.jobs_max,
-        };
-        log::debug!("{:?} asks", asker.lasting);
-        app.desk.submit(asker.lasting, question, terms)
+        let request = job_request::key(&request, body)?;
+        let terms = Terms { request, ..Terms::of(Lasting::Durable) };
+        super::submit(app, visitor, asker, asked.question, asked.previous, terms)
     });
     let ticket = match accepted {
         Ok(ticket) => ticket,
@@ -148,15 +139,15 @@ pub fn one(app: &App, asker: &Asker, id: &str, part: Part, request: Request) {
 }
 
 fn whole(app: &App, ticket: &Ticket) -> Reply {
-    if matches!(ticket.record.read(usize::MAX).state, State::Ended(..)) {
+    if matches!(ticket.record.state(), State::Ended(..)) {
         app.desk.settle();
     }
     Reply::json(200, &job_shape::whole(ticket, app.desk.place(ticket.job)))
 }
 
 fn standing(ticket: &Ticket) -> Value {
-    let state = ticket.record.read(usize::MAX).state;
-    json!({"id": ticket.name.to_string(), "state": job_shape::state(&state)})
+    let state = job_shape::state(&ticket.record.state());
+    json!({"id": ticket.name.to_string(), "state": state})
 }
 
 /// Finds a client's own job.

@@ -51,9 +51,9 @@ use identity::Identity;
 use refuse::Shape;
 use reply::Reply;
 
-use crate::desk::{Desk, Lasting, Terms, Ticket};
+use crate::desk::{Desk, Lasting, Terms, Ticket, closing};
 use crate::words::error::{Error, Kind};
-use crate::words::job::Question;
+use crate::words::job::{JobName, Question};
 use crate::words::limits;
 use crate::words::mode::Modes;
 use crate::words::plan::Plan;
@@ -155,15 +155,20 @@ fn stand_back() {
     }
 }
 
-/// Hands an asker's question to the desk for a visitor whose leaving stops the job, unless it
-/// lasts.
+/// Hands an asker's question, which may go on from a `previous` job, to the desk for a visitor
+/// whose leaving stops the job, unless it lasts.
 fn submit(
     app: &App,
     visitor: &Visitor,
     asker: &Asker,
     mut question: Question,
+    previous: Option<JobName>,
     terms: Terms,
 ) -> Result<Ticket, Error> {
+    if let Some(job) = previous {
+        let before = app.desk.conversation([asker.client, asker.lasting], job)?;
+        question.turns.splice(0..0, before);
+    }
     asker.admit(&mut question)?;
     log::debug!("{:?} asks", asker.client);
     if app.is_closing() {
@@ -181,10 +186,6 @@ fn submit(
         }
     });
     Ok(ticket)
-}
-
-fn closing() -> Error {
-    Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
 }
 
 /// Makes the reply to a question that was not answered; where it is only a matter of time, it says

@@ -14,7 +14,7 @@ use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, job_request, refused};
+use super::{App, job_request, job_shape, refused};
 use crate::desk::record::{State, View, Whole};
 use crate::desk::{Eta, Lasting, Terms, Ticket};
 use crate::words::answer::{Figures, Outcome, Part, Piece};
@@ -71,15 +71,11 @@ struct Completion {
 /// Answers a request, to the end of its job.
 pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Request) {
     let submitted = parse(body, &app.modes).and_then(|ask| {
-        let Ask { mut question, previous, delivery, model, lasting } = ask;
-        if let Some(job) = previous {
-            let before = app.desk.conversation([asker.client, asker.lasting], job)?;
-            question.turns.splice(0..0, before);
-        }
+        let Ask { question, previous, delivery, model, lasting } = ask;
         // Only what lasts can be found again.
         let request = job_request::key(&request, body)?.filter(|_| lasting == Lasting::Durable);
         let terms = Terms { request, ..Terms::of(lasting) };
-        let ticket = super::submit(app, visitor, asker, question, terms)?;
+        let ticket = super::submit(app, visitor, asker, question, previous, terms)?;
         Ok((ticket, delivery, model, lasting))
     });
     let (ticket, delivery, model, lasting) = match submitted {
@@ -307,18 +303,9 @@ fn choice(index: usize, whole: &Whole) -> Value {
 fn ours(job: JobName, tally: Option<&Tally>) -> Value {
     let mut ours = json!({"job": job.to_string()});
     let Some(tally) = tally else { return ours };
-    let votes: Vec<Value> = tally
-        .votes()
-        .iter()
-        .map(|vote| {
-            json!({
-                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
-            })
-        })
-        .collect();
     ours["attempts"] = tally.wanted().into();
     ours["ended"] = tally.ended().into();
-    ours["votes"] = votes.into();
+    ours["votes"] = job_shape::answers(tally);
     ours["agreement"] = tally.agreement().into();
     ours["best_attempt"] = tally.winner().into();
     ours

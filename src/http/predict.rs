@@ -20,7 +20,8 @@ use crate::words::mode::{DEFAULT_MODE, Modes};
 pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body, &app.modes).and_then(|question| {
-        let ticket = super::submit(app, visitor, asker, question, Terms::of(Lasting::WhileHeard))?;
+        let ticket =
+            super::submit(app, visitor, asker, question, None, Terms::of(Lasting::WhileHeard))?;
         let whole = ticket.record.wait_ended();
         match whole.outcome {
             Outcome::Failed(error) => Err(error),

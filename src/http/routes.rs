@@ -149,7 +149,7 @@ fn work(app: &App, route: Route<'_>, visitor: &Visitor, asker: &Asker, mut reque
         Route::Model(id) => openai::model(app, id).send(request),
         Route::Chat => openai::answer(app, visitor, asker, &body, request),
         Route::Predict => predict::answer(app, visitor, asker, &body).send(request),
-        Route::Jobs if asks => jobs::ask(app, asker, &body, request),
+        Route::Jobs if asks => jobs::ask(app, visitor, asker, &body, request),
         Route::Jobs => jobs::list(app, asker, &request).send(request),
         Route::Job(id, part) => jobs::one(app, asker, id, part, request),
         Route::Box => figures::of_box(app).send(request),

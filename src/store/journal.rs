@@ -45,7 +45,7 @@ pub struct Journal {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where who asked hears whether a job is accepted.
+/// Where who asked hears whether it is written.
 type Answer = SyncSender<Result<(), Error>>;
 
 /// What the writer hears.
@@ -59,9 +59,9 @@ enum Message {
     /// To be written at once.
     Urgent(JobId, Change),
     /// All that came before is to be written, and answered.
-    Flush(SyncSender<Result<(), Error>>),
+    Flush(Answer),
     /// Answered once all that came before and was to be written at once is.
-    Settle(SyncSender<Result<(), Error>>),
+    Settle(Answer),
 }
 
 /// What happens to a job once.
@@ -117,7 +117,6 @@ impl Journal {
             accepts: Vec::new(),
             since: None,
             failed: None,
-            trouble: None,
             chores: Chores::default(),
         };
         let thread = std::thread::Builder::new()
@@ -276,11 +275,7 @@ fn begin_anew(
     keeping: &Keeping,
 ) -> Result<(Connection, PathBuf), Error> {
     drop(damaged);
-    let aside = schema::set_aside(folder)?;
-    log::error!(
-        "the journal is damaged ({cause}): it is kept as '{}', and a new one begun",
-        aside.display()
-    );
+    let aside = schema::set_aside(folder, &cause.to_string())?;
     let (mut connection, _) = schema::open(folder)?;
     salvage::salvage(&aside, &mut connection, keeping);
     Ok((connection, aside))
@@ -301,10 +296,8 @@ struct Writer {
     accepts: Vec<(Box<New>, Answer)>,
     /// When the oldest of what waits came.
     since: Option<Instant>,
-    /// When writing failed last.
-    failed: Option<Instant>,
-    /// And why.
-    trouble: Option<Error>,
+    /// When writing failed last, and why; nothing where it did not.
+    failed: Option<(Instant, Error)>,
     chores: Chores,
 }
 
@@ -330,12 +323,12 @@ impl Writer {
             }
             let is_due = self.since.is_some() && Instant::now() >= self.due();
             let is_much = self.rows.values().any(|row| row.tokens() >= limits::JOURNAL_TOKENS_MAX);
-            let may = self.failed.is_none_or(|at| at.elapsed() >= limits::JOURNAL_RETRY);
+            let may = self.retry().is_none_or(|retry| Instant::now() >= retry);
             if is_urgent || (may && (is_due || is_much)) {
                 self.commit();
             }
             // Whoever waits for it is answered even where nothing could be written.
-            let settled = self.trouble.clone().map_or(Ok(()), Err);
+            let settled = self.failed.clone().map_or(Ok(()), |(_, error)| Err(error));
             for answer in flushes {
                 // Who does not wait any more needs no answer.
                 let _ = answer.send(settled.clone());
@@ -347,9 +340,14 @@ impl Writer {
         }
     }
 
+    /// Returns when writing is tried again, where it failed.
+    fn retry(&self) -> Option<Instant> {
+        self.failed.as_ref().map(|(at, _)| *at + limits::JOURNAL_RETRY)
+    }
+
     /// Returns when there is something to do though nobody says anything.
     fn due(&self) -> Instant {
-        let retry = self.failed.map(|at| at + limits::JOURNAL_RETRY);
+        let retry = self.retry();
         let since = self.since.map(|since| since + self.keeping.sync);
         match since {
             Some(due) => retry.map_or(due, |retry| due.max(retry)),
@@ -409,7 +407,6 @@ impl Writer {
         self.answer_accepts(&result);
         match result {
             Ok(_) => {
-                self.trouble = None;
                 if self.failed.take().is_some() {
                     log::info!("the journal can be written again");
                 }
@@ -421,8 +418,7 @@ impl Writer {
                 if self.failed.is_none() {
                     log::error!("{error}. {}", error.remedy);
                 }
-                self.failed = Some(Instant::now());
-                self.trouble = Some(error);
+                self.failed = Some((Instant::now(), error));
                 self.bound_backlog();
                 if self.rows.is_empty() && self.changes.is_empty() {
                     self.since = None;

@@ -78,11 +78,7 @@ pub fn open(folder: &Path) -> Result<(Connection, Option<PathBuf>), Error> {
         Ok(connection) => Ok((connection, None)),
         Err(Fault::Other(error)) => Err(error),
         Err(Fault::Damaged(cause)) => {
-            let aside = set_aside(folder)?;
-            log::error!(
-                "the journal was damaged ({cause}): it is kept as '{}', and a new one begun",
-                aside.display()
-            );
+            let aside = set_aside(folder, &cause)?;
             match open_file(&folder.join(FILE)) {
                 Ok(connection) => Ok((connection, Some(aside))),
                 Err(Fault::Other(error)) => Err(error),
@@ -237,11 +233,11 @@ fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Renames the journal's files in `folder`; returns the new name.
+/// Renames the files of a journal in `folder` that is damaged, and says so; returns the new name.
 ///
 /// # Errors
 /// `internal` where they cannot be renamed.
-pub fn set_aside(folder: &Path) -> Result<PathBuf, Error> {
+pub fn set_aside(folder: &Path, cause: &str) -> Result<PathBuf, Error> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let name = |second: u64| folder.join(format!("journal.damaged-{second}.sqlite"));
     let free = (seconds..).find(|&second| !name(second).exists()).unwrap_or(seconds);
@@ -256,6 +252,10 @@ pub fn set_aside(folder: &Path) -> Result<PathBuf, Error> {
             _ => {}
         }
     }
+    log::error!(
+        "the journal is damaged ({cause}): it is kept as '{}', and a new one begun",
+        aside.display()
+    );
     Ok(aside)
 }
 
