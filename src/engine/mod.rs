@@ -175,7 +175,7 @@ impl Engine {
         let closing = Arc::new(AtomicBool::new(false));
         let flag = closing.clone();
         let thread = std::thread::Builder::new()
-            .name("engine".into())
+            .name(llama::crash::THREAD.into())
             .stack_size(limits::ENGINE_STACK_BYTES)
             .spawn(move || {
                 if let Err(error) = run(&plan, selftest, &inbox, &events, &flag) {

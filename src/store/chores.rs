@@ -75,8 +75,10 @@ impl Chores {
     }
 }
 
-fn forget(connection: &Connection, keeping: &Keeping) -> rusqlite::Result<()> {
-    let since = SystemTime::now().checked_sub(keeping.history).unwrap_or(SystemTime::UNIX_EPOCH);
+fn forget(connection: &mut Connection, keeping: &Keeping) -> rusqlite::Result<()> {
+    let now = SystemTime::now();
+    write::clock(connection, now)?;
+    let since = now.checked_sub(keeping.history).unwrap_or(SystemTime::UNIX_EPOCH);
     let (bytes, most) = (keeping.history_bytes, limits::FORGOTTEN_AT_ONCE);
     let gone = write::expire(connection, since, bytes, most)?;
     if gone > 0 {

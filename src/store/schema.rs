@@ -22,7 +22,7 @@ const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The versions of the schema; the last is what this program works with. A file of an earlier one
 /// is brought up to date by those that follow it, each in one transaction.
-const VERSIONS: [&str; 1] = [FIRST];
+const VERSIONS: [&str; 2] = [FIRST, CLOCK];
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -58,6 +58,15 @@ CREATE TABLE log (
     gains BLOB NOT NULL,                -- store/row.rs
     PRIMARY KEY (job, row)
 ) STRICT, WITHOUT ROWID;
+";
+
+const CLOCK: &str = "
+-- By how much the clock has leapt since the job ended.
+ALTER TABLE job ADD COLUMN leapt_ms INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE clock (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seen_ms INTEGER NOT NULL            -- when it was last looked at, within a day
+) STRICT;
 ";
 
 /// Why a file cannot be worked with.
@@ -141,7 +150,7 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
         set_up(&connection).map_err(fault)?;
     }
     if version == 0 && application == 0 {
-        begin(&mut connection).map_err(fault)?;
+        begin(&mut connection, &VERSIONS).map_err(fault)?;
     } else if application != APPLICATION_ID {
         return Err(Fault::Damaged("it is not a journal of solverbox".to_string()));
     } else if version as usize > VERSIONS.len() {
@@ -198,14 +207,20 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-fn begin(connection: &mut Connection) -> rusqlite::Result<()> {
+fn begin(connection: &mut Connection, versions: &[&str]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    for version in VERSIONS {
+    for version in versions {
         transaction.execute_batch(version)?;
     }
-    transaction.pragma_update(None, "user_version", VERSIONS.len() as i32)?;
+    transaction.pragma_update(None, "user_version", versions.len() as i32)?;
     transaction.commit()
+}
+
+/// Begins a journal as the first program did.
+#[cfg(test)]
+pub fn begin_first(connection: &mut Connection) -> rusqlite::Result<()> {
+    begin(connection, &VERSIONS[..1])
 }
 
 fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
@@ -223,10 +238,11 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
 fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
     for sql in [
         "SELECT number, name, client, request, request_asked, question, asked_ms, model, \
-         answer_now, stopping, crashes, cuts, ended_ms, outcome FROM job ORDER BY number DESC \
-         LIMIT 1",
+         answer_now, stopping, crashes, cuts, ended_ms, outcome, leapt_ms FROM job \
+         ORDER BY number DESC LIMIT 1",
         "SELECT job, place, number, outcome FROM attempt LIMIT 1",
         "SELECT job, row, gains FROM log LIMIT 1",
+        "SELECT seen_ms FROM clock",
     ] {
         connection.prepare(sql)?.query([])?.next()?;
     }

@@ -2,13 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
 use super::{Kept, New, Which};
 use crate::words::answer::{Figures, Outcome};
 use crate::words::job::JobId;
+use crate::words::limits;
 use crate::words::place::Cuts;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Adds a job that is not over; returns whether it is new, by its number, its name and its key.
 pub fn job(to: &Connection, model: &str, new: &New) -> rusqlite::Result<bool> {
@@ -140,6 +143,32 @@ pub fn begin_anew(to: &Connection, job: JobId, model: &str) -> rusqlite::Result<
     Ok(())
 }
 
+/// Looks at the clock: where it has leapt, what has ended is not older for it.
+///
+/// A board without a battery begins wherever it was switched off, until somebody sets its date; and
+/// all that was kept would be too old at once. What the clock says in between does not matter.
+pub fn clock(to: &mut Connection, now: SystemTime) -> rusqlite::Result<()> {
+    let seen = to.query_row("SELECT seen_ms FROM clock", [], |row| row.get::<_, i64>(0));
+    let (seen, now) = (seen.optional()?, millis(now));
+    let passed = now - seen.unwrap_or(0);
+    if seen.is_some() && (0..DAY_MS).contains(&passed) {
+        return Ok(());
+    }
+    let transaction = to.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let Some(seen) = seen
+        && passed > limits::CLOCK_LEAP_DAYS * DAY_MS
+    {
+        let leapt = "UPDATE job SET leapt_ms = leapt_ms + ?1 WHERE ended_ms + leapt_ms < ?2";
+        // Nothing ends in the gap; what ended after the last look did so close to it.
+        transaction.execute(leapt, [passed, seen + passed / 2])?;
+        log::info!("the clock leapt by {} days: no answer is older for that", passed / DAY_MS);
+    }
+    let look = "INSERT INTO clock (one, seen_ms) VALUES (1, ?1)
+         ON CONFLICT DO UPDATE SET seen_ms = ?1";
+    transaction.execute(look, [now])?;
+    transaction.commit()
+}
+
 /// Forgets jobs that ended before `since`, and the oldest while there are more pages than allowed;
 /// `most` at once. Returns how many.
 pub fn expire(
@@ -149,7 +178,7 @@ pub fn expire(
     most: u32,
 ) -> rusqlite::Result<usize> {
     let old = "DELETE FROM job WHERE number IN (SELECT number FROM job
-         WHERE ended_ms < ?1 ORDER BY number LIMIT ?2)";
+         WHERE ended_ms < ?1 AND ended_ms + leapt_ms < ?1 ORDER BY number LIMIT ?2)";
     let gone = to.execute(old, params![millis(since), most])?;
     if gone > 0 || used_bytes(to)? <= bytes_max {
         return Ok(gone);

@@ -120,6 +120,8 @@ pub const VACUUM_PAGES: u32 = 1_024;
 pub const HISTORY_DAYS_DEFAULT: u32 = 365;
 /// The most `--history-days` may be set to.
 pub const HISTORY_DAYS_MAX: u32 = 36_500;
+/// Days after which a clock that goes on has been set, not passed: longer than summer holidays.
+pub const CLOCK_LEAP_DAYS: i64 = 100;
 /// Room for answered questions, in MiB, unless `--history-mb` says otherwise.
 pub const HISTORY_MB_DEFAULT: u32 = 2_048;
 /// The least and the most `--history-mb` may be set to.

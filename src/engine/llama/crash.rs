@@ -3,7 +3,8 @@
 //! A C++ assertion or a fault of the kernels takes the whole process with it. So the engine's
 //! thread says whose questions it is at work on, and a handler of the signals a program dies of by
 //! its own fault writes that into a file. A kill, a power cut and a lack of memory leave no word:
-//! they are nobody's fault. What is read back at the next start counts against those jobs alone.
+//! they are nobody's fault, and neither is a crash of another thread than the engine's and its
+//! kernels'. What is read back at the next start counts against those jobs alone.
 
 use std::fs::File;
 use std::io;
@@ -12,6 +13,10 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use crate::words::job::JobId;
 use crate::words::limits;
+
+/// What the engine's thread is called, and with it the threads of its kernels: a thread has the
+/// name of who made it until it gets its own.
+pub const THREAD: &str = "engine";
 
 /// The jobs of a step, and the one being prepared.
 const PLACES: usize = limits::SEQUENCES_MAX as usize + 1;
@@ -88,14 +93,15 @@ extern "C" fn on_crash(
     info: *mut libc::siginfo_t,
     _context: *mut libc::c_void,
 ) {
+    // SAFETY: the kernel hands a handler with SA_SIGINFO a valid siginfo_t.
+    let info = unsafe { info.as_ref() };
     let file = FILE.load(Ordering::Relaxed);
-    if file >= 0 {
+    if file >= 0 && (is_sent_by_another(info) || is_engine()) {
         // SAFETY: atomics of 8 bytes lie one after the other as plain numbers do; write(2) reads as
         // many bytes as the array has, and is allowed in a handler. What it answers is of no use.
         unsafe { libc::write(file, ABOARD.as_ptr().cast(), size_of_val(&ABOARD)) };
     }
-    // SAFETY: the kernel hands a handler with SA_SIGINFO a valid siginfo_t.
-    let was_sent = unsafe { info.as_ref() }.is_none_or(|info| info.si_code <= 0);
+    let was_sent = info.is_none_or(|info| info.si_code <= 0);
     if was_sent {
         // A fault happens again by itself once this returns, and then ends the process; a signal
         // that was sent, as abort(3) does, has to be sent again.
@@ -104,15 +110,22 @@ extern "C" fn on_crash(
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_is_read_and_halves_are_left_out() {
-        let mut bytes: Vec<u8> = [7_u64, 0, 3, 7].iter().flat_map(|n| n.to_ne_bytes()).collect();
-        bytes.extend([1, 2, 3]);
-        assert_eq!(read(&bytes), [JobId(3), JobId(7)]);
-        assert_eq!(read(&[]), []);
-    }
+/// Returns whether another process sent the signal, as a watchdog does to a box that hangs: which
+/// thread heard it says nothing then.
+fn is_sent_by_another(info: Option<&libc::siginfo_t>) -> bool {
+    let Some(info) = info.filter(|info| info.si_code <= 0) else { return false };
+    // SAFETY: a signal that was sent has its sender in the place si_pid reads; getpid(2) is allowed
+    // in a handler.
+    unsafe { info.si_pid() != libc::getpid() }
 }
+
+/// Returns whether this thread is the engine's or one of its kernels'.
+fn is_engine() -> bool {
+    let mut name = [0_u8; 16];
+    // SAFETY: PR_GET_NAME writes 16 bytes at most and is a system call of its own.
+    let got = unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    got == 0 && name.starts_with(THREAD.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
