@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target prepares the machine first
-.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes reliability cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes noise reliability cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -108,7 +108,11 @@ reliability: ## the full forms of the trials of reliability, on a quiet machine,
 	@build/prepare.sh test
 	@build/reliability.sh
 
-trials: model-smollm2 test references corruption schedules votes reliability workshop quality reproducible ## before a release: the suite and everything that takes too long for it
+noise: ## a whole minute of noise at a console, of which the suite has five seconds
+	@build/prepare.sh test
+	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::noise
+
+trials: model-smollm2 test references corruption schedules votes noise reliability workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 
 clean: ## removes what was built; fetched models stay
 	rm -rf target models/.fetch.*

@@ -166,6 +166,9 @@ else
             need curl 'asks the box as people do on a terminal' command -v curl
             need chromium-headless-shell "reads events as a browser's page does" has_browser
             need slowhttptest 'is slow at the door on purpose, a thousand times at once' command -v slowhttptest
+            need socat 'joins two ports to a wire' command -v socat
+            need picocom 'is the terminal program of a person at a serial port' command -v picocom
+            need tmux 'keeps the screens of terminal programs' command -v tmux
             need wrk 'asks for the page as fast as it can, beside answers' command -v wrk
         else
             need qemu-user 'counts instructions' command -v qemu-aarch64

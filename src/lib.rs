@@ -1,11 +1,12 @@
 //! solverbox: an offline solver box in one file.
 //!
 //! The rooms, and the one direction in which they may know each other, are in ARCHITECTURE.md:
-//! `words ← model · store · engine ← desk ← http, commands ← main, cli, config`.
+//! `words ← model · store · engine ← desk ← http · console ← commands ← main, cli, config`.
 
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod desk;
 pub mod engine;
 pub mod http;

@@ -1,21 +1,23 @@
 //! Wiring: what was typed becomes settings, settings a command; errors are printed here alone.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use solverbox::cli::{
-    Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, History, HistoryAction,
-    HistoryFormat, Kv, ModelFlags, OwnerCommand, Plan, PromptForm, Quantize, Serve, Solve,
-    WayFlags,
+    BoxFlags, Cli, Command, Compare, Convert, ConvertType, Eval, HeadName, History, HistoryAction,
+    HistoryFormat, Kv, ModelFlags, OwnerCommand, Plan, PromptForm, Quantize, Solve, WayFlags,
 };
 use solverbox::commands::eval::{self, Asked, Recording};
 use solverbox::commands::{self, Loading, bench, convert, verify};
 use solverbox::config;
+use solverbox::console::wire::{Place, Wire};
 use solverbox::desk::Capacity;
 use solverbox::engine::kernels;
+use solverbox::http::Admission;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
 use solverbox::store::{Folder, Keeping};
@@ -66,7 +68,13 @@ fn run() -> Result<(), Error> {
     start_log(&cli);
     match cli.command {
         Command::Solve(flags) => solve(&flags),
-        Command::Serve(flags) => serve(flags),
+        Command::Serve(flags) => {
+            let admission = config::admission(&flags.admission)?;
+            let door = Some((flags.listen, admission));
+            serve(flags.common, door, flags.serial)
+        }
+        Command::Console(flags) => serve(flags.common, None, flags.serial),
+        Command::SerialPorts => commands::serial_ports::run(),
         Command::History(flags) => history(flags),
         Command::Eval(flags) => eval(flags),
         Command::Quantize(flags) => quantize(flags),
@@ -111,9 +119,15 @@ fn run() -> Result<(), Error> {
     }
 }
 
-/// `serve` says what it does; the others speak only of trouble, unless asked.
+/// What stays says what it does, unless it talks on this terminal; the others speak of trouble.
 fn start_log(cli: &Cli) {
-    let default = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    let consoles = match &cli.command {
+        Command::Serve(flags) => Some(&flags.serial),
+        Command::Console(flags) => Some(&flags.serial),
+        _ => None,
+    };
+    let talks = |consoles: &Vec<Wire>| consoles.iter().any(|wire| wire.place == Place::Standard);
+    let default = if consoles.is_some_and(|consoles| !talks(consoles)) { "info" } else { "warn" };
     let filters = cli.log.as_deref().unwrap_or(default);
     env_logger::Builder::new().parse_filters(filters).format_target(false).init();
 }
@@ -142,16 +156,19 @@ fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
     Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data }
 }
 
-fn serve(flags: Serve) -> Result<(), Error> {
+fn serve(
+    flags: BoxFlags,
+    door: Option<(SocketAddr, Admission)>,
+    consoles: Vec<Wire>,
+) -> Result<(), Error> {
     let modes = config::modes(&flags.modes)?;
     let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
     let data = config::data_folder(flags.model.data.as_deref())?;
-    let admission = config::admission(&flags.admission)?;
     commands::serve::run(commands::serve::Options {
         loading: loading(flags.model)?.with_adapters(&adapters),
         modes,
-        listen: flags.listen,
-        admission,
+        door,
+        consoles,
         data,
         keeping: Keeping {
             sync: Duration::from_secs(flags.sync_seconds.into()),

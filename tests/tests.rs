@@ -12,6 +12,7 @@ mod gguf;
 mod lives; // a box killed and started again, and readers that follow its jobs over all its lives
 mod shape; // a large model's shape with zeros for weights
 mod small_disk; // a disk without room, to be stopped and started on
+mod terminal; // a terminal at the other end of a serial wire, whose cable can be pulled
 mod tiny; // small sound models of every architecture known exactly
 mod trial; // trials of reliability: their two forms, and what the full ones measured
 
@@ -25,6 +26,7 @@ mod boards; // the aarch64 file on emulated processors of boards
 mod bundled; // the demo model: its files, its split, what it knows, and its adapter
 mod classroom; // a lesson of many clients in mixed modes, some of whom leave
 mod clients; // clients people have: official ones, LangChain, curl, requests, a browser; docs/clients.md
+mod console; // people at serial consoles: asking, stopping, pulled cables, noise, slow lines, pipes
 mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
 mod corruption; // thousands of damaged files: a clean error or an answer
 mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
@@ -40,6 +42,7 @@ mod http; // the page, health, predict, limits, bad requests, several clients
 mod identity; // forged cookies, keys, foreign names and pages, the owner's PIN, what is logged of it
 mod jobs; // the job API, and jobs that go on after the box was stopped
 mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
+mod machine; // machines at serial consoles, real terminal programs, a login prompt in the way
 mod memory; // what a running box took at most is what the plan says
 mod mixing; // what keeps the kernel sets apart in one program
 mod openai; // /v1, streaming and not

@@ -7,6 +7,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::console;
 use crate::model::newfile;
 use crate::words::error::Error;
 
@@ -73,6 +74,7 @@ pub fn last_resort() -> Result<LastResort, Error> {
             let Ok(after) = orders.recv() else { return };
             std::thread::sleep(after);
             log::error!("something hangs: leaving {after:?} after the signal, whatever it is");
+            console::restore();
             signal_hook::low_level::exit(HUNG_CODE);
         })
         .map_err(|e| Error::internal(format!("cannot start the last resort's thread: {e}")))?;

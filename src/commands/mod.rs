@@ -20,6 +20,7 @@ pub mod plan;
 pub mod quantize;
 mod reading;
 pub mod selftest;
+pub mod serial_ports;
 pub mod serve;
 pub mod solve;
 pub mod tune;

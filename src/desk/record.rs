@@ -71,6 +71,8 @@ pub struct View {
     pub pieces: Vec<Said>,
     /// The offset to ask for next.
     pub offset: usize,
+    /// Bytes of text there are behind it: none, unless less was asked for than there is.
+    pub rest_bytes: usize,
     /// How the job stands.
     pub state: State,
     /// The attempts that have ended, in that order; all their text is before `offset`.
@@ -222,7 +224,13 @@ impl Record {
     /// An offset past the end, or inside a character, is moved back to the nearest place that is
     /// not.
     pub fn read(&self, offset: usize) -> View {
-        self.lock().view(offset)
+        self.read_some(offset, usize::MAX)
+    }
+
+    /// Returns no more than about `bytes_max` bytes of the text from `offset`, one character at
+    /// least, and how the job stands: for who takes it slowly.
+    pub fn read_some(&self, offset: usize, bytes_max: usize) -> View {
+        self.lock().view(offset, bytes_max)
     }
 
     /// Blocks until something changed since `version` or `timeout` passed, then reads.
@@ -232,7 +240,7 @@ impl Record {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if log.version != version || left.is_zero() {
-                return log.view(offset);
+                return log.view(offset, usize::MAX);
             }
             log = self.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -331,19 +339,25 @@ impl Log {
         text.trim().to_string()
     }
 
-    fn view(&self, offset: usize) -> View {
+    fn view(&self, offset: usize, bytes_max: usize) -> View {
         let mut from = self.text.floor_char_boundary(offset);
+        let to = self.text.ceil_char_boundary(from.saturating_add(bytes_max));
         // Readers are mostly near the end, of a log with a hundred thousand spans.
         let first = self.spans.partition_point(|span| span.end <= from);
-        let mut pieces = Vec::with_capacity(self.spans.len() - first);
+        let mut pieces = Vec::new();
         for &Span { end, attempt, part } in &self.spans[first..] {
+            if from >= to {
+                break;
+            }
+            let end = end.min(to);
             let text = self.text[from..end].to_string();
             pieces.push(Said { attempt, piece: Piece { part, text } });
             from = end;
         }
         View {
             pieces,
-            offset: self.text.len(),
+            offset: to.max(from),
+            rest_bytes: self.text.len() - to.max(from),
             state: self.state.clone(),
             ends: self.ends.clone(),
             tally: self.tally.clone(),
@@ -383,6 +397,26 @@ mod tests {
         }
         assert_eq!(record.read(4).pieces[0].piece.text, "数 ");
         assert!(record.read(999).pieces.is_empty());
+    }
+
+    #[test]
+    fn a_slow_reader_gets_all_of_it_in_parts() {
+        let record = sample();
+        for most in 1..12 {
+            let (mut whole, mut offset) = (String::new(), 0);
+            loop {
+                let view = record.read_some(offset, most);
+                let text: String = view.pieces.iter().map(|s| s.piece.text.as_str()).collect();
+                assert!(text.len() <= most + 2, "a character of 3 bytes may be the last");
+                assert_eq!(view.offset, offset + text.len());
+                whole += &text;
+                offset = view.offset;
+                if view.rest_bytes == 0 {
+                    break;
+                }
+            }
+            assert_eq!(whole, "hm 数 391");
+        }
     }
 
     #[test]

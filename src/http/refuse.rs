@@ -46,7 +46,7 @@ pub fn body(error: &Error, shape: Shape) -> Value {
 
 /// Does so with another `code` in OpenAI's shape, for clients that know OpenAI's own.
 pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
-    let (message, remedy) = public(error);
+    let Error { message, remedy, .. } = error.for_strangers();
     match shape {
         Shape::Own => {
             json!({"error": {"kind": error.kind.name(), "message": message, "remedy": remedy}})
@@ -62,26 +62,6 @@ pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
             let message = format!("{message}. {remedy}");
             json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
         }
-    }
-}
-
-fn public(error: &Error) -> (String, String) {
-    let ask_the_owner = "Ask the person who looks after the box; its log says more.".to_string();
-    match error.kind {
-        Kind::BadRequest
-        | Kind::TooLong
-        | Kind::NotFound
-        | Kind::TooMany
-        | Kind::Busy
-        | Kind::Conflict
-        | Kind::Stopped
-        | Kind::Unauthorized
-        | Kind::Forbidden
-        | Kind::Misdirected => (error.message.clone(), error.remedy.clone()),
-        Kind::Internal => ("something in the box broke".into(), ask_the_owner),
-        Kind::NoModel | Kind::BadModel => ("the box has no working model".into(), ask_the_owner),
-        Kind::NoMemory => ("the box has not enough memory".into(), ask_the_owner),
-        Kind::NoSpace => ("the box's disk is full".into(), ask_the_owner),
     }
 }
 

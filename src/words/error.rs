@@ -97,6 +97,30 @@ impl Error {
             "This is a fault in solverbox: start it again, and report this if it returns.",
         )
     }
+
+    /// Returns it as people far from the box may read it: what they can act on, and neither a path
+    /// nor a cause within.
+    #[must_use]
+    pub fn for_strangers(&self) -> Error {
+        let what = match self.kind {
+            Kind::BadRequest
+            | Kind::TooLong
+            | Kind::NotFound
+            | Kind::TooMany
+            | Kind::Busy
+            | Kind::Conflict
+            | Kind::Stopped
+            | Kind::Unauthorized
+            | Kind::Forbidden
+            | Kind::Misdirected => return self.clone(),
+            Kind::Internal => "something in the box broke",
+            Kind::NoModel | Kind::BadModel => "the box has no working model",
+            Kind::NoMemory => "the box has not enough memory",
+            Kind::NoSpace => "the box's disk is full",
+        };
+        let remedy = "Ask the person who looks after the box; its log says more.";
+        Error::new(self.kind, what, remedy)
+    }
 }
 
 /// Words an error of the system without the number Rust appends to it ("(os error 2)").

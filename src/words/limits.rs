@@ -458,3 +458,69 @@ pub const STATUS_EVERY: Duration = Duration::from_secs(3);
 pub const STATUS_LOOK: Duration = Duration::from_millis(500);
 /// How much longer a service manager is asked to wait at each look while the model is loaded.
 pub const LOADING_PATIENCE: Duration = Duration::from_secs(60);
+
+// Consoles.
+
+/// Most consoles of one box.
+pub const CONSOLES_MAX: usize = 16;
+/// Bits a second on a serial line, unless `--serial` says otherwise.
+pub const CONSOLE_BAUD_DEFAULT: u32 = 115_200;
+/// The least and the most it may say.
+pub const CONSOLE_BAUD: std::ops::RangeInclusive<u32> = 50..=4_000_000;
+/// How often a port that cannot be had is tried again.
+pub const CONSOLE_PORT_EVERY: Duration = Duration::from_millis(500);
+/// How long a console reads or writes at once, and so takes to notice that the box is stopped.
+pub const CONSOLE_READ_WAIT: Duration = Duration::from_millis(100);
+/// How long who follows a job for a console waits for the job's next change at once.
+pub const CONSOLE_FOLLOW_WAIT: Duration = Duration::from_secs(1);
+/// Bytes read from a console at once.
+pub const CONSOLE_READ_BYTES: usize = 1 << 10;
+/// Reads that may wait to be heard; then the line is not read.
+pub const CONSOLE_HEARD_MAX: usize = 8;
+/// Bytes of a formula that are held back until its end is known.
+pub const LATEX_HELD_BYTES_MAX: usize = 4 << 10;
+/// Bytes that may wait to be sent, on the slowest line and on the fastest.
+pub const CONSOLE_OUT_BYTES: std::ops::RangeInclusive<usize> = 256..=4_096;
+/// Bytes of a session's own words that wait beyond that; what is typed at a line that stands still.
+pub const CONSOLE_UNSAID_BYTES_MAX: usize = 64 << 10;
+/// How long a console's last words may take, before `CLOSE_WAIT` is over.
+pub const CONSOLE_LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long an escape sequence may take to come.
+pub const CONSOLE_KEY_WAIT: Duration = Duration::from_millis(50);
+/// How long after noise on a line what comes is taken for more of it.
+pub const CONSOLE_NOISE_LASTS: Duration = Duration::from_secs(1);
+/// How long a line that nobody types on holds back the text of an answer.
+pub const CONSOLE_TYPING_LASTS: Duration = Duration::from_secs(30);
+/// How long after an estimate was told another is no news, and from which part of a change on.
+pub const CONSOLE_ETA_EVERY: Duration = Duration::from_secs(60);
+/// See there.
+pub const CONSOLE_ETA_CHANGE: f64 = 0.25;
+/// Answers a pipe has coming before more is read of it.
+pub const CONSOLE_PIPE_JOBS: usize = 8;
+/// Longest line that can be typed, in bytes; a question may have several.
+pub const CONSOLE_LINE_BYTES_MAX: usize = QUESTION_BYTES_MAX;
+/// Lines a console remembers.
+pub const CONSOLE_PAST_LINES: usize = 100;
+/// And their bytes.
+pub const CONSOLE_PAST_BYTES: usize = 256 << 10;
+/// Columns of a terminal that does not say how many it has.
+pub const CONSOLE_COLUMNS_DEFAULT: usize = 80;
+/// The least and the most `/width` may say.
+pub const CONSOLE_COLUMNS: std::ops::RangeInclusive<usize> = 20..=500;
+/// Questions of a machine on one line that are known by their ids, and jobs that are told at once.
+pub const CONSOLE_KNOWN_MAX: usize = 16;
+/// Longest line of a machine, in bytes, its end not counted: the longest question with its other
+/// fields. A question that escapes all its characters has a sixth of this.
+pub const MACHINE_LINE_BYTES_MAX: usize = QUESTION_BYTES_MAX + (4 << 10);
+/// Most places in a line, besides its beginning, from which an object is looked for. Each may cost
+/// a look at the whole line; what a sound line has behind noise begins once.
+pub const MACHINE_STARTS_MAX: usize = 16;
+/// Bad lines in a row of which each is answered; of later ones every second answer is left out
+/// again and again, so that a million of them get 24.
+pub const MACHINE_BAD_LINES_ANSWERED: u64 = 8;
+/// Bytes of the longest line of the box that a machine may ask for, sum and LF counted.
+pub const MACHINE_LINE_BYTES: std::ops::RangeInclusive<usize> = 128..=4_096;
+/// Where it asks for nothing.
+pub const MACHINE_LINE_BYTES_DEFAULT: usize = 1_024;
+/// Longest id as JSON, in bytes: the shortest lines have room for it beside everything else.
+pub const MACHINE_ID_BYTES_MAX: usize = 24;

@@ -73,7 +73,10 @@ fn crash(way: &str, file: &str) -> ! {
         // As the kernels' threads are: made by the engine's, without a name of their own.
         own.name(THREAD.into()).spawn(move || std::thread::spawn(end).join())
     } else {
-        own.name(name.into()).spawn(move || Ok(end()))
+        own.name(name.into()).spawn(move || {
+            end();
+            Ok(())
+        })
     };
     drop(thread.unwrap().join());
     unreachable!("the process has crashed")

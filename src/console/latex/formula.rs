@@ -1,0 +1,395 @@
+//! Formulas in a text: where they end, and which part of one can be written out already.
+//!
+//! What opens with `\(`, `\[`, an environment or `$$` on a line of its own is a formula for
+//! certain. It is written out up to each operator that stands free, since nothing that comes later
+//! changes what stands before that. What opens with a dollar within a line is one only if another
+//! dollar closes it, by Pandoc's rules; until then it is held back.
+
+use super::parse::convert;
+use super::row::Start;
+use super::symbols::{self, Environment, Kind};
+use super::{Latex, Line, Mode, is_blank};
+
+/// What closes a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    Parenthesis,
+    Bracket,
+    Dollars,
+    /// The `\end` of an environment that sets formulas one below the other.
+    Layout,
+    /// The `\end` of a matrix or of cases that stand in a sentence.
+    Grid,
+}
+
+impl Close {
+    fn is_display(self) -> bool {
+        matches!(self, Close::Bracket | Close::Dollars | Close::Layout)
+    }
+
+    fn opener(self) -> &'static str {
+        match self {
+            Close::Parenthesis => "\\(",
+            Close::Bracket => "\\[",
+            Close::Dollars => "$$",
+            Close::Layout | Close::Grid => "",
+        }
+    }
+}
+
+/// A formula that is being read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Formula {
+    close: Close,
+    /// Part of it is written out.
+    begun: bool,
+    /// A blank separates what is held from what is given out.
+    gap: bool,
+    /// Braces, environments of cells, other environments and brackets that are open.
+    braces: usize,
+    grids: usize,
+    layouts: usize,
+    brackets: usize,
+    /// What comes next belongs to what came last.
+    wants: bool,
+    /// Something stands in the row already.
+    ready: bool,
+    /// New lines since something was written.
+    newlines: usize,
+    blank: bool,
+    /// The bytes held up to the end of what is no blank.
+    solid: usize,
+}
+
+impl Formula {
+    fn is_free(&self) -> bool {
+        let open = self.braces + self.grids + self.brackets;
+        open == 0 && !self.wants && self.ready && self.solid > 0 && self.close != Close::Grid
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.begun && self.solid == 0
+    }
+
+    fn start(&self) -> Start {
+        if self.begun { Start::Continued } else { Start::Fresh }
+    }
+
+    /// Notes that something was read.
+    fn took(&mut self, wants: bool, ready: bool) {
+        (self.wants, self.ready) = (wants, ready);
+        (self.newlines, self.blank) = (0, false);
+    }
+}
+
+impl Latex {
+    /// Begins a formula behind its opening, which is looked at and `length` bytes long.
+    ///
+    /// What an environment begins with is the parser's to read.
+    pub(super) fn open_formula(&mut self, close: Close, length: usize, gap: bool) {
+        self.at += length;
+        if close != Close::Grid {
+            self.start = self.at;
+        }
+        self.mode = Mode::Formula(Formula {
+            close,
+            begun: false,
+            gap,
+            braces: 0,
+            grids: usize::from(close == Close::Grid),
+            layouts: 0,
+            brackets: 0,
+            wants: false,
+            ready: true,
+            newlines: 0,
+            blank: false,
+            solid: self.at - self.start,
+        });
+    }
+
+    pub(super) fn step_formula(&mut self, mut formula: Formula) -> Option<()> {
+        let c = self.here();
+        if is_blank(c) {
+            formula.newlines += usize::from(c == '\n');
+            formula.blank = true;
+            self.at += 1;
+            self.mode = Mode::Formula(formula);
+            return Some(());
+        }
+        if let Some(length) = self.closing(&formula)? {
+            self.close_formula(formula, length);
+            return Some(());
+        }
+        if formula.newlines > 1 && !(formula.is_empty() && formula.close.is_display()) {
+            // The paragraph is over, and it was not closed.
+            self.abandon(formula, self.start + formula.solid);
+            return Some(());
+        }
+        match c {
+            '\\' => self.escaped(&mut formula)?,
+            '=' | '+' | '-' | '<' | '>' | '&' => {
+                if formula.blank && formula.is_free() {
+                    let end = self.start + formula.solid;
+                    self.settle(&mut formula, end);
+                }
+                formula.took(false, c != '&');
+                self.at += 1;
+            }
+            _ => {
+                match c {
+                    '{' => formula.braces += 1,
+                    '}' => formula.braces = formula.braces.saturating_sub(1),
+                    _ => {}
+                }
+                formula.took(matches!(c, '^' | '_'), true);
+                self.at += c.len_utf8();
+            }
+        }
+        formula.solid = self.at - self.start;
+        self.mode = Mode::Formula(formula);
+        if formula.close == Close::Grid && formula.grids == 0 {
+            self.close_formula(formula, 0);
+        }
+        Some(())
+    }
+
+    /// Returns the length of what closes the formula, if that is what is looked at.
+    fn closing(&self, formula: &Formula) -> Option<Option<usize>> {
+        let (first, second) = match formula.close {
+            Close::Parenthesis => ('\\', ')'),
+            Close::Bracket => ('\\', ']'),
+            Close::Dollars => ('$', '$'),
+            Close::Layout if formula.layouts == 1 && self.here() == '\\' => {
+                let (length, _) = self.name(self.at + 1)?;
+                let name = &self.held[self.at + 1..self.at + 1 + length];
+                if name != "end" {
+                    return Some(None);
+                }
+                let found = self.name_in_braces(self.at + 4)?;
+                return Some(found.and_then(|(name, bytes)| {
+                    let layout =
+                        matches!(symbols::environment(name), Some(Environment::Layout { .. }));
+                    layout.then_some(4 + bytes)
+                }));
+            }
+            Close::Layout | Close::Grid => return Some(None),
+        };
+        if self.here() != first {
+            return Some(None);
+        }
+        Some((self.peek(self.at + 1)? == Some(second)).then_some(2))
+    }
+
+    /// Reads a backslash and what belongs to it.
+    fn escaped(&mut self, formula: &mut Formula) -> Option<()> {
+        let next = self.peek(self.at + 1)?;
+        if !next.is_some_and(|c| c.is_ascii_alphabetic()) {
+            if next == Some('\\') && formula.is_free() {
+                self.settle(formula, self.start + formula.solid);
+            }
+            formula.took(false, next != Some('\\'));
+            let whole = next.filter(|c| !is_blank(*c)).map_or(0, char::len_utf8);
+            self.at += 1 + whole;
+            return Some(());
+        }
+        let (length, _) = self.name(self.at + 1)?;
+        let name = &self.held[self.at + 1..self.at + 1 + length];
+        let mut bytes = 1 + length;
+        let (mut wants, mut ready) = (false, true);
+        match symbols::kind(name) {
+            Some(Kind::Left) => (formula.brackets, wants) = (formula.brackets + 1, true),
+            Some(Kind::Right) => {
+                (formula.brackets, wants) = (formula.brackets.saturating_sub(1), true);
+            }
+            Some(kind @ (Kind::Begin | Kind::End)) => {
+                let found = self.name_in_braces(self.at + bytes)?;
+                if let Some((name, more)) = found {
+                    bytes += more;
+                    let count = match symbols::environment(name) {
+                        Some(Environment::Grid(_)) => &mut formula.grids,
+                        Some(Environment::Layout { .. }) => {
+                            ready = false;
+                            &mut formula.layouts
+                        }
+                        None => &mut 0,
+                    };
+                    let begins = kind == Kind::Begin;
+                    *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+                }
+            }
+            Some(Kind::Nothing) => wants = true,
+            Some(kind) => wants = kind.takes_arguments(),
+            None => {}
+        }
+        formula.took(wants, ready);
+        self.at += bytes;
+        Some(())
+    }
+
+    /// Writes out what is held up to a place.
+    pub(super) fn settle(&mut self, formula: &mut Formula, end: usize) {
+        let source = &self.held[self.start..end];
+        let (body, start) = (source.trim_matches(is_blank), formula.start());
+        let text = convert(body, start);
+        let (leads, trails) = (source.starts_with(is_blank), source.ends_with(is_blank));
+        formula.gap |= leads;
+        if !text.is_empty() {
+            if !formula.begun && formula.close.is_display() && self.line == Line::Written {
+                self.emit("\n");
+            }
+            if formula.begun && formula.gap && !text.starts_with('\n') {
+                self.emit(" ");
+            }
+            self.emit(&text);
+            (formula.begun, formula.gap) = (true, false);
+        }
+        formula.gap |= trails;
+        formula.solid = 0;
+        self.start = end;
+        self.at = self.at.max(end);
+    }
+
+    /// Ends a formula before what closes it, which is looked at and `length` bytes long.
+    fn close_formula(&mut self, mut formula: Formula, length: usize) {
+        let end = self.at + length;
+        if formula.is_empty() {
+            self.give_empty(&formula, end);
+        } else {
+            self.settle(&mut formula, self.at);
+            (self.start, self.at) = (end, end);
+        }
+        self.leave_formula(formula);
+    }
+
+    /// Ends a formula that is not closed, at a place up to which it is written out.
+    pub(super) fn abandon(&mut self, mut formula: Formula, end: usize) {
+        if formula.is_empty() {
+            self.give_empty(&formula, end);
+        } else {
+            self.settle(&mut formula, end);
+        }
+        self.at = end;
+        self.leave_formula(formula);
+    }
+
+    /// Gives out a formula with nothing in it as it is written.
+    fn give_empty(&mut self, formula: &Formula, end: usize) {
+        if formula.gap {
+            self.emit(" ");
+        }
+        self.emit(formula.close.opener());
+        self.give(end);
+    }
+
+    fn leave_formula(&mut self, formula: Formula) {
+        self.mode = Mode::Prose;
+        self.prose.after(')');
+        self.prose.after_display = formula.begun && formula.close.is_display();
+    }
+}
+
+/// A formula between one dollar or two, if they close.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dollars {
+    /// The blanks held before it, which end a line if it gets its own.
+    blanks: usize,
+    /// One, or two.
+    count: usize,
+    newline: bool,
+    /// The last character.
+    before: char,
+}
+
+impl Dollars {
+    fn opening(&self) -> usize {
+        self.blanks + self.count
+    }
+}
+
+impl Latex {
+    /// Begins what may be a formula, at its dollars; only blanks are held before them.
+    pub(super) fn open_dollars(&mut self, count: usize) {
+        let blanks = self.at - self.start;
+        self.at += count;
+        self.mode = Mode::Dollars(Dollars { blanks, count, newline: false, before: '$' });
+    }
+
+    pub(super) fn step_dollars(&mut self, mut dollars: Dollars) -> Option<()> {
+        let c = self.here();
+        match c {
+            '\\' => {
+                let next = self.peek(self.at + 1)?.filter(|c| !is_blank(*c));
+                self.at += 1 + next.map_or(0, char::len_utf8);
+                (dollars.newline, dollars.before) = (false, '\\');
+                self.mode = Mode::Dollars(dollars);
+                return Some(());
+            }
+            '$' => {
+                let next = self.peek(self.at + 1)?;
+                let closes = match dollars.count {
+                    1 => !is_blank(dollars.before) && !next.is_some_and(|c| c.is_ascii_digit()),
+                    _ => next == Some('$') && self.peek(self.at + 2)? != Some('$'),
+                };
+                let body = &self.held[self.start + dollars.opening()..self.at];
+                if !closes || dollars.count == 1 && is_money(body) || body.trim().is_empty() {
+                    self.no_formula(dollars);
+                } else {
+                    self.close_dollars(dollars);
+                }
+                return Some(());
+            }
+            '`' => {
+                self.no_formula(dollars);
+                return Some(());
+            }
+            '\n' if dollars.newline => {
+                self.no_formula(dollars);
+                return Some(());
+            }
+            _ => {}
+        }
+        dollars.newline = c == '\n' || dollars.newline && is_blank(c);
+        dollars.before = c;
+        self.at += c.len_utf8();
+        self.mode = Mode::Dollars(dollars);
+        Some(())
+    }
+
+    fn close_dollars(&mut self, dollars: Dollars) {
+        let body = self.start + dollars.opening()..self.at;
+        let text = convert(self.held[body].trim_matches(is_blank), Start::Fresh);
+        let count = dollars.count;
+        if count == 2 && self.line == Line::Written {
+            self.emit("\n");
+        } else {
+            self.give(self.start + dollars.blanks);
+        }
+        self.emit(&text);
+        self.at += count;
+        self.start = self.at;
+        self.mode = Mode::Prose;
+        self.prose.after(')');
+        self.prose.after_display = count == 2;
+    }
+
+    /// Gives the dollars out as they are, and leaves what follows them to be looked through as
+    /// prose. No dollar is among it, so that nothing is looked through a third time.
+    pub(super) fn no_formula(&mut self, dollars: Dollars) {
+        let end = self.start + dollars.opening();
+        self.give(end);
+        self.at = end;
+        self.mode = Mode::Prose;
+        self.prose.after('$');
+    }
+}
+
+/// Returns whether it is amounts and words, such as `5 for you and 6`, not a measure, `5 cm`.
+fn is_money(body: &str) -> bool {
+    let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    if !is_number(body) || body.contains(['\\', '^', '_', '=', '+', '{']) {
+        return false;
+    }
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(char::is_alphabetic);
+    let mut after = body.split_whitespace().skip_while(|word| !is_word(word)).skip(1);
+    after.any(|word| is_word(word) || is_number(word))
+}

@@ -1,0 +1,348 @@
+//! A machine at a serial line: requests come as lines of JSON, and so do answers (docs/serial.md).
+//!
+//! `frame` finds lines and sums, `message` reads requests, `reply` writes lines; here they meet the
+//! desk. Jobs are told from their records, by turns a line each, as the wire takes them, so that
+//! nothing but a line waits anywhere.
+
+mod frame;
+mod message;
+mod reply;
+mod telling;
+
+use super::link::{Heard, Link};
+use super::wire::Sums;
+use super::{End, House};
+use crate::desk::record::State;
+use crate::desk::{Health, Lasting, Terms, Ticket, closing};
+use crate::words::error::{Error, Kind};
+use crate::words::job::{Client, JobName};
+use crate::words::limits;
+use crate::words::mode::DEFAULT_MODE;
+use crate::words::place::Place;
+use message::{Asked, Ear, Id, Incoming, Request, Settings, Target};
+use reply::{Eta, Pen};
+use telling::Telling;
+
+/// A question of this line, and the job it became: the same under the same id is the same job.
+struct Known {
+    id: Id,
+    asked: Asked,
+    ticket: Ticket,
+}
+
+/// What a console remembers of a machine, over pulled cables: the questions asked last, the newest
+/// at the end.
+#[derive(Default)]
+pub struct Memory {
+    known: Vec<Known>,
+}
+
+/// A session with a machine.
+pub struct Machine<'a> {
+    house: &'a House,
+    client: Client,
+    link: &'a mut Link,
+    memory: &'a mut Memory,
+    ear: Ear,
+    settings: Settings,
+    /// The jobs that are told, by turns.
+    tellings: Vec<Telling>,
+    /// Whose turn is next.
+    turn: usize,
+    /// Whether nothing more comes in.
+    is_leaving: bool,
+    end: Option<End>,
+}
+
+impl<'a> Machine<'a> {
+    /// Begins a session.
+    pub fn new(
+        house: &'a House,
+        memory: &'a mut Memory,
+        client: Client,
+        link: &'a mut Link,
+        sums: Sums,
+    ) -> Machine<'a> {
+        Machine {
+            house,
+            client,
+            link,
+            memory,
+            ear: Ear::default(),
+            settings: Settings { crc: sums == Sums::On, ..Settings::default() },
+            tellings: Vec::new(),
+            turn: 0,
+            is_leaving: false,
+            end: None,
+        }
+    }
+
+    /// Runs until the machine hands over to a person, the cable is pulled, or the box is stopped.
+    pub fn run(mut self) -> End {
+        let state = self.state();
+        self.say(|pen, house| {
+            pen.hello(env!("CARGO_PKG_VERSION"), Some(&house.model), DEFAULT_MODE, state)
+        });
+        loop {
+            self.tell_on();
+            if let Some(end) = self.end {
+                return end;
+            }
+            if self.is_leaving && self.tellings.is_empty() {
+                return End::Bye;
+            }
+            match self.link.hear(None) {
+                Heard::Bytes(bytes) => {
+                    let mut rest = bytes.as_slice();
+                    while self.end.is_none()
+                        && let Some(incoming) = self.ear.hear(&mut rest, &self.settings)
+                    {
+                        self.hear(incoming);
+                    }
+                    // What is behind a change of hands is for who comes.
+                    self.link.give_back(rest);
+                }
+                Heard::Changed | Heard::Nothing => {}
+                Heard::EndOfInput => self.is_leaving = true,
+                Heard::Gone => return End::Gone,
+                Heard::Closing => {
+                    let seconds = limits::COME_BACK.as_secs() as u32;
+                    self.say(|pen, _| pen.error(None, &closing(), Some(seconds)));
+                    return End::Closing;
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, line: impl FnOnce(&Pen, &House) -> String) {
+        self.link.say(&line(&Pen::new(self.settings), self.house));
+    }
+
+    fn state(&self) -> &'static str {
+        match self.house.desk.health() {
+            Health::Loading { .. } => "loading",
+            Health::Ready { .. } => "ready",
+            Health::Broken(_) => "failed",
+            Health::Closing => "closing",
+        }
+    }
+
+    /// Tells what there is to tell, a line of each job at a time, as far as the wire takes it.
+    fn tell_on(&mut self) {
+        let mut quiet = 0;
+        while quiet < self.tellings.len() {
+            // The longest line has room in it.
+            let room = self.link.room();
+            if room < self.settings.line_bytes.min(*limits::CONSOLE_OUT_BYTES.start()) {
+                return;
+            }
+            self.turn %= self.tellings.len();
+            let pen = Pen::new(self.settings);
+            match self.tellings[self.turn].next(&self.house.desk, &pen, room) {
+                Some(line) => {
+                    self.link.say(&line);
+                    quiet = 0;
+                }
+                None => quiet += 1,
+            }
+            if self.tellings[self.turn].is_over() {
+                self.tellings.remove(self.turn);
+            } else {
+                self.turn += 1;
+            }
+        }
+    }
+
+    fn hear(&mut self, incoming: Incoming) {
+        let (id, result) = match incoming {
+            Incoming::Refused(id, error) => (id, Err(error)),
+            Incoming::Request(request) => self.obey(request),
+        };
+        if let Err(error) = result {
+            let seconds = match error.kind {
+                Kind::Busy | Kind::TooMany => Some(self.house.desk.retry_after().as_secs() as u32),
+                Kind::Stopped => Some(limits::COME_BACK.as_secs() as u32),
+                _ => None,
+            };
+            self.say(|pen, _| pen.error(id.as_ref(), &error.for_strangers(), seconds));
+        }
+    }
+
+    /// Does what a request says; returns under which id an error is told.
+    fn obey(&mut self, request: Request) -> (Option<Id>, Result<(), Error>) {
+        match request {
+            Request::Ask { id, asked, thinking } => {
+                let result = self.ask(&id, asked, thinking);
+                (Some(id), result)
+            }
+            Request::Follow { id, job, from, thinking } => {
+                let found = self.own(job);
+                let result = found.and_then(|ticket| self.tell(&id, ticket, from, thinking));
+                (Some(id), result)
+            }
+            Request::Stop(target) => {
+                self.end_job(target, |house, ticket| house.desk.stop(ticket.job))
+            }
+            Request::Finish(target) => {
+                self.end_job(target, |house, ticket| house.desk.answer_now(ticket.job))
+            }
+            Request::Last(id) => {
+                let result = self.tell_last(id.as_ref());
+                (id, result)
+            }
+            Request::Ping(id) => {
+                let state = self.state();
+                self.say(|pen, _| pen.pong(id.as_ref(), state));
+                (id, Ok(()))
+            }
+            Request::Set(id, change) => {
+                self.settings = self.settings.with(&change);
+                self.say(|pen, _| pen.settings(id.as_ref()));
+                (id, Ok(()))
+            }
+            Request::Person(id) => {
+                self.say(|pen, _| pen.ok(id.as_ref()));
+                self.end = Some(End::ToPerson);
+                (id, Ok(()))
+            }
+        }
+    }
+
+    /// Asks; the same question under the same id, which a machine sends again where it heard no
+    /// answer, is the job it was and is told anew.
+    fn ask(&mut self, id: &Id, asked: Asked, thinking: Option<bool>) -> Result<(), Error> {
+        self.check_room(id)?;
+        let ticket = match self.memory.known.iter().rfind(|known| known.id == *id) {
+            Some(known) if known.asked == asked => known.ticket.clone(),
+            Some(known) if !known.ticket.record.state().is_last() => {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "id: another question is being answered under it",
+                    "Give each question an id of its own.",
+                ));
+            }
+            _ => {
+                let mut question = asked.question(&self.house.modes)?;
+                if let Some(job) = asked.previous {
+                    let turns = self.house.desk.conversation([self.client; 2], job)?;
+                    question.turns.splice(0..0, turns);
+                }
+                let terms = Terms::of(Lasting::Durable);
+                let ticket = self.house.desk.submit(self.client, question, terms)?;
+                let known = &mut self.memory.known;
+                known.retain(|known| known.id != *id);
+                known.push(Known { id: id.clone(), asked, ticket: ticket.clone() });
+                if known.len() > limits::CONSOLE_KNOWN_MAX {
+                    known.remove(0);
+                }
+                ticket
+            }
+        };
+        self.tell(id, ticket, Place::default(), thinking)
+    }
+
+    /// Tells a job under an id from a place on, and neither anything else under that id nor the job
+    /// under another one; begins with saying that it is accepted, and so on the disk.
+    fn tell(
+        &mut self,
+        id: &Id,
+        ticket: Ticket,
+        from: Place,
+        thinking: Option<bool>,
+    ) -> Result<(), Error> {
+        self.check_room(id)?;
+        let following = self.link.follow(&ticket)?;
+        self.tellings.retain(|told| told.id() != id && told.ticket().name != ticket.name);
+        let place = self.house.desk.place(ticket.job);
+        let eta = ticket.record.read(usize::MAX).eta.map(|eta| eta.seconds);
+        self.say(|pen, _| pen.accepted(id, ticket.name, place, eta));
+        let thinking = thinking.unwrap_or(self.settings.thinking);
+        self.tellings.push(Telling::new(id.clone(), ticket, following, from, thinking));
+        Ok(())
+    }
+
+    /// Refuses to tell more jobs at once than are told under other ids already.
+    fn check_room(&self, id: &Id) -> Result<(), Error> {
+        let others = self.tellings.iter().filter(|told| told.id() != id).count();
+        if others < limits::CONSOLE_KNOWN_MAX {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::TooMany,
+            format!("{others} jobs are being told on this line already"),
+            "Wait for the end of one.",
+        ))
+    }
+
+    /// Does something that ends a job.
+    fn end_job(
+        &mut self,
+        target: Target,
+        act: impl FnOnce(&House, &Ticket),
+    ) -> (Option<Id>, Result<(), Error>) {
+        let (id, found) = match target {
+            Target::Named(job, id) => (id, self.own(job)),
+            Target::Under(id) => {
+                let told = self.tellings.iter().find(|telling| *telling.id() == id);
+                let told = told.map(|telling| telling.ticket().clone());
+                let known = || self.memory.known.iter().rfind(|known| known.id == id);
+                let found = told.or_else(|| known().map(|known| known.ticket.clone()));
+                let missing = || {
+                    Error::new(
+                        Kind::NotFound,
+                        "id: nothing was asked under it",
+                        "Name the job: {\"type\":\"last\"} tells the newest.",
+                    )
+                };
+                (Some(id), found.ok_or_else(missing))
+            }
+        };
+        let done = found.map(|ticket| {
+            act(self.house, &ticket);
+            self.say(|pen, _| pen.ok(id.as_ref()));
+        });
+        (id, done)
+    }
+
+    fn tell_last(&mut self, id: Option<&Id>) -> Result<(), Error> {
+        let listed = self.house.desk.list(Some(self.client), None, 1)?;
+        let ticket = match listed.first() {
+            Some(last) => self.house.desk.find(last.name)?,
+            None => None,
+        };
+        let job = ticket
+            .as_ref()
+            .map(|ticket| (ticket.name, state_of(&ticket.record.state()), ticket.question.asked()));
+        self.say(|pen, _| pen.last(id, job));
+        Ok(())
+    }
+
+    /// Finds a job of this line.
+    fn own(&self, job: JobName) -> Result<Ticket, Error> {
+        let found = self.house.desk.find(job)?.filter(|ticket| ticket.client == self.client);
+        found.ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("job: nothing was asked here as {job}"),
+                "{\"type\":\"last\"} tells the newest.",
+            )
+        })
+    }
+}
+
+/// Returns how a job stands, by the names `/api/jobs` has.
+fn state_of(state: &State) -> &'static str {
+    use crate::words::answer::Outcome;
+    match state {
+        State::Asked | State::Waiting(_) => "queued",
+        State::Running | State::Interrupted(_) => "running",
+        State::Ended(Outcome::Done | Outcome::Budget, _) => "done",
+        State::Ended(Outcome::Stopped, _) => "stopped",
+        State::Ended(Outcome::Failed(_), _) => "failed",
+    }
+}
+
+/// Returns an estimate as lines have it.
+fn eta_of(eta: crate::desk::Eta) -> Eta {
+    Eta { seconds: eta.seconds, low: eta.low, high: eta.high }
+}
