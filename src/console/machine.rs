@@ -12,15 +12,14 @@ mod telling;
 use super::link::{Heard, Link};
 use super::wire::Sums;
 use super::{End, House};
-use crate::desk::record::State;
-use crate::desk::{Health, Lasting, Terms, Ticket, closing};
+use crate::desk::{Lasting, Terms, Ticket, closing};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{Client, JobName};
 use crate::words::limits;
 use crate::words::mode::DEFAULT_MODE;
 use crate::words::place::Place;
 use message::{Asked, Ear, Id, Incoming, Request, Settings, Target};
-use reply::{Eta, Pen};
+use reply::Pen;
 use telling::Telling;
 
 /// A question of this line, and the job it became: the same under the same id is the same job.
@@ -79,8 +78,8 @@ impl<'a> Machine<'a> {
 
     /// Runs until the machine hands over to a person, the cable is pulled, or the box is stopped.
     pub fn run(mut self) -> End {
-        let state = self.state();
         self.say(|pen, house| {
+            let state = house.desk.health().name();
             pen.hello(env!("CARGO_PKG_VERSION"), Some(&house.model), DEFAULT_MODE, state)
         });
         loop {
@@ -116,15 +115,6 @@ impl<'a> Machine<'a> {
 
     fn say(&mut self, line: impl FnOnce(&Pen, &House) -> String) {
         self.link.say(&line(&Pen::new(self.settings), self.house));
-    }
-
-    fn state(&self) -> &'static str {
-        match self.house.desk.health() {
-            Health::Loading { .. } => "loading",
-            Health::Ready { .. } => "ready",
-            Health::Broken(_) => "failed",
-            Health::Closing => "closing",
-        }
     }
 
     /// Tells what there is to tell, a line of each job at a time, as far as the wire takes it.
@@ -191,8 +181,7 @@ impl<'a> Machine<'a> {
                 (id, result)
             }
             Request::Ping(id) => {
-                let state = self.state();
-                self.say(|pen, _| pen.pong(id.as_ref(), state));
+                self.say(|pen, house| pen.pong(id.as_ref(), house.desk.health().name()));
                 (id, Ok(()))
             }
             Request::Set(id, change) => {
@@ -305,14 +294,10 @@ impl<'a> Machine<'a> {
     }
 
     fn tell_last(&mut self, id: Option<&Id>) -> Result<(), Error> {
-        let listed = self.house.desk.list(Some(self.client), None, 1)?;
-        let ticket = match listed.first() {
-            Some(last) => self.house.desk.find(last.name)?,
-            None => None,
-        };
+        let ticket = self.house.last(self.client)?;
         let job = ticket
             .as_ref()
-            .map(|ticket| (ticket.name, state_of(&ticket.record.state()), ticket.question.asked()));
+            .map(|ticket| (ticket.name, ticket.record.state().name(), ticket.question.asked()));
         self.say(|pen, _| pen.last(id, job));
         Ok(())
     }
@@ -328,21 +313,4 @@ impl<'a> Machine<'a> {
             )
         })
     }
-}
-
-/// Returns how a job stands, by the names `/api/jobs` has.
-fn state_of(state: &State) -> &'static str {
-    use crate::words::answer::Outcome;
-    match state {
-        State::Asked | State::Waiting(_) => "queued",
-        State::Running | State::Interrupted(_) => "running",
-        State::Ended(Outcome::Done | Outcome::Budget, _) => "done",
-        State::Ended(Outcome::Stopped, _) => "stopped",
-        State::Ended(Outcome::Failed(_), _) => "failed",
-    }
-}
-
-/// Returns an estimate as lines have it.
-fn eta_of(eta: crate::desk::Eta) -> Eta {
-    Eta { seconds: eta.seconds, low: eta.low, high: eta.high }
 }

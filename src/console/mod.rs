@@ -35,7 +35,7 @@ use port::{Port, Trouble};
 use standard::Standard;
 use wire::{Place, Speech, Sums, Wire};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Ticket};
 use crate::words::error::Error;
 use crate::words::job::Client;
 use crate::words::limits;
@@ -51,6 +51,14 @@ pub struct House {
     pub name: String,
     /// What answers.
     pub model: String,
+}
+
+impl House {
+    /// Returns the newest job of a client, if there is one.
+    fn last(&self, client: Client) -> Result<Option<Ticket>, Error> {
+        let listed = self.desk.list(Some(client), None, 1)?;
+        listed.first().map_or(Ok(None), |last| self.desk.find(last.name))
+    }
 }
 
 /// How a session ends.

@@ -189,9 +189,7 @@ impl<'a> Person<'a> {
             if self.is_leaving && self.followed.is_empty() {
                 return End::Bye;
             }
-            // A pipe has more questions than may be asked at once: they wait where they are.
-            let is_full = !self.has_keys && self.followed.len() >= limits::CONSOLE_PIPE_JOBS;
-            self.link.pause(is_full);
+            self.link.pause(self.is_full());
             match self.link.hear(self.patience()) {
                 Heard::Bytes(bytes) => self.hear(&bytes),
                 Heard::Nothing => {
@@ -236,12 +234,17 @@ impl<'a> Person<'a> {
             if let Some(key) = key {
                 self.press(key);
             }
-            let is_full = !self.has_keys && self.followed.len() >= limits::CONSOLE_PIPE_JOBS;
-            if self.end.is_some() || is_full {
+            if self.end.is_some() || self.is_full() {
                 // For whoever goes on here, or for later.
                 return self.link.give_back(&bytes[at + 1..]);
             }
         }
+    }
+
+    /// Returns whether no more is taken for now: a pipe has more questions than may be asked at
+    /// once, and they wait where they are.
+    fn is_full(&self) -> bool {
+        !self.has_keys && self.followed.len() >= limits::CONSOLE_PIPE_JOBS
     }
 
     /// Has the terminal say where something is pasted, or not any more.

@@ -75,7 +75,7 @@ pub enum Speech {
     Machine(Sums),
 }
 
-/// Whether a machine's lines carry sums.
+/// Whether a machine's lines carry sums. One that a line has is checked in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sums {
     /// They need not.

@@ -159,6 +159,18 @@ pub enum Health {
     Closing,
 }
 
+impl Health {
+    /// Returns its name, for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Health::Loading { .. } => "loading",
+            Health::Ready { .. } => "ready",
+            Health::Broken(_) => "failed",
+            Health::Closing => "closing",
+        }
+    }
+}
+
 /// Whether the engine makes progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pulse {

@@ -34,6 +34,16 @@ impl State {
         matches!(self, State::Ended(..) | State::Interrupted(_))
     }
 
+    /// Returns its name, for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Asked | State::Waiting(_) => "queued",
+            // Of one that is interrupted it is known only that it goes on.
+            State::Running | State::Interrupted(_) => "running",
+            State::Ended(outcome, _) => outcome.state(),
+        }
+    }
+
     /// Returns how it ended for who does not come back: an interrupted job has failed.
     pub fn end(&self) -> Option<(Outcome, Figures)> {
         match self {

@@ -28,15 +28,19 @@ pub fn of_box(app: &App) -> Reply {
     let Overview { health, gauge, totals, running, waiting, capacity } = app.desk.overview();
     let plan = &app.facts.plan;
     let memory = process_memory();
-    let (state, loaded) = state_of(&health);
+    let loaded = match health {
+        Health::Loading { bytes_loaded, .. } => bytes_loaded,
+        Health::Broken(_) => 0,
+        Health::Ready { .. } | Health::Closing => plan.file_bytes,
+    };
     let used = gauge.cells - gauge.cells_free.min(gauge.cells);
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "state": state,
+        "state": health.name(),
         "model": {
             "name": plan.model.name(),
             "bytes": plan.file_bytes,
-            "bytes_loaded": loaded.unwrap_or(plan.file_bytes),
+            "bytes_loaded": loaded,
             "demo": matches!(plan.model.origin, Origin::BuiltIn(_)),
         },
         "plan": {
@@ -70,15 +74,6 @@ fn client_jobs_max(most: usize) -> Value {
 
 fn mib(bytes: Option<u64>) -> Value {
     bytes.map_or(Value::Null, |bytes| bytes.div_ceil(MIB).into())
-}
-
-fn state_of(health: &Health) -> (&'static str, Option<u64>) {
-    match health {
-        Health::Loading { bytes_loaded, .. } => ("loading", Some(*bytes_loaded)),
-        Health::Ready { .. } => ("ready", None),
-        Health::Broken(_) => ("failed", Some(0)),
-        Health::Closing => ("closing", None),
-    }
 }
 
 /// Answers `GET /metrics`.

@@ -101,7 +101,7 @@ impl Reader<'_> {
                 if self.told.standing != standing {
                     self.told.standing = standing;
                     let eta = view.eta.as_ref().map_or(Value::Null, job_shape::eta);
-                    let state = job_shape::state(&view.state);
+                    let state = view.state.name();
                     let shape = json!({"state": state, "place": place, "eta": eta});
                     self.tell("queued", view.offset, &shape)?;
                 }
@@ -118,7 +118,7 @@ impl Reader<'_> {
         }
         let record = &self.ticket.record;
         let shape = json!({
-            "state": job_shape::ended(outcome),
+            "state": outcome.state(),
             "finish": outcome.name(),
             "best_attempt": record.best(),
             "answer": record.text_of(record.best(), Part::Answer),

@@ -12,25 +12,6 @@ use crate::words::answer::{Figures, Outcome, Part};
 use crate::words::value::of_reply;
 use crate::words::vote::Tally;
 
-/// Returns the name of a state.
-pub fn state(state: &State) -> &'static str {
-    match state {
-        State::Asked | State::Waiting(_) => "queued",
-        // Of one that is interrupted it is known only that it goes on.
-        State::Running | State::Interrupted(_) => "running",
-        State::Ended(outcome, _) => ended(outcome),
-    }
-}
-
-/// Returns the state of a job that has ended.
-pub fn ended(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done | Outcome::Budget => "done",
-        Outcome::Stopped => "stopped",
-        Outcome::Failed(_) => "failed",
-    }
-}
-
 /// Returns seconds to a tenth.
 pub fn rounded(seconds: f64) -> f64 {
     (seconds * 10.0).round() / 10.0
@@ -127,7 +108,7 @@ pub fn whole(ticket: &Ticket, place: Option<usize>) -> Value {
 fn head(ticket: &Ticket, at: &State) -> Value {
     json!({
         "id": ticket.name.to_string(),
-        "state": state(at),
+        "state": at.name(),
         "mode": ticket.question.mode.name,
         "question": ticket.question.asked(),
         "asked_at": seconds(ticket.asked),
@@ -139,7 +120,7 @@ fn head(ticket: &Ticket, at: &State) -> Value {
 /// Returns a job of a list; `standing` is known of those that are not over.
 pub fn listed(job: &Listed, standing: Option<Standing>) -> Value {
     let at = match (&job.end, standing) {
-        (Some((outcome, _)), _) => ended(outcome),
+        (Some((outcome, _)), _) => outcome.state(),
         (None, Some(Standing::Running)) => "running",
         (None, _) => "queued",
     };

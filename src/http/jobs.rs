@@ -79,7 +79,7 @@ pub fn ask(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Re
     let place = app.desk.place(ticket.job);
     let body = json!({
         "id": ticket.name.to_string(),
-        "state": job_shape::state(&view.state),
+        "state": view.state.name(),
         "place": place,
         "eta_s": view.eta.map(|eta| job_shape::rounded(eta.seconds)),
     });
@@ -146,7 +146,7 @@ fn whole(app: &App, ticket: &Ticket) -> Reply {
 }
 
 fn standing(ticket: &Ticket) -> Value {
-    let state = job_shape::state(&ticket.record.state());
+    let state = ticket.record.state().name();
     json!({"id": ticket.name.to_string(), "state": state})
 }
 

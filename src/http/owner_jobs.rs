@@ -152,7 +152,7 @@ fn shape(app: &App, ticket: &Ticket) -> Value {
     let view = ticket.record.read(usize::MAX);
     json!({
         "id": ticket.name.to_string(),
-        "state": job_shape::state(&view.state),
+        "state": view.state.name(),
         "place": app.desk.place(ticket.job),
         "eta": view.eta.as_ref().map_or(Value::Null, job_shape::eta),
         "mode": ticket.question.mode.name,

@@ -197,15 +197,15 @@ fn body(request: &mut Request) -> Result<Vec<u8>, Error> {
 }
 
 fn health(app: &App) -> Reply {
-    let (status, state, loaded, total) = match app.desk.health() {
-        Health::Loading { bytes_loaded, bytes_total } => {
-            (503, "loading", bytes_loaded, bytes_total)
-        }
-        Health::Ready { bytes_total } => (200, "ready", bytes_total, bytes_total),
-        Health::Broken(_) => (503, "failed", 0, 0),
-        Health::Closing => (503, "closing", 0, 0),
+    let health = app.desk.health();
+    let (status, loaded, total) = match &health {
+        Health::Loading { bytes_loaded, bytes_total } => (503, *bytes_loaded, *bytes_total),
+        Health::Ready { bytes_total } => (200, *bytes_total, *bytes_total),
+        Health::Broken(_) | Health::Closing => (503, 0, 0),
     };
     let demo = matches!(app.facts.plan.model.origin, Origin::BuiltIn(_));
-    let body = json!({"state": state, "bytes_loaded": loaded, "bytes_total": total, "demo": demo});
+    let body = json!({
+        "state": health.name(), "bytes_loaded": loaded, "bytes_total": total, "demo": demo,
+    });
     Reply::json(status, &body)
 }

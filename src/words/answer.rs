@@ -75,6 +75,15 @@ impl Outcome {
             Outcome::Failed(_) => "failed",
         }
     }
+
+    /// Returns the state of a job that ended so, for programs: one without budget left is done too.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Outcome::Done | Outcome::Budget => "done",
+            Outcome::Stopped => "stopped",
+            Outcome::Failed(_) => "failed",
+        }
+    }
 }
 
 /// What an attempt took. Times are wall-clock seconds.

@@ -8,6 +8,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
+use super::super::wire::Sums;
 use crate::words::error::Error;
 use crate::words::limits;
 
@@ -58,15 +59,6 @@ impl Splitter {
     }
 }
 
-/// Whether a machine's lines must have sums. One that a line has is checked in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// They need none.
-    None,
-    /// Those without are refused.
-    Sum,
-}
-
 /// The table of the sum.
 const SUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -82,13 +74,13 @@ pub fn sum(object: &[u8]) -> u32 {
 ///
 /// # Errors
 /// `bad_request` where the sum is wrong, or is missing and needed.
-pub fn objects(line: &[u8], need: Need) -> Result<Vec<&[u8]>, Error> {
+pub fn objects(line: &[u8], sums: Sums) -> Result<Vec<&[u8]>, Error> {
     let (body, said) = split_sum(line);
     let candidates = candidates(body);
     let Some(said) = said else {
-        return match need {
-            Need::None => Ok(candidates),
-            Need::Sum => Err(Error::bad_request(
+        return match sums {
+            Sums::Off => Ok(candidates),
+            Sums::On => Err(Error::bad_request(
                 "the line has no sum",
                 "Put * and the CRC-32 of the object behind it, as 8 digits of 0-9 and A-F.",
             )),

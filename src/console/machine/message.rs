@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::frame::{self, Line, Need, Noise, Splitter};
+use super::super::wire::Sums;
+use super::frame::{self, Line, Noise, Splitter};
 use crate::words::error::{Error, Kind};
 use crate::words::job::{self, JobName, Question, Role, Turn};
 use crate::words::limits;
@@ -137,8 +138,8 @@ impl Settings {
         }
     }
 
-    fn need(self) -> Need {
-        if self.crc { Need::Sum } else { Need::None }
+    fn sums(self) -> Sums {
+        if self.crc { Sums::On } else { Sums::Off }
     }
 }
 
@@ -203,7 +204,7 @@ impl Ear {
     /// and are not answered: their answers would come back as well.
     pub fn hear(&mut self, bytes: &mut &[u8], settings: &Settings) -> Option<Incoming> {
         while let Some(line) = self.splitter.line(bytes) {
-            match object(&line, settings.need()) {
+            match object(&line, settings.sums()) {
                 Ok(fields) => {
                     self.noise.ends();
                     if !is_echo(&fields.map) {
@@ -284,7 +285,7 @@ impl<'de> Deserialize<'de> for Fields {
 }
 
 /// Finds the object in a line.
-fn object(line: &Line, need: Need) -> Result<Fields, Error> {
+fn object(line: &Line, sums: Sums) -> Result<Fields, Error> {
     let Line::Whole(line) = line else {
         return Err(Error::new(
             Kind::TooLong,
@@ -293,7 +294,7 @@ fn object(line: &Line, need: Need) -> Result<Fields, Error> {
         ));
     };
     let mut cause = None;
-    for object in frame::objects(line, need)? {
+    for object in frame::objects(line, sums)? {
         match serde_json::from_slice(object) {
             Ok(fields) => return Ok(fields),
             // What is wrong with the whole line says the most.

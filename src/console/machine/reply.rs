@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::frame;
 use super::message::{Id, Settings};
+use crate::desk::Eta;
 use crate::words::answer::{Figures, Outcome, Part};
 use crate::words::error::Error;
 use crate::words::job::JobName;
@@ -26,17 +27,6 @@ const CHARACTER_BYTES_MAX: usize = 12;
 #[derive(Clone, Copy, Debug)]
 pub struct Pen {
     settings: Settings,
-}
-
-/// When a job will be over, in seconds from now.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Eta {
-    /// The median.
-    pub seconds: f64,
-    /// One in ten is over sooner.
-    pub low: f64,
-    /// One in ten takes longer.
-    pub high: f64,
 }
 
 /// The end of a job that has not failed.

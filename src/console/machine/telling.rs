@@ -8,7 +8,6 @@ use super::super::following::Standing;
 use super::super::link::Following;
 use super::message::Id;
 use super::reply::{Done, Pen};
-use super::{eta_of, state_of};
 use crate::desk::record::{State, View};
 use crate::desk::{Desk, Ticket};
 use crate::words::answer::{Figures, Outcome, Part};
@@ -138,8 +137,8 @@ impl Telling {
                     _ => desk.place(self.ticket.job),
                 };
                 if self.standing.is_news(place, view.eta) {
-                    let (state, eta) = (state_of(&view.state), view.eta.map(eta_of));
-                    self.ready.push_back(pen.queued(&self.id, state, place, eta));
+                    let line = pen.queued(&self.id, view.state.name(), place, view.eta);
+                    self.ready.push_back(line);
                 }
             }
         }

@@ -269,7 +269,7 @@ impl Person<'_> {
             0 | 1 => String::new(),
             many => format!(" and {} before it", many - 1),
         };
-        let last = match self.last() {
+        let last = match self.house.last(self.client) {
             Ok(Some(last)) if Some(last.name) != self.memory.told => last,
             _ => return,
         };
@@ -279,12 +279,6 @@ impl Person<'_> {
         };
         let title = title(&last.question);
         self.note(&format!("(Your last question, \"{title}\"{more}, {how}: /last shows it)"));
-    }
-
-    fn last(&self) -> Result<Option<Ticket>, Error> {
-        let listed = self.house.desk.list(Some(self.client), None, 1)?;
-        let Some(last) = listed.first() else { return Ok(None) };
-        self.house.desk.find(last.name)
     }
 
     fn show_last(&mut self) {
@@ -297,7 +291,11 @@ impl Person<'_> {
             untold.iter().map(|&name| self.house.desk.find(name)).collect();
         let found = found.and_then(|found| {
             let found: Vec<Ticket> = found.into_iter().flatten().collect();
-            if found.is_empty() { Ok(self.last()?.into_iter().collect()) } else { Ok(found) }
+            if found.is_empty() {
+                Ok(self.house.last(self.client)?.into_iter().collect())
+            } else {
+                Ok(found)
+            }
         });
         match found {
             Ok(found) if found.is_empty() => self.note("(nothing was asked here yet)"),
@@ -327,7 +325,7 @@ impl Person<'_> {
     fn go_on(&mut self, question: &str) {
         let last = match self.memory.told {
             Some(told) => Ok(Some(told)),
-            None => self.last().map(|last| last.map(|last| last.name)),
+            None => self.house.last(self.client).map(|last| last.map(|last| last.name)),
         };
         match last {
             Ok(Some(last)) => {

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::console::machine::frame::{Line, Need, Splitter, objects};
+use crate::console::machine::frame::{Line, Splitter, objects};
 use crate::console::machine::message::{Ear, Incoming, OF_THE_BOX, Request};
+use crate::console::wire::Sums;
 use crate::words::error::Kind;
 use crate::words::limits;
 use crate::words::value;
@@ -42,7 +43,7 @@ fn read(pen: &Pen, line: &str) -> Value {
     assert!(line.ends_with('\n'));
     let mut splitter = Splitter::default();
     let Some(Line::Whole(whole)) = splitter.line(&mut line.as_bytes()) else { panic!("{line}") };
-    let need = if crc { Need::Sum } else { Need::None };
+    let need = if crc { Sums::On } else { Sums::Off };
     assert_eq!(line.contains("}*"), crc, "{line}");
     let object: Value = serde_json::from_slice(objects(&whole, need).unwrap()[0]).unwrap();
     assert!(OF_THE_BOX.contains(&object["type"].as_str().unwrap()), "{line}");
