@@ -110,7 +110,7 @@ reliability: ## the full forms of the trials of reliability, on a quiet machine,
 
 noise: ## a whole minute of noise at a console, of which the suite has five seconds
 	@build/prepare.sh test
-	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::noise
+	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::terminal::noise
 
 trials: model-smollm2 test references corruption schedules votes noise reliability workshop quality reproducible ## before a release: the suite and everything that takes too long for it
 

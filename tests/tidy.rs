@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::fixture::root;
+use crate::support::root;
 
 /// Lines a file may have before it is two ideas.
 const FILE_LINES_MAX: usize = 600;

@@ -2,7 +2,7 @@
 //!
 //! The document stands in `openapi.json` beside this file; the names of the box's own modes are put
 //! in when it is asked for. The tests hold it against the routes and what requests are read into,
-//! and `tests/api.rs` against what a running box replies.
+//! and `tests/api/status.rs` against what a running box replies.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //!
 //! build/kernels.rs compiles them, engine/kernels.rs chooses one, engine/llama registers it, and
 //! the memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch`
-//! macros; tests/disassembly.rs sees to it that a set needs no others.
+//! macros; tests/build/disassembly.rs sees to it that a set needs no others.
 
 use super::error::Error;
 

@@ -1,4 +1,4 @@
-// `EventSource` in a real browser, over a box that is killed meanwhile: tests/clients.rs runs it with the
+// `EventSource` in a real browser, over a box that is killed meanwhile: tests/api/clients.rs runs it with the
 // box's URL, the browser, and the code of docs/clients.md that follows a job.
 //
 // It says "reading" when there is text, waits until it is told that the box is back, and ends with what

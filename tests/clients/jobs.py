@@ -1,4 +1,4 @@
-"""A session of the job API with requests: tests/clients.rs runs it with the URL."""
+"""A session of the job API with requests: tests/api/clients.rs runs it with the URL."""
 
 import json
 import sys

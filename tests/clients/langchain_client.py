@@ -1,4 +1,4 @@
-"""LangChain's ChatOpenAI against a running box: tests/clients.rs runs it with the URL."""
+"""LangChain's ChatOpenAI against a running box: tests/api/clients.rs runs it with the URL."""
 
 import sys
 

@@ -1,4 +1,4 @@
-// The official OpenAI client in JavaScript against a running box: tests/clients.rs runs it with its URL.
+// The official OpenAI client in JavaScript against a running box: tests/api/clients.rs runs it with its URL.
 
 import assert from "node:assert/strict";
 import OpenAI from "openai";

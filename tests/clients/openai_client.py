@@ -1,4 +1,4 @@
-"""The official OpenAI client in Python against a running box: tests/clients.rs runs it with its URL."""
+"""The official OpenAI client in Python against a running box: tests/api/clients.rs runs it with its URL."""
 
 import sys
 

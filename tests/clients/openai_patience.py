@@ -1,4 +1,4 @@
-"""Time-outs and retries of the official OpenAI client in Python: tests/clients.rs runs it with the URL
+"""Time-outs and retries of the official OpenAI client in Python: tests/api/clients.rs runs it with the URL
 of a box that takes one question of a client at a time."""
 
 import sys

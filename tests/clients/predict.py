@@ -1,4 +1,4 @@
-"""`/api/predict` as a Gradio user writes it with requests: tests/clients.rs runs it with the URL."""
+"""`/api/predict` as a Gradio user writes it with requests: tests/api/clients.rs runs it with the URL."""
 
 import sys
 

@@ -1,0 +1,298 @@
+//! Clients that people already have, as they are: the official ones in Python and JavaScript, LangChain,
+//! curl, `requests`, and a browser's `EventSource`; and the code of docs/clients.md.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::api::jobs::{Event, all, ask, events, long, short, text_of};
+use crate::support::{Served, agent, chat, not_checked, root, text, wait_until};
+
+/// Runs one of tests/clients/ in Python against a box.
+fn python(script: &str, served: &Served) {
+    let python = root().join("target/venv/bin/python");
+    let mut client = Command::new(installed(python));
+    client.arg(root().join("tests/clients").join(script)).arg(served.url(""));
+    passes(&mut client);
+}
+
+/// Node.js in a folder of its own that finds the clients in JavaScript, with a program in it.
+fn node(program: &str) -> (Command, tempfile::TempDir) {
+    let packages = installed(root().join("target/node/node_modules"));
+    let folder = tempfile::tempdir_in(packages.parent().unwrap()).unwrap();
+    let file = folder.path().join("client.mjs");
+    std::fs::write(&file, program).unwrap();
+    let mut node = Command::new(installed(root().join("target/venv/bin/node")));
+    node.arg(file);
+    (node, folder)
+}
+
+fn script(name: &str) -> String {
+    std::fs::read_to_string(root().join("tests/clients").join(name)).unwrap()
+}
+
+fn installed(path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "'{}' is missing: run `build/prepare.sh test`", path.display());
+    path
+}
+
+/// Runs a client to its end and returns what it said.
+fn output(client: &mut Command) -> String {
+    let output = client.output().unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout
+}
+
+fn passes(client: &mut Command) {
+    let said = output(client);
+    assert!(said.ends_with("all good\n"), "{said}");
+}
+
+#[test]
+fn the_official_python_client_works_streaming_and_not() {
+    python("openai_client.py", &Served::start(&[]));
+}
+
+#[test]
+fn the_official_python_clients_time_outs_stop_jobs_and_its_retries_are_answered() {
+    python("openai_patience.py", &Served::ready(&["--client-jobs-max", "1"]));
+}
+
+#[test]
+fn the_official_javascript_client_works_streaming_and_not() {
+    let served = Served::start(&[]);
+    let (mut client, _folder) = node(&script("openai_client.mjs"));
+    passes(client.arg(served.url("")));
+}
+
+#[test]
+fn langchain_invokes_streams_and_batches() {
+    python("langchain_client.py", &Served::start(&[]));
+}
+
+#[test]
+fn predict_works_as_a_gradio_user_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    python("predict.py", &sober(folder.path()));
+}
+
+#[test]
+fn a_session_of_the_job_api_in_python() {
+    let folder = tempfile::tempdir().unwrap();
+    python("jobs.py", &sober(folder.path()));
+}
+
+#[test]
+fn event_streams_name_their_encoding() {
+    let served = Served::ready(&[]);
+    let id = ask(&served, &short());
+    let named = "Content-Type: text/event-stream; charset=utf-8";
+    events(&served, &id, "").wait_for(named);
+    served.stream(&chat(json!({"stream": true}))).wait_for(named);
+}
+
+#[test]
+fn a_job_that_was_deleted_is_gone_at_once() {
+    let served = Served::ready(&[]);
+    for id in [(); 8].map(|()| ask(&served, &short())) {
+        assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
+        let url = served.url(&format!("/api/jobs/{id}"));
+        assert_eq!(agent().delete(url).call().unwrap().status(), 204);
+        assert_eq!(served.get(&format!("/api/jobs/{id}")).0, 404);
+    }
+}
+
+#[test]
+fn a_chat_stream_names_its_job_at_once() {
+    let served = Served::ready(&[]);
+    for extra in [json!({"stream": true}), json!({"stream": true, "n": 2})] {
+        let told = served.stream(&chat(extra)).events();
+        let job = &told[0]["solverbox"]["job"];
+        assert_eq!(job.as_str().unwrap().len(), 32);
+        assert_eq!(&told.last().unwrap()["solverbox"]["job"], job);
+    }
+}
+
+/// curl, which says what it gets as it comes.
+struct Curl {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Curl {
+    fn start(args: &[&str]) -> Curl {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "-N"]).args(args).stdout(Stdio::piped());
+        let mut child = curl.spawn().expect("curl is there: `build/prepare.sh test` installs it");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Curl { child, lines }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        self.lines.next().map(Result::unwrap)
+    }
+
+    /// Reads the next event.
+    fn next(&mut self) -> Option<Event> {
+        let (mut kind, mut id) = (String::new(), String::new());
+        loop {
+            let line = self.line()?;
+            match line.split_once(": ") {
+                Some(("event", named)) => kind = named.to_string(),
+                Some(("id", named)) => id = named.to_string(),
+                Some(("data", data)) => {
+                    return Some(Event { kind, id, data: serde_json::from_str(data).unwrap() });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Drop for Curl {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn curl_shows_a_chat_stream_as_it_comes() {
+    let served = Served::ready(&["--client-jobs-max", "1"]);
+    let body = chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 30000}));
+    let url = served.url("/v1/chat/completions");
+    let mine = "Authorization: Bearer mine";
+    // Its answer would take minutes: what is read here has come while it was made.
+    let mut curl = Curl::start(&["-H", mine, &url, "-d", &body]);
+    while !curl.line().unwrap().contains("\"content\":\"The") {}
+    drop(curl);
+    // It has hung up, so there is room for the next one.
+    let short = chat(json!({"stream": true, "max_tokens": 3}));
+    let mut last = String::new();
+    wait_until("the job to be stopped", || {
+        let mut curl = Curl::start(&["-H", mine, &url, "-d", &short]);
+        last = std::iter::from_fn(|| curl.line()).filter(|line| !line.is_empty()).last().unwrap();
+        !last.contains("too_many")
+    });
+    assert_eq!(last, "data: [DONE]");
+}
+
+#[test]
+fn curl_reads_a_jobs_events_and_comes_back_for_the_rest() {
+    let served = Served::ready(&[]);
+    let id = ask(&served, &long(5));
+    let url = served.url(&format!("/api/jobs/{id}/events"));
+    let mut curl = Curl::start(&[&url]);
+    let mut seen = Vec::new();
+    while text_of(&seen).len() < 200 {
+        seen.push(curl.next().unwrap());
+    }
+    drop(curl);
+    let last = format!("Last-Event-ID: {}", seen.last().unwrap().id);
+    let mut curl = Curl::start(&["-H", &last, &url]);
+    seen.extend(std::iter::from_fn(|| curl.next()));
+    assert!(curl.child.wait().unwrap().success(), "the stream ends by itself");
+    assert_eq!(seen.last().unwrap().kind, "done");
+    assert_eq!(text_of(&seen), text_of(&all(&mut events(&served, &id, "0"))));
+}
+
+/// A browser without a window, under the names that build/prepare.sh looks for.
+fn browser() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = ["chromium-headless-shell", "chromium", "google-chrome"].iter().find_map(|name| {
+        std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+    });
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "`build/prepare.sh test` installs a browser");
+        not_checked("a browser's EventSource, because there is no chromium");
+    }
+    found
+}
+
+#[test]
+fn a_browsers_event_source_comes_back_by_itself_to_a_box_that_was_killed() {
+    let Some(browser) = browser() else { return };
+    let mut served = Served::ready(&["--listen", &kept_address(), "--context-tokens", "8192"]);
+    let follow = blocks("js page").remove(0);
+    let (mut node, _folder) = node(&script("event_source.mjs"));
+    node.arg(served.url("")).arg(browser).arg(follow);
+    let mut client = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(client.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(said.next().as_deref(), Some("reading"));
+    served.kill_and_restart();
+    writeln!(client.stdin.as_ref().unwrap(), "it is back").unwrap();
+    let told: Value = serde_json::from_str(&said.next().expect("it ends well")).unwrap();
+    assert!(client.wait().unwrap().success());
+
+    assert_eq!(told["early"], Value::Null, "the box was killed before the job was over");
+    assert_eq!((&told["opens"], &told["ended"]), (&json!(2), &json!("done")));
+    let places = told["places"].as_array().unwrap();
+    assert_eq!(places[0], Value::Null, "{places:?}");
+    assert!(places.last().unwrap().as_str().unwrap().parse::<u64>().unwrap() > 0, "{places:?}");
+    let kept = &told["kept"];
+    assert_eq!(
+        (&kept["finish"], &kept["figures"]["completion_tokens"]),
+        (&json!("budget"), &json!(4000))
+    );
+    let [thinking, answer] = ["thinking", "answer"].map(|part| kept[part].as_str().unwrap());
+    let words = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(words(told["text"].as_str().unwrap()), words(&format!("{thinking}{answer}")));
+}
+
+/// An address whose port stays free while a box restarts: none that the system gives to others.
+fn kept_address() -> String {
+    let ports = 20_000 + std::process::id() % 10_000..;
+    let mut addresses = ports.map(|port| format!("127.0.0.1:{port}"));
+    addresses.find(|address| std::net::TcpListener::bind(address).is_ok()).unwrap()
+}
+
+/// The blocks of docs/clients.md in one language.
+fn blocks(language: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(root().join("docs/clients.md")).unwrap();
+    let fence = format!("\n```{language}\n");
+    let blocks: Vec<String> = page
+        .split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("\n```").next().unwrap().to_string())
+        .collect();
+    assert!(!blocks.is_empty(), "docs/clients.md has code in {language}");
+    blocks
+}
+
+/// A box whose answers in mode `math` are the likeliest ones, for clients that cannot ask for those.
+fn sober(folder: &Path) -> Served {
+    let modes = folder.join("modes.toml");
+    std::fs::write(&modes, "[[mode]]\nname = \"math\"\ntemperature = 0.0\n").unwrap();
+    Served::ready(&["--modes", modes.to_str().unwrap()])
+}
+
+#[test]
+fn the_code_of_the_document_runs_as_it_stands_and_finds_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = sober(folder.path());
+    let here = |block: &str| {
+        assert!(block.contains("127.0.0.1:7860"), "it names the box: {block}");
+        block.replace("http://127.0.0.1:7860", &served.url(""))
+    };
+    for block in blocks("python") {
+        let mut python = Command::new(installed(root().join("target/venv/bin/python")));
+        let said = output(python.arg("-c").arg(here(&block)));
+        assert!(said.contains("925"), "{block}\n{said}");
+    }
+    for block in blocks("js") {
+        let (mut node, _folder) = node(&here(&block));
+        let said = output(&mut node);
+        assert!(said.contains("925"), "{block}\n{said}");
+    }
+    for block in blocks("sh") {
+        let mut shell = Command::new("bash");
+        shell.args(["-euo", "pipefail", "-c"]).arg(here(&block)).current_dir(folder.path());
+        let said = output(&mut shell);
+        // A stream may be cut anywhere, within a number too.
+        let is_whole = said.contains("925") || said.ends_with("data: [DONE]\n\n");
+        assert!(is_whole, "{block}\n{said}");
+    }
+}

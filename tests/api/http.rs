@@ -1,0 +1,314 @@
+//! The HTTP door from outside: page, health, predict, limits, bad requests, several clients at
+//! once.
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::{self, Served, agent, said, send_signal, solverbox, text, wait_until, whole};
+
+/// A chat request as the page makes it: streamed, unless `extra` says otherwise.
+fn chat(mut extra: Value) -> String {
+    extra.as_object_mut().unwrap().entry("stream").or_insert(true.into());
+    fixture::chat(extra)
+}
+
+/// What makes connections one client, whose questions are answered in order.
+const PUPIL: &str = "Authorization: Bearer pupil\r\n";
+
+/// A request that would go on for minutes.
+fn endless() -> String {
+    chat(json!({"ignore_eos": true, "max_tokens": 8000}))
+}
+
+#[test]
+fn the_door_opens_before_the_model_is_loaded_and_questions_wait() {
+    // `start` sees the address; it would have seen, before it, that the model is loaded.
+    let served = Served::start(&[]);
+    assert!(!served.loaded_before_open, "the door opens first");
+    let mut stream = served.stream(&chat(json!({"max_tokens": 4})));
+    let mut last = Value::Null;
+    wait_until("the model", || {
+        let (status, body) = served.get("/healthz");
+        let health: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(health["state"], if status == 200 { "ready" } else { "loading" });
+        assert!(health["bytes_loaded"].as_u64() <= health["bytes_total"].as_u64());
+        assert!(last["bytes_loaded"].as_u64() <= health["bytes_loaded"].as_u64());
+        last = health;
+        status == 200
+    });
+    assert_eq!(last["bytes_total"], std::fs::metadata(fixture::model()).unwrap().len());
+    assert!(!said(&stream.events()).is_empty());
+}
+
+#[test]
+fn the_page_loads_nothing_foreign_and_is_whole() {
+    let served = Served::ready(&[]);
+    let response = agent().get(served.url("/")).call().unwrap();
+    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_string();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let (status, page) = whole(response);
+    assert_eq!(status, 200);
+    for foreign in ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "@import"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    for file in ["/page.js", "/page.css"] {
+        assert!(page.contains(file));
+        assert_eq!(served.get(file).0, 200);
+    }
+}
+
+#[test]
+fn predict_answers_in_gradios_shape() {
+    let served = Served::start(&[]);
+    let (status, reply) = served.post("/api/predict", r#"{"data": ["What is 2+2?", "plain"]}"#);
+    assert_eq!(status, 200);
+    assert!(!reply["data"][0].as_str().unwrap().is_empty());
+    assert!(reply["duration"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn bad_requests_get_one_clear_error_each() {
+    let served = Served::ready(&[]);
+    let cases: [(&str, &str, u16, &str); 8] = [
+        ("/api/predict", "{", 400, "not JSON"),
+        ("/api/predict", "[1]", 400, "data"),
+        ("/api/predict", r#"{"data": ["q", "chess"]}"#, 404, "chess"),
+        ("/api/predict", r#"{"data": ["  "]}"#, 400, "empty"),
+        ("/v1/chat/completions", "", 400, "not JSON"),
+        ("/v1/chat/completions", "{}", 400, "messages"),
+        (
+            "/v1/chat/completions",
+            r#"{"model":"solverbox:chess","messages":[{"role":"user","content":"q"}]}"#,
+            404,
+            "chess",
+        ),
+        (
+            "/v1/chat/completions",
+            r#"{"messages":[{"role":"user","content":"q"}],"temperature":"x"}"#,
+            400,
+            "temperature",
+        ),
+    ];
+    for (path, body, status, says) in cases {
+        let (got, reply) = served.post(path, body);
+        assert_eq!(got, status, "{body}: {reply}");
+        let error = &reply["error"];
+        assert!(error["message"].as_str().unwrap().contains(says), "{body}: {reply}");
+        let kind = if path.starts_with("/v1") { &error["code"] } else { &error["kind"] };
+        assert_eq!(kind, if status == 404 { "not_found" } else { "bad_request" });
+    }
+    let (status, reply) = served.get("/nothing");
+    assert!(status == 404 && reply.contains("not_found"), "{reply}");
+    assert_eq!(served.get("/api/predict").0, 405);
+}
+
+#[test]
+fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
+    let served = Served::ready(&[]);
+    let body = b"{\"data\": [\"\xFF\xFE\"]}";
+    let head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
+    let head = format!("{head}{}\r\n\r\n", body.len());
+    let reply = served.raw(&[head.as_bytes(), body].concat());
+    assert!(reply.starts_with("HTTP/1.1 400") && reply.contains("not JSON"), "{reply}");
+    let (status, reply) = served.post("/api/predict", &"x".repeat(10_000_000));
+    assert_eq!(status, 413);
+    let message = reply["error"]["message"].as_str().unwrap();
+    assert!(message.contains("10000000") && message.contains("1048576"), "{message}");
+    let huge =
+        b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n";
+    assert!(served.raw(huge).starts_with("HTTP/1.1 413"));
+    assert!(served.raw(b"rubbish\r\n\r\n").starts_with("HTTP/1.1 400"));
+    assert_eq!(served.get("/healthz").0, 200, "and the box goes on");
+}
+
+#[test]
+fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered() {
+    let served = Served::ready(&["--question-tokens-max", "30"]);
+    let mut busy = served.stream(&endless());
+    busy.wait_for_text();
+    let long = json!([{"role": "user", "content": "7 ".repeat(200)}]);
+    for stream in [false, true] {
+        let body = chat(json!({"messages": long, "stream": stream}));
+        let (status, reply) = served.post("/v1/chat/completions", &body);
+        assert_eq!(status, 413, "{reply}");
+        assert_eq!(reply["error"]["code"], "too_long");
+        assert!(reply["error"]["message"].as_str().unwrap().contains("at most 30 are allowed"));
+    }
+    busy.wait_for_text();
+}
+
+#[test]
+fn several_are_answered_in_order_and_know_their_place() {
+    let served = Served::ready(&["--sequences", "1"]);
+    let ask = |body: &str| served.stream_as(PUPIL, body);
+    let mut first = ask(&endless());
+    first.wait_for_text();
+    let mut second = ask(&endless());
+    assert_eq!(second.wait_for(": place"), ": place 1");
+    let mut third = ask(&chat(json!({"max_tokens": 3})));
+    assert_eq!(third.wait_for(": place"), ": place 2");
+    drop(first);
+    third.wait_for(": place 1");
+    second.wait_for_text();
+    drop(second);
+    assert!(!said(&third.events()).is_empty());
+}
+
+#[test]
+fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
+    let served = Served::start(&[]);
+    let cookie_of = |cookies: &str| {
+        let request = agent().get(served.url("/")).header("Cookie", cookies);
+        let response = request.call().unwrap();
+        assert_eq!(response.status(), 200);
+        response.headers().get("Set-Cookie").map(|value| value.to_str().unwrap().to_string())
+    };
+    let cookie = cookie_of("theme=dark").expect("a browser without one gets one");
+    let (pair, attributes) = cookie.split_once("; ").unwrap();
+    assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
+    let (id, seal) = pair.strip_prefix("solverbox=").unwrap().split_once('.').unwrap();
+    assert!(id.len() == 32 && u128::from_str_radix(id, 16).is_ok() && seal.len() == 64, "{pair}");
+    assert_eq!(cookie_of(&format!("theme=dark; {pair}")), None);
+    let other = cookie_of("solverbox=forged").expect("one that is not ours is replaced");
+    assert_ne!(other, cookie, "each browser has its own");
+    for path in ["/page.js", "/healthz", "/v1/models"] {
+        let response = agent().get(served.url(path)).call().unwrap();
+        assert!(!response.headers().contains_key("Set-Cookie"), "{path}");
+    }
+}
+
+/// Refusing a long question costs the engine time; it must not cost a running answer its turn.
+#[test]
+fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
+    let served = Served::ready(&[]);
+    let mut running = served.stream(&endless());
+    running.wait_for_text();
+    let long = json!([{"role": "user", "content": "-+".repeat(16_000)}]);
+    let body = chat(json!({"messages": long, "stream": false}));
+    let enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    assert_eq!(served.post("/v1/chat/completions", &body).0, 413);
+                }
+            });
+        }
+        (0..20).for_each(|_| running.wait_for_text());
+        enough.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_full_line_turns_away_with_a_place_and_a_time() {
+    let served = Served::ready(&["--sequences", "1", "--queue-jobs-max", "2"]);
+    let ask = |body: &str| served.stream_as(PUPIL, body);
+    let mut running = ask(&endless());
+    running.wait_for_text();
+    // One after the other: requests sent at once may come in either order.
+    let mut waiting = [": place 1", ": place 2"].map(|place| {
+        let mut stream = ask(&chat(json!({"max_tokens": 3})));
+        stream.wait_for(place);
+        stream
+    });
+    let response = served.post_raw("/v1/chat/completions", &chat(json!({})));
+    let retry = response.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
+    assert!((1..=600).contains(&retry));
+    let (status, reply) = whole(response);
+    assert_eq!(status, 503);
+    assert!(reply.contains("busy") && reply.contains("3 questions are before yours"), "{reply}");
+    drop(running);
+    waiting.iter_mut().for_each(|stream| assert!(!said(&stream.events()).is_empty()));
+}
+
+#[test]
+fn a_client_that_leaves_frees_the_box_within_a_step() {
+    let served = Served::ready(&["--sequences", "1"]);
+    for hang_up in [Shutdown::Both, Shutdown::Write] {
+        let mut leaving = served.connect();
+        let body = chat(json!({"ignore_eos": true, "max_tokens": 8000, "stream": false}));
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n";
+        let length = format!("Content-Length: {}\r\n\r\n", body.len());
+        leaving.write_all(format!("{head}{PUPIL}{length}{body}").as_bytes()).unwrap();
+        // A short question that has to wait shows that the long one is being answered.
+        let mut waiting = None;
+        wait_until("a question to wait", || {
+            let mut next = served.stream_as(PUPIL, &chat(json!({"max_tokens": 2})));
+            let mut told = std::iter::from_fn(|| next.line());
+            let told = told.find(|line| line == ": place 1" || line == ": running");
+            let waits = told.as_deref() == Some(": place 1");
+            waiting = waits.then_some(next);
+            waits
+        });
+        leaving.shutdown(hang_up).unwrap();
+        // The one before would have taken minutes: an answer now means its job was stopped.
+        waiting.unwrap().wait_for("\"finish_reason\":\"length\"");
+    }
+}
+
+#[test]
+fn pages_of_this_machine_may_read_replies_and_others_may_not() {
+    let served = Served::ready(&[]);
+    for (origin, allowed) in [
+        ("http://localhost:3000", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://example.org", false),
+        ("null", false),
+    ] {
+        for request in [
+            agent().get(served.url("/healthz")).header("Origin", origin).call().unwrap(),
+            agent().options(served.url("/api/predict")).header("Origin", origin).call().unwrap(),
+        ] {
+            let header = request.headers().get("access-control-allow-origin");
+            assert_eq!(header.map(|h| h.to_str().unwrap()), allowed.then_some(origin));
+        }
+    }
+}
+
+#[test]
+fn a_page_of_another_site_cannot_ask() {
+    let served = Served::ready(&[]);
+    let own = format!("http://{}", served.address);
+    let ask = |origin: &str| {
+        let request = agent().post(served.url("/api/predict")).header("Origin", origin);
+        request.send("{}").unwrap().status().as_u16()
+    };
+    assert_eq!((ask("http://example.org"), ask("null")), (403, 403));
+    assert_eq!(
+        (ask(&own), ask("http://localhost:3000")),
+        (400, 400),
+        "understood, and no question"
+    );
+}
+
+#[test]
+fn an_address_in_use_is_named_with_the_way_out() {
+    let served = Served::ready(&[]);
+    let address = served.address.to_string();
+    let mut second = solverbox();
+    let data = tempfile::tempdir().unwrap();
+    second.args(["serve", "--listen", &address, "--data"]).arg(data.path());
+    let output = second.arg("--model").arg(fixture::model()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
+}
+
+#[test]
+fn being_told_to_end_it_ends_its_streams_and_itself() {
+    let served = Served::ready(&[]);
+    let mut stream = served.stream(&endless());
+    stream.wait_for_text();
+    let folder = served.data.path().to_path_buf();
+    send_signal(served.pid(), "TERM");
+    assert_eq!(stream.wait_for("[DONE]"), "data: [DONE]");
+    let left = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let lasts = ["prefixes", "secret", "lock", "crashed"];
+    let is_meant = |name: &str| lasts.contains(&name) || name.starts_with("journal.sqlite");
+    let left: Vec<_> = left.filter(|name| !is_meant(&name.to_string_lossy())).collect();
+    assert!(left.is_empty(), "nothing is left behind: {left:?}");
+    assert_eq!(served.exit_code(), Some(0));
+}

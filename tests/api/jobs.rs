@@ -1,0 +1,361 @@
+//! The job API from end to end: accepted, read from anywhere, finished, stopped, forgotten, listed;
+//! and jobs that go on after the box was stopped.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Served, Stream, agent, model, send_signal, wait_until, whole};
+
+/// An event of a job's stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub kind: String,
+    pub id: String,
+    pub data: Value,
+}
+
+impl Event {
+    pub fn text(&self) -> &str {
+        match self.kind.as_str() {
+            "thinking" | "answer" => self.data["text"].as_str().unwrap(),
+            _ => "",
+        }
+    }
+}
+
+/// Asks and returns the job's id.
+pub fn ask(served: &Served, body: &Value) -> String {
+    let (status, accepted) = served.post("/api/jobs", &body.to_string());
+    assert_eq!(status, 202, "{accepted}");
+    accepted["id"].as_str().unwrap().to_string()
+}
+
+/// A question that is answered in a moment.
+pub fn short() -> Value {
+    json!({"question": "What is 17*23?", "mode": "plain", "seed": 1})
+}
+
+/// A question with much to write, in many attempts side by side.
+pub fn long(seed: u64) -> Value {
+    json!({
+        "question": "What is 9876*789?", "mode": "math", "seed": seed, "attempts": 8,
+        "budget_tokens": 3000,
+    })
+}
+
+pub fn get(served: &Served, id: &str) -> Value {
+    let (status, text) = served.get(&format!("/api/jobs/{id}"));
+    assert_eq!(status, 200, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Opens a job's events from a place on.
+pub fn events(served: &Served, id: &str, from: &str) -> Stream {
+    let mut socket = served.connect();
+    let request = format!(
+        "GET /api/jobs/{id}/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {from}\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    Stream::of(socket)
+}
+
+/// Reads the next event; `None` where the stream has ended.
+pub fn next(stream: &mut Stream) -> Option<Event> {
+    let (mut kind, mut id) = (String::new(), String::new());
+    loop {
+        let line = stream.line()?;
+        if let Some(named) = line.strip_prefix("event: ") {
+            kind = named.to_string();
+        } else if let Some(named) = line.strip_prefix("id: ") {
+            id = named.to_string();
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            return Some(Event { kind, id, data: serde_json::from_str(data).unwrap() });
+        }
+    }
+}
+
+pub fn all(stream: &mut Stream) -> Vec<Event> {
+    std::iter::from_fn(|| next(stream)).collect()
+}
+
+pub fn text_of(events: &[Event]) -> String {
+    events.iter().map(Event::text).collect()
+}
+
+#[test]
+fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
+    let served = Served::ready(&[]);
+    let (status, accepted) = served.post("/api/jobs", &short().to_string());
+    assert_eq!(status, 202, "{accepted}");
+    assert!(["queued", "running", "done"].contains(&accepted["state"].as_str().unwrap()));
+    let id = accepted["id"].as_str().unwrap();
+    assert_eq!(id.len(), 32);
+    let told = all(&mut events(&served, id, ""));
+    let done = told.last().unwrap();
+    assert_eq!(done.kind, "done");
+    assert_eq!(done.data["state"], "done");
+    let job = get(&served, id);
+    assert_eq!((&job["state"], &job["finish"]), (&json!("done"), &json!("done")));
+    assert_eq!(job["question"], "What is 17*23?");
+    assert_eq!(job["answer"], done.data["answer"]);
+    assert_eq!(job["offset"].as_str().unwrap(), done.id);
+    let of = |kind: &str| {
+        let events: Vec<Event> = told.iter().filter(|e| e.kind == kind).cloned().collect();
+        text_of(&events)
+    };
+    assert_eq!(of("answer").trim(), job["answer"].as_str().unwrap());
+    assert_eq!(of("thinking").trim(), job["thinking"].as_str().unwrap());
+    assert!(job["figures"]["completion_tokens"].as_u64().unwrap() > 0);
+    assert_eq!(text_of(&told).len().to_string(), done.id, "offsets count bytes");
+}
+
+#[test]
+fn a_reader_from_any_place_gets_exactly_the_rest_of_all_attempts() {
+    let served = Served::ready(&[]);
+    let id = ask(&served, &long(5));
+    let told = all(&mut events(&served, &id, "0"));
+    let whole = text_of(&told);
+    assert!(told.iter().any(|event| event.data["attempt"] == 1), "attempts are interleaved");
+    assert!(told.iter().any(|event| event.kind == "vote"));
+    for event in told.iter().filter(|event| !event.text().is_empty()).step_by(9) {
+        let at: usize = event.id.parse().unwrap();
+        let rest = all(&mut events(&served, &id, &event.id));
+        assert_eq!(text_of(&rest), whole[at..], "from {at}");
+        assert!(rest.iter().all(|event| event.kind != "rewind"));
+    }
+    let beyond = all(&mut events(&served, &id, "99999999"));
+    assert_eq!((beyond[0].kind.as_str(), &beyond[0].data["to"]), ("rewind", &json!(whole.len())));
+    let (status, text) = served.get(&format!("/api/jobs/{id}/events?from=x"));
+    assert_eq!(status, 400, "{text}");
+}
+
+#[test]
+fn a_key_makes_one_job_however_often_it_is_sent() {
+    let served = Served::ready(&[]);
+    let send = |key: &str, question: &str| {
+        let body = json!({"question": question, "mode": "plain"}).to_string();
+        let request = agent().post(served.url("/api/jobs")).header("Idempotency-Key", key);
+        let (status, text) = whole(request.send(&body).unwrap());
+        (status, serde_json::from_str::<Value>(&text).unwrap())
+    };
+    let (status, first) = send("k1", "1+1?");
+    assert_eq!(status, 202);
+    std::thread::scope(|scope| {
+        let again: Vec<_> = (0..4).map(|_| scope.spawn(|| send("k1", "1+1?"))).collect();
+        for reply in again {
+            let (status, body) = reply.join().unwrap();
+            assert_eq!((status, &body["id"]), (202, &first["id"]));
+        }
+    });
+    assert_ne!(send("k2", "1+1?").1["id"], first["id"]);
+    let (status, conflict) = send("k1", "2+2?");
+    assert_eq!((status, &conflict["error"]["kind"]), (409, &json!("conflict")));
+    assert_eq!(send("", "1+1?").0, 400);
+    assert_eq!(send(&"x".repeat(257), "1+1?").0, 400);
+}
+
+#[test]
+fn a_job_is_its_clients_alone() {
+    let served = Served::ready(&[]);
+    let as_client = |key: &str| format!("Bearer {key}");
+    let request = agent().post(served.url("/api/jobs")).header("Authorization", as_client("a"));
+    let (status, text) = whole(request.send(short().to_string()).unwrap());
+    assert_eq!(status, 202, "{text}");
+    let id = serde_json::from_str::<Value>(&text).unwrap()["id"].as_str().unwrap().to_string();
+    let url = served.url(&format!("/api/jobs/{id}"));
+    let status = |key: &str, path: &str, method: &str| {
+        let url = format!("{url}{path}");
+        let reply = match method {
+            "GET" => agent().get(url).header("Authorization", as_client(key)).call(),
+            "DELETE" => agent().delete(url).header("Authorization", as_client(key)).call(),
+            _ => agent().post(url).header("Authorization", as_client(key)).send(""),
+        };
+        reply.unwrap().status().as_u16()
+    };
+    for (path, method) in
+        [("", "GET"), ("/events", "GET"), ("/finish", "POST"), ("/stop", "POST"), ("", "DELETE")]
+    {
+        assert_eq!(status("b", path, method), 404, "{method} {path}");
+    }
+    assert_eq!(status("a", "", "GET"), 200);
+    let list = |key: &str| {
+        let request = agent().get(served.url("/api/jobs")).header("Authorization", as_client(key));
+        serde_json::from_str::<Value>(&whole(request.call().unwrap()).1).unwrap()
+    };
+    assert_eq!(list("a")["jobs"][0]["id"], id);
+    assert_eq!(list("b")["jobs"], json!([]));
+    assert_eq!(status("a", "", "DELETE"), 204);
+    assert_eq!(status("a", "", "GET"), 404);
+    wait_until("the list to forget it", || list("a")["jobs"] == json!([]));
+}
+
+#[test]
+fn a_job_is_stopped_finished_and_gone_on_with() {
+    let served = Served::ready(&["--context-tokens", "8192"]);
+    let endless = json!({
+        "question": "What is 2+2?", "mode": "math", "attempts": 1, "budget_tokens": 6000,
+    });
+    let id = ask(&served, &endless);
+    let mut stream = events(&served, &id, "");
+    while next(&mut stream).unwrap().text().is_empty() {}
+    let (status, _) = served.post(&format!("/api/jobs/{id}/stop"), "");
+    assert_eq!(status, 202);
+    let told = all(&mut stream);
+    assert!(["stopped", "done"].contains(&told.last().unwrap().data["state"].as_str().unwrap()));
+    let id = ask(&served, &short());
+    let first = all(&mut events(&served, &id, ""));
+    assert_eq!(first.last().unwrap().kind, "done");
+    let next = json!({"question": "And twice that?", "mode": "plain", "previous": id});
+    let id = ask(&served, &next);
+    assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
+    let foreign = json!({"question": "x", "previous": "0".repeat(32)});
+    assert_eq!(served.post("/api/jobs", &foreign.to_string()).0, 404);
+}
+
+#[test]
+fn jobs_go_on_after_a_kill_and_readers_get_the_rest() {
+    let mut served = Served::ready(&["--sync-seconds", "0"]);
+    let ids: Vec<String> = (0..3).map(|seed| ask(&served, &long(seed))).collect();
+    let mut stream = events(&served, &ids[0], "");
+    let mut seen = Vec::new();
+    while text_of(&seen).len() < 200 {
+        seen.push(next(&mut stream).expect("it goes on"));
+    }
+    served.kill_and_restart();
+    served.wait_ready();
+    let last = seen.iter().rev().find(|event| !event.text().is_empty()).unwrap().id.clone();
+    let mut rest = all(&mut events(&served, &ids[0], &last));
+    let mut text = text_of(&seen);
+    if rest[0].kind == "rewind" {
+        text.truncate(rest.remove(0).data["to"].as_u64().unwrap() as usize);
+    }
+    text += &text_of(&rest);
+    assert_eq!(rest.last().unwrap().kind, "done");
+    let again = all(&mut events(&served, &ids[0], "0"));
+    assert_eq!(text, text_of(&again), "the reader has what the journal says");
+    for id in &ids {
+        wait_until("the job to end", || get(&served, id)["state"] == "done");
+    }
+    served.kill_and_restart();
+    for id in &ids {
+        assert_eq!(get(&served, id)["state"], "done", "and it stays so");
+    }
+}
+
+#[test]
+fn a_job_goes_on_with_the_very_tokens_it_drew() {
+    // One thread, greedy by its mode's seed: what a box that was never stopped writes is the measure.
+    let question = json!({
+        "question": "Tom has 17 apples and gives 9 away. How many are left?",
+        "mode": "math", "seed": 11, "attempts": 1, "budget_tokens": 2000,
+    });
+    let mut served = Served::ready(&["--sync-seconds", "0", "--drafts", "off"]);
+    let id = ask(&served, &question);
+    let measure = text_of(&all(&mut events(&served, &id, "")));
+    let id = ask(&served, &question);
+    let mut stream = events(&served, &id, "");
+    while text_of(&[next(&mut stream).unwrap()]).is_empty() {}
+    served.kill_and_restart();
+    let told = all(&mut events(&served, &id, "0"));
+    assert_eq!(text_of(&told), measure);
+}
+
+#[test]
+fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered() {
+    let mut served = Served::ready(&["--sync-seconds", "0", "--context-tokens", "16384"]);
+    let guilty =
+        ask(&served, &json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16}));
+    let innocent = ask(&served, &long(3));
+    let mut from = "0".to_string();
+    for _ in 0..2 {
+        let mut stream = events(&served, &guilty, &from);
+        // Beyond what was there before, so that it is aboard.
+        from = loop {
+            let event = next(&mut stream).expect("it runs");
+            if !event.text().is_empty() {
+                break event.id;
+            }
+        };
+        // What an assertion of llama.cpp does.
+        served.end_by("ABRT");
+        served.restart();
+        served.wait_ready();
+    }
+    let failed = get(&served, &guilty);
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert_eq!(failed["error"]["message"], "this question stopped the box twice");
+    assert_eq!(all(&mut events(&served, &innocent, "0")).last().unwrap().kind, "done");
+    let id = ask(&served, &short());
+    assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
+}
+
+#[test]
+fn a_job_that_was_stopped_stays_so_after_a_kill() {
+    let mut served = Served::ready(&["--sync-seconds", "0"]);
+    let many = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
+    let id = ask(&served, &many);
+    let mut stream = events(&served, &id, "");
+    while next(&mut stream).expect("it runs").text().is_empty() {}
+    assert_eq!(served.post(&format!("/api/jobs/{id}/stop"), "").0, 202);
+    served.kill_and_restart();
+    served.wait_ready();
+    wait_until("it to be over", || get(&served, &id)["state"] != "queued");
+    assert_eq!(get(&served, &id)["state"], "stopped");
+}
+
+#[test]
+fn who_reads_a_job_and_goes_on_from_its_offset_misses_nothing() {
+    let served = Served::ready(&[]);
+    let one = json!({"question": "What is 98765*87654?", "mode": "plain", "seed": 5});
+    let id = ask(&served, &one);
+    let mut seen = Vec::new();
+    loop {
+        let job = get(&served, &id);
+        let read = |part: &str| job[part].as_str().unwrap().to_string();
+        let (state, offset) = (job["state"].clone(), read("offset"));
+        seen.push((read("thinking") + &read("answer"), offset));
+        if state == "done" {
+            break;
+        }
+    }
+    let told = all(&mut events(&served, &id, "0"));
+    let whole = text_of(&told);
+    for (read, offset) in &seen[..seen.len() - 1] {
+        let rest = text_of(&all(&mut events(&served, &id, offset)));
+        assert_eq!(read.clone() + &rest, whole, "at {offset}");
+    }
+}
+
+#[test]
+fn two_boxes_do_not_share_a_data_folder() {
+    let served = Served::start(&[]);
+    let second = crate::support::solverbox()
+        .arg("serve")
+        .arg("--model")
+        .arg(model())
+        .arg("--data")
+        .arg(served.data.path())
+        .args(["--listen", "127.0.0.1:0"])
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(6));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains("another solverbox") && said.contains("--data DIR"), "{said}");
+}
+
+#[test]
+fn a_stopped_box_tells_readers_to_come_back_and_goes_on_later() {
+    let mut served = Served::ready(&[]);
+    let id = ask(&served, &long(3));
+    let mut stream = events(&served, &id, "");
+    while next(&mut stream).unwrap().text().is_empty() {}
+    send_signal(served.pid(), "TERM");
+    let rest = all(&mut stream);
+    assert!(rest.iter().all(|event| event.kind != "failed"), "{rest:?}");
+    served.wait_end(Duration::from_secs(5));
+    served.restart();
+    let told = all(&mut events(&served, &id, "0"));
+    assert_eq!(told.last().unwrap().kind, "done");
+}

@@ -1,0 +1,241 @@
+//! What the box says of itself, what its owner may do with everybody's jobs, and the history from
+//! the command line, beside a running box.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::api::identity::send;
+use crate::api::jobs::{all, ask, events, get, long, short, text_of};
+use crate::api::owner::{actions, cookie, sign_in, with_pin};
+use crate::support::small_disk::Disk;
+use crate::support::{Served, model, solverbox, text, wait_until};
+
+fn json_of(served: &Served, path: &str) -> Value {
+    let (status, body) = served.get(path);
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// Asks and waits for the answer; returns the job.
+fn answered(served: &Served, question: &Value) -> Value {
+    let id = ask(served, question);
+    all(&mut events(served, &id, ""));
+    get(served, &id)
+}
+
+#[test]
+fn the_box_says_what_it_is_and_does() {
+    let served = Served::ready(&["--queue-jobs-max", "7"]);
+    answered(&served, &short());
+    let about = json_of(&served, "/api/box");
+    assert_eq!((&about["state"], &about["model"]["demo"]), (&json!("ready"), &json!(false)));
+    assert_eq!(about["model"]["bytes"], about["model"]["bytes_loaded"]);
+    assert_eq!(about["queue"]["waiting_max"], 7);
+    assert!(about["tokens_per_second"].as_f64().unwrap() > 0.0, "{about}");
+    assert!(about["memory"]["resident_mib"].as_u64().unwrap() > 1);
+    assert!(about["plan"]["context_tokens"].as_u64().unwrap() >= 256);
+}
+
+/// Returns the value of a sample.
+fn sample(metrics: &str, name: &str) -> f64 {
+    let line = metrics
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+    line.unwrap_or_else(|| panic!("{name}: {metrics}")).rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn metrics_count_what_was_done_in_prometheus_form() {
+    let served = Served::ready(&[]);
+    let job = answered(&served, &short());
+    let (status, metrics) = served.get("/metrics");
+    assert_eq!(status, 200);
+    let of = |name: &str| sample(&metrics, name);
+    assert_eq!((of("solverbox_ready"), of("solverbox_jobs_taken_total")), (1.0, 1.0));
+    assert_eq!(of("solverbox_jobs_ended_total{outcome=\"done\"}"), 1.0);
+    let drawn = job["figures"]["completion_tokens"].as_f64().unwrap();
+    assert_eq!(of("solverbox_tokens_total{kind=\"drawn\"}"), drawn);
+    assert!(of("solverbox_tokens_total{kind=\"prompt\"}") >= 1.0);
+    let steps = of("solverbox_step_seconds_count");
+    assert!(steps >= 1.0 && of("solverbox_step_seconds_bucket{le=\"+Inf\"}") == steps);
+    assert!(of("solverbox_kv_cells{state=\"free\"}") > 0.0);
+    for family in metrics.split("# HELP ").skip(1) {
+        let name = family.split(' ').next().unwrap();
+        assert!(family.contains(&format!("\n# TYPE {name} ")), "{family}");
+        let samples = family.lines().skip(2);
+        samples.for_each(|line| assert!(line.starts_with(name), "{line}"));
+    }
+}
+
+#[test]
+fn an_owner_sees_moves_stops_and_clears_everybodys_jobs_and_it_is_on_record() {
+    let served = with_pin("correct horse");
+    served.wait_ready();
+    let owner = cookie(&sign_in(&served, "correct horse"));
+    let as_owner = |request: &str, body: &str| send(&served, request, &owner, body);
+    for request in ["GET /api/owner/jobs", "DELETE /api/owner/jobs", "PUT /api/owner/limits"] {
+        assert_eq!(send(&served, request, "", "{}").status, 401, "{request}");
+    }
+    let endless = json!({"question": "What is 9876*789?", "mode": "math", "attempts": 16});
+    let asked: Vec<String> = (0..6).map(|_| ask(&served, &endless)).collect();
+    let listed = as_owner("GET /api/owner/jobs", "").body;
+    let listed: Vec<&Value> = listed["jobs"].as_array().unwrap().iter().collect();
+    assert!(!listed.is_empty() && listed.iter().all(|job| job.get("question").is_none()));
+    let last = &asked[5];
+    assert_eq!(as_owner(&format!("POST /api/owner/jobs/{last}/move"), "").status, 202);
+    assert_eq!(as_owner(&format!("POST /api/owner/jobs/{last}/stop"), "").status, 202);
+    let ended =
+        |id: &str| ["stopped", "done"].contains(&get(&served, id)["state"].as_str().unwrap());
+    wait_until("the job to stop", || ended(last));
+    let seen = as_owner(&format!("GET /api/owner/jobs/{last}"), "");
+    assert_eq!((seen.status, &seen.body["question"]), (200, &json!("What is 9876*789?")));
+    assert_eq!(as_owner("DELETE /api/owner/jobs", "").status, 204);
+    asked.iter().for_each(|id| wait_until("all to stop", || ended(id)));
+    assert_eq!(as_owner(&format!("DELETE /api/owner/jobs/{last}"), "").status, 204);
+    assert_eq!(served.get(&format!("/api/jobs/{last}")).0, 404);
+    let limits = as_owner("PUT /api/owner/limits", r#"{"client_jobs_max": 1}"#);
+    assert_eq!((limits.status, &limits.body["client_jobs_max"]), (200, &json!(1)));
+    ask(&served, &long(1));
+    assert_eq!(served.post("/api/jobs", &long(2).to_string()).0, 429);
+    assert_eq!(as_owner("PUT /api/owner/limits", r#"{"client_jobs_max": 0}"#).status, 400);
+    let done = actions(served.data.path());
+    assert_eq!(done[2..], ["move", "stop", "see", "clear", "forget", "limits"]);
+}
+
+fn history(served: &Served, args: &[&str]) -> Output {
+    let mut command = solverbox();
+    command.arg("history").args(args).arg("--data").arg(served.data.path());
+    command.output().unwrap()
+}
+
+#[test]
+fn history_is_listed_shown_exported_and_deleted_beside_a_running_box() {
+    let served = Served::ready(&[]);
+    let first = answered(&served, &short());
+    let second = answered(&served, &long(4));
+    let [first_id, second_id] = [&first, &second].map(|job| job["id"].as_str().unwrap());
+    let list = text(&history(&served, &["list"]).stdout);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with(second_id) && lines[1].starts_with(first_id), "{list}");
+    assert!(lines[1].contains("done") && lines[1].contains("What is 17*23?"));
+    let shown = text(&history(&served, &["show", &first_id[..8]]).stdout);
+    assert!(shown.contains(first["answer"].as_str().unwrap()) && shown.contains("<details>"));
+    let export = text(&history(&served, &["export"]).stdout);
+    let objects: Vec<Value> =
+        export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&objects[0]["id"], &objects[1]["id"]), (&json!(first_id), &json!(second_id)));
+    assert_eq!(objects[1]["answer"], second["answer"]);
+    assert_eq!(objects[1]["votes"][0]["value"], second["votes"]["votes"][0]["value"]);
+    let file = served.data.path().join("all.md");
+    let file = file.to_str().unwrap();
+    assert!(history(&served, &["export", "--format", "md", "--out", file]).status.success());
+    assert_eq!(std::fs::read_to_string(file).unwrap().matches("## ").count(), 2);
+    let wrong = history(&served, &["delete", first_id, "ffffffff"]);
+    assert_eq!(wrong.status.code(), Some(8), "{}", text(&wrong.stderr));
+    assert!(history(&served, &["delete", first_id]).status.success());
+    assert_eq!(text(&history(&served, &["list"]).stdout).lines().count(), 1);
+    assert_eq!(history(&served, &["delete"]).status.code(), Some(2));
+    assert!(history(&served, &["delete", "--all"]).status.success());
+    assert_eq!(text(&history(&served, &["list"]).stdout), "");
+    let nowhere = solverbox().args(["history", "list", "--data", "/nowhere"]).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(8));
+}
+
+#[test]
+fn solve_beside_a_running_box_asks_that_box() {
+    let served = Served::ready(&[]);
+    let solve = |args: &[&str]| {
+        let mut command = solverbox();
+        command.arg("solve").args(args).arg("--data").arg(served.data.path());
+        command.args(["--mode", "plain", "--temperature", "0", "What is 17*23?"]).output().unwrap()
+    };
+    let asked = solve(&[]);
+    let said = text(&asked.stderr);
+    assert!(asked.status.success() && said.contains("asking http://127.0.0.1:"), "{said}");
+    assert!(text(&asked.stdout).contains("391"), "{}", text(&asked.stdout));
+    let (_, metrics) = served.get("/metrics");
+    assert_eq!(sample(&metrics, "solverbox_jobs_taken_total"), 1.0);
+    let object: Value = serde_json::from_str(&text(&solve(&["--json"]).stdout)).unwrap();
+    assert_eq!((&object["boxed"], &object["finish"]), (&json!("391"), &json!("done")));
+    assert!(object["completion_tokens"].as_u64().unwrap() > 5);
+    let own = solve(&["--model", "demo"]);
+    assert!(own.status.success() && !text(&own.stderr).contains("asking"), "its own model");
+    let refused = solve(&[
+        "--mode",
+        "math",
+        "--attempts",
+        "16",
+        "--budget-tokens",
+        "131072",
+        "--student-attempt",
+        "/dev/null",
+    ]);
+    assert!(!refused.status.success() || text(&refused.stdout).contains("391"));
+}
+
+#[test]
+fn a_question_asked_of_openais_door_is_kept_and_durable_ones_go_on_without_their_client() {
+    let served = Served::ready(&[]);
+    let chat = |extra: Value| {
+        let mut body = json!({"messages": [{"role": "user", "content": "What is 17*23?"}], "model": "solverbox:plain"});
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        body.to_string()
+    };
+    let key = "Authorization: Bearer someone\r\n";
+    let told = send(&served, "POST /v1/chat/completions", key, &chat(json!({})));
+    let id = told.body["solverbox"]["job"].as_str().unwrap().to_string();
+    let kept = || send(&served, &format!("GET /api/jobs/{id}"), key, "");
+    wait_until("it to be kept", || kept().status == 200);
+    assert_eq!(kept().body["answer"], told.body["choices"][0]["message"]["content"]);
+    let mut stream =
+        served.stream_as(key, &chat(json!({"stream": true, "durable": true, "attempts": 1})));
+    stream.wait_for_text();
+    drop(stream);
+    let jobs = || send(&served, "GET /api/jobs", key, "").body["jobs"].as_array().unwrap().clone();
+    wait_until("the other to be answered", || jobs().len() == 2 && jobs()[0]["state"] == "done");
+    let id = jobs()[0]["id"].as_str().unwrap().to_string();
+    let told = send(&served, &format!("GET /api/jobs/{id}"), key, "").body;
+    assert!(told["answer"].as_str().unwrap().contains("boxed"), "{told}");
+}
+
+#[test]
+fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
+    if !crate::support::has_disks() {
+        return;
+    }
+    let disk = Disk::new("size=3M");
+    let start = || {
+        // The last `--data` counts.
+        let args = ["--data", "/mnt", "--threads", "1", "--sync-seconds", "0"];
+        let served = Served::start_by(disk.solverbox(), &model(), &args);
+        served.wait_ready();
+        served
+    };
+    let mut served = start();
+    let kept = answered(&served, &short());
+    let running = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
+    let running = ask(&served, &running);
+    disk.fill();
+    let refused = |served: &Served| {
+        let (status, refused) = served.post("/api/jobs", &short().to_string());
+        assert_eq!((status, &refused["error"]["kind"]), (507, &json!("no_space")), "{refused}");
+    };
+    let id = kept["id"].as_str().unwrap();
+    let serves = |served: &Served| {
+        assert_eq!(get(served, id)["answer"], kept["answer"]);
+        assert!(!text_of(&all(&mut events(served, id, ""))).is_empty());
+    };
+    refused(&served);
+    serves(&served);
+    served.end_by("KILL");
+    let served = start();
+    serves(&served);
+    refused(&served);
+    assert_eq!(all(&mut events(&served, &running, "0")).last().unwrap().kind, "done");
+    disk.empty();
+    wait_until("jobs to be taken again", || {
+        served.post("/api/jobs", &short().to_string()).0 == 202
+    });
+}

@@ -1,0 +1,67 @@
+//! Thinking through the whole program: split from the answer, and closed by the engine in time.
+
+use serde_json::{Value, json};
+
+use crate::support::{Served, joined, solve_with, text, thinking_model};
+
+/// Takes more than 32 tokens of thinking.
+const LONG: &str = "What is 4821 + 3977?";
+
+fn ask(budget: &str, more: &[&str]) -> Value {
+    ask_about(LONG, budget, more)
+}
+
+fn ask_about(question: &str, budget: &str, more: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let model = thinking_model(folder.path());
+    let mut args = vec!["--json", "--temperature", "0", "--budget-tokens", budget];
+    args.extend(more);
+    args.push(question);
+    let output = solve_with(&model, &args).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_budget_that_ends_in_the_thinking_still_gives_an_answer() {
+    let answer = ask("32", &[]);
+    assert!(!answer["thinking"].as_str().unwrap().is_empty(), "{answer}");
+    assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer}");
+    assert!(!answer.to_string().contains("think>"), "{answer}");
+    assert!(answer["completion_tokens"].as_u64().unwrap() <= 32, "{answer}");
+}
+
+#[test]
+fn a_question_larger_than_the_cache_ends_with_the_answer_kept_in_reserve() {
+    // A question that leaves too little room for its thinking, and a budget that does not.
+    let question = format!("{}{LONG}", "1 + 1 = 2. ".repeat(8));
+    let answer = ask_about(&question, "5000", &["--context-tokens", "256", "--sequences", "1"]);
+    let tokens = |name: &str| answer[name].as_u64().unwrap();
+    assert!((150..230).contains(&tokens("prompt_tokens")), "{answer}");
+    assert!(!answer["thinking"].as_str().unwrap().is_empty(), "{answer}");
+    assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer}");
+    assert!(tokens("prompt_tokens") + tokens("completion_tokens") <= 257, "{answer}");
+}
+
+#[test]
+fn ignore_eos_leaves_the_thinking_open() {
+    let answer = ask("32", &["--ignore-eos"]);
+    assert_eq!((&answer["answer"], &answer["completion_tokens"]), (&"".into(), &32.into()));
+}
+
+#[test]
+fn thinking_streams_as_reasoning_content_and_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start_with(&thinking_model(folder.path()), &["--context-tokens", "1024"]);
+    let body = json!({
+        "messages": [{"role": "user", "content": LONG}],
+        "stream": true, "stream_options": {"include_usage": true},
+        "max_tokens": 32, "temperature": 0,
+    });
+    let events = served.stream(&body.to_string()).events();
+    let (thinking, answer) = (joined(&events, "reasoning_content"), joined(&events, "content"));
+    assert!(!thinking.trim().is_empty() && !answer.trim().is_empty(), "{events:?}");
+    let usage = &events.last().unwrap()["usage"];
+    let thought = usage["completion_tokens_details"]["reasoning_tokens"].as_u64().unwrap();
+    assert!(thought > 20 && thought < 32, "{usage}");
+}

@@ -1,0 +1,557 @@
+//! Model files that cannot be used: each gets one error that names the file and the way out.
+
+use std::path::Path;
+
+use crate::support::tiny::{self, Kind as Of, Tiny};
+use crate::support::{Gguf, model, solve_with, solverbox, text};
+use solverbox::model;
+use solverbox::model::plan::{Wishes, plan};
+use solverbox::model::write::Value;
+use solverbox::words::error::{Error, Kind};
+use solverbox::words::kernels::SETS;
+use solverbox::words::memory::Room;
+use solverbox::words::plan::{Pacing, Plan, Weights};
+
+/// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
+fn refused(bytes: &[u8], code: i32, says: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    let output = solve_with(&path, &["2+2?"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains("bad.gguf") && stderr.contains(says), "{stderr}");
+    assert_eq!(stderr.lines().count(), 2, "what failed, then what to do: {stderr}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_missing_model_is_no_model() {
+    let output = solve_with(Path::new("/nowhere/x.gguf"), &["2+2?"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("'/nowhere/x.gguf': No such file") && stderr.contains("--model"));
+}
+
+#[test]
+fn an_empty_file_is_a_bad_model() {
+    refused(b"", 4, "empty");
+}
+
+#[test]
+fn a_file_that_is_no_gguf_is_a_bad_model() {
+    refused(b"PK\x03\x04 this is a zip file, honestly", 4, "not a GGUF file");
+}
+
+#[test]
+fn a_truncated_model_is_found_before_it_is_loaded() {
+    let whole = std::fs::read(model()).unwrap();
+    for bytes in [6, 1 << 10, 1 << 20, whole.len() / 2, whole.len() - 1] {
+        refused(&whole[..bytes], 4, "truncated");
+    }
+}
+
+#[test]
+fn an_architecture_nobody_knows_is_named_with_llama_cpps_own_reason() {
+    refused(&Gguf::unknown_architecture().bytes(), 4, "unknown model architecture: 'quipu'");
+}
+
+#[test]
+fn an_encoder_is_refused_before_it_can_abort() {
+    refused(&Gguf::of("nomic-bert").bytes(), 4, "nomic-bert");
+}
+
+#[test]
+fn a_folder_is_no_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = solve_with(folder.path(), &["2+2?"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_folder_that_is_none_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let output =
+        solverbox().args(["solve", "--models"]).arg(file.path()).arg("2+2?").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(file.path().to_str().unwrap()) && stderr.contains("--models"));
+}
+
+#[test]
+fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
+    let big = Gguf::unknown_architecture();
+    let mut gguf = big.without("quipu.context_length");
+    gguf.number("quipu.context_length", 1 << 20);
+    gguf.number("quipu.block_count", 512);
+    gguf.number("quipu.attention.key_length", 16384);
+    gguf.number("quipu.attention.value_length", 16384);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.gguf");
+    std::fs::write(&path, gguf.bytes()).unwrap();
+    let args = ["--context-tokens", "1048576", "2+2?"];
+    let output = solverbox().args(["solve", "--model"]).arg(&path).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("huge.gguf") && stderr.contains("MiB can be used"), "{stderr}");
+}
+
+/// The weights of one normalisation are replaced by NaN: the real engine then computes NaN logits.
+#[test]
+fn values_that_are_not_numbers_end_an_attempt_as_a_bad_model_never_as_text() {
+    let path = model();
+    let mut container = gguf_rs::get_gguf_container(path.to_str().unwrap()).unwrap();
+    let decoded = container.decode().unwrap();
+    let norm = decoded.tensors().iter().find(|t| t.name == "output_norm.weight").unwrap();
+    assert_eq!(norm.kind, 0, "it is in F32");
+    let start = (decoded.data_offset() + norm.offset) as usize;
+    let mut bytes = std::fs::read(&path).unwrap();
+    for value in bytes[start..start + norm.size as usize].chunks_exact_mut(4) {
+        value.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    refused(&bytes, 4, "not numbers");
+}
+
+#[test]
+fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("strange.gguf");
+    std::fs::write(&path, Gguf::unknown_architecture().bytes()).unwrap();
+    let mut command = solverbox();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--model"]).arg(&path);
+    let output = command.arg("--data").arg(folder.path()).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("strange.gguf") && stderr.contains("quipu"), "{stderr}");
+}
+
+/// Opens and plans, as everything that runs a model does first.
+fn planned(path: &Path) -> Result<Plan, Error> {
+    let wishes = Wishes {
+        pacing: Pacing::default(),
+        context_tokens: None,
+        sequences: None,
+        kv: None,
+        kernels: &SETS[0],
+        threads: None,
+        question_tokens_max: 1,
+    };
+    plan(&model::open(&Weights::model(path))?, &[], wishes, &Room::unknown())
+}
+
+#[test]
+fn an_eight_bit_cache_needs_heads_it_can_hold() {
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.number("quipu.attention.key_length", 80);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.gguf");
+    std::fs::write(&path, gguf.bytes()).unwrap();
+    let output = solve_with(&path, &["--kv", "q8_0", "2+2?"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--kv"), "{}", text(&output.stderr));
+}
+
+/// Every fault the scan knows, in-process: the message says which.
+#[test]
+fn structural_faults_are_named() {
+    let sound = Gguf::unknown_architecture();
+    let with = |change: &dyn Fn(&mut Gguf)| {
+        let mut gguf = sound.clone();
+        change(&mut gguf);
+        gguf.bytes()
+    };
+    let patched = |at: usize, bytes: &[u8]| {
+        let mut whole = sound.bytes();
+        whole[at..at + bytes.len()].copy_from_slice(bytes);
+        whole
+    };
+    let huge = u64::MAX.to_le_bytes();
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (patched(4, &1_u32.to_le_bytes()), "version 1"),
+        (patched(4, &3_u32.to_be_bytes()), "big-endian"),
+        (patched(8, &huge), "tensors: a length of 18446744073709551615"),
+        (patched(8, &0_u64.to_le_bytes()), "no tensors"),
+        (patched(16, &huge), "keys: a length"),
+        (patched(24, &huge), "a string: a length"),
+        (patched(24, &(1_u64 << 19).to_le_bytes()), "truncated"),
+        (with(&|g| g.key("x", 77, vec![])), "value type 77"),
+        (with(&|g| g.key("x", 9, [&9_u32.to_le_bytes()[..], &[1; 8]].concat())), "not believable"),
+        (
+            with(&|g| g.key("x", 9, [&9_u32.to_le_bytes()[..], &[0; 8]].concat())),
+            "arrays of type 9",
+        ),
+        (with(&|g| g.key("general.alignment", 4, vec![7, 0, 0, 0])), "general.alignment: 7"),
+        (with(&|g| g.tensor("t", &[8], 77, 0)), "type 77"),
+        (with(&|g| g.tensor("t", &[8], 40, 0)), "type 40"),
+        (with(&|g| g.tensor("t", &[8], 2, 0)), "impossible for Q4_0"),
+        (with(&|g| g.tensor("t", &[0], 0, 0)), "impossible for F32"),
+        (with(&|g| g.tensor("t", &[], 0, 0)), "0 dimensions"),
+        (with(&|g| g.tensor("t", &[1 << 40, 1 << 40], 0, 0)), "impossible for F32"),
+        (with(&|g| g.tensor("t", &[8], 0, u64::MAX - 31)), "truncated: tensor 't'"),
+        (with(&|g| g.tensor("t", &[8], 0, 5)), "alignment"),
+        (with(&|g| g.data_bytes = 100), "truncated: tensor 'token_embd.weight'"),
+        (with(&|g| g.number("quipu.attention.head_count", 0)), "attention.head_count"),
+        (with(&|g| g.number("quipu.block_count", u32::MAX)), "block_count"),
+        (with(&|g| g.text("tokenizer.ggml.model", "none")), "no tokenizer"),
+        (
+            with(&|g| g.key("quipu.attention.layer_norm_rms_epsilon", 6, vec![0, 0, 128, 191])),
+            "epsilon",
+        ),
+        (
+            with(&|g| g.key("quipu.attention.layer_norm_rms_epsilon", 6, vec![0, 0, 192, 127])),
+            "epsilon",
+        ),
+        (with(&|g| g.number("quipu.expert_count", 8)), "expert_used_count"),
+        (sound.without("general.architecture").bytes(), "general.architecture"),
+        (sound.without("quipu.embedding_length").bytes(), "quipu.embedding_length"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fault.gguf");
+    for (bytes, says) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let error = planned(&path).expect_err(says);
+        assert_eq!(error.kind, Kind::BadModel, "{error}");
+        assert!(error.message.contains(says), "{says}: {error}");
+        assert!(error.message.contains("fault.gguf"));
+    }
+}
+
+/// A sound small model with a change.
+fn changed(kind: Of, change: impl FnOnce(&mut Tiny)) -> Vec<u8> {
+    let mut tiny = tiny::model(kind);
+    change(&mut tiny);
+    tiny.bytes()
+}
+
+/// Checks that each file is refused before llama.cpp sees it, with the reason.
+fn all_refused(cases: Vec<(Vec<u8>, &str)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fault.gguf");
+    for (bytes, says) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let error = model::open(&Weights::model(&path)).expect_err(says);
+        assert_eq!(error.kind, Kind::BadModel, "{error}");
+        assert!(error.message.contains(says), "{says}: {error}");
+    }
+}
+
+/// Replaces or adds a key.
+fn set(tiny: &mut Tiny, key: &str, value: Value) {
+    tiny.keys.retain(|(name, _)| name != key);
+    tiny.keys.push((key.to_string(), value));
+}
+
+fn with_key(kind: Of, key: &str, value: Value) -> Vec<u8> {
+    changed(kind, |tiny| set(tiny, key, value))
+}
+
+/// Changes a list of texts.
+fn with_texts(kind: Of, key: &str, change: impl FnOnce(&mut Vec<String>)) -> Vec<u8> {
+    changed(kind, |tiny| {
+        let (_, value) = tiny.keys.iter_mut().find(|(name, _)| name == key).unwrap();
+        let Value::Texts(texts) = value else { panic!("{key} is a list of texts") };
+        change(texts);
+    })
+}
+
+#[test]
+fn numbers_llama_cpp_asserts_on_are_refused() {
+    let number =
+        |key: &str, number| with_key(Of::Qwen2, &format!("qwen2.{key}"), Value::U32(number));
+    let text = |key: &str, text: &str| with_key(Of::Qwen2, key, Value::Text(text.into()));
+    all_refused(vec![
+        (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is unknown"),
+        (number("rope.dimension_count", 6), "rope.dimension_count': 6 does not go with heads of 8"),
+        (number("attention.value_length", 4), "attention.value_length': 4"),
+        (number("attention.key_length", 16), "4 heads of 16 do not make 32"),
+        (number("attention.head_count_kv", 3), "4 heads for 3"),
+        (number("expert_used_count", 2), "expert_used_count': 2 of 0"),
+        (number("expert_group_count", 2), "expert_group_count"),
+        (number("nextn_predict_layers", 2), "nextn_predict_layers': 2 of 2"),
+        (number("block_count", 600), "block_count"),
+        (text("qwen2.block_count", "two"), "block_count"),
+        (text("general.alignment", "32"), "'general.alignment' is of type text, u32 is needed"),
+        (with_key(Of::Qwen2, "qwen2.attention.causal", Value::Bool(false)), "attention.causal"),
+        (with_key(Of::Qwen2, "qwen2.rope.freq_base", Value::F32(f32::NAN)), "no finite number"),
+        (with_key(Of::LlamaOfExperts, "llama.expert_used_count", Value::U32(9)), "9 of 4"),
+        (number("context_length", 0), "context_length"),
+        (with_key(Of::Qwen2, "split.count", Value::U32(2)), "one of the 2 parts of a split model"),
+    ]);
+}
+
+/// Later parts have no architecture, the first may have no tensors: what they are comes first.
+#[test]
+fn a_part_of_a_split_model_is_told_how_to_become_whole() {
+    let mut part = Gguf::empty();
+    part.number("split.count", 3);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), part.bytes()).unwrap();
+    let error = model::open(&Weights::model(file.path())).unwrap_err();
+    assert!(error.message.contains("one of the 3 parts"), "{error}");
+    assert!(error.remedy.contains("llama-gguf-split --merge"), "{}", error.remedy);
+}
+
+/// gguf-rs keeps such lists, in a hundred times their bytes: 60 MB made 12 GB.
+#[test]
+fn long_lists_outside_the_vocabulary_are_refused_before_anybody_keeps_them() {
+    let mut file = Gguf::of("qwen2");
+    for number in 0..2 {
+        let list = [&0_u32.to_le_bytes()[..], &40_000_u64.to_le_bytes(), &[0; 40_000]].concat();
+        file.key(&format!("x.list{number}"), 9, list);
+    }
+    file.tensor("x", &[1], 0, 0);
+    all_refused(vec![(file.bytes(), "there are 80000 items outside the vocabulary")]);
+}
+
+/// Published files have 4,294,967,295 for a token that is not there, and llama.cpp does without it.
+#[test]
+fn special_tokens_that_are_not_there_are_none() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for id in [266, u32::MAX] {
+        let key = "tokenizer.ggml.padding_token_id";
+        std::fs::write(file.path(), with_key(Of::Qwen2, key, Value::U32(id))).unwrap();
+        model::open(&Weights::model(file.path())).unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_is_no_model_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.gguf");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let output = solverbox().arg("verify").arg(&pipe).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stdout).contains("it is not a file"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn tensors_that_do_not_follow_from_the_numbers_are_refused() {
+    let at = |tiny: &Tiny, name: &str| tiny.tensors.iter().position(|t| t.name == name).unwrap();
+    let without = |name: &str| {
+        changed(Of::Qwen2, |tiny| {
+            let at = at(tiny, name);
+            tiny.tensors.remove(at);
+            tiny.data.remove(at);
+        })
+    };
+    let named = |name: &str, new: &str| {
+        changed(Of::Qwen2, |tiny| {
+            let at = at(tiny, name);
+            tiny.tensors[at].name = new.to_string();
+        })
+    };
+    let needs = "tensor 'blk.1.attn_k.weight' is [16, 32], [32, 16] is needed";
+    all_refused(vec![
+        (
+            without("blk.1.ffn_up.weight"),
+            "tensor 'blk.1.ffn_up.weight' of shape [32, 64] is missing",
+        ),
+        (named("blk.1.attn_q.bias", "blk.1.attn_x.bias"), "'blk.1.attn_x.bias' is none of those"),
+        (named("blk.1.attn_q.bias", "blk.0.attn_q.bias"), "'blk.0.attn_q.bias' is there twice"),
+        (named("blk.1.attn_q.bias", "blk.1.attn_q\0.bias"), "a tensor's name is no text"),
+        (named("blk.1.attn_q.bias", &"x".repeat(64)), "a name has 1 to 63 bytes"),
+        (named("blk.1.attn_q.bias", "\u{1b}[2J"), "tensor '\\u{1b}[2J' is none of those"),
+        (
+            changed(Of::Qwen2, |tiny| {
+                let k = at(tiny, "blk.1.attn_k.weight");
+                tiny.tensors[k].shape.reverse()
+            }),
+            needs,
+        ),
+    ]);
+    // Tensors that overlap, or leave a gap: the second one's offset is the last number of its row.
+    let moved = |to: u64| {
+        let mut bytes = tiny::model(Of::Qwen2).bytes();
+        let name = b"output_norm.weight";
+        let row = bytes.windows(name.len()).position(|w| w == name).unwrap() + name.len();
+        bytes[row + 16..row + 24].copy_from_slice(&to.to_le_bytes());
+        bytes
+    };
+    all_refused(vec![
+        (moved(0), "tensor 'output_norm.weight' lies at offset 0, not at 17024"),
+        (moved(17024 + 32), "lies at offset 17056, not at 17024"),
+    ]);
+}
+
+#[test]
+fn vocabularies_llama_cpp_asserts_or_throws_on_are_refused() {
+    let tokens = "tokenizer.ggml.tokens";
+    let bpe = |change: &dyn Fn(&mut Vec<String>)| with_texts(Of::Qwen2, tokens, change);
+    let spm = |change: &dyn Fn(&mut Vec<String>)| with_texts(Of::LlamaOfExperts, tokens, change);
+    let key = |key: &str, value| with_key(Of::Qwen2, &format!("tokenizer.ggml.{key}"), value);
+    all_refused(vec![
+        (bpe(&|t| t[7] = t[8].clone()), "is there twice"),
+        (bpe(&|t| t[260] = t[261].clone() + "\0and more"), "is there twice"),
+        (bpe(&|t| t[260] = "[EMPTY_3]".into()), "is there twice"),
+        (bpe(&|t| t[48] = "zero".into()), "has no token for '0'"),
+        (bpe(&|t| t[32] = "blank".into()), "has no token for ' '"),
+        (bpe(&|t| drop(t.pop())), "has 265 tokens, its embedding 266 rows"),
+        (bpe(&|t| t[260] = "x".repeat(3_000)), "text 260 of its vocabulary has 3000 bytes"),
+        (spm(&|t| t[10] = "<0x0B".into()), "token 10 stands for a byte, but is '<0x0B'"),
+        (spm(&|t| t[0xE6] = "<0xFF>".into()), "is there twice"),
+        (spm(&|t| t.swap(0xE6, 258)), "stands for a byte"),
+        (key("eos_token_id", Value::I32(2)), "is of type i32, u32 is needed"),
+        (key("token_type", Value::I32s(vec![1; 265])), "has 265 items for 266 tokens"),
+        (key("token_type", Value::I32s(vec![9; 266])), "token 0 is of kind 9"),
+        (key("token_type", Value::F32s(vec![1.0; 266])), "a list of type f32, i32 is needed"),
+        (key("scores", Value::F32s(vec![f32::NAN; 266])), "a score that is no number"),
+        (key("merges", Value::Texts(vec!["ab".into()])), "merge 0 is not two texts"),
+        (key("merges", Value::Texts(vec!["a ".into()])), "merge 0 is not two texts"),
+        (key("model", Value::Text("t5".into())), "tokenizer 't5' is unknown here"),
+        (key("pre", Value::Text("whitespace".into())), "'whitespace' is no use here"),
+        (key("add_bos_token", Value::U32(1)), "is of type u32, bool is needed"),
+        (key("model", Value::Text("gpt2\0".into())), "is no text in UTF-8"),
+    ]);
+}
+
+/// A byte that has no token of its own throws when somebody writes it.
+#[test]
+fn a_byte_that_cannot_be_written_is_refused() {
+    let mut tiny = tiny::model(Of::LlamaOfExperts);
+    for (key, value) in &mut tiny.keys {
+        match value {
+            Value::Texts(texts) if key == "tokenizer.ggml.tokens" => texts[0xE6] = "word".into(),
+            Value::I32s(types) if key == "tokenizer.ggml.token_type" => types[0xE6] = 1,
+            _ => {}
+        }
+    }
+    all_refused(vec![(tiny.bytes(), "no token for the byte 0xE6")]);
+}
+
+/// Of a token in odd characters llama.cpp makes its square.
+#[test]
+fn a_small_vocabulary_that_would_grow_to_gigabytes_is_refused() {
+    let odd = |texts: &mut Vec<String>| {
+        for (at, text) in texts.iter_mut().enumerate().skip(256).take(7) {
+            *text = format!("{at}{}", "\u{1}".repeat(2_040));
+        }
+    };
+    // Seven of them are let through: they are 30 MB.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seven.gguf");
+    std::fs::write(&path, with_texts(Of::Qwen2, "tokenizer.ggml.tokens", odd)).unwrap();
+    assert!(model::open(&Weights::model(&path)).is_ok());
+    let more = with_texts(Of::Qwen2, "tokenizer.ggml.tokens", |texts| {
+        odd(texts);
+        for (at, text) in texts.iter_mut().enumerate().skip(128).take(32) {
+            *text = format!("{at}{}", "\u{2}".repeat(2_040));
+        }
+    });
+    all_refused(vec![(more, "not written in the byte alphabet")]);
+}
+
+#[test]
+fn a_file_cannot_steer_the_terminal_through_a_message() {
+    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", Value::Text("\u{1b}[2Jqwen2".into()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.gguf");
+    std::fs::write(&path, bytes).unwrap();
+    let output = solve_with(&path, &["2+2?"]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("\\u{1b}[2Jqwen2") && !stderr.contains('\u{1b}'), "{stderr:?}");
+}
+
+/// For some vocabularies llama.cpp splits a text by an expression that recurses once a character.
+#[test]
+fn a_long_word_does_not_exhaust_the_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recursive.gguf");
+    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", Value::Text("gpt-4o".into()));
+    std::fs::write(&path, bytes).unwrap();
+    for word in ["a".repeat(30_000), "数".repeat(10_000)] {
+        let output = solve_with(&path, &[&word]).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{stderr}");
+        assert!(stderr.contains("tokens, at most 2048 are allowed"), "{stderr}");
+    }
+}
+
+/// Seeded damage anywhere in a header is an error or a header, never a panic or a huge allocation.
+#[test]
+fn ten_thousand_damaged_headers_never_panic() {
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
+    let sound = Gguf::unknown_architecture().bytes();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.gguf");
+    for _ in 0..10_000 {
+        let mut bytes = sound.clone();
+        for _ in 0..1 + random.next_u32() % 4 {
+            let at = random.next_u32() as usize % 512;
+            bytes[at] = match random.next_u32() % 3 {
+                0 => 0xFF,
+                1 => 0,
+                _ => random.next_u32() as u8,
+            };
+        }
+        if random.next_u32().is_multiple_of(4) {
+            bytes.truncate(random.next_u32() as usize % bytes.len());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let _ = planned(&path);
+    }
+}
+
+#[test]
+fn our_table_of_tensor_types_is_ggmls_own() {
+    for ours in model::types::TYPES {
+        // SAFETY: these read constant tables, and every id of ours is below GGML_TYPE_COUNT.
+        let (elements, bytes) = unsafe {
+            let id = ours.id as llama_cpp_sys_2::ggml_type;
+            (llama_cpp_sys_2::ggml_blck_size(id), llama_cpp_sys_2::ggml_type_size(id))
+        };
+        assert_eq!(ours.block_elements as i64, elements, "{}", ours.name);
+        assert_eq!(ours.block_bytes as usize, bytes, "{}", ours.name);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_types_no_kernel_computes_with_are_those_without_a_dot_product() {
+    unsafe extern "C" {
+        fn ggml_get_type_traits_cpu__x86_64_v2(
+            id: llama_cpp_sys_2::ggml_type,
+        ) -> *const llama_cpp_sys_2::ggml_type_traits_cpu;
+    }
+    for ours in model::types::TYPES {
+        // SAFETY: returns the address of a constant table's row.
+        let kernels = unsafe { &*ggml_get_type_traits_cpu__x86_64_v2(ours.id as _) };
+        assert_eq!(ours.has_kernels(), kernels.vec_dot.is_some(), "{}", ours.name);
+    }
+}
+
+#[test]
+fn weights_no_kernel_computes_with_are_refused_by_name() {
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.append("blk.0.ffn_up.weight", &[256], 15);
+    refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
+    let mut gguf = Gguf::unknown_architecture();
+    gguf.append("output_norm.weight", &[32], 1);
+    refused(&gguf.bytes(), 4, "tensor 'output_norm.weight' is a vector of type F16");
+}
+
+#[test]
+fn inspect_tells_what_is_in_a_file_that_cannot_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("encoder.gguf");
+    std::fs::write(&path, Gguf::of("bert").bytes()).unwrap();
+    let output = solverbox().arg("inspect").arg(&path).output().unwrap();
+    let stdout = text(&output.stdout);
+    assert!(output.status.success() && stdout.contains("cannot generate text"), "{stdout}");
+    std::fs::write(&path, "GGUF").unwrap();
+    let output = solverbox().arg("inspect").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[test]
+fn inspect_tells_what_is_in_the_file() {
+    for file in [model().to_str().unwrap(), "demo"] {
+        let output = solverbox().arg("inspect").arg(file).output().unwrap();
+        let stdout = text(&output.stdout);
+        let bytes = format!("{} bytes", std::fs::metadata(model()).unwrap().len());
+        for says in [file, &bytes, "qwen2", "4 layers", "Q8_0", "512 tokens", "<|im_start|>"] {
+            assert!(stdout.contains(says), "{says}: {stdout}");
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! Power cuts: what the disk may have lost, a start finds nothing missing that was promised.
+//!
+//! The real box runs under `strace`, lives several lives (one ends by SIGKILL, one by a crash, one
+//! as it should) and is asked and read all the while. `disk` then makes its folder as a cut at many
+//! random instants could have left it. At each the journal is opened and compared with what clients
+//! had been told until then, and on some a whole box goes on and every reader comes back.
+//!
+//! Why so: the program is static, so nothing can be put between it and its C library, and a file
+//! system of our own under it would have to be trusted as well. A record of its calls can be cut at
+//! any of them, as often as one likes, after a single run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::reliability::crash::{Wish, ask, below, life, wish};
+use crate::support::disk::{self, History, Loss};
+use crate::support::lives::{Heard, Lives, Reader, Reading, Told, whole};
+use crate::support::shape::{Quantized, with_layers};
+use crate::support::trial;
+use crate::support::{model, not_checked, send_signal};
+use solverbox::desk::read_aboard;
+use solverbox::store::{Journal, Keeping, Kept};
+
+const SEED: u64 = 11;
+/// Jobs that are open at a time.
+const OPEN_JOBS: usize = 5;
+/// Readers that come back to a box.
+const READERS_MAX: usize = 24;
+/// What a power cut may take of a running answer, in seconds: `--sync-seconds` as it is by itself.
+const SYNC_SECONDS: f64 = 2.0;
+/// For a journal's thread that had to wait for a core, beside the time its disk took.
+const WAIT_SECONDS: f64 = 0.5;
+/// Layers of the slow model: some ten tokens a second on one core.
+const SLOW_LAYERS: u64 = 4;
+
+/// What one client asked and was told.
+#[derive(Default)]
+struct Asked {
+    id: String,
+    accepted: f64,
+    /// When it was about to be forgotten, and was.
+    forgotten: Option<(f64, f64)>,
+    told: Vec<Told>,
+}
+
+/// All that happened.
+struct Run {
+    history: History,
+    asked: Vec<Asked>,
+    /// When the process died without being asked to.
+    deaths: Vec<f64>,
+    model: String,
+    /// Seconds after which what a client has is on the disk.
+    bound: f64,
+}
+
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+fn now() -> f64 {
+    seconds(SystemTime::now())
+}
+
+/// The process of the box, which `strace` has started: it is in the lock's file.
+fn pid(data: &Path) -> u32 {
+    let lock = std::fs::read_to_string(data.join("lock")).unwrap();
+    lock.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// A box whose every call is written down, and what its client does.
+struct Recording {
+    data: tempfile::TempDir,
+    traces: tempfile::TempDir,
+    lives: Lives,
+    lived: usize,
+    random: ChaCha8Rng,
+    asked: Vec<Asked>,
+    readers: Vec<(Arc<Reader>, std::thread::JoinHandle<()>)>,
+    deaths: Vec<f64>,
+}
+
+impl Recording {
+    fn of(model: &Path) -> Recording {
+        let (data, traces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (plain, to) = (life(model, data.path()), traces.path().to_path_buf());
+        let lived = std::cell::Cell::new(0);
+        let lives = Lives::new(move || {
+            lived.set(lived.get() + 1);
+            disk::traced(&plain(), &trace(&to, lived.get()))
+        });
+        let random = ChaCha8Rng::seed_from_u64(SEED);
+        let (asked, readers, deaths) = (Vec::new(), Vec::new(), Vec::new());
+        Recording { data, traces, lives, lived: 0, random, asked, readers, deaths }
+    }
+
+    fn begin(&mut self) {
+        self.lived += 1;
+        self.lives.begin();
+        self.lives.wait_ready();
+    }
+
+    fn end(&mut self, signal: &str) {
+        send_signal(pid(self.data.path()), signal);
+        self.lives.wait_end();
+        self.deaths.extend((signal != "TERM").then(now));
+    }
+
+    /// Asks, and reads.
+    fn ask(&mut self, wish: &Wish) {
+        let id = ask(&self.lives.door, wish).expect("the box lives");
+        let accepted = now();
+        let heard = Arc::default();
+        self.readers.push(Reader::follow(&self.lives.door, &id, Reading::default(), &heard));
+        self.asked.push(Asked { id, accepted, ..Asked::default() });
+    }
+
+    /// Asks, and has it forgotten.
+    fn ask_and_forget(&mut self, wish: &Wish) {
+        let id = ask(&self.lives.door, wish).expect("the box lives");
+        let accepted = now();
+        let path = format!("/api/jobs/{id}");
+        let (status, text) = self.lives.door.ask("DELETE", &path, "", "").unwrap();
+        assert_eq!(status, 204, "{text}");
+        let forgotten = Some((accepted, now()));
+        self.asked.push(Asked { id, accepted, forgotten, ..Asked::default() });
+    }
+
+    /// Asks and forgets for a while: as long as it takes for many syncs.
+    fn ask_for(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            let listed = self.lives.door.list();
+            let is_open = |state: &Value| state == "queued" || state == "running";
+            if listed.iter().filter(|job| is_open(&job["state"])).count() >= OPEN_JOBS {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let wish = wish(&mut self.random, self.asked.len());
+            match below(&mut self.random, 6) {
+                0 => self.ask_and_forget(&wish),
+                _ => self.ask(&wish),
+            }
+        }
+    }
+
+    fn finish(mut self) -> Run {
+        let mut history = History::of(self.data.path());
+        (1..=self.lived).for_each(|life| history.add(&trace(self.traces.path(), life)));
+        check_history(&history, self.data.path());
+        for (reader, thread) in self.readers {
+            reader.give_up();
+            thread.join().unwrap();
+            assert_eq!(reader.fault(), None);
+            let asked = self.asked.iter_mut().find(|asked| asked.id == reader.id).unwrap();
+            asked.told = reader.now().1;
+        }
+        let own = Connection::open(self.data.path().join("journal.sqlite")).unwrap();
+        let model = own.query_row("SELECT model FROM job LIMIT 1", [], |row| row.get(0)).unwrap();
+        let bound = SYNC_SECONDS + WAIT_SECONDS + 2.0 * history.slowest_sync();
+        Run { history, asked: self.asked, deaths: self.deaths, model, bound }
+    }
+}
+
+fn trace(folder: &Path, life: usize) -> PathBuf {
+    folder.join(format!("life{life}"))
+}
+
+/// Has the box asked and read through several lives, of which one begins on what a kill left and one
+/// on what a crash left.
+fn many_lives() -> Run {
+    let mut recording = Recording::of(&model());
+    for end in ["KILL", "ABRT", "TERM"] {
+        recording.begin();
+        recording.ask_for(Duration::from_millis(trial::form(3_000, 10_000)));
+        recording.end(end);
+    }
+    recording.begin();
+    recording.lives.door.wait_all_over();
+    recording.end("TERM");
+    recording.finish()
+}
+
+/// Has a model of VibeThinker's width write a few long answers, so slowly that nothing but the time
+/// makes the journal sync.
+fn slow_life() -> Run {
+    let mut recording = Recording::of(&with_layers(Quantized::Q4_0, SLOW_LAYERS));
+    recording.begin();
+    for number in 0..3 {
+        let question = format!("Question {number}: what is 2+2?");
+        let body = json!({"question": question, "mode": "plain", "budget_tokens": 2000});
+        recording.ask(&Wish { body, key: None });
+    }
+    let until = Instant::now() + Duration::from_millis(trial::form(9_000, 40_000));
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    recording.end("KILL");
+    recording.finish()
+}
+
+/// What was written down must be what the files are, or nothing that follows means anything.
+fn check_history(history: &History, data: &Path) {
+    let end = history.end();
+    for entry in std::fs::read_dir(data).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        if path.is_file() && !name.ends_with("-shm") {
+            let is_same = end.get(&name) == Some(&std::fs::read(&path).unwrap());
+            assert!(is_same, "{name} was not followed");
+        }
+    }
+    assert!(end.keys().all(|name| data.join(name).exists()), "{:?}", end.keys());
+}
+
+/// Calls of a first start that change files, about.
+const FIRST_START_STEPS: usize = 80;
+
+/// Draws when the power is cut: at any time, or within one of the calls that change a file, of all or
+/// of the first start.
+fn instant(run: &Run, random: &mut ChaCha8Rng) -> f64 {
+    let instants = run.history.instants();
+    let (first, last) = (instants[0], instants[instants.len() - 1] + 0.5);
+    let share = f64::from(random.next_u32()) / f64::from(u32::MAX);
+    let kind = below(random, 8);
+    let mut within = |of: usize| instants[below(random, of.min(instants.len()))] + share * 0.002;
+    match kind {
+        0..3 => first + share * (last - first),
+        3 => within(FIRST_START_STEPS),
+        _ => within(instants.len()),
+    }
+}
+
+/// Puts the files a cut leaves into a folder.
+fn put(files: &BTreeMap<String, Vec<u8>>, folder: &Path) {
+    files.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).unwrap());
+}
+
+/// What was wrong, and how much was lost.
+#[derive(Default)]
+struct Found {
+    damaged: Vec<String>,
+    lost: Vec<String>,
+    twice: Vec<String>,
+    texts: Vec<String>,
+    /// How old the oldest text was that a cut took, in seconds.
+    oldest: f64,
+    readers: usize,
+    rewinds: usize,
+    /// Boxes that went on.
+    started: usize,
+}
+
+/// What a reader had at an instant.
+struct Had {
+    reading: Reading,
+    /// Bytes that must have survived.
+    safe: usize,
+    /// When it got what, by the bytes it had then.
+    got: Vec<(usize, f64)>,
+}
+
+impl Run {
+    /// Replays what a reader was told until `at`.
+    fn had(&self, asked: &Asked, at: f64) -> Had {
+        let mut had = Had { reading: Reading::default(), safe: 0, got: Vec::new() };
+        let ends: Vec<f64> =
+            self.deaths.iter().copied().filter(|&end| end < at).chain([at]).collect();
+        for told in asked.told.iter().filter(|told| seconds(told.at) < at) {
+            had.reading.take(told).unwrap();
+            let (bytes, got) = (had.reading.text.len(), seconds(told.at));
+            // A process that dies takes what a power cut takes.
+            let is_safe = ends.iter().all(|end| !(got..got + self.bound).contains(end));
+            had.safe = if is_safe { bytes } else { had.safe.min(bytes) };
+            had.got.retain(|(before, _)| *before < bytes);
+            had.got.push((bytes, got));
+        }
+        had
+    }
+
+    /// Opens the journal that a cut left, and compares it with what was told until then.
+    fn compare(&self, at: f64, folder: &Path, found: &mut Found) {
+        let keeping = Keeping {
+            sync: Duration::from_secs(3600),
+            history: Duration::from_secs(1 << 30),
+            history_bytes: 1 << 40,
+            model: self.model.clone(),
+        };
+        let crashed = read_aboard(&std::fs::read(folder.join("crashed")).unwrap_or_default());
+        let (journal, recovered) = Journal::open(folder, keeping, &crashed).unwrap();
+        if let Some(aside) = recovered.aside {
+            found.damaged.push(format!("at {at} it was set aside as {}", aside.display()));
+        }
+        let mut all: Vec<_> = journal.list(None, None, 100).unwrap();
+        while let Some(last) = all.last().map(|job| job.id)
+            && let more = journal.list(None, Some(last), 100).unwrap()
+            && !more.is_empty()
+        {
+            all.extend(more);
+        }
+        let asked_of: BTreeSet<&str> =
+            all.iter().map(|job| job.question.turns[0].text.as_str()).collect();
+        if asked_of.len() != all.len() {
+            found.twice.push(format!("at {at}: {} jobs, {} questions", all.len(), asked_of.len()));
+        }
+        for asked in self.asked.iter().filter(|asked| asked.accepted < at) {
+            let kept = journal.find(asked.id.parse().unwrap()).unwrap();
+            match (kept, asked.forgotten) {
+                (None, None) => found.lost.push(format!("{} at {at}", asked.id)),
+                (Some(_), Some((_, gone))) if gone < at => {
+                    found.lost.push(format!("{} is back at {at}", asked.id));
+                }
+                (Some(kept), None) => self.compare_texts(at, asked, &kept, found),
+                _ => {}
+            }
+        }
+        drop(journal);
+        let own = Connection::open(folder.join("journal.sqlite")).unwrap();
+        let check: String = own.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        let crashes: Option<u32> =
+            own.query_row("SELECT max(crashes) FROM job", [], |row| row.get(0)).unwrap();
+        // The box crashed once.
+        if check != "ok" || crashes > Some(1) {
+            found.damaged.push(format!("at {at}: {check}, {crashes:?} crashes"));
+        }
+    }
+
+    fn compare_texts(&self, at: f64, asked: &Asked, kept: &Kept, found: &mut Found) {
+        let had = self.had(asked, at);
+        let pieces = kept.log.iter().flat_map(|(_, gain)| &gain.pieces);
+        let log: String = pieces.map(|piece| piece.text.as_str()).collect();
+        let place = had.reading.place.parse().unwrap_or_default();
+        let survived = kept.cuts.survived(place).min(log.len());
+        if log.as_bytes()[..survived] != had.reading.text.as_bytes()[..survived] {
+            found.texts.push(format!("{} at {at}: another text", asked.id));
+        }
+        if survived < had.safe {
+            let safe = had.safe;
+            found.texts.push(format!("{} at {at}: {survived} of {safe} safe bytes", asked.id));
+        }
+        if had.reading.end.is_some() && kept.end.is_none() {
+            found.texts.push(format!("{} at {at}: it had ended", asked.id));
+        }
+        found.readers += usize::from(!had.reading.text.is_empty());
+        let lost = had.got.iter().find(|(bytes, _)| *bytes > survived).map(|(_, got)| *got);
+        if let Some(lost) = lost {
+            found.rewinds += 1;
+            // What a death took before was no cut's doing.
+            if self.deaths.iter().all(|death| !(lost..at).contains(death)) {
+                found.oldest = found.oldest.max(at - lost);
+            }
+        }
+    }
+
+    /// Starts a box on what a cut left; its readers come back to it.
+    fn go_on(&self, at: f64, folder: &Path, found: &mut Found) {
+        let mut lives = Lives::new(life(&model(), folder));
+        lives.begin();
+        lives.wait_ready();
+        let heard = Arc::<Heard>::default();
+        let there: Vec<&Asked> =
+            self.asked.iter().filter(|a| a.accepted < at && a.forgotten.is_none()).collect();
+        // Of those that had heard the end only the latest, for there are not so many connections.
+        let mut had: Vec<_> =
+            there.iter().rev().map(|a| (&a.id, self.had(a, at).reading)).collect();
+        had.sort_by_key(|(_, reading)| reading.end.is_some());
+        let follow = |(id, reading): (&String, Reading)| {
+            let reading = Reading { end: None, ..reading };
+            Reader::follow(&lives.door, id, reading, &heard)
+        };
+        let readers: Vec<_> = had.into_iter().take(READERS_MAX).map(follow).collect();
+        lives.door.wait_all_over();
+        for (reader, thread) in readers {
+            thread.join().unwrap();
+            found.texts.extend(reader.fault());
+            if reader.now().0.text != whole(&lives.door, &reader.id).text {
+                found.texts.push(format!("{} at {at}: another text in the end", reader.id));
+            }
+        }
+        let listed = lives.door.list();
+        for asked in there {
+            let its: Vec<_> = listed.iter().filter(|job| job["id"] == json!(asked.id)).collect();
+            match its.as_slice() {
+                [job] if job["state"] != "failed" => {}
+                its => found.lost.push(format!("{} goes on as {its:?} from {at}", asked.id)),
+            }
+        }
+    }
+}
+
+/// Cuts the power of a run so often; of one in `every` cuts a whole box goes on.
+fn cut(run: &Run, cuts: usize, every: usize) -> Found {
+    let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
+    let mut found = Found::default();
+    for cut in 0..cuts {
+        let at = instant(run, &mut random);
+        let loss = [Loss::All, Loss::Pages, Loss::Sectors][cut % 3];
+        let files = run.history.cut(at, loss, &mut random);
+        let folder = tempfile::tempdir().unwrap();
+        put(&files, folder.path());
+        run.compare(at, folder.path(), &mut found);
+        if cut % every == every / 2 {
+            let folder = tempfile::tempdir().unwrap();
+            put(&files, folder.path());
+            run.go_on(at, folder.path(), &mut found);
+            found.started += 1;
+        }
+    }
+    let Found { damaged, lost, twice, texts, .. } = &found;
+    println!("{damaged:#?} {lost:#?} {twice:#?} {texts:#?}");
+    found
+}
+
+#[test]
+fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
+    if !disk::can_trace() {
+        return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
+    }
+    let (run, cuts) = (many_lives(), trial::form(60, 400));
+    let found = cut(&run, cuts, trial::form(20, 40));
+    let Found { damaged, lost, twice, texts, readers, rewinds, .. } = &found;
+    trial::record(
+        "power",
+        "the journal is whole after a power cut that took what was not synced, never set aside",
+        &format!(
+            "{cuts} cuts within {} changes of files, {} boxes started on them: {} damaged",
+            run.history.instants().len(),
+            found.started,
+            damaged.len()
+        ),
+        damaged.is_empty(),
+    );
+    trial::record(
+        "power",
+        "0 accepted jobs lost, 0 doubled, none forgotten comes back",
+        &format!("{} jobs: {} lost, {} doubled", run.asked.len(), lost.len(), twice.len()),
+        lost.is_empty() && twice.is_empty(),
+    );
+    trial::record(
+        "power",
+        "each reader has, after its rewinds, the log's text; an end told stays",
+        &format!("{readers} readers cut off, {rewinds} went back: {} differ", texts.len()),
+        texts.is_empty() && *readers > 0,
+    );
+}
+
+#[test]
+fn a_power_cut_takes_two_seconds_of_a_slow_answer_at_most() {
+    if !disk::can_trace() {
+        return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
+    }
+    let (run, cuts) = (slow_life(), trial::form(60, 300));
+    let found = cut(&run, cuts, usize::MAX);
+    let Found { damaged, lost, twice, texts, readers, rewinds, oldest, .. } = &found;
+    trial::record(
+        "power",
+        "readers go back by no more than 2 s of text, and what a sync takes",
+        &format!(
+            "{readers} readers of slow answers cut off, {rewinds} went back, by {oldest:.2} s at most; \
+             slowest sync {:.0} ms: {} by more",
+            run.history.slowest_sync() * 1000.0,
+            texts.len()
+        ),
+        // That it was tried at all: what was lost is nearly as old as it may be.
+        [damaged, lost, twice, texts].iter().all(|list| list.is_empty()) && *oldest > 1.0,
+    );
+}

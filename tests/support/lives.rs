@@ -1,0 +1,389 @@
+//! A box of many lives on one data folder, and readers that follow its jobs over all of them as a
+//! browser does: with the id of the last event they got.
+//!
+//! What the trials `crash` and `power` share. A reader keeps all it was told and when; what must
+//! hold at every single event (its id is where the text is) it checks itself, and says so as its
+//! fault, which the trial asserts there is none of.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use crate::support::PATIENCE;
+
+/// How long one reply may take.
+const REPLY: Duration = Duration::from_secs(20);
+
+/// Where the box of now can be asked.
+#[derive(Default)]
+pub struct Door {
+    /// The life, and where it listens once it does.
+    address: Mutex<(u32, Option<SocketAddr>)>,
+    changed: Condvar,
+}
+
+impl Door {
+    /// Opens it for a life, unless that is over already.
+    fn open(&self, life: u32, at: SocketAddr) {
+        let mut address = self.address.lock().unwrap();
+        if address.0 == life {
+            address.1 = Some(at);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Closes it; returns which life is next.
+    fn close(&self) -> u32 {
+        let mut address = self.address.lock().unwrap();
+        *address = (address.0 + 1, None);
+        address.0
+    }
+
+    /// Waits for a box; `None` where there is none for a while.
+    pub fn wait(&self, most: Duration) -> Option<SocketAddr> {
+        let address = self.address.lock().unwrap();
+        self.changed.wait_timeout_while(address, most, |at| at.1.is_none()).unwrap().0.1
+    }
+
+    /// Asks the box of now.
+    ///
+    /// # Errors
+    /// Where there is none, or it ended before its whole reply was here.
+    pub fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        lines: &str,
+        body: &str,
+    ) -> io::Result<(u16, String)> {
+        let address = self.wait(REPLY).ok_or(io::ErrorKind::NotConnected)?;
+        let mut socket = connect(address)?;
+        let length = body.len();
+        write!(
+            socket,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {length}\r\n\r\n{body}"
+        )?;
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply)?;
+        let (head, body) = reply.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+        let named = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().ok())?
+        };
+        if head.lines().find_map(named).is_some_and(|length| length != body.len()) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_string()))
+    }
+
+    /// Asks for JSON until a box replies.
+    pub fn get(&self, path: &str) -> (u16, Value) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.ask("GET", path, "", "") {
+                Ok((status, text)) => {
+                    let value = serde_json::from_str(&text);
+                    return (status, value.unwrap_or_else(|e| panic!("{e}: {text}")));
+                }
+                Err(error) => assert!(Instant::now() < until, "nobody answers {path}: {error}"),
+            }
+        }
+    }
+
+    /// Lists all jobs, page by page.
+    pub fn list(&self) -> Vec<Value> {
+        let (mut all, mut next) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = self.get(&format!("/api/jobs?limit=100{next}"));
+            assert_eq!(status, 200, "{page}");
+            all.extend(page["jobs"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(id) => next = format!("&before={id}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// Waits until every job listed is over.
+    pub fn wait_all_over(&self) {
+        let until = Instant::now() + PATIENCE * 2;
+        let is_open = |job: &Value| job["state"] == "queued" || job["state"] == "running";
+        while self.list().iter().any(is_open) {
+            assert!(Instant::now() < until, "jobs do not end: {:?}", self.list());
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(REPLY))?;
+    Ok(socket)
+}
+
+/// A box that is killed and started again.
+pub struct Lives {
+    pub door: Arc<Door>,
+    /// Runs one life; it says where it listens on standard error.
+    life: Box<dyn Fn() -> Command>,
+    child: Option<Child>,
+    began: Instant,
+    /// All it ever said.
+    said: Arc<Mutex<String>>,
+}
+
+impl Lives {
+    pub fn new(life: impl Fn() -> Command + 'static) -> Lives {
+        let (door, said) = (Arc::default(), Arc::default());
+        Lives { door, life: Box::new(life), child: None, began: Instant::now(), said }
+    }
+
+    /// Begins a life; returns at once.
+    pub fn begin(&mut self) {
+        let mut command = (self.life)();
+        self.began = Instant::now();
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the box starts");
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let (door, said, life) = (self.door.clone(), self.said.clone(), self.door.close());
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let rest = line.split_once("http://").and_then(|(_, rest)| rest.split_once('/'));
+                if let Some(address) = rest.and_then(|(address, _)| address.parse().ok()) {
+                    door.open(life, address);
+                }
+                println!("{line}");
+                said.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        self.child = Some(child);
+    }
+
+    /// Waits until questions are answered; returns how long that took since this life began.
+    pub fn wait_ready(&mut self) -> Duration {
+        let until = Instant::now() + PATIENCE;
+        while !matches!(self.door.ask("GET", "/healthz", "", ""), Ok((200, _))) {
+            let ended = self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
+            assert!(!ended, "the box has ended: {}", self.said());
+            assert!(Instant::now() < until, "the model is not loaded");
+        }
+        self.began.elapsed()
+    }
+
+    /// Ends this life by SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it ran");
+            self.door.close();
+            child.wait().expect("it ends");
+        }
+    }
+
+    /// Waits until this life has ended by itself.
+    pub fn wait_end(&mut self) {
+        let mut child = self.child.take().expect("a life");
+        child.wait().expect("it ends");
+        self.door.close();
+    }
+
+    /// Returns all it ever said.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Lives {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Something a reader was told, and when it had it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub at: SystemTime,
+    pub kind: String,
+    pub place: String,
+    pub data: Value,
+}
+
+/// What a reader has, after any number of events.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    pub text: String,
+    /// The last id, to come back with.
+    pub place: String,
+    /// How its job ended.
+    pub end: Option<Value>,
+    pub rewinds: usize,
+}
+
+impl Reading {
+    /// Takes an event.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn take(&mut self, told: &Told) -> Result<(), String> {
+        match told.kind.as_str() {
+            "thinking" | "answer" => self.text.push_str(told.data["text"].as_str().unwrap_or("")),
+            "rewind" => {
+                let to = told.data["to"].as_u64().ok_or("a rewind to nowhere")? as usize;
+                if to > self.text.len() || !self.text.is_char_boundary(to) {
+                    return Err(format!("a rewind to {to} of {} bytes", self.text.len()));
+                }
+                self.text.truncate(to);
+                self.rewinds += 1;
+            }
+            "done" | "failed" => self.end = Some(told.data.clone()),
+            _ => {}
+        }
+        let offset = told.place.split('.').next().unwrap_or_default();
+        if offset != self.text.len().to_string() {
+            return Err(format!("{} at {offset} of {} bytes", told.kind, self.text.len()));
+        }
+        self.place.clone_from(&told.place);
+        Ok(())
+    }
+}
+
+/// A reader of one job.
+#[derive(Default)]
+pub struct Reader {
+    pub id: String,
+    told: Mutex<(Reading, Vec<Told>, Option<String>)>,
+    gives_up: AtomicBool,
+}
+
+/// Events all readers have got, by kind, for who waits for one.
+#[derive(Default)]
+pub struct Heard {
+    pub texts: AtomicUsize,
+    pub attempts: AtomicUsize,
+    pub votes: AtomicUsize,
+    pub ends: AtomicUsize,
+}
+
+impl Reader {
+    /// Follows a job until it is over, from where `reading` is.
+    pub fn follow(
+        door: &Arc<Door>,
+        id: &str,
+        reading: Reading,
+        heard: &Arc<Heard>,
+    ) -> (Arc<Reader>, std::thread::JoinHandle<()>) {
+        let told = Mutex::new((reading, Vec::new(), None));
+        let reader =
+            Arc::new(Reader { id: id.to_string(), told, gives_up: AtomicBool::new(false) });
+        let (own, door, heard) = (reader.clone(), door.clone(), heard.clone());
+        let thread = std::thread::spawn(move || {
+            while !own.is_over() && !own.gives_up.load(Ordering::Relaxed) {
+                if let Some(address) = door.wait(Duration::from_millis(100)) {
+                    // Where it was cut off it comes again.
+                    let _ = own.read_on(address, &heard);
+                }
+            }
+        });
+        (reader, thread)
+    }
+
+    /// Returns what it has now, and all it was told.
+    pub fn now(&self) -> (Reading, Vec<Told>) {
+        let told = self.told.lock().unwrap();
+        (told.0.clone(), told.1.clone())
+    }
+
+    /// Returns what was wrong with what it was told.
+    pub fn fault(&self) -> Option<String> {
+        let told = self.told.lock().unwrap();
+        told.2.as_ref().map(|fault| format!("job {}: {fault}", self.id))
+    }
+
+    /// Has it follow no longer.
+    pub fn give_up(&self) {
+        self.gives_up.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        let told = self.told.lock().unwrap();
+        told.0.end.is_some() || told.2.is_some()
+    }
+
+    fn read_on(&self, address: SocketAddr, heard: &Heard) -> io::Result<()> {
+        let mut socket = connect(address)?;
+        let (id, place) = (&self.id, self.now().0.place);
+        write!(
+            socket,
+            "GET /api/jobs/{id}/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {place}\r\n\r\n"
+        )?;
+        let mut reader = BufReader::new(socket);
+        let status = line(&mut reader)?;
+        if status.contains(" 404 ") && !self.gives_up.load(Ordering::Relaxed) {
+            self.told.lock().unwrap().2 = Some("it is not there any more".to_string());
+        }
+        if !status.contains(" 200 ") {
+            return Ok(());
+        }
+        while !line(&mut reader)?.is_empty() {}
+        let (mut kind, mut place, mut data) = (String::new(), String::new(), String::new());
+        while !self.gives_up.load(Ordering::Relaxed) {
+            let line = line(&mut reader)?;
+            match line.split_once(": ") {
+                Some(("event", text)) => kind = text.to_string(),
+                Some(("id", text)) => place = text.to_string(),
+                Some(("data", text)) => data = text.to_string(),
+                // An event counts once the empty line after it is here.
+                None if line.is_empty() && !data.is_empty() => {
+                    self.take(&kind, &place, &data, heard);
+                    data.clear();
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, kind: &str, place: &str, data: &str, heard: &Heard) {
+        let (kind, place) = (kind.to_string(), place.to_string());
+        let data = serde_json::from_str(data).unwrap_or(Value::Null);
+        let event = Told { at: SystemTime::now(), kind, place, data };
+        let count = match event.kind.as_str() {
+            "thinking" | "answer" => Some(&heard.texts),
+            "attempt" => Some(&heard.attempts),
+            "vote" => Some(&heard.votes),
+            "done" | "failed" => Some(&heard.ends),
+            _ => None,
+        };
+        let mut told = self.told.lock().unwrap();
+        if let Err(fault) = told.0.take(&event) {
+            told.2.get_or_insert(fault);
+        }
+        told.1.push(event);
+        drop(told);
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reads a whole line, without its end.
+fn line(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    match line.strip_suffix('\n') {
+        Some(line) => Ok(line.trim_end_matches('\r').to_string()),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Reads a job's log from its beginning to its end.
+pub fn whole(door: &Arc<Door>, id: &str) -> Reading {
+    let (reader, thread) = Reader::follow(door, id, Reading::default(), &Arc::default());
+    thread.join().unwrap();
+    assert_eq!(reader.fault(), None);
+    reader.now().0
+}

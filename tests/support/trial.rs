@@ -1,0 +1,38 @@
+//! Trials of reliability: a short form in the suite, a full form in `make reliability`, and what the full forms
+//! measured, from which build/reliability.sh makes docs/reliability.md.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::support::root;
+
+/// Set where the full forms are to run.
+const FULL: &str = "RELIABILITY_TRIALS";
+
+/// Whether the full forms are to run.
+pub fn is_full() -> bool {
+    std::env::var_os(FULL).is_some()
+}
+
+/// Returns what the form that runs takes of two.
+pub fn form<T>(short: T, full: T) -> T {
+    if is_full() { full } else { short }
+}
+
+/// Prints what a trial measured beside what must hold and, of a full form, keeps it for the page. A trial may
+/// record several rows under its name. Fails where it does not hold.
+pub fn record(name: &str, must_hold: &str, measured: &str, held: bool) {
+    println!("{name}: {must_hold}: {measured}{}", if held { "" } else { " -- DOES NOT HOLD" });
+    if is_full() {
+        let folder = root().join("target/reliability");
+        fs::create_dir_all(&folder).unwrap();
+        let row =
+            json!({"trial": name, "must_hold": must_hold, "measured": measured, "held": held});
+        let file = folder.join(format!("{name}.json"));
+        let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
+        writeln!(file, "{row}").unwrap();
+    }
+    assert!(held, "{name}: {must_hold}: {measured}");
+}

@@ -1,0 +1,361 @@
+//! `solverbox convert`: the bytes it writes, and that nothing stays of a file that is not whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::gguf;
+use crate::support::{
+    model, model_f16, root, send_signal, solve_with, solverbox, text, wait_until,
+};
+use crate::workshop::bad_checkpoints::Checkpoint;
+
+pub fn convert(folder: &Path, to: &Path, args: &[&str]) -> Output {
+    command(folder, to, args).output().expect("solverbox starts")
+}
+
+fn command(folder: &Path, to: &Path, args: &[&str]) -> Command {
+    let mut command = solverbox();
+    command.arg("convert").arg(folder).arg(to).args(args);
+    command
+}
+
+fn bundled(name: &str) -> PathBuf {
+    root().join("models/bundled").join(name)
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn the_demo_models_checkpoint_becomes_the_file_pack_py_packs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("demo.gguf");
+    let output = convert(&bundled("checkpoint"), &file, &["--type", "f16"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let bytes = fs::metadata(&file).unwrap().len();
+    for says in ["demo.gguf: 50 tensors", &format!("{bytes} bytes"), "f16", "MB/s"] {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let (ours, theirs) = (gguf::read(&file), gguf::read(model_f16()));
+    assert_eq!(ours.tensors, theirs.tensors);
+    let named = ["general.name", "general.description", "general.license"];
+    for (key, value) in &theirs.keys {
+        if !named.contains(&key.as_str()) {
+            assert_eq!(ours.keys.get(key), Some(value), "{key}");
+        }
+    }
+    assert_eq!(names(folder.path()), ["demo.gguf"]);
+}
+
+#[test]
+fn the_demo_models_adapter_becomes_the_bundled_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("binary.gguf");
+    for base in [model(), bundled("checkpoint"), PathBuf::from("demo")] {
+        let base = base.display().to_string();
+        let output = convert(&bundled("adapter"), &file, &["--base", &base]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let theirs = gguf::read(&bundled("solverbox-demo-binary-f16.gguf"));
+        let ours = gguf::read(&file);
+        assert_eq!(ours.tensors, theirs.tensors);
+        for key in ["general.architecture", "general.type", "adapter.type", "adapter.lora.alpha"] {
+            assert_eq!(ours.keys[key], theirs.keys[key], "{key}");
+        }
+    }
+}
+
+#[test]
+fn what_a_checkpoint_says_beside_its_weights_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.gguf");
+    let from = root().join("tests/data/checkpoints/qwen2-sharded");
+    assert!(convert(&from, &file, &["--type", "bf16"]).status.success());
+    let whole = gguf::read(&file);
+    let template = fs::read_to_string(from.join("chat_template.jinja")).unwrap();
+    assert_eq!(whole.text("tokenizer.chat_template"), template);
+    assert_eq!(whole.text("general.name"), "qwen2-sharded");
+    let float = |key: &str| f32::from_bits(whole.number(key));
+    assert_eq!((float("general.sampling.temp"), float("general.sampling.top_p")), (0.6, 0.95));
+    assert_eq!(whole.number("general.sampling.top_k"), 20);
+    assert_eq!((float("qwen2.rope.freq_base"), whole.number("general.file_type")), (2718.0, 32));
+    let generation = fs::read_to_string(from.join("generation_config.json")).unwrap();
+    let generation: Value = serde_json::from_str(&generation).unwrap();
+    let ends = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"];
+    assert_eq!(json!(ends.map(|key| whole.number(key))), generation["eos_token_id"]);
+}
+
+#[test]
+fn an_adapter_needs_the_base_it_was_trained_for() {
+    let adapter = root().join("tests/data/checkpoints/llama-lora");
+    let out = tempfile::tempdir().unwrap();
+    let to = out.path().join("x.gguf");
+    let cases: [(&Path, &[&str], &str); 4] = [
+        (&adapter, &[], "needs its base"),
+        (&adapter, &["--base", "demo"], "in the base"),
+        (&adapter, &["--base", "/nowhere.gguf"], "/nowhere.gguf"),
+        (&bundled("checkpoint"), &["--base", "demo"], "is no adapter"),
+    ];
+    for (folder, args, says) in cases {
+        let output = convert(folder, &to, args);
+        let error = text(&output.stderr);
+        assert!(!output.status.success() && error.contains(says), "{says}: {error}");
+        assert!(names(out.path()).is_empty());
+    }
+}
+
+#[test]
+fn rows_no_token_uses_are_padding() {
+    let checkpoint = Checkpoint::of("qwen2");
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("x.gguf");
+    assert!(convert(checkpoint.folder.path(), &file, &[]).status.success());
+    let whole = gguf::read(&file);
+    let count = |key: &str| u64::from_le_bytes(whole.keys[key][4..12].try_into().unwrap());
+    assert_eq!(count("tokenizer.ggml.tokens"), 512);
+    let kinds = &whole.keys["tokenizer.ggml.token_type"][12..];
+    assert_eq!(kinds[511 * 4..], 5_i32.to_le_bytes(), "unused");
+    assert!(whole.keys["tokenizer.ggml.tokens"].ends_with(b"[PAD511]"));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named_before_anything_is_read() {
+    let checkpoint = Checkpoint::of("qwen2");
+    let from = checkpoint.folder.path();
+    let weights = checkpoint.at("model.safetensors");
+    let before = fs::read(&weights).unwrap();
+    let cases: [(&Path, &str); 4] = [
+        (from, "it is a folder"),
+        (Path::new("/etc/passwd/x.gguf"), "Not a directory"),
+        (Path::new("/nowhere/x.gguf"), "No such file"),
+        (&weights, "it is the file being read"),
+    ];
+    for (to, says) in cases {
+        let output = convert(from, to, &[]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(says), "{says}: {error}");
+    }
+    assert_eq!(fs::read(&weights).unwrap(), before);
+    let output = convert(Path::new("/nowhere"), &from.join("x.gguf"), &[]);
+    assert_eq!(output.status.code(), Some(8), "{}", text(&output.stderr));
+}
+
+#[test]
+fn no_file_that_is_read_is_written_over() {
+    let (checkpoint, adapter) = (Checkpoint::of("qwen2"), Checkpoint::of("qwen2-lora"));
+    let sharded = Checkpoint::of("qwen2-sharded");
+    let base = checkpoint.folder.path().display().to_string();
+    let with_base: &[&str] = &["--base", &base];
+    let cases: [(&Checkpoint, &[&str], &Checkpoint, &str); 9] = [
+        (&checkpoint, &[], &checkpoint, "config.json"),
+        (&checkpoint, &[], &checkpoint, "tokenizer.json"),
+        (&checkpoint, &[], &checkpoint, "tokenizer_config.json"),
+        (&sharded, &[], &sharded, "generation_config.json"),
+        (&sharded, &[], &sharded, "chat_template.jinja"),
+        (&sharded, &[], &sharded, "model.safetensors.index.json"),
+        (&adapter, with_base, &adapter, "adapter_config.json"),
+        (&adapter, with_base, &adapter, "adapter_model.safetensors"),
+        (&adapter, with_base, &checkpoint, "config.json"),
+    ];
+    for (from, args, of, name) in cases {
+        let to = of.at(name);
+        let before = fs::read(&to).unwrap();
+        let output = convert(from.folder.path(), &to, args);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {error}");
+        assert!(error.contains("it is the file being read"), "{name}: {error}");
+        assert!(fs::read(&to).unwrap() == before, "{name}");
+    }
+}
+
+/// A checkpoint of so many bytes, nearly all of them the embedding's, which is a hole in the file.
+fn large(bytes: u64) -> Checkpoint {
+    const ROWS: u64 = 512;
+    let checkpoint = Checkpoint::of("qwen2");
+    let width = bytes / 2 / ROWS;
+    checkpoint.change("config.json", |json| {
+        json["hidden_size"] = json!(width);
+        json["num_hidden_layers"] = json!(1);
+        json["num_attention_heads"] = json!(1);
+        json["num_key_value_heads"] = json!(1);
+        json["intermediate_size"] = json!(2);
+        json["architectures"] = json!(["LlamaForCausalLM"]);
+        json["head_dim"] = json!(2);
+    });
+    let (mut at, mut header) = (0, json!({}));
+    let mut add = |name: &str, shape: &[u64]| {
+        let end = at + shape.iter().product::<u64>() * 2;
+        header[name] = json!({"dtype": "BF16", "shape": shape, "data_offsets": [at, end]});
+        at = end;
+    };
+    add("model.embed_tokens.weight", &[ROWS, width]);
+    add("model.norm.weight", &[width]);
+    let layer = |name: &str| format!("model.layers.0.{name}.weight");
+    add(&layer("input_layernorm"), &[width]);
+    add(&layer("post_attention_layernorm"), &[width]);
+    add(&layer("self_attn.q_proj"), &[2, width]);
+    add(&layer("self_attn.k_proj"), &[2, width]);
+    add(&layer("self_attn.v_proj"), &[2, width]);
+    add(&layer("self_attn.o_proj"), &[width, 2]);
+    add(&layer("mlp.gate_proj"), &[2, width]);
+    add(&layer("mlp.up_proj"), &[2, width]);
+    add(&layer("mlp.down_proj"), &[width, 2]);
+    let header = header.to_string();
+    let start = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    let file = checkpoint.at("model.safetensors");
+    fs::write(&file, &start).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(start.len() as u64 + at)
+        .unwrap();
+    checkpoint
+}
+
+/// Nobody waits for minutes to be told.
+#[test]
+fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied() {
+    use solverbox::model::{convert, newfile::NewFile};
+    let checkpoint = large(1 << 30);
+    checkpoint.change("tokenizer.json", |json| {
+        let words = json["model"]["vocab"].as_object_mut().unwrap();
+        let number = words.remove("~").unwrap();
+        words.insert("lost".into(), number);
+        json["model"]["merges"] = json!([]);
+    });
+    let (out, mut steps) = (tempfile::tempdir().unwrap(), Vec::new());
+    let plan = convert::plan(checkpoint.folder.path(), convert::Kind::Own, None).unwrap();
+    let mut file = NewFile::create(&out.path().join("x.gguf"), plan.bytes()).unwrap();
+    let error = plan.write(&mut file, &mut |done, _| steps.push(done)).unwrap_err();
+    let folder = checkpoint.folder.path().display();
+    let says = "what it becomes is refused: its vocabulary has no token for '~'";
+    assert_eq!(error.message, format!("cannot convert '{folder}': {says}"));
+    assert!(steps.is_empty(), "{steps:?}");
+}
+
+/// Waits until the unfinished file is there.
+fn wait_for_part(folder: &Path, child: &mut Child) {
+    wait_until("the unfinished file", || {
+        assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
+        names(folder).iter().any(|name| name.ends_with(".part"))
+    });
+}
+
+#[test]
+fn ctrl_c_leaves_no_half_file_and_the_old_one() {
+    let checkpoint = large(1 << 30);
+    let out = tempfile::tempdir().unwrap();
+    let to = out.path().join("x.gguf");
+    fs::write(&to, "old").unwrap();
+    let mut command = command(checkpoint.folder.path(), &to, &[]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_part(out.path(), &mut child);
+    send_signal(child.id(), "INT");
+    let output = child.wait_with_output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{error}");
+    assert!(error.contains("solverbox: stopped; nothing was written\n"), "{error}");
+    assert_eq!(names(out.path()), ["x.gguf"]);
+    assert_eq!(fs::read(&to).unwrap(), b"old");
+}
+
+#[test]
+fn memory_does_not_grow_with_a_tensor() {
+    let checkpoint = large(467 << 20);
+    let out = tempfile::tempdir().unwrap();
+    let to = out.path().join("x.gguf");
+    let mut child = command(checkpoint.folder.path(), &to, &["--type", "f16"]).spawn().unwrap();
+    let mut peak_kib = 0;
+    // The kernel keeps the peak itself, so that looks now and then miss nothing but the end.
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let now = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        peak_kib = peak_kib.max(now.unwrap_or(0));
+        std::thread::yield_now();
+    }
+    assert!(child.wait().unwrap().success());
+    println!("peak {} MiB", peak_kib >> 10);
+    assert!((1..200 << 10).contains(&peak_kib), "{peak_kib} KiB");
+}
+
+fn on_a_disk(options: &str, from: &Path) -> Command {
+    crate::support::on_a_disk(options, &["convert", from.to_str().unwrap(), "/mnt/x.gguf"])
+}
+
+#[test]
+fn a_full_or_read_only_disk_leaves_no_half_file() {
+    if !crate::support::has_disks() {
+        return;
+    }
+    let checkpoint = large(256 << 20);
+    let from = checkpoint.folder.path();
+    let output = on_a_disk("ro", from).output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("'/mnt/x.gguf': Read-only file system"), "{error}");
+
+    let output = on_a_disk("size=100m", from).output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(9), "{error}");
+    assert!(error.contains("bytes are needed") && error.contains("/mnt/x.gguf"), "{error}");
+
+    // Full only once the file is begun: stopped there, so that the disk can be filled.
+    let mut child = on_a_disk("size=320m", from).stderr(Stdio::piped()).spawn().unwrap();
+    let disk = PathBuf::from(format!("/proc/{}/root/mnt", child.id()));
+    wait_until("the unfinished file", || {
+        assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
+        let entries = fs::read_dir(&disk).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name()).any(|n| n.to_string_lossy().ends_with(".part"))
+    });
+    send_signal(child.id(), "STOP");
+    // Held open, so that the disk can be looked at when the program has left its namespace.
+    let held = fs::File::open(&disk).unwrap();
+    let disk = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&held)));
+    // More than there is, as the unfinished file may have nothing in it yet.
+    assert!(fs::write(disk.join("filler"), vec![1; 330 << 20]).is_err(), "the disk is full");
+    send_signal(child.id(), "CONT");
+    let output = child.wait_with_output().unwrap();
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(9), "{error}");
+    assert!(error.contains("cannot write '/mnt/x.gguf': No space left on device"), "{error}");
+    assert_eq!(names(&disk), ["filler"]);
+}
+
+/// In one step and in two: the bytes of the file that is built into the program, and its answers.
+#[test]
+fn the_demo_models_checkpoint_quantized_is_the_bundled_model() {
+    let out = tempfile::tempdir().unwrap();
+    let at = |name: &str| out.path().join(name);
+    let succeeds = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    succeeds(&mut command(&bundled("checkpoint"), &at("one.gguf"), &["--type", "q8_0"]));
+    succeeds(&mut command(&bundled("checkpoint"), &at("f16.gguf"), &["--type", "f16"]));
+    let mut quantize = solverbox();
+    succeeds(quantize.arg("quantize").args([at("f16.gguf"), at("two.gguf")]).arg("q8_0"));
+    let theirs = gguf::read(&model());
+    let answer = |file: &Path| {
+        let question = ["--json", "--temperature", "0", "--mode", "plain", "What is 348 + 577?"];
+        let said = succeeds(&mut solve_with(file, &question));
+        serde_json::from_str::<Value>(&said).unwrap()["answer"].clone()
+    };
+    for name in ["one.gguf", "two.gguf"] {
+        assert!(gguf::read(&at(name)).tensors == theirs.tensors, "{name}");
+        assert_eq!(answer(&at(name)), answer(&model()), "{name}");
+    }
+    let mut left = names(out.path());
+    left.sort();
+    assert_eq!(left, ["f16.gguf", "one.gguf", "two.gguf"], "nothing in between stays");
+    let again = convert(&bundled("adapter"), &at("x.gguf"), &["--type", "q8_0", "--base", "demo"]);
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
+}
