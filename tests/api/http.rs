@@ -12,7 +12,7 @@ use crate::support::{self, Served, agent, said, send_signal, solverbox, text, wa
 /// A chat request as the page makes it: streamed, unless `extra` says otherwise.
 fn chat(mut extra: Value) -> String {
     extra.as_object_mut().unwrap().entry("stream").or_insert(true.into());
-    fixture::chat(extra)
+    support::chat(extra)
 }
 
 /// What makes connections one client, whose questions are answered in order.
@@ -39,7 +39,7 @@ fn the_door_opens_before_the_model_is_loaded_and_questions_wait() {
         last = health;
         status == 200
     });
-    assert_eq!(last["bytes_total"], std::fs::metadata(fixture::model()).unwrap().len());
+    assert_eq!(last["bytes_total"], std::fs::metadata(support::model()).unwrap().len());
     assert!(!said(&stream.events()).is_empty());
 }
 
@@ -291,7 +291,7 @@ fn an_address_in_use_is_named_with_the_way_out() {
     let mut second = solverbox();
     let data = tempfile::tempdir().unwrap();
     second.args(["serve", "--listen", &address, "--data"]).arg(data.path());
-    let output = second.arg("--model").arg(fixture::model()).output().unwrap();
+    let output = second.arg("--model").arg(support::model()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = text(&output.stderr);
     assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");

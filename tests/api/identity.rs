@@ -219,7 +219,7 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
     std::fs::write(&file, list).unwrap();
     let served = Served::ready(&["--api-keys", file.to_str().unwrap()]);
     let chat = |key: &str, extra: Value| {
-        send(&served, &format!("POST {CHAT}"), key, &fixture::chat(extra))
+        send(&served, &format!("POST {CHAT}"), key, &support::chat(extra))
     };
     let wrong = "Authorization: Bearer sk-1234\r\n";
     let cookie = format!("{wrong}Cookie: {}\r\n", served.cookie());
@@ -305,7 +305,7 @@ fn outside_address() -> Option<IpAddr> {
 #[test]
 fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
     let Some(address) = outside_address() else {
-        return fixture::not_checked("requests over the network: this machine has no address");
+        return support::not_checked("requests over the network: this machine has no address");
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.toml");
@@ -329,7 +329,7 @@ fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
 #[test]
 fn every_reply_says_what_a_browser_may_do_with_it() {
     let served = Served::ready(&[]);
-    let chat = |extra: Value| fixture::chat(extra);
+    let chat = |extra: Value| support::chat(extra);
     let post = |lines: &str, body: String| {
         let length = body.len();
         format!(
@@ -372,7 +372,7 @@ fn every_reply_says_what_a_browser_may_do_with_it() {
 fn nothing_of_a_question_is_logged_unless_debugging_is_asked_for() {
     let served = Served::ready(&["--client-jobs-max", "1"]);
     let marked = |extra: Value| {
-        let mut body: Value = serde_json::from_str(&fixture::chat(extra)).unwrap();
+        let mut body: Value = serde_json::from_str(&support::chat(extra)).unwrap();
         let content = "What is 2+2? Xylophon-4711";
         body["messages"] = json!([{"role": "user", "content": content}]);
         body.to_string()
