@@ -1,19 +1,19 @@
-# What a person does with this repository, one command each. `make` alone lists the targets.
-# Each target first installs what it misses (build/prepare.sh), so all of them work on a bare clone.
+# The common tasks of this repository, one target each. `make` without a target lists them.
+# Each target first installs its missing dependencies (build/prepare.sh), so all work on a fresh clone.
 
 SHELL := /bin/bash
-# rustup's cargo first, also in a shell that has not read rustup's env file yet: `cross` may install Debian's.
+# Puts rustup's cargo first even if the shell has not sourced rustup's env file: `cross` may install Debian's.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
-# One profile for all that is built, so that llama.cpp is compiled once.
+# One profile for every build, so that llama.cpp is compiled once.
 CARGO_FLAGS := --release --locked
 # Options for `solverbox serve`, as in: make run ARGS='--listen 0.0.0.0:7860'
 ARGS :=
-# What is built for this machine.
+# The binary built for this machine.
 BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
-# The machine `cross` and `reproducible` build for: a 64-bit ARM board and this machine, unless told.
+# Target triple of `cross` (default: 64-bit ARM boards) and `reproducible` (default: this machine).
 TRIPLE :=
 
-.NOTPARALLEL: # every target prepares the machine first
+.NOTPARALLEL: # every target installs its dependencies first
 .PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes noise reliability cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
@@ -24,23 +24,23 @@ run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	cargo build $(CARGO_FLAGS)
 	cargo run $(CARGO_FLAGS) -- serve $(ARGS)
 
-test: ## runs the whole suite: the real binary on the demo model, then the boards' file in an emulator
+test: ## runs the whole suite: the real binary on the demo model, then the ARM binary in an emulator
 	@build/prepare.sh test
 	@build/prepare.sh cross
 	@cross/build.sh
 	cargo test $(CARGO_FLAGS)
 
-check: fmt lint test ## what must pass before a commit: formatting, clippy, the suite
+check: fmt lint test ## run before every commit: formatting, clippy, the suite
 
-fmt: ## only the formatting (`cargo fmt` repairs it)
+fmt: ## checks the formatting only (`cargo fmt` fixes it)
 	@build/prepare.sh build
 	cargo fmt --check
 
-lint: ## only clippy, warnings refused
+lint: ## runs clippy only, with warnings as errors
 	@build/prepare.sh build
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 
-bench: ## speed against llama-bench, instructions on a board, memory (first time: builds the peer, 10 min)
+bench: ## speed against llama-bench, instructions per token on ARM, memory (first run: builds llama-bench, 10 min)
 	@build/prepare.sh bench
 	@build/prepare.sh cross
 	@models/fetch.sh
@@ -50,48 +50,48 @@ bench: ## speed against llama-bench, instructions on a board, memory (first time
 	@build/instructions.sh
 	@build/memory.sh
 
-bench-peers: ## many at once against llama-server, 30 min on a quiet machine (first time: builds it, 15 min, 8 GB)
+bench-peers: ## concurrent load against llama-server, 30 min on an idle machine (first run: builds it, 15 min, 8 GB)
 	@build/prepare.sh bench
 	@models/fetch.sh
 	cargo build $(CARGO_FLAGS)
 	@build/bench-peers.sh
 
-quality: ## how often the answers are right, by quantization of the demo model; what quantizing costs
+quality: ## accuracy of the demo model by quantization type, and the loss each type causes
 	@build/prepare.sh test
 	cargo build $(CARGO_FLAGS)
-	cargo test $(CARGO_FLAGS) every_quantization # makes the files
+	cargo test $(CARGO_FLAGS) every_quantization # writes the quantized files
 	@build/quality.sh
 	@build/quantizing.sh
 
-workshop: ## speed and memory of convert and quantize against llama.cpp's tools (first time: 12 GB, 20 min)
+workshop: ## speed and memory of convert and quantize against llama.cpp's tools (first run: 12 GB, 20 min)
 	@build/prepare.sh bench
 	@build/prepare.sh references
 	cargo build $(CARGO_FLAGS)
 	@build/workshop.sh
 
-references: ## remakes the suite's tiny checkpoints with transformers, and compares with llama.cpp's converter
+references: ## regenerates the suite's tiny checkpoints with transformers and compares with llama.cpp's converter
 	@build/prepare.sh references
 	cargo build $(CARGO_FLAGS)
 	target/venv-references/bin/python tests/data/checkpoints/make.py --check
 	target/venv-references/bin/python tests/data/checkpoints/peer.py $(BINARY)
 
-cross: ## builds the static file for a 64-bit ARM board (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 8 min
+cross: ## builds the static binary for 64-bit ARM boards (TRIPLE=x86_64-unknown-linux-gnu: for a PC), 8 min
 	@build/prepare.sh cross $(TRIPLE)
 	@cross/build.sh $(TRIPLE)
 
-reproducible: ## before a release: builds the last commit in two folders and compares the bytes, 20 min
+reproducible: ## before a release: builds the last commit in two folders and compares the binaries, 20 min
 	@build/prepare.sh cross $(or $(TRIPLE),$(shell uname -m)-unknown-linux-gnu)
 	@cross/reproducible.sh $(TRIPLE)
 
-bundled: ## packs the demo model and its adapter anew from models/bundled/checkpoint and adapter
+bundled: ## repacks the demo model and its adapter from models/bundled/checkpoint and models/bundled/adapter
 	@build/prepare.sh test
 	@target/venv/bin/python models/bundled/pack.py
 
-model-smollm2: ## gets SmolLM2-135M into models/: a model of another architecture that speaks, for the suite and benchmarks
+model-smollm2: ## fetches SmolLM2-135M into models/: a small chat model of another architecture, for tests and benchmarks
 	@build/prepare.sh model
 	@models/fetch.sh
 
-corruption: ## 48,000 damaged files and a minute of fuzzing for each reader, 10 min
+corruption: ## 48,000 corrupted files and a minute of fuzzing for each parser, 10 min
 	@build/prepare.sh test
 	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
 	CORRUPTION_TRIALS=1 cargo test $(CARGO_FLAGS) --lib -- engine::prefix::
@@ -100,19 +100,19 @@ schedules: ## 1,000 random schedules of many clients, 8 min
 	@build/prepare.sh test
 	SCHEDULE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- schedules:: --nocapture
 
-votes: ## what stopping votes early changes and saves, on 560 jobs of the demo model, 3 min
+votes: ## effect of stopping decided votes early, on 560 jobs of the demo model, 3 min
 	@build/prepare.sh test
 	VOTES_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- votes:: --nocapture
 
-reliability: ## the full forms of the trials of reliability, on a quiet machine, 30 min; makes docs/reliability.md
+reliability: ## the full reliability trials, on an idle machine, 30 min; writes docs/reliability.md
 	@build/prepare.sh test
 	@build/reliability.sh
 
-noise: ## a whole minute of noise at a console, of which the suite has five seconds
+noise: ## one minute of line noise at a console; the suite runs five seconds of it
 	@build/prepare.sh test
 	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::terminal::noise
 
-trials: model-smollm2 test references corruption schedules votes noise reliability workshop quality reproducible ## before a release: the suite and everything that takes too long for it
+trials: model-smollm2 test references corruption schedules votes noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
 
-clean: ## removes what was built; fetched models stay
+clean: ## removes build output; keeps fetched models
 	rm -rf target models/.fetch.*

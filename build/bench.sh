@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Speed of `solverbox solve` with each kernel set of this machine against llama.cpp's own llama-bench: same
-# file, same threads, same sources, runs in turn. Prints a Markdown table for docs/benchmarks.md.
-# `make bench` calls it after a build; use it on a machine that does nothing else meanwhile.
+# Measures `solverbox solve` with each kernel set this CPU can run against llama.cpp's own llama-bench: same
+# file, same threads, same sources, alternating runs. Prints a Markdown table for docs/benchmarks.md.
+# `make bench` calls it after a build. Run it on an otherwise idle machine.
 #
 #   ROUNDS=5 THREADS=2 MODEL=FILE PEER=native|equal build/bench.sh
 #
-# PEER=native is llama.cpp as it comes: compiled for this very CPU, with OpenMP. PEER=equal is compiled as
-# llama-cpp-sys-2 would have it: AVX2, without OpenMP. A Q4_0 copy of the default model is made where MODEL
-# is not set, because Q4_0 is what the boards run and most kernels are repacked for.
+# PEER=native is llama.cpp's default build: compiled for this CPU, with OpenMP. PEER=equal uses the flags
+# llama-cpp-sys-2 would: AVX2, without OpenMP. If MODEL is unset, SmolLM2-135M is requantized to Q4_0, which is
+# the type the boards run and the one most kernel sets repack.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,10 +38,11 @@ plain = {k: v for k, v in env.items() if not k.startswith("SOLVERBOX_")}
 
 
 def run(*command):
-    """Returns what a command printed: on standard output, and on standard error."""
+    """Returns a command's standard output and standard error."""
     done = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"{done.stderr}\nsolverbox: bench.sh: '{' '.join(command)}' ended with {done.returncode}")
+        raise SystemExit(f"{done.stderr}\nsolverbox: bench.sh: '{' '.join(command)}' failed with status "
+                         f"{done.returncode}\nFix the error printed above, then run it again.")
     return done.stdout, done.stderr
 
 
@@ -49,7 +50,7 @@ FIGURES = re.compile(r"prompt (\d+) tokens at ([\d.]+) tokens/s · generated (\d
 
 
 def ours(kernels, words, tokens):
-    """Returns the tokens of the prompt, and the speeds of prefill and decode in tokens/s."""
+    """Returns the prompt's length in tokens, and the prefill and decode speeds in tokens/s."""
     _, log = run(
         binary, "solve", "--model", model, "--kernels", kernels, "--mode", "plain", "--temperature", "0",
         "--ignore-eos", "--budget-tokens", str(tokens), "--threads", threads, "--json", "--log", "info",
@@ -60,7 +61,7 @@ def ours(kernels, words, tokens):
 
 
 def both(kernels):
-    # The first token comes out of the prefill, so one more is asked for than is timed.
+    # The prefill yields the first token, so one more is requested than is timed.
     return {"pp": ours(kernels, words, 1)[1], "tg": ours(kernels, 1, DECODE + 1)[2]}
 
 
@@ -77,7 +78,7 @@ def peer():
 
 
 def cpu_seconds():
-    """Returns the seconds all cores have worked since start-up, and those of them this script's runs took."""
+    """Returns the CPU seconds used since boot by all processes, and by this script's child processes."""
     with open("/proc/stat") as f:
         user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
     mine = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -89,7 +90,7 @@ listed = run(binary, "kernels")[0].splitlines()
 sets = [line.split()[0] for line in listed if "can run here" in line]
 best = next(line.split()[0] for line in listed if "runs: " in line)
 sets = [best] + [name for name in sets if name != best]
-# Words are tokens here: the prompt is brought to the length wanted. The shortest is decoded after.
+# Each word is one token, so the prompt's length can be set exactly. Decoding is timed after the shortest prompt.
 depth = ours(best, 1, 1)[0]
 words = 1 + PREFILL - depth
 assert ours(best, words, 1)[0] == PREFILL
@@ -105,16 +106,16 @@ all_after, mine_after = cpu_seconds()
 others = (all_after - all_before) - (mine_after - mine_before)
 others_percent = 100 * max(0, others) / ((time.monotonic() - began) * os.cpu_count())
 if others_percent > 5:
-    print("solverbox: bench.sh: other programs were busy, so these figures mean little\n"
-          "Run it again on a quiet machine.", file=sys.stderr)
+    print(f"solverbox: bench.sh: other programs used {others_percent:.0f} % of the CPU, so the results are "
+          "unreliable\nRun it again on an idle machine.", file=sys.stderr)
 
 with open("/proc/cpuinfo") as f:
     lines = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
 cpu = lines[0] if lines else platform.machine()
-print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {rounds} runs of each in turn; "
-      f"peer built with `{env['PEER_FLAGS']}`; other programs took {others_percent:.0f} % of the CPU meanwhile.\n")
-print(f"| what | pp{PREFILL}, tokens/s | to llama-bench | tg{DECODE}, tokens/s | to llama-bench | "
-      f"to llama-bench -d {depth} |")
+print(f"`{os.path.basename(model)}`, {threads} threads on {cpu}, {rounds} alternating runs of each; "
+      f"llama-bench built with `{env['PEER_FLAGS']}`; other programs used {others_percent:.0f} % of the CPU.\n")
+print(f"| program or kernel set | pp{PREFILL}, tokens/s | ratio | tg{DECODE}, tokens/s | ratio | "
+      f"ratio to -d {depth} |")
 print("|---|---:|---:|---:|---:|---:|")
 
 

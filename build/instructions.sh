@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Counts the guest instructions the aarch64 file needs a token with each kernel set, under QEMU.
+# Counts the instructions per token the aarch64 binary executes under QEMU, for each kernel set.
 # Prints a Markdown table for docs/benchmarks.md. `make bench` calls it after `make cross`.
 #
 #   MODEL=FILE PREFILL=64 DECODE=16 build/instructions.sh
 #
-# MODEL is the Q4_0 copy of the default model that build/bench.sh makes, unless told.
+# MODEL defaults to the Q4_0 file that build/bench.sh writes.
 #
-# Counts repeat to about a thousandth, whatever else the machine does. What loading and repacking cost
-# falls out: each figure is the difference of two runs, with prompts or answers of different lengths.
+# Counts are reproducible to about 0.1 % whatever else the machine does. Each figure is the difference between
+# two runs with prompts or answers of different lengths, so loading and repacking cancel out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,12 +17,12 @@ fail() { # fail WHAT REMEDY
 }
 
 MODEL=${MODEL:-target/bench/SmolLM2-135M-Instruct.Q4_0.gguf}
-[[ -f $MODEL ]] || fail "instructions.sh: there is no model '$MODEL'" "Run make bench, or name one: MODEL=FILE."
+[[ -f $MODEL ]] || fail "instructions.sh: cannot find model '$MODEL'" "Run make bench, or name another file with MODEL=FILE."
 export MODEL PREFILL=${PREFILL:-64} DECODE=${DECODE:-16}
 export BINARY=target/aarch64-unknown-linux-gnu/release/solverbox
-[[ -x $BINARY ]] || fail "instructions.sh: there is no '$BINARY'" "Run make cross."
+[[ -x $BINARY ]] || fail "instructions.sh: cannot find '$BINARY'" "Run make cross to build it."
 command -v qemu-aarch64 >/dev/null ||
-    fail "instructions.sh: there is no 'qemu-aarch64' that takes plugins" \
+    fail "instructions.sh: cannot find 'qemu-aarch64', the emulator with plugin support" \
         "Run build/prepare.sh bench, or install the Debian package qemu-user."
 
 PLUGIN=$(mktemp -d)
@@ -40,7 +40,7 @@ SETS = ["armv8.0", "armv8.2-dotprod", "armv8.6-i8mm"]
 
 
 def run(kernels, words, tokens):
-    """Returns the instructions of one run and the tokens of its prompt."""
+    """Returns the number of instructions one run executed, and its prompt's length in tokens."""
     out = f"{env['PLUGIN']}/count"
     command = [
         "qemu-aarch64", "-cpu", "max", "-plugin", f"{env['PLUGIN']}/libcount.so,out={out}", env["BINARY"],
@@ -49,7 +49,8 @@ def run(kernels, words, tokens):
         "one" + " one" * (words - 1)]
     done = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"{done.stderr}\nsolverbox: instructions.sh: '{' '.join(command)}' failed")
+        raise SystemExit(f"{done.stderr}\nsolverbox: instructions.sh: '{' '.join(command)}' failed with status "
+                         f"{done.returncode}\nFix the error printed above, then run it again.")
     answer = json.loads(done.stdout)
     assert answer["completion_tokens"] == tokens, answer
     with open(out) as f:
@@ -64,9 +65,9 @@ for kernels in SETS:
     more, _ = run(kernels, 1, 1 + decode)
     rows[kernels] = ((long - short) / prefill, (more - short) / decode)
 
-print(f"`{os.path.basename(env['MODEL'])}`, 1 thread; prefill: {prefill} more tokens of prompt, decode: "
-      f"{decode} more tokens of answer.\n")
-print("| kernels | prefill, million instructions a token | to armv8.0 | decode | to armv8.0 |")
+print(f"`{os.path.basename(env['MODEL'])}`, 1 thread; prefill: {prefill} additional prompt tokens, decode: "
+      f"{decode} additional answer tokens.\n")
+print("| kernel set | prefill, million instructions/token | ratio to armv8.0 | decode | ratio to armv8.0 |")
 print("|---|---:|---:|---:|---:|")
 first = rows[SETS[0]]
 for kernels, (a, b) in rows.items():

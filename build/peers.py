@@ -1,12 +1,12 @@
-"""`solverbox serve` and llama.cpp's llama-server under the same loads, in turns; some loads compare solverbox
-with itself. Prints a Markdown table for docs/benchmarks.md. build/bench-peers.sh calls it with the programs
-and the models; while a server is timed, nothing is done here but reading what it sends.
+"""Runs `solverbox serve` and llama.cpp's llama-server under the same loads, in alternating runs; some loads
+compare solverbox with itself. Prints a Markdown table for docs/benchmarks.md. build/bench-peers.sh calls it
+with the programs and the models. While a server is timed, this program only reads its responses.
 
     python build/peers.py --solverbox FILE --llama-server FILE --model GGUF --speaking-model GGUF
         [--threads 2] [--rounds 5] [--only LOAD,…] [--servers NAME,…] [--peer-flags=FLAGS] [--json FILE]
 
-Both get the same requests by OpenAI's API: streamed, greedy and to the last token asked for, so that neither
-sampling nor luck decides, under the system prompt of mode `math`.
+Both get the same requests over OpenAI's API with the system prompt of mode `math`: streamed, greedy and without
+an early end, so that sampling has no influence.
 """
 import argparse
 import http.client
@@ -30,8 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PEER, BOX = "llama-server", "solverbox"
-# What each is started with, by what a load needs. The peer shares its cells among all slots by default,
-# but not where slots are counted, hence -kvu; else its defaults. The cache is in f16 for both.
+# Server flags for each setup. llama-server shares its KV cells among all slots by default, but not when -np is
+# given, hence -kvu; otherwise its defaults. Both use an f16 KV cache.
 SETUPS = {
     "school": {
         PEER: "-c 8192 -np 8 -kvu --no-webui",
@@ -45,57 +45,58 @@ SETUPS = {
     "drafts auto": {BOX: "--context-tokens 4096 --sequences 1 --drafts auto"},
 }
 CLIENTS, ANSWER_TOKENS, LONG_TOKENS = 8, 48, 3000
-# The stock modes with the shortest and the longest system prompt.
+# The built-in modes with the shortest and the longest system prompt.
 RESTARTED = ("math", "review")
-# Seconds: after which a server is given up, between two tries to reach one, and for all clients to be served.
+# In seconds: a server's time limit, the pause between two connection attempts, and the limit for all clients to
+# be served at once.
 PATIENCE, TRY_EVERY, ALL_SERVED = 600, 0.01, 120
 
 
 @dataclass
 class Row:
-    """A figure: the load it comes from, and what the project wants of it."""
+    """A measured figure, the load that produces it, and its target (bar)."""
 
     key: str
     load: str
     text: str
     unit: str
     bar: str = ""
-    # Whether the bar is for solverbox's figure itself, or for its ratio to the peer's.
+    # Whether the bar applies to solverbox's own figure instead of its ratio to llama-server's.
     absolute: bool = False
 
 
 ROWS = [
-    Row("start", "start", "start to the first token of a first answer", "s", "<= 1.00"),
+    Row("start", "start", "process start to the first token of the first answer", "s", "<= 1.00"),
     Row("one", "one", "one stream of 128 tokens, drafts off", "tokens/s", ">= 1.00"),
     Row("one_answer", "four", "one answer of 48 tokens", "s"),
     Row("four_answers", "four", "4 answers of 48 tokens to one question", "s", "<= 0.85"),
-    Row("four_to_one", "four", "the 4 answers, in times of one", "×"),
-    Row("eight", "eight", "8 clients at once, 48 tokens each, in all", "tokens/s", ">= 1.50"),
-    Row("memory", "memory", "memory at its highest after 8 clients, 8,192 cells", "MB", "<= 0.70"),
-    Row("gap_p50", "gap", "gap between tokens of 7 streams while a question of 3,000 tokens is read: median", "s"),
+    Row("four_to_one", "four", "time of 4 answers relative to one", "×"),
+    Row("eight", "eight", "8 concurrent clients, 48 tokens each, total throughput", "tokens/s", ">= 1.50"),
+    Row("memory", "memory", "peak memory after 8 clients, 8,192 cells", "MB", "<= 0.70"),
+    Row("gap_p50", "gap", "gap between tokens of 7 streams during the prefill of a 3,000-token question: median", "s"),
     Row("gap_p95", "gap", "the same, 95th percentile", "s", "<= 0.6", absolute=True),
     Row("gap_longest", "gap", "the same, longest", "s", "<= 1.0", absolute=True),
-    Row("long_alone", "gap", "first token of a question of 3,000 tokens, alone", "s"),
-    Row("long_among", "gap", "first token of a question of 3,000 tokens, beside 7 streams", "s"),
-    Row("long_times", "gap", "the same, in times of alone", "×", "<= 1.5", absolute=True),
+    Row("long_alone", "gap", "time to first token of a 3,000-token question, alone", "s"),
+    Row("long_among", "gap", "time to first token of a 3,000-token question, with 7 other streams", "s"),
+    Row("long_times", "gap", "the latter relative to the former", "×", "<= 1.5", absolute=True),
     *(row for mode in RESTARTED for row in (
-        Row(f"restart_{mode}", "restart", f"first token of a question in mode `{mode}` after a restart", "s"),
-        Row(f"restart_{mode}_prefill", "restart", "prefilling that mode's system prompt", "s"),
-        Row(f"restart_{mode}_times", "restart", "the first, in times of the second", "×", "<= 0.2", absolute=True),
+        Row(f"restart_{mode}", "restart", f"time to first token in mode `{mode}` after a restart", "s"),
+        Row(f"restart_{mode}_prefill", "restart", "prefill time of that mode's system prompt", "s"),
+        Row(f"restart_{mode}_times", "restart", "the former relative to the latter", "×", "<= 0.2", absolute=True),
     )),
-    Row("restating", "drafts", "text that restates its work: drafts auto, in times of drafts off", "×", ">= 1.3",
+    Row("restating", "drafts", "repetitive text: speed with drafts auto relative to drafts off", "×", ">= 1.3",
         absolute=True),
-    Row("wandering", "drafts", "text that does not: drafts auto, in times of drafts off", "×", ">= 0.97",
+    Row("wandering", "drafts", "other text: speed with drafts auto relative to drafts off", "×", ">= 0.97",
         absolute=True),
 ]
 
 
 class Unserved(Exception):
-    """A server does not do what a load needs; the text says what."""
+    """A server does not support a load or failed it; the text gives the reason."""
 
 
 class Stream(threading.Thread):
-    """One request and what came back: `times` has the moment of every event that brought text."""
+    """One request and its response; `times` has the arrival time of every event with text."""
 
     def __init__(self, port, body):
         super().__init__(daemon=True)
@@ -107,7 +108,7 @@ class Stream(threading.Thread):
     def run(self):
         try:
             self.connection.connect()
-            # The connection forgets it once it has answered.
+            # The connection drops its socket once the response has arrived.
             self.socket = self.connection.sock
             self.sent = time.monotonic()
             self.connection.request("POST", "/v1/chat/completions", self.body, {"Content-Type": "application/json"})
@@ -118,7 +119,7 @@ class Stream(threading.Thread):
             else:
                 self.refusal = response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-            # http.client's own ways of saying that the connection was closed under it.
+            # The errors http.client raises if the connection is closed during the request.
             self.refusal = self.refusal or f"{type(error).__name__}: {error}"
         self.ended = time.monotonic()
         self.connection.close()
@@ -129,7 +130,7 @@ class Stream(threading.Thread):
             if not line.startswith(b"data: {"):
                 continue
             event = json.loads(line[6:])
-            # Of several answers llama-server counts each alone.
+            # With several answers, llama-server reports the usage of each separately.
             for what, tokens in (event.get("usage") or {}).items():
                 if isinstance(tokens, int):
                     self.usage[what] = self.usage.get(what, 0) + tokens
@@ -143,14 +144,14 @@ class Stream(threading.Thread):
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
         except (OSError, AttributeError):
-            pass  # It has ended by itself.
+            pass  # The stream has already ended.
         self.join()
 
     def done(self):
-        """Waits to the end and returns the stream, which brought text."""
+        """Waits for the end and returns the stream; raises Unserved if no text arrived."""
         self.join()
         if self.status != 200 or not self.times:
-            raise Unserved(self.refusal.strip() or "no text came")
+            raise Unserved(self.refusal.strip() or "the response had no text")
         return self
 
     @property
@@ -159,12 +160,12 @@ class Stream(threading.Thread):
 
     @property
     def first(self):
-        """Seconds to the first token."""
+        """Time to the first token, in seconds."""
         return self.times[0] - self.sent
 
 
 class Server:
-    """A running server; it stops where the `with` ends."""
+    """A running server; it stops at the end of its `with` block."""
 
     def __init__(self, kind, setup, model=None, data=None):
         self.kind, self.ran = kind, set()
@@ -200,17 +201,17 @@ class Server:
             self.process.wait()
 
     def stream(self, body):
-        """Begins a request and returns it."""
+        """Starts a request and returns its stream."""
         stream = Stream(self.port, body)
         stream.start()
         return stream
 
     def ask(self, body):
-        """Sends a request, waits for its end and returns it."""
+        """Sends a request, waits for its end and returns the stream."""
         return self.stream(body).done()
 
     def first_answer(self, body):
-        """Asks until it is answered: a server that starts refuses the connection, or says 503."""
+        """Retries until the server answers: while starting it refuses the connection or sends 503."""
         while True:
             stream = self.stream(body)
             stream.join()
@@ -218,39 +219,40 @@ class Server:
                 return stream
             if self.process.poll() is not None or stream.status not in (None, 503):
                 self.log.seek(0)
-                said = self.log.read().decode(errors="replace")[-2000:]
-                sys.exit(f"{said}\n{stream.refusal}\nsolverbox: peers.py: {self.kind} does not start\n"
-                         "Its words are above.")
+                output = self.log.read().decode(errors="replace")[-2000:]
+                sys.exit(f"{output}\n{stream.refusal}\nsolverbox: peers.py: cannot start '{self.kind}'\n"
+                         "Fix the error in its output above, then run it again.")
             if time.monotonic() > self.began + PATIENCE:
-                sys.exit(f"solverbox: peers.py: {self.kind} does not answer\nRun it by hand to see why.")
+                sys.exit(f"solverbox: peers.py: '{self.kind}' did not answer within {PATIENCE} s\n"
+                         "Run it by hand to see why.")
             time.sleep(TRY_EVERY)
 
     def peak_mb(self):
-        """The most memory it had, with the pages of files it has mapped."""
+        """Peak memory, including pages of mapped files."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
 
 
 def flags(kind, setup):
-    """What a setup says; drafting need not be switched off where a solverbox has none."""
+    """The setup's flags; `--drafts off` is dropped for a solverbox without that flag."""
     words = shlex.split(SETUPS[setup][kind])
     if "--drafts" in words and not has_drafts():
         if "auto" in words:
-            raise Unserved("this solverbox has no --drafts")
+            raise Unserved("this solverbox does not support --drafts")
         at = words.index("--drafts")
         del words[at : at + 2]
     return words
 
 
 def has_drafts():
-    said = subprocess.run([args.solverbox, "serve", "--help"], env=PLAIN, stdout=subprocess.PIPE, check=True).stdout
-    return b"--drafts" in said
+    help = subprocess.run([args.solverbox, "serve", "--help"], env=PLAIN, stdout=subprocess.PIPE, check=True).stdout
+    return b"--drafts" in help
 
 
-# What is asked.
+# Requests.
 
 def chat(question, tokens, system=None, **more):
-    """A request for so many tokens; the system prompt is the one of mode `math`, sent along."""
+    """A request for this many tokens; the default system prompt is that of mode `math`."""
     system = [{"role": "system", "content": MATH if system is None else system}]
     return {
         "model": "solverbox:math",
@@ -265,7 +267,7 @@ def chat(question, tokens, system=None, **more):
 
 
 def sum_question(*which):
-    """A question like no other in a round, the same for both servers."""
+    """A question that is unique within a round and the same for both servers."""
     numbers = random.Random(repr(which))
     boxes, each, more = (numbers.randrange(11, 99) for _ in range(3))
     return f"A shop sells {boxes} boxes of {each} pencils and {more} single ones. How many pencils is that?"
@@ -280,7 +282,7 @@ WORDS = (
 
 
 def long_question(*which):
-    """LONG_TOKENS tokens with the template and the system prompt, as each of these words is one."""
+    """A question of LONG_TOKENS tokens including template and system prompt; each of these words is one token."""
     numbers = random.Random(repr(which))
     return " ".join(numbers.choice(WORDS) for _ in range(LONG_TOKENS - 110)) + ". Which word comes most often?"
 
@@ -330,7 +332,7 @@ def gap(server, turn):
         wait_until(lambda: all(len(stream.times) >= 8 for stream in others), others)
         among = server.ask(chat(long_question("among", turn), 8))
         begun, read = among.sent, among.times[0]
-        # So that the gap it fell into is seen to its end.
+        # So that the gap in which it started is complete.
         wait_until(lambda: all(stream.times[-1] > read for stream in others), others)
     finally:
         for stream in others:
@@ -354,12 +356,12 @@ def wait_until(condition, streams):
         if ended:
             raise Unserved(ended.refusal or "a stream ended early")
         if time.monotonic() > end:
-            raise Unserved(f"{len(streams)} streams at once are not all served within {ALL_SERVED} s")
+            raise Unserved(f"{len(streams)} concurrent streams were not all served within {ALL_SERVED} s")
         time.sleep(0.02)
 
 
 def restart(turn):
-    """solverbox alone: stock questions leave the system prompt to the mode."""
+    """solverbox only: these questions take the system prompt from the mode."""
     figures = {}
     for mode in RESTARTED:
         def ask(server, question, system=None):
@@ -370,23 +372,23 @@ def restart(turn):
             with Server(BOX, "school", data=data) as server:
                 server.first_answer(chat("1+1?", 2, "Be brief."))
                 fresh = ask(server, "2+2?")
-                # The same without a system prompt to speak of: what is left is the question's part.
+                # The same with a minimal system prompt, which leaves the question's share of the time.
                 rest = ask(server, "2+3?", ".")
-                # What is kept may be written when nobody asks.
+                # The prefix cache is written to disk while the server is idle.
                 time.sleep(2)
                 server.stop(signal.SIGKILL)
             with Server(BOX, "school", data=data) as server:
                 server.first_answer(chat("1+1?", 2, "Be brief."))
                 again = ask(server, "3+3?")
         if fresh <= rest:
-            raise Unserved("the system prompt is prefilled before it is asked for")
+            raise Unserved("the system prompt was prefilled before the first request")
         figures |= {f"restart_{mode}": again, f"restart_{mode}_prefill": fresh - rest,
                     f"restart_{mode}_times": again / (fresh - rest)}
     return figures
 
 
-# A model of 135 million parameters restates what it is told to at the temperature of VibeThinker's modes, and at 1
-# goes on as it likes; greedy it would soon write nothing but the same. Each round has other texts.
+# A model of 135 million parameters follows the request to repeat itself at the temperature of VibeThinker's modes,
+# and writes freely at 1; greedy, it soon loops. Each round has different texts.
 RESTATING = [
     "Solve step by step: a farmer has 12 rows of 15 trees and plants 20 more. How many trees are there? Then check "
     "your work: write every step again, and then write the whole solution once more.",
@@ -397,7 +399,7 @@ WANDERING = ["Tell a strange story about a lighthouse.", "List facts about many 
 
 
 def drafts(turn):
-    """solverbox alone, with a model that speaks: how fast with drafts, in times of without."""
+    """solverbox only, with a trained model: the speed with drafts relative to the speed without."""
     speeds, kinds = {}, {"restating": (RESTATING, 0.6), "wandering": (WANDERING, 1)}
     for how in ("off", "auto")[:: 1 if turn % 2 == 0 else -1]:
         with Server(BOX, f"drafts {how}", model=args.speaking_model) as server:
@@ -413,7 +415,7 @@ def drafts(turn):
 
 
 def repeats(text):
-    """The share of a text's words that its last three words were followed by when they came last."""
+    """The share of words that a 3-word lookup predicts: the word that followed the same three words last time."""
     words, followed, hits = text.split(), {}, 0
     for at in range(3, len(words)):
         before = tuple(words[at - 3 : at])
@@ -423,7 +425,7 @@ def repeats(text):
 
 
 def speed(streams):
-    """Tokens a second after the first one."""
+    """Tokens per second, not counting the first token."""
     return sum(s.tokens - 1 for s in streams) / sum(s.times[-1] - s.times[0] for s in streams)
 
 
@@ -431,7 +433,7 @@ ON_SERVERS = {"school": [start, one, four, eight, memory], "long": [gap]}
 ALONE = [restart, drafts]
 
 
-# Rounds, and what is made of them.
+# Rounds and their results.
 
 def remark(text):
     if text not in REMARKS:
@@ -440,7 +442,7 @@ def remark(text):
 
 
 def measure(turn, results):
-    """One round: every load on every server, those on both in an order that changes."""
+    """Runs one round: every load on every server, alternating which server goes first."""
     def keep(kind, load, *on):
         clock = on[0].clock if load is start else Clock(*on)
         try:
@@ -448,9 +450,9 @@ def measure(turn, results):
         except Unserved as reason:
             return remark(f"{kind}, load {load.__name__}: not measured ({str(reason)[:200]})")
         results[kind][turn].update(figures)
-        said = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
-        print(f"peers.py: round {turn + 1}, {kind}: {said}; others took {clock.others_percent():.0f} % of the CPU",
-              file=sys.stderr)
+        summary_text = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
+        print(f"peers.py: round {turn + 1}, {kind}: {summary_text}; other programs used "
+              f"{clock.others_percent():.0f} % of the CPU", file=sys.stderr)
 
     for setup, loads in ON_SERVERS.items():
         wanted = [load for load in loads if load.__name__ in args.only]
@@ -477,7 +479,7 @@ def middle(values, unit):
 
 
 def summary(row, results):
-    """A row's figures: of each server, their ratio by rounds and in the middle, and whether the bar is met."""
+    """A row's figures: each server's, the ratio per round and of the medians, and whether the bar is met."""
     peer, box = ([figures.get(row.key) for figures in results[kind]] for kind in (PEER, BOX))
     ratios = [ours / theirs for ours, theirs in zip(box, peer) if ours is not None and theirs is not None]
     peer, box = ([value for value in values if value is not None] for values in (peer, box))
@@ -501,17 +503,17 @@ def table(rows):
 
 
 class Clock:
-    """Says what other programs have taken of the CPU since it was made: what makes figures worthless."""
+    """Measures the CPU share of other programs since its creation; a high share makes results unreliable."""
 
     def __init__(self, server=None):
         self.stat = f"/proc/{server.process.pid}/stat" if server else None
         self.began, self.before = time.monotonic(), self.others_seconds()
 
     def others_seconds(self):
-        """Seconds all cores have worked since start-up, less those this program and its servers took."""
+        """CPU seconds used since boot, minus those of this program and its servers."""
         user, nice, system, _idle, _iowait, irq, softirq, steal = cpu_ticks("/proc/stat", 1, 9)
         ticks = user + nice + system + irq + softirq + steal
-        # Of a server that still runs; those that have ended are children.
+        # A running server's share; servers that have ended are counted as children below.
         ticks -= sum(cpu_ticks(self.stat, 13, 15)) if self.stat else 0
         mine = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return ticks / os.sysconf("SC_CLK_TCK") - sum(used.ru_utime + used.ru_stime for used in mine)
@@ -527,7 +529,7 @@ def cpu_ticks(file, begin, end):
 
 
 def main():
-    # So that nobody's first start waits for the disk.
+    # Reads the model into the page cache, so that the first start does not wait for the disk.
     subprocess.run(["cat", args.model], stdout=subprocess.DEVNULL, check=True)
     results = {kind: [{} for _ in range(args.rounds)] for kind in (PEER, BOX)}
     clock = Clock()
@@ -535,11 +537,11 @@ def main():
         measure(turn, results)
     others_percent = clock.others_percent()
     for key, shares in SHARES.items():
-        remark(f"in the texts '{key}' {', '.join(shares)} % of the words follow 3 words as they did before")
+        remark(f"in the texts '{key}', {', '.join(shares)} % of the words repeat what followed the same 3 words")
     if others_percent > 5:
-        remark("other programs were busy, so these figures mean little: run it again on a quiet machine")
+        remark("other programs were busy, so the results are unreliable: run it again on an idle machine")
     if len(PROMPTS) > 1:
-        remark(f"the servers read one question as so many tokens: {PROMPTS}")
+        remark(f"the servers tokenize the same question differently (tokens: first server): {PROMPTS}")
     with open("/proc/cpuinfo") as info:
         names = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
     what = {
@@ -548,24 +550,24 @@ def main():
         "peer_built": args.peer_built, "peer_flags": args.peer_flags, "others_percent": others_percent,
     }
     rows = [summary(row, results) for row in ROWS if row.load in args.only]
-    print(f"`{what['model']}`, {args.threads} threads on {what['cpu']}, {args.rounds} rounds in turn; {PEER} built "
-          f"with `{args.peer_built}`; other programs took {others_percent:.0f} % of the CPU meanwhile.\n")
+    print(f"`{what['model']}`, {args.threads} threads on {what['cpu']}, {args.rounds} alternating rounds; {PEER} "
+          f"built with `{args.peer_built}`; other programs used {others_percent:.0f} % of the CPU.\n")
     table(rows)
     print()
     for setup, of in SETUPS.items():
-        said = {kind: f"{words} {args.peer_flags if kind == PEER else ''}".strip() for kind, words in of.items()}
-        print(f"- {setup}: {', '.join(f'{kind} `{words}`' for kind, words in said.items())}")
+        used = {kind: f"{words} {args.peer_flags if kind == PEER else ''}".strip() for kind, words in of.items()}
+        print(f"- {setup}: {', '.join(f'{kind} `{words}`' for kind, words in used.items())}")
     print("".join(f"- {text}\n" for text in REMARKS), end="")
     if args.json:
         Path(args.json).write_text(json.dumps({**what, "rows": rows, "remarks": REMARKS}, indent=1) + "\n")
 
 
 def listed(known):
-    """What reads NAME,NAME of the known."""
+    """Returns an argparse type that parses NAME,NAME and accepts only known names."""
     def read(text):
         for word in text.split(","):
             if word not in known:
-                raise argparse.ArgumentTypeError(f"'{word}' is not known; known are {', '.join(known)}")
+                raise argparse.ArgumentTypeError(f"unknown name '{word}', use one of {', '.join(known)}")
         return text.split(",")
     return read
 
@@ -575,10 +577,10 @@ def read_arguments():
     parser = argparse.ArgumentParser(description="solverbox and llama-server under the same loads")
     parser.add_argument("--solverbox", required=True)
     parser.add_argument("--llama-server", required=True)
-    parser.add_argument("--peer-built", default="?", help="the flags it was compiled with, to be printed")
-    parser.add_argument("--peer-flags", default="", help="further flags for llama-server")
+    parser.add_argument("--peer-built", default="?", help="llama-server's build flags, for the printed summary")
+    parser.add_argument("--peer-flags", default="", help="additional flags for llama-server")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--speaking-model", required=True, help="a trained model, for the load of drafts")
+    parser.add_argument("--speaking-model", required=True, help="a trained model, for the load 'drafts'")
     parser.add_argument("--threads", default="2")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", type=listed(loads), default=loads, metavar="LOAD,…", help=", ".join(loads))
@@ -593,8 +595,8 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("SOLVERBOX_", "LLAMA_ARG_"))}
 MODES = tomllib.loads((Path(__file__).parent.parent / "src/words/modes.toml").read_text())["mode"]
 MATH = next(mode["system"] for mode in MODES if mode["name"] == "math")
-# Remarks printed below the table; the tokens of a first question, and who first read it as so many.
+# The remarks printed below the table, and the token counts of a first question with the server that reported each.
 REMARKS, PROMPTS = [], {}
-# How much the texts of `drafts` repeat themselves, in percent by round.
+# How much the texts of load `drafts` repeat themselves, in percent per round.
 SHARES = {}
 main()

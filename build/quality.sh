@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# How often the demo model is right on held-out questions, by quantization, and what its adapter teaches it.
-# Prints Markdown tables for docs/benchmarks.md. `make quality` calls it after a build and after the test
-# that makes the files.
+# Measures the demo model's accuracy on held-out questions, by quantization type, with and without its adapter.
+# Prints Markdown tables for docs/benchmarks.md. `make quality` calls it after a build and after the test that
+# writes the quantized files.
 #
 #   ATTEMPTS=8 EACH=250 build/quality.sh
 #
-# The sets of tests/data have 25 questions a family, too few to tell 97 % from 90 %: what is said of single
-# families is measured on EACH held-out questions, as many as there are.
+# The sets of tests/data have 25 questions per family, too few to tell 97 % from 90 %. The figures of single
+# families therefore use EACH held-out questions, or as many as exist.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -27,7 +27,8 @@ def measure(model, set_file, *more):
     command = [binary, "eval", "--json", "--threads", "1", "--model", model, "--set", set_file, *more]
     run = subprocess.run(command, env=plain, stdout=subprocess.PIPE)
     if run.returncode:
-        sys.exit(f"solverbox: '{' '.join(command)}' failed\nIts own words are above.")
+        sys.exit(f"solverbox: quality.sh: '{' '.join(command)}' failed with status {run.returncode}\n"
+                 "Fix the error printed above, then run it again.")
     return json.loads(run.stdout)
 
 
@@ -43,7 +44,7 @@ def row(name, sampled, greedy):
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-head = f"| pass@1, % (95 %) | cons@{attempts} | pass@{attempts} | vote's gain | greedy | tokens |"
+head = f"| pass@1, % (95 %) | cons@{attempts} | pass@{attempts} | gain from voting | greedy | tokens |"
 print(f"| demo model {head}\n|---|---:|---:|---:|---:|---:|---:|")
 for name in ("F16", "Q8_0", "Q4_K_M", "Q4_0"):
     model = "demo" if name == "Q8_0" else f"{files}/solverbox-demo-{name.lower()}.gguf"
@@ -56,6 +57,6 @@ for name, scores in sampled.items():
     cells = [scores["questions"], percent(scores["pass_at_1"]), percent(greedy[name]["pass_at_1"])]
     print(f"| {name} |", " | ".join(map(str, cells)), f"| {scores['mean_completion_tokens']:.0f} |", flush=True)
 print(f"\n| base 2, Q8_0 {head}\n|---|---:|---:|---:|---:|---:|---:|")
-for name, more in (("without the adapter", ()), ("with it", ("--adapter", "demo-binary"))):
+for name, more in (("without the adapter", ()), ("with the adapter", ("--adapter", "demo-binary"))):
     row(name, measure("demo", SETS[1], "--attempts", attempts, *more), measure("demo", SETS[1], "--temperature", "0", *more))
 PYTHON

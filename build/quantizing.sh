@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What quantizing costs: each type against the original, for the demo model and for a model with real weights.
-# Perplexity, divergence and agreement by `solverbox compare`, and for the demo model the right answers too.
-# Prints Markdown tables for docs/benchmarks.md; `make quality` calls it after a build.
+# Measures the loss from quantization: each type against the original, for the demo model and for a chat model.
+# `solverbox compare` gives perplexity, divergence and agreement, and for the demo model also accuracy. Prints
+# Markdown tables for docs/benchmarks.md; `make quality` calls it after a build.
 #
 #   THREADS=2 build/quantizing.sh
 #
-# The demo model is read on its own replies to held-out questions; its importance matrix comes from other
-# questions than those it is judged on. SmolLM2-135M, which can only be had in Q4_1, reads this project's prose.
+# The demo model is evaluated on its own replies to held-out questions; its importance matrix is computed from
+# other questions. SmolLM2-135M, available only in Q4_1, is evaluated on this project's prose.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -28,12 +28,13 @@ TYPES = ["q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_k_s", "iq4_nl", "q4_0"]
 def run(*command):
     done = subprocess.run([binary, *command], env=plain, stdout=subprocess.PIPE)
     if done.returncode:
-        sys.exit(f"solverbox: quantizing.sh: '{' '.join(command)}' failed\nIts own words are above.")
+        sys.exit(f"solverbox: quantizing.sh: '{' '.join(command)}' failed with status {done.returncode}\n"
+                 "Fix the error printed above, then run it again.")
     return done.stdout.decode()
 
 
 def made(original, name, kind, *how):
-    """Quantizes, and returns the file."""
+    """Quantizes the original and returns the new file's path."""
     file = f"{work}/{name}-{kind}{'-'.join(how[:1])}.gguf"
     run("quantize", original, file, kind, "--requantize", "--threads", threads, *how)
     return file
@@ -46,7 +47,7 @@ def with_error(value, digits, scale=1):
 
 def table(title, original, text, matrix, few, *more):
     answers = " right answers, % |" if more else ""
-    print(f"\n| {title} | MB | perplexity, ratio | KL divergence, 10⁻³ nats | same likeliest token, % |{answers}")
+    print(f"\n| {title} | MB | perplexity ratio | KL divergence, 10⁻³ nats | same top token, % |{answers}")
     print("|---|---:|---:|---:|---:|" + ("---:|" if more else ""))
     rows = [(kind.upper(), kind, []) for kind in TYPES]
     for kind in ("q4_k_m", "q4_0"):
@@ -54,18 +55,18 @@ def table(title, original, text, matrix, few, *more):
     rows.append(("Q4_0, head in Q8_0", "q4_0", ["--keep-head", "q8_0"]))
     for title, kind, how in rows:
         file = made(original, os.path.basename(text).split(".")[0], kind, *how)
-        said = json.loads(run("compare", original, file, "--text", text, "--json", "--threads", few, *more))
-        share = (said["same_top"]["share"] * 100, said["same_top"]["half_interval_95"] * 100)
-        cells = [f"{os.path.getsize(file) / 1e6:.1f}", with_error(said["perplexity_ratio"], 4),
-                 with_error(said["kl_divergence_nats"], 2, 1000), f"{share[0]:.2f} ± {share[1]:.2f}"]
+        result = json.loads(run("compare", original, file, "--text", text, "--json", "--threads", few, *more))
+        share = (result["same_top"]["share"] * 100, result["same_top"]["half_interval_95"] * 100)
+        cells = [f"{os.path.getsize(file) / 1e6:.1f}", with_error(result["perplexity_ratio"], 4),
+                 with_error(result["kl_divergence_nats"], 2, 1000), f"{share[0]:.2f} ± {share[1]:.2f}"]
         if more:
-            right = [answer["pass_at_1"] for answer in said["answers"]]
+            right = [answer["pass_at_1"] for answer in result["answers"]]
             cells.append("{:.1f} ({:.1f} to {:.1f})".format(*(100 * right[1][k] for k in ("share", "low", "high"))))
         print(f"| {title} | " + " | ".join(cells) + " |", flush=True)
-    first = f"The original: {os.path.getsize(original) / 1e6:.1f} MB, perplexity {said['perplexity'][0]:.4f}"
+    first = f"Original: {os.path.getsize(original) / 1e6:.1f} MB, perplexity {result['perplexity'][0]:.4f}"
     if more:
         first += ", right answers {:.1f} %".format(100 * right[0]["share"])
-    print(f"\n{first}; {said['tokens']} tokens judged.")
+    print(f"\n{first}; {result['tokens']} tokens evaluated.")
 
 
 os.makedirs(work, exist_ok=True)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs the full forms of the trials of reliability, one after the other, and makes docs/reliability.md of what
-# they measured. Fails where a trial is missing or something did not hold. `make reliability` calls it; the
-# machine should do nothing else meanwhile.
+# Runs the reliability trials in full, one after another, and writes docs/reliability.md from their results.
+# Fails if a trial did not run or a requirement was not met. `make reliability` calls it; run it on an otherwise
+# idle machine.
 #
-#   build/reliability.sh        runs them, 35 min, and makes the page
-#   build/reliability.sh page   makes the page of what was measured last
+#   build/reliability.sh        runs the trials (35 min) and writes the page
+#   build/reliability.sh page   rewrites the page from the last results
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The chapters of the suite that hold trials, and the names trials record their figures under.
+# The test modules that contain trials, and the names under which trials record their results.
 chapters=(door:: classroom:: crash:: power:: schema::)
 trials=(slow-heads slow-bodies slow-reads descriptors page-beside-answers classroom crash power schemathesis)
 page=docs/reliability.md
@@ -19,7 +19,7 @@ run() {
     mkdir -p target/reliability
     RELIABILITY_TRIALS=1 cargo test --release --locked --test tests -- "${chapters[@]}" --nocapture --test-threads 1 \
         > >(tee target/reliability/log | grep --line-buffered -E '^(test |[a-z-]+: |NOT CHECKED)') 2>&1 ||
-        failed=" a test failed, target/reliability/log says which;"
+        failed=" a test failed, see target/reliability/log;"
 }
 [[ ${1:-} == page ]] || run
 
@@ -29,12 +29,12 @@ commit=$(git rev-parse --short HEAD)${changes:+ with changes}
     cat <<END
 # Reliability
 
-What must hold of a box that stands in a classroom, and what was measured when it was tried. \`make reliability\` runs
-these trials and makes this page; the suite runs a short form of each.
+Requirements for a server in a classroom, and the latest measurements. \`make reliability\` runs these trials and
+writes this page; the test suite runs a short form of each.
 
 $(date +%F), commit $commit, $(nproc) cores of $(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r).
 
-| trial | must hold | measured |
+| trial | requirement | measured |
 |---|---|---|
 END
     for trial in "${trials[@]}"; do
@@ -42,7 +42,7 @@ END
             python3 -c '
 import json, sys
 for row in map(json.loads, open(sys.argv[1])):
-    measured = row["measured"] if row["held"] else "**does not hold:** " + row["measured"]
+    measured = row["measured"] if row["held"] else "**not met:** " + row["measured"]
     print("|", row["trial"], "|", row["must_hold"], "|", measured, "|")
 ' "target/reliability/$trial.json"
         else
@@ -56,8 +56,9 @@ sed -n '/^|/p' "$page"
 for trial in "${trials[@]}"; do
     [[ -s target/reliability/$trial.json ]] || failed+=" $trial did not run;"
 done
-! grep -F '**does not hold' "$page" >/dev/null || failed+=" something does not hold;"
+! grep -F '**not met' "$page" >/dev/null || failed+=" a requirement was not met;"
 [[ -z $failed ]] || {
-    printf 'solverbox: the trials of reliability failed:%s\n%s\n' "${failed%;}" "The table above says what was measured." >&2
+    printf 'solverbox: the reliability trials failed:%s\n%s\n' "${failed%;}" \
+        "The table above has the measurements; fix the cause and run build/reliability.sh again." >&2
     exit 1
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The model workshop against llama.cpp's own tools: `convert` against its Python converter, `quantize` against
-# llama-quantize, in turns on a checkpoint of VibeThinker-1.5B's exact shape with random weights. Time, and
-# memory at its highest. Prints a Markdown table for docs/benchmarks.md; `make workshop` calls it after a build.
+# Compares the model tools with llama.cpp's own: `convert` with its Python converter, `quantize` with
+# llama-quantize, in alternating runs on a checkpoint of VibeThinker-1.5B's exact shape with random weights.
+# Measures time and peak memory. Prints a Markdown table for docs/benchmarks.md; `make workshop` calls it after
+# a build.
 #
 #   ROUNDS=3 THREADS=2 build/workshop.sh
 #
@@ -31,13 +32,14 @@ checkpoint, f16 = f"{work}/checkpoint", f"{work}/f16.gguf"
 
 
 def run(*command):
-    """Returns seconds and the peak of memory in MB."""
+    """Returns the run time in seconds and the peak memory in MB."""
     began = time.monotonic()
     process = subprocess.Popen(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said = process.stdout.read()
+    output = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"{said.decode()}\nsolverbox: workshop.sh: '{' '.join(command)}' failed\nIts words are above.")
+        sys.exit(f"{output.decode()}\nsolverbox: workshop.sh: '{' '.join(command)}' failed\n"
+                 "Fix the error printed above, then run it again.")
     return time.monotonic() - began, used.ru_maxrss * 1024 / 1e6
 
 
@@ -66,7 +68,7 @@ def middle(values):
 
 
 def row(what, ours, peer):
-    """Measures the two in turn, and prints the row."""
+    """Measures the two programs in alternating runs and prints their row."""
     runs = {ours: [], peer: []}
     for turn in range(int(env["ROUNDS"])):
         for one in (ours, peer) if turn % 2 == 0 else (peer, ours):
@@ -79,17 +81,18 @@ def row(what, ours, peer):
 
 with open("/proc/cpuinfo") as f:
     names = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
-print(f"{threads} threads on {names[0] if names else platform.machine()}, {env['ROUNDS']} runs of each in turn\n")
-print("| what | solverbox, s | the peer, s | times as fast | peak, MB | the peer's peak, MB |")
+print(f"{threads} threads on {names[0] if names else platform.machine()}, {env['ROUNDS']} alternating runs of each\n")
+print("| task | solverbox, s | llama.cpp, s | speed-up | peak, MB | llama.cpp's peak, MB |")
 print("|---|---:|---:|---:|---:|---:|")
 row("convert to F16", ours_converts, peer_converts)
 for mix in ("q8_0", "q4_0", "q4_k_m"):
     row(f"quantize to {mix.upper()}", lambda: ours_quantizes(mix), lambda: peer_quantizes(mix))
     if not filecmp.cmp(f"{work}/{mix}.gguf", f"{work}/peer-{mix}.gguf", shallow=False):
-        sys.exit(f"solverbox: workshop.sh: the two {mix} files differ\nOne of the programs is not what it was.")
-print("\nThe quantized files of the two programs are the same bytes.")
+        sys.exit(f"solverbox: workshop.sh: the two programs' {mix} files differ\n"
+                 f"Compare the tensors of '{work}/{mix}.gguf' and '{work}/peer-{mix}.gguf'.")
+print("\nBoth programs write byte-identical quantized files.")
 
-# What is read rather than written, on the demo model and this project's prose.
+# Importance matrices and perplexity, on the demo model and this project's prose.
 demo, prose, ours, peers = (f"{work}/{name}" for name in ("demo.gguf", "prose.txt", "ours.imatrix", "peers.imatrix.gguf"))
 run(binary, "convert", "models/bundled/checkpoint", demo)
 with open(prose, "w") as f:
@@ -99,18 +102,20 @@ run(f"{tools}/llama-imatrix", "-m", demo, "-f", prose, "-o", peers, "-t", "1")
 for matrix in (ours, peers):
     run(binary, "quantize", demo, f"{work}/by-us.gguf", "q4_k_m", "--imatrix", matrix)
     run(f"{tools}/llama-quantize", "--imatrix", matrix, demo, f"{work}/by-peer.gguf", "q4_k_m", threads)
-    # The peer also writes down where the matrix came from, so the tensors are compared.
+    # llama.cpp also records where the matrix came from, so only the tensors are compared.
     if tensors(f"{work}/by-us.gguf") != tensors(f"{work}/by-peer.gguf"):
-        sys.exit(f"solverbox: workshop.sh: the files made with '{matrix}' differ\nThe two read it differently.")
-print("Either program takes the other's importance matrix and makes the same tensors with it.")
-said = subprocess.run([binary, "compare", demo, demo, "--text", prose, "--threads", "1", "--json"], env=plain,
-                      stdout=subprocess.PIPE, check=True).stdout
-told = subprocess.run([f"{tools}/llama-perplexity", "-m", demo, "-f", prose, "-t", "1"], env=plain,
-                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout.decode()
-perplexity = json.loads(said)["perplexity"][0]
-peers_perplexity = float(re.search(r"PPL = ([\d.]+)", told)[1])
-print(f"Perplexity of the demo model on this project's prose, which it cannot read: {perplexity:.0f}, by "
-      f"llama-perplexity {peers_perplexity:.0f}.")
+        sys.exit(f"solverbox: workshop.sh: the tensors quantized with '{matrix}' differ\n"
+                 "Check how each program reads the matrix: src/model/importance.rs and llama-quantize.")
+print("Each program accepts the other's importance matrix and produces the same tensors from it.")
+ours_json = subprocess.run([binary, "compare", demo, demo, "--text", prose, "--threads", "1", "--json"], env=plain,
+                           stdout=subprocess.PIPE, check=True).stdout
+peers_text = subprocess.run([f"{tools}/llama-perplexity", "-m", demo, "-f", prose, "-t", "1"], env=plain,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout.decode()
+perplexity = json.loads(ours_json)["perplexity"][0]
+peers_perplexity = float(re.search(r"PPL = ([\d.]+)", peers_text)[1])
+print(f"Perplexity of the demo model on this project's prose, which it was not trained on: {perplexity:.0f} with "
+      f"`compare`, {peers_perplexity:.0f} with `llama-perplexity`.")
 if abs(perplexity / peers_perplexity - 1) > 0.001:
-    sys.exit("solverbox: workshop.sh: the two perplexities differ\nThe text is not read as llama.cpp reads it.")
+    sys.exit(f"solverbox: workshop.sh: perplexity {perplexity:.0f} differs from llama-perplexity's "
+             f"{peers_perplexity:.0f}\nCheck that src/engine/measure tokenizes the text as llama.cpp does.")
 PYTHON

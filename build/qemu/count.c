@@ -1,9 +1,9 @@
 // A QEMU plugin that counts the guest's instructions, for build/instructions.sh.
 //
-// `qemu-aarch64 -plugin libcount.so,out=FILE …` writes their number to FILE when the guest ends.
-// Debian ships no qemu-plugin.h: what is used of it is declared here, as version 1 of the interface
-// (QEMU 4.2 to 8.x; docs/devel/tcg-plugins.rst) has it. Counting is per translated block and not
-// atomic: run the guest with one computing thread.
+// `qemu-aarch64 -plugin libcount.so,out=FILE …` writes the count to FILE when the guest exits.
+// Debian does not ship qemu-plugin.h, so the functions used are declared here, for version 1 of the
+// interface (QEMU 4.2 to 8.x; docs/devel/tcg-plugins.rst). Counting is per translated block and not
+// atomic: run the guest with one compute thread.
 
 #include <inttypes.h>
 #include <stdio.h>
