@@ -1,4 +1,4 @@
-//! Compiles the kernel sets into the program (build/kernels.rs) and tells it its engine's version.
+//! Compiles the kernel sets into the program (build/kernels.rs) and embeds the engine's version.
 
 #[path = "build/kernels.rs"]
 mod kernels;

@@ -1,9 +1,9 @@
 //! Compiles ggml's CPU kernels once per kernel set; build.rs calls it.
 //!
-//! The sources are those the pinned llama-cpp-sys-2 carries and has just built the rest of ggml
-//! from. Every symbol of a set gets the set's suffix (build/objects.rs), so that all sets live in
-//! one program; which of them runs is chosen at its start (src/engine/kernels.rs). The sets' names
-//! and what they need of a processor stand in src/words/kernels.rs.
+//! The sources are those of the pinned llama-cpp-sys-2, from which it has just built the rest of
+//! ggml. Every symbol of a set gets the set's suffix (build/objects.rs), so that one program can
+//! contain all sets; it chooses one at start-up (src/engine/kernels.rs). The names of the sets and
+//! the CPU features they require are in src/types/kernels.rs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,15 +14,15 @@ use crate::objects::{self, Tools};
 
 /// One compilation of the kernels.
 struct Set {
-    /// Its name as in src/words/kernels.rs.
+    /// The name used in src/types/kernels.rs.
     name: &'static str,
-    /// What the compiler may use beyond the target's baseline.
+    /// Compiler flags that enable instructions beyond the target's baseline.
     flags: &'static [&'static str],
 }
 
-/// `armv8.6-i8mm` allows what i8mm needs, not all of Armv8.6: the kernels use nothing else of it,
-/// and processors such as Neoverse V1 have i8mm without the rest. It is tuned for N1, the A76's
-/// sister: the processors that have i8mm are too different to tune for one.
+/// `armv8.6-i8mm` enables only what i8mm requires, not all of Armv8.6: the kernels use nothing else
+/// of it, and processors such as Neoverse V1 have i8mm without the rest. It is tuned for N1, which
+/// is close to the A76, because the processors with i8mm are too diverse to tune for one of them.
 const AARCH64: &[Set] = &[
     Set { name: "armv8.0", flags: &["-march=armv8-a", "-mtune=cortex-a57"] },
     Set { name: "armv8.2-dotprod", flags: &["-march=armv8.2-a+dotprod+fp16", "-mtune=cortex-a76"] },
@@ -32,15 +32,15 @@ const AARCH64: &[Set] = &[
     },
 ];
 
-/// The levels are those of the x86-64 psABI.
+/// The microarchitecture levels of the x86-64 psABI.
 const X86_64: &[Set] = &[
     Set { name: "x86-64-v2", flags: &["-march=x86-64-v2"] },
     Set { name: "x86-64-v3", flags: &["-march=x86-64-v3"] },
     Set { name: "x86-64-v4", flags: &["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"] },
 ];
 
-/// ggml-cpu's files for every architecture (its CMakeLists.txt), relative to `ggml/src/ggml-cpu`;
-/// those of the architecture follow in [`sources`].
+/// ggml-cpu's files for all architectures (its CMakeLists.txt), relative to `ggml/src/ggml-cpu`;
+/// [`sources`] adds those of one architecture.
 const SOURCES: &[&str] = &[
     "ggml-cpu.c",
     "ggml-cpu.cpp",
@@ -59,8 +59,8 @@ const SOURCES: &[&str] = &[
     "llamafile/sgemm.cpp",
 ];
 
-/// As ggml's own CMake files define them for a build with repacking, llamafile's products and
-/// without OpenMP.
+/// The definitions of ggml's own CMake files for a build with repacking and llamafile's matrix
+/// products, without OpenMP.
 const DEFINES: &[&str] = &[
     "-DNDEBUG",
     "-DGGML_SCHED_MAX_COPIES=4",
@@ -70,17 +70,17 @@ const DEFINES: &[&str] = &[
     "-D_XOPEN_SOURCE=600",
 ];
 
-/// A file of ours, whose functions are called instead of ggml's.
+/// A source file of this project whose functions replace some of ggml's.
 struct Ours {
-    /// In the folder of this file.
+    /// File name within build/.
     source: &'static str,
-    /// The folders of the architectures it is for.
+    /// Architecture folders of ggml-cpu it applies to.
     folders: &'static [&'static str],
-    /// By the file that calls: ggml's name and ours.
+    /// Redirected calls: the calling file, ggml's function, our function.
     called: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// On ARM ggml's own products are as good.
+/// On ARM ggml's own matrix products are as fast as ours would be.
 const OURS: &[Ours] = &[
     Ours {
         source: "products.cpp",
@@ -99,14 +99,14 @@ const OURS: &[Ours] = &[
     },
 ];
 
-/// No link-time optimisation, whose objects cannot be renamed, and no symbols that are unique in a
-/// process whatever they are called.
+/// Without link-time optimisation, whose objects cannot be renamed, and without unique symbols
+/// (STB_GNU_UNIQUE), which the dynamic linker merges process-wide.
 const FLAGS: &[&str] = &["-O3", "-w", "-fno-lto", "-fno-gnu-unique"];
 
 /// One file of one set to compile.
 struct Job {
     set: &'static Set,
-    /// Names that mean others in it.
+    /// Definitions that redirect calls to our functions.
     defines: Vec<String>,
     source: PathBuf,
     object: PathBuf,
@@ -115,7 +115,7 @@ struct Job {
 /// Compiles, renames, checks and links all sets of the target's architecture.
 ///
 /// # Errors
-/// What went wrong and what to do, in two lines.
+/// Two lines: the failure, and its remedy.
 pub fn build() -> Result<(), String> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
     let (sets, folder) = match arch.as_str() {
@@ -123,8 +123,8 @@ pub fn build() -> Result<(), String> {
         "x86_64" => (X86_64, "x86"),
         other => {
             return Err(format!(
-                "cannot build for '{other}': there are no kernel sets for it\nBuild for aarch64 \
-                 or x86_64."
+                "cannot build for '{other}': this architecture has no kernel sets\nBuild for \
+                 aarch64 or x86_64."
             ));
         }
     };
@@ -135,7 +135,7 @@ pub fn build() -> Result<(), String> {
     let mut jobs = Vec::new();
     for set in sets {
         let objects = out.join(set.name);
-        // Nothing of an earlier build may slip in.
+        // Removes objects of earlier builds.
         let _ = fs::remove_dir_all(&objects);
         fs::create_dir_all(&objects).map_err(|e| format!("cannot make '{objects:?}': {e}"))?;
         for file in sources(folder) {
@@ -167,7 +167,7 @@ pub fn build() -> Result<(), String> {
     Ok(())
 }
 
-/// Returns what a set's symbols end in: `__armv8_2_dotprod`.
+/// Returns the suffix of a set's symbols, such as `__armv8_2_dotprod`.
 fn suffix(name: &str) -> String {
     format!("__{}", name.replace(['-', '.'], "_"))
 }
@@ -177,12 +177,12 @@ fn sources(folder: &str) -> Vec<String> {
     common.chain(["quants.c", "repack.cpp"].map(|f| format!("arch/{folder}/{f}"))).collect()
 }
 
-/// Finds the ggml that llama-cpp-sys-2 was built from, and sees to it that its own kernels are not
-/// there too.
+/// Returns the folder of the ggml sources llama-cpp-sys-2 was built from, after checking that it
+/// was built without CPU kernels.
 fn ggml_folder() -> Result<PathBuf, String> {
     let remedy = "Build with the versions in Cargo.lock (cargo build --locked).";
     let cmake = env::var_os("DEP_LLAMA_GGML_CMAKE_DIR")
-        .ok_or(format!("llama-cpp-sys-2 does not say where it built ggml\n{remedy}"))?;
+        .ok_or(format!("llama-cpp-sys-2 did not report where it built ggml\n{remedy}"))?;
     let cache = Path::new(&cmake).join("../../build/CMakeCache.txt");
     let text = fs::read_to_string(&cache)
         .map_err(|e| format!("cannot read '{}': {e}\n{remedy}", cache.display()))?;
@@ -190,21 +190,21 @@ fn ggml_folder() -> Result<PathBuf, String> {
         text.lines().find_map(|line| line.strip_prefix(key)?.split_once('=').map(|(_, v)| v))
     };
     if value("GGML_CPU:") != Some("OFF") {
-        return Err("llama-cpp-sys-2 was built with CPU kernels of its own\nBuild inside the \
+        return Err("llama-cpp-sys-2 was built with its own CPU kernels\nBuild inside the \
                     repository, where .cargo/config.toml sets GGML_CPU=OFF."
             .to_string());
     }
     let home = value("CMAKE_HOME_DIRECTORY:")
-        .ok_or(format!("'{}' names no sources\n{remedy}", cache.display()))?;
+        .ok_or(format!("'{}' lacks CMAKE_HOME_DIRECTORY\n{remedy}", cache.display()))?;
     Ok(Path::new(home).join("ggml"))
 }
 
-/// How C and C++ are compiled for the target.
+/// The C and C++ compilers for the target.
 struct Compilers {
     c: cc::Tool,
     cpp: cc::Tool,
     includes: Vec<String>,
-    /// ccache, where there is one.
+    /// ccache, if installed.
     launcher: Option<&'static str>,
 }
 
@@ -246,7 +246,7 @@ impl Compilers {
     }
 }
 
-/// Compiles all jobs, as many at once as cargo allows, the largest files first.
+/// Compiles all jobs, `NUM_JOBS` at a time, the largest files first.
 fn compile(compilers: &Compilers, jobs: &[Job]) -> Result<(), String> {
     let at_once: usize = env::var("NUM_JOBS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let mut queue: Vec<&Job> = jobs.iter().collect();
@@ -267,8 +267,8 @@ fn compile(compilers: &Compilers, jobs: &[Job]) -> Result<(), String> {
     match failures.into_inner().expect("no thread panics").pop() {
         None => Ok(()),
         Some(failure) => Err(format!(
-            "cannot compile the kernels: {failure}\nUse a compiler that knows these flags: GCC 12 \
-             or newer, or Clang 14 or newer."
+            "cannot compile the kernels: {failure}\nUse a compiler that supports these flags: GCC \
+             12 or newer, or Clang 14 or newer."
         )),
     }
 }

@@ -1,16 +1,17 @@
-//! Gives every symbol of a kernel set's objects a suffix, and refuses objects that would still mix.
+//! Adds a suffix to every symbol of a kernel set's objects, and rejects objects that could still
+//! conflict with another set.
 //!
-//! build/kernels.rs calls it, and a test calls it on objects made to be refused. It drives the
-//! binutils that belong to the compiler. Renaming covers local names too, so that a disassembly, a
-//! profile and a backtrace tell the sets apart; and the signatures of COMDAT groups (nm's class
-//! `n`): where two sets share one, the linker drops the second set's group without a word and the
-//! program calls address 0.
+//! build/kernels.rs calls it, and tests/mixing.rs calls it on objects it must reject. It runs the
+//! compiler's own binutils. Local names are renamed too, so that disassemblies, profiles and
+//! backtraces show which set they belong to. So are the signatures of COMDAT groups (nm's class
+//! `n`): if two sets shared one, the linker would silently drop the second set's group and the
+//! program would call address 0.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The binutils to use.
+/// The binutils that belong to a compiler.
 pub struct Tools {
     nm: PathBuf,
     objcopy: PathBuf,
@@ -19,37 +20,37 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Asks a compiler, GCC or Clang, for the tools that belong to it.
+    /// Asks a compiler (GCC or Clang) for the paths of its binutils.
     pub fn beside(compiler: &Path) -> Tools {
         let find = |name: &str| {
             let asked = Command::new(compiler).arg(format!("--print-prog-name={name}")).output();
-            let told = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
-            PathBuf::from(told.as_deref().map(str::trim).filter(|s| !s.is_empty()).unwrap_or(name))
+            let path = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+            PathBuf::from(path.as_deref().map(str::trim).filter(|s| !s.is_empty()).unwrap_or(name))
         };
         Tools { nm: find("nm"), objcopy: find("objcopy"), readelf: find("readelf"), ar: find("ar") }
     }
 }
 
-/// Runs a command and returns what it printed.
+/// Runs a command and returns its standard output.
 ///
 /// # Errors
-/// The command and what it said, where it cannot be run or fails.
+/// The command with its standard error, if it cannot be run or fails.
 pub fn run(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    // In English: what the tools print is parsed.
+    // The C locale, because the output is parsed.
     let output =
         command.env("LC_ALL", "C").output().map_err(|e| format!("cannot run '{program}': {e}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} ended with {}:\n{}", output.status, words.trim()))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} failed with {}:\n{}", output.status, stderr.trim()))
 }
 
 /// Adds `suffix` to every name the objects of one set define, in place.
 ///
 /// # Errors
-/// A tool's own words.
+/// A tool's error message.
 pub fn rename(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), String> {
     let defined = objects.iter().map(|object| defined_names(tools, object));
     let defined = defined.collect::<Result<Vec<_>, _>>()?;
@@ -73,62 +74,64 @@ pub fn rename(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), Stri
     Ok(())
 }
 
-/// Checks that renamed objects cannot meet another set's, and run nothing before `main`.
+/// Checks that renamed objects cannot conflict with another set's and run no code before `main`.
 ///
 /// # Errors
-/// The object and the symbol, group or section that must not be there.
+/// The object and the offending symbol, group or section.
 pub fn check(tools: &Tools, objects: &[&Path], suffix: &str) -> Result<(), String> {
     for object in objects {
         let refuse = |what: String| {
             Err(format!(
-                "the kernels' object '{}' has {what}\nThe pinned ggml is not what build/objects.rs \
-                 was made for: repair that first.",
+                "the kernel object '{}' has {what}\nbuild/objects.rs does not support this version \
+                 of ggml: adapt it first.",
                 object.display()
             ))
         };
         let names = defined_names(tools, object)?;
         if let Some(name) = names.iter().find(|name| !name.name.ends_with(suffix)) {
-            return refuse(format!("the symbol '{}', which is not renamed", name.name));
+            return refuse(format!("the symbol '{}', which was not renamed", name.name));
         }
         let groups = run(Command::new(&tools.readelf).args(["-gW"]).arg(object))?;
         let known = names.iter().filter(|name| name.is_signature).count();
         // COMDAT group section [    1] `.group' [_ZN3fooC5Ev] contains 2 sections:
         let groups: Vec<&str> = groups.lines().filter(|l| l.starts_with("COMDAT")).collect();
         if groups.len() < known {
-            return refuse(format!("{known} groups, of which readelf shows {}", groups.len()));
+            return refuse(format!("{known} COMDAT groups, but readelf shows {}", groups.len()));
         }
         for line in groups {
             let name = line.split_once("' [").and_then(|(_, rest)| rest.split_once(']'));
             let name = name.map_or(line, |(name, _)| name);
             if !name.ends_with(suffix) {
-                return refuse(format!("the group '{name}', which is not renamed"));
+                return refuse(format!("the COMDAT group '{name}', which was not renamed"));
             }
         }
         let sections = run(Command::new(&tools.readelf).args(["-SW"]).arg(object))?;
         for start in [".init_array", ".preinit_array", ".ctors"] {
             if sections.contains(start) {
-                return refuse(format!("a section {start}, which runs before main chooses a set"));
+                return refuse(format!(
+                    "a section {start}, whose code runs before main chooses a set"
+                ));
             }
         }
     }
     Ok(())
 }
 
-/// Puts objects into a new archive.
+/// Creates an archive of the objects, replacing an existing file.
 ///
 /// # Errors
-/// The tool's own words.
+/// The tool's error message.
 pub fn archive(tools: &Tools, objects: &[&Path], archive: &Path) -> Result<(), String> {
-    // `ar` adds to what is there and replaces members by file name alone, which sets share.
+    // `ar` would add to an existing archive and replace members by file name, which sets share.
     let _ = std::fs::remove_file(archive);
     run(Command::new(&tools.ar).arg("qcsD").arg(archive).args(objects)).map(|_| ())
 }
 
 struct Defined {
     name: String,
-    /// Whether other objects can see it.
+    /// Whether other objects can refer to it.
     shared: bool,
-    /// Whether it is a group's signature and nothing else.
+    /// Whether it is only the signature of a COMDAT group.
     is_signature: bool,
 }
 
@@ -140,7 +143,7 @@ fn defined_names(tools: &Tools, object: &Path) -> Result<Vec<Defined>, String> {
     Ok(names
         .map(|(name, class)| Defined {
             name: name.to_string(),
-            // `u` is a unique global, `n` a group's signature.
+            // nm's classes: `u` is a unique global symbol, `n` the signature of a COMDAT group.
             is_signature: class == "n",
             shared: class.chars().all(|c| c.is_uppercase()) || class == "u" || class == "n",
         })

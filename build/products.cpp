@@ -1,13 +1,16 @@
-// Matrix products that ggml 0.26 leaves slow on x86-64: of tokens decoded side by side, of drafts, of prompts.
-// build/kernels.rs compiles this into the sets and has ggml call the functions at the end instead of its own; they
-// hand on what they do not compute, and all where there is no AVX2.
+// Matrix products that are slow in ggml 0.26 on x86-64: for batches of several tokens, for drafts, for prompts.
+// build/kernels.rs compiles this into the kernel sets and makes ggml call the functions at the end instead of its
+// own; they forward to ggml what they do not compute, and everything without AVX2.
 //
-// - Q6_K, the head of a Q4_0 model and a third of a Q4_K_M: ggml unpacks every weight anew for each column, or
-//   from 8 columns on into tiles in memory. Here a row is unpacked once into registers for up to 8 columns.
-// - Q4_0, also of a single column: ggml's product of signed bytes takes absolute values and moves signs for every multiplication. Here
-//   weights stay unsigned, 0 to 15, and 8 times the sum of the activations is subtracted once a block.
+// - Q6_K, the type of a Q4_0 model's output head and of a third of a Q4_K_M model: ggml unpacks every weight again
+//   for each column, or from 8 columns on into tiles in memory. Here a row is unpacked once into registers for up
+//   to 8 columns.
+// - Q4_0, also for a single column: ggml's signed-byte product takes absolute values and transfers signs for every
+//   multiplication. Here weights stay unsigned, 0 to 15, and 8 times the sum of the activations is subtracted once
+//   per block.
 //
-// Both sum levels as integers, exactly, and scale a block in f32, as ggml does; the self-test's bounds hold.
+// Both sum the quantized values exactly, as integers, and scale each block in f32, as ggml does; the results are
+// within the bounds of the self-test.
 #define GGML_COMMON_IMPL_CPP
 #include "ggml-common.h"
 #include "ggml-cpu-impl.h"
@@ -23,30 +26,30 @@
 #if defined(__AVX2__)
 namespace {
 
-// Columns computed at once: more do not fit the registers.
+// Columns computed at once: more do not fit into registers.
 constexpr int COLUMNS = 8;
-// From so many on, ggml's tiles are as fast: unpacking them is paid for by then.
+// From this many columns on, ggml's tiles are as fast, since their unpacking is amortised.
 constexpr int64_t TILED_FROM = 32;
-// From so many on it is better than ggml's of one column.
+// From this many columns on, this code is faster than ggml's single-column product.
 #if defined(__AVX512VNNI__)
 constexpr int64_t FEW = 1;
 #else
 constexpr int64_t FEW = 2;
 #endif
-// Rows a thread takes at a time.
+// Rows a thread processes at a time.
 constexpr int64_t CHUNK_ROWS = 64;
-// Blocks of a row of Q4_0 there is room for beside it: 32,768 weights.
+// Longest row of Q4_0 supported, in blocks: 32,768 weights.
 constexpr int BLOCKS_MAX = 1024;
 
-// What Q4_0's activations are used with, made once for all rows: by block, then by column.
+// Scales and offsets of Q4_0's activations, computed once for all rows; ordered by block, then by column.
 struct Activations {
     float scale[BLOCKS_MAX * COLUMNS];
-    // -8 times the sum of a block's levels, as half of it goes to each of a row's two lanes.
+    // -8 times the sum of a block's quantized values, halved because it is added to both lanes of a row.
     int32_t offset[BLOCKS_MAX * COLUMNS];
 };
 
-// Where 8 levels of a column stand, of the four parts of a block. A single column is in plain blocks; more are
-// interleaved by four, 8 levels of one after 8 of another.
+// Returns 8 quantized values of a column, one of the four parts of a block. A single column is stored in plain
+// blocks; several are interleaved by four, 8 values of one column after 8 of the previous one.
 template <int N> const int8_t * eight_levels(const void * levels, int blocks, int block, int column, int part) {
     if constexpr (N == 1) {
         return &((const block_q8_0 *) levels)[block].qs[part * 8];
@@ -74,13 +77,13 @@ template <int N> void prepare(int blocks, const void * levels, Activations & out
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 
-// The products of one row of Q6_K with N columns.
+// Multiplies one row of Q6_K by N columns.
 template <int N> void row_q6(int blocks, const block_q6_K * row, const block_q8_K * const * columns, float * out) {
-    // Bits 4 and 5 of a level are two of four in a byte of qh: which two changes after 32 levels.
+    // Bits 4 and 5 of a value are stored in qh; their position within the byte changes every 32 values.
     const __m512i left = _mm512_inserti64x4(_mm512_set1_epi32(4), _mm256_set1_epi32(2), 1);
     const __m512i right = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi32(2), 1);
     const __m512i low = _mm512_set1_epi8(0x0F), high = _mm512_set1_epi8(0x30);
-    // Of 16 scales: for 8 parts of 16 levels each, in the order in which packs_epi32 leaves their sums.
+    // Selects 8 of the 16 scales, one per 16 values, in the order in which packs_epi32 leaves the sums.
     const __m512i first = _mm512_set_epi16(7, 7, 7, 7, 3, 3, 3, 3, 6, 6, 6, 6, 2, 2, 2, 2, 5, 5, 5, 5, 1, 1, 1, 1, 4, 4,
                                            4, 4, 0, 0, 0, 0);
     const __m512i last = _mm512_add_epi16(first, _mm512_set1_epi16(8)), zero = _mm512_setzero_si512();
@@ -101,7 +104,7 @@ template <int N> void row_q6(int blocks, const block_q6_K * row, const block_q8_
         const __m256i scales = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) row[b].scales));
         const __m512i of_first = _mm512_permutexvar_epi16(first, _mm512_castsi256_si512(scales));
         const __m512i of_last = _mm512_permutexvar_epi16(last, _mm512_castsi256_si512(scales));
-        // Levels stand for themselves less 32.
+        // The stored values are 32 too large.
         const __m256i offsets = _mm256_slli_epi16(_mm256_sub_epi16(_mm256_setzero_si256(), scales), 5);
         const float scale = GGML_CPU_FP16_TO_FP32(row[b].d);
         for (int n = 0; n < N; n++) {
@@ -110,7 +113,7 @@ template <int N> void row_q6(int blocks, const block_q6_K * row, const block_q8_
             for (int i = 0; i < 4; i++) {
                 four[i] = _mm512_dpbusd_epi32(zero, levels[i], _mm512_loadu_si512(with.qs + 64 * i));
             }
-            // Four products of at most 63 * 128 fit 16 bits.
+            // A sum of four products of at most 63 * 128 fits in 16 bits.
             const __m256i bsums = _mm256_loadu_si256((const __m256i *) with.bsums);
             __m512i sum = _mm512_zextsi256_si512(_mm256_madd_epi16(offsets, bsums));
             sum = _mm512_dpwssd_epi32(sum, _mm512_packs_epi32(four[0], four[1]), of_first);
@@ -123,19 +126,20 @@ template <int N> void row_q6(int blocks, const block_q6_K * row, const block_q8_
     }
 }
 
-// The products of 8 interleaved rows of Q4_0 with N columns; `out` has a column every `stride`.
+// Multiplies 8 interleaved rows of Q4_0 by N columns; columns of `out` are `stride` apart.
 template <int N>
 void rows_q4(int blocks, const block_q4_0x8 * rows, const void * levels, const Activations & with, float * out,
              size_t stride) {
     const __m512i low = _mm512_set1_epi8(0x0F), sign = _mm512_set1_epi8((char) 0x88);
-    // Each row has two lanes of the sums.
+    // Each row occupies two lanes of the sums.
     const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
     __m512 sums[N];
     for (int n = 0; n < N; n++) {
         sums[n] = _mm512_setzero_ps();
     }
     for (int b = 0; b < blocks; b++) {
-        // Repacking has made the levels signed; levels 8 by 8, those in the upper halves of bytes after 16.
+        // Repacking made the values signed, which is undone here. They come 8 by 8; those in the upper half-bytes
+        // are 16 further on.
         const __m512i front = _mm512_xor_si512(_mm512_loadu_si512(rows[b].qs), sign);
         const __m512i back = _mm512_xor_si512(_mm512_loadu_si512(rows[b].qs + 64), sign);
         const __m512i weights[4] = { _mm512_and_si512(front, low), _mm512_and_si512(back, low),
@@ -169,7 +173,7 @@ float sum_of(__m256 lanes) {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-// As above, 32 levels at a time.
+// As above, 32 values at a time.
 template <int N> void row_q6(int blocks, const block_q6_K * row, const block_q8_K * const * columns, float * out) {
     const __m256i low = _mm256_set1_epi8(0x0F), high = _mm256_set1_epi8(0x30);
     __m256 sums[N];
@@ -228,7 +232,7 @@ void rows_q4(int blocks, const block_q4_0x8 * rows, const void * levels, const A
             const __m128 scales = _mm_cvtph_ps(_mm_loadl_epi64((const __m128i *) (rows[b].d + 4 * half)));
             const __m256 scale = _mm256_set_m128(_mm_unpackhi_ps(scales, scales), _mm_unpacklo_ps(scales, scales));
             for (int n = 0; n < N; n++) {
-                // Four sums of two products of at most 15 * 128 fit 16 bits.
+                // A sum of four pairs of products of at most 15 * 128 fits in 16 bits.
                 __m256i two = _mm256_setzero_si256();
                 for (int part = 0; part < 4; part++) {
                     int64_t eight;
@@ -251,7 +255,7 @@ void rows_q4(int blocks, const block_q4_0x8 * rows, const void * levels, const A
 
 #endif
 
-// The products of `columns` rows of Q4_0, 8 at a time, with N columns of levels.
+// Multiplies `columns` rows of Q4_0, 8 at a time, by N columns of activations.
 template <int N>
 void product_q4(int blocks, float * out, size_t stride, const void * weights, const void * levels, int columns,
                 Activations & with) {
@@ -261,7 +265,7 @@ void product_q4(int blocks, float * out, size_t stride, const void * weights, co
     }
 }
 
-// The products of one row of Q6_K with up to COLUMNS columns.
+// Multiplies one row of Q6_K by up to COLUMNS columns.
 void row_q6_any(int count, int blocks, const block_q6_K * row, const block_q8_K * const * columns, float * out) {
     switch (count) {
         case 1: return row_q6<1>(blocks, row, columns, out);
@@ -272,7 +276,7 @@ void row_q6_any(int count, int blocks, const block_q6_K * row, const block_q8_K 
         case 6: return row_q6<6>(blocks, row, columns, out);
         case 7: return row_q6<7>(blocks, row, columns, out);
         case 8: return row_q6<8>(blocks, row, columns, out);
-        default: GGML_ABORT("columns come eight at most at a time");
+        default: GGML_ABORT("more than eight columns at a time");
     }
 }
 
@@ -281,7 +285,7 @@ void row_q6_any(int count, int blocks, const block_q6_K * row, const block_q8_K 
 
 extern "C" {
 
-// In place of llamafile_sgemm: ggml calls it once it has rounded the activations to Q8_K.
+// Replaces llamafile_sgemm; ggml calls it after quantizing the activations to Q8_K.
 bool solverbox_sgemm(const struct ggml_compute_params * params, int64_t m, int64_t n, int64_t k, const void * a,
                      int64_t lda, const void * b, int64_t ldb, void * c, int64_t ldc, int a_type, int b_type, int c_type) {
 #if defined(__AVX2__)
@@ -314,7 +318,7 @@ bool solverbox_sgemm(const struct ggml_compute_params * params, int64_t m, int64
     return llamafile_sgemm(params, m, n, k, a, lda, b, ldb, c, ldc, a_type, b_type, c_type);
 }
 
-// In place of ggml_compute_forward_mul_mat_tiled, which comes before the sgemm.
+// Replaces ggml_compute_forward_mul_mat_tiled, which ggml tries before the sgemm.
 bool solverbox_tiled(const struct ggml_compute_params * params, struct ggml_tensor * dst) {
 #if defined(__AVX2__)
     if (dst->src[0]->type == GGML_TYPE_Q6_K && dst->src[1]->ne[1] < TILED_FROM) {
@@ -324,7 +328,7 @@ bool solverbox_tiled(const struct ggml_compute_params * params, struct ggml_tens
     return ggml_compute_forward_mul_mat_tiled(params, dst);
 }
 
-// In place of ggml_gemm_q4_0_8x8_q8_0: `rows` activations, a multiple of 4, by `columns` weights, one of 8.
+// Replaces ggml_gemm_q4_0_8x8_q8_0: `rows` activations (a multiple of 4) by `columns` weights (a multiple of 8).
 void solverbox_gemm_q4_0(int n, float * out, size_t stride, const void * weights, const void * levels, int rows,
                          int columns) {
 #if defined(__AVX2__)
@@ -344,7 +348,7 @@ void solverbox_gemm_q4_0(int n, float * out, size_t stride, const void * weights
     ggml_gemm_q4_0_8x8_q8_0(n, out, stride, weights, levels, rows, columns);
 }
 
-// In place of ggml_gemv_q4_0_8x8_q8_0: the same for a single activation.
+// Replaces ggml_gemv_q4_0_8x8_q8_0: the same for a single activation.
 void solverbox_gemv_q4_0(int n, float * out, size_t stride, const void * weights, const void * levels, int rows,
                          int columns) {
 #if defined(__AVX512VNNI__)
