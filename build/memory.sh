@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compares the peak memory of running servers with the estimate of `solverbox plan`, across weight types, context
-# sizes and KV cache types, for models of VibeThinker-1.5B's shape (tests/engine/memory.rs). Prints a Markdown table for
-# docs/benchmarks.md, and fails if any difference exceeds 5 %. `make bench` calls it; it takes about 10 minutes
-# and 3.2 GB of memory.
+# sizes and KV cache types, for models of VibeThinker-1.5B's shape (tests/engine/memory.rs). Prints a Markdown
+# table for docs/benchmarks.md, and fails if any difference exceeds 5 %. `make bench` calls it; it takes about 10
+# minutes and 3.2 GB of memory.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
