@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The test modules that contain trials, and the names under which trials record their results.
 chapters=(door:: classroom:: crash:: power:: schema::)
-trials=(slow-heads slow-bodies slow-reads descriptors page-beside-answers classroom crash power schemathesis)
+trials=(slow-heads slow-bodies slow-reads descriptors page-during-answers classroom crash power schemathesis)
 page=docs/reliability.md
 
 failed=''

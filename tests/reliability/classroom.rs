@@ -136,7 +136,8 @@ fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
     let leavers = pupils.iter().filter(|pupil| pupil.leaves).count();
     let length = lesson.as_secs();
     let must = format!(
-        "{clients} clients, {length} s: all finish, or are stopped as they asked; the box is idle then"
+        "{clients} clients, {length} s: every job finishes or is stopped on request; the server is idle \
+         afterwards"
     );
     let measured = format!("{asked} questions, {finished} finished, {stopped} stopped, none left");
     trial::record(TRIAL, &must, &measured, finished + stopped == asked && stopped == leavers);
@@ -149,14 +150,14 @@ fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
     let measured = format!("{index:.3} ({least:.1} to {most:.1} tokens/s)");
     trial::record(
         TRIAL,
-        "Jain's index of tokens/s of who stayed is 0.9 at least",
+        "Jain's fairness index of the tokens/s of clients that stayed is at least 0.9",
         &measured,
         index >= 0.9,
     );
     let measured = format!("{:.1} MB more", grown as f64 * 1024.0 / 1e6);
     trial::record(
         TRIAL,
-        "memory is flat once all have begun: 8 MiB at most",
+        "memory grows by at most 8 MiB once all clients have started",
         &measured,
         grown < GROWTH_KB_MAX,
     );

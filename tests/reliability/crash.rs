@@ -366,8 +366,8 @@ fn nothing_is_lost_or_doubled_by_kills_at_any_instant() {
     let kills = trial::form(24, 200);
     trial::record(
         "crash",
-        "the journal is whole after each kill: PRAGMA integrity_check, and never set aside",
-        &format!("{kills} kills, {} not whole, {aside} set aside", measured.damaged.len()),
+        "the journal is intact after each kill (PRAGMA integrity_check), and never set aside",
+        &format!("{kills} kills, {} damaged, {aside} set aside", measured.damaged.len()),
         measured.damaged.is_empty() && aside == 0,
     );
 }
@@ -396,8 +396,8 @@ fn record_jobs(door: &Door, accepted: &[Accepted], shared: &Shared, measured: &M
     let failed: Vec<&Value> = listed.iter().filter(|job| job["state"] == "failed").collect();
     let (retried, repeated) = (&shared.retried, &shared.repeated);
     let measured = format!(
-        "{} accepted over {} kills, {} asked again for want of a reply, {} with the key of one \
-         accepted: {} lost, {} doubled, {} failed",
+        "{} accepted over {} kills, {} retried for lack of a response, {} repeated with the \
+         idempotency key of an accepted one: {} lost, {} duplicated, {} failed",
         accepted.len(),
         trial::form(24, 200),
         retried.load(Ordering::Relaxed),
@@ -408,7 +408,7 @@ fn record_jobs(door: &Door, accepted: &[Accepted], shared: &Shared, measured: &M
     );
     println!("{lost:?} {twice:?} {failed:?}");
     let holds = lost.is_empty() && twice.is_empty() && failed.is_empty() && accepted.len() >= 40;
-    trial::record("crash", "0 accepted jobs lost, 0 doubled, all end", &measured, holds);
+    trial::record("crash", "0 accepted jobs lost, 0 duplicated, all end", &measured, holds);
 }
 
 /// Returns a question as lists have it: with a pupil's own attempt it is longer.
@@ -443,10 +443,11 @@ fn record_streams(door: &Arc<Door>, accepted: &[Accepted], shared: &Shared, meas
     println!("{faults:?} {lost:?}");
     trial::record(
         "crash",
-        "each stream resumed at its id has, after its rewinds, the log's text; an end told stays",
+        "each stream resumed by event ID has, after its rewinds, the log's text; a published end \
+         never changes",
         &format!(
             "{followed} of {} jobs followed, {bytes} bytes, {rewinds} rewinds: {} differ, {} ends \
-             taken back",
+             retracted",
             accepted.len(),
             faults.len(),
             lost.len()
@@ -462,7 +463,7 @@ fn record_starts(measured: &Measured) {
     let [middle, worst] = [middle, *worst].map(|start| beyond(start).as_millis());
     trial::record(
         "crash",
-        "a start on a folder with jobs takes less than 1 s longer than on an empty one",
+        "starting with stored jobs takes less than 1 s longer than with an empty data folder",
         &format!(
             "median {middle} ms longer, worst {worst} ms, of {} starts (empty: {} ms)",
             measured.starts.len(),

@@ -236,8 +236,9 @@ fn descriptors_used_up_and_freed_serve_again_by_themselves() {
     }
     let lines = served.log().lines().count();
     assert!(lines < 20 * rounds + 20, "{lines} lines: a fault that lasts is said once");
-    let must = "used up and freed again: the page comes within 2 s, nothing is started by hand";
-    let measured = format!("{rounds} times, after {:.2} s at most", worst.as_secs_f64());
+    let must = "after file descriptors ran out and became free, the page is served within 2 s without \
+                intervention";
+    let measured = format!("{rounds} times, slowest {:.2} s", worst.as_secs_f64());
     trial::record("descriptors", must, &measured, worst < Duration::from_secs(2));
     wait_down(&served, "Threads", threads + 1);
 }
@@ -331,13 +332,14 @@ fn slow(slow: &Slow) {
     let kept = served.status("VmRSS").saturating_sub(memory);
     let Slow { name, what, .. } = slow;
     let page = format!(
-        "{connections} {what}, {seconds} s: the page comes to another address in under 1 s, always"
+        "{connections} {what}, {seconds} s: another address gets the page in under 1 s, every time"
     );
     let measured =
-        format!("{fetched} times, {failed} failed, {:.3} s at most", worst.as_secs_f64());
+        format!("{fetched} requests, {failed} failed, slowest {:.3} s", worst.as_secs_f64());
     trial::record(name, &page, &measured, failed == 0 && fetched > 0 && worst < PAGE_WAIT);
     let measured = format!("{:.1} MB more than before", kept as f64 * 1024.0 / 1e6);
-    trial::record(name, "afterwards memory is back to within 20 MB", &measured, kept < KEPT_KB_MAX);
+    let must = "afterwards memory returns to within 20 MB of its former size";
+    trial::record(name, must, &measured, kept < KEPT_KB_MAX);
     // A connection has three threads: the gate's, tiny_http's and its handler's.
     let bound = threads + 3 * limits::CONNECTIONS_MAX as u64;
     let measured = format!("{most_threads} at most");
@@ -381,7 +383,7 @@ fn wrk(served: &Served, path: &str, seconds: u32) -> f64 {
 
 #[test]
 fn looks_at_the_page_cost_no_answers() {
-    if !has("wrk", "page-beside-answers") {
+    if !has("wrk", "page-during-answers") {
         return;
     }
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -411,10 +413,11 @@ fn looks_at_the_page_cost_no_answers() {
             let ratio = beside / alone;
             let each = f64::from(rounds);
             let must = format!(
-                "8 answers while wrk asks for {path} 64 at a time: no errors, 0.9 x the tokens/s"
+                "8 answers while wrk requests {path} over 64 connections: no errors, at least 0.9 x the \
+                 tokens/s"
             );
             let measured = format!(
-                "no errors, {ratio:.2} x ({:.0} of {:.0} tokens/s), {:.0} requests/s",
+                "no errors, {ratio:.2} x ({:.0} instead of {:.0} tokens/s), {:.0} requests/s",
                 beside / each,
                 alone / each,
                 rate / each
@@ -426,6 +429,6 @@ fn looks_at_the_page_cost_no_answers() {
     for (must, measured, ratio) in rows {
         // A speed is for a quiet machine: in the suite it is only printed.
         let holds = ratio >= 0.9 || !trial::is_full();
-        trial::record("page-beside-answers", &must, &measured, holds);
+        trial::record("page-during-answers", &must, &measured, holds);
     }
 }

@@ -428,9 +428,9 @@ fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
     let Found { damaged, lost, twice, texts, readers, rewinds, .. } = &found;
     trial::record(
         "power",
-        "the journal is whole after a power cut that took what was not synced, never set aside",
+        "the journal is intact after a power cut that loses unsynced writes, and never set aside",
         &format!(
-            "{cuts} cuts within {} changes of files, {} boxes started on them: {} damaged",
+            "{cuts} cuts among {} file operations, {} servers started on the result: {} damaged",
             run.history.instants().len(),
             found.started,
             damaged.len()
@@ -439,14 +439,14 @@ fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
     );
     trial::record(
         "power",
-        "0 accepted jobs lost, 0 doubled, none forgotten comes back",
-        &format!("{} jobs: {} lost, {} doubled", run.asked.len(), lost.len(), twice.len()),
+        "0 accepted jobs lost, 0 duplicated, no deleted job returns",
+        &format!("{} jobs: {} lost, {} duplicated", run.asked.len(), lost.len(), twice.len()),
         lost.is_empty() && twice.is_empty(),
     );
     trial::record(
         "power",
-        "each reader has, after its rewinds, the log's text; an end told stays",
-        &format!("{readers} readers cut off, {rewinds} went back: {} differ", texts.len()),
+        "after its rewinds, each reader has the log's text; a published end never changes",
+        &format!("{readers} readers interrupted, {rewinds} rewound: {} differ", texts.len()),
         texts.is_empty() && *readers > 0,
     );
 }
@@ -461,10 +461,10 @@ fn a_power_cut_takes_two_seconds_of_a_slow_answer_at_most() {
     let Found { damaged, lost, twice, texts, readers, rewinds, oldest, .. } = &found;
     trial::record(
         "power",
-        "readers go back by no more than 2 s of text, and what a sync takes",
+        "readers rewind by no more than 2 s of text plus the duration of a sync",
         &format!(
-            "{readers} readers of slow answers cut off, {rewinds} went back, by {oldest:.2} s at most; \
-             slowest sync {:.0} ms: {} by more",
+            "{readers} readers of slow answers interrupted, {rewinds} rewound, by {oldest:.2} s at most; \
+             slowest sync {:.0} ms: {} beyond the limit",
             run.history.slowest_sync() * 1000.0,
             texts.len()
         ),

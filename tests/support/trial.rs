@@ -1,5 +1,5 @@
-//! Trials of reliability: a short form in the suite, a full form in `make reliability`, and what the full forms
-//! measured, from which build/reliability.sh makes docs/reliability.md.
+//! Reliability trials: each has a short form in the suite and a full form in `make reliability`, whose
+//! measurements build/reliability.sh turns into docs/reliability.md.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -24,7 +24,7 @@ pub fn form<T>(short: T, full: T) -> T {
 /// Prints what a trial measured beside what must hold and, of a full form, keeps it for the page. A trial may
 /// record several rows under its name. Fails where it does not hold.
 pub fn record(name: &str, must_hold: &str, measured: &str, held: bool) {
-    println!("{name}: {must_hold}: {measured}{}", if held { "" } else { " -- DOES NOT HOLD" });
+    println!("{name}: {must_hold}: {measured}{}", if held { "" } else { " -- NOT MET" });
     if is_full() {
         let folder = root().join("target/reliability");
         fs::create_dir_all(&folder).unwrap();
