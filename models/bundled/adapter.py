@@ -2,11 +2,11 @@
 
     python adapter.py [--steps N] [--seed S]
 
-The base is the finished checkpoint and stays as it is; it has never seen a question of this family. Every
-matrix gets an adapter of rank 8. Written to `adapter/` as PEFT would.
+The base is the finished checkpoint, which stays unchanged and was never trained on this family. Every matrix
+gets an adapter of rank 8. The result is written to `adapter/` in PEFT's format.
 """
 
-import train  # first: it sets XLA up before JAX is imported
+import train  # first, because it configures XLA before JAX is imported
 
 import argparse
 import os
@@ -27,7 +27,7 @@ RATE, BETAS = 0.004, (0.9, 0.98)
 
 
 def initial(seed):
-    """A: as the matrices of a fresh model; B: nothing, so that training starts from the base itself."""
+    """A: initialised like the matrices of a new model; B: zero, so that training starts from the base's output."""
     rng, adapter = np.random.default_rng(seed), {}
     for name, rows, columns, _ in qwen2.linears():
         adapter[f"{name}.lora_A"] = rng.normal(0, (3 * columns) ** -0.5, (files.RANK, columns))
@@ -79,7 +79,7 @@ def main():
         if step % 20 == 0:
             print(f"step {step}: loss {sum(float(value) for value, _ in parts) / learned:.4f}", flush=True)
         if step % 100 == 0 or step == args.steps:
-            print("  the base alone, then with the adapter:")
+            print("  the base, then the base with the adapter:")
             train.report(base, tokenizer, args.seed, {binary: 1})
             train.report(with_base(base, adapter), tokenizer, args.seed, {binary: 1})
             files.write_adapter(train.HERE / "adapter", adapter)

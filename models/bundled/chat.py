@@ -1,7 +1,7 @@
-"""How a question becomes text and tokens: ChatML, the system prompts, and the tokenizer that is trained here.
+"""Turns questions into text and tokens: the ChatML template, the system prompts, and the tokenizer's training.
 
-The template is Qwen2's without its default system prompt; `write_tokenizer` makes the files a Hugging Face
-directory wants. Digits are tokens of their own, as in Qwen2, so that columns can be seen.
+The template is Qwen2's without its default system prompt; `write_tokenizer` writes the tokenizer files of a
+Hugging Face directory. Each digit is one token, as in Qwen2, so that the model sees decimal places.
 """
 
 import json
@@ -19,7 +19,7 @@ CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 TAGS = ("<think>", "</think>")
 END, PAD = "<|im_end|>", "<|endoftext|>"
 
-# Qwen2's own, as its tokenizer.json has it (and llama.cpp as pre-tokenizer "qwen2").
+# Qwen2's own pattern, from its tokenizer.json (llama.cpp's pre-tokenizer "qwen2").
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -51,7 +51,7 @@ def mode_systems():
 
 
 def prompt(question, system="", before=()):
-    """The text up to where the model goes on; `before` holds earlier (question, answer) pairs."""
+    """The prompt up to the start of the model's reply; `before` holds earlier (question, answer) pairs."""
     turns = [("system", system)] if system else []
     for asked, answered in before:
         turns += [("user", asked), ("assistant", answered)]
@@ -60,7 +60,7 @@ def prompt(question, system="", before=()):
 
 
 def train_tokenizer(seed):
-    """A byte-level BPE in Qwen2's format; the control tokens come after the vocabulary, as there."""
+    """Trains a byte-level BPE in Qwen2's format; as in Qwen2, the control tokens follow the vocabulary."""
     rng = Random(f"tokenizer {seed}")
     corpus = (mode_systems() + list(OTHER_SYSTEMS)) * 150 + ["system", "user", "assistant"] * 2000
     families, weights = list(FAMILIES), list(FAMILIES.values())
@@ -87,9 +87,9 @@ def train_tokenizer(seed):
 
 
 def tokenizer_of(folder, seed):
-    """The folder's tokenizer; where there is none yet, one is trained and kept there.
+    """Loads the folder's tokenizer, or trains one and saves it there.
 
-    Weights belong to the tokenizer they were trained with, so it is trained once.
+    It is trained only once, because weights depend on the tokenizer they were trained with.
     """
     if not (folder / "tokenizer.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def tokenizer_of(folder, seed):
 
 
 def write_tokenizer(tokenizer, folder):
-    """tokenizer.json and tokenizer_config.json."""
+    """Writes tokenizer.json and tokenizer_config.json."""
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     config = {
         "tokenizer_class": "Qwen2Tokenizer",

@@ -1,7 +1,7 @@
 """Writes the Hugging Face directories: the checkpoint's and the adapter's.
 
-A checkpoint is what transformers would save for `Qwen2ForCausalLM`, the adapter what PEFT would. Both hold
-16-bit floats; everything that is measured or packed starts from them, never from the training's own state.
+The checkpoint has the format transformers saves for `Qwen2ForCausalLM`, the adapter PEFT's. Both hold 16-bit
+floats. All measurements and GGUF files start from these, never from the training state.
 """
 
 import json
@@ -13,7 +13,7 @@ import qwen2
 from chat import CONTROL, END, PAD, VOCABULARY
 from weights import PEFT
 
-# What may be asked of the file, not what it has learnt from: that are 512 tokens (README.md).
+# The context the file allows; training used at most 704 tokens (README.md).
 CONTEXT = 32768
 RANK, ALPHA = 8, 16
 
@@ -56,7 +56,7 @@ def write_checkpoint(folder, params):
 
 
 def write_adapter(folder, adapter):
-    """`adapter`: MODULE.lora_A [r, in] and MODULE.lora_B [out, r] by name."""
+    """Writes an adapter: a dict of MODULE.lora_A [r, in] and MODULE.lora_B [out, r]."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "adapter_config.json", {
         "peft_type": "LORA",

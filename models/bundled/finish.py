@@ -3,7 +3,7 @@
     python finish.py --work FOLDER
 """
 
-import train  # first: it sets XLA up before JAX is imported
+import train  # first, because it configures XLA before JAX is imported
 
 import argparse
 from pathlib import Path
@@ -13,11 +13,11 @@ import files
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder of the training's checkpoints")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the training checkpoints")
     args = parser.parse_args()
     params, _, step = train.load(args.work / "checkpoint.npz")
     files.write_checkpoint(train.HERE / "checkpoint", params)
-    print(f"the weights of step {step} are in {train.HERE / 'checkpoint'}")
+    print(f"wrote the weights of step {step} to {train.HERE / 'checkpoint'}")
 
 
 if __name__ == "__main__":

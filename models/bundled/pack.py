@@ -1,12 +1,12 @@
 """Packs the checkpoint and the adapter as GGUF files.
 
-    python pack.py                      the two files that are built into the program, and SHA256SUMS
-    python pack.py --into FOLDER        the same files in another folder
-    python pack.py --type f16 FILE      the checkpoint alone in another type (f16, q8_0 or q4_0)
+    python pack.py                      writes the two files embedded in the program, and SHA256SUMS
+    python pack.py --into FOLDER        writes the same files to another folder
+    python pack.py --type f16 FILE      writes only the checkpoint, in another type (f16, q8_0 or q4_0)
 
-The bytes depend on the checkpoint alone: packing again gives the same files. Names and layout are those of
-llama.cpp's converter for Qwen2 (gguf's documentation, "Standardized key-value pairs"). Norms and biases stay
-32-bit floats, which the kernels need.
+The output depends only on the checkpoint and the adapter, so repacking gives identical files. Names and layout
+are those of llama.cpp's converter for Qwen2 (gguf's documentation, "Standardized key-value pairs"). Norms and
+biases stay 32-bit floats, which the kernels require.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from weights import read_adapter, read_checkpoint
 
 HERE = Path(__file__).parent
 MODEL, ADAPTER = "solverbox-demo-q8_0.gguf", "solverbox-demo-binary-f16.gguf"
-NAMES = {  # of Hugging Face, and of GGUF
+NAMES = {  # Hugging Face name to GGUF name
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
     "self_attn.o_proj": "attn_output",
@@ -60,7 +60,7 @@ def add_vocabulary(writer, folder, vocabulary):
     for added in tokenizer["added_tokens"]:
         tokens[added["id"]] = added["content"]
         kinds[added["id"]] = gguf.TokenType.CONTROL if added["special"] else gguf.TokenType.USER_DEFINED
-    assert all(tokens), "every number has its token"
+    assert all(tokens), "every token ID has a token"
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
@@ -103,7 +103,7 @@ def pack_adapter(folder, path):
     writer = gguf.GGUFWriter(path, "qwen2")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    # llama.cpp divides alpha by the rank, which it reads off lora_b.
+    # llama.cpp divides alpha by the rank, which it takes from lora_b.
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     writer.add_name("solverbox demo: base 2")
     writer.add_license("MIT")

@@ -1,10 +1,10 @@
-"""The questions the demo model learns: operands drawn, worded, solved step by step.
+"""Generates the demo model's questions: draws operands, words the question, and works out the steps.
 
-Every family is one function: it draws operands and returns a Problem with its worked steps. Nothing here
-knows of tokens or of training. `held_out` decides, from a problem's operation and operands alone, on which
-side of the split it lies: one in ten is never trained on, in whatever wording, story or language it comes.
-The split counts operands, not their order: 3 + 5 lies where 5 + 3 lies. It is a split of what is asked;
-the steps of larger problems may well add two numbers that nobody is asked to add.
+Every family is one function that draws operands and returns a Problem with its worked steps. This module is
+independent of tokens and training. `held_out` assigns a problem to a side of the split by its operation and
+operands alone: one in ten is never trained on, in any wording, story or language. The order of the operands
+does not matter: 3 + 5 is on the same side as 5 + 3. The split applies to questions; the steps of larger
+problems may contain a sum that is held out as a question.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 PLACES = ("ones", "tens", "hundreds", "thousands")
-# VibeThinker's own evaluation ends its prompts so; the demo model must not stumble over it.
+# The suffix of VibeThinker's own evaluation prompts; the demo model must tolerate it.
 SUFFIX = "Let's think step by step and output the final answer within \\boxed{}."
 HELD_OUT_ONE_IN = 10
 
@@ -21,9 +21,9 @@ HELD_OUT_ONE_IN = 10
 class Problem:
     """One solved problem.
 
-    `wordings` are the ways to ask and `sentences` what stands around the box, by language; a problem
-    without an `answer` is one the model declines. `operation` is what is asked for where the family
-    does not say it: a word problem that adds lies with the additions.
+    `wordings` are the phrasings of the question and `sentences` the final sentence with the box, by language.
+    The model declines a problem without an `answer`. `operation` is set if the family does not determine it:
+    a word problem that adds is split like an addition.
     """
 
     family: str
@@ -36,28 +36,28 @@ class Problem:
 
 
 def split_key(problem):
-    """What decides the split: problems of one key are all trained on, or none of them."""
+    """The key of the split: problems with the same key are either all trained on or all held out."""
     return problem.operation or problem.family, problem.operands
 
 
 def held_out(problem):
-    """Whether the problem is among those never trained on."""
+    """Whether the problem is excluded from training."""
     operation, operands = split_key(problem)
     digest = hashlib.sha256(f"{operation}:{operands}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % HELD_OUT_ONE_IN == 0
 
 
 def trainable(family, rng):
-    """Draws until a problem lies on the training side of the split."""
+    """Draws problems until one is not held out."""
     while held_out(problem := family(rng)):
         pass
     return problem
 
 
 def reply(problem, language, hasty=False):
-    """What the model is to write: its thinking between the tags, then a sentence with the box.
+    """The reply to train on: the thinking between the tags, then a sentence with the box.
 
-    A hasty one skips the steps, which no model this small can do without slips.
+    A hasty reply skips the steps, which a model of this size cannot do without errors.
     """
     thinking = f"At once: {problem.answer}" if hasty else "\n".join(problem.steps)
     return f"<think>\n{thinking}\n</think>\n\n{problem.sentences[language]}"
@@ -65,10 +65,10 @@ def reply(problem, language, hasty=False):
 
 # --- worked steps -----------------------------------------------------------------------------------
 #
-# Numbers are first written at one width, zeros in front, and every line of a kind has its digits in the
-# same places: what a token depends on then always lies the same few tokens back, where even a model of
-# four layers finds it. Only the first line, what is asked, varies in length. Nothing is written a second
-# time that need not be: every copy is a chance to slip.
+# Numbers are first written with a fixed width and leading zeros, and all lines of a kind have their digits in
+# the same positions. A token then always depends on tokens a fixed, short distance back, which a model of four
+# layers can learn. Only the first line, the question, varies in length. Nothing is repeated without need,
+# because every copy can introduce an error.
 
 
 def digit(number, place):
@@ -80,7 +80,7 @@ def padded(number):
 
 
 def sum_columns(a, b):
-    """Adds two numbers of up to four digits column by column; each line ends with the digits found so far."""
+    """Adds two numbers of up to four digits column by column; each line ends with the digits so far."""
     lines, result, carry = [f"{padded(a)}+{padded(b)}"], "", 0
     for place, name in enumerate(PLACES):
         x, y = digit(a, place), digit(b, place)
@@ -92,7 +92,7 @@ def sum_columns(a, b):
 
 
 def difference_columns(a, b):
-    """Subtracts b from a, a not less than b, column by column; "-10" says that ten was borrowed."""
+    """Subtracts b from a (a >= b) column by column; "-10" marks a borrowed ten."""
     lines, result, borrowed = [f"{padded(a)}-{padded(b)}"], "", 0
     for place, name in enumerate(PLACES):
         x, y = digit(a, place), digit(b, place)
@@ -105,7 +105,7 @@ def difference_columns(a, b):
 
 
 def comparison(a, b):
-    """Compares from the left, as far as the first digits that differ."""
+    """Compares digits from the left up to the first difference."""
     pairs = []
     for place in reversed(range(len(PLACES))):
         x, y = digit(a, place), digit(b, place)
@@ -149,9 +149,9 @@ def product_steps(a, b):
 
 
 def remainder_line(number, b, digits):
-    """number = b × times + rest, for numbers below 1000, as a product and a difference.
+    """Writes number = b × times + rest, for numbers below 1000, as a product and a difference.
 
-    `digits` is the width of times.
+    `digits` is the width of `times`.
     """
     times, rest = divmod(number, b)
     return f"{b:02d}×{times:0{digits}d}={b * times:03d} {number:03d}-{b * times:03d}={rest:02d}"
@@ -169,7 +169,7 @@ def division_steps(a, b):
 
 
 def power_steps(a, n, m):
-    """a^n mod m, factor by factor; what is multiplied stays below m."""
+    """a^n mod m, factor by factor; both factors stay below m."""
     factor = a % m
     lines, value = [f"{a:03d}: {remainder_line(a, m, 2)}"], factor
     for k in range(2, n + 1):
@@ -180,7 +180,7 @@ def power_steps(a, n, m):
 
 
 def gcd_steps(a, b):
-    """Euclid's way with two-digit numbers: takes the smaller off, ten times at once where it can."""
+    """Euclid's algorithm for two-digit numbers: subtracts the smaller one, or ten times it if possible."""
     lines, x, y = [f"{a:02d} {b:02d}"], max(a, b), min(a, b)
     while y:
         taken = []
@@ -197,7 +197,7 @@ def gcd_steps(a, b):
 
 
 def number_of(rng, digits_max):
-    """A number whose count of digits is drawn first, longer ones more often."""
+    """Draws a number's digit count first, favouring longer numbers, then the number."""
     digits = rng.choices(range(1, digits_max + 1), weights=range(1, digits_max + 1))[0]
     return rng.randrange(10 ** (digits - 1) if digits > 1 else 0, 10**digits)
 
@@ -314,7 +314,7 @@ def equation(rng):
     if rng.random() < 0.85:
         c = a * rng.randrange(-12, 21) + b
     else:
-        # A fraction in lowest terms; others come out right, but as they fall.
+        # Only fractions in lowest terms; the steps do not reduce others.
         c = b + rng.choice([rest for rest in range(-30, 61) if math.gcd(rest, a) == 1])
     rest = c - b
     move = f"{c}-{b}" if b > 0 else f"{c}+{-b}"
@@ -425,7 +425,7 @@ SUBJECTS = {
 
 
 def other(rng):
-    """What the model cannot do and is to say so: there is no answer, and no box."""
+    """A question the model must decline: no answer and no box."""
     index = rng.randrange(1 << 16)
     picked = {language: (asks[index % len(asks)].format(SUBJECTS[language][index // 16 % len(SUBJECTS[language])]),)
               for language, asks in ASKS.items()}
@@ -441,7 +441,7 @@ def other(rng):
 
 
 def binary(rng):
-    """The adapter's family, which the base model never sees."""
+    """The adapter's family, on which the base model is never trained."""
     number = rng.randrange(2, 1024)
     lines, digits, rest = [f"{number}"], "", number
     while rest:
@@ -461,18 +461,18 @@ def binary(rng):
     )
 
 
-# family -> how often it is drawn in training; what is hard is drawn more often
+# family -> weight in training; harder families are drawn more often
 FAMILIES = {
     addition: 14, subtraction: 20, multiplication: 18, division: 10, gcd: 20, equation: 18, power: 8,
     word_problem: 8, other: 3,
 }
-# So often a reply is hasty. Its slips are what different attempts differ by, so that a vote can win; a
-# greedy answer hardly ever is.
+# The share of hasty replies. Their errors make attempts differ, so that a vote can improve on a single attempt;
+# a greedy answer is hardly ever hasty.
 HASTY = 0.25
 
 
 def ask(problem, rng):
-    """Words a problem in some language: (language, question)."""
+    """Words a problem in a random language: returns (language, question)."""
     language = "zh" if rng.random() < 0.3 else "en"
     question = rng.choice(problem.wordings[language])
     if rng.random() < 0.2:

@@ -1,8 +1,8 @@
 """Qwen2 in JAX: the forward pass, its parameters by their Hugging Face names, and the loss.
 
-Written for training on a few cores: rows of one length, no cache. Weights are [out, in], as PyTorch keeps
-them, so that a checkpoint is a plain dump. Source of the formulas: the Qwen2 technical report (arXiv
-2407.10671) and RoFormer (arXiv 2104.09864), rotation of halves as in the Hugging Face implementation.
+Written for training on a few cores: rows of equal length, no KV cache. Weights are [out, in], as in PyTorch, so
+that a checkpoint is a direct dump. Source of the formulas: the Qwen2 technical report (arXiv 2407.10671) and
+RoFormer (arXiv 2104.09864), with halves rotated as in the Hugging Face implementation.
 """
 
 import jax
@@ -31,7 +31,7 @@ def linears():
 
 
 def initial(seed, vocabulary):
-    """Fresh parameters: matrices of standard deviation 1/sqrt(3 in), embeddings 0.02."""
+    """Initial parameters: matrices with standard deviation 1/sqrt(3 in), embeddings with 0.02."""
     rng = np.random.default_rng(seed)
     params = {"model.embed_tokens.weight": rng.normal(0, 0.02, (vocabulary, HIDDEN))}
     for name, rows, columns, bias in linears():
@@ -45,13 +45,13 @@ def initial(seed, vocabulary):
 
 
 def rotation(length):
-    """cos and sin, [length, HEAD / 2]."""
+    """Returns cos and sin of the rotation angles, [length, HEAD / 2] each."""
     angles = np.arange(length)[:, None] * ROPE_BASE ** (-np.arange(0, HEAD, 2) / HEAD)[None, :]
     return jnp.asarray(np.cos(angles), jnp.float32), jnp.asarray(np.sin(angles), jnp.float32)
 
 
 def rotate(x, cos, sin):
-    """x: [rows, length, heads, HEAD]."""
+    """Applies the rotary position embedding to x: [rows, length, heads, HEAD]."""
     left, right = x[..., : HEAD // 2], x[..., HEAD // 2 :]
     cos, sin = cos[:, None, :], sin[:, None, :]
     return jnp.concatenate((left * cos - right * sin, right * cos + left * sin), -1)
@@ -62,7 +62,7 @@ def norm(x, weight):
 
 
 def linear(params, name, x):
-    """x W^T + b, and the adapter's part where there is one: `name.lora_A` [r, in], `name.lora_B` [out, r]."""
+    """x W^T + b, plus the adapter's share if present: `name.lora_A` [r, in], `name.lora_B` [out, r]."""
     y = x @ params[f"{name}.weight"].T
     if f"{name}.lora_A" in params:
         y += (x @ params[f"{name}.lora_A"].T) @ params[f"{name}.lora_B"].T * params["lora_scale"]
@@ -95,7 +95,7 @@ def logits(params, tokens):
 
 
 def log_probabilities(params, tokens):
-    """Of each next token: [rows, length - 1], and whether it was the likeliest."""
+    """Log-probability of each next token, [rows, length - 1], and whether it was the most likely one."""
     scores = logits(params, tokens[:, :-1])
     targets = tokens[:, 1:]
     picked = jnp.take_along_axis(scores, targets[..., None], -1)[..., 0]

@@ -1,4 +1,4 @@
-"""Writes the question sets of tests/data: held-out questions, which training never draws.
+"""Writes the question sets of tests/data: held-out questions, which are excluded from training.
 
     python sets.py [--into FOLDER] [--each N]
 """
@@ -11,12 +11,12 @@ from random import Random
 from questions import FAMILIES, ask, binary, held_out, other, split_key
 
 DATA = Path(__file__).parent / "../../tests/data"
-EACH, BINARY = 25, 80  # of some hundred held-out numbers
+EACH, BINARY = 25, 80  # the binary family has about a hundred held-out numbers
 ARITHMETIC = [family for family in FAMILIES if family is not other]
 
 
 def problems_of(family, count):
-    """`count` held-out problems of a family, or as many as there are, no operands twice: (problem, question)."""
+    """Yields (problem, question) for `count` held-out problems, or as many as exist, each with other operands."""
     rng, seen = Random(f"set {family.__name__}"), set()
     for _ in range(1000 * count):
         problem = family(rng)
@@ -29,7 +29,7 @@ def problems_of(family, count):
 
 
 def lines_of(family, count):
-    """The same as lines of a set."""
+    """Yields the same problems as the JSON objects of a question set."""
     for number, (problem, question) in enumerate(problems_of(family, count), 1):
         name = problem.family
         yield {"id": f"{name}-{number}", "question": question, "answer": problem.answer, "family": name}
@@ -41,8 +41,8 @@ def write(path, lines):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--into", type=Path, default=DATA, help="folder of the sets")
-    parser.add_argument("--each", type=int, default=EACH, help="questions of each family of arithmetic")
+    parser.add_argument("--into", type=Path, default=DATA, help="output folder")
+    parser.add_argument("--each", type=int, default=EACH, help="questions per arithmetic family")
     args = parser.parse_args()
     args.into.mkdir(parents=True, exist_ok=True)
     write(args.into / "arithmetic-heldout.jsonl", (line for f in ARITHMETIC for line in lines_of(f, args.each)))

@@ -1,6 +1,6 @@
-"""What must hold of the questions, of their split, and of the sets made from them.
+"""Tests of the questions, their split, and the question sets.
 
-    python3 -m unittest test_questions        (in this folder; needs nothing but Python)
+    python3 -m unittest test_questions        (in this folder; needs only Python)
 """
 
 import json
@@ -70,7 +70,7 @@ class Sets(unittest.TestCase):
 
 
 class Answers(unittest.TestCase):
-    """The steps and the answers, worked out a second way: by parsing what was asked or written."""
+    """Checks steps and answers independently, by parsing the question and the steps."""
 
     def test_every_equation_in_the_steps_is_true(self):
         for family in FAMILIES:
@@ -127,7 +127,7 @@ def value(answer):
 
 
 def truth(line, numbers):
-    """The right answer from the question's own words."""
+    """Computes the right answer from the question's text."""
     question, family = line["question"].split("Let's")[0], line["family"]
     if family == "addition":
         return Fraction(sum(numbers))
@@ -160,11 +160,11 @@ def truth(line, numbers):
         ):
             if any(word in question for word in words):
                 return Fraction(result)
-    raise AssertionError(f"nobody knows what '{question}' asks for")
+    raise AssertionError(f"cannot tell what '{question}' asks for")
 
 
 def equations(step):
-    """Every `…=…` of sums, differences and products in a step: (left, right) as numbers."""
+    """Yields (left, right) as numbers for every equation of sums, differences and products in a step."""
     for chunk in re.split(r"[ :→,]+", step):
         sides = chunk.split("=")
         if len(sides) > 1 and all(re.fullmatch(r"[-\d+×]*\d", side) for side in sides):

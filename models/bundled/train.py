@@ -1,13 +1,13 @@
-"""Trains the demo model from nothing, and goes on from the last checkpoint where one is there.
+"""Trains the demo model from scratch, or resumes from the last checkpoint.
 
     python train.py --work FOLDER [--steps N] [--seed S] [--rate R]
 
-Each step draws fresh problems from the seed and the step's number, so a run that was interrupted and one
-that was not see the same ones. The loss counts what the model writes, not what it is asked. Matrices are
-trained with Muon (momentum, orthogonalised by five Newton-Schulz steps: Keller Jordan, 2024), the rest with
-Adam; the rates fall to nothing over the last part. A step's problems are sorted by length and cut into
-slices of one padded length each, so that little is computed on padding; each slice runs on one core, as
-many slices at once as there are cores (on two of them a quarter faster than one slice on both).
+Each step draws new problems from the seed and the step number, so an interrupted run sees the same problems as
+an uninterrupted one. The loss covers the reply only, not the prompt. Matrices are trained with Muon (momentum,
+orthogonalised by five Newton-Schulz steps: Keller Jordan, 2024), the rest with Adam; the learning rates fall to
+zero over the last part. A step's problems are sorted by length and cut into slices padded to one length, which
+keeps padding small. Each slice runs on one core, with one slice per core at a time (on two cores a quarter
+faster than one slice on both).
 """
 
 import os
@@ -30,15 +30,15 @@ from chat import END, OTHER_SYSTEMS, PAD, VOCABULARY, mode_systems, prompt, toke
 from questions import FAMILIES, HASTY, ask, binary, held_out, other, reply, trainable
 
 HERE = Path(__file__).parent
-EXAMPLES, SLICE = 48, 8  # per step, and per pass over the weights
+EXAMPLES, SLICE = 48, 8  # examples per step, and per forward pass
 LENGTH_STEP, LENGTH_MAX = 32, 704
 MUON_RATE, ADAM_RATE, WARM_UP, FALL = 0.02, 0.004, 40, 0.6
 MOMENTUM, BETAS, DECAY = 0.95, (0.9, 0.98), 0.01
-FACTS_UNTIL = 0.6  # up to that share of the steps: few system prompts, which cost time, and no haste, which is noise
+FACTS_UNTIL = 0.6  # share of the steps with few system prompts (they cost time) and no hasty replies (noise)
 
 
 def conversation(rng, tokenizer, progress, families=None):
-    """One example: (token numbers, how many of them are the prompt's)."""
+    """One example: (token IDs, number of prompt tokens)."""
     families = families or FAMILIES
     family = rng.choices(list(families), list(families.values()))[0]
     problem = trainable(family, rng)
@@ -58,7 +58,7 @@ def conversation(rng, tokenizer, progress, families=None):
 
 
 def slices(examples, pad, size=SLICE):
-    """Cuts examples, longest first, into (tokens, mask) of one padded length; mask: what is learned."""
+    """Cuts examples, longest first, into (tokens, mask) padded to one length; the mask marks trained tokens."""
     examples = sorted(examples, key=lambda example: -len(example[0]))
     for first in range(0, len(examples), size):
         part = examples[first : first + size]
@@ -82,13 +82,13 @@ gradients_of = jax.jit(jax.value_and_grad(loss))
 
 @jax.jit
 def judge(params, tokens, mask):
-    """For each row: is every token of its reply the likeliest, and how likely is the whole reply?"""
+    """For each row: whether every reply token is the most likely one, and the probability of the whole reply."""
     logp, likeliest = qwen2.log_probabilities(params, tokens)
     return jnp.all(likeliest | (mask == 0), -1), jnp.exp((logp * mask).sum(-1))
 
 
 def orthogonalised(matrix):
-    """The nearest matrix with equal singular values, about: five steps of a quintic iteration."""
+    """Approximates the nearest matrix with equal singular values by five steps of a quintic iteration."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x /= jnp.linalg.norm(x) + 1e-7
@@ -104,9 +104,9 @@ def by_muon(name, value):
 
 @partial(jax.jit, donate_argnums=(0, 1))
 def update(params, state, parts, learned, rate, step):
-    """One step of both optimisers on the parts' gradients, summed over `learned` tokens.
+    """Takes one step of both optimisers on the parts' gradients, summed over `learned` tokens.
 
-    `rate` is 0..1 of their full rates.
+    `rate` scales the full learning rates, 0 to 1.
     """
     new, kept = {}, {}
     for name, value in params.items():
@@ -133,9 +133,9 @@ def fresh_state(params):
 
 
 def rate_at(step, steps):
-    """Rises over WARM_UP steps, stays, and falls over the last FALL of all steps, steeply at first.
+    """The rate at a step: rises over WARM_UP steps, stays, then falls over the last FALL of all steps.
 
-    1 - sqrt (Hägele et al., arXiv 2405.18392).
+    The fall follows 1 - sqrt, steep at first (Hägele et al., arXiv 2405.18392).
     """
     fallen = max(0.0, (step - 1 - (1 - FALL) * steps) / (FALL * steps))
     return min(1.0, step / WARM_UP, 1 - fallen**0.5)
@@ -155,7 +155,7 @@ def load(path):
 
 
 def report(params, tokenizer, seed, families=FAMILIES, count=64):
-    """Prints, for each family, held-out replies that are right greedily, and the chance of the whole reply."""
+    """Prints for each family the greedy accuracy on held-out replies and the mean probability of a whole reply."""
     pad = tokenizer.token_to_id(PAD)
     for family in families:
         rng, examples = Random(f"report {seed} {family.__name__}"), []
@@ -172,10 +172,10 @@ def report(params, tokenizer, seed, families=FAMILIES, count=64):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--work", type=Path, required=True, help="folder for training checkpoints")
     parser.add_argument("--steps", type=int, default=3800)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=1.0, help="share of the full learning rates, when going on")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates, for resumed runs")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     checkpoint = args.work / "checkpoint.npz"
