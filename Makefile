@@ -94,7 +94,7 @@ model-smollm2: ## fetches SmolLM2-135M into models/: a small chat model of anoth
 corruption: ## 48,000 corrupted files and a minute of fuzzing for each parser, 10 min
 	@build/prepare.sh test
 	CORRUPTION_TRIALS=1 FUZZ_SECONDS=60 cargo test $(CARGO_FLAGS) --test tests -- corruption:: fuzz::
-	CORRUPTION_TRIALS=1 cargo test $(CARGO_FLAGS) --lib -- engine::prefix::
+	CORRUPTION_TRIALS=1 cargo test $(CARGO_FLAGS) --lib -- engine::prefix_store::
 
 schedules: ## 1,000 random schedules of many clients, 8 min
 	@build/prepare.sh test

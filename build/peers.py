@@ -593,7 +593,7 @@ args = read_arguments()
 # So that a server does not outlive this program.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(("SOLVERBOX_", "LLAMA_ARG_"))}
-MODES = tomllib.loads((Path(__file__).parent.parent / "src/words/modes.toml").read_text())["mode"]
+MODES = tomllib.loads((Path(__file__).parent.parent / "src/types/modes.toml").read_text())["mode"]
 MATH = next(mode["system"] for mode in MODES if mode["name"] == "math")
 # The remarks printed below the table, and the token counts of a first question with the server that reported each.
 REMARKS, PROMPTS = [], {}

@@ -19,9 +19,9 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::words::boards::{BOARDS, Board};
-use crate::words::limits;
-use crate::words::plan::Drafts;
+use crate::types::boards::{BOARDS, Board};
+use crate::types::limits;
+use crate::types::plan::Drafts;
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
 #[derive(Debug, Parser)]

@@ -15,10 +15,10 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use crate::cli::{AdmissionFlags, Cli, ModesFlags};
 use crate::commands::notify::Supervisor;
 use crate::http::Admission;
-use crate::http::keys::Keys;
-use crate::words::error::{Error, Kind};
-use crate::words::limits;
-use crate::words::mode::Modes;
+use crate::http::auth::keys::Keys;
+use crate::types::error::{Error, Kind};
+use crate::types::limits;
+use crate::types::mode::Modes;
 
 /// Parses `args` (the program's name first) and the environment.
 ///

@@ -1,8 +1,9 @@
 //! solverbox: an offline solver box in one file.
 //!
 //! The rooms, and the one direction in which they may know each other, are in ARCHITECTURE.md:
-//! `words ← model · store · engine ← desk ← http · console ← commands ← main, cli, config`.
+//! `types ← answers · text ← model · store · engine ← desk ← http · console ← commands ← main, cli, config`.
 
+pub mod answers;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -12,4 +13,5 @@ pub mod engine;
 pub mod http;
 pub mod model;
 pub mod store;
-pub mod words;
+pub mod text;
+pub mod types;

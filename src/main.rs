@@ -21,14 +21,14 @@ use solverbox::http::Admission;
 use solverbox::model::convert::Float;
 use solverbox::model::plan::{Wishes, cores};
 use solverbox::store::{Folder, Keeping};
-use solverbox::words::error::{Error, Kind, printable};
-use solverbox::words::job::{self, Ending, Question, Role, Turn};
-use solverbox::words::kernels::{KernelSet, SelfTest, by_name};
-use solverbox::words::limits;
-use solverbox::words::memory::Room;
-use solverbox::words::mode::{Mode, Worn};
-use solverbox::words::plan::{KvType, Pacing};
-use solverbox::words::quantize::Head;
+use solverbox::types::error::{Error, Kind, printable};
+use solverbox::types::job::{self, Ending, Question, Role, Turn};
+use solverbox::types::kernels::{KernelSet, SelfTest, by_name};
+use solverbox::types::limits;
+use solverbox::types::memory::Room;
+use solverbox::types::mode::{AdapterRef, Mode};
+use solverbox::types::plan::{KvType, Pacing};
+use solverbox::types::quantize::Head;
 
 fn main() -> ExitCode {
     match run() {
@@ -162,7 +162,7 @@ fn serve(
     consoles: Vec<Wire>,
 ) -> Result<(), Error> {
     let modes = config::modes(&flags.modes)?;
-    let adapters: Vec<Worn> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
+    let adapters: Vec<AdapterRef> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
     let data = config::data_folder(flags.model.data.as_deref())?;
     commands::serve::run(commands::serve::Options {
         loading: loading(flags.model)?.with_adapters(&adapters),
@@ -207,7 +207,8 @@ fn plan(flags: Plan) -> Result<(), Error> {
 /// The mode that was named, with what the flags say otherwise; `adapters` are added to its own.
 fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
     let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
-    let named = adapters.iter().map(|adapter| Worn::as_trained(adapter.display().to_string()));
+    let named =
+        adapters.iter().map(|adapter| AdapterRef::as_trained(adapter.display().to_string()));
     mode.adapters.extend(named);
     mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
     mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
@@ -241,7 +242,7 @@ fn solve(flags: &Solve) -> Result<(), Error> {
         if flags.json { commands::solve::Output::Json } else { commands::solve::Output::Text };
     let data = loading.data.as_deref().filter(|_| !loads_own);
     match data.and_then(Folder::neighbour).and_then(|neighbour| neighbour.address) {
-        Some(address) => commands::beside::run(address, &question, &asked, output),
+        Some(address) => commands::solve_remote::run(address, &question, &asked, output),
         None => commands::solve::run(&loading, question, &asked, output),
     }
 }

@@ -75,8 +75,8 @@ fn each_foreign_library_stays_in_its_room() {
     only("serialport", &["src/console/port.rs"]);
     only("signal_hook", &["src/commands/interrupt.rs"]);
     only("clap::", &["src/cli.rs", "src/cli/", "src/config.rs"]);
-    only("hmac", &["src/http/secret.rs"]);
-    only("argon2::", &["src/http/owner/pin.rs"]);
+    only("hmac", &["src/http/auth/secret.rs"]);
+    only("argon2::", &["src/http/auth/owner/pin.rs"]);
     only("safetensors::", &["src/model/convert/"]);
     // JSON is http's, and what machines at a serial line speak; some commands print one object, eval reads and writes JSON lines which reading
     // knows, gguf-rs hands its values over as JSON, and checkpoints are described in it.

@@ -46,7 +46,7 @@ OTHER_SYSTEMS = (
 
 def mode_systems():
     """The system prompts of the built-in modes, from the program's own file."""
-    modes = tomllib.loads((HERE / "../../src/words/modes.toml").read_text())
+    modes = tomllib.loads((HERE / "../../src/types/modes.toml").read_text())
     return [mode["system"] for mode in modes["mode"]]
 
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::count;
-use crate::words::limits;
+use crate::types::limits;
 
 /// `solverbox history`
 #[derive(Debug, Args)]

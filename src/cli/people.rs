@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand};
 
-use crate::http::host;
+use crate::http::auth::host;
 
 /// Who may ask a served box, and what it is called.
 #[derive(Clone, Debug, Args)]

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 
 use super::{AdmissionFlags, ModelFlags, ModesFlags, count};
 use crate::console::wire::Wire;
-use crate::words::limits;
+use crate::types::limits;
 
 /// `solverbox serve`
 #[derive(Debug, Args)]

@@ -6,8 +6,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::{KernelFlags, ModelFlags, WayFlags, count};
-use crate::words::limits;
-use crate::words::quantize::Mix;
+use crate::types::limits;
+use crate::types::quantize::Mix;
 
 /// What the output head is kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

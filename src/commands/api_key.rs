@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::http::keys;
-use crate::words::error::Error;
+use crate::http::auth::keys;
+use crate::types::error::Error;
 
 /// Makes a key for `name`; adds it to the list in `file`, or prints its entry.
 ///

@@ -11,15 +11,15 @@ mod report;
 
 use std::path::PathBuf;
 
-use super::bar::Bar;
+use super::progress_bar::ProgressBar;
 use super::{Loading, interrupt};
 use crate::engine::bench::{Bench, Effort, timed};
 use crate::model::memory::{kv_bytes, per_token};
 use crate::model::newfile::{NewFile, check_other};
 use crate::model::plan::Wishes;
-use crate::words::error::Error;
-use crate::words::limits;
-use crate::words::plan::{KvType, Plan};
+use crate::types::error::Error;
+use crate::types::limits;
+use crate::types::plan::{KvType, Plan};
 use loads::{Length, Loads};
 
 /// Sequences side by side that are measured: where kernels change their ways.
@@ -166,7 +166,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let svg = svg.transpose()?;
     let form = options.form;
     let depths = form.depths().len() * (form.batches().len() + form.slices().len());
-    let mut bar = Progress { bar: Bar::start("measurements"), done: 0, total: depths as u64 };
+    let mut bar =
+        Progress { bar: ProgressBar::start("measurements"), done: 0, total: depths as u64 };
     bar.total += loads::COUNT;
     let read_bytes_per_second = bandwidth::bytes_per_second(plan.threads)?;
     let [decode, prefill] = timed(&plan, |bench| passes(bench, &plan, form, &mut bar))?;
@@ -194,7 +195,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
 }
 
 struct Progress {
-    bar: Bar,
+    bar: ProgressBar,
     done: u64,
     total: u64,
 }

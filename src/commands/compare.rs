@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::bar::Bar;
 use super::eval::{self, Asked, Measured, Recording};
-use super::{Loading, reading};
+use super::progress_bar::ProgressBar;
+use super::{Loading, corpus};
 use crate::engine::measure::{self, Comparison};
-use crate::words::error::Error;
-use crate::words::mode::Mode;
+use crate::types::error::Error;
+use crate::types::mode::Mode;
 
 /// What is to be compared by what.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ pub struct Options {
 /// # Errors
 /// Those of the text, the set and the models; `no_memory` where the two do not fit together.
 pub fn run(options: &Options) -> Result<(), Error> {
-    let documents = reading::documents(&options.text)?;
-    let plans = reading::plan(&options.models, &documents)?;
+    let documents = corpus::documents(&options.text)?;
+    let plans = corpus::plan(&options.models, &documents)?;
     let plans = plans.each_ref();
-    let mut bar = Bar::start("passages");
+    let mut bar = ProgressBar::start("passages");
     let show = |done: usize, total: usize| bar.show(done as u64, total as u64);
     let comparison = measure::compare(plans, &documents, show);
     drop(bar);

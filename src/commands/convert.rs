@@ -7,15 +7,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::bar::Bar;
+use super::progress_bar::ProgressBar;
 use super::quantize::{self, Again};
 use super::{interrupt, print};
 use crate::model::convert::{self, Float, Plan, Written};
 use crate::model::newfile::NewFile;
 use crate::model::{self, plan};
-use crate::words::error::Error;
-use crate::words::plan::Weights;
-use crate::words::quantize::{Head, Mix};
+use crate::types::error::Error;
+use crate::types::plan::Weights;
+use crate::types::quantize::{Head, Mix};
 
 /// What matrices are stored as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,6 @@ fn quantized(
 }
 
 fn write(plan: &Plan, out: &mut NewFile) -> Result<Written, Error> {
-    let mut bar = Bar::start("MB");
+    let mut bar = ProgressBar::start("MB");
     plan.write(out, &mut |done, all| bar.show(done / 1_000_000, all / 1_000_000))
 }

@@ -19,16 +19,16 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
-use crate::desk::{Capacity, Desk, Lasting, Terms, Ticket};
+use crate::answers::score::{Sample, Scores, scores};
+use crate::answers::value::of_reply;
+use crate::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
 use crate::model::fingerprint::{self, START, fnv};
-use crate::words::answer::Outcome;
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::job::{self, Client, Question, Role, Turn};
-use crate::words::kernels::SelfTest;
-use crate::words::mode::Mode;
-use crate::words::plan::{Plan, Weights};
-use crate::words::score::{Sample, Scores, scores};
-use crate::words::value::of_reply;
+use crate::types::answer::Outcome;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::job::{self, Client, Question, Role, Turn};
+use crate::types::kernels::SelfTest;
+use crate::types::mode::Mode;
+use crate::types::plan::{Plan, Weights};
 use progress::Progress;
 use records::{Attempt, Details, Finish, Grade, Records};
 use report::Speed;
@@ -242,7 +242,7 @@ fn ask_all(
         };
         for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
             let item = &items[index];
-            let terms = Terms::of(Lasting::Never);
+            let terms = SubmitOptions::of(Durability::Never);
             let asked = desk.submit(Client::alone(), question(options, item, seed), terms);
             let ticket = match asked {
                 Ok(ticket) => Some(ticket),

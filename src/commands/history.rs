@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use crate::desk::record::{State, Whole};
 use crate::desk::{self, Ticket};
-use crate::store::{History, Kept, Listed, Which};
-use crate::words::answer::Outcome;
-use crate::words::error::{Error, printable};
-use crate::words::job::{JobId, Role};
-use crate::words::limits;
+use crate::store::{History, JobSummary, StoredJob, Which};
+use crate::types::answer::Outcome;
+use crate::types::error::{Error, printable};
+use crate::types::job::{JobId, Role};
+use crate::types::limits;
 
 /// Characters of a question that a list shows.
 const LIST_CHARACTERS: usize = 60;
@@ -78,7 +78,7 @@ fn list(history: &History, most: u32) -> Result<(), Error> {
     Ok(())
 }
 
-fn line(job: &Listed) -> String {
+fn line(job: &JobSummary) -> String {
     let state = job.end.as_ref().map_or("unfinished", |(outcome, _)| outcome.name());
     let asked = printable(&job.question.asked().replace(['\n', '\t'], " "));
     let asked: String = asked.chars().take(LIST_CHARACTERS).collect();
@@ -106,9 +106,9 @@ fn delete(history: &History, deleted: Deleted) -> Result<(), Error> {
         }
         Deleted::Jobs(ids) => {
             // All are looked for first: where one is mistyped nothing is forgotten.
-            let jobs: Vec<Kept> =
+            let jobs: Vec<StoredJob> =
                 ids.iter().map(|id| history.find(id)).collect::<Result<_, Error>>()?;
-            let forget = |kept: &Kept| history.forget(&Which::One(kept.id));
+            let forget = |kept: &StoredJob| history.forget(&Which::One(kept.id));
             jobs.iter().map(forget).sum::<Result<usize, Error>>()?
         }
     };
@@ -116,7 +116,7 @@ fn delete(history: &History, deleted: Deleted) -> Result<(), Error> {
     Ok(())
 }
 
-fn form(format: Format, kept: Kept) -> String {
+fn form(format: Format, kept: StoredJob) -> String {
     let ticket = desk::ticket_of(kept);
     match format {
         Format::Jsonl => format!("{}\n", object(&ticket)),

@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use super::bar::Bar;
-use super::{Loading, interrupt, reading};
+use super::progress_bar::ProgressBar;
+use super::{Loading, corpus, interrupt};
 use crate::engine::measure;
 use crate::model::importance::{self, Source};
 use crate::model::newfile::{NewFile, check_other};
-use crate::words::error::Error;
+use crate::types::error::Error;
 
 /// What is to be read with what.
 #[derive(Debug)]
@@ -27,14 +27,14 @@ pub struct Options {
 /// Those of the text, the model and the file.
 pub fn run(options: Options) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
-    let documents = reading::documents(&options.text)?;
-    let [plan] = reading::plan(&[options.loading], &documents)?;
+    let documents = corpus::documents(&options.text)?;
+    let [plan] = corpus::plan(&[options.loading], &documents)?;
     let adapters = plan.adapters.iter().map(|adapter| &adapter.path);
     let mut read = adapters.chain([&plan.model.path, &options.text]);
     read.try_for_each(|file| check_other(file, &options.to))?;
     // Before hours are spent on what cannot be written.
     let file = NewFile::create(&options.to, plan.memory.weights_bytes() / 1_000)?;
-    let mut bar = Bar::start("passages");
+    let mut bar = ProgressBar::start("passages");
     let mut passages = 0;
     let importance = measure::importance(&plan, &documents, |done, total| {
         passages = total as u32;

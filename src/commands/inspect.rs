@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::model::{self, Header, locate};
-use crate::words::error::{Error, printable};
-use crate::words::plan::KvType;
+use crate::types::error::{Error, printable};
+use crate::types::plan::KvType;
 
 /// Prints architecture, shape, types, tokenizer, template and size.
 ///

@@ -9,7 +9,7 @@ use signal_hook::iterator::Signals;
 
 use crate::console;
 use crate::model::newfile;
-use crate::words::error::Error;
+use crate::types::error::Error;
 
 /// The exit code of a process that could not end by itself: that of `internal`.
 const HUNG_CODE: i32 = 1;

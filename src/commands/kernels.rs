@@ -1,8 +1,8 @@
 //! `solverbox kernels`: the kernel sets in this build, what each needs, which runs and why.
 
 use crate::engine::kernels::{choose, missing};
-use crate::words::error::Error;
-use crate::words::kernels::{KernelSet, SETS};
+use crate::types::error::Error;
+use crate::types::kernels::{KernelSet, SETS};
 
 /// Prints the sets from the best to the most modest.
 ///

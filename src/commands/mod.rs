@@ -2,11 +2,10 @@
 //! workshop, which are about the engine or the files, do.
 
 pub mod api_key;
-mod bar;
 pub mod bench;
-pub mod beside;
 pub mod compare;
 pub mod convert;
+mod corpus;
 pub mod eval;
 pub mod history;
 pub mod imatrix;
@@ -17,12 +16,13 @@ pub mod modes;
 pub mod notify;
 pub mod owner;
 pub mod plan;
+mod progress_bar;
 pub mod quantize;
-mod reading;
 pub mod selftest;
 pub mod serial_ports;
 pub mod serve;
 pub mod solve;
+pub mod solve_remote;
 pub mod tune;
 pub mod verify;
 
@@ -34,11 +34,11 @@ use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
 use crate::model::tuning::{self, Tuned};
-use crate::model::{self, Header, adapter, ahead, bundled, digest, locate};
-use crate::words::error::{Error, Kind, printable};
-use crate::words::memory::MIB;
-use crate::words::mode::Worn;
-use crate::words::plan::{Origin, Plan, PrefixFiles, Weights};
+use crate::model::{self, Header, adapter, bundled, digest, locate, readahead};
+use crate::types::error::{Error, Kind, printable};
+use crate::types::memory::MIB;
+use crate::types::mode::AdapterRef;
+use crate::types::plan::{Origin, Plan, PrefixFiles, Weights};
 
 /// The model to load and how.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Loading {
 
 impl Loading {
     /// Adds the adapters that modes name.
-    pub fn with_adapters(mut self, worn: &[Worn]) -> Loading {
+    pub fn with_adapters(mut self, worn: &[AdapterRef]) -> Loading {
         for adapter in worn.iter().map(|worn| PathBuf::from(&worn.adapter)) {
             if !self.adapters.contains(&adapter) {
                 self.adapters.push(adapter);
@@ -67,7 +67,7 @@ impl Loading {
     }
 
     /// Finds the files, checks them and plans their memory. Loads nothing, but has the model read
-    /// ahead. Says so where it is the demo model, which nobody may take for more.
+    /// readahead. Says so where it is the demo model, which nobody may take for more.
     ///
     /// # Errors
     /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
@@ -81,7 +81,7 @@ impl Loading {
     /// Those of [`Loading::plan`].
     fn plan_by(&self, wishes: impl FnOnce(&Header) -> Wishes) -> Result<Plan, Error> {
         let file = self.find()?;
-        let ahead = ahead::start(&file.path);
+        let readahead = readahead::start(&file.path);
         let (header, adapters) = self.open(&file)?;
         let room = available();
         let mut wishes = wishes(&header);
@@ -91,7 +91,7 @@ impl Loading {
         plan.decode_threads = tuned.map_or(plan.threads, |tuned| tuned.decode_threads);
         plan.prefixes = self.prefixes(&header, &adapters);
         let memory = &plan.memory;
-        ahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
+        readahead.finish(plan.file_bytes.min(room.bytes.saturating_sub(memory.total_bytes())));
         log::info!(
             "plan: {} MiB weights, {} MiB KV cache in {} for {} tokens and {}, {} MiB buffers, {} \
              threads; {} of {} MiB ({})",

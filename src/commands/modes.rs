@@ -1,7 +1,7 @@
 //! `solverbox modes`: the modes a question can be asked in.
 
-use crate::words::error::Error;
-use crate::words::mode::{DEFAULT_MODE, Mode, Modes, Reads};
+use crate::types::error::Error;
+use crate::types::mode::{DEFAULT_MODE, Mode, Modes, Reads};
 
 /// Prints one mode a line: name, sampling, budget, purpose, and its attempts where they vote.
 ///

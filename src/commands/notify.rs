@@ -13,8 +13,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, Health, Pulse};
-use crate::words::error::Error;
-use crate::words::limits;
+use crate::types::error::Error;
+use crate::types::limits;
 
 /// Who wants to be told.
 #[derive(Clone, Debug, Default)]

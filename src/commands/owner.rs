@@ -9,9 +9,9 @@ use std::path::Path;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::interrupt;
-use crate::http::owner::{Audit, pin};
-use crate::words::error::Error;
-use crate::words::limits::PIN_CHARS;
+use crate::http::auth::owner::{Audit, pin};
+use crate::types::error::Error;
+use crate::types::limits::PIN_CHARS;
 
 /// How these commands are called in the owner's log.
 const FROM: &str = "command line";

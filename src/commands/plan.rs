@@ -12,10 +12,10 @@ use crate::model::adapter::Adapter;
 use crate::model::available::available;
 use crate::model::memory::{kv_bytes, per_token};
 use crate::model::plan::{Judged, Planner, sequences};
-use crate::words::boards::{BOARDS, Board, PerToken};
-use crate::words::error::Error;
-use crate::words::memory::{Bound, MIB, Room};
-use crate::words::plan::{KvType, Plan};
+use crate::types::boards::{BOARDS, Board, PerToken};
+use crate::types::error::Error;
+use crate::types::memory::{Bound, MIB, Room};
+use crate::types::plan::{KvType, Plan};
 
 /// The numbers of sequences the largest contexts are listed for.
 const LISTED_SEQUENCES: [u32; 5] = [1, 2, 4, 8, 16];

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::bar::Bar;
 use super::interrupt;
+use super::progress_bar::ProgressBar;
 use crate::engine::{self, Quantize};
 use crate::model::newfile::{self, NewFile, check_other};
 use crate::model::{self, Header, importance, locate};
-use crate::words::error::Error;
-use crate::words::limits;
-use crate::words::plan::Weights;
-use crate::words::quantize::{Head, Mix};
+use crate::types::error::Error;
+use crate::types::limits;
+use crate::types::plan::Weights;
+use crate::types::quantize::{Head, Mix};
 
 /// What is to be made of what.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub fn quantize(header: &Header, options: &Options) -> Result<u64, Error> {
         importance: &importance,
         threads: options.threads,
     };
-    let mut bar = Bar::start("tensors");
+    let mut bar = ProgressBar::start("tensors");
     let quantized = engine::quantize(&what, |done, total| bar.show(done, total));
     drop(bar);
     // A full disk looks like a bad model to llama.cpp, or passes unnoticed, but the file shows it.

@@ -9,10 +9,10 @@ use crate::engine::Passed;
 use crate::model::available::available;
 use crate::model::plan::{Wishes, plan};
 use crate::model::{self, bundled};
-use crate::words::error::Error;
-use crate::words::kernels::KernelSet;
-use crate::words::limits;
-use crate::words::plan::{KvType, Pacing};
+use crate::types::error::Error;
+use crate::types::kernels::KernelSet;
+use crate::types::limits;
+use crate::types::plan::{KvType, Pacing};
 
 /// Runs the self-test of `kernels`, on all cores unless `threads` says otherwise, and prints one
 /// line a check, then how many passed and the time it took.

@@ -1,7 +1,7 @@
 //! `solverbox serial-ports`: the serial ports of this machine, for `--serial`.
 
 use crate::console::port;
-use crate::words::error::{Error, printable};
+use crate::types::error::{Error, printable};
 
 /// Prints one port a line: its name, and what is known of it.
 ///

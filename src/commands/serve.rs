@@ -16,15 +16,15 @@ use std::sync::mpsc::{Sender, channel};
 use super::notify::{self, Supervisor};
 use super::{Loading, interrupt};
 use crate::console::wire::{Place, Wire};
-use crate::console::{self, House};
+use crate::console::{self, ConsoleContext};
 use crate::desk::{self, Capacity, Desk};
 use crate::http;
 use crate::store::{Folder, Journal, Keeping, Recovered};
-use crate::words::error::{Error, io_cause};
-use crate::words::kernels::SelfTest;
-use crate::words::limits;
-use crate::words::mode::Modes;
-use crate::words::plan::Plan;
+use crate::types::error::{Error, io_cause};
+use crate::types::kernels::SelfTest;
+use crate::types::limits;
+use crate::types::mode::Modes;
+use crate::types::plan::Plan;
 
 /// Who was aboard in a crash, written by a handler of its signal.
 const CRASHES: &str = "crashed";
@@ -130,9 +130,9 @@ fn stop_on_signals(ends: Sender<Result<(), Error>>) -> Result<(), Error> {
 }
 
 /// Returns what consoles know of the box.
-fn house(desk: &Arc<Desk>, modes: &Modes, plan: &Plan) -> House {
+fn house(desk: &Arc<Desk>, modes: &Modes, plan: &Plan) -> ConsoleContext {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    House {
+    ConsoleContext {
         desk: desk.clone(),
         modes: modes.clone(),
         name: name.trim().to_string(),
@@ -198,7 +198,7 @@ fn open_journal(
     let mut opened = opened.open(&file).map_err(cannot)?;
     let mut noted = Vec::new();
     opened.by_ref().take(CRASHES_BYTES_MAX).read_to_end(&mut noted).map_err(cannot)?;
-    let crashed = desk::read_aboard(&noted);
+    let crashed = desk::read_crashed_jobs(&noted);
     if !crashed.is_empty() {
         log::error!("the box crashed over {} questions when it ran last", crashed.len());
     }

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{CloseAtEnd, Loading, interrupt};
+use crate::answers::value::boxed;
+use crate::answers::vote::Tally;
 use crate::desk::record::Whole;
-use crate::desk::{Capacity, Desk, Lasting, Terms, Ticket};
-use crate::words::answer::{Outcome, Part, Piece};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, Question};
-use crate::words::kernels::SelfTest;
-use crate::words::limits;
-use crate::words::value::boxed;
-use crate::words::vote::Tally;
+use crate::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
+use crate::types::answer::{Outcome, Part, Piece};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Client, Question};
+use crate::types::kernels::SelfTest;
+use crate::types::limits;
 
 /// Longest line that is written over: a wider one would begin another, which stays.
 const STATUS_CHARACTERS: usize = 79;
@@ -48,7 +48,7 @@ pub fn run(
     let model = plan.model.name();
     let desk = Arc::new(Desk::open(plan, Capacity::alone(1), SelfTest::Skip, None, |_| {})?);
     let _closing = CloseAtEnd(&desk);
-    let ticket = desk.submit(Client::alone(), question, Terms::of(Lasting::Never))?;
+    let ticket = desk.submit(Client::alone(), question, SubmitOptions::of(Durability::Never))?;
     stop_on_interrupt(&desk, &ticket)?;
     if output == Output::Text {
         match follow(&ticket) {

@@ -6,13 +6,13 @@
 
 use std::path::Path;
 
-use super::bar::Bar;
+use super::progress_bar::ProgressBar;
 use super::{Loading, interrupt};
 use crate::engine::bench::{Bench, Effort, timed};
 use crate::model::fingerprint;
 use crate::model::plan::{Wishes, cores};
 use crate::model::tuning::{self, Tuned};
-use crate::words::error::{Error, Kind, io_cause};
+use crate::types::error::{Error, Kind, io_cause};
 
 /// Sequences decoded side by side that are measured.
 const BATCHES: [u32; 3] = [1, 4, 8];
@@ -61,7 +61,7 @@ pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
         Error::new(Kind::NoModel, what, "Check the disk.")
     })?;
     let tried = numbers(most);
-    let mut bar = Bar::start("numbers of threads");
+    let mut bar = ProgressBar::start("numbers of threads");
     let rows = timed(&plan, |bench| {
         bench.fill(DEPTH_TOKENS.min(plan.context_tokens / 2))?;
         let total = tried.len() as u64;
@@ -154,6 +154,6 @@ mod tests {
         assert_eq!(numbers(1), [1]);
         assert_eq!(numbers(4), [1, 2, 3, 4]);
         assert_eq!(numbers(20), [1, 2, 3, 4, 5, 6, 7, 8, 16, 19, 20]);
-        assert!(numbers(crate::words::limits::THREADS_MAX).len() < 20);
+        assert!(numbers(crate::types::limits::THREADS_MAX).len() < 20);
     }
 }

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::engine;
 use crate::model::{self, Content, Header, adapter, bundled, checksum, locate};
-use crate::words::error::{Error, Kind, io_cause, printable};
-use crate::words::plan::{Origin, Weights};
+use crate::types::error::{Error, Kind, io_cause, printable};
+use crate::types::plan::{Origin, Weights};
 
 /// How often progress is shown.
 const SHOWN_EVERY: Duration = Duration::from_millis(200);

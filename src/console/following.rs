@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::link::Following;
+use crate::answers::vote::Tally;
 use crate::desk::record::{State, View};
 use crate::desk::{Desk, Eta, Ticket};
-use crate::words::answer::{Figures, Outcome, Part, Piece};
-use crate::words::error::Error;
-use crate::words::limits;
-use crate::words::vote::Tally;
+use crate::types::answer::{Figures, Outcome, Part, Piece};
+use crate::types::error::Error;
+use crate::types::limits;
 
 /// How a job stands in line, as it was told last.
 #[derive(Debug, Default)]

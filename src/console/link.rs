@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use super::outbox::Outbox;
 use super::port::{Moved, Port};
-use super::standard::Standard;
+use super::stdio::Standard;
 use super::wire::Wire;
 use crate::desk::Ticket;
 use crate::desk::record::Record;
-use crate::words::error::Error;
-use crate::words::job::JobId;
-use crate::words::limits;
+use crate::types::error::Error;
+use crate::types::job::JobId;
+use crate::types::limits;
 
 /// What a session hears.
 #[derive(Debug)]

@@ -11,15 +11,15 @@ mod telling;
 
 use super::link::{Heard, Link};
 use super::wire::Sums;
-use super::{End, House};
-use crate::desk::{Lasting, Terms, Ticket, closing};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobName};
-use crate::words::limits;
-use crate::words::mode::DEFAULT_MODE;
-use crate::words::place::Place;
-use message::{Asked, Ear, Id, Incoming, Request, Settings, Target};
-use reply::Pen;
+use super::{ConsoleContext, End};
+use crate::desk::{Durability, SubmitOptions, Ticket, closing};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Client, JobName};
+use crate::types::limits;
+use crate::types::mode::DEFAULT_MODE;
+use crate::types::position::LogPosition;
+use message::{Asked, Id, Incoming, Request, RequestReader, Settings, Target};
+use reply::LineWriter;
 use telling::Telling;
 
 /// A question of this line, and the job it became: the same under the same id is the same job.
@@ -38,11 +38,11 @@ pub struct Memory {
 
 /// A session with a machine.
 pub struct Machine<'a> {
-    house: &'a House,
+    house: &'a ConsoleContext,
     client: Client,
     link: &'a mut Link,
     memory: &'a mut Memory,
-    ear: Ear,
+    ear: RequestReader,
     settings: Settings,
     /// The jobs that are told, by turns.
     tellings: Vec<Telling>,
@@ -56,7 +56,7 @@ pub struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// Begins a session.
     pub fn new(
-        house: &'a House,
+        house: &'a ConsoleContext,
         memory: &'a mut Memory,
         client: Client,
         link: &'a mut Link,
@@ -67,7 +67,7 @@ impl<'a> Machine<'a> {
             client,
             link,
             memory,
-            ear: Ear::default(),
+            ear: RequestReader::default(),
             settings: Settings { crc: sums == Sums::On, ..Settings::default() },
             tellings: Vec::new(),
             turn: 0,
@@ -113,8 +113,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn say(&mut self, line: impl FnOnce(&Pen, &House) -> String) {
-        self.link.say(&line(&Pen::new(self.settings), self.house));
+    fn say(&mut self, line: impl FnOnce(&LineWriter, &ConsoleContext) -> String) {
+        self.link.say(&line(&LineWriter::new(self.settings), self.house));
     }
 
     /// Tells what there is to tell, a line of each job at a time, as far as the wire takes it.
@@ -127,7 +127,7 @@ impl<'a> Machine<'a> {
                 return;
             }
             self.turn %= self.tellings.len();
-            let pen = Pen::new(self.settings);
+            let pen = LineWriter::new(self.settings);
             match self.tellings[self.turn].next(&self.house.desk, &pen, room) {
                 Some(line) => {
                     self.link.say(&line);
@@ -216,7 +216,7 @@ impl<'a> Machine<'a> {
                     let turns = self.house.desk.conversation([self.client; 2], job)?;
                     question.turns.splice(0..0, turns);
                 }
-                let terms = Terms::of(Lasting::Durable);
+                let terms = SubmitOptions::of(Durability::Durable);
                 let ticket = self.house.desk.submit(self.client, question, terms)?;
                 let known = &mut self.memory.known;
                 known.retain(|known| known.id != *id);
@@ -227,7 +227,7 @@ impl<'a> Machine<'a> {
                 ticket
             }
         };
-        self.tell(id, ticket, Place::default(), thinking)
+        self.tell(id, ticket, LogPosition::default(), thinking)
     }
 
     /// Tells a job under an id from a place on, and neither anything else under that id nor the job
@@ -236,7 +236,7 @@ impl<'a> Machine<'a> {
         &mut self,
         id: &Id,
         ticket: Ticket,
-        from: Place,
+        from: LogPosition,
         thinking: Option<bool>,
     ) -> Result<(), Error> {
         self.check_room(id)?;
@@ -267,7 +267,7 @@ impl<'a> Machine<'a> {
     fn end_job(
         &mut self,
         target: Target,
-        act: impl FnOnce(&House, &Ticket),
+        act: impl FnOnce(&ConsoleContext, &Ticket),
     ) -> (Option<Id>, Result<(), Error>) {
         let (id, found) = match target {
             Target::Named(job, id) => (id, self.own(job)),

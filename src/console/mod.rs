@@ -1,26 +1,24 @@
 //! The serial console: people and machines on a serial line, or on standard input, ask the box.
 //!
 //! A door like HTTP: it hands questions to the desk and reads their records. `wire` is where a
-//! console is, `port` a serial port, `link` a connection with all that waits bounded; `person`
+//! console is, `port` a serial port, `link` a connection with all that waits bounded; `terminal`
 //! and `machine` are the two who may sit there. A port that is not there, busy or pulled out is
 //! waited for; what was asked over it is answered meanwhile.
 
 mod following;
+mod history;
 mod keys;
-mod latex;
-mod line;
+mod line_editor;
 mod link;
 mod machine;
 mod outbox;
 mod paint;
-mod past;
-mod person;
 pub mod port;
-mod standard;
+mod stdio;
+mod terminal;
 pub mod wire;
-mod wrap;
 
-pub use standard::restore;
+pub use stdio::restore;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,19 +28,19 @@ use std::time::{Duration, Instant};
 
 use link::{Ends, Heard, Link};
 use machine::Machine;
-use person::Person;
 use port::{Port, Trouble};
-use standard::Standard;
+use stdio::Standard;
+use terminal::Person;
 use wire::{Place, Speech, Sums, Wire};
 
 use crate::desk::{Desk, Ticket};
-use crate::words::error::Error;
-use crate::words::job::Client;
-use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes};
+use crate::types::error::Error;
+use crate::types::job::Client;
+use crate::types::limits;
+use crate::types::mode::{DEFAULT_MODE, Modes};
 
 /// What every console knows of the box.
-pub struct House {
+pub struct ConsoleContext {
     /// Where questions go.
     pub desk: Arc<Desk>,
     /// In which modes they can be asked.
@@ -53,7 +51,7 @@ pub struct House {
     pub model: String,
 }
 
-impl House {
+impl ConsoleContext {
     /// Returns the newest job of a client, if there is one.
     fn last(&self, client: Client) -> Result<Option<Ticket>, Error> {
         let listed = self.desk.list(Some(client), None, 1)?;
@@ -89,7 +87,7 @@ pub struct Consoles {
 /// `internal` where threads cannot be had.
 pub fn open(
     wires: Vec<Wire>,
-    house: House,
+    house: ConsoleContext,
     left: &Option<Sender<Result<(), Error>>>,
 ) -> Result<Consoles, Error> {
     let closing = Arc::new(AtomicBool::new(false));
@@ -138,7 +136,7 @@ impl Consoles {
 }
 
 /// Waits for a port, and for whoever sits there; again and again.
-fn attend(wire: &Wire, house: &House, closing: &Arc<AtomicBool>) {
+fn attend(wire: &Wire, house: &ConsoleContext, closing: &Arc<AtomicBool>) {
     let Place::Port(path) = &wire.place else { return };
     let mut memory = memory(house);
     let mut said = None;
@@ -172,22 +170,22 @@ fn say_once(wire: &Wire, trouble: &Trouble, said: &mut Option<Trouble>) {
 
 /// What a console remembers of whoever sits there.
 struct Memory {
-    person: person::Memory,
+    person: terminal::Memory,
     machine: machine::Memory,
 }
 
-fn memory(house: &House) -> Memory {
+fn memory(house: &ConsoleContext) -> Memory {
     let named = house.modes.find(DEFAULT_MODE).ok();
     let mode = named.or_else(|| house.modes.iter().next().cloned());
     let mode = mode.unwrap_or_else(|| unreachable!("modes are built in"));
-    Memory { person: person::Memory::new(mode), machine: machine::Memory::default() }
+    Memory { person: terminal::Memory::new(mode), machine: machine::Memory::default() }
 }
 
 /// Has somebody ask at a console, until they are gone.
 fn converse(
     wire: &Wire,
     ends: Ends,
-    house: &House,
+    house: &ConsoleContext,
     memory: &mut Memory,
     closing: &Arc<AtomicBool>,
 ) -> End {

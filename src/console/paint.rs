@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::mem;
 
 use super::keys::Key;
-use super::line::{Edit, Line};
+use super::line_editor::{Edit, Line};
 
 use rows::{Cell, Place, Rows};
 

@@ -13,7 +13,7 @@ use serialport::{
 };
 
 use super::wire::{Flow, Parity, Wire};
-use crate::words::limits;
+use crate::types::limits;
 
 /// A port that is open.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::words::limits;
+use crate::types::limits;
 
 /// One console.
 #[derive(Clone, Debug, PartialEq, Eq)]

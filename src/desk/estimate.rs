@@ -2,16 +2,16 @@
 //!
 //! The desk tells how fast tokens come and how long attempts get; for the jobs it has it is told
 //! when each will be over, with a low and a high. Each time the lengths still unknown are drawn
-//! anew from those seen in the job's mode, given how far the attempt has got; seats are shared as
+//! anew from those seen in the job's mode, given how far the attempt has got; slots are shared as
 //! `turns` shares them, only smoothly. So everything that makes a wait uncertain is in its spread,
 //! but for one thing: nobody knows who will come next.
 
 use std::collections::HashMap;
 
 use super::lengths::{End, Lengths, Spread};
-use crate::words::job::{Client, JobId};
-use crate::words::limits;
-use crate::words::mode::Mode;
+use crate::types::job::{Client, JobId};
+use crate::types::limits;
+use crate::types::mode::Mode;
 
 /// When a job will be over, in seconds from now, if nobody else asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub struct Eta {
 pub struct Pending<'a> {
     /// The job; it makes its draws its own, so that estimates change no more than they must.
     pub job: JobId,
-    /// Who shares seats.
+    /// Who shares slots.
     pub client: Client,
     /// What lengths are learnt by.
     pub mode: &'a Mode,
@@ -83,7 +83,7 @@ impl Estimates {
     ///
     /// On a PC it takes 0.3 ms for 16 jobs and 20 ms for 48 with 8 attempts each: to be called when
     /// the line has changed and every few seconds, not for each token.
-    pub fn etas(&self, seats: usize, jobs: &[Pending<'_>]) -> Vec<Eta> {
+    pub fn etas(&self, slots: usize, jobs: &[Pending<'_>]) -> Vec<Eta> {
         let spreads: Vec<Spread> = jobs.iter().map(|job| self.spread(job.mode)).collect();
         let mut ends = vec![Vec::new(); jobs.len()];
         let attempts: u64 = jobs.iter().map(|job| job.generated.len() as u64).sum();
@@ -91,7 +91,7 @@ impl Estimates {
         for play in 0..plays {
             let lines = lines(jobs, &spreads, play);
             let needed = jobs.iter().map(|job| job.needed.min(job.generated.len())).collect();
-            for (ends, end) in ends.iter_mut().zip(self.play(seats, lines, needed)) {
+            for (ends, end) in ends.iter_mut().zip(self.play(slots, lines, needed)) {
                 ends.push(end);
             }
         }
@@ -114,17 +114,17 @@ impl Estimates {
     }
 
     /// Plays the rest of the work once; returns when each job was over.
-    fn play(&self, seats: usize, mut lines: Vec<Line>, mut needed: Vec<usize>) -> Vec<f64> {
+    fn play(&self, slots: usize, mut lines: Vec<Line>, mut needed: Vec<usize>) -> Vec<f64> {
         let (mut now, mut ends) = (0.0, vec![0.0; needed.len()]);
         loop {
             lines.retain(|line| !line.is_empty());
             if lines.is_empty() {
                 return ends;
             }
-            let share = share(&lines, seats.max(1));
+            let share = share(&lines, slots.max(1));
             let sitting = lines.iter().map(|line| share.min(line.len() as f64)).sum::<f64>();
             let full = self.speed(sitting.round() as usize);
-            // A share of 2.5 seats is two, and half the time a third.
+            // A share of 2.5 slots is two, and half the time a third.
             let places = share.ceil() as usize;
             let speed = |place: usize| (share - place as f64).min(1.0) * full;
             let each = lines.iter().flat_map(|line| line.iter().take(places).enumerate());
@@ -179,11 +179,11 @@ fn lines(jobs: &[Pending<'_>], spreads: &[Spread], play: u64) -> Vec<Line> {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Returns how many seats a client may have: who wants less has that, the others share the rest.
-fn share(lines: &[Line], seats: usize) -> f64 {
+/// Returns how many slots a client may have: who wants less has that, the others share the rest.
+fn share(lines: &[Line], slots: usize) -> f64 {
     let mut wanted: Vec<usize> = lines.iter().map(Line::len).collect();
     wanted.sort_unstable();
-    let mut left = seats as f64;
+    let mut left = slots as f64;
     for (at, &attempts) in wanted.iter().enumerate() {
         let share = left / (wanted.len() - at) as f64;
         if attempts as f64 > share {

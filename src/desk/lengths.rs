@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use crate::words::limits;
+use crate::types::limits;
 
 /// How an attempt came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

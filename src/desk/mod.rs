@@ -5,15 +5,15 @@
 //! knows no HTTP and no terminal. With a journal (`store`) jobs outlive the process: a job that
 //! lasts is on the disk before its ticket is given, and goes on after a start where it was.
 
-mod case;
 mod estimate;
+mod fair_queue;
+mod job_state;
 mod lengths;
-mod office;
 mod recent;
 pub mod record;
-mod restore;
+mod recovery;
+mod state;
 mod totals;
-mod turns;
 
 use std::fs::File;
 use std::io::Read;
@@ -21,21 +21,21 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-pub use crate::engine::{arm as note_crashes, celsius, read_aboard};
-use case::Case;
+pub use crate::engine::{arm as note_crashes, celsius, read_crashed_jobs};
 pub use estimate::Eta;
-pub use office::Capacity;
-use office::Office;
-use record::{Record, Said, State, View};
+use job_state::JobState;
+use record::{AttemptText, Record, State, View};
+pub use state::Capacity;
+use state::DeskState;
 pub use totals::{STEP_SECONDS, Totals};
 
 use crate::engine::{self, Engine, Event, Gauge};
-use crate::store::{Journal, Kept, Listed, New, Recovered, RequestKey};
-use crate::words::answer::{Outcome, Part, Piece};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobId, JobName, Question, Role, Turn};
-use crate::words::kernels::SelfTest;
-use crate::words::plan::Plan;
+use crate::store::{JobSummary, Journal, NewJob, Recovered, RequestKey, StoredJob};
+use crate::types::answer::{Outcome, Part, Piece};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
+use crate::types::kernels::SelfTest;
+use crate::types::plan::Plan;
 
 /// What a door holds of a job.
 #[derive(Clone, Debug)]
@@ -51,20 +51,20 @@ pub struct Ticket {
     /// When.
     pub asked: SystemTime,
     /// What is kept of it.
-    pub lasting: Lasting,
+    pub durability: Durability,
     /// Whether it was asked just now.
-    pub asking: Asking,
+    pub submitted: Submitted,
     /// Its record.
     pub record: Arc<Record>,
 }
 
 /// How somebody came by a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// By asking it, or by its name.
-    First,
-    /// By asking again under the same key.
-    Again,
+pub enum Submitted {
+    /// Submitting it just now made it, or it was found by its name.
+    New,
+    /// It was submitted before under the same idempotency key.
+    Duplicate,
 }
 
 impl Ticket {
@@ -72,8 +72,9 @@ impl Ticket {
     /// that vote the first one's thinking while it comes, and with the end the best one's answer.
     pub fn heard(&self, view: &View) -> Vec<Piece> {
         let is_voted = self.question.is_voted();
-        let is_heard =
-            |said: &&Said| !is_voted || (said.attempt == 0 && said.piece.part == Part::Thinking);
+        let is_heard = |said: &&AttemptText| {
+            !is_voted || (said.attempt == 0 && said.piece.part == Part::Thinking)
+        };
         let said = view.pieces.iter().filter(is_heard).map(|said| said.piece.clone());
         let ended = is_voted && view.state.is_last();
         let answer = ended.then(|| self.record.text_of(self.record.best(), Part::Answer));
@@ -84,11 +85,11 @@ impl Ticket {
 
 /// What is kept of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
+pub enum Durability {
     /// Nothing.
     Never,
     /// It is answered while its client listens; what it was answered is kept.
-    WhileHeard,
+    WhileListening,
     /// All of it, from the moment it is accepted: it goes on whoever leaves and whatever happens to
     /// the power.
     Durable,
@@ -105,19 +106,19 @@ pub enum Standing {
 
 /// How a question is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct SubmitOptions {
     /// What is kept of it.
-    pub lasting: Lasting,
+    pub durability: Durability,
     /// Asked again under the same key, it is the same job.
     pub request: Option<RequestKey>,
     /// Jobs the client may have in the box at once, where that is fewer than all may.
     pub jobs_max: Option<u32>,
 }
 
-impl Terms {
+impl SubmitOptions {
     /// Takes it without any key.
-    pub fn of(lasting: Lasting) -> Terms {
-        Terms { lasting, request: None, jobs_max: None }
+    pub fn of(durability: Durability) -> SubmitOptions {
+        SubmitOptions { durability, request: None, jobs_max: None }
     }
 }
 
@@ -176,7 +177,7 @@ impl Health {
 pub struct Pulse {
     /// When the engine last said anything.
     pub heard: Instant,
-    /// Jobs with an attempt that has a seat.
+    /// Jobs with an attempt that has a slot.
     pub running: usize,
     /// The other jobs.
     pub waiting: usize,
@@ -184,7 +185,7 @@ pub struct Pulse {
 
 /// The desk. Dropping it stops the job being answered and ends the engine.
 pub struct Desk {
-    office: Arc<Mutex<Office>>,
+    desk_state: Arc<Mutex<DeskState>>,
     journal: Option<Arc<Journal>>,
     /// Held while a job is being accepted, so that one key makes one job.
     accepting: Mutex<()>,
@@ -209,22 +210,22 @@ impl Desk {
     ) -> Result<Desk, Error> {
         let (events, inbox) = channel();
         let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
-        let seats = plan.sequences;
+        let slots = plan.sequences;
         let engine = Engine::start(plan, selftest, events)?;
-        let mut office = Office::new(engine, health, seats, capacity);
+        let mut desk_state = DeskState::new(engine, health, slots, capacity);
         let (journal, recovered) = journal.unzip();
         let journal = journal.map(Arc::new);
-        office.journal = journal.clone();
+        desk_state.journal = journal.clone();
         if let Some(Recovered { jobs, last, .. }) = recovered {
-            office.restore(jobs, last);
+            desk_state.restore(jobs, last);
         }
-        let office = Arc::new(Mutex::new(office));
-        let shared = office.clone();
+        let desk_state = Arc::new(Mutex::new(desk_state));
+        let shared = desk_state.clone();
         std::thread::Builder::new()
             .name("desk".into())
             .spawn(move || hear_all(&shared, &inbox, broken))
             .map_err(|e| Error::internal(format!("cannot start the desk's thread: {e}")))?;
-        Ok(Desk { office, journal, accepting: Mutex::new(()), ending: Mutex::new(()) })
+        Ok(Desk { desk_state, journal, accepting: Mutex::new(()), ending: Mutex::new(()) })
     }
 
     /// Takes a question of `client` in line. Blocks until it is on the disk where it is to last.
@@ -238,11 +239,11 @@ impl Desk {
         &self,
         client: Client,
         question: Question,
-        terms: Terms,
+        terms: SubmitOptions,
     ) -> Result<Ticket, Error> {
         question.check()?;
-        let Terms { lasting, request, .. } = terms;
-        let new = New {
+        let SubmitOptions { durability, request, .. } = terms;
+        let new = NewJob {
             id: JobId::default(),
             name: fresh_name()?,
             client,
@@ -250,12 +251,12 @@ impl Desk {
             question: Arc::new(question),
             asked: SystemTime::now(),
         };
-        let journal = match (&self.journal, lasting) {
-            (Some(journal), Lasting::Durable) => journal,
+        let journal = match (&self.journal, durability) {
+            (Some(journal), Durability::Durable) => journal,
             _ => {
-                let mut office = self.lock();
-                let ticket = office.admit(new, terms)?;
-                office.prepare(ticket.job);
+                let mut desk_state = self.lock();
+                let ticket = desk_state.admit(new, terms)?;
+                desk_state.prepare(ticket.job);
                 return Ok(ticket);
             }
         };
@@ -268,11 +269,11 @@ impl Desk {
         }
         // It counts from here on, but nobody knows of it until it is on the disk.
         let ticket = self.lock().admit(new.clone(), terms)?;
-        let accepted = journal.accept(New { id: ticket.job, ..new });
-        let mut office = self.lock();
+        let accepted = journal.accept(NewJob { id: ticket.job, ..new });
+        let mut desk_state = self.lock();
         match accepted {
-            Ok(()) => office.prepare(ticket.job),
-            Err(_) => office.withdraw(ticket.job),
+            Ok(()) => desk_state.prepare(ticket.job),
+            Err(_) => desk_state.withdraw(ticket.job),
         }
         accepted.map(|()| ticket)
     }
@@ -286,7 +287,8 @@ impl Desk {
                 "Send a new key with each new question.",
             ));
         }
-        let found = self.find(name)?.map(|ticket| Ticket { asking: Asking::Again, ..ticket });
+        let found =
+            self.find(name)?.map(|ticket| Ticket { submitted: Submitted::Duplicate, ..ticket });
         found.ok_or_else(|| Error::internal("the job of a key is not in the journal"))
     }
 
@@ -306,7 +308,7 @@ impl Desk {
         Ok(match (journal.find(name)?, known) {
             (Some(kept), Some(known)) if kept.end.is_none() => Some(known),
             (Some(kept), _) => Some(ticket_of(kept)),
-            (None, known) => known.filter(|known| known.lasting == Lasting::WhileHeard),
+            (None, known) => known.filter(|known| known.durability == Durability::WhileListening),
         })
     }
 
@@ -319,7 +321,7 @@ impl Desk {
         client: Option<Client>,
         before: Option<JobId>,
         most: u32,
-    ) -> Result<Vec<Listed>, Error> {
+    ) -> Result<Vec<JobSummary>, Error> {
         self.journal.as_ref().map_or(Ok(Vec::new()), |journal| journal.list(client, before, most))
     }
 
@@ -418,7 +420,7 @@ impl Desk {
         self.lock().set_capacity(capacity);
     }
 
-    /// Puts a job that has not begun before all others: it gets the next seat that is free.
+    /// Puts a job that has not begun before all others: it gets the next slot that is free.
     pub fn move_first(&self, job: JobId) {
         self.lock().move_first(job);
     }
@@ -444,10 +446,10 @@ impl Desk {
     pub fn close(&self) {
         let _ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = {
-            let mut office = self.lock();
-            office.health = Health::Closing;
-            office.end_all(&closing());
-            office.engine.take()
+            let mut desk_state = self.lock();
+            desk_state.health = Health::Closing;
+            desk_state.end_all(&closing());
+            desk_state.engine.take()
         };
         // First, because it is quick: the engine may be in the middle of a step, and what it still
         // says is not heard any more.
@@ -458,8 +460,8 @@ impl Desk {
         drop(engine);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Office> {
-        lock(&self.office)
+    fn lock(&self) -> MutexGuard<'_, DeskState> {
+        lock(&self.desk_state)
     }
 }
 
@@ -470,8 +472,8 @@ impl Drop for Desk {
 }
 
 /// Returns a job that the journal has kept, to be read.
-pub fn ticket_of(kept: Kept) -> Ticket {
-    Case::restore(kept).ticket()
+pub fn ticket_of(kept: StoredJob) -> Ticket {
+    JobState::restore(kept).ticket()
 }
 
 /// Returns a name nobody can guess.
@@ -488,32 +490,32 @@ pub fn closing() -> Error {
     Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
 }
 
-fn lock(office: &Mutex<Office>) -> MutexGuard<'_, Office> {
-    // Every change leaves the office whole, so another thread's panic does not spoil it.
-    office.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(desk_state: &Mutex<DeskState>) -> MutexGuard<'_, DeskState> {
+    // Every change leaves the desk whole, so another thread's panic does not spoil it.
+    desk_state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hears the engine's events until it has ended.
-fn hear_all(office: &Mutex<Office>, events: &Receiver<Event>, broken: impl FnOnce(Error)) {
+fn hear_all(desk_state: &Mutex<DeskState>, events: &Receiver<Event>, broken: impl FnOnce(Error)) {
     let mut reason = None;
     for event in events {
         match event {
             Event::Broken(error) => reason = Some(error),
-            event => lock(office).hear(event),
+            event => lock(desk_state).hear(event),
         }
     }
     let crashed = reason.is_none();
     let error = reason.unwrap_or_else(|| Error::internal("the engine stopped by itself"));
     {
-        let mut office = lock(office);
-        if office.health == Health::Closing {
+        let mut desk_state = lock(desk_state);
+        if desk_state.health == Health::Closing {
             return;
         }
-        if let Some(journal) = office.journal.as_ref().filter(|_| crashed) {
-            engine::aboard().into_iter().for_each(|job| journal.crashed(job));
+        if let Some(journal) = desk_state.journal.as_ref().filter(|_| crashed) {
+            engine::jobs_in_batch().into_iter().for_each(|job| journal.crashed(job));
         }
-        office.health = Health::Broken(error.clone());
-        office.end_all(&error);
+        desk_state.health = Health::Broken(error.clone());
+        desk_state.end_all(&error);
     }
     broken(error);
 }

@@ -1,13 +1,13 @@
 //! Jobs that have just ended, for whoever asks for them before the journal has them on the disk,
 //! and for a box without one.
 //!
-//! Kept in memory, the latest of them and not too many bytes; the office adds and asks.
+//! Kept in memory, the latest of them and not too many bytes; the desk adds and asks.
 
 use std::collections::VecDeque;
 
 use super::Ticket;
-use crate::words::job::JobName;
-use crate::words::limits;
+use crate::types::job::JobName;
+use crate::types::limits;
 
 /// The jobs, oldest first.
 #[derive(Debug, Default)]
@@ -55,9 +55,9 @@ mod tests {
 
     use super::*;
     use crate::desk::record::Record;
-    use crate::words::answer::{Part, Piece};
-    use crate::words::job::{Client, JobId, Question, Role, Turn};
-    use crate::words::mode::Modes;
+    use crate::types::answer::{Part, Piece};
+    use crate::types::job::{Client, JobId, Question, Role, Turn};
+    use crate::types::mode::Modes;
 
     fn ticket(name: u128, text: String) -> Ticket {
         let record = Record::new();
@@ -70,8 +70,8 @@ mod tests {
             client: Client::alone(),
             question: Arc::new(question),
             asked: SystemTime::now(),
-            lasting: crate::desk::Lasting::WhileHeard,
-            asking: crate::desk::Asking::First,
+            durability: crate::desk::Durability::WhileListening,
+            submitted: crate::desk::Submitted::New,
             record: Arc::new(record),
         }
     }

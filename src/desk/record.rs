@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::estimate::Eta;
-use crate::words::answer::{Figures, Outcome, Part, Piece};
-use crate::words::error::Error;
-use crate::words::place::{Cuts, Place};
-use crate::words::vote::Tally;
+use crate::answers::vote::Tally;
+use crate::types::answer::{Figures, Outcome, Part, Piece};
+use crate::types::error::Error;
+use crate::types::position::{LogPosition, Truncations};
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,7 @@ impl State {
 
 /// Text of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct AttemptText {
     /// Whose, from 0.
     pub attempt: u32,
     /// What.
@@ -65,7 +65,7 @@ pub struct Said {
 
 /// An attempt that has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunEnd {
+pub struct AttemptEnd {
     /// Which, from 0.
     pub attempt: u32,
     /// How.
@@ -78,7 +78,7 @@ pub struct RunEnd {
 #[derive(Clone, Debug)]
 pub struct View {
     /// The text from the offset asked for.
-    pub pieces: Vec<Said>,
+    pub pieces: Vec<AttemptText>,
     /// The offset to ask for next.
     pub offset: usize,
     /// Bytes of text there are behind it: none, unless less was asked for than there is.
@@ -86,7 +86,7 @@ pub struct View {
     /// How the job stands.
     pub state: State,
     /// The attempts that have ended, in that order; all their text is before `offset`.
-    pub ends: Vec<RunEnd>,
+    pub ends: Vec<AttemptEnd>,
     /// The votes so far, where attempts vote and one has ended.
     pub tally: Option<Arc<Tally>>,
     /// The attempt whose text is the job's; before its end the first.
@@ -101,7 +101,7 @@ pub struct View {
 #[derive(Debug)]
 pub struct Record {
     log: Mutex<Log>,
-    cuts: Cuts,
+    cuts: Truncations,
     changed: Condvar,
     /// Apart from `changed`, so that who waits for the end is not woken for every token.
     ended: Condvar,
@@ -113,7 +113,7 @@ struct Log {
     /// The text in runs of one attempt and part.
     spans: Vec<Span>,
     state: State,
-    ends: Vec<RunEnd>,
+    ends: Vec<AttemptEnd>,
     tally: Option<Arc<Tally>>,
     eta: Option<Eta>,
     /// The attempt whose text is the job's.
@@ -132,11 +132,11 @@ struct Span {
 impl Record {
     /// Opens an empty record of a job just asked.
     pub fn new() -> Record {
-        Record::cut(Cuts::default())
+        Record::cut(Truncations::default())
     }
 
     /// Opens one of a job whose text was cut off by stops of the box.
-    pub fn cut(cuts: Cuts) -> Record {
+    pub fn cut(cuts: Truncations) -> Record {
         let log = Log {
             text: String::new(),
             spans: Vec::new(),
@@ -172,7 +172,7 @@ impl Record {
     }
 
     /// Notes that an attempt has ended.
-    pub fn end_run(&self, end: RunEnd) {
+    pub fn end_attempt(&self, end: AttemptEnd) {
         let mut log = self.lock();
         log.ends.push(end);
         self.note(log);
@@ -218,13 +218,13 @@ impl Record {
     }
 
     /// Returns which stops of the box have cut off text of it.
-    pub fn cuts(&self) -> &Cuts {
+    pub fn cuts(&self) -> &Truncations {
         &self.cuts
     }
 
     /// Returns where a reader goes on that has read to `place`; less far where it had seen what is
     /// not there any more.
-    pub fn resume(&self, place: Place) -> usize {
+    pub fn resume(&self, place: LogPosition) -> usize {
         let log = self.lock();
         log.text.floor_char_boundary(self.cuts.survived(place))
     }
@@ -279,9 +279,9 @@ impl Record {
     /// Blocks until the job has ended, and returns each of its attempts, by number.
     pub fn wait_choices(&self) -> Vec<Whole> {
         let log = self.lock_ended();
-        let mut ends: Vec<&RunEnd> = log.ends.iter().collect();
+        let mut ends: Vec<&AttemptEnd> = log.ends.iter().collect();
         ends.sort_by_key(|end| end.attempt);
-        let whole = |end: &RunEnd| Whole {
+        let whole = |end: &AttemptEnd| Whole {
             thinking: log.text_of(end.attempt, Part::Thinking),
             answer: log.text_of(end.attempt, Part::Answer),
             outcome: end.outcome.clone(),
@@ -361,7 +361,7 @@ impl Log {
             }
             let end = end.min(to);
             let text = self.text[from..end].to_string();
-            pieces.push(Said { attempt, piece: Piece { part, text } });
+            pieces.push(AttemptText { attempt, piece: Piece { part, text } });
             from = end;
         }
         View {
@@ -448,7 +448,7 @@ mod tests {
     fn a_reader_that_saw_more_than_survived_goes_back_to_what_did() {
         let record = Record::cut([10, 6].into_iter().collect());
         record.append(0, &piece(Part::Answer, "0123456789abcdef"));
-        let at = |offset, start| record.resume(Place { offset, start });
+        let at = |offset, start| record.resume(LogPosition { offset, start });
         assert_eq!([at(4, 0), at(8, 0), at(12, 0)], [4, 6, 6]);
         assert_eq!([at(8, 1), at(8, 2), at(99, 2)], [6, 8, 16]);
     }

@@ -1,10 +1,10 @@
 //! What the desk has done since it was opened, in numbers that only grow, and how fast it is.
 //!
-//! The office counts; doors show them. Buckets are cumulative where Prometheus wants them so; here
+//! The desk counts; doors show them. Buckets are cumulative where Prometheus wants them so; here
 //! each counts its own.
 
-use crate::words::answer::Outcome;
-use crate::words::limits;
+use crate::types::answer::Outcome;
+use crate::types::limits;
 
 /// Upper bounds of the step times' buckets, in seconds; longer ones are in a last one of their own.
 pub const STEP_SECONDS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];

@@ -2,25 +2,25 @@
 //!
 //! An attempt is a list of tokens, of which the cache holds the first so many: its prompt, then
 //! each token as it is drawn, and the end of the thinking where the engine closes it. It knows
-//! nothing of batches and of other attempts; where its tokens are decoded is `step`'s business.
+//! nothing of batches and of other attempts; where its tokens are decoded is `run_loop`'s business.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::adapter_sets::AdapterSetId;
+use super::cells::Sequence;
 use super::draft::{Drafter, Table};
 use super::llama::{Model, Written};
-use super::pool::Sequence;
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
 use super::text::Text;
-use super::wardrobe::Outfit;
 use super::{Start, Token, think};
-use crate::words::answer::{Figures, Gain, Outcome, Part, Taken};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{AttemptId, Client, Ending};
-use crate::words::limits;
+use crate::types::answer::{Delta, Figures, Outcome, Part, Progress};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{AttemptId, Client, Ending};
+use crate::types::limits;
 
 /// What attempts need of the model, made once.
-pub struct Voice<'m> {
+pub struct ModelTokens<'m> {
     model: &'m Model,
     /// `\n</think>\n\n`.
     close_thinking: Vec<Token>,
@@ -28,11 +28,11 @@ pub struct Voice<'m> {
     ends: Arc<[Token]>,
 }
 
-impl<'m> Voice<'m> {
+impl<'m> ModelTokens<'m> {
     /// Asks the model.
-    pub fn new(model: &'m Model) -> Voice<'m> {
+    pub fn new(model: &'m Model) -> ModelTokens<'m> {
         let close_thinking = model.tokenize(&close_text(), Written::ByTemplate);
-        Voice { model, close_thinking, ends: model.end_tokens().into() }
+        ModelTokens { model, close_thinking, ends: model.end_tokens().into() }
     }
 }
 
@@ -51,16 +51,16 @@ pub struct Attempt {
     /// Whether it waits for another turn.
     pub is_parked: bool,
     /// How many of its first tokens are to be kept for its mode, once they are decoded.
-    pub stock_tokens: usize,
+    pub prefix_tokens: usize,
     /// The adapters it is computed with.
-    pub outfit: Outfit,
+    pub adapter_set: AdapterSetId,
     budget_tokens: u32,
     /// Tokens kept back for an answer while the thinking is open; 0 once closed by the engine.
     reserve_tokens: u32,
     sampler: Sampler,
     text: Text,
     /// What it gained and did not hand out yet.
-    gain: Gain,
+    delta: Delta,
     figures: Figures,
     /// Sum of the drawn tokens' log-probabilities; only where attempts are compared.
     log_probabilities: Option<f64>,
@@ -78,26 +78,31 @@ impl Attempt {
     /// ended where all of it was written already.
     pub fn begin(
         mut start: Start,
-        voice: &Voice,
+        model_tokens: &ModelTokens,
         table: &mut Table,
         context_tokens: u32,
     ) -> (Attempt, Option<Outcome>) {
         let written = std::mem::take(&mut start.written);
-        let mut attempt = Attempt::new(start, voice, table, context_tokens);
+        let mut attempt = Attempt::new(start, model_tokens, table, context_tokens);
         let prompt_tokens = attempt.tokens.len();
-        let outcome = attempt.go_on(&written, voice);
+        let outcome = attempt.go_on(&written, model_tokens);
         attempt.drafter.extend(&attempt.tokens[prompt_tokens..], table);
         (attempt, outcome)
     }
 
-    fn new(start: Start, voice: &Voice, table: &mut Table, context_tokens: u32) -> Attempt {
+    fn new(
+        start: Start,
+        model_tokens: &ModelTokens,
+        table: &mut Table,
+        context_tokens: u32,
+    ) -> Attempt {
         let Start { attempt, client, question, prompt, asked, written: _ } = start;
         let prompt_tokens = prompt.tokens.len() as u32;
         // The last token drawn is never decoded, so the context holds one less than is generated.
         let room = context_tokens.saturating_sub(prompt_tokens) + 1;
         let budget_tokens = question.budget_tokens.min(room);
         let ends_itself = question.ending == Ending::EndOfGeneration;
-        let banned = if ends_itself { Arc::default() } else { voice.ends.clone() };
+        let banned = if ends_itself { Arc::default() } else { model_tokens.ends.clone() };
         let seed = question.seed_of_attempt(attempt.number);
         let mut sampler = Sampler::new(question.sampling, seed, banned);
         prompt.tokens.iter().for_each(|&token| sampler.saw(token));
@@ -108,13 +113,13 @@ impl Attempt {
             tokens: prompt.tokens.clone(),
             sequence: None,
             is_parked: false,
-            stock_tokens: prompt.stock_tokens,
-            outfit: prompt.outfit,
+            prefix_tokens: prompt.prefix_tokens,
+            adapter_set: prompt.adapter_set,
             budget_tokens,
             reserve_tokens: if ends_itself { reserve_tokens(budget_tokens) } else { 0 },
             sampler,
             text: Text::new(prompt.part, question.stops.clone()),
-            gain: Gain::default(),
+            delta: Delta::default(),
             figures: Figures { prompt_tokens, ..Figures::default() },
             log_probabilities: question.is_voted().then_some(0.0),
             drawn_tokens: 0,
@@ -127,22 +132,22 @@ impl Attempt {
 
     /// Follows the tokens it drew before the box was stopped, whose text is known already, to the
     /// very state it was in.
-    fn go_on(&mut self, written: &[Gain], voice: &Voice) -> Option<Outcome> {
-        let Gain { taken, .. } = written.last()?;
+    fn go_on(&mut self, written: &[Delta], model_tokens: &ModelTokens) -> Option<Outcome> {
+        let Delta { taken, .. } = written.last()?;
         let mut outcome = None;
-        for gain in written {
-            for &token in &gain.tokens {
-                if !voice.model.has(token) {
+        for delta in written {
+            for &token in &delta.tokens {
+                if !model_tokens.model.has(token) {
                     return Some(Outcome::Failed(foreign_token()));
                 }
                 self.sampler.skip();
-                outcome = self.follow(token, voice);
+                outcome = self.follow(token, model_tokens);
             }
-            if gain.closed_thinking {
-                self.close_thinking(voice);
+            if delta.closed_thinking {
+                self.close_thinking(model_tokens);
             }
         }
-        self.gain = Gain::default();
+        self.delta = Delta::default();
         self.first_token = None;
         self.decode_seconds_before = taken.decode_seconds.into();
         self.figures.decode_seconds = self.decode_seconds_before;
@@ -159,44 +164,44 @@ impl Attempt {
     pub fn take(
         &mut self,
         logits: &[f32],
-        voice: &Voice,
+        model_tokens: &ModelTokens,
         scratch: &mut Scratch,
     ) -> Result<Option<Outcome>, NotANumber> {
         log::trace!("attempt {} of job {} draws", self.id.number, self.id.job.0);
         let token = self.sampler.draw(logits, scratch)?;
-        self.gain.tokens.push(token);
+        self.delta.tokens.push(token);
         if let Some(sum) = &mut self.log_probabilities {
             *sum += log_probability(logits, token);
         }
-        if let Some(outcome) = self.follow(token, voice) {
+        if let Some(outcome) = self.follow(token, model_tokens) {
             return Ok(Some(outcome));
         }
-        if self.must_close_thinking(voice.close_thinking.len()) {
-            self.gain.closed_thinking = true;
-            self.close_thinking(voice);
+        if self.must_close_thinking(model_tokens.close_thinking.len()) {
+            self.delta.closed_thinking = true;
+            self.close_thinking(model_tokens);
         }
         Ok(self.is_over())
     }
 
     /// Takes a token that was drawn; says so where it is the end.
-    fn follow(&mut self, token: Token, voice: &Voice) -> Option<Outcome> {
+    fn follow(&mut self, token: Token, model_tokens: &ModelTokens) -> Option<Outcome> {
         self.count(1);
         self.drawn_tokens += 1;
-        if voice.model.is_end(token) {
+        if model_tokens.model.is_end(token) {
             return Some(Outcome::Done);
         }
         self.add(token);
-        let pieces = self.text.push(&voice.model.piece(token));
-        self.gain.pieces.extend(pieces);
+        let pieces = self.text.push(&model_tokens.model.piece(token));
+        self.delta.pieces.extend(pieces);
         None
     }
 
     /// Ends the thinking in the model's place.
-    fn close_thinking(&mut self, voice: &Voice) {
-        self.count(voice.close_thinking.len() as u32);
-        voice.close_thinking.iter().for_each(|&token| self.add(token));
+    fn close_thinking(&mut self, model_tokens: &ModelTokens) {
+        self.count(model_tokens.close_thinking.len() as u32);
+        model_tokens.close_thinking.iter().for_each(|&token| self.add(token));
         let pieces = self.text.close_thinking();
-        self.gain.pieces.extend(pieces);
+        self.delta.pieces.extend(pieces);
         self.figures.thinking_was_cut_off = true;
         self.reserve_tokens = 0;
     }
@@ -218,30 +223,30 @@ impl Attempt {
     }
 
     /// Returns what it gained since the last call, if it gained anything.
-    pub fn gained(&mut self) -> Option<Gain> {
-        let Gain { tokens, pieces, closed_thinking, .. } = &self.gain;
+    pub fn gained(&mut self) -> Option<Delta> {
+        let Delta { tokens, pieces, closed_thinking, .. } = &self.delta;
         if tokens.is_empty() && pieces.is_empty() && !closed_thinking {
             return None;
         }
-        let mut gain = std::mem::take(&mut self.gain);
-        gain.taken = Taken {
+        let mut delta = std::mem::take(&mut self.delta);
+        delta.taken = Progress {
             prompt_seconds: self.figures.prompt_seconds as f32,
             first_token_seconds: self.figures.first_token_seconds as f32,
             decode_seconds: self.figures.decode_seconds as f32,
             log_probability: self.log_probabilities.unwrap_or(0.0) as f32,
         };
-        Some(gain)
+        Some(delta)
     }
 
     /// Ends it: returns what it gained since, text that was held back included, and what it took.
-    pub fn finish(mut self) -> (Option<Gain>, Figures) {
+    pub fn finish(mut self) -> (Option<Delta>, Figures) {
         let held_back = self.text.finish();
-        self.gain.pieces.extend(held_back);
-        let gain = self.gained();
+        self.delta.pieces.extend(held_back);
+        let delta = self.gained();
         if let Some(sum) = self.log_probabilities {
             self.figures.mean_log_probability = sum / f64::from(self.drawn_tokens.max(1));
         }
-        (gain, self.figures)
+        (delta, self.figures)
     }
 
     /// Returns how many tokens of the prompt and of an answer without thinking may serve another

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use super::Token;
 use super::llama::{Backend, Batch, Context, Model, SequenceId};
-use crate::words::error::Error;
-use crate::words::limits;
-use crate::words::plan::Plan;
+use crate::types::error::Error;
+use crate::types::limits;
+use crate::types::plan::Plan;
 
 /// Seconds that are measured at least: the passes of a small model are over before the processor
 /// has reached its speed.

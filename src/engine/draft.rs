@@ -12,13 +12,13 @@
 //! length of context and how often it has been right in this very place. That is counted on every
 //! token that comes, whether it was guessed aloud or not: what it would have guessed is known for
 //! nothing. So a text that stops repeating itself is noticed before it costs much, and one that
-//! starts again without trying. It does not know what a pass costs: that is `pace`.
+//! starts again without trying. It does not know what a pass costs: that is `step_cost`.
 
 #[cfg(test)]
 mod tests;
 
 use super::Token;
-use crate::words::limits;
+use crate::types::limits;
 
 /// Tokens of context a guess is made from; the longest that is known decides.
 ///

@@ -5,8 +5,8 @@
 //! Registering the chosen set is engine/llama's.
 
 use super::llama::Registered;
-use crate::words::error::{Error, Kind};
-use crate::words::kernels::{KernelSet, SETS};
+use crate::types::error::{Error, Kind};
+use crate::types::kernels::{KernelSet, SETS};
 
 /// Chooses the best set this machine can run, or the one `asked` for.
 ///
@@ -100,7 +100,7 @@ detect!(is_x86_feature_detected:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::kernels::{AARCH64, X86_64};
+    use crate::types::kernels::{AARCH64, X86_64};
 
     fn only<'f>(features: &'f [&str]) -> impl Fn(&str) -> bool + 'f {
         |feature| features.contains(&feature)

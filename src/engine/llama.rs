@@ -29,9 +29,9 @@ pub use observe::Observer;
 pub use sets::Registered;
 
 use super::Token;
-use crate::words::error::{Error, Kind};
-use crate::words::kernels::KernelSet;
-use crate::words::plan::{Plan, Weights};
+use crate::types::error::{Error, Kind};
+use crate::types::kernels::KernelSet;
+use crate::types::plan::{Plan, Weights};
 
 /// What llama.cpp complained of since the list was last emptied, oldest first, at most 8 lines.
 static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -303,8 +303,8 @@ fn bad_model(plan: &Plan, cause: &str) -> Error {
 pub mod tests {
     use super::*;
     use crate::engine::prompt;
-    use crate::words::job::{Question, Role, Turn};
-    use crate::words::mode::Modes;
+    use crate::types::job::{Question, Role, Turn};
+    use crate::types::mode::Modes;
     use llama_cpp_2::model::LlamaChatMessage;
     use std::path::{Path, PathBuf};
     use std::sync::LazyLock;
@@ -328,17 +328,17 @@ pub mod tests {
     /// Makes the plan of a model of which nothing is wished.
     pub fn plan(path: &Path) -> Plan {
         Plan {
-            model: crate::words::plan::Weights::model(path),
+            model: crate::types::plan::Weights::model(path),
             file_bytes: 0,
             adapters: Vec::new(),
             context_tokens: 512,
             sequences: 1,
-            kv: crate::words::plan::KvType::F16,
-            memory: crate::words::memory::Memory::default(),
+            kv: crate::types::plan::KvType::F16,
+            memory: crate::types::memory::Memory::default(),
             kernels: kernels(),
             threads: 1,
             decode_threads: 1,
-            pacing: crate::words::plan::Pacing::default(),
+            pacing: crate::types::plan::Pacing::default(),
             prefixes: None,
             question_tokens_max: 512,
         }

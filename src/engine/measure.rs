@@ -9,14 +9,14 @@ mod distance;
 
 use super::attempt::close_text;
 use super::llama::{Backend, Context, Logits, Model, Observer, Written};
-use super::step::not_a_number;
+use super::run_loop::not_a_number;
 use super::{Token, prompt, think};
-use crate::words::answer::Part;
-use crate::words::error::{Error, Kind};
-use crate::words::job::Question;
-use crate::words::limits;
-use crate::words::plan::Plan;
-use crate::words::quantize::Importance;
+use crate::types::answer::Part;
+use crate::types::error::{Error, Kind};
+use crate::types::job::Question;
+use crate::types::limits;
+use crate::types::plan::Plan;
+use crate::types::quantize::Importance;
 
 pub use distance::Comparison;
 use distance::Tally;
@@ -126,7 +126,7 @@ pub fn compare(
 fn wear_all(model: &Model, plan: &Plan, context: &mut Context) -> Result<(), Error> {
     let read = |file| model.read_adapter(file);
     let adapters = plan.adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    context.wear(&adapters.iter().map(|adapter| (adapter, 1.0)).collect::<Vec<_>>())
+    context.activate(&adapters.iter().map(|adapter| (adapter, 1.0)).collect::<Vec<_>>())
 }
 
 /// Reads a passage with one or two contexts, a ubatch at a time, from an empty cache on.

@@ -4,28 +4,28 @@
 //! leaves the thread. It answers orders between two passes over the weights, so that stopping
 //! takes one step at most. It knows no queue, no client and no HTTP.
 
-mod aboard;
+mod adapter_sets;
 mod attempt;
+mod batch_builder;
 pub mod bench;
-mod cache;
+mod cells;
 mod draft;
 pub mod kernels;
+mod kv_cache;
 mod llama;
 pub mod measure;
-mod pace;
-mod pool;
-pub mod prefix;
+mod prefix_cache;
+pub mod prefix_store;
 mod prompt;
+mod run_loop;
 mod sample;
 mod selftest;
-mod step;
-mod stock;
+mod step_cost;
 mod template;
 mod text;
 mod thermal;
 mod think;
 mod utf8;
-mod wardrobe;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-pub use llama::crash::{aboard, arm, read as read_aboard};
+pub use llama::crash::{arm, jobs_in_batch, read as read_crashed_jobs};
 pub use llama::quantize::Quantize;
 use llama::{Backend, Context, Model};
 pub use prompt::Prompt;
@@ -41,14 +41,14 @@ pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;
 pub use thermal::celsius;
 
-pub use crate::words::answer::Token;
+pub use crate::types::answer::Token;
 
-use crate::words::answer::{Figures, Gain, Outcome};
-use crate::words::error::Error;
-use crate::words::job::{AttemptId, Client, JobId, Question};
-use crate::words::kernels::SelfTest;
-use crate::words::limits;
-use crate::words::plan::Plan;
+use crate::types::answer::{Delta, Figures, Outcome};
+use crate::types::error::Error;
+use crate::types::job::{AttemptId, Client, JobId, Question};
+use crate::types::kernels::SelfTest;
+use crate::types::limits;
+use crate::types::plan::Plan;
 
 /// What the desk wants.
 pub enum Order {
@@ -90,7 +90,7 @@ pub struct Start {
     /// When it was asked, for the time to the first token.
     pub asked: Instant,
     /// What it had gained when the box was stopped; nothing for one that begins.
-    pub written: Vec<Gain>,
+    pub written: Vec<Delta>,
 }
 
 /// What the desk hears.
@@ -104,9 +104,9 @@ pub enum Event {
     /// A question's prompt, or why it cannot be asked.
     Prepared(JobId, Result<Arc<Prompt>, Error>),
     /// An attempt drew tokens and gained text.
-    Gained(AttemptId, Gain),
+    Gained(AttemptId, Delta),
     /// An attempt ended, with the text that was held back until then; nothing more comes of it.
-    Ended(AttemptId, Option<Gain>, Outcome, Figures),
+    Ended(AttemptId, Option<Delta>, Outcome, Figures),
     /// A pass over the weights is done.
     Step(Step),
     /// Nobody has a turn: the engine waits for an order, holding so much.
@@ -229,7 +229,7 @@ fn run(
     })?;
     let context = Context::new(&backend, &model, plan)?;
     let _ = events.send(Event::Ready);
-    step::Steps::new(&model, context, plan, events, closing).run(orders);
+    run_loop::EngineLoop::new(&model, context, plan, events, closing).run(orders);
     Ok(())
 }
 

@@ -6,14 +6,14 @@
 //! usual rendering whenever nobody typed a control token.
 
 use super::Token;
+use super::adapter_sets::AdapterSetId;
 use super::llama::{Model, Written};
 use super::template::{Segment, bad_template, render};
 use super::think;
-use super::wardrobe::Outfit;
-use crate::words::answer::Part;
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Question, Role};
-use crate::words::limits;
+use crate::types::answer::Part;
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Question, Role};
+use crate::types::limits;
 
 /// A prompt ready to be decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,9 +23,9 @@ pub struct Prompt {
     /// Where the model's text begins: thinking where the template itself opened it.
     pub part: Part,
     /// How many of them every prompt of its mode begins with.
-    pub stock_tokens: usize,
+    pub prefix_tokens: usize,
     /// The adapters it is read with.
-    pub outfit: Outfit,
+    pub adapter_set: AdapterSetId,
 }
 
 /// ChatML, for models that have its control tokens but bring no template.
@@ -59,7 +59,7 @@ pub fn prepare(
     let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
     let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));
     let part = if opened { Part::Thinking } else { Part::Answer };
-    Ok(Prompt { tokens, part, stock_tokens: 0, outfit: 0 })
+    Ok(Prompt { tokens, part, prefix_tokens: 0, adapter_set: 0 })
 }
 
 fn template_of(model: &Model) -> Result<String, Error> {

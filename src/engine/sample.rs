@@ -17,8 +17,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::Token;
-use crate::words::limits;
-use crate::words::mode::Sampling;
+use crate::types::limits;
+use crate::types::mode::Sampling;
 
 /// Draws tokens for one attempt.
 pub struct Sampler {

@@ -16,7 +16,7 @@ mod product;
 mod tests;
 
 use super::llama::graph::{Cpu, Op, Place, Tensor};
-use crate::words::error::{Error, Kind};
+use crate::types::error::{Error, Kind};
 use expected::Expected;
 
 /// Failures named one by one; more are counted.

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, context};
 
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Question, Role};
-use crate::words::limits;
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Question, Role};
+use crate::types::limits;
 
 /// A run of rendered text, by who wrote it.
 #[derive(Debug, PartialEq)]
@@ -222,8 +222,8 @@ pub fn bad_template(cause: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::job::Turn;
-    use crate::words::mode::Modes;
+    use crate::types::job::Turn;
+    use crate::types::mode::Modes;
 
     fn question(texts: &[&str]) -> Question {
         let turns = texts

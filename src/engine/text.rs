@@ -7,7 +7,7 @@
 
 use super::think::{Splitter, undecided};
 use super::utf8::Utf8;
-use crate::words::answer::{Part, Piece};
+use crate::types::answer::{Part, Piece};
 
 /// The text of one attempt on its way to the desk.
 #[derive(Debug)]

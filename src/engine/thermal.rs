@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::words::limits;
+use crate::types::limits;
 use heat::Heat;
 use neighbours::Neighbours;
 

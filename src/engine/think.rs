@@ -4,7 +4,7 @@
 //! held back until it is decided. White space right after a tag (and before the first text) is
 //! layout, not content, and is dropped.
 
-use crate::words::answer::{Part, Piece};
+use crate::types::answer::{Part, Piece};
 
 /// The tag that opens thinking.
 pub const OPEN: &str = "<think>";

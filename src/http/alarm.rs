@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::words::error::printable;
-use crate::words::limits::{ALARM_WINDOW, ALARMS_MAX, QUOTED_CHARS_MAX};
+use crate::types::error::printable;
+use crate::types::limits::{ALARM_WINDOW, ALARMS_MAX, QUOTED_CHARS_MAX};
 
 /// Why somebody was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

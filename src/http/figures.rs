@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::reply::Reply;
 use super::{App, job_shape};
 use crate::desk::{self, Health, Overview, STEP_SECONDS};
-use crate::words::memory::MIB;
-use crate::words::plan::{Origin, Plan};
+use crate::types::memory::MIB;
+use crate::types::plan::{Origin, Plan};
 
 /// What does not change while the box runs.
 #[derive(Clone, Debug)]

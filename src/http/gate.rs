@@ -10,23 +10,23 @@
 //! a thread of its own. The gate knows no routes and keeps no connection alive: one request each.
 
 mod accept;
+mod backend_socket;
 mod body;
 mod bounds;
 mod connection;
+mod connection_limit;
+mod connections;
 mod head;
-mod pace;
-mod passage;
+mod rate_limit;
 mod refusal;
+mod rejected;
 mod relay;
-mod seats;
-mod turned_away;
-mod visitors;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use visitors::{Visitor, Visitors};
+pub use connections::{Connections, Visitor};
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -35,33 +35,33 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
+use backend_socket::BackendSocket;
 use bounds::Bounds;
-use pace::{Pace, Rate};
-use passage::Passage;
-use seats::Seats;
+use connection_limit::ConnectionLimit;
+use rate_limit::{Rate, RateLimit};
 
-/// The request header that carries a visitor's id for [`Visitors::find`]; only the gate sets it.
+/// The request header that carries a visitor's id for [`Connections::find`]; only the gate sets it.
 pub const VISITOR_HEADER: &str = "X-Solverbox-Visitor";
 
 /// The public listener and everything its connections share.
 pub struct Gate {
     listener: TcpListener,
     address: SocketAddr,
-    house: Arc<House>,
+    shared: Arc<Shared>,
 }
 
 /// What every connection thread holds on to; it outlives the gate while one of them runs.
-struct House {
+struct Shared {
     bounds: Bounds,
     /// The pace of requests that only look, and that of all others: a question does not wait for a
     /// flood of looks.
-    looks: Pace,
-    questions: Pace,
-    passage: Passage,
-    seats: Arc<Seats>,
-    visitors: Arc<Visitors>,
+    looks: RateLimit,
+    questions: RateLimit,
+    backend_socket: BackendSocket,
+    connection_limit: Arc<ConnectionLimit>,
+    visitors: Arc<Connections>,
     /// Whether the server could not be reached the last time.
     is_cut_off: AtomicBool,
 }
@@ -89,14 +89,22 @@ impl Gate {
         // The accept loop polls; a connection that is gone when it accepts must not block it.
         listener.set_nonblocking(true).map_err(|e| cannot_listen(address, &e))?;
         let address = listener.local_addr().map_err(|e| cannot_listen(address, &e))?;
-        let visitors = Arc::new(Visitors::new()?);
-        let (passage, private) = Passage::open(private_dir)?;
-        let seats = Arc::new(Seats::new(seats::within_descriptors(&bounds)?));
+        let visitors = Arc::new(Connections::new()?);
+        let (backend_socket, private) = BackendSocket::open(private_dir)?;
+        let connection_limit =
+            Arc::new(ConnectionLimit::new(connection_limit::within_descriptors(&bounds)?));
         let (looks, questions) = (pace(), pace());
         let is_cut_off = AtomicBool::new(false);
-        let house =
-            Arc::new(House { bounds, looks, questions, passage, seats, visitors, is_cut_off });
-        Ok((Gate { listener, address, house }, private))
+        let shared = Arc::new(Shared {
+            bounds,
+            looks,
+            questions,
+            backend_socket,
+            connection_limit,
+            visitors,
+            is_cut_off,
+        });
+        Ok((Gate { listener, address, shared }, private))
     }
 
     /// Returns the address listened on, with the real port where 0 was asked for.
@@ -105,8 +113,8 @@ impl Gate {
     }
 
     /// Returns the table of clients whose requests tiny_http is working on.
-    pub fn visitors(&self) -> Arc<Visitors> {
-        Arc::clone(&self.house.visitors)
+    pub fn visitors(&self) -> Arc<Connections> {
+        Arc::clone(&self.shared.visitors)
     }
 
     /// Accepts connections until `closing` is set, then stops listening and returns.
@@ -114,17 +122,17 @@ impl Gate {
     /// Blocks; notices `closing` within 200 ms. No accept error ends it. Connections that are open
     /// then go on by themselves, on their own threads.
     pub fn run(self, closing: &AtomicBool) {
-        accept::run(&self.listener, &self.house, closing);
+        accept::run(&self.listener, &self.shared, closing);
     }
 }
 
-fn pace() -> Pace {
+fn pace() -> RateLimit {
     let of_each = Rate {
         per_second: limits::ADDRESS_REQUESTS_PER_SECOND,
         burst: limits::ADDRESS_REQUESTS_BURST,
     };
     let of_all = Rate { per_second: limits::REQUESTS_PER_SECOND, burst: limits::REQUESTS_BURST };
-    Pace::new(of_each, of_all)
+    RateLimit::new(of_each, of_all)
 }
 
 /// Makes of all bytes a client sends before it hangs up what tiny_http would be given; `None` for

@@ -13,12 +13,12 @@ use super::refuse::{self, Shape};
 use super::stream::{Events, Left};
 use crate::desk::record::{State, View};
 use crate::desk::{Eta, Ticket};
-use crate::words::answer::{Figures, Outcome, Part};
-use crate::words::limits;
-use crate::words::place::Place;
+use crate::types::answer::{Figures, Outcome, Part};
+use crate::types::limits;
+use crate::types::position::LogPosition;
 
 /// Sends the events of a job from `place` on; returns when it is over, or nobody reads.
-pub fn send(app: &App, ticket: &Ticket, place: Place, request: Request) {
+pub fn send(app: &App, ticket: &Ticket, place: LogPosition, request: Request) {
     let Ok(events) = Events::open(request) else { return };
     let mut reader = Reader { app, ticket, events, told: Told::default() };
     if reader.tell_all(place).is_err() {
@@ -42,7 +42,7 @@ struct Told {
 }
 
 impl Reader<'_> {
-    fn tell_all(&mut self, place: Place) -> Result<(), Left> {
+    fn tell_all(&mut self, place: LogPosition) -> Result<(), Left> {
         let record = &self.ticket.record;
         let from = record.resume(place);
         if from < place.offset {

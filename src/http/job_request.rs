@@ -6,11 +6,11 @@ use tiny_http::Request;
 
 use super::reply::header;
 use crate::store::RequestKey;
-use crate::words::error::Error;
-use crate::words::job::{self, JobName, Question, Role, Turn};
-use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes};
-use crate::words::place::Place;
+use crate::types::error::Error;
+use crate::types::job::{self, JobName, Question, Role, Turn};
+use crate::types::limits;
+use crate::types::mode::{DEFAULT_MODE, Modes};
+use crate::types::position::LogPosition;
 
 /// A question that was understood.
 #[derive(Debug)]
@@ -101,14 +101,14 @@ pub fn page(url: &str) -> Result<Page, Error> {
 ///
 /// # Errors
 /// `bad_request` where it is no place.
-pub fn from(request: &Request) -> Result<Place, Error> {
+pub fn from(request: &Request) -> Result<LogPosition, Error> {
     let asked = query(request.url()).find(|(key, _)| *key == "from").map(|(_, value)| value);
     place(asked, header(request, "Last-Event-ID"))
 }
 
-fn place(asked: Option<&str>, last: Option<&str>) -> Result<Place, Error> {
+fn place(asked: Option<&str>, last: Option<&str>) -> Result<LogPosition, Error> {
     let read = |name: &str, text: &str| {
-        text.parse::<Place>().map_err(|_| bad(name, "it is no place in a log, such as 1234"))
+        text.parse::<LogPosition>().map_err(|_| bad(name, "it is no place in a log, such as 1234"))
     };
     let asked = asked.map(|text| read("from", text)).transpose()?;
     let last = last.filter(|text| !text.is_empty());

@@ -5,12 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::refuse::{self, Shape};
-use crate::desk::record::{RunEnd, Said, State};
+use crate::answers::value::of_reply;
+use crate::answers::vote::Tally;
+use crate::desk::record::{AttemptEnd, AttemptText, State};
 use crate::desk::{Eta, Standing, Ticket};
-use crate::store::Listed;
-use crate::words::answer::{Figures, Outcome, Part};
-use crate::words::value::of_reply;
-use crate::words::vote::Tally;
+use crate::store::JobSummary;
+use crate::types::answer::{Figures, Outcome, Part};
 
 /// Returns seconds to a tenth.
 pub fn rounded(seconds: f64) -> f64 {
@@ -60,7 +60,7 @@ pub fn answers(tally: &Tally) -> Value {
 }
 
 /// Returns the end of an attempt.
-pub fn run_end(ticket: &Ticket, end: &RunEnd) -> Value {
+pub fn run_end(ticket: &Ticket, end: &AttemptEnd) -> Value {
     let answer = ticket.record.text_of(end.attempt, Part::Answer);
     let mut shape = json!({
         "attempt": end.attempt,
@@ -81,7 +81,7 @@ pub fn whole(ticket: &Ticket, place: Option<usize>) -> Value {
     // Text, offset and state of one moment, so that who goes on from the offset misses nothing.
     let view = record.read(0);
     let text = |part: Part| {
-        let of_best = |said: &&Said| said.attempt == view.best && said.piece.part == part;
+        let of_best = |said: &&AttemptText| said.attempt == view.best && said.piece.part == part;
         let pieces = view.pieces.iter().filter(of_best).map(|said| said.piece.text.as_str());
         let text: String = pieces.collect();
         if view.state.is_last() { text.trim().to_string() } else { text }
@@ -118,7 +118,7 @@ fn head(ticket: &Ticket, at: &State) -> Value {
 }
 
 /// Returns a job of a list; `standing` is known of those that are not over.
-pub fn listed(job: &Listed, standing: Option<Standing>) -> Value {
+pub fn listed(job: &JobSummary, standing: Option<Standing>) -> Value {
     let at = match (&job.end, standing) {
         (Some((outcome, _)), _) => outcome.state(),
         (None, Some(Standing::Running)) => "running",

@@ -7,17 +7,17 @@
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};
 
-use super::client::Asker;
+use super::auth::client::Principal;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
 use super::{App, job_events, job_request, job_shape, refused};
 use crate::desk::record::State;
-use crate::desk::{Asking, Lasting, Terms, Ticket, closing};
-use crate::words::answer::Outcome;
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Client, JobName};
-use crate::words::limits;
+use crate::desk::{Durability, SubmitOptions, Submitted, Ticket, closing};
+use crate::types::answer::Outcome;
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Client, JobName};
+use crate::types::limits;
 
 /// What is asked of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +55,14 @@ impl Part {
 }
 
 /// Takes a question: `POST /api/jobs`.
-pub fn ask(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Request) {
+pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], request: Request) {
     if app.is_closing() {
         return refused(app, &closing(), Shape::Own).send(request);
     }
     let accepted = job_request::parse(body, &app.modes).and_then(|asked| {
         let request = job_request::key(&request, body)?;
-        let terms = Terms { request, ..Terms::of(Lasting::Durable) };
-        super::submit(app, visitor, asker, asked.question, asked.previous, terms)
+        let terms = SubmitOptions { request, ..SubmitOptions::of(Durability::Durable) };
+        super::submit(app, visitor, principal, asked.question, asked.previous, terms)
     });
     let ticket = match accepted {
         Ok(ticket) => ticket,
@@ -70,7 +70,7 @@ pub fn ask(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Re
     };
     // What the engine refuses at once is told at once; with a model that loads, later.
     let view = ticket.record.wait_verdict(limits::JOB_VERDICT_WAIT);
-    let asked_before = ticket.asking == Asking::Again;
+    let asked_before = ticket.submitted == Submitted::Duplicate;
     if let State::Ended(Outcome::Failed(error), _) = &view.state
         && !asked_before
     {
@@ -88,8 +88,8 @@ pub fn ask(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Re
 }
 
 /// Lists a client's jobs: `GET /api/jobs`.
-pub fn list(app: &App, asker: &Asker, request: &Request) -> Reply {
-    let client = asker.lasting;
+pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
+    let client = principal.durability;
     let listed = job_request::page(request.url()).and_then(|page| {
         let before = page.before.map(|name| own(app, client, name)).transpose()?;
         let before = before.map(|ticket| ticket.job);
@@ -109,8 +109,8 @@ pub fn list(app: &App, asker: &Asker, request: &Request) -> Reply {
 }
 
 /// Answers what is asked of one job.
-pub fn one(app: &App, asker: &Asker, id: &str, part: Part, request: Request) {
-    let client = asker.lasting;
+pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Request) {
+    let client = principal.durability;
     let found = id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name));
     let ticket = match found {
         Ok(ticket) => ticket,

@@ -6,30 +6,22 @@
 //! JSON shapes and statuses exist only in this room.
 
 mod alarm;
-mod client;
-mod cookie;
+pub mod auth;
 mod figures;
 mod gate;
-pub mod host;
-mod identity;
 mod job_events;
 mod job_request;
 mod job_shape;
 mod jobs;
-pub mod keys;
 mod openai;
 mod openai_request;
 mod openapi;
-mod origin;
-pub mod owner;
 mod owner_jobs;
 mod page;
 mod predict;
-mod private;
 mod refuse;
 mod reply;
 mod routes;
-mod secret;
 mod server;
 mod stream;
 
@@ -42,21 +34,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-pub use identity::Admission;
+pub use auth::identity::Admission;
 
-use client::Asker;
+use auth::client::Principal;
+use auth::identity::Identity;
 use figures::Facts;
-use gate::{Gate, Visitor, Visitors};
-use identity::Identity;
+use gate::{Connections, Gate, Visitor};
 use refuse::Shape;
 use reply::Reply;
 
-use crate::desk::{Desk, Lasting, Terms, Ticket, closing};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{JobName, Question};
-use crate::words::limits;
-use crate::words::mode::Modes;
-use crate::words::plan::Plan;
+use crate::desk::{Desk, Durability, SubmitOptions, Ticket, closing};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{JobName, Question};
+use crate::types::limits;
+use crate::types::mode::Modes;
+use crate::types::plan::Plan;
 
 /// What every handler needs.
 struct App {
@@ -64,7 +56,7 @@ struct App {
     modes: Modes,
     facts: Facts,
     identity: Identity,
-    visitors: Arc<Visitors>,
+    visitors: Arc<Connections>,
     closing: Arc<AtomicBool>,
 }
 
@@ -85,7 +77,7 @@ pub struct Door {
 
 /// The door at work.
 pub struct Serving {
-    visitors: Arc<Visitors>,
+    visitors: Arc<Connections>,
     /// Set when no job is taken any more.
     closing: Arc<AtomicBool>,
     /// Set when nobody is let in any more.
@@ -155,30 +147,30 @@ fn stand_back() {
     }
 }
 
-/// Hands an asker's question, which may go on from a `previous` job, to the desk for a visitor
+/// Hands an principal's question, which may go on from a `previous` job, to the desk for a visitor
 /// whose leaving stops the job, unless it lasts.
 fn submit(
     app: &App,
     visitor: &Visitor,
-    asker: &Asker,
+    principal: &Principal,
     mut question: Question,
     previous: Option<JobName>,
-    terms: Terms,
+    terms: SubmitOptions,
 ) -> Result<Ticket, Error> {
     if let Some(job) = previous {
-        let before = app.desk.conversation([asker.client, asker.lasting], job)?;
+        let before = app.desk.conversation([principal.client, principal.durability], job)?;
         question.turns.splice(0..0, before);
     }
-    asker.admit(&mut question)?;
-    log::debug!("{:?} asks", asker.client);
+    principal.admit(&mut question)?;
+    log::debug!("{:?} asks", principal.client);
     if app.is_closing() {
         return Err(closing());
     }
-    let terms = Terms { jobs_max: asker.limits.jobs_max, ..terms };
-    if terms.lasting == Lasting::Durable {
-        return app.desk.submit(asker.lasting, question, terms);
+    let terms = SubmitOptions { jobs_max: principal.limits.jobs_max, ..terms };
+    if terms.durability == Durability::Durable {
+        return app.desk.submit(principal.durability, question, terms);
     }
-    let ticket = app.desk.submit(asker.client, question, terms)?;
+    let ticket = app.desk.submit(principal.client, question, terms)?;
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);
     visitor.on_leave(move || {
         if let Some(desk) = desk.upgrade() {

@@ -8,21 +8,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tiny_http::Request;
 
-use super::client::Asker;
+use super::auth::client::Principal;
 use super::gate::Visitor;
 use super::openai_request::{Ask, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
 use super::{App, job_request, job_shape, refused};
+use crate::answers::vote::Tally;
 use crate::desk::record::{State, View, Whole};
-use crate::desk::{Eta, Lasting, Terms, Ticket};
-use crate::words::answer::{Figures, Outcome, Part, Piece};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Choices, JobName, fresh_seed};
-use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Mode, Reads, Voting};
-use crate::words::vote::Tally;
+use crate::desk::{Durability, Eta, SubmitOptions, Ticket};
+use crate::types::answer::{Figures, Outcome, Part, Piece};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Choices, JobName, fresh_seed};
+use crate::types::limits;
+use crate::types::mode::{DEFAULT_MODE, Mode, Reads, Voting};
 
 /// Lists `solverbox` and each mode as a model of its own.
 pub fn models(app: &App) -> Reply {
@@ -69,16 +69,17 @@ struct Completion {
 }
 
 /// Answers a request, to the end of its job.
-pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request: Request) {
+pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], request: Request) {
     let submitted = parse(body, &app.modes).and_then(|ask| {
-        let Ask { question, previous, delivery, model, lasting } = ask;
+        let Ask { question, previous, delivery, model, durability } = ask;
         // Only what lasts can be found again.
-        let request = job_request::key(&request, body)?.filter(|_| lasting == Lasting::Durable);
-        let terms = Terms { request, ..Terms::of(lasting) };
-        let ticket = super::submit(app, visitor, asker, question, previous, terms)?;
-        Ok((ticket, delivery, model, lasting))
+        let request =
+            job_request::key(&request, body)?.filter(|_| durability == Durability::Durable);
+        let terms = SubmitOptions { request, ..SubmitOptions::of(durability) };
+        let ticket = super::submit(app, visitor, principal, question, previous, terms)?;
+        Ok((ticket, delivery, model, durability))
     });
-    let (ticket, delivery, model, lasting) = match submitted {
+    let (ticket, delivery, model, durability) = match submitted {
         Ok(submitted) => submitted,
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };
@@ -90,7 +91,7 @@ pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8], request:
         Delivery::Stream | Delivery::StreamWithUsage => {
             completion.send_stream(app, &ticket, request, delivery);
             // However the stream ended, nobody reads on: an ended job is left alone.
-            if lasting != Lasting::Durable {
+            if durability != Durability::Durable {
                 app.desk.stop_soon(ticket.job);
             }
         }
@@ -251,7 +252,7 @@ impl Completion {
 
 /// Waits until the end of a job that lasts is on the disk, before anybody is told of it.
 fn settle(app: &App, ticket: &Ticket) {
-    if ticket.lasting == Lasting::Durable {
+    if ticket.durability == Durability::Durable {
         app.desk.settle();
     }
 }

@@ -6,11 +6,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::desk::Lasting;
-use crate::words::error::Error;
-use crate::words::job::{self, Choices, Ending, JobName, Question, Role, Turn};
-use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes, Reads, Worn};
+use crate::desk::Durability;
+use crate::types::error::Error;
+use crate::types::job::{self, Choices, Ending, JobName, Question, Role, Turn};
+use crate::types::limits;
+use crate::types::mode::{AdapterRef, DEFAULT_MODE, Modes, Reads};
 
 /// How the answer is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Ask {
     /// `solverbox:MODE`, as answers name the model.
     pub model: String,
     /// Whether the job goes on when its client leaves.
-    pub lasting: Lasting,
+    pub durability: Durability,
 }
 
 /// Reads a request body.
@@ -73,8 +73,9 @@ pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
     attempts(&fields, &mut question)?;
     question.check()?;
     let previous = previous(&fields)?;
-    let lasting = if flag(&fields, "durable")? { Lasting::Durable } else { Lasting::WhileHeard };
-    Ok(Ask { question, previous, delivery: delivery(&fields)?, model, lasting })
+    let durability =
+        if flag(&fields, "durable")? { Durability::Durable } else { Durability::WhileListening };
+    Ok(Ask { question, previous, delivery: delivery(&fields)?, model, durability })
 }
 
 fn bad(field: &str, cause: &str, remedy: &str) -> Error {
@@ -104,11 +105,11 @@ fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
 
 /// Returns the mode and the adapters of `solverbox:MODE+ADAPTER`; any other model name means the
 /// default mode.
-fn mode_and_adapters(fields: &Map<String, Value>) -> Result<(&str, Vec<Worn>), Error> {
+fn mode_and_adapters(fields: &Map<String, Value>) -> Result<(&str, Vec<AdapterRef>), Error> {
     let model = text(fields, "model")?.unwrap_or_default();
     let mut names = model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE).split('+');
     let mode = names.next().unwrap_or_default();
-    let adapters: Vec<Worn> = names.map(Worn::as_trained).collect();
+    let adapters: Vec<AdapterRef> = names.map(AdapterRef::as_trained).collect();
     if adapters.len() > limits::ADAPTERS_WORN_MAX {
         let most = limits::ADAPTERS_WORN_MAX;
         return Err(bad("model", "it names too many adapters", &format!("Name at most {most}.")));
@@ -274,7 +275,7 @@ fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::error::Kind;
+    use crate::types::error::Kind;
     use serde_json::json;
 
     fn with(extra: Value) -> Result<Ask, Error> {

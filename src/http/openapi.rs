@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::App;
 use super::reply::Reply;
-use crate::words::mode::{Mode, Modes, Reads, Voting};
+use crate::types::mode::{Mode, Modes, Reads, Voting};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 

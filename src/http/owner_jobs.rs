@@ -11,8 +11,8 @@ use super::refuse::Shape;
 use super::reply::Reply;
 use super::{App, job_shape};
 use crate::desk::{Capacity, Ticket};
-use crate::words::error::{Error, Kind};
-use crate::words::limits;
+use crate::types::error::{Error, Kind};
+use crate::types::limits;
 
 /// What is done with one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

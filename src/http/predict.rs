@@ -6,22 +6,28 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::App;
-use super::client::Asker;
+use super::auth::client::Principal;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
-use crate::desk::{Lasting, Terms};
-use crate::words::answer::Outcome;
-use crate::words::error::Error;
-use crate::words::job::{self, Question, Role, Turn};
-use crate::words::mode::{DEFAULT_MODE, Modes};
+use crate::desk::{Durability, SubmitOptions};
+use crate::types::answer::Outcome;
+use crate::types::error::Error;
+use crate::types::job::{self, Question, Role, Turn};
+use crate::types::mode::{DEFAULT_MODE, Modes};
 
 /// Answers when the job has ended; a client that leaves stops it.
-pub fn answer(app: &App, visitor: &Visitor, asker: &Asker, body: &[u8]) -> Reply {
+pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body, &app.modes).and_then(|question| {
-        let ticket =
-            super::submit(app, visitor, asker, question, None, Terms::of(Lasting::WhileHeard))?;
+        let ticket = super::submit(
+            app,
+            visitor,
+            principal,
+            question,
+            None,
+            SubmitOptions::of(Durability::WhileListening),
+        )?;
         let whole = ticket.record.wait_ended();
         match whole.outcome {
             Outcome::Failed(error) => Err(error),

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::words::error::{Error, Kind};
+use crate::types::error::{Error, Kind};
 
 /// Which shape a client expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tiny_http::{Header, Request, Response};
 
 use super::refuse::{self, Shape};
-use crate::words::error::{Error, Kind};
+use crate::types::error::{Error, Kind};
 
 /// A reply that is sent in one piece.
 pub struct Reply {

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use serde_json::json;
 use tiny_http::{Method, Request};
 
-use super::client::Asker;
+use super::auth::client::Principal;
+use super::auth::owner;
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, Part};
 use super::owner_jobs::{self, Act};
 use super::refuse::Shape;
 use super::reply::{Reply, header};
-use super::{App, figures, openai, openapi, owner, page, predict};
+use super::{App, figures, openai, openapi, page, predict};
 use crate::desk::Health;
-use crate::words::error::{Error, Kind};
-use crate::words::limits;
-use crate::words::plan::Origin;
+use crate::types::error::{Error, Kind};
+use crate::types::limits;
+use crate::types::plan::Origin;
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +104,8 @@ pub fn answer(app: &App, request: Request) {
         return log::debug!("a client left before its request was read");
     };
     log::debug!("{} {path} from {}", request.method(), visitor.address());
-    let asker = match app.identity.check(&request, &visitor, &path) {
-        Ok(asker) => asker,
+    let principal = match app.identity.check(&request, &visitor, &path) {
+        Ok(principal) => principal,
         Err(refusal) => return refusal.send(request),
     };
     let Some(route) = Route::of(&path) else {
@@ -132,11 +133,17 @@ pub fn answer(app: &App, request: Request) {
         let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
         return reply.with("Allow", allowed).send(request);
     }
-    work(app, route, &visitor, &asker, request);
+    work(app, route, &visitor, &principal, request);
 }
 
 /// Answers a request that may be worked on.
-fn work(app: &App, route: Route<'_>, visitor: &Visitor, asker: &Asker, mut request: Request) {
+fn work(
+    app: &App,
+    route: Route<'_>,
+    visitor: &Visitor,
+    principal: &Principal,
+    mut request: Request,
+) {
     let body = match body(&mut request) {
         Ok(body) => body,
         Err(error) => return Reply::error(&error, Shape::Own).send(request),
@@ -147,11 +154,11 @@ fn work(app: &App, route: Route<'_>, visitor: &Visitor, asker: &Asker, mut reque
         Route::Health => health(app).send(request),
         Route::Models => openai::models(app).send(request),
         Route::Model(id) => openai::model(app, id).send(request),
-        Route::Chat => openai::answer(app, visitor, asker, &body, request),
-        Route::Predict => predict::answer(app, visitor, asker, &body).send(request),
-        Route::Jobs if asks => jobs::ask(app, visitor, asker, &body, request),
-        Route::Jobs => jobs::list(app, asker, &request).send(request),
-        Route::Job(id, part) => jobs::one(app, asker, id, part, request),
+        Route::Chat => openai::answer(app, visitor, principal, &body, request),
+        Route::Predict => predict::answer(app, visitor, principal, &body).send(request),
+        Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
+        Route::Jobs => jobs::list(app, principal, &request).send(request),
+        Route::Job(id, part) => jobs::one(app, principal, id, part, request),
         Route::Box => figures::of_box(app).send(request),
         Route::Metrics => figures::metrics(app).send(request),
         Route::OpenApi => openapi::document(app).send(request),

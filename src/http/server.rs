@@ -15,12 +15,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tiny_http::Server;
 
 use super::{App, routes, start_thread};
-use crate::words::limits;
+use crate::types::limits;
 
 /// Why a server has to be started anew.
 enum Fault {
     /// It has said so.
-    Said(io::Error),
+    AttemptText(io::Error),
     /// A connection has waited for it in vain.
     Deaf,
 }
@@ -36,9 +36,11 @@ pub fn run(listener: &UnixListener, app: &Arc<App>) {
                 let (answered, fault) = serve(listener, &server, app);
                 faults = if answered > 0 { 0 } else { faults.saturating_add(1) };
                 match fault {
-                    Fault::Said(e) if say => log::error!("the server stopped accepting: {e}"),
+                    Fault::AttemptText(e) if say => {
+                        log::error!("the server stopped accepting: {e}")
+                    }
                     Fault::Deaf => log::error!("the server has gone deaf: starting it anew"),
-                    Fault::Said(_) => {}
+                    Fault::AttemptText(_) => {}
                 }
             }
             Err(error) => {
@@ -76,7 +78,7 @@ fn serve(listener: &UnixListener, server: &Server, app: &Arc<App>) -> (u64, Faul
             }
             Ok(None) if is_waited_for(listener) && waited => return (answered, Fault::Deaf),
             Ok(None) => waited = is_waited_for(listener),
-            Err(error) => return (answered, Fault::Said(error)),
+            Err(error) => return (answered, Fault::AttemptText(error)),
         }
     }
 }

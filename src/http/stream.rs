@@ -10,7 +10,7 @@ use serde_json::Value;
 use tiny_http::Request;
 
 use super::reply::{EVERY_REPLYS_HEADERS, cors_headers};
-use crate::words::limits;
+use crate::types::limits;
 
 /// A stream of events to one reader.
 pub struct Events {

@@ -13,8 +13,8 @@ use super::keys::Keys;
 use super::scan::{Scan, Tensor, scan};
 use super::tensors::EMBEDDING;
 use super::{bad_model, bundled};
-use crate::words::error::Error;
-use crate::words::plan::Weights;
+use crate::types::error::Error;
+use crate::types::plan::Weights;
 
 /// An adapter that suits a model.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::words::limits;
-use crate::words::memory::{Bound, Room};
+use crate::types::limits;
+use crate::types::memory::{Bound, Room};
 
 /// A limit of version 1 from this on means none: the largest number of whole pages.
 const NO_LIMIT: u64 = 1 << 62;
@@ -123,7 +123,7 @@ fn address_space() -> Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::memory::MIB;
+    use crate::types::memory::MIB;
 
     /// Makes a folder with these files and their contents.
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
-use crate::words::error::{Error, io_cause};
-use crate::words::plan::{Origin, Role, Weights};
+use crate::types::error::{Error, io_cause};
+use crate::types::plan::{Origin, Role, Weights};
 
 /// What `--model` calls the demo model.
 pub const MODEL: &str = "demo";

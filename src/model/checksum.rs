@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::bundled;
-use crate::words::error::io_cause;
-use crate::words::limits;
-use crate::words::plan::{Origin, Weights};
+use crate::types::error::io_cause;
+use crate::types::limits;
+use crate::types::plan::{Origin, Weights};
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 20;

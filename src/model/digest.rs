@@ -15,8 +15,8 @@ use std::os::unix::fs::MetadataExt;
 use sha2::{Digest, Sha256};
 
 use super::{Header, Tensor, bad_model, scan};
-use crate::words::error::{Error, io_cause};
-use crate::words::plan::{Origin, Weights};
+use crate::types::error::{Error, io_cause};
+use crate::types::plan::{Origin, Weights};
 
 /// Bytes of each tensor that are read.
 const BLOCK_BYTES: u64 = 4 << 10;
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::model::{bundled, open};
-    use crate::words::plan::Role;
+    use crate::types::plan::Role;
 
     #[test]
     fn another_byte_of_the_header_or_at_the_start_of_any_tensor_is_another_model() {

@@ -10,9 +10,9 @@ use gguf_rs::{ByteOrder, GGUFContainer};
 
 use super::scan::{Scan, Tensor};
 use super::{bad_model, check, keys, numbers};
-use crate::words::error::Error;
-use crate::words::limits;
-use crate::words::plan::Weights;
+use crate::types::error::Error;
+use crate::types::limits;
+use crate::types::plan::Weights;
 
 /// A header's facts.
 #[derive(Debug)]

@@ -13,10 +13,10 @@ use super::newfile::NewFile;
 use super::scan::{Tensor, scan};
 use super::write::{Entry, Value, header, padding};
 use super::{Header, bad_model, types};
-use crate::words::error::{Error, io_cause, printable};
-use crate::words::limits;
-use crate::words::plan::{Origin, Role, Weights};
-use crate::words::quantize::Importance;
+use crate::types::error::{Error, io_cause, printable};
+use crate::types::limits;
+use crate::types::plan::{Origin, Role, Weights};
+use crate::types::quantize::Importance;
 
 /// Where the numbers come from.
 #[derive(Debug)]

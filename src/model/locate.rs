@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::bundled;
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::plan::Weights;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::plan::Weights;
 
 /// Returns the model a person means.
 ///

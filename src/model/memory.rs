@@ -8,11 +8,11 @@
 use super::adapter::Adapter;
 use super::header::Header;
 use super::scan::Tensor;
-use crate::words::boards::PerToken;
-use crate::words::kernels::KernelSet;
-use crate::words::limits;
-use crate::words::memory::{MIB, Memory};
-use crate::words::plan::{KvType, Origin};
+use crate::types::boards::PerToken;
+use crate::types::kernels::KernelSet;
+use crate::types::limits;
+use crate::types::memory::{MIB, Memory};
+use crate::types::plan::{KvType, Origin};
 
 /// What decides how much memory a model takes, besides the model.
 #[derive(Clone, Copy, Debug)]
@@ -192,7 +192,7 @@ pub fn per_token(
 mod tests {
     use super::*;
     use crate::model::{bundled, open};
-    use crate::words::kernels::by_name;
+    use crate::types::kernels::by_name;
 
     fn used(context_tokens: u32, kv: KvType, kernels: &str) -> Use {
         let kernels = by_name(kernels).unwrap();

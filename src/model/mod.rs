@@ -3,10 +3,9 @@
 //! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down, as far
 //! as its architecture is known exactly (`Header::is_known_exactly`). `look` is for whoever only
 //! describes. What is written appears whole or not at all (`newfile`). Nothing here keeps files
-//! open; `ahead` alone starts a thread.
+//! open; `readahead` alone starts a thread.
 
 pub mod adapter;
-pub mod ahead;
 pub mod available;
 pub mod bundled;
 mod check;
@@ -23,6 +22,7 @@ pub mod memory;
 pub mod newfile;
 mod numbers;
 pub mod plan;
+pub mod readahead;
 mod scan;
 mod tensors;
 pub mod tuning;
@@ -30,8 +30,8 @@ pub mod types;
 mod vocabulary;
 pub mod write;
 
-use crate::words::error::{Error, Kind};
-use crate::words::plan::{Role, Weights};
+use crate::types::error::{Error, Kind};
+use crate::types::plan::{Role, Weights};
 
 pub use header::Header;
 pub use scan::Tensor;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::words::error::{Error, Kind, io_cause};
+use crate::types::error::{Error, Kind, io_cause};
 
 /// Temporary files of this process that are not kept yet.
 static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());

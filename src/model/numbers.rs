@@ -6,7 +6,7 @@
 //! numbers their tensors follow from (src/models/ there).
 
 use super::keys::{Keys, TEXT};
-use crate::words::limits;
+use crate::types::limits;
 
 /// An architecture whose tensors are known by name and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@
 use super::adapter::Adapter;
 use super::memory::{Use, memory};
 use super::{Header, bad_model};
-use crate::words::error::{Error, Kind};
-use crate::words::kernels::KernelSet;
-use crate::words::limits;
-use crate::words::memory::{Bound, MIB, Room};
-use crate::words::plan::{KvType, Pacing, Plan};
+use crate::types::error::{Error, Kind};
+use crate::types::kernels::KernelSet;
+use crate::types::limits;
+use crate::types::memory::{Bound, MIB, Room};
+use crate::types::plan::{KvType, Pacing, Plan};
 
 /// What the owner asked for.
 #[derive(Clone, Copy, Debug)]

@@ -12,9 +12,9 @@ use std::io::{BufReader, ErrorKind, Read};
 use super::bad_model;
 use super::keys::{self, Array, Key, Keys, Value};
 use super::types::{self, TensorType};
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
-use crate::words::plan::{Role, Weights};
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
+use crate::types::plan::{Role, Weights};
 
 /// A tensor as the header declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::fingerprint;
 use super::newfile::{NewFile, failed};
-use crate::words::error::{Error, io_cause};
-use crate::words::limits;
-use crate::words::plan::Weights;
+use crate::types::error::{Error, io_cause};
+use crate::types::limits;
+use crate::types::plan::Weights;
 
 /// The file's name in the folder for what must last.
 const NAME: &str = "tuning.toml";

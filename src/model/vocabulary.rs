@@ -10,8 +10,8 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::keys::{Array, F32, I32, Keys, TEXT};
-use crate::words::error::io_cause;
-use crate::words::limits;
+use crate::types::error::io_cause;
+use crate::types::limits;
 
 /// What tokens are called that stand for something outside the text, or a part of it.
 const SPECIAL: &[&str] = &[

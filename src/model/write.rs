@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::model::types::by_id;
     use crate::model::{header as facts, scan};
-    use crate::words::plan::Weights;
+    use crate::types::plan::Weights;
 
     #[test]
     fn what_is_written_is_what_the_scan_and_gguf_rs_read() {

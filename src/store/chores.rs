@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{Keeping, write};
-use crate::words::limits;
+use crate::types::limits;
 
 /// Steps of SQLite's machine between two looks whether the box still rests.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::words::error::{Error, Kind, io_cause};
+use crate::types::error::{Error, Kind, io_cause};
 
 const LOCK: &str = "lock";
 /// Longest text of a lock file that is read, in bytes.

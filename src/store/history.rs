@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::{Kept, chores, read, schema, write};
-use crate::words::error::{Error, Kind};
-use crate::words::job::JobId;
-use crate::words::limits;
+use super::{StoredJob, chores, read, schema, write};
+use crate::types::error::{Error, Kind};
+use crate::types::job::JobId;
+use crate::types::limits;
 
 /// The answered questions of a data folder.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl History {
     ///
     /// # Errors
     /// `internal` where they cannot be read.
-    pub fn list(&self, before: Option<JobId>, most: u32) -> Result<Vec<super::Listed>, Error> {
+    pub fn list(&self, before: Option<JobId>, most: u32) -> Result<Vec<super::JobSummary>, Error> {
         read::list(&self.connection, None, before, most).map_err(|e| schema::failed(&e))
     }
 
@@ -55,7 +55,7 @@ impl History {
     ///
     /// # Errors
     /// `not_found` where there is none; `bad_request` where there are several, or it is no id.
-    pub fn find(&self, id: &str) -> Result<Kept, Error> {
+    pub fn find(&self, id: &str) -> Result<StoredJob, Error> {
         let is_id = (1..=32).contains(&id.len())
             && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
         let remedy = "`solverbox history list` shows the ids; their first digits are enough.";
@@ -76,7 +76,7 @@ impl History {
     ///
     /// # Errors
     /// `internal` where the journal cannot be read; what `each` says.
-    pub fn each(&self, mut each: impl FnMut(Kept) -> Result<(), Error>) -> Result<(), Error> {
+    pub fn each(&self, mut each: impl FnMut(StoredJob) -> Result<(), Error>) -> Result<(), Error> {
         let mut after = -1;
         loop {
             let most = limits::LIST_JOBS_MAX;
@@ -140,7 +140,7 @@ impl History {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
-    fn kept(&self, number: i64) -> Result<Kept, Error> {
+    fn kept(&self, number: i64) -> Result<StoredJob, Error> {
         let kept = read::job(&self.connection, number).map_err(|e| schema::failed(&e))?;
         kept.ok_or_else(|| Error::internal("a job was forgotten while it was read"))
     }

@@ -16,19 +16,19 @@ use std::time::Instant;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::chores::Chores;
-use super::read::Listed;
+use super::read::JobSummary;
 use super::row::Row;
-use super::{Keeping, Kept, New, read, recover, salvage, schema, write};
-use crate::words::answer::{Figures, Gain, Outcome};
-use crate::words::error::Error;
-use crate::words::job::{AttemptId, Client, JobId, JobName};
-use crate::words::limits;
+use super::{Keeping, NewJob, StoredJob, read, recover, salvage, schema, write};
+use crate::types::answer::{Delta, Figures, Outcome};
+use crate::types::error::Error;
+use crate::types::job::{AttemptId, Client, JobId, JobName};
+use crate::types::limits;
 
 /// What a start found.
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// The jobs that are not over, in the order in which they were asked.
-    pub jobs: Vec<Kept>,
+    pub jobs: Vec<StoredJob>,
     /// The highest number any job has had.
     pub last: JobId,
     /// Where a damaged journal was put, if this one is new for that reason.
@@ -51,10 +51,10 @@ type Answer = SyncSender<Result<(), Error>>;
 /// What the writer hears.
 enum Message {
     /// To be written at once, and answered.
-    Accept(Box<New>, Answer),
+    Accept(Box<NewJob>, Answer),
     /// To be written some time soon.
-    Gained(JobId, u32, Gain),
-    AttemptEnded(AttemptId, Option<Gain>, Outcome, Figures),
+    Gained(JobId, u32, Delta),
+    AttemptEnded(AttemptId, Option<Delta>, Outcome, Figures),
     Change(JobId, Change),
     /// To be written at once.
     Urgent(JobId, Change),
@@ -72,7 +72,7 @@ enum Change {
     AnswerNow,
     Stopping,
     Crashed,
-    Whole(Box<Kept>),
+    Whole(Box<StoredJob>),
     Forget,
 }
 
@@ -133,15 +133,15 @@ impl Journal {
     /// # Errors
     /// `no_space` where the disk is full, `internal` where it cannot be written otherwise; the job
     /// is then not accepted.
-    pub fn accept(&self, new: New) -> Result<(), Error> {
+    pub fn accept(&self, new: NewJob) -> Result<(), Error> {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Accept(Box::new(new), answer));
         answered.recv().unwrap_or_else(|_| Err(Error::internal("the journal is closed")))
     }
 
     /// Takes what an attempt gained.
-    pub fn gained(&self, job: JobId, attempt: u32, gain: Gain) {
-        self.tell(Message::Gained(job, attempt, gain));
+    pub fn gained(&self, job: JobId, attempt: u32, delta: Delta) {
+        self.tell(Message::Gained(job, attempt, delta));
     }
 
     /// Takes an attempt's end and what it gained with it, which are written together or not at all:
@@ -149,11 +149,11 @@ impl Journal {
     pub fn attempt_ended(
         &self,
         attempt: AttemptId,
-        gain: Option<Gain>,
+        delta: Option<Delta>,
         outcome: Outcome,
         figures: Figures,
     ) {
-        self.tell(Message::AttemptEnded(attempt, gain, outcome, figures));
+        self.tell(Message::AttemptEnded(attempt, delta, outcome, figures));
     }
 
     /// Takes a job's end.
@@ -162,7 +162,7 @@ impl Journal {
     }
 
     /// Takes a whole job that was not accepted, when it is over.
-    pub fn keep(&self, kept: Kept) {
+    pub fn keep(&self, kept: StoredJob) {
         self.tell(Message::Change(kept.id, Change::Whole(Box::new(kept))));
     }
 
@@ -215,7 +215,7 @@ impl Journal {
     ///
     /// # Errors
     /// `internal` where it cannot be read.
-    pub fn find(&self, name: JobName) -> Result<Option<Kept>, Error> {
+    pub fn find(&self, name: JobName) -> Result<Option<StoredJob>, Error> {
         read::by_name(&self.reader(), name).map_err(|e| schema::failed(&e))
     }
 
@@ -240,7 +240,7 @@ impl Journal {
         client: Option<Client>,
         before: Option<JobId>,
         most: u32,
-    ) -> Result<Vec<Listed>, Error> {
+    ) -> Result<Vec<JobSummary>, Error> {
         read::list(&self.reader(), client, before, most).map_err(|e| schema::failed(&e))
     }
 
@@ -293,7 +293,7 @@ struct Writer {
     unheard: Arc<AtomicUsize>,
     rows: BTreeMap<JobId, Row>,
     changes: VecDeque<(JobId, Change)>,
-    accepts: Vec<(Box<New>, Answer)>,
+    accepts: Vec<(Box<NewJob>, Answer)>,
     /// When the oldest of what waits came.
     since: Option<Instant>,
     /// When writing failed last, and why; nothing where it did not.
@@ -363,13 +363,13 @@ impl Writer {
         }
         match message {
             Message::Accept(new, answer) => self.accepts.push((new, answer)),
-            Message::Gained(job, attempt, gain) => {
-                self.rows.entry(job).or_default().add(attempt, gain);
+            Message::Gained(job, attempt, delta) => {
+                self.rows.entry(job).or_default().add(attempt, delta);
                 return false;
             }
-            Message::AttemptEnded(AttemptId { job, number }, gain, outcome, figures) => {
-                if let Some(gain) = gain {
-                    self.rows.entry(job).or_default().add(number, gain);
+            Message::AttemptEnded(AttemptId { job, number }, delta, outcome, figures) => {
+                if let Some(delta) = delta {
+                    self.rows.entry(job).or_default().add(number, delta);
                 }
                 self.changes.push_back((job, Change::AttemptEnded(number, outcome, figures)));
                 return false;

@@ -25,11 +25,11 @@ use std::time::{Duration, SystemTime};
 pub use folder::{Folder, Neighbour};
 pub use history::{History, Which};
 pub use journal::{Journal, Recovered};
-pub use read::Listed;
+pub use read::JobSummary;
 
-use crate::words::answer::{Figures, Gain, Outcome};
-use crate::words::job::{Client, JobId, JobName, Question};
-use crate::words::place::Cuts;
+use crate::types::answer::{Delta, Figures, Outcome};
+use crate::types::job::{Client, JobId, JobName, Question};
+use crate::types::position::Truncations;
 
 /// How the journal is kept.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub struct RequestKey {
 
 /// A job to be accepted.
 #[derive(Clone, Debug)]
-pub struct New {
+pub struct NewJob {
     /// Its number.
     pub id: JobId,
     /// What it is called outside.
@@ -72,7 +72,7 @@ pub struct New {
 
 /// A job as the journal has it.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct StoredJob {
     /// Its number.
     pub id: JobId,
     /// What it is called outside.
@@ -84,13 +84,13 @@ pub struct Kept {
     /// When.
     pub asked: SystemTime,
     /// What its attempts gained, by their numbers, in the order in which it came.
-    pub log: Vec<(u32, Gain)>,
+    pub log: Vec<(u32, Delta)>,
     /// The attempts that have ended, in that order.
     pub ends: Vec<(u32, Outcome, Figures)>,
     /// How it ended, if it has.
     pub end: Option<(Outcome, Figures)>,
     /// How much of the log survived each stop of the box.
-    pub cuts: Cuts,
+    pub cuts: Truncations,
     /// How often the box crashed over it.
     pub crashes: u32,
     /// Whether a person wanted the answer at once.
@@ -99,10 +99,10 @@ pub struct Kept {
     pub stopping: bool,
 }
 
-impl Kept {
+impl StoredJob {
     /// Returns the bytes of text in its log.
     pub fn log_bytes(&self) -> usize {
-        let pieces = self.log.iter().flat_map(|(_, gain)| &gain.pieces);
+        let pieces = self.log.iter().flat_map(|(_, delta)| &delta.pieces);
         pieces.map(|piece| piece.text.len()).sum()
     }
 }

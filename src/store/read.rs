@@ -7,16 +7,16 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row as Found, params};
 use serde::de::DeserializeOwned;
 
-use super::Kept;
+use super::StoredJob;
 use super::row::Row;
-use crate::words::answer::{Figures, Outcome};
-use crate::words::job::{Client, JobId, JobName, Question};
-use crate::words::limits;
-use crate::words::place::Cuts;
+use crate::types::answer::{Figures, Outcome};
+use crate::types::job::{Client, JobId, JobName, Question};
+use crate::types::limits;
+use crate::types::position::Truncations;
 
 /// A job of a list.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct JobSummary {
     /// Its number.
     pub id: JobId,
     /// What it is called outside.
@@ -34,7 +34,7 @@ pub struct Listed {
 const HEAD: &str = "number, name, client, question, asked_ms, outcome";
 
 /// Returns the job called `name`.
-pub fn by_name(from: &Connection, name: JobName) -> rusqlite::Result<Option<Kept>> {
+pub fn by_name(from: &Connection, name: JobName) -> rusqlite::Result<Option<StoredJob>> {
     let mut statement = from.prepare_cached("SELECT number FROM job WHERE name = ?1")?;
     let number: Option<i64> =
         statement.query_row([name.0.to_be_bytes()], |row| row.get(0)).optional()?;
@@ -60,7 +60,7 @@ pub fn list(
     client: Option<Client>,
     before: Option<JobId>,
     most: u32,
-) -> rusqlite::Result<Vec<Listed>> {
+) -> rusqlite::Result<Vec<JobSummary>> {
     let whose = if client.is_some() { "client = ?1" } else { "?1 IS NULL" };
     let sql = format!(
         "SELECT {HEAD} FROM job WHERE {whose} AND number < ?2 ORDER BY number DESC LIMIT ?3"
@@ -99,19 +99,19 @@ pub fn model_of(from: &Connection, number: i64) -> rusqlite::Result<String> {
 ///
 /// # Errors
 /// A conversion's where what was kept of it makes no sense any more.
-pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
+pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>> {
     let sql =
         format!("SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1");
     let mut statement = from.prepare_cached(&sql)?;
     let head = statement.query_row([number], |row| {
         let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 6)?;
-        let cuts = Cuts::kept(forgotten, survived);
+        let cuts = Truncations::kept(forgotten, survived);
         let (crashes, wants) = (row.get::<_, u32>(7)?, (row.get::<_, bool>(8)?, row.get(9)?));
         Ok((listed(row)?, cuts, crashes, wants))
     });
     let Some((head, cuts, crashes, wants)) = head.optional()? else { return Ok(None) };
     let (answer_now, stopping) = wants;
-    let Listed { id, name, client, question, asked, end } = head;
+    let JobSummary { id, name, client, question, asked, end } = head;
     let mut log = Vec::new();
     let mut rows = from.prepare_cached("SELECT gains FROM log WHERE job = ?1 ORDER BY row")?;
     for packed in rows.query_map([number], |row| row.get::<_, Vec<u8>>(0))? {
@@ -128,7 +128,7 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
     if attempts.max().is_some_and(|&most| most >= question.attempts) {
         return Err(damaged(0, Type::Integer, "the number of an attempt"));
     }
-    let kept = Kept {
+    let kept = StoredJob {
         id,
         name,
         client,
@@ -145,9 +145,9 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<Kept>> {
     Ok(Some(kept))
 }
 
-fn listed(row: &Found<'_>) -> rusqlite::Result<Listed> {
+fn listed(row: &Found<'_>) -> rusqlite::Result<JobSummary> {
     let outcome: Option<String> = row.get(5)?;
-    Ok(Listed {
+    Ok(JobSummary {
         id: JobId(row.get::<_, i64>(0)?.cast_unsigned()),
         name: JobName(u128::from_be_bytes(row.get(1)?)),
         client: Client::from_bytes(row.get(2)?),

@@ -6,17 +6,17 @@
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::{Keeping, Kept, read, write};
-use crate::words::answer::{Figures, Outcome};
-use crate::words::error::{Error, Kind};
-use crate::words::job::JobId;
+use super::{Keeping, StoredJob, read, write};
+use crate::types::answer::{Figures, Outcome};
+use crate::types::error::{Error, Kind};
+use crate::types::job::JobId;
 
 /// A job that is not over, as it was found.
 enum Found {
     /// It goes on.
-    Sound(Box<Kept>),
+    Sound(Box<StoredJob>),
     /// It is begun anew: its tokens are another model's.
-    Foreign(Box<Kept>),
+    Foreign(Box<StoredJob>),
     /// What was kept of it makes no sense: it fails, alone.
     Damaged(JobId),
 }
@@ -29,7 +29,7 @@ pub fn recover(
     connection: &mut Connection,
     keeping: &Keeping,
     crashed: &[JobId],
-) -> rusqlite::Result<(Vec<Kept>, JobId)> {
+) -> rusqlite::Result<(Vec<StoredJob>, JobId)> {
     let mut found = Vec::new();
     for number in read::not_over(connection)? {
         found.extend(find(connection, number, keeping, crashed)?);

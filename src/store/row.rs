@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::words::answer::{Gain, Taken};
+use crate::types::answer::{Delta, Progress};
 
 const SUM_BYTES: usize = 8;
 
 /// A row that is being filled.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
-    gains: Vec<(u32, Gain)>,
-    taken: BTreeMap<u32, Taken>,
+    gains: Vec<(u32, Delta)>,
+    taken: BTreeMap<u32, Progress>,
 }
 
 /// A row that holds nothing sensible.
@@ -24,20 +24,20 @@ pub struct Damaged;
 
 impl Row {
     /// Adds what an attempt gained. What has the same attempt before it becomes one with that.
-    pub fn add(&mut self, attempt: u32, gain: Gain) {
-        self.taken.insert(attempt, gain.taken);
+    pub fn add(&mut self, attempt: u32, delta: Delta) {
+        self.taken.insert(attempt, delta.taken);
         match self.gains.last_mut() {
             Some((last, before)) if *last == attempt && !before.closed_thinking => {
-                before.tokens.extend(gain.tokens);
-                before.closed_thinking = gain.closed_thinking;
-                for piece in gain.pieces {
+                before.tokens.extend(delta.tokens);
+                before.closed_thinking = delta.closed_thinking;
+                for piece in delta.pieces {
                     match before.pieces.last_mut() {
                         Some(end) if end.part == piece.part => end.text.push_str(&piece.text),
                         _ => before.pieces.push(piece),
                     }
                 }
             }
-            _ => self.gains.push((attempt, gain)),
+            _ => self.gains.push((attempt, delta)),
         }
     }
 
@@ -48,7 +48,7 @@ impl Row {
 
     /// Returns how many tokens are in it.
     pub fn tokens(&self) -> usize {
-        self.gains.iter().map(|(_, gain)| gain.tokens.len()).sum()
+        self.gains.iter().map(|(_, delta)| delta.tokens.len()).sum()
     }
 
     /// Packs it, with a sum at the end: tokens that a failing card has changed are not gone on
@@ -64,14 +64,14 @@ impl Row {
     ///
     /// # Errors
     /// [`Damaged`] where the bytes are no row.
-    pub fn unpack(bytes: &[u8]) -> Result<Vec<(u32, Gain)>, Damaged> {
+    pub fn unpack(bytes: &[u8]) -> Result<Vec<(u32, Delta)>, Damaged> {
         let (bytes, end) = bytes.split_last_chunk::<SUM_BYTES>().ok_or(Damaged)?;
         if *end != sum(bytes) {
             return Err(Damaged);
         }
         let Row { mut gains, mut taken } = postcard::from_bytes(bytes).map_err(|_| Damaged)?;
-        for (attempt, gain) in gains.iter_mut().rev() {
-            gain.taken = taken.remove(attempt).unwrap_or_default();
+        for (attempt, delta) in gains.iter_mut().rev() {
+            delta.taken = taken.remove(attempt).unwrap_or_default();
         }
         Ok(gains)
     }
@@ -87,32 +87,32 @@ fn sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::answer::{Part, Piece};
+    use crate::types::answer::{Part, Piece};
 
-    fn gain(tokens: &[i32], text: &str, seconds: f32) -> Gain {
+    fn delta(tokens: &[i32], text: &str, seconds: f32) -> Delta {
         let piece = Piece { part: Part::Thinking, text: text.to_string() };
-        let taken = Taken { decode_seconds: seconds, ..Taken::default() };
+        let taken = Progress { decode_seconds: seconds, ..Progress::default() };
         let (tokens, pieces) = (tokens.to_vec(), vec![piece]);
-        Gain { tokens, pieces, taken, closed_thinking: false }
+        Delta { tokens, pieces, taken, closed_thinking: false }
     }
 
     #[test]
     fn what_is_packed_is_unpacked_with_the_last_of_what_was_taken() {
         let mut row = Row::default();
-        row.add(0, gain(&[1, 151_643], "a", 1.0));
-        row.add(1, gain(&[-1], "数", 2.0));
-        row.add(0, gain(&[2], "b", 3.0));
-        row.add(0, Gain { closed_thinking: true, ..gain(&[3], "c", 4.0) });
-        row.add(0, gain(&[4], "d", 5.0));
+        row.add(0, delta(&[1, 151_643], "a", 1.0));
+        row.add(1, delta(&[-1], "数", 2.0));
+        row.add(0, delta(&[2], "b", 3.0));
+        row.add(0, Delta { closed_thinking: true, ..delta(&[3], "c", 4.0) });
+        row.add(0, delta(&[4], "d", 5.0));
         assert_eq!(row.tokens(), 6);
         let bytes = row.pack();
         let gains = Row::unpack(&bytes).unwrap();
         let texts: Vec<(u32, usize, &str, bool, f32)> = gains
             .iter()
-            .map(|(attempt, gain)| {
-                let text = gain.pieces[0].text.as_str();
-                let seconds = gain.taken.decode_seconds;
-                (*attempt, gain.tokens.len(), text, gain.closed_thinking, seconds)
+            .map(|(attempt, delta)| {
+                let text = delta.pieces[0].text.as_str();
+                let seconds = delta.taken.decode_seconds;
+                (*attempt, delta.tokens.len(), text, delta.closed_thinking, seconds)
             })
             .collect();
         let expected = [
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn damaged_bytes_are_told() {
         let mut row = Row::default();
-        (0..40).for_each(|n| row.add(n % 3, gain(&[n as i32; 9], "some text", 1.0)));
+        (0..40).for_each(|n| row.add(n % 3, delta(&[n as i32; 9], "some text", 1.0)));
         let bytes = row.pack();
         for at in 0..bytes.len() {
             assert_eq!(Row::unpack(&bytes[..at]), Err(Damaged), "cut at {at}");

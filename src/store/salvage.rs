@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Keeping, Kept, read, write};
+use super::{Keeping, StoredJob, read, write};
 
 /// Copies what is sound of the jobs that are not over from the journal set aside at `aside`; says
 /// in the log how many those are.
@@ -34,7 +34,7 @@ pub fn salvage(aside: &Path, to: &mut Connection, keeping: &Keeping) {
     }
 }
 
-fn copy(to: &mut Connection, keeping: &Keeping, kept: &Kept) -> rusqlite::Result<()> {
+fn copy(to: &mut Connection, keeping: &Keeping, kept: &StoredJob) -> rusqlite::Result<()> {
     let transaction = to.transaction()?;
     write::whole(&transaction, &keeping.model, kept)?;
     if kept.answer_now {

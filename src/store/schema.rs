@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
 
 /// The journal's file in the data folder.
 pub const FILE: &str = "journal.sqlite";

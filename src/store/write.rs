@@ -5,16 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
-use super::{Kept, New, Which};
-use crate::words::answer::{Figures, Outcome};
-use crate::words::job::JobId;
-use crate::words::limits;
-use crate::words::place::Cuts;
+use super::{NewJob, StoredJob, Which};
+use crate::types::answer::{Figures, Outcome};
+use crate::types::job::JobId;
+use crate::types::limits;
+use crate::types::position::Truncations;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Adds a job that is not over; returns whether it is new, by its number, its name and its key.
-pub fn job(to: &Connection, model: &str, new: &New) -> rusqlite::Result<bool> {
+pub fn job(to: &Connection, model: &str, new: &NewJob) -> rusqlite::Result<bool> {
     let mut statement = to.prepare_cached(
         "INSERT INTO job (number, name, client, request, request_asked, question, asked_ms, model)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
@@ -82,12 +82,12 @@ pub fn stopping(to: &Connection, job: JobId) -> rusqlite::Result<()> {
 }
 
 /// Adds a job that is not in the journal yet, with all that is known of it.
-pub fn whole(to: &Connection, model: &str, kept: &Kept) -> rusqlite::Result<()> {
+pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result<()> {
     let (id, question) = (kept.id, kept.question.clone());
-    let Kept { name, client, asked, .. } = *kept;
-    job(to, model, &New { id, name, client, request: None, question, asked })?;
+    let StoredJob { name, client, asked, .. } = *kept;
+    job(to, model, &NewJob { id, name, client, request: None, question, asked })?;
     let mut all = Row::default();
-    kept.log.iter().for_each(|(number, gain)| all.add(*number, gain.clone()));
+    kept.log.iter().for_each(|(number, delta)| all.add(*number, delta.clone()));
     if !all.is_empty() {
         row(to, id, &all)?;
     }
@@ -128,7 +128,7 @@ pub fn crash(to: &Connection, job: JobId) -> rusqlite::Result<()> {
 }
 
 /// Notes how much of a job's log survived a stop of the box.
-pub fn cuts(to: &Connection, job: JobId, cuts: &Cuts) -> rusqlite::Result<()> {
+pub fn cuts(to: &Connection, job: JobId, cuts: &Truncations) -> rusqlite::Result<()> {
     let mut statement = to.prepare_cached("UPDATE job SET cuts = ?2 WHERE number = ?1")?;
     statement.execute(params![job.0 as i64, json(&cuts.parts())])?;
     Ok(())

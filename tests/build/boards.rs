@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use crate::support::shape::{Quantized, with_layers};
 use crate::support::{deaf, model, model_q4_0, root, solverbox, text};
-use solverbox::words::kernels::AARCH64;
+use solverbox::types::kernels::AARCH64;
 
 /// A Jetson Nano's processor, without dot products.
 const NANO: &str = "cortex-a57";

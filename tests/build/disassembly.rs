@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::build::boards;
 use crate::support::text;
-use solverbox::words::kernels::{AARCH64, KernelSet, X86_64};
+use solverbox::types::kernels::{AARCH64, KernelSet, X86_64};
 
 /// The binutils and the compiler of an architecture, and its sets.
 struct Architecture {

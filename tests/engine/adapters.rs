@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::crowd::questions;
 use crate::support::{Served, chat, root};
-use solverbox::words::mode::Modes;
-use solverbox::words::value::{Value as Answer, of_reply};
+use solverbox::answers::value::{Value as Answer, of_reply};
+use solverbox::types::mode::Modes;
 
 const CHAT: &str = "/v1/chat/completions";
 

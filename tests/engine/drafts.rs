@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::support::crowd::{self, Comparison, EAR, Wish, answer};
 use crate::support::model;
 use solverbox::desk::{Capacity, Desk};
-use solverbox::words::job::Client;
-use solverbox::words::plan::Drafts;
+use solverbox::types::job::Client;
+use solverbox::types::plan::Drafts;
 
 #[test]
 fn greedy_answers_with_drafts_are_those_without_token_by_token() {

@@ -13,7 +13,7 @@ use llama_cpp_2::sampling::LlamaSampler;
 use serde_json::Value;
 
 use crate::support::{llama, model, root, solve_with, text};
-use solverbox::words::mode::Modes;
+use solverbox::types::mode::Modes;
 
 /// What the demo model is asked.
 const ARITHMETIC: [&str; 6] = [

@@ -11,9 +11,9 @@ use crate::support::{model, model_q4_0, solve, solve_with, solverbox, text};
 use solverbox::engine::kernels::missing;
 use solverbox::model::open;
 use solverbox::model::plan::{Wishes, plan};
-use solverbox::words::kernels::{KernelSet, SETS};
-use solverbox::words::memory::Room;
-use solverbox::words::plan::{KvType, Pacing, Weights};
+use solverbox::types::kernels::{KernelSet, SETS};
+use solverbox::types::memory::Room;
+use solverbox::types::plan::{KvType, Pacing, Weights};
 
 fn runnable() -> impl Iterator<Item = &'static KernelSet> {
     SETS.iter().filter(|set| missing(set).is_empty())

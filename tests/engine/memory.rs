@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::shape::{Quantized, vibethinker};
 use crate::support::{Served, not_checked, solverbox, text};
-use solverbox::words::kernels::SETS;
+use solverbox::types::kernels::SETS;
 
 /// Largest difference of the measured peak from the planned, as a share of it.
 const DIFFERENCE_MAX: f64 = 0.05;

@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::support::{model, root, solverbox, text};
-use solverbox::words::limits;
-use solverbox::words::value::{Value as Answer, of_reply};
-use solverbox::words::vote::{Ballot, Tally};
+use solverbox::answers::value::{Value as Answer, of_reply};
+use solverbox::answers::vote::{Ballot, Tally};
+use solverbox::types::limits;
 
 /// Says that all jobs shall be made.
 const TRIALS: &str = "VOTES_TRIALS";

@@ -7,10 +7,10 @@ use crate::support::{Gguf, model, solve_with, solverbox, text};
 use solverbox::model;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::write::Value;
-use solverbox::words::error::{Error, Kind};
-use solverbox::words::kernels::SETS;
-use solverbox::words::memory::Room;
-use solverbox::words::plan::{Pacing, Plan, Weights};
+use solverbox::types::error::{Error, Kind};
+use solverbox::types::kernels::SETS;
+use solverbox::types::memory::Room;
+use solverbox::types::plan::{Pacing, Plan, Weights};
 
 /// Runs `solve` on a file of `bytes` and checks the exit code and the message's form.
 fn refused(bytes: &[u8], code: i32, says: &str) {

@@ -22,13 +22,13 @@ use solverbox::engine::kernels;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::types::TYPES;
 use solverbox::model::{self as checked, adapter};
-use solverbox::words::answer::Outcome;
-use solverbox::words::error::{self, Error};
-use solverbox::words::job::{Client, Question, Role, Turn};
-use solverbox::words::kernels::SelfTest;
-use solverbox::words::memory::Room;
-use solverbox::words::mode::Modes;
-use solverbox::words::plan::{KvType, Pacing, Weights};
+use solverbox::types::answer::Outcome;
+use solverbox::types::error::{self, Error};
+use solverbox::types::job::{Client, Question, Role, Turn};
+use solverbox::types::kernels::SelfTest;
+use solverbox::types::memory::Room;
+use solverbox::types::mode::Modes;
+use solverbox::types::plan::{KvType, Pacing, Weights};
 
 /// Says to a process that it is to run cases: `SUBJECT FIRST END STEP`.
 const ORDER: &str = "CORRUPTION_CASES";

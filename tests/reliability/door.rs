@@ -20,7 +20,7 @@ use crate::support::trial;
 use crate::support::{
     PATIENCE, Served, chat, deaf, model, not_checked, solverbox, text, wait_until,
 };
-use solverbox::words::limits;
+use solverbox::types::limits;
 
 /// Held by trials that load the whole machine or measure it.
 static ALONE: Mutex<()> = Mutex::new(());

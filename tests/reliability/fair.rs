@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::support::crowd::{self, EAR, Wish, client};
 use crate::support::{Served, Stream, agent, chat, model, wait_until, whole};
 use solverbox::desk::{Capacity, Desk, Ticket};
-use solverbox::words::job::{Ending, Question};
-use solverbox::words::limits;
-use solverbox::words::plan::Drafts;
+use solverbox::types::job::{Ending, Question};
+use solverbox::types::limits;
+use solverbox::types::plan::Drafts;
 
 /// A turn, and what a step may overdraw it by for each of the seats.
 const TURN: usize = limits::TURN_TOKENS as usize;

@@ -14,14 +14,14 @@ use crate::support::tiny::{self, Kind};
 use crate::support::{Gguf, model, root};
 use solverbox::desk::record::Record;
 use solverbox::engine::check_template;
-use solverbox::engine::prefix::{Identity, Prefixes};
+use solverbox::engine::prefix_store::{Identity, PrefixStore};
 use solverbox::http;
-use solverbox::http::host::{self, Authority, Hosts};
+use solverbox::http::auth::host::{self, Authority, Hosts};
 use solverbox::model::convert::{self, shards, tokenizer};
 use solverbox::model::{self as models, adapter, checksum, importance};
-use solverbox::words::answer::{Part, Piece};
-use solverbox::words::place::Cuts;
-use solverbox::words::plan::{KvType, Weights};
+use solverbox::types::answer::{Part, Piece};
+use solverbox::types::plan::{KvType, Weights};
+use solverbox::types::position::Truncations;
 
 /// How long each target runs.
 fn time() -> Duration {
@@ -141,7 +141,7 @@ fn an_importance_matrix() {
 fn a_prefilled_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity::new(&[7; 32], &[], KvType::F16, "armv8.0");
-    let prefixes = || Prefixes::new(folder.path().into());
+    let prefixes = || PrefixStore::new(folder.path().into());
     prefixes().save(identity, vec![1, 2, 3], b"keys and values".to_vec());
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let sound = std::fs::read(&file).unwrap();
@@ -232,7 +232,7 @@ fn a_reader_over_any_stops_of_the_box() {
                 2 => {
                     kept.truncate(kept.len() - amount.min(kept.len()));
                     let (forgotten, survived) = record.cuts().parts();
-                    let mut cuts = Cuts::kept(forgotten, survived.to_vec());
+                    let mut cuts = Truncations::kept(forgotten, survived.to_vec());
                     cuts.push(kept.iter().map(|(_, piece)| piece.text.len()).sum());
                     record = Record::cut(cuts);
                     kept.iter().for_each(|(attempt, piece)| record.append(*attempt, piece));

@@ -25,8 +25,8 @@ use crate::support::lives::{Heard, Lives, Reader, Reading, Told, whole};
 use crate::support::shape::{Quantized, with_layers};
 use crate::support::trial;
 use crate::support::{model, not_checked, send_signal};
-use solverbox::desk::read_aboard;
-use solverbox::store::{Journal, Keeping, Kept};
+use solverbox::desk::read_crashed_jobs;
+use solverbox::store::{Journal, Keeping, StoredJob};
 
 const SEED: u64 = 11;
 /// Jobs that are open at a time.
@@ -293,7 +293,7 @@ impl Run {
             history_bytes: 1 << 40,
             model: self.model.clone(),
         };
-        let crashed = read_aboard(&std::fs::read(folder.join("crashed")).unwrap_or_default());
+        let crashed = read_crashed_jobs(&std::fs::read(folder.join("crashed")).unwrap_or_default());
         let (journal, recovered) = Journal::open(folder, keeping, &crashed).unwrap();
         if let Some(aside) = recovered.aside {
             found.damaged.push(format!("at {at} it was set aside as {}", aside.display()));
@@ -332,7 +332,7 @@ impl Run {
         }
     }
 
-    fn compare_texts(&self, at: f64, asked: &Asked, kept: &Kept, found: &mut Found) {
+    fn compare_texts(&self, at: f64, asked: &Asked, kept: &StoredJob, found: &mut Found) {
         let had = self.had(asked, at);
         let pieces = kept.log.iter().flat_map(|(_, gain)| &gain.pieces);
         let log: String = pieces.map(|piece| piece.text.as_str()).collect();
@@ -395,7 +395,7 @@ impl Run {
     }
 }
 
-/// Cuts the power of a run so often; of one in `every` cuts a whole box goes on.
+/// Truncations the power of a run so often; of one in `every` cuts a whole box goes on.
 fn cut(run: &Run, cuts: usize, every: usize) -> Found {
     let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
     let mut found = Found::default();

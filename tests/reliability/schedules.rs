@@ -13,12 +13,12 @@ use crate::support::{PATIENCE, model, wait_until};
 use solverbox::desk::record::Whole;
 use solverbox::desk::{Capacity, Desk, Ticket};
 use solverbox::model::write::Value;
-use solverbox::words::answer::Outcome;
-use solverbox::words::error::Kind;
-use solverbox::words::job::{Choices, Ending, Question};
-use solverbox::words::limits;
-use solverbox::words::mode::Worn;
-use solverbox::words::plan::Drafts;
+use solverbox::types::answer::Outcome;
+use solverbox::types::error::Kind;
+use solverbox::types::job::{Choices, Ending, Question};
+use solverbox::types::limits;
+use solverbox::types::mode::AdapterRef;
+use solverbox::types::plan::Drafts;
 
 /// Says that all schedules shall be run.
 const TRIALS: &str = "SCHEDULE_TRIALS";
@@ -239,7 +239,7 @@ impl<'d> Schedule<'d> {
             }
         }
         if self.below(3) == 0 {
-            question.adapters = vec![Worn::as_trained(ADAPTER)];
+            question.adapters = vec![AdapterRef::as_trained(ADAPTER)];
         }
         let client = self.below(CLIENTS);
         let live = self.live();

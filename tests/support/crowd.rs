@@ -12,15 +12,15 @@ use crate::engine::drafts;
 use crate::reliability::{fair, schedules};
 use crate::support::{deaf, not_checked, root, text};
 use solverbox::desk::record::{Record, State, Whole};
-use solverbox::desk::{Capacity, Desk, Lasting, Terms, Ticket};
+use solverbox::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
 use solverbox::engine::kernels;
 use solverbox::model::plan::{Wishes, plan};
 use solverbox::model::{self as checked, adapter};
-use solverbox::words::job::{Client, Question, Role, Turn};
-use solverbox::words::kernels::SelfTest;
-use solverbox::words::memory::Room;
-use solverbox::words::mode::Modes;
-use solverbox::words::plan::{Drafts, KvType, Pacing, Weights};
+use solverbox::types::job::{Client, Question, Role, Turn};
+use solverbox::types::kernels::SelfTest;
+use solverbox::types::memory::Room;
+use solverbox::types::mode::Modes;
+use solverbox::types::plan::{Drafts, KvType, Pacing, Weights};
 
 /// Names the work a process is to do.
 const ORDER: &str = "CROWD_WORK";
@@ -104,7 +104,8 @@ pub fn open(wish: &Wish) -> Desk {
 }
 
 /// Nothing is kept of these questions.
-pub const NEVER: Terms = Terms { lasting: Lasting::Never, request: None, jobs_max: None };
+pub const NEVER: SubmitOptions =
+    SubmitOptions { durability: Durability::Never, request: None, jobs_max: None };
 
 /// A question in a built-in mode; greedy where `temperature` is 0.
 pub fn question(mode: &str, text: &str, temperature: f32) -> Question {

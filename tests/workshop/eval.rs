@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::{model, root, send_signal, solve, solverbox, text};
-use solverbox::words::value::{Value as Answer, of_reply};
+use solverbox::answers::value::{Value as Answer, of_reply};
 
 const SET: &str = "tests/data/arithmetic-heldout.jsonl";
 

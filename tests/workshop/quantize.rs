@@ -38,7 +38,7 @@ fn name(path: &Path) -> &str {
 
 /// Type and bytes of all tensors of a file.
 fn tensors(path: &Path) -> BTreeMap<String, (&'static str, Vec<u8>)> {
-    use solverbox::words::plan::Weights;
+    use solverbox::types::plan::Weights;
     let bytes = std::fs::read(path).unwrap();
     let header = solverbox::model::open(&Weights::model(path)).unwrap();
     let data = |t: &solverbox::model::Tensor| bytes[t.at as usize..][..t.bytes as usize].to_vec();

@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::Instant;
 
-use crate::words::error::{Error, Kind};
-use crate::words::limits;
+use crate::types::error::{Error, Kind};
+use crate::types::limits;
 
 /// How often the buffer is read.
 const ROUNDS: usize = 8;

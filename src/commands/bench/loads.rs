@@ -7,14 +7,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::desk::{Capacity, Desk, Lasting, Terms};
-use crate::words::answer::{Figures, Outcome};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{Choices, Client, Ending, Question, Role, Turn};
-use crate::words::kernels::SelfTest;
-use crate::words::limits;
-use crate::words::mode::{Mode, Modes};
-use crate::words::plan::{Drafts, Pacing, Plan};
+use crate::desk::{Capacity, Desk, Durability, SubmitOptions};
+use crate::types::answer::{Figures, Outcome};
+use crate::types::error::{Error, Kind};
+use crate::types::job::{Choices, Client, Ending, Question, Role, Turn};
+use crate::types::kernels::SelfTest;
+use crate::types::limits;
+use crate::types::mode::{Mode, Modes};
+use crate::types::plan::{Drafts, Pacing, Plan};
 
 /// Attempts at one question, and clients at once, that are measured.
 const CROWDS: [u32; 3] = [1, 4, 8];
@@ -135,7 +135,7 @@ impl Asker {
             self.desk.submit(
                 Client::of("bench", &client.to_le_bytes()),
                 question,
-                Terms::of(Lasting::Never),
+                SubmitOptions::of(Durability::Never),
             )
         };
         let tickets = (0..).zip(questions).map(submit).collect::<Result<Vec<_>, _>>()?;

@@ -44,8 +44,8 @@ pub fn svg(labels: &Labels, x_marks: &[f64], series: &[Series]) -> String {
     let most = points().map(|point| point.1).fold(step, f64::max);
     let top = (most / step).ceil() * step;
     let right = x_marks.iter().copied().chain(points().map(|point| point.0)).fold(1.0, f64::max);
-    let [left, above, beside, below] = MARGINS;
-    let (width, height) = (SIZE.0 - left - beside, SIZE.1 - above - below);
+    let [left, above, solve_remote, below] = MARGINS;
+    let (width, height) = (SIZE.0 - left - solve_remote, SIZE.1 - above - below);
     let x = |value: f64| left + value / right * width;
     let y = |value: f64| above + (1.0 - value / top) * height;
     let mut out = head(labels.title);

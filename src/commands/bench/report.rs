@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::loads::Load;
 use super::plot::{self, Labels, Series};
 use super::{Form, Measured, Pass};
-use crate::words::error::printable;
-use crate::words::plan::Drafts;
+use crate::types::error::printable;
+use crate::types::plan::Drafts;
 
 /// Returns the tables.
 pub fn tables(m: &Measured) -> String {
@@ -20,7 +20,7 @@ pub fn tables(m: &Measured) -> String {
         plan.kernels.name,
         plan.threads,
         plan.decode_threads,
-        crate::words::limits::SMALL_PASS_TOKENS
+        crate::types::limits::SMALL_PASS_TOKENS
     );
     let _ = writeln!(
         out,

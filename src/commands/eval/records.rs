@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

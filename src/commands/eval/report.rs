@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::Measured;
-use crate::words::score::{Estimate, Scores};
+use crate::answers::score::{Estimate, Scores};
 
 /// What this run computed, and in which time; attempts of an earlier run are not in it.
 #[derive(Clone, Copy, Debug)]

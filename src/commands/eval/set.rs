@@ -11,9 +11,9 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
-use crate::words::value::Value;
+use crate::answers::value::Value;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
 
 /// A question with its truth.
 #[derive(Clone, Debug, PartialEq)]

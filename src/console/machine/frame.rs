@@ -9,8 +9,8 @@
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 use super::super::wire::Sums;
-use crate::words::error::Error;
-use crate::words::limits;
+use crate::types::error::Error;
+use crate::types::limits;
 
 /// Characters of `*` and the 8 digits of a sum.
 pub const SUM_BYTES: usize = 9;

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 
 use super::super::wire::Sums;
 use super::frame::{self, Line, Noise, Splitter};
-use crate::words::error::{Error, Kind};
-use crate::words::job::{self, JobName, Question, Role, Turn};
-use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes};
-use crate::words::place::Place;
+use crate::types::error::{Error, Kind};
+use crate::types::job::{self, JobName, Question, Role, Turn};
+use crate::types::limits;
+use crate::types::mode::{DEFAULT_MODE, Modes};
+use crate::types::position::LogPosition;
 
 /// What a machine calls a request: a whole number, or plain ASCII, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -162,7 +162,7 @@ pub enum Request {
         /// The job.
         job: JobName,
         /// The place; the beginning where none was given.
-        from: Place,
+        from: LogPosition,
         /// Whether its thinking is told, where it says so.
         thinking: Option<bool>,
     },
@@ -191,12 +191,12 @@ pub enum Incoming {
 
 /// Hears requests in the bytes of a machine.
 #[derive(Debug, Default)]
-pub struct Ear {
+pub struct RequestReader {
     splitter: Splitter,
     noise: Noise,
 }
 
-impl Ear {
+impl RequestReader {
     /// Takes bytes from the front of `bytes` up to the end of a line that is to be answered; `None`
     /// once all are taken. So a change of settings counts from the very next line on.
     ///

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::frame;
 use super::message::{Id, Settings};
+use crate::answers::vote::Tally;
 use crate::desk::Eta;
-use crate::words::answer::{Figures, Outcome, Part};
-use crate::words::error::Error;
-use crate::words::job::JobName;
-use crate::words::place::Place;
-use crate::words::vote::Tally;
+use crate::types::answer::{Figures, Outcome, Part};
+use crate::types::error::Error;
+use crate::types::job::JobName;
+use crate::types::position::LogPosition;
 
 /// What is added where a text or a list was cut.
 const CUT: &str = ",\"cut\":true";
@@ -25,7 +25,7 @@ const CHARACTER_BYTES_MAX: usize = 12;
 
 /// Writes lines as a machine's settings have them; each has its sum, where wanted, and its LF.
 #[derive(Clone, Copy, Debug)]
-pub struct Pen {
+pub struct LineWriter {
     settings: Settings,
 }
 
@@ -43,13 +43,13 @@ pub struct Done<'a> {
     /// What it took.
     pub figures: &'a Figures,
     /// The end of its log.
-    pub at: Place,
+    pub at: LogPosition,
 }
 
-impl Pen {
+impl LineWriter {
     /// Makes a pen for these settings.
-    pub fn new(settings: Settings) -> Pen {
-        Pen { settings }
+    pub fn new(settings: Settings) -> LineWriter {
+        LineWriter { settings }
     }
 
     /// Says who is there: told when the line opens.
@@ -89,14 +89,14 @@ impl Pen {
         part: Part,
         attempt: u32,
         text: &str,
-        before: Place,
+        before: LogPosition,
     ) -> Vec<String> {
         let kind = match part {
             Part::Thinking => "thinking",
             Part::Answer => "answer",
         };
         // No place in it is longer than the one at its end.
-        let end = Place { offset: before.offset + text.len(), ..before };
+        let end = LogPosition { offset: before.offset + text.len(), ..before };
         let at_bytes = ",\"at\":\"\"".len() + end.to_string().len();
         let (mut lines, mut rest, mut at) = (Vec::new(), text, before);
         while !rest.is_empty() {
@@ -133,7 +133,7 @@ impl Pen {
     }
 
     /// Says that what was told beyond a place is written anew.
-    pub fn rewind(&self, id: &Id, to: Place) -> String {
+    pub fn rewind(&self, id: &Id, to: LogPosition) -> String {
         self.draft("rewind", Some(id)).must("to", &to.offset.into()).at(to).end()
     }
 
@@ -155,7 +155,7 @@ impl Pen {
     }
 
     /// Says why a line or a request is refused, and when to come again: within
-    /// [`limits::RETRY_SECONDS`](crate::words::limits::RETRY_SECONDS).
+    /// [`limits::RETRY_SECONDS`](crate::types::limits::RETRY_SECONDS).
     pub fn error(&self, id: Option<&Id>, error: &Error, retry_after_s: Option<u32>) -> String {
         let draft = self.draft("error", id);
         let draft = match retry_after_s {
@@ -249,7 +249,7 @@ impl Draft {
         if fits && !value.is_null() { self.raw(name, &json) } else { self }
     }
 
-    fn at(self, place: Place) -> Draft {
+    fn at(self, place: LogPosition) -> Draft {
         self.raw("at", &format!("\"{place}\""))
     }
 

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use super::super::following::Standing;
 use super::super::link::Following;
 use super::message::Id;
-use super::reply::{Done, Pen};
+use super::reply::{Done, LineWriter};
+use crate::answers::value::{boxed, of_reply};
 use crate::desk::record::{State, View};
 use crate::desk::{Desk, Ticket};
-use crate::words::answer::{Figures, Outcome, Part};
-use crate::words::place::Place;
-use crate::words::value::{boxed, of_reply};
+use crate::types::answer::{Figures, Outcome, Part};
+use crate::types::position::LogPosition;
 
 /// A job that is told.
 pub struct Telling {
@@ -26,7 +26,7 @@ pub struct Telling {
     /// Lines that are to be sent, of one part of the log at most.
     ready: VecDeque<String>,
     /// The place that was asked for, until the telling begins.
-    from: Option<Place>,
+    from: Option<LogPosition>,
     standing: Standing,
     ends: usize,
     ended_in_vote: u32,
@@ -39,7 +39,7 @@ impl Telling {
         id: Id,
         ticket: Ticket,
         following: Following,
-        from: Place,
+        from: LogPosition,
         thinking: bool,
     ) -> Telling {
         Telling {
@@ -74,7 +74,7 @@ impl Telling {
 
     /// Returns the next line, of text that takes about `bytes_max`; nothing where it has to be
     /// waited for.
-    pub fn next(&mut self, desk: &Desk, pen: &Pen, bytes_max: usize) -> Option<String> {
+    pub fn next(&mut self, desk: &Desk, pen: &LineWriter, bytes_max: usize) -> Option<String> {
         while self.ready.is_empty() && !self.is_ended {
             self.begin(pen);
             let view = self.ticket.record.read_some(self.offset, bytes_max / 2);
@@ -92,7 +92,7 @@ impl Telling {
     }
 
     /// Finds where to go on, and says so where a reader had seen more.
-    fn begin(&mut self, pen: &Pen) {
+    fn begin(&mut self, pen: &LineWriter) {
         let Some(from) = self.from.take() else { return };
         let record = &self.ticket.record;
         self.offset = record.resume(from);
@@ -101,7 +101,7 @@ impl Telling {
         }
     }
 
-    fn text(&mut self, view: &View, pen: &Pen) {
+    fn text(&mut self, view: &View, pen: &LineWriter) {
         let cuts = self.ticket.record.cuts();
         for said in &view.pieces {
             let (piece, before) = (&said.piece, cuts.now(self.offset));
@@ -114,7 +114,7 @@ impl Telling {
     }
 
     /// Tells what has changed beside the text.
-    fn stands(&mut self, view: &View, desk: &Desk, pen: &Pen) {
+    fn stands(&mut self, view: &View, desk: &Desk, pen: &LineWriter) {
         for end in &view.ends[self.ends.min(view.ends.len())..] {
             let answer = self.ticket.record.text_of(end.attempt, Part::Answer);
             let value = of_reply(&answer).map(|value| value.to_string());
@@ -144,7 +144,14 @@ impl Telling {
         }
     }
 
-    fn end(&mut self, outcome: &Outcome, figures: &Figures, view: &View, desk: &Desk, pen: &Pen) {
+    fn end(
+        &mut self,
+        outcome: &Outcome,
+        figures: &Figures,
+        view: &View,
+        desk: &Desk,
+        pen: &LineWriter,
+    ) {
         // What is told of an end stays true after a power cut.
         desk.settle();
         self.is_ended = true;

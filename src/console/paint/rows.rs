@@ -11,7 +11,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-use super::super::line::CLUSTER_BYTES_MAX;
+use super::super::line_editor::CLUSTER_BYTES_MAX;
 
 /// The widest cluster shown as it is: a family of four, where it is shown as four people.
 const CLUSTER_COLUMNS_MAX: usize = 8;

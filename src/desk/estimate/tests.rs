@@ -1,5 +1,5 @@
 //! Estimates against boxes in miniature whose jobs take what they take: a seeded crowd asks, the
-//! real turns share the seats, and each time told is compared with what came.
+//! real turns share the slots, and each time told is compared with what came.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -8,9 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::desk::turns::{Move, Turns};
-use crate::words::job::AttemptId;
-use crate::words::mode::Modes;
+use crate::desk::fair_queue::{FairQueue, Move};
+use crate::types::job::AttemptId;
+use crate::types::mode::Modes;
 
 const STEP_SECONDS: f64 = 0.1;
 
@@ -25,24 +25,24 @@ struct Crowd {
     random: ChaCha8Rng,
     modes: [Arc<Mode>; 2],
     estimates: Estimates,
-    turns: Turns,
-    seats: usize,
-    seated: BTreeSet<AttemptId>,
+    queue: FairQueue,
+    slots: usize,
+    scheduled: BTreeSet<AttemptId>,
     jobs: BTreeMap<JobId, Asked>,
     last: u64,
     steps: u32,
 }
 
 impl Crowd {
-    fn new(seats: usize, seed: u64) -> Crowd {
+    fn new(slots: usize, seed: u64) -> Crowd {
         let modes = Modes::built_in();
         Crowd {
             random: ChaCha8Rng::seed_from_u64(seed),
             modes: ["math", "hint"].map(|name| modes.find(name).unwrap()),
             estimates: Estimates::default(),
-            turns: Turns::new(seats, limits::TURN_TOKENS),
-            seats,
-            seated: BTreeSet::new(),
+            queue: FairQueue::new(slots, limits::TURN_TOKENS),
+            slots,
+            scheduled: BTreeSet::new(),
             jobs: BTreeMap::new(),
             last: 0,
             steps: 0,
@@ -68,30 +68,30 @@ impl Crowd {
         for number in 0..=self.below(3) {
             let attempt = AttemptId { job, number };
             attempts.insert(attempt, (0, self.length(mode)));
-            self.turns.add(client, attempt);
+            self.queue.add(client, attempt);
         }
         self.jobs.insert(job, Asked { client, mode: self.modes[mode].clone(), attempts });
     }
 
     /// One step; returns the jobs that are over.
     fn step(&mut self) -> Vec<JobId> {
-        for change in self.turns.assign() {
+        for change in self.queue.assign() {
             match change {
-                Move::Seat(attempt) => self.seated.insert(attempt),
-                Move::Park(attempt) => self.seated.remove(&attempt),
+                Move::Slot(attempt) => self.scheduled.insert(attempt),
+                Move::Park(attempt) => self.scheduled.remove(&attempt),
             };
         }
-        let count = self.seated.len();
-        for attempt in self.seated.clone() {
-            self.turns.charge(attempt, 1);
+        let count = self.scheduled.len();
+        for attempt in self.scheduled.clone() {
+            self.queue.charge(attempt, 1);
             let asked = self.jobs.get_mut(&attempt.job).unwrap();
             let (had, length) = asked.attempts.get_mut(&attempt).unwrap();
             *had += 1;
             if had == length {
                 self.estimates.learn(&asked.mode, *length, End::Itself);
                 asked.attempts.remove(&attempt);
-                self.turns.remove(attempt);
-                self.seated.remove(&attempt);
+                self.queue.remove(attempt);
+                self.scheduled.remove(&attempt);
             }
         }
         self.estimates.measure(count, count as u32, STEP_SECONDS);
@@ -103,7 +103,7 @@ impl Crowd {
     fn etas(&self) -> BTreeMap<JobId, Eta> {
         let pending: Vec<Pending<'_>> =
             self.jobs.iter().map(|(&job, asked)| pending(job, asked)).collect();
-        let etas = self.estimates.etas(self.seats, &pending);
+        let etas = self.estimates.etas(self.slots, &pending);
         pending.iter().map(|pending| pending.job).zip(etas).collect()
     }
 }

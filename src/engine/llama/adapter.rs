@@ -11,8 +11,8 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 
 use super::{Context, complaint, forget_complaints, pointer};
-use crate::words::error::{Error, Kind};
-use crate::words::plan::Weights;
+use crate::types::error::{Error, Kind};
+use crate::types::plan::Weights;
 
 /// A loaded adapter. llama.cpp frees it with its model.
 pub struct Adapter {
@@ -48,7 +48,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// `internal` where llama.cpp does not take them.
-    pub fn wear(&mut self, adapters: &[(&Adapter, f32)]) -> Result<(), Error> {
+    pub fn activate(&mut self, adapters: &[(&Adapter, f32)]) -> Result<(), Error> {
         let mut scales: Vec<f32> = adapters.iter().map(|(_, scale)| *scale).collect();
         let mut adapters: Vec<*mut sys::llama_adapter_lora> =
             adapters.iter().map(|(adapter, _)| adapter.adapter.load(Ordering::Relaxed)).collect();

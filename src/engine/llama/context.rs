@@ -14,9 +14,9 @@ use super::observe::{Observer, on_operation};
 use super::sets::Registered;
 use super::{Backend, Model, complaint, forget_complaints, pointer};
 use crate::engine::Token;
-use crate::words::error::{Error, Kind};
-use crate::words::limits;
-use crate::words::plan::{KvType, Plan};
+use crate::types::error::{Error, Kind};
+use crate::types::limits;
+use crate::types::plan::{KvType, Plan};
 
 /// Which logits reading a slice computes: the head is a fifth of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

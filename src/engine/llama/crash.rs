@@ -11,8 +11,8 @@ use std::io;
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use crate::words::job::JobId;
-use crate::words::limits;
+use crate::types::job::JobId;
+use crate::types::limits;
 
 /// What the engine's thread is called, and with it the threads of its kernels: a thread has the
 /// name of who made it until it gets its own.
@@ -31,7 +31,7 @@ const SIGNALS: [libc::c_int; 5] =
     [libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
 /// Says whose questions the next step is for.
-pub fn board(jobs: impl Iterator<Item = JobId>) {
+pub fn set_jobs_in_batch(jobs: impl Iterator<Item = JobId>) {
     let mut jobs = jobs;
     for place in &ABOARD[..PLACES - 1] {
         place.store(jobs.next().map_or(0, |job| job.0), Ordering::Relaxed);
@@ -44,7 +44,7 @@ pub fn prepare(job: Option<JobId>) {
 }
 
 /// Returns who is aboard.
-pub fn aboard() -> Vec<JobId> {
+pub fn jobs_in_batch() -> Vec<JobId> {
     let jobs = ABOARD.iter().map(|place| place.load(Ordering::Relaxed));
     let mut jobs: Vec<JobId> = jobs.filter(|&job| job != 0).map(JobId).collect();
     jobs.sort_unstable();

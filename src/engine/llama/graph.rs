@@ -11,7 +11,7 @@ use std::ptr::{NonNull, null, null_mut};
 
 use llama_cpp_sys_2 as sys;
 
-use crate::words::error::{Error, Kind as ErrorKind};
+use crate::types::error::{Error, Kind as ErrorKind};
 
 /// The tensors a graph of one operation has at most: four inputs and the result.
 const TENSORS_MAX: usize = 8;

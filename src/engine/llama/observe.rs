@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_void};
 
 use llama_cpp_sys_2 as sys;
 
-use crate::words::quantize::Importance;
+use crate::types::quantize::Importance;
 
 /// Collects the inputs' squares. Used by one thread, the one that makes the passes.
 #[derive(Debug, Default)]

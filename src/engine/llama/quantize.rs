@@ -17,9 +17,9 @@ use llama_cpp_sys_2 as sys;
 use rustix::mm::{Advice, madvise};
 
 use super::{complaint, forget_complaints};
-use crate::words::error::{Error, Kind};
-use crate::words::limits;
-use crate::words::quantize::{Head, Importance, Mix};
+use crate::types::error::{Error, Kind};
+use crate::types::limits;
+use crate::types::quantize::{Head, Importance, Mix};
 
 /// Tensors done and tensors in all, from llama.cpp's log: the halves of one number.
 static TENSORS: AtomicU64 = AtomicU64::new(0);

@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use llama_cpp_sys_2 as sys;
 
 use crate::engine::kernels::missing;
-use crate::words::error::{Error, Kind};
-use crate::words::kernels::KernelSet;
+use crate::types::error::{Error, Kind};
+use crate::types::kernels::KernelSet;
 
 type Address = *mut c_void;
 type NewThreads =
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::engine::llama::tests::BACKEND;
-    use crate::words::kernels::SETS;
+    use crate::types::kernels::SETS;
 
     #[test]
     fn every_set_of_the_list_is_in_the_build() {

@@ -5,13 +5,13 @@
 //! given back again, and keys that are not numbers spoil, even from a cell given back, the prompts
 //! other sequences read beside it (the tiled attention adds the mask to products it has computed).
 //! So all of them are walked through here first, by the layout every architecture known exactly
-//! has. What `prefix` puts around them says whose they are; nothing here knows of files.
+//! has. What `prefix_store` puts around them says whose they are; nothing here knows of files.
 
 use llama_cpp_sys_2 as sys;
 
 use super::{Context, SequenceId, complaint, forget_complaints};
-use crate::words::error::Error;
-use crate::words::limits;
+use crate::types::error::Error;
+use crate::types::limits;
 
 /// What the bytes of a sequence start with (`io_magic` in llama-context.cpp).
 const MAGIC: u32 = 0xAF14_3CD8;
@@ -185,7 +185,7 @@ pub mod tests {
     use crate::engine::Token;
     use crate::engine::llama::Batch;
     use crate::engine::llama::tests::{BACKEND, MODEL, plan};
-    use crate::words::plan::{KvType, Plan};
+    use crate::types::plan::{KvType, Plan};
 
     /// Cells of the tests' contexts.
     const CELLS: u32 = 256;

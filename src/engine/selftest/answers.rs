@@ -6,17 +6,17 @@
 //! tokens. That the model knows these answers is seen to by the suite, on every kernel set.
 
 use super::{Check, Passed};
+use crate::answers::value::{Value, of_reply};
 use crate::engine::llama::{Context, Logits, Model};
 use crate::engine::sample::{Sampler, Scratch};
 use crate::engine::text::Text;
-use crate::engine::{prompt, step};
-use crate::words::answer::{Part, Piece};
-use crate::words::error::Error;
-use crate::words::job::{Question, Role, Turn};
-use crate::words::limits;
-use crate::words::mode::{DEFAULT_MODE, Modes, Sampling};
-use crate::words::plan::Plan;
-use crate::words::value::{Value, of_reply};
+use crate::engine::{prompt, run_loop};
+use crate::types::answer::{Part, Piece};
+use crate::types::error::Error;
+use crate::types::job::{Question, Role, Turn};
+use crate::types::limits;
+use crate::types::mode::{DEFAULT_MODE, Modes, Sampling};
+use crate::types::plan::Plan;
 
 /// The questions with their truth.
 fn questions() -> [(&'static str, u32); 5] {
@@ -83,7 +83,7 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
         }
         let drawn = sampler
             .draw(context.last_logits()?, &mut scratch)
-            .map_err(|_| step::not_a_number(plan))?;
+            .map_err(|_| run_loop::not_a_number(plan))?;
         if model.is_end(drawn) {
             break;
         }

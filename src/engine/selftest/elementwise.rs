@@ -8,7 +8,7 @@ use super::expected::{Expected, F32_ROUNDING};
 use super::noise::Noise;
 use super::{Check, Threads, check, lacks};
 use crate::engine::llama::graph::{Cpu, Kind, Op, Pairs, Place, Tensor};
-use crate::words::error::Error;
+use crate::types::error::Error;
 
 /// Columns of the row-wise operations: no multiple of a vector's length.
 const COLUMNS: usize = 77;

@@ -24,7 +24,7 @@ use super::expected::{Expected, F16_ROUNDING, F32_ROUNDING};
 use super::noise::Noise;
 use super::{Check, Threads, check, lacks};
 use crate::engine::llama::graph::{Cpu, Kind, Op, Place, Tensor};
-use crate::words::error::Error;
+use crate::types::error::Error;
 
 /// Weights a row: two blocks of K-quants.
 pub const DEPTH: usize = 512;

@@ -8,7 +8,7 @@ use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 use super::{Note, ramp};
-use crate::words::limits;
+use crate::types::limits;
 
 /// Where ARM processors are slowed down unless the zone says: a Raspberry Pi's firmware begins at
 /// 80 °C and goes further at 85 °C (its documentation, "Frequency management and thermal control"),

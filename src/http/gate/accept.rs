@@ -1,4 +1,4 @@
-//! The accept loop: gives each connection a seat and a thread, or turns it away.
+//! The accept loop: gives each connection a permit and a thread, or turns it away.
 //!
 //! It must outlive everything: an accept error (descriptors used up, a client gone already) is
 //! logged once per streak and waited out, and nothing in here blocks on a client.
@@ -13,30 +13,30 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::House;
+use super::Shared;
 use super::connection;
-use super::seats::Seat;
-use super::turned_away::TurnedAway;
+use super::connection_limit::Permit;
+use super::rejected::Rejected;
 use super::wire;
-use crate::words::limits::{ACCEPT_PAUSE, CLOSING_LOOK, STACK_BYTES};
+use crate::types::limits::{ACCEPT_PAUSE, CLOSING_LOOK, STACK_BYTES};
 
 /// Accepts from `listener` (in non-blocking mode) until `closing`.
-pub fn run(listener: &TcpListener, house: &Arc<House>, closing: &AtomicBool) {
+pub fn run(listener: &TcpListener, shared: &Arc<Shared>, closing: &AtomicBool) {
     let mut door = Door { listener, errors: 0 };
-    let mut turned_away = TurnedAway::new(house.bounds.clone());
+    let mut rejected = Rejected::new(shared.bounds.clone());
     while !closing.load(Ordering::Relaxed) {
         let mut fds = vec![PollFd::new(listener, PollFlags::IN)];
-        turned_away.watch(&mut fds);
+        rejected.watch(&mut fds);
         let ready = wire::wait_any(&mut fds, Some(Instant::now() + CLOSING_LOOK));
         let knocks = !fds[0].revents().is_empty();
         drop(fds);
-        turned_away.attend();
+        rejected.attend();
         if ready.is_err() {
             thread::sleep(ACCEPT_PAUSE);
         }
         let client = if knocks { door.open() } else { None };
-        if let Some(client) = client.and_then(|(client, address)| seat(client, address, house)) {
-            turned_away.add(client);
+        if let Some(client) = client.and_then(|(client, address)| permit(client, address, shared)) {
+            rejected.add(client);
         }
     }
 }
@@ -72,15 +72,15 @@ impl Door<'_> {
     }
 }
 
-/// Serves `client` on a thread of its own; gives it back if there is no seat or no thread.
-fn seat(client: TcpStream, address: IpAddr, house: &Arc<House>) -> Option<TcpStream> {
-    let Some(seat) = house.seats.take(address) else {
+/// Serves `client` on a thread of its own; gives it back if there is no permit or no thread.
+fn permit(client: TcpStream, address: IpAddr, shared: &Arc<Shared>) -> Option<TcpStream> {
+    let Some(permit) = shared.connection_limit.take(address) else {
         return Some(client);
     };
     // The client follows once the thread is there: with a closure that cannot be run it were lost.
     let (hand, handed) = mpsc::sync_channel(1);
-    match spawn(handed, address, Arc::clone(house)) {
-        Ok(()) => hand.send((client, seat)).err().map(|unsent| unsent.0.0),
+    match spawn(handed, address, Arc::clone(shared)) {
+        Ok(()) => hand.send((client, permit)).err().map(|unsent| unsent.0.0),
         Err(e) => {
             log::warn!("gate: cannot start a thread for a connection: {e}");
             Some(client)
@@ -89,16 +89,16 @@ fn seat(client: TcpStream, address: IpAddr, house: &Arc<House>) -> Option<TcpStr
 }
 
 fn spawn(
-    handed: mpsc::Receiver<(TcpStream, Seat)>,
+    handed: mpsc::Receiver<(TcpStream, Permit)>,
     address: IpAddr,
-    house: Arc<House>,
+    shared: Arc<Shared>,
 ) -> io::Result<()> {
     let serve = move || {
-        if let Ok((client, seat)) = handed.recv() {
+        if let Ok((client, permit)) = handed.recv() {
             // Dropped before the client is closed: who has seen the end of one connection is never
             // refused the next for its sake.
-            let _seat = seat;
-            connection::serve(&client, address, &house);
+            let _permit = permit;
+            connection::serve(&client, address, &shared);
         }
     };
     thread::Builder::new().name("gate".into()).stack_size(STACK_BYTES).spawn(serve).map(drop)

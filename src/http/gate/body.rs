@@ -13,7 +13,7 @@ use super::bounds::Bounds;
 use super::head::{Framing, Head};
 use super::refusal::{Refusal, Stop};
 use super::wire;
-use crate::words::limits::{CHUNK_LINE_BYTES_MAX, HEADERS_MAX};
+use crate::types::limits::{CHUNK_LINE_BYTES_MAX, HEADERS_MAX};
 
 /// Reads the body that follows `head`, of which `arrived` is here already.
 ///

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::words::limits;
+use crate::types::limits;
 
 /// The bounds a gate works under.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::VISITOR_HEADER;
 use super::bounds::Bounds;
 use super::refusal::{Manner, Refusal, Stop};
 use super::wire;
-use crate::words::limits::HEADERS_MAX;
+use crate::types::limits::HEADERS_MAX;
 
 /// A checked request line with its headers.
 #[derive(Debug)]

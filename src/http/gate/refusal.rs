@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::wire::Gone;
 use crate::http::refuse::{self, Shape};
 use crate::http::reply::EVERY_REPLYS_HEADERS;
-use crate::words::error::{Error, Kind};
-use crate::words::limits::HEADERS_MAX;
+use crate::types::error::{Error, Kind};
+use crate::types::limits::HEADERS_MAX;
 
 /// Why a request does not get through the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::bounds::Bounds;
 use super::wire::{self, Gone};
-use crate::words::limits::{RELAY_BYTES, RESPONSE_HEAD_BYTES_MAX, SURPLUS_BYTES_MAX};
+use crate::types::limits::{RELAY_BYTES, RESPONSE_HEAD_BYTES_MAX, SURPLUS_BYTES_MAX};
 
 /// How a relayed request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tiny_http::{Listener, Request, Response, Server};
 
 use super::bounds::Bounds;
-use super::{Gate, VISITOR_HEADER, Visitor, Visitors};
+use super::{Connections, Gate, VISITOR_HEADER, Visitor};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A gate with tiny_http behind it.
 struct Site {
     address: SocketAddr,
-    visitors: Arc<Visitors>,
+    visitors: Arc<Connections>,
     server: Arc<Server>,
     dir: TempDir,
     closing: Arc<AtomicBool>,

@@ -1,7 +1,7 @@
 //! What a question is read of, and what is refused.
 
 use super::*;
-use crate::words::error::Kind;
+use crate::types::error::Kind;
 
 fn asked(body: &str) -> Result<Asked, Error> {
     parse(body.as_bytes(), &Modes::built_in())

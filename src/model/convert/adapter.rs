@@ -19,8 +19,8 @@ use super::{Kind, Part, Plan};
 use crate::model::types;
 use crate::model::write::Entry;
 use crate::model::{self, Header, locate};
-use crate::words::error::Error;
-use crate::words::limits;
+use crate::types::error::Error;
+use crate::types::limits;
 
 /// The file that makes a folder an adapter's.
 pub(super) const CONFIG: &str = "adapter_config.json";

@@ -6,7 +6,7 @@
 use super::fault::{Fault, damaged, shown, unsupported};
 use super::json::Object;
 use super::rope::{self, Rope};
-use crate::words::limits;
+use crate::types::limits;
 
 /// The architectures that can be converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

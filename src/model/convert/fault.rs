@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::words::error::{Error, Kind};
+use crate::types::error::{Error, Kind};
 
 /// A cause and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::fault::{Fault, damaged, shown};
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
 
 /// Reads a file as text; `None` where there is none.
 pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {

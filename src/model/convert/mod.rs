@@ -34,8 +34,8 @@ use stream::{Chunks, Copy, Source};
 use super::newfile::{self, NewFile};
 use super::write::{self, Entry, Value};
 use super::{Header, types};
-use crate::words::error::{Error, Kind as ErrorKind};
-use crate::words::plan::Weights;
+use crate::types::error::{Error, Kind as ErrorKind};
+use crate::types::plan::Weights;
 
 /// Numbers of `general.file_type`.
 const ALL_F32: u32 = 0;

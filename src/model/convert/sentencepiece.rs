@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::fault::{Fault, damaged, shown, unsupported};
 use super::tokenizer::{self, BYTE, CONTROL, File, NORMAL, UNKNOWN, USER_DEFINED, Vocabulary};
-use crate::words::limits;
+use crate::types::limits;
 
 /// What stands for a space in tokens.
 const SPACE: &str = "\u{2581}";

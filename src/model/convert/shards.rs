@@ -19,8 +19,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::data::Float;
 use super::fault::{Fault, damaged, shown};
 use super::json;
-use crate::words::error::{Error, Kind, io_cause};
-use crate::words::limits;
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::limits;
 
 /// Bytes before the header: its length.
 const LENGTH_BYTES: u64 = 8;

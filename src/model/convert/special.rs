@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::fault::{Fault, damaged, shown, unsupported};
 use super::json::Object;
 use super::tokenizer::Vocabulary;
-use crate::words::limits;
+use crate::types::limits;
 
 /// Parts a token may play: the name in a checkpoint and the key in a GGUF file.
 const PARTS: [(&str, &str); 6] = [

@@ -10,8 +10,8 @@ use super::names::Rows;
 use super::shards::{Shard, Stored};
 use crate::model::newfile::NewFile;
 use crate::model::write;
-use crate::words::error::Error;
-use crate::words::limits;
+use crate::types::error::Error;
+use crate::types::limits;
 
 /// Where a tensor's data comes from.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::fault::{Fault, damaged, shown, unsupported};
 use super::{sentencepiece, special, split};
-use crate::words::limits;
+use crate::types::limits;
 
 /// Token types of a GGUF file (`tokenizer.ggml.token_type`).
 pub(super) const NORMAL: i32 = 1;

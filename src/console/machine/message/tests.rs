@@ -17,7 +17,7 @@ fn id(json: &str) -> Id {
 
 /// Hears all of some bytes with these settings.
 fn hear_with(bytes: &[u8], settings: &Settings) -> Vec<Incoming> {
-    let (mut ear, mut rest) = (Ear::default(), bytes);
+    let (mut ear, mut rest) = (RequestReader::default(), bytes);
     std::iter::from_fn(|| ear.hear(&mut rest, settings)).collect()
 }
 
@@ -68,7 +68,7 @@ fn each_request_is_read_with_all_its_fields() {
     let named = |id| Target::Named(job(), id);
     let follow = |from, thinking| Request::Follow { id: id("\"a b\""), job: job(), from, thinking };
     for (line, expected) in [
-        (r#"{"type":"follow","id":"a b","job":"J"}"#, follow(Place::default(), None)),
+        (r#"{"type":"follow","id":"a b","job":"J"}"#, follow(LogPosition::default(), None)),
         (
             r#"{"type":"follow","id":"a b","job":"J","from":"1234.2","thinking":true}"#,
             follow(from, Some(true)),
@@ -176,7 +176,7 @@ fn a_line_that_is_too_long_is_refused_without_an_id() {
 
 #[test]
 fn the_longest_question_fits_into_a_line() {
-    let question = "x".repeat(crate::words::limits::QUESTION_BYTES_MAX);
+    let question = "x".repeat(crate::types::limits::QUESTION_BYTES_MAX);
     let line = format!(r#"{{"type":"ask","id":7,"question":"{question}","mode":"math","seed":1}}"#);
     let Request::Ask { asked, .. } = request_of(&line) else { panic!("it asks") };
     assert!(asked.question == question);
@@ -270,7 +270,7 @@ fn the_boxs_own_lines_are_not_answered_when_they_come_back() {
 
 #[test]
 fn settings_count_from_the_next_line_on() {
-    let (mut ear, mut settings) = (Ear::default(), Settings::default());
+    let (mut ear, mut settings) = (RequestReader::default(), Settings::default());
     let summed = |object: &str| format!("{object}*{:08X}\n", frame::sum(object.as_bytes()));
     let set = r#"{"type":"set","crc":true,"line_bytes":256}"#;
     let bytes = format!("{set}\n{set}\n{}{set}\n", summed(r#"{"type":"set","crc":false}"#));

@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 use super::*;
+use crate::answers::value;
+use crate::answers::vote::Ballot;
 use crate::console::machine::frame::{Line, Splitter, objects};
-use crate::console::machine::message::{Ear, Incoming, OF_THE_BOX, Request};
+use crate::console::machine::message::{Incoming, OF_THE_BOX, Request, RequestReader};
 use crate::console::wire::Sums;
-use crate::words::error::Kind;
-use crate::words::limits;
-use crate::words::value;
-use crate::words::vote::Ballot;
+use crate::types::error::Kind;
+use crate::types::limits;
 
 /// Texts that are hard to cut: characters of all widths, and what grows when it is escaped.
 const HARD: [&str; 6] = [
@@ -23,20 +23,22 @@ const HARD: [&str; 6] = [
 
 fn id(json: &str) -> Id {
     let line = format!("{{\"type\":\"ping\",\"id\":{json}}}\n");
-    match Ear::default().hear(&mut line.as_bytes(), &Settings::default()) {
+    match RequestReader::default().hear(&mut line.as_bytes(), &Settings::default()) {
         Some(Incoming::Request(Request::Ping(Some(id)))) => id,
         other => panic!("{other:?}"),
     }
 }
 
-fn pens(line_bytes: usize) -> impl Iterator<Item = Pen> {
+fn pens(line_bytes: usize) -> impl Iterator<Item = LineWriter> {
     [(false, false), (true, false), (false, true), (true, true)].into_iter().map(
-        move |(crc, ascii)| Pen::new(Settings { crc, line_bytes, ascii, ..Settings::default() }),
+        move |(crc, ascii)| {
+            LineWriter::new(Settings { crc, line_bytes, ascii, ..Settings::default() })
+        },
     )
 }
 
 /// Checks a line from outside: length, sum and JSON; returns the object.
-fn read(pen: &Pen, line: &str) -> Value {
+fn read(pen: &LineWriter, line: &str) -> Value {
     let Settings { crc, line_bytes, ascii, .. } = pen.settings;
     assert!(line.len() <= line_bytes, "{} of {line_bytes}: {line}", line.len());
     assert!(!ascii || line.is_ascii(), "{line}");
@@ -76,8 +78,8 @@ static VOTES: LazyLock<Tally> =
     LazyLock::new(|| tally(&["391", "数学", "391", &"9".repeat(60), "1/3", "x"]));
 
 /// Every line there is, made of one text.
-fn all(pen: &Pen, id: &Id, text: &str) -> Vec<String> {
-    let (taken, at) = (taken(), Place { offset: 9_999_999_998, start: u32::MAX });
+fn all(pen: &LineWriter, id: &Id, text: &str) -> Vec<String> {
+    let (taken, at) = (taken(), LogPosition { offset: 9_999_999_998, start: u32::MAX });
     let error = Error::new(Kind::Unauthorized, text, text);
     let eta = Eta { seconds: 1_234.56, low: 0.04, high: 99_999.99 };
     let done = Done {
@@ -115,7 +117,7 @@ fn no_line_is_ever_too_long_and_each_is_sound() {
     assert_eq!(ids[1].json().len(), limits::MACHINE_ID_BYTES_MAX);
     let long = HARD.map(|text| text.repeat(60));
     let texts: Vec<&str> = HARD.into_iter().chain(long.iter().map(String::as_str)).collect();
-    let check = |pen: Pen, id: &Id, text: &str| {
+    let check = |pen: LineWriter, id: &Id, text: &str| {
         all(&pen, id, text).iter().for_each(|line| drop(read(&pen, line)));
     };
     // All there is on the shortest lines; from there on each of it now and then.
@@ -134,7 +136,7 @@ fn no_line_is_ever_too_long_and_each_is_sound() {
 fn a_text_in_pieces_is_the_text_and_each_place_is_behind_its_piece() {
     let ids = [id("7"), id("\"22 characters at most.\"")];
     let text = HARD.concat().repeat(5);
-    let before = Place { offset: 999_990, start: 2 };
+    let before = LogPosition { offset: 999_990, start: 2 };
     for line_bytes in (128..200).chain([255, 256, 511, 512, 1_024, 4_096]) {
         for pen in pens(line_bytes) {
             for id in &ids {
@@ -142,8 +144,8 @@ fn a_text_in_pieces_is_the_text_and_each_place_is_behind_its_piece() {
                 for line in pen.text(id, Part::Answer, 15, &text, before) {
                     let object = read(&pen, &line);
                     said.push_str(object["text"].as_str().unwrap());
-                    let at: Place = object["at"].as_str().unwrap().parse().unwrap();
-                    assert_eq!(at, Place { offset: before.offset + said.len(), start: 2 });
+                    let at: LogPosition = object["at"].as_str().unwrap().parse().unwrap();
+                    assert_eq!(at, LogPosition { offset: before.offset + said.len(), start: 2 });
                     assert_eq!(
                         (&object["type"], &object["attempt"]),
                         (&"answer".into(), &15.into())
@@ -153,7 +155,7 @@ fn a_text_in_pieces_is_the_text_and_each_place_is_behind_its_piece() {
             }
         }
     }
-    let far = Place { offset: 9_999_999_000, start: u32::MAX };
+    let far = LogPosition { offset: 9_999_999_000, start: u32::MAX };
     for pen in pens(128) {
         let lines = pen.text(&ids[1], Part::Thinking, 15, HARD[3], far);
         assert!(lines.iter().all(|line| line.len() <= 128));
@@ -163,9 +165,9 @@ fn a_text_in_pieces_is_the_text_and_each_place_is_behind_its_piece() {
 
 #[test]
 fn lines_look_like_this() {
-    let (pen, seven) = (Pen::new(Settings::default()), id("7"));
+    let (pen, seven) = (LineWriter::new(Settings::default()), id("7"));
     let votes = tally(&["391", "392", "391"]);
-    let at = Place { offset: 1_234, start: 0 };
+    let at = LogPosition { offset: 1_234, start: 0 };
     let figures = Figures {
         prompt_tokens: 40,
         completion_tokens: 101,
@@ -182,17 +184,17 @@ fn lines_look_like_this() {
     };
     let eta = Eta { seconds: 42.04, low: 20.0, high: 90.0 };
     let busy = Error::new(Kind::Busy, "32 questions wait", "Ask again later.");
-    let crc = Pen::new(Settings { crc: true, ..Settings::default() });
+    let crc = LineWriter::new(Settings { crc: true, ..Settings::default() });
     let name = "f".repeat(32);
     let figures = r#"{"prompt_tokens":40,"completion_tokens":101,"thinking_tokens":0,"thinking_was_cut_off":false,"first_token_seconds":0.0,"decode_seconds":10.0,"tokens_per_second":10.0}"#;
     for (line, expected) in [
         (pen.hello("0.1.0", None, "math", "loading"), r#"{"type":"hello","name":"solverbox","state":"loading","mode":"math","version":"0.1.0"}"#.into()),
         (pen.accepted(&seven, job(), Some(2), Some(42.04)), format!(r#"{{"type":"accepted","id":7,"job":"{name}","place":2,"eta_s":42.0}}"#)),
         (pen.queued(&seven, "queued", Some(2), Some(eta)), r#"{"type":"queued","id":7,"state":"queued","place":2,"eta":{"seconds":42.0,"low":20.0,"high":90.0}}"#.into()),
-        (pen.text(&seven, Part::Thinking, 0, "é\n", Place { offset: 1_231, start: 0 }).concat(), r#"{"type":"thinking","id":7,"attempt":0,"text":"é\n","at":"1234"}"#.into()),
+        (pen.text(&seven, Part::Thinking, 0, "é\n", LogPosition { offset: 1_231, start: 0 }).concat(), r#"{"type":"thinking","id":7,"attempt":0,"text":"é\n","at":"1234"}"#.into()),
         (pen.attempt(&seven, 1, &Outcome::Budget, None, &done.figures.clone()), format!(r#"{{"type":"attempt","id":7,"attempt":1,"finish":"budget","value":null,"figures":{figures}}}"#)),
         (pen.vote(&seven, &votes), r#"{"type":"vote","id":7,"wanted":16,"ended":3,"best_attempt":0,"votes":[{"value":"391","count":2,"attempts":[0,2]},{"value":"392","count":1,"attempts":[1]}],"agreement":0.667}"#.into()),
-        (pen.rewind(&seven, Place { offset: 1_200, start: 2 }), r#"{"type":"rewind","id":7,"to":1200,"at":"1200.2"}"#.into()),
+        (pen.rewind(&seven, LogPosition { offset: 1_200, start: 2 }), r#"{"type":"rewind","id":7,"to":1200,"at":"1200.2"}"#.into()),
         (pen.done(&seven, &done), format!(r#"{{"type":"done","id":7,"finish":"done","best_attempt":0,"value":"391","at":"1234","figures":{figures}}}"#)),
         (pen.error(Some(&seven), &busy, Some(30)), r#"{"type":"error","id":7,"retry_after_s":30,"kind":"busy","message":"32 questions wait","remedy":"Ask again later."}"#.into()),
         (pen.failed(&seven, &busy), r#"{"type":"failed","id":7,"kind":"busy","message":"32 questions wait","remedy":"Ask again later."}"#.into()),
@@ -217,9 +219,9 @@ fn what_matters_less_goes_first_and_a_cut_is_said() {
         value: Some(value),
         votes: Some(&votes),
         figures: &taken,
-        at: Place { offset: 5, start: 0 },
+        at: LogPosition { offset: 5, start: 0 },
     };
-    let pen = |line_bytes| Pen::new(Settings { line_bytes, ..Settings::default() });
+    let pen = |line_bytes| LineWriter::new(Settings { line_bytes, ..Settings::default() });
     let of =
         |line_bytes, value| read(&pen(line_bytes), &pen(line_bytes).done(&seven, &done(value)));
     let has = |object: &Value| {

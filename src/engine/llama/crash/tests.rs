@@ -57,7 +57,7 @@ fn a_crash_of_the_engine_and_a_signal_from_outside_are_blamed_on_who_is_aboard()
 /// Crashes this process on a thread of that name.
 fn crash(way: &str, file: &str) -> ! {
     arm(File::options().write(true).open(file).unwrap()).unwrap();
-    board([JobId(7), JobId(3)].into_iter());
+    set_jobs_in_batch([JobId(7), JobId(3)].into_iter());
     let (name, end) = way.split_once('-').unwrap();
     let end: fn() = match end {
         "abort" => || std::process::abort(),

@@ -37,7 +37,7 @@ fn one_address_cannot_take_all_seats_and_all_cannot_take_more_than_there_are() {
     busy(&mut connect_from(2, site.address));
     busy(&mut connect_from(3, site.address));
     drop(second);
-    until("the second address's seat is free", || {
+    until("the second address's permit is free", || {
         let mut client = connect_from(3, site.address);
         client.send(GET);
         status(&client.rest()) == 200
@@ -76,7 +76,7 @@ fn silent_ones_turned_away_are_closed_silently_and_many_do_not_block_the_door() 
     let site = Site::echoing(bounds);
     let mut first = site.connect();
     let mut crowd: Vec<Client> = (0..100).map(|_| connect_from(1, site.address)).collect();
-    // A seat is had through the crowd, from another address.
+    // A permit is had through the crowd, from another address.
     let mut other = connect_from(2, site.address);
     other.send(GET);
     assert_eq!(status(&other.rest()), 200);
@@ -112,7 +112,7 @@ fn seats_of_refused_and_vanished_clients_are_given_back() {
             let _ = client.rest();
         }
     }
-    until("a seat is free", || status(&site.ask(GET)) == 200);
+    until("a permit is free", || status(&site.ask(GET)) == 200);
 }
 
 #[test]

@@ -1,0 +1,349 @@
+//! What a person's commands do, and asking.
+
+use crate::desk::record::State;
+use crate::desk::{Durability, SubmitOptions, Ticket};
+use crate::types::error::Error;
+use crate::types::job::{self, JobName, Question, Role, Turn};
+use crate::types::limits;
+
+use super::super::End;
+use super::super::following::Followed;
+use super::super::paint::Terminal;
+use super::Person;
+use super::command::{Command, HELP, Switch};
+use super::screen::{Formulas, spoken};
+use super::typing::Asking;
+
+/// Text of a running answer that is shown again, in bytes: about a screenful.
+const AGAIN_BYTES: usize = 1_500;
+
+/// Characters of a question by which a person knows it again.
+const TITLE_CHARACTERS: usize = 50;
+
+impl Person<'_> {
+    /// Does what was typed.
+    pub fn act(&mut self, command: Command) {
+        match command {
+            Command::Mode(None) => self.list_modes(),
+            Command::Mode(Some(name)) => self.set_mode(&name),
+            Command::Attempts(number) => {
+                if let Some(number) = number {
+                    self.memory.attempts = Some(number).filter(|&number| number > 0);
+                }
+                let number = self.memory.attempts.unwrap_or(self.memory.mode.attempts);
+                self.note(&format!("Attempts at each question: {number}."));
+            }
+            Command::Budget(tokens) => {
+                if let Some(tokens) = tokens {
+                    self.memory.budget_tokens = Some(tokens).filter(|&tokens| tokens > 0);
+                }
+                let tokens = self.memory.budget_tokens.unwrap_or(self.memory.mode.budget_tokens);
+                self.note(&format!("Tokens of an answer at most: {tokens}."));
+            }
+            Command::AnswerNow => self.answer_now(),
+            Command::Stop => self.stop(),
+            Command::Queue => self.show_queue(),
+            Command::Last => self.show_last(),
+            Command::GoOn(question) => self.go_on(&question),
+            Command::Think(switch) => self.think(switch),
+            Command::Latex(switch) => {
+                if let Some(switch) = switch {
+                    let is_on = switch.is_on();
+                    self.memory.formulas =
+                        if is_on { Formulas::Source } else { Formulas::Readable };
+                    self.show_otherwise();
+                }
+                self.note(match self.memory.formulas {
+                    Formulas::Source => "Formulas are shown as they are written.",
+                    Formulas::Readable => "Formulas are shown to be read.",
+                });
+            }
+            Command::Plain(switch) => self.be_plain(switch),
+            Command::Width(columns) => {
+                self.memory.columns = columns.or(self.memory.columns);
+                self.show_otherwise();
+                self.note(&match self.screen.looks().columns {
+                    usize::MAX => "Lines are not broken.".to_string(),
+                    columns => format!("Lines have {columns} columns."),
+                });
+            }
+            Command::Json => self.end = Some(End::ToMachine),
+            Command::Help => self.help(),
+            Command::Bye => self.bye(),
+        }
+    }
+
+    /// Asks, and tells what becomes of it.
+    pub fn ask(&mut self, asking: &Asking, attempt: Option<&str>) {
+        if self.followed.len() >= limits::CONSOLE_KNOWN_MAX {
+            let waiting = self.followed.len();
+            self.note(&format!("{waiting} answers wait to be told here. Ask when one is."));
+            return self.memory.past.add(&asking.question);
+        }
+        match self.submit(asking, attempt) {
+            Ok(ticket) => {
+                if !self.followed.is_empty() {
+                    self.note("(accepted; its answer comes after the one before)");
+                }
+                self.follow(Followed::from(ticket, 0));
+            }
+            Err(error) => {
+                self.complain(&error);
+                // Up brings it back, all its lines.
+                self.memory.past.add(&asking.question);
+            }
+        }
+    }
+
+    fn submit(&mut self, asking: &Asking, attempt: Option<&str>) -> Result<Ticket, Error> {
+        let desk = &self.house.desk;
+        let text = job::message(&self.memory.mode, &asking.question, attempt)?;
+        let mut turns = match asking.previous {
+            Some(job) => desk.conversation([self.client; 2], job)?,
+            None => Vec::new(),
+        };
+        turns.push(Turn { role: Role::User, text });
+        let mut question = Question::new(self.memory.mode.clone(), turns, job::fresh_seed());
+        question.attempts = self.memory.attempts.unwrap_or(question.attempts);
+        question.budget_tokens = self.memory.budget_tokens.unwrap_or(question.budget_tokens);
+        desk.submit(self.client, question, SubmitOptions::of(Durability::Durable))
+    }
+
+    fn follow(&mut self, mut followed: Followed) {
+        match self.link.follow(&followed.ticket) {
+            Ok(following) => {
+                followed.following = Some(following);
+                self.followed.push_back(followed);
+            }
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    /// Stops the answer that is told, and its being told.
+    pub fn stop(&mut self) {
+        let Some(followed) = self.followed.front_mut() else {
+            return self.note("(nothing is being answered)");
+        };
+        followed.skip();
+        let (job, name) = (followed.ticket.job, followed.ticket.name);
+        let is_over = followed.ticket.record.state().is_last();
+        self.link.hush();
+        let cut = self.screen.cut();
+        self.link.say(&cut);
+        if is_over {
+            self.followed.pop_front();
+            self.memory.told = Some(name);
+            self.note("(stopped)");
+        } else {
+            self.house.desk.stop(job);
+        }
+    }
+
+    /// Leaves, as soon as all is answered.
+    pub fn bye(&mut self) {
+        self.hide_prompt();
+        self.is_leaving = true;
+        if !self.followed.is_empty() {
+            self.note("(leaving when it is answered)");
+        }
+    }
+
+    fn answer_now(&mut self) {
+        match self.followed.front() {
+            Some(followed) => self.house.desk.answer_now(followed.ticket.job),
+            None => self.note("(nothing is being answered)"),
+        }
+    }
+
+    fn list_modes(&mut self) {
+        let own = self.memory.mode.name.clone();
+        let list: Vec<String> = self
+            .house
+            .modes
+            .iter()
+            .map(|mode| {
+                let sign = if mode.name == own { '*' } else { ' ' };
+                format!("{sign} {:8} {}", mode.name, mode.about)
+            })
+            .collect();
+        self.note(&list.join("\n"));
+    }
+
+    fn set_mode(&mut self, name: &str) {
+        match self.house.modes.find(name) {
+            Ok(mode) => {
+                self.note(&format!("Mode {}: {}.", mode.name, mode.about));
+                self.memory.mode = mode;
+            }
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    fn think(&mut self, switch: Option<Switch>) {
+        if let Some(switch) = switch {
+            self.memory.shows_thinking = switch.is_on();
+        }
+        let is_shown = self.memory.shows_thinking;
+        self.note(if is_shown { "Thinking is shown." } else { "Thinking is not shown." });
+    }
+
+    fn be_plain(&mut self, switch: Option<Switch>) {
+        // Alone it is what somebody types who sees nothing but rubbish.
+        let is_on = switch.is_none_or(Switch::is_on);
+        if is_on {
+            self.switch_paste("\x1b[?2004l");
+        }
+        self.memory.terminal = Some(if is_on { Terminal::Plain } else { Terminal::Ansi });
+        self.show_otherwise();
+        if !is_on {
+            self.switch_paste("\x1b[?2004h");
+        }
+        self.note(if is_on { "No escape sequences are sent." } else { "Thinking is dimmed." });
+    }
+
+    fn help(&mut self) {
+        let width = HELP.iter().map(|(typed, _)| typed.len()).max().unwrap_or(0);
+        let mut lines: Vec<String> =
+            HELP.iter().map(|(typed, about)| format!("{typed:width$}  {about}")).collect();
+        lines.push(String::new());
+        lines.push(
+            "A question of several lines: end each but the last with \\, or put it between lines \
+             of \"\"\". An empty line says how it stands. Up and Down: what was typed before."
+                .to_string(),
+        );
+        self.note(&lines.join("\n"));
+    }
+
+    /// Says how the answer that is told stands, or what else there is.
+    pub fn say_how_it_stands(&mut self) {
+        let Some(followed) = self.followed.front() else { return };
+        let view = followed.ticket.record.read(usize::MAX);
+        let eta = view
+            .eta
+            .map_or(String::new(), |eta| format!("; over in about {}", spoken(eta.seconds)));
+        let place = self.house.desk.place(followed.ticket.job);
+        let behind = view.offset.saturating_sub(followed.offset());
+        let stands = match place {
+            Some(0) if behind > 0 => format!("being answered, {behind} bytes ahead of this line"),
+            Some(0) => "being answered".to_string(),
+            Some(place) => format!("in line: place {place}"),
+            None => "answered".to_string(),
+        };
+        self.note(&format!("({stands}{eta})"));
+    }
+
+    fn show_queue(&mut self) {
+        let desk = &self.house.desk;
+        let overview = desk.overview();
+        let mut lines = vec![format!(
+            "In the box: {} being answered, {} waiting.",
+            overview.running, overview.waiting
+        )];
+        let own = desk.unfinished().into_iter().filter(|ticket| ticket.client == self.client);
+        for ticket in own {
+            let place = match desk.place(ticket.job) {
+                Some(0) => "being answered".to_string(),
+                Some(place) => format!("place {place}"),
+                None => continue,
+            };
+            let eta = ticket.record.read(usize::MAX).eta;
+            let eta = eta.map_or(String::new(), |eta| format!(", about {}", spoken(eta.seconds)));
+            lines.push(format!("  {place}{eta}: {}", title(&ticket.question)));
+        }
+        self.note(&lines.join("\n"));
+    }
+
+    /// Returns the jobs of this console that are not over.
+    pub fn unfinished(&self) -> Vec<JobName> {
+        let all = self.house.desk.unfinished();
+        let own = all.iter().filter(|ticket| ticket.client == self.client);
+        own.map(|ticket| ticket.name).collect()
+    }
+
+    /// Says that there are answers nobody has seen to their end here.
+    pub fn offer_last(&mut self) {
+        if !self.followed.is_empty() {
+            return;
+        }
+        let more = match self.memory.untold.len() {
+            0 | 1 => String::new(),
+            many => format!(" and {} before it", many - 1),
+        };
+        let last = match self.house.last(self.client) {
+            Ok(Some(last)) if Some(last.name) != self.memory.told => last,
+            _ => return,
+        };
+        let how = match last.record.state() {
+            State::Ended(..) => "is answered",
+            _ => "is being answered",
+        };
+        let title = title(&last.question);
+        self.note(&format!("(Your last question, \"{title}\"{more}, {how}: /last shows it)"));
+    }
+
+    fn show_last(&mut self) {
+        if let Some(followed) = self.followed.front() {
+            let title = title(&followed.ticket.question);
+            return self.note(&format!("(\"{title}\" is being told just now)"));
+        }
+        let untold = std::mem::take(&mut self.memory.untold);
+        let found: Result<Vec<_>, Error> =
+            untold.iter().map(|&name| self.house.desk.find(name)).collect();
+        let found = found.and_then(|found| {
+            let found: Vec<Ticket> = found.into_iter().flatten().collect();
+            if found.is_empty() {
+                Ok(self.house.last(self.client)?.into_iter().collect())
+            } else {
+                Ok(found)
+            }
+        });
+        match found {
+            Ok(found) if found.is_empty() => self.note("(nothing was asked here yet)"),
+            Ok(found) => found.into_iter().for_each(|ticket| self.show_again(ticket)),
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    /// Shows the answer of a job that is over, or goes on with one that is not.
+    fn show_again(&mut self, job: Ticket) {
+        self.note(&format!("({})", title(&job.question)));
+        if job.record.state().is_last() {
+            return self.follow(Followed::answer_of(job));
+        }
+        let end = job.record.bytes();
+        let mut from = job.record.resume(job.record.cuts().now(end.saturating_sub(AGAIN_BYTES)));
+        if from > 0 {
+            // From the start of a line, where there is one.
+            let view = job.record.read_some(from, AGAIN_BYTES);
+            let text: String = view.pieces.iter().map(|said| said.piece.text.as_str()).collect();
+            from += text.find('\n').map_or(0, |at| at + 1);
+            self.note("(…)");
+        }
+        self.follow(Followed::from(job, from));
+    }
+
+    fn go_on(&mut self, question: &str) {
+        let last = match self.memory.told {
+            Some(told) => Ok(Some(told)),
+            None => self.house.last(self.client).map(|last| last.map(|last| last.name)),
+        };
+        match last {
+            Ok(Some(last)) => {
+                let question = question.to_string();
+                self.take_question(Asking { question, previous: Some(last) });
+            }
+            Ok(None) => self.note("(nothing was asked here yet)"),
+            Err(error) => self.complain(&error),
+        }
+    }
+}
+
+/// Returns the beginning of a question, in one line.
+fn title(question: &Question) -> String {
+    let words: Vec<&str> = question.asked().split_whitespace().collect();
+    let words = words.join(" ");
+    match words.char_indices().nth(TITLE_CHARACTERS) {
+        Some((at, _)) => format!("{}…", &words[..at]),
+        None => words,
+    }
+}

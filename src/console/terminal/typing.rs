@@ -1,0 +1,292 @@
+//! What a person types: keys become lines, lines questions and commands.
+//!
+//! `keys`, `line` and `history` do the work; here is what it means in a session.
+
+use std::time::Instant;
+
+use super::super::keys::Key;
+use super::super::line_editor::Edit;
+use super::super::paint::Terminal;
+use super::{Person, command};
+use crate::types::job::JobName;
+use crate::types::limits;
+use crate::types::mode::Reads;
+
+/// What begins and ends a text of several lines.
+const QUOTES: &str = "\"\"\"";
+
+/// What is being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// A question, or a command.
+    Question,
+    /// The student's own attempt at this question.
+    Attempt(Asking),
+}
+
+/// A question that is to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// Its words.
+    pub question: String,
+    /// The job whose conversation it goes on with.
+    pub previous: Option<JobName>,
+}
+
+/// The lines before the one that is typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// There are none.
+    None,
+    /// These, and what ends them.
+    Some(String, LinesEnd),
+    /// Too many: they are thrown away up to their end.
+    TooMany(LinesEnd),
+}
+
+/// What ends a text of several lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinesEnd {
+    /// A line without a backslash at its end.
+    NoBackslash,
+    /// Quotes at the end of a line.
+    Quotes,
+}
+
+impl Person<'_> {
+    /// Does what a key says.
+    pub fn press(&mut self, key: Key) {
+        self.typed_at = Instant::now();
+        if self.is_noisy() && matches!(key, Key::EndOfInput | Key::Redraw) {
+            return;
+        }
+        // Who leaves has no more to say, but may not want to wait.
+        if self.is_leaving && self.has_keys && key != Key::Interrupt {
+            return;
+        }
+        match key {
+            Key::Enter if self.is_pasting => self.paste_line(),
+            Key::Enter => self.enter(),
+            Key::PasteBegin => self.is_pasting = true,
+            Key::PasteEnd => self.end_paste(),
+            Key::Interrupt => self.interrupt(),
+            Key::EndOfInput if !self.is_typing() => self.bye(),
+            Key::Redraw => self.redraw(),
+            Key::Up | Key::Down => self.walk_past(key),
+            key if !self.painter.takes(key) => self.show_edit(Edit::Refused),
+            key => {
+                let edit = self.line.apply(key);
+                self.show_edit(edit);
+            }
+        }
+    }
+
+    /// Returns whether anything is typed that is not done.
+    pub fn is_typing(&self) -> bool {
+        !self.line.text().is_empty() || self.lines != Lines::None || self.text != Text::Question
+    }
+
+    /// Returns whether what comes now is likely to be noise: some has come a moment ago.
+    fn is_noisy(&self) -> bool {
+        self.noise.is_some_and(|last| last.elapsed() < limits::CONSOLE_NOISE_LASTS)
+    }
+
+    fn show_edit(&mut self, edit: Edit) {
+        if !self.has_keys {
+            return;
+        }
+        if edit == Edit::Refused {
+            // Once is heard as well as a thousand times.
+            if !std::mem::replace(&mut self.has_rung, true) {
+                self.link.say("\x07");
+            }
+            return;
+        }
+        if !self.is_prompted {
+            return self.show_prompt();
+        }
+        self.paint(edit);
+        if !self.is_typing() && !self.followed.is_empty() {
+            // The text goes on.
+            self.hide_prompt();
+        }
+    }
+
+    fn walk_past(&mut self, key: Key) {
+        let is_up = key == Key::Up;
+        let past = &mut self.memory.past;
+        let other = if is_up { past.up(self.line.text()) } else { past.down() };
+        let other = other.map(str::to_string);
+        let Some(other) = other else { return self.show_edit(Edit::Refused) };
+        self.line.set(&other);
+        self.show_edit(Edit::Changed);
+    }
+
+    fn redraw(&mut self) {
+        if self.screen.looks().terminal == Terminal::Ansi && self.has_keys {
+            self.hide_prompt();
+            self.link.say("\x1b[H\x1b[2J");
+        }
+        self.greet();
+    }
+
+    /// Ctrl-C: gives up what is typed, else stops the answer.
+    fn interrupt(&mut self) {
+        self.is_garbled = false;
+        self.memory.past.end_walk();
+        if self.is_typing() {
+            self.line.take();
+            (self.text, self.lines) = (Text::Question, Lines::None);
+            self.is_pasting = false;
+            self.hide_prompt();
+        } else if self.followed.is_empty() {
+            self.note("(/bye or Ctrl-D leaves; /help says what else there is)");
+        } else {
+            self.stop();
+        }
+    }
+
+    /// Ends the line that is typed, and does what it says.
+    pub fn enter(&mut self) {
+        self.leave_prompt();
+        let line = self.line.take();
+        // A line with a wrong letter is not what was meant; one of noise was not meant at all.
+        if std::mem::take(&mut self.is_garbled) || self.is_noisy() {
+            self.memory.past.end_walk();
+            return self.tell_noise();
+        }
+        self.memory.past.add(&line);
+        match std::mem::replace(&mut self.lines, Lines::None) {
+            Lines::None => self.first_line(&line),
+            Lines::Some(text, end) => self.more_lines(text, &line, end),
+            Lines::TooMany(end) => {
+                if goes_on(&line, end) {
+                    self.lines = Lines::TooMany(end);
+                }
+            }
+        }
+    }
+
+    /// Says that a line was garbled, unless that was said a moment ago.
+    fn tell_noise(&mut self) {
+        let is_told = self.told_noise.is_some_and(|told| {
+            let since = self.noise.unwrap_or(told);
+            since.saturating_duration_since(told) < limits::CONSOLE_TYPING_LASTS
+        });
+        if !is_told {
+            self.told_noise = Some(Instant::now());
+            self.note("(That line was garbled on the wire, or is no UTF-8: it is not asked.)");
+        }
+    }
+
+    fn first_line(&mut self, line: &str) {
+        let trimmed = line.trim();
+        if let Some(rest) = trimmed.strip_prefix(QUOTES) {
+            match rest.strip_suffix(QUOTES) {
+                Some(whole) => self.complete(whole.to_string()),
+                None if rest.is_empty() => {
+                    self.lines = Lines::Some(String::new(), LinesEnd::Quotes);
+                }
+                None => self.more_lines(String::new(), rest, LinesEnd::Quotes),
+            }
+        } else if trimmed.is_empty() {
+            self.say_how_it_stands();
+        } else if trimmed.starts_with('/') && self.text == Text::Question {
+            match command::parse(trimmed) {
+                Ok(command) => self.act(command),
+                Err(what) => self.note(&what),
+            }
+        } else {
+            self.more_lines(String::new(), line, LinesEnd::NoBackslash);
+        }
+    }
+
+    /// Adds a line to a text of several; takes the text where that was the last.
+    fn more_lines(&mut self, text: String, line: &str, end: LinesEnd) {
+        let goes_on = goes_on(line, end);
+        let own = match end {
+            LinesEnd::Quotes if goes_on => line,
+            LinesEnd::Quotes => line.trim_end().trim_end_matches('"'),
+            LinesEnd::NoBackslash => line.strip_suffix('\\').unwrap_or(line),
+        };
+        let whole = text + own;
+        if whole.len() > limits::QUESTION_BYTES_MAX {
+            self.note(&format!(
+                "The question has more than {} bytes. Ask a shorter one.",
+                limits::QUESTION_BYTES_MAX
+            ));
+            self.lines = if goes_on { Lines::TooMany(end) } else { Lines::None };
+        } else if goes_on {
+            self.lines = Lines::Some(whole + "\n", end);
+        } else {
+            self.complete(whole);
+        }
+    }
+
+    /// Keeps a pasted line for a text of several.
+    fn paste_line(&mut self) {
+        if self.lines == Lines::None && self.line.text().is_empty() {
+            return;
+        }
+        self.leave_prompt();
+        let line = self.line.take();
+        let (text, end) = match std::mem::replace(&mut self.lines, Lines::None) {
+            Lines::None => (String::new(), LinesEnd::NoBackslash),
+            Lines::Some(text, end) => (text, end),
+            Lines::TooMany(end) => {
+                self.lines = Lines::TooMany(end);
+                return;
+            }
+        };
+        let line = if end == LinesEnd::NoBackslash { line + "\\" } else { line };
+        self.more_lines(text, &line, end);
+    }
+
+    fn end_paste(&mut self) {
+        self.is_pasting = false;
+        if self.lines == Lines::TooMany(LinesEnd::NoBackslash) {
+            self.lines = Lines::None;
+            self.line.take();
+            self.hide_prompt();
+        }
+    }
+
+    /// Takes what nobody will end any more.
+    pub fn finish(&mut self) {
+        if self.is_typing() {
+            self.enter();
+        }
+        if let Lines::Some(text, _) = std::mem::replace(&mut self.lines, Lines::None) {
+            self.complete(text);
+        }
+        if let Text::Attempt(asking) = std::mem::replace(&mut self.text, Text::Question) {
+            self.ask(&asking, None);
+        }
+    }
+
+    /// Takes a whole text.
+    fn complete(&mut self, text: String) {
+        match std::mem::replace(&mut self.text, Text::Question) {
+            Text::Question => self.take_question(Asking { question: text, previous: None }),
+            Text::Attempt(asking) => self.ask(&asking, Some(&text)),
+        }
+    }
+
+    /// Asks a question, or for the attempt that belongs to it.
+    pub fn take_question(&mut self, asking: Asking) {
+        if self.memory.mode.reads == Reads::StudentAttempt {
+            self.text = Text::Attempt(asking);
+            self.note("(Now your own attempt at it; several lines as with a question.)");
+        } else {
+            self.ask(&asking, None);
+        }
+    }
+}
+
+/// Returns whether a text of several lines goes on behind this one.
+fn goes_on(line: &str, end: LinesEnd) -> bool {
+    match end {
+        LinesEnd::Quotes => !line.trim_end().ends_with(QUOTES),
+        LinesEnd::NoBackslash => line.ends_with('\\'),
+    }
+}

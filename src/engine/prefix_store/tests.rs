@@ -1,0 +1,370 @@
+//! The folder of prefilled prompts, and thousands of damaged ones: each is refused, or goes on as
+//! the prompt prefilled anew.
+//!
+//! An assertion of llama.cpp's ends the process, so the damaged ones are tried in a process of
+//! their own: this very test program, started again. It says which case begins, and whoever dies is
+//! named by its seed. `make corruption` runs all of them.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::*;
+use crate::engine::llama::Context;
+use crate::engine::llama::state::tests::{context, decode, some_tokens};
+
+const ANY: [u8; 32] = [7; 32];
+
+fn identity() -> Identity {
+    Identity::new(&ANY, &[], KvType::F16, "armv8.0")
+}
+
+/// Saves and waits for it.
+fn save(folder: &Path, identity: Identity, tokens: &[Token], cells: &[u8]) {
+    PrefixStore::new(folder.into()).save(identity, tokens.into(), cells.into());
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn what_was_saved_is_loaded_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefixes = PrefixStore::new(folder.path().join("prefixes"));
+    assert_eq!(prefixes.load(&identity(), &[1, 2]), None);
+    save(&prefixes.folder, identity(), &[1, 2], b"cells");
+    save(&prefixes.folder, identity(), &[1, 2, 3], b"");
+    assert_eq!(prefixes.load(&identity(), &[1, 2]).unwrap(), b"cells");
+    assert_eq!(prefixes.load(&identity(), &[1, 2, 3]).unwrap(), b"");
+    for tokens in [&[2, 1][..], &[1], &[], &[1, 2, 3, 4]] {
+        assert_eq!(prefixes.load(&identity(), tokens), None, "{tokens:?}");
+    }
+    save(&prefixes.folder, identity(), &[1, 2], b"other cells");
+    assert_eq!(prefixes.load(&identity(), &[1, 2]).unwrap(), b"other cells");
+    assert_eq!(names(&prefixes.folder).len(), 2);
+}
+
+#[test]
+fn another_model_adapter_scale_cache_or_kernel_set_is_another_identity() {
+    let of = |model: u8, adapters: &[([u8; 32], f32)], kv, kernels| {
+        Identity::new(&[model; 32], adapters, kv, kernels)
+    };
+    let (one, two) = (([1; 32], 1.0), ([2; 32], 1.0));
+    let all = [
+        of(7, &[], KvType::F16, "a"),
+        of(8, &[], KvType::F16, "a"),
+        of(7, &[], KvType::Q8_0, "a"),
+        of(7, &[], KvType::F16, "b"),
+        of(7, &[one], KvType::F16, "a"),
+        of(7, &[([1; 32], 0.5)], KvType::F16, "a"),
+        of(7, &[one, two], KvType::F16, "a"),
+        of(7, &[two, one], KvType::F16, "a"),
+    ];
+    let different: BTreeSet<[u8; 32]> = all.iter().map(|identity| identity.0).collect();
+    assert_eq!(different.len(), all.len());
+    assert_eq!(of(7, &[one], KvType::F16, "a"), all[4]);
+}
+
+#[test]
+fn a_file_under_anothers_name_is_thrown_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefixes = PrefixStore::new(folder.path().into());
+    let other = Identity::new(&[8; 32], &[], KvType::F16, "armv8.0");
+    for (identity, tokens) in [(other, [1, 2]), (self::identity(), [1, 3])] {
+        save(folder.path(), identity, &tokens, b"cells");
+        let file = path(folder.path(), &self::identity(), &[1, 2]);
+        fs::rename(path(folder.path(), &identity, &tokens), &file).unwrap();
+        assert_eq!(prefixes.load(&self::identity(), &[1, 2]), None);
+        assert!(!file.exists());
+    }
+}
+
+#[test]
+fn no_more_is_read_than_a_prompt_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(folder.path(), &identity(), &[1]);
+    fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(PrefixStore::new(folder.path().into()).load(&identity(), &[1]), None);
+    assert!(!file.exists());
+    fs::create_dir(&file).unwrap();
+    assert_eq!(PrefixStore::new(folder.path().into()).load(&identity(), &[1]), None);
+}
+
+#[test]
+fn the_prompts_not_used_for_longest_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefixes = PrefixStore::new(folder.path().into());
+    let file = |token: usize| path(folder.path(), &identity(), &[token as Token]);
+    let date = |file: &Path, seconds: u64| {
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        fs::File::open(file).unwrap().set_modified(date).unwrap();
+    };
+    let most = limits::PREFIX_FILES_MAX;
+    for token in 0..most {
+        save(folder.path(), identity(), &[token as Token], b"cells");
+        date(&file(token), token as u64);
+    }
+    fs::write(folder.path().join("a note"), "of the owner").unwrap();
+    assert!(prefixes.load(&identity(), &[0]).is_some(), "it is now the one used last");
+    save(folder.path(), identity(), &[most as Token], b"cells");
+    assert!(file(0).exists() && !file(1).exists() && file(2).exists());
+    assert_eq!(names(folder.path()).len(), most + 1);
+    // Their bytes are bounded as well; what is left of one that was never finished counts.
+    let part = file(2).with_extension(PART);
+    let hole = fs::File::create(&part).unwrap();
+    hole.set_len(limits::PREFIX_FOLDER_BYTES_MAX).unwrap();
+    date(&part, 0);
+    save(folder.path(), identity(), &[2], b"other cells");
+    assert!(!part.exists() && file(3).exists());
+}
+
+#[test]
+fn where_nothing_can_be_written_there_is_nothing_and_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let not_a_folder = folder.path().join("file");
+    fs::write(&not_a_folder, "").unwrap();
+    for place in [&not_a_folder, Path::new("/dev/full"), Path::new("/proc/solverbox")] {
+        save(place, identity(), &[1], b"cells");
+        assert_eq!(PrefixStore::new(place.into()).load(&identity(), &[1]), None);
+    }
+    // A name that cannot be taken: nothing half written stays.
+    fs::create_dir(path(folder.path(), &identity(), &[1])).unwrap();
+    save(folder.path(), identity(), &[1], b"cells");
+    assert_eq!(names(folder.path()).len(), 2);
+}
+
+/// Says to a process that it is to run so many cases.
+const ORDER: &str = "PREFIX_CASES";
+/// Says that all cases shall be run.
+const TRIALS: &str = "CORRUPTION_TRIALS";
+
+#[test]
+fn damaged_prompts_are_refused_or_go_on_as_if_prefilled() {
+    if let Ok(order) = std::env::var(ORDER) {
+        return run_cases(order.parse().unwrap());
+    }
+    let cases = if std::env::var_os(TRIALS).is_some() { 20_000 } else { 500 };
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let me = "engine::prefix_store::tests::damaged_prompts_are_refused_or_go_on_as_if_prefilled";
+    command.args([me, "--exact", "--nocapture"]).env(ORDER, cases.to_string());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.filter(|line| line.starts_with("case ")).collect();
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status} in {:?}", said.last());
+    let count = |end: &str| said.iter().filter(|line| line.ends_with(end)).count();
+    let (refused, exact, other) = (count("refused"), count("exact"), count("other"));
+    assert_eq!(refused + exact + other, cases, "each case ended");
+    // Were nearly all refused for the same reason, nothing would have been tried.
+    assert!(refused > cases / 2 && exact > 0 && other > cases / 50, "{refused} {exact} {other}");
+}
+
+/// Numbers that programs forget.
+const NUMBERS: [u32; 12] =
+    [0, 1, 2, 8, 59, 60, 61, 256, 1 << 16, i32::MAX as u32, 1 << 31, u32::MAX];
+
+/// What a damaged file may have become.
+struct Damaged {
+    file: Vec<u8>,
+    /// Whether its sum is right all the same, as a faulty program would have written it.
+    is_sealed: bool,
+}
+
+struct Trial {
+    folder: tempfile::TempDir,
+    random: ChaCha8Rng,
+    context: Context<'static>,
+    prefix: Vec<Token>,
+    cells: Vec<u8>,
+    /// Sound files: the prompt's own first, then those of other prompts, identities and caches.
+    files: Vec<Vec<u8>>,
+    /// What a sound engine computes.
+    expected: [Vec<f32>; 3],
+}
+
+/// Tokens of the sequence that is there all the while.
+const NEIGHBOUR_TOKENS: usize = 20;
+
+fn with_neighbour() -> Context<'static> {
+    let mut context = context(KvType::F16);
+    decode(&mut context, 0, 0, &some_tokens(NEIGHBOUR_TOKENS, 3));
+    context
+}
+
+fn run_cases(cases: u64) {
+    let mut trial = Trial::new();
+    let say = |line: String| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
+    };
+    // The test program has begun a line of its own.
+    say(String::new());
+    for seed in 0..cases {
+        say(format!("case {seed} begins"));
+        trial.random = ChaCha8Rng::seed_from_u64(seed);
+        say(format!("case {seed} {}", trial.case()));
+    }
+    // No cell was lost: what the neighbour does not have is free.
+    for (sequence, count) in [(1, 118), (2, 118)] {
+        decode(&mut trial.context, sequence, 0, &some_tokens(count, 1));
+    }
+}
+
+impl Trial {
+    fn new() -> Trial {
+        let folder = tempfile::tempdir().unwrap();
+        let (prefix, mut files) = (some_tokens(60, 1), Vec::new());
+        let mut sound = |kv: KvType, identity: Identity, tokens: &[Token]| {
+            let mut context = context(kv);
+            decode(&mut context, 1, 0, tokens);
+            let cells = context.save_sequence(1).unwrap();
+            save(folder.path(), identity, tokens, &cells);
+            let file = path(folder.path(), &identity, tokens);
+            files.push(fs::read(&file).unwrap());
+            fs::remove_file(&file).unwrap();
+            cells
+        };
+        let cells = sound(KvType::F16, identity(), &prefix);
+        sound(KvType::F16, identity(), &some_tokens(60, 9));
+        sound(KvType::F16, identity(), &some_tokens(30, 9));
+        sound(KvType::F16, Identity::new(&[8; 32], &[], KvType::F16, "armv8.0"), &prefix);
+        sound(KvType::Q8_0, Identity::new(&ANY, &[], KvType::Q8_0, "armv8.0"), &prefix);
+        let (random, context) = (ChaCha8Rng::seed_from_u64(0), with_neighbour());
+        let mut trial =
+            Trial { folder, random, context, prefix, cells, files, expected: Default::default() };
+        decode(&mut trial.context, 1, 0, &trial.prefix);
+        trial.expected = trial.computed();
+        trial
+    }
+
+    /// Returns what the logits are with the prompt in sequence 1: after another prompt beside it,
+    /// after what follows it, and after what follows its neighbour. Gives all of that back.
+    fn computed(&mut self) -> [Vec<f32>; 3] {
+        let (next, context) = (some_tokens(3, 2), &mut self.context);
+        let beside = decode(context, 2, 0, &some_tokens(70, 4));
+        context.truncate(2, 0);
+        let own = decode(context, 1, self.prefix.len(), &next);
+        context.truncate(1, 0);
+        let of_neighbour = decode(context, 0, NEIGHBOUR_TOKENS, &next);
+        context.truncate(0, NEIGHBOUR_TOKENS);
+        [beside, own, of_neighbour]
+    }
+
+    /// Damages a file, tries it, and words how it ended.
+    fn case(&mut self) -> &'static str {
+        let damaged = self.damaged();
+        let file = path(self.folder.path(), &identity(), &self.prefix);
+        fs::write(&file, &damaged.file).unwrap();
+        let loaded = PrefixStore::new(self.folder.path().into()).load(&identity(), &self.prefix);
+        assert_eq!(file.exists(), loaded.is_some());
+        let Some(cells) = loaded else { return "refused" };
+        let is_exact = cells == self.cells;
+        assert!(is_exact || damaged.is_sealed, "the damage went unseen");
+        let restored = self.context.restore_sequence(1, &cells, self.prefix.len() as u32);
+        assert!(restored.is_ok() || !is_exact);
+        if restored.is_err() {
+            decode(&mut self.context, 1, 0, &self.prefix);
+        }
+        // Whatever it was, nobody else feels it.
+        let [beside, own, of_neighbour] = self.computed();
+        assert!(beside == self.expected[0], "a prompt beside it is spoilt");
+        assert!(of_neighbour == self.expected[2], "the neighbour is spoilt");
+        assert!(own == self.expected[1] || (restored.is_ok() && !is_exact));
+        if own.iter().any(|logit| !logit.is_finite()) {
+            // Values too large to compute with: what came of them would spoil a later prompt.
+            self.context = with_neighbour();
+        }
+        match (restored, is_exact) {
+            (Err(_), _) => "refused",
+            (Ok(()), true) => "exact",
+            (Ok(()), false) => "other",
+        }
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.random.next_u64() % end.max(1) as u64) as usize
+    }
+
+    fn damaged(&mut self) -> Damaged {
+        let head = 56 + 4 * self.prefix.len();
+        let sound = self.files[0].clone();
+        match self.below(8) {
+            // On the disk.
+            0..3 => Damaged { file: self.damage(sound, head), is_sealed: false },
+            3 => {
+                let other = self.below(self.files.len());
+                Damaged { file: self.files[other].clone(), is_sealed: false }
+            }
+            // By a writer that seals whatever it has.
+            4 => {
+                let mut file = self.damage(sound, head);
+                file.truncate(file.len().saturating_sub(32));
+                file.extend(Sha256::digest(&file));
+                Damaged { file, is_sealed: true }
+            }
+            _ => {
+                let cells = self.damage(self.cells.clone(), 0);
+                let mut file = sound[..head].to_vec();
+                file[48..56].copy_from_slice(&(cells.len() as u64).to_le_bytes());
+                file.extend(cells);
+                file.extend(Sha256::digest(&file));
+                Damaged { file, is_sealed: true }
+            }
+        }
+    }
+
+    /// Damages bytes in which the cells begin at `start`.
+    fn damage(&mut self, mut bytes: Vec<u8>, start: usize) -> Vec<u8> {
+        let end = bytes.len();
+        let (at, to) = (self.below(end), self.below(end));
+        let width = self.below(4096).min(end - at).min(end - to);
+        match self.below(12) {
+            0 => {
+                for _ in 0..=self.below(3) {
+                    let at = self.below(end);
+                    bytes[at] ^= 1 << self.below(8);
+                }
+            }
+            1 => bytes.truncate(at),
+            2 => bytes.extend_from_within(end - width.max(1)..),
+            3 => drop(bytes.drain(at..at + width)),
+            4 => bytes.copy_within(at..at + width, to),
+            5 => {
+                let all = [0, 0xFF, self.below(256) as u8][self.below(3)];
+                bytes[at..at + width].fill(all);
+            }
+            6 => {
+                let other = 1 + self.below(self.files.len() - 1);
+                let other = &self.files[other];
+                let tokens = u32::from_le_bytes(other[44..48].try_into().unwrap());
+                let other = if start > 0 { other } else { &other[56 + 4 * tokens as usize..] };
+                bytes.truncate(at.min(other.len()));
+                bytes.extend(&other[bytes.len()..]);
+            }
+            _ => {
+                let at = self.number_at(start);
+                let number = NUMBERS[self.below(NUMBERS.len())];
+                let number = [number, 1 << self.below(32), self.below(64) as u32][self.below(3)];
+                bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// Returns where one of the numbers before the cells, of the cells or of a layer is.
+    fn number_at(&mut self, start: usize) -> usize {
+        let (count, layers, row) = (self.prefix.len(), 4, 256);
+        let of_cells = 16 + 12 * count + 16;
+        match self.below(3) {
+            0 => start + of_cells + self.below(2 * layers) * (12 + count * row) + 4 * self.below(3),
+            _ => 4 * self.below((start + of_cells) / 4),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The pace of requests: how many a second reach the server, from one address and in all.
+//!
+//! Each costs a few thread switches, which the engine would miss: one program that asks for the
+//! page as fast as it can (4,000 times a second) halves everybody's tokens. So requests beyond a
+//! burst wait their turn, in the order in which they were complete. An address has a pace of its
+//! own, so that nobody waits for another's flood; and as there are only so many connections, none waits
+//! longer than those of all connections take. Questions do not wait for those who only look.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::types::limits::PACED_ADDRESSES_MAX;
+
+/// So many turns a second, and so many at once after a pause.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+/// Hands out turns.
+pub struct RateLimit {
+    of_each: Rate,
+    of_all: Rate,
+    given: Mutex<Given>,
+}
+
+/// The turns given last.
+#[derive(Default)]
+struct Given {
+    to_each: HashMap<IpAddr, Instant>,
+    to_all: Option<Instant>,
+}
+
+impl Rate {
+    /// Returns the turn after `last`. What nobody took is saved up for a burst.
+    fn next(self, last: Option<Instant>, now: Instant) -> Instant {
+        let gap = Duration::from_secs(1) / self.per_second.max(1);
+        // A clock that began less than a burst ago has none.
+        let saved = now.checked_sub(gap * self.burst).unwrap_or(now);
+        last.map_or(saved, |last| last.max(saved)) + gap
+    }
+}
+
+impl RateLimit {
+    /// Makes one for each address, within one for all.
+    pub fn new(of_each: Rate, of_all: Rate) -> RateLimit {
+        RateLimit { of_each, of_all, given: Mutex::default() }
+    }
+
+    /// Takes the next turn of `address`, and returns when it is; `now` at the earliest.
+    pub fn turn(&self, address: IpAddr, now: Instant) -> Instant {
+        // Nothing panics while this lock is held.
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.of_each.next(given.to_each.get(&address).copied(), now);
+        let common = self.of_all.next(given.to_all, now);
+        given.to_all = Some(common);
+        if given.to_each.len() >= PACED_ADDRESSES_MAX {
+            // Who has a whole burst saved up need not be remembered.
+            let gone = self.of_each.next(None, now);
+            given.to_each.retain(|_, last| *last >= gone);
+        }
+        given.to_each.insert(address, own);
+        own.max(common).max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u32) -> IpAddr {
+        IpAddr::from(last.to_be_bytes())
+    }
+
+    #[test]
+    fn a_burst_is_let_through_and_what_comes_after_it_is_spread_out() {
+        let rate = Rate { per_second: 100, burst: 5 };
+        let pace = RateLimit::new(rate, Rate { per_second: 1_000, burst: 1_000 });
+        let now = Instant::now() + Duration::from_secs(3_600);
+        let turn = |at| pace.turn(address(1), at);
+        let waits: Vec<u128> = (0..8).map(|_| (turn(now) - now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 0, 10, 20, 30]);
+        // After a pause there is a burst again, however long it was.
+        for pause in [1, 1_000] {
+            let later = now + Duration::from_secs(pause);
+            let at_once = (0..8).filter(|_| turn(later) == later).count();
+            assert_eq!(at_once, 5);
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_the_flood_of_another_address() {
+        let (each, all) = (Rate { per_second: 10, burst: 5 }, Rate { per_second: 100, burst: 100 });
+        let (pace, now) = (RateLimit::new(each, all), Instant::now() + Duration::from_secs(3_600));
+        let last = (0..55).map(|_| pace.turn(address(1), now)).last().unwrap();
+        assert_eq!((last - now).as_secs(), 5);
+        assert_eq!(pace.turn(address(2), now), now);
+    }
+
+    #[test]
+    fn addresses_are_forgotten_and_all_of_them_have_a_pace_too() {
+        let (each, all) =
+            (Rate { per_second: 50, burst: 100 }, Rate { per_second: 250, burst: 250 });
+        let (pace, start) =
+            (RateLimit::new(each, all), Instant::now() + Duration::from_secs(3_600));
+        let mut now = start;
+        for number in 0..10_000 {
+            now = pace.turn(address(number), now);
+        }
+        let seconds = (now - start).as_secs_f64();
+        assert!((seconds - (10_000.0 - 250.0) / 250.0).abs() < 0.1, "{seconds}");
+        let remembered = pace.given.lock().unwrap().to_each.len();
+        assert!(remembered <= 2 * PACED_ADDRESSES_MAX, "{remembered}");
+    }
+}

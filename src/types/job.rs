@@ -1,0 +1,434 @@
+//! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, Kind};
+use super::limits;
+use super::mode::{AdapterRef, Mode, Reads, Sampling, Voting};
+
+/// A job within the box: the later asked, the higher; a restart goes on counting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// What a job is called outside: a random number, so that nobody finds another's by trying.
+/// Written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobName(pub u128);
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What was read is no job's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoJobName;
+
+impl FromStr for JobName {
+    type Err = NoJobName;
+
+    fn from_str(text: &str) -> Result<JobName, NoJobName> {
+        let is_digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(NoJobName);
+        }
+        u128::from_str_radix(text, 16).map(JobName).map_err(|_| NoJobName)
+    }
+}
+
+/// Names one attempt of a job; sorts by job, then by number: the order in which a client's
+/// attempts are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId {
+    /// The job.
+    pub job: JobId,
+    /// Which of its attempts, from 0.
+    pub number: u32,
+}
+
+/// Who asks, for fair turns and for ownership: compared as a whole, and telling nobody who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Client([u8; 16]);
+
+impl Client {
+    /// Returns whoever has the box to itself, as a command does.
+    pub fn alone() -> Client {
+        Client::of("command", b"")
+    }
+
+    /// Returns the client as the journal keeps it.
+    pub fn bytes(&self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Returns the client that was kept.
+    pub fn from_bytes(bytes: [u8; 16]) -> Client {
+        Client(bytes)
+    }
+
+    /// Makes the client that is known by `mark`, in a `realm` of its own: the same bytes as a
+    /// cookie and as an API key are two clients.
+    ///
+    /// It is half of a SHA-256: neither can a mark be read off it nor a second one be found for it.
+    pub fn of(realm: &str, mark: &[u8]) -> Client {
+        let sum = Sha256::new()
+            .chain_update(b"solverbox client\0")
+            .chain_update(realm)
+            .chain_update(b"\0")
+            .chain_update(mark)
+            .finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&sum[..16]);
+        Client(half)
+    }
+}
+
+/// Six digits, enough to follow one client through a log and too few to try passwords against.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "Client({a:02x}{b:02x}{c:02x}…)")
+    }
+}
+
+/// Who said a turn of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// The person asking.
+    User,
+    /// The model, earlier in the conversation.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Who said it.
+    pub role: Role,
+    /// What was said; a person's text, never parsed for control tokens.
+    pub text: String,
+}
+
+/// What may end an attempt before its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// Any end-of-generation token of the model.
+    EndOfGeneration,
+    /// Only the budget (`ignore_eos`, for measurements): end tokens are never sampled.
+    Budget,
+}
+
+/// What comes of a question's attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choices {
+    /// One answer, on which they vote.
+    Voted,
+    /// All their answers, one for each attempt.
+    All,
+}
+
+/// One validated question.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Question {
+    /// The preset it is asked in; there is no asking without one.
+    pub mode: Arc<Mode>,
+    /// The system prompt: the mode's, unless the client brought its own.
+    pub system: String,
+    /// The conversation; its last turn is the person's.
+    pub turns: Vec<Turn>,
+    /// Sampling: the mode's, with what the client changed.
+    pub sampling: Sampling,
+    /// Seed of the random numbers; the same seed on the same box repeats an answer.
+    pub seed: u64,
+    /// Attempts at it, 1 to [`limits::ATTEMPTS_MAX`]: the mode's, unless the client asked for more.
+    pub attempts: u32,
+    /// What comes of them.
+    pub choices: Choices,
+    /// Adapters added to the model: the mode's, unless the client chose others.
+    pub adapters: Vec<AdapterRef>,
+    /// Generated tokens at most, injected ones counted.
+    pub budget_tokens: u32,
+    /// What may end it early.
+    pub ending: Ending,
+    /// Strings that end the answer when it contains them; they are not part of it.
+    pub stops: Vec<String>,
+}
+
+impl Question {
+    /// Makes a question in `mode` with the mode's own settings and a seed of the caller's.
+    pub fn new(mode: Arc<Mode>, turns: Vec<Turn>, seed: u64) -> Question {
+        Question {
+            system: mode.system.clone(),
+            sampling: mode.sampling,
+            budget_tokens: mode.budget_tokens,
+            ending: Ending::EndOfGeneration,
+            stops: Vec::new(),
+            attempts: mode.attempts,
+            choices: Choices::Voted,
+            adapters: mode.adapters.clone(),
+            turns,
+            seed,
+            mode,
+        }
+    }
+
+    /// Returns whether the system prompt is the client's own.
+    pub fn brings_system(&self) -> bool {
+        self.system != self.mode.system
+    }
+
+    /// Returns what the person asked last.
+    pub fn asked(&self) -> &str {
+        let last = self.turns.iter().rev().find(|turn| turn.role == Role::User);
+        last.map_or("", |turn| &turn.text)
+    }
+
+    /// Returns whether several attempts vote on one answer.
+    pub fn is_voted(&self) -> bool {
+        self.attempts > 1 && self.choices == Choices::Voted
+    }
+
+    /// Returns the seed of an attempt's random numbers.
+    ///
+    /// The first attempt, number 0, has the question's own and is the one a single attempt would
+    /// be. The others have the outputs of SplitMix64 started with it (Steele, Lea and Flood, Fast
+    /// splittable pseudorandom number generators, OOPSLA 2014): different for all attempts at a
+    /// question, and not those of a question with another seed nearby.
+    pub fn seed_of_attempt(&self, attempt: u32) -> u64 {
+        if attempt == 0 {
+            return self.seed;
+        }
+        let mut z = u64::from(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self.seed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Checks all that can be checked without the model.
+    ///
+    /// # Errors
+    /// `bad_request` or `too_long`, naming the field, the value and the bound.
+    pub fn check(&self) -> Result<(), Error> {
+        self.sampling.check("")?;
+        if !self.turns.last().is_some_and(|t| t.role == Role::User && !is_blank(&t.text)) {
+            return Err(Error::bad_request("the question is empty", "Type a question."));
+        }
+        if self.turns.len() > limits::TURNS_MAX {
+            return Err(Error::new(
+                Kind::TooLong,
+                format!(
+                    "the conversation has {} messages, at most {} are allowed",
+                    self.turns.len(),
+                    limits::TURNS_MAX
+                ),
+                "Start a new conversation.",
+            ));
+        }
+        let bytes = self.system.len() + self.turns.iter().map(|t| t.text.len()).sum::<usize>();
+        if bytes > limits::QUESTION_BYTES_MAX {
+            return Err(Error::new(
+                Kind::TooLong,
+                format!(
+                    "the question has {bytes} bytes, at most {} are allowed",
+                    limits::QUESTION_BYTES_MAX
+                ),
+                "Shorten the question.",
+            ));
+        }
+        if !(limits::BUDGET_TOKENS_MIN..=limits::BUDGET_TOKENS_MAX).contains(&self.budget_tokens) {
+            return Err(Error::bad_request(
+                format!(
+                    "budget of {} tokens is out of range, {} to {} are allowed",
+                    self.budget_tokens,
+                    limits::BUDGET_TOKENS_MIN,
+                    limits::BUDGET_TOKENS_MAX
+                ),
+                "Ask for a budget inside that range.",
+            ));
+        }
+        check_attempts("attempts", self.attempts)?;
+        if self.is_voted() && self.mode.voting == Voting::Off {
+            return Err(Error::bad_request(
+                format!(
+                    "attempts: mode '{}' does not vote, and {} were asked for",
+                    self.mode.name, self.attempts
+                ),
+                "Ask for 1 attempt, or in a mode that votes, such as 'math'.",
+            ));
+        }
+        check_stops(&self.stops)
+    }
+}
+
+/// Returns whether there is nothing to read in a text.
+fn is_blank(text: &str) -> bool {
+    // A byte order mark is all that some editors leave of an empty file.
+    text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// Checks a number of attempts that came in the field `name`.
+///
+/// # Errors
+/// `bad_request` naming the field, the value and the bound.
+pub fn check_attempts(name: &str, attempts: u32) -> Result<(), Error> {
+    let max = limits::ATTEMPTS_MAX;
+    let what = match attempts {
+        0 => format!("{name}: 0 is too few, at least 1 is needed"),
+        more if more > max => format!("{name}: {more} is too many, at most {max} are allowed"),
+        _ => return Ok(()),
+    };
+    Err(Error::bad_request(what, format!("Ask for 1 to {max}.")))
+}
+
+fn check_stops(stops: &[String]) -> Result<(), Error> {
+    if stops.len() > limits::STOPS_MAX {
+        return Err(Error::bad_request(
+            format!("stop: {} strings are too many, at most {}", stops.len(), limits::STOPS_MAX),
+            "Give fewer stop strings.",
+        ));
+    }
+    if stops.iter().any(|s| s.is_empty() || s.len() > limits::STOP_BYTES_MAX) {
+        return Err(Error::bad_request(
+            format!("stop: a string must have 1 to {} bytes", limits::STOP_BYTES_MAX),
+            "Shorten the stop string, or leave it out.",
+        ));
+    }
+    Ok(())
+}
+
+/// Returns a seed nobody chose, from the standard library's per-process random state.
+pub fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// Puts a question and, where the mode reads one, a student's attempt into one message.
+///
+/// # Errors
+/// `bad_request` where the mode needs an attempt and none is there, or the other way round.
+pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<String, Error> {
+    match (mode.reads, attempt.map(str::trim).filter(|a| !is_blank(a))) {
+        (Reads::Question, None) => Ok(question.to_string()),
+        (Reads::StudentAttempt, Some(_)) if is_blank(question) => {
+            Err(Error::bad_request("the question is empty", "Type a question."))
+        }
+        (Reads::StudentAttempt, Some(attempt)) => {
+            Ok(format!("Problem:\n{question}\n\nStudent's attempt:\n{attempt}"))
+        }
+        (Reads::StudentAttempt, None) => Err(Error::bad_request(
+            format!("mode '{}' needs the student's attempt", mode.name),
+            "Send the student's work along: --student-attempt FILE, or the field \
+             attempt_of_student.",
+        )),
+        (Reads::Question, Some(_)) => Err(Error::bad_request(
+            format!("mode '{}' reads no student's attempt", mode.name),
+            "Ask in mode 'review', or leave the attempt out.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::mode::Modes;
+
+    fn ask(text: &str) -> Question {
+        let turn = Turn { role: Role::User, text: text.into() };
+        Question::new(Modes::built_in().find("math").unwrap(), vec![turn], 1)
+    }
+
+    #[test]
+    fn an_empty_question_is_refused() {
+        assert_eq!(ask(" \n").check().unwrap_err().kind, Kind::BadRequest);
+        assert!(ask("1+1?").check().is_ok());
+    }
+
+    #[test]
+    fn an_endless_question_is_too_long_with_both_numbers() {
+        let error = ask(&"x".repeat(limits::QUESTION_BYTES_MAX + 1)).check().unwrap_err();
+        assert_eq!(error.kind, Kind::TooLong);
+        assert!(error.message.contains(&limits::QUESTION_BYTES_MAX.to_string()));
+    }
+
+    #[test]
+    fn a_budget_out_of_range_is_refused() {
+        for budget in [0, limits::BUDGET_TOKENS_MAX + 1] {
+            let question = Question { budget_tokens: budget, ..ask("1+1?") };
+            assert!(question.check().unwrap_err().message.contains(&budget.to_string()));
+        }
+    }
+
+    #[test]
+    fn attempts_out_of_range_are_refused_with_the_bound() {
+        let of = |attempts: u32| Question { attempts, ..ask("1+1?") }.check();
+        assert!(of(1).is_ok() && of(limits::ATTEMPTS_MAX).is_ok());
+        assert_eq!(of(0).unwrap_err().message, "attempts: 0 is too few, at least 1 is needed");
+        let many = "attempts: 99 is too many, at most 16 are allowed";
+        assert_eq!(of(99).unwrap_err().message, many);
+    }
+
+    #[test]
+    fn a_vote_in_a_mode_that_does_not_vote_is_refused_and_choices_are_not() {
+        let turn = Turn { role: Role::User, text: "1+1?".into() };
+        let hint = Question::new(Modes::built_in().find("hint").unwrap(), vec![turn], 1);
+        assert!(hint.check().is_ok(), "one attempt is no vote");
+        let voted = Question { attempts: 4, ..hint.clone() };
+        let error = voted.check().unwrap_err();
+        assert!(error.message.contains("mode 'hint' does not vote"), "{error}");
+        assert!(error.remedy.contains("1 attempt") && error.remedy.contains("'math'"));
+        assert!(Question { attempts: 4, choices: Choices::All, ..hint }.check().is_ok());
+    }
+
+    #[test]
+    fn attempts_have_seeds_of_their_own_and_the_first_the_questions() {
+        let question = Question { seed: 1_234_567, ..ask("1+1?") };
+        assert_eq!(question.seed_of_attempt(0), question.seed);
+        // SplitMix64's first numbers for that seed, by its authors' C source.
+        assert_eq!(question.seed_of_attempt(1), 6_457_827_717_110_365_317);
+        assert_eq!(question.seed_of_attempt(2), 3_203_168_211_198_807_973);
+        let seeds = (0..100).flat_map(|seed| {
+            let question = Question { seed, ..ask("1+1?") };
+            (0..limits::ATTEMPTS_MAX).map(move |attempt| question.seed_of_attempt(attempt))
+        });
+        let seeds: std::collections::HashSet<u64> = seeds.collect();
+        assert_eq!(seeds.len(), 100 * limits::ATTEMPTS_MAX as usize);
+    }
+
+    #[test]
+    fn a_jobs_name_is_written_and_read_in_one_way() {
+        let name = JobName(0xab << 64);
+        assert_eq!(name.to_string(), "00000000000000ab0000000000000000");
+        assert_eq!(name.to_string().parse(), Ok(name));
+        for text in
+            ["", "ab", "00000000000000AB0000000000000000", "+0000000000000ab0000000000000000"]
+        {
+            assert_eq!(text.parse::<JobName>(), Err(NoJobName), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_its_mark_in_its_realm_and_shows_neither() {
+        let client = Client::of("key", b"hunter2");
+        assert_eq!(client, Client::of("key", b"hunter2"));
+        assert_ne!(client, Client::of("cookie", b"hunter2"));
+        assert_ne!(client, Client::of("key", b"hunter3"));
+        assert_eq!(format!("{client:?}").chars().count(), "Client(123456…)".len() - 2);
+    }
+
+    #[test]
+    fn a_review_needs_the_students_attempt_and_others_refuse_it() {
+        let modes = Modes::built_in();
+        let (math, review) = (modes.find("math").unwrap(), modes.find("review").unwrap());
+        assert!(message(&review, "Q", None).is_err());
+        assert!(message(&math, "Q", Some("A")).is_err());
+        assert_eq!(message(&math, "Q", None).unwrap(), "Q");
+        let both = message(&review, "Q", Some("A")).unwrap();
+        assert!(both.contains("Problem:\nQ") && both.contains("attempt:\nA"));
+    }
+}

@@ -1,0 +1,377 @@
+//! Modes: named presets of system prompt, sampling, token budget and attempts.
+//!
+//! The built-in ones stand in `modes.toml` beside this file; an owner's file extends or changes
+//! them. This file parses and checks them. It does not read files: `config` does, and hands the
+//! text over.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Kind};
+use super::limits;
+
+/// The mode used where a person names none.
+pub const DEFAULT_MODE: &str = "math";
+
+const BUILT_IN: &str = include_str!("modes.toml");
+
+/// How the next token is drawn from the model's logits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// Divides the logits; 0 takes the most likely token always (greedy).
+    pub temperature: f32,
+    /// Keeps the smallest set of tokens whose probabilities sum to this, one at least; 1 is off.
+    pub top_p: f32,
+    /// Keeps the so many most likely tokens; 0 is off.
+    pub top_k: u32,
+    /// Drops tokens less likely than this times the most likely one; 0 is off.
+    pub min_p: f32,
+    /// Makes tokens of the recent text less likely (CTRL, arXiv 1909.05858, §4.1); 1 is off.
+    pub repetition_penalty: f32,
+}
+
+impl Default for Sampling {
+    fn default() -> Sampling {
+        Sampling { temperature: 0.6, top_p: 0.95, top_k: 0, min_p: 0.0, repetition_penalty: 1.0 }
+    }
+}
+
+impl Sampling {
+    /// Checks every value against its range; `what` names the source in the error.
+    ///
+    /// # Errors
+    /// `bad_request` naming the field, the value and the bound.
+    pub fn check(&self, what: &str) -> Result<(), Error> {
+        let t_max = limits::TEMPERATURE_MAX;
+        let inside = |name: &str, value: f32, low: f32, high: f32| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(Error::bad_request(
+                format!("{what}{name}: {value} is out of range, {low} to {high} is allowed"),
+                format!("Give {name} a number from {low} to {high}."),
+            ))
+        };
+        inside("temperature", self.temperature, 0.0, t_max)?;
+        inside("top_p", self.top_p, 0.0, 1.0)?;
+        inside("min_p", self.min_p, 0.0, 1.0)?;
+        inside("repetition_penalty", self.repetition_penalty, 0.1, 10.0)
+    }
+}
+
+/// Whether a mode reads a student's own work beside the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reads {
+    /// The question alone.
+    Question,
+    /// The question and the student's attempt at it.
+    StudentAttempt,
+}
+
+/// Whether several attempts at a question vote on its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Voting {
+    /// By the values of their answers.
+    ByValue,
+    /// Never: what the mode is asked for has no value by which texts could be compared.
+    Off,
+}
+
+/// A LoRA adapter as a mode or a request names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterRef {
+    /// Its file, or the name of a built-in one.
+    #[serde(rename = "file")]
+    pub adapter: String,
+    /// What its matrices are multiplied with; 1 is what it was trained for.
+    #[serde(default = "as_trained")]
+    pub scale: f32,
+}
+
+impl AdapterRef {
+    /// Names an adapter at the scale it was trained for.
+    pub fn as_trained(adapter: impl Into<String>) -> AdapterRef {
+        AdapterRef { adapter: adapter.into(), scale: as_trained() }
+    }
+}
+
+fn as_trained() -> f32 {
+    1.0
+}
+
+/// A named preset: who the model shall be, how it samples, how long it may think, how often it
+/// tries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mode {
+    /// The name people type.
+    pub name: String,
+    /// One line for people choosing.
+    pub about: String,
+    /// The system prompt.
+    pub system: String,
+    /// Sampling defaults.
+    pub sampling: Sampling,
+    /// Budget in generated tokens, thinking included.
+    pub budget_tokens: u32,
+    /// What the mode reads.
+    pub reads: Reads,
+    /// Attempts at a question; 1 where they do not vote.
+    pub attempts: u32,
+    /// Whether they vote.
+    pub voting: Voting,
+    /// Adapters it adds to the model.
+    pub adapters: Vec<AdapterRef>,
+}
+
+/// All modes of this box, in the order they are shown.
+#[derive(Clone, Debug)]
+pub struct Modes {
+    list: Vec<Arc<Mode>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    mode: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    about: Option<String>,
+    system: Option<String>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    top_k: Option<u32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    budget_tokens: Option<u32>,
+    student_attempt: Option<bool>,
+    attempts: Option<u32>,
+    votes: Option<bool>,
+    adapters: Option<Vec<AdapterRef>>,
+}
+
+impl Modes {
+    /// Returns the built-in modes.
+    pub fn built_in() -> Modes {
+        let mut modes = Modes { list: Vec::new() };
+        // The file is part of the program and a test parses it: it cannot fail on a user's machine.
+        modes.extend(BUILT_IN, "modes.toml").expect("the built-in modes are well formed");
+        modes
+    }
+
+    /// Adds the modes of an owner's TOML `text`; `file` names it in errors.
+    ///
+    /// A known name changes the keys it gives and keeps the rest; a new one needs `system`.
+    ///
+    /// # Errors
+    /// `bad_request` naming the file, the mode and the key at fault; `self` is then unchanged.
+    pub fn extend(&mut self, text: &str, file: &str) -> Result<(), Error> {
+        let parsed: File = toml::from_str(text).map_err(|e| {
+            Error::bad_request(
+                format!("cannot read modes '{file}': {}", e.to_string().trim_end()),
+                "Mend the line shown; src/types/modes.toml is an example of the form.",
+            )
+        })?;
+        let mut list = self.list.clone();
+        for entry in parsed.mode {
+            let known = list.iter().position(|m| m.name == entry.name);
+            let mode = Arc::new(entry.onto(known.map(|at| list[at].as_ref()), file)?);
+            match known {
+                Some(at) => list[at] = mode,
+                None => list.push(mode),
+            }
+        }
+        self.list = list;
+        Ok(())
+    }
+
+    /// Finds a mode by its name.
+    ///
+    /// # Errors
+    /// `not_found` listing the modes there are.
+    pub fn find(&self, name: &str) -> Result<Arc<Mode>, Error> {
+        self.list.iter().find(|m| m.name == name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = self.list.iter().map(|m| m.name.as_str()).collect();
+            Error::new(
+                Kind::NotFound,
+                format!("no mode is called '{}'", name.escape_debug()),
+                format!("Choose one of: {}.", names.join(", ")),
+            )
+        })
+    }
+
+    /// Iterates over the modes in the order they are shown.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Mode>> {
+        self.list.iter()
+    }
+}
+
+impl Entry {
+    fn onto(self, base: Option<&Mode>, file: &str) -> Result<Mode, Error> {
+        let place = format!("modes '{file}': mode '{}': ", self.name.escape_debug());
+        let bad =
+            |what: &str, remedy: &str| Err(Error::bad_request(format!("{place}{what}"), remedy));
+        let name_ok = !self.name.is_empty()
+            && self.name.len() <= 32
+            && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !name_ok {
+            return bad("bad name", "Use up to 32 of the characters a-z, 0-9 and '-' for a name.");
+        }
+        let from = base.map(|m| m.sampling).unwrap_or_default();
+        let sampling = Sampling {
+            temperature: self.temperature.unwrap_or(from.temperature),
+            top_p: self.top_p.unwrap_or(from.top_p),
+            top_k: self.top_k.unwrap_or(from.top_k),
+            min_p: self.min_p.unwrap_or(from.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(from.repetition_penalty),
+        };
+        sampling.check(&place)?;
+        let budget = self.budget_tokens.or(base.map(|m| m.budget_tokens)).unwrap_or(8_192);
+        if !(limits::BUDGET_TOKENS_MIN..=limits::BUDGET_TOKENS_MAX).contains(&budget) {
+            let remedy = format!("Give budget_tokens 1 to {}.", limits::BUDGET_TOKENS_MAX);
+            return bad(&format!("budget_tokens: {budget} is out of range"), &remedy);
+        }
+        let Some(system) = self.system.or_else(|| base.map(|m| m.system.clone())) else {
+            return bad("it has no system prompt", "Give a new mode a `system = \"…\"` line.");
+        };
+        if system.len() > limits::SYSTEM_PROMPT_BYTES_MAX {
+            let max = limits::SYSTEM_PROMPT_BYTES_MAX;
+            let what = format!("system: {} bytes are too many, at most {max}", system.len());
+            return bad(&what, "Shorten the system prompt.");
+        }
+        let reads = match self.student_attempt {
+            Some(true) => Reads::StudentAttempt,
+            Some(false) => Reads::Question,
+            None => base.map_or(Reads::Question, |m| m.reads),
+        };
+        let voting = match self.votes {
+            Some(true) => Voting::ByValue,
+            Some(false) => Voting::Off,
+            None => base.map_or(Voting::ByValue, |m| m.voting),
+        };
+        let attempts = self.attempts.or(base.map(|m| m.attempts)).unwrap_or(1);
+        if !(1..=limits::ATTEMPTS_MAX).contains(&attempts) {
+            let remedy = format!("Give attempts 1 to {}.", limits::ATTEMPTS_MAX);
+            return bad(&format!("attempts: {attempts} is out of range"), &remedy);
+        }
+        if attempts > 1 && voting == Voting::Off {
+            let what = format!("attempts: {attempts} are of no use where votes = false");
+            return bad(&what, "Give it `attempts = 1`, or `votes = true`.");
+        }
+        let about = self.about.or_else(|| base.map(|m| m.about.clone())).unwrap_or_default();
+        let (name, budget_tokens) = (self.name, budget);
+        let system = system.trim().to_string();
+        let adapters =
+            self.adapters.or_else(|| base.map(|m| m.adapters.clone())).unwrap_or_default();
+        if let Err(error) = check_worn(&adapters) {
+            return bad(&format!("adapters: {error}"), "Mend that entry of adapters.");
+        }
+        Ok(Mode { name, about, system, sampling, budget_tokens, reads, attempts, voting, adapters })
+    }
+}
+
+/// Checks adapters as they are named.
+///
+/// # Errors
+/// What is wrong, in a few words.
+fn check_worn(adapters: &[AdapterRef]) -> Result<(), String> {
+    if adapters.len() > limits::ADAPTERS_WORN_MAX {
+        let most = limits::ADAPTERS_WORN_MAX;
+        return Err(format!("{} are too many, at most {most} are allowed", adapters.len()));
+    }
+    let reach = limits::ADAPTER_SCALE_MAX;
+    match adapters.iter().find(|worn| !(-reach..=reach).contains(&worn.scale)) {
+        Some(worn) => {
+            Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", worn.scale))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_modes_are_the_six_promised() {
+        let names: Vec<String> = Modes::built_in().iter().map(|m| m.name.clone()).collect();
+        assert_eq!(names, ["math", "code", "hint", "review", "proof", "plain"]);
+    }
+
+    #[test]
+    fn the_default_mode_samples_as_vibethinker_wants() {
+        let math = Modes::built_in().find(DEFAULT_MODE).unwrap();
+        assert_eq!((math.sampling.temperature, math.sampling.top_p), (1.0, 0.95));
+        assert_eq!((math.sampling.top_k, math.sampling.min_p), (0, 0.0));
+        assert!(math.system.contains("\\boxed{}"));
+    }
+
+    #[test]
+    fn each_built_in_mode_makes_one_attempt_and_those_vote_whose_answers_have_a_value() {
+        let modes = Modes::built_in();
+        assert!(modes.iter().all(|mode| mode.attempts == 1));
+        let voting = modes.iter().filter(|mode| mode.voting == Voting::ByValue);
+        assert_eq!(voting.map(|mode| mode.name.as_str()).collect::<Vec<_>>(), ["math", "plain"]);
+    }
+
+    #[test]
+    fn an_owners_mode_votes_unless_it_says_otherwise() {
+        let mut modes = Modes::built_in();
+        let text = "[[mode]]\nname='math'\nattempts=5\n[[mode]]\nname='chess'\nsystem='Play.'\n\
+                    [[mode]]\nname='code'\nvotes=true\nattempts=2";
+        modes.extend(text, "own.toml").unwrap();
+        let of = |name: &str| {
+            let mode = modes.find(name).unwrap();
+            (mode.attempts, mode.voting)
+        };
+        assert_eq!(of("math"), (5, Voting::ByValue));
+        assert_eq!(of("chess"), (1, Voting::ByValue));
+        assert_eq!(of("code"), (2, Voting::ByValue));
+    }
+
+    #[test]
+    fn an_owners_file_changes_a_known_mode_and_adds_a_new_one() {
+        let mut modes = Modes::built_in();
+        let text = "[[mode]]\nname='math'\ntemperature=0.3\n[[mode]]\nname='chess'\nsystem='Play.'";
+        modes.extend(text, "own.toml").unwrap();
+        let math = modes.find("math").unwrap();
+        assert_eq!(math.sampling.temperature, 0.3);
+        assert!(math.system.contains("coach"));
+        assert_eq!(modes.find("chess").unwrap().system, "Play.");
+    }
+
+    #[test]
+    fn a_bad_modes_file_names_file_mode_and_key_and_changes_nothing() {
+        let cases = [
+            ("[[mode]]\nname='x'", "no system prompt"),
+            ("[[mode]]\nname='math'\ntemperature=9", "temperature"),
+            ("[[mode]]\nname='math'\nbudget_tokens=0", "budget_tokens"),
+            ("[[mode]]\nname='Math'\nsystem='x'", "bad name"),
+            ("[[mode]]\nname='math'\nattempts=0", "attempts: 0"),
+            ("[[mode]]\nname='math'\nattempts=17", "attempts: 17"),
+            ("[[mode]]\nname='hint'\nattempts=2", "'hint': attempts: 2 are of no use"),
+            ("[[mode]]\nname='math'\nvotes=false\nattempts=2", "votes = false"),
+            ("[[mode]]\nname='math'\ntempreature=1", "tempreature"),
+            ("[[mode]", "own.toml"),
+        ];
+        for (text, expected) in cases {
+            let mut modes = Modes::built_in();
+            let error = modes.extend(text, "own.toml").unwrap_err();
+            assert!(error.message.contains(expected), "{text}: {error}");
+            assert!(error.message.contains("own.toml"), "{text}: {error}");
+            assert_eq!(modes.iter().count(), 6);
+        }
+    }
+
+    #[test]
+    fn not_a_number_is_out_of_every_range() {
+        let sampling = Sampling { temperature: f32::NAN, ..Sampling::default() };
+        assert!(sampling.check("").is_err());
+    }
+}
