@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::progress_bar::ProgressBar;
 use super::quantize::{self, Again};
 use super::{interrupt, print};
-use crate::model::convert::{self, Float, Plan, Written};
+use crate::model::convert::{self, Conversion, ConvertedFile, Float};
 use crate::model::newfile::NewFile;
 use crate::model::{self, plan};
 use crate::types::error::Error;
@@ -35,7 +35,7 @@ pub fn run(dir: &Path, file: &Path, kind: Kind, base: Option<&Path>) -> Result<(
     let start = Instant::now();
     let (tensors, bytes, name) = match kind {
         Kind::Float(float) => {
-            let plan = convert::plan(dir, convert::Kind::To(float), base)?;
+            let plan = convert::plan(dir, convert::OutputType::To(float), base)?;
             plan.check_other(file)?;
             let mut out = NewFile::create(file, plan.bytes())?;
             let written = write(&plan, &mut out)?;
@@ -62,7 +62,7 @@ fn quantized(
     mix: Mix,
     base: Option<&Path>,
 ) -> Result<(usize, u64), Error> {
-    let plan = convert::plan(dir, convert::Kind::Own, base)?;
+    let plan = convert::plan(dir, convert::OutputType::AsStored, base)?;
     if plan.is_adapter() {
         return Err(Error::bad_request(
             format!("--type: an adapter cannot be {}", mix.name()),
@@ -90,7 +90,7 @@ fn quantized(
     Ok((written.tensors, bytes))
 }
 
-fn write(plan: &Plan, out: &mut NewFile) -> Result<Written, Error> {
+fn write(plan: &Conversion, out: &mut NewFile) -> Result<ConvertedFile, Error> {
     let mut bar = ProgressBar::start("MB");
     plan.write(out, &mut |done, all| bar.show(done / 1_000_000, all / 1_000_000))
 }

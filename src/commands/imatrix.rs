@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::progress_bar::ProgressBar;
 use super::{Loading, corpus, interrupt};
 use crate::engine::measure;
-use crate::model::importance::{self, Source};
+use crate::model::importance::{self, CalibrationText};
 use crate::model::newfile::{NewFile, check_other};
 use crate::types::error::Error;
 
@@ -42,7 +42,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     });
     drop(bar);
     let importance = importance?;
-    let source = Source {
+    let source = CalibrationText {
         text: &options.text.display().to_string(),
         passages,
         passage_tokens: plan.context_tokens,

@@ -30,7 +30,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::desk::Desk;
-use crate::model::adapter::Adapter;
+use crate::model::adapter::AdapterFile;
 use crate::model::available::available;
 use crate::model::plan::Wishes;
 use crate::model::tuning::{self, Tuned};
@@ -123,9 +123,9 @@ impl Loading {
     }
 
     /// Says where prefilled prompts are kept. What cannot be told apart is not kept.
-    fn prefixes(&self, header: &Header, adapters: &[Adapter]) -> Option<PrefixFiles> {
+    fn prefixes(&self, header: &Header, adapters: &[AdapterFile]) -> Option<PrefixFiles> {
         let folder = self.data.as_ref()?.join("prefixes");
-        let of_adapter = |adapter: &Adapter| digest::of_adapter(&adapter.file).ok();
+        let of_adapter = |adapter: &AdapterFile| digest::of_adapter(&adapter.file).ok();
         let model = digest::of_model(header).ok().flatten();
         let adapters = adapters.iter().map(of_adapter).collect::<Option<_>>();
         let known =
@@ -150,9 +150,9 @@ impl Loading {
     }
 
     /// Reads the model's header and the adapters, checked.
-    fn open(&self, file: &Weights) -> Result<(Header, Vec<Adapter>), Error> {
+    fn open(&self, file: &Weights) -> Result<(Header, Vec<AdapterFile>), Error> {
         let header = model::open(file)?;
-        let adapters: Result<Vec<Adapter>, Error> = self
+        let adapters: Result<Vec<AdapterFile>, Error> = self
             .adapters
             .iter()
             .map(|name| adapter::open(adapter::locate(name)?, &header))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Loading;
 use crate::model::Header;
-use crate::model::adapter::Adapter;
+use crate::model::adapter::AdapterFile;
 use crate::model::available::available;
 use crate::model::memory::{kv_bytes, per_token};
 use crate::model::plan::{Judged, Planner, sequences};
@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     refusal.map_or(Ok(()), Err)
 }
 
-fn costs(header: &Header, adapters: &[Adapter], plan: &Plan) -> [PerToken; 2] {
+fn costs(header: &Header, adapters: &[AdapterFile], plan: &Plan) -> [PerToken; 2] {
     let half = u64::from(plan.context_tokens / 2);
     [0, half].map(|filled| per_token(header, adapters, plan.kv, filled))
 }

@@ -118,7 +118,7 @@ fn check_source(header: &Header, again: Again) -> Result<(), Error> {
 /// Returns what the new file will have at least: every matrix in the mix's usual type.
 fn least_bytes(header: &Header, mix: Mix) -> u64 {
     let kind = model::types::TYPES.iter().find(|kind| kind.name == mix.tensor_type());
-    let least = |tensor: &model::Tensor| {
+    let least = |tensor: &model::TensorInfo| {
         let as_mixed = kind.and_then(|kind| kind.bytes(&tensor.shape));
         if tensor.shape.len() < 2 { tensor.bytes } else { as_mixed.unwrap_or(0).min(tensor.bytes) }
     };

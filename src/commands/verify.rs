@@ -59,11 +59,11 @@ enum Sum {
     /// Not computed: there is no file to read.
     None,
     /// There is nothing to compare it with.
-    NotRecorded(checksum::Sum),
+    NotRecorded(checksum::Sha256Hex),
     /// As it is recorded there.
-    Same(checksum::Sum, String),
+    Same(checksum::Sha256Hex, String),
     /// Another than what is recorded there.
-    Differs(checksum::Sum, String),
+    Differs(checksum::Sha256Hex, String),
     /// The file, or the record, cannot be read.
     Failed(String),
 }

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use super::header::Header;
-use super::keys::Keys;
-use super::scan::{Scan, Tensor, scan};
+use super::keys::Metadata;
+use super::scan::{Scan, TensorInfo, scan};
 use super::tensors::EMBEDDING;
 use super::{bad_model, bundled};
 use crate::types::error::Error;
@@ -18,7 +18,7 @@ use crate::types::plan::Weights;
 
 /// An adapter that suits a model.
 #[derive(Debug)]
-pub struct Adapter {
+pub struct AdapterFile {
     /// The file.
     pub file: Weights,
     /// Bytes of its tensors.
@@ -42,7 +42,7 @@ pub fn locate(name: &std::path::Path) -> Result<Weights, Error> {
 /// # Errors
 /// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or the tensor
 /// that the model has not or has in another shape.
-pub fn open(file: Weights, model: &Header) -> Result<Adapter, Error> {
+pub fn open(file: Weights, model: &Header) -> Result<AdapterFile, Error> {
     check(file, Some(model))
 }
 
@@ -51,18 +51,18 @@ pub fn open(file: Weights, model: &Header) -> Result<Adapter, Error> {
 ///
 /// # Errors
 /// Those of [`open`].
-pub fn look(file: Weights) -> Result<Adapter, Error> {
+pub fn look(file: Weights) -> Result<AdapterFile, Error> {
     check(file, None)
 }
 
-fn check(file: Weights, model: Option<&Header>) -> Result<Adapter, Error> {
+fn check(file: Weights, model: Option<&Header>) -> Result<AdapterFile, Error> {
     let scan = scan(&file)?;
     let checked = check_keys(&scan.keys, model).and_then(|()| check_tensors(&scan, model));
     let bytes = checked.map_err(|cause| bad_model(&file, cause))?;
-    Ok(Adapter { file, bytes })
+    Ok(AdapterFile { file, bytes })
 }
 
-fn check_keys(keys: &Keys, model: Option<&Header>) -> Result<(), String> {
+fn check_keys(keys: &Metadata, model: Option<&Header>) -> Result<(), String> {
     if keys.text("general.type")? != Some("adapter") {
         return Err("it is not an adapter (key 'general.type')".into());
     }
@@ -89,7 +89,7 @@ fn check_keys(keys: &Keys, model: Option<&Header>) -> Result<(), String> {
 
 /// Returns the bytes of all tensors.
 fn check_tensors(scan: &Scan, model: Option<&Header>) -> Result<u64, String> {
-    let mut pairs: BTreeMap<&str, [Option<&Tensor>; 2]> = BTreeMap::new();
+    let mut pairs: BTreeMap<&str, [Option<&TensorInfo>; 2]> = BTreeMap::new();
     for tensor in &scan.tensors {
         let name = tensor.name.as_str();
         let parts = [name.strip_suffix(".lora_a"), name.strip_suffix(".lora_b")];
@@ -110,7 +110,7 @@ fn check_tensors(scan: &Scan, model: Option<&Header>) -> Result<u64, String> {
 
 fn check_pair(
     name: &str,
-    pair: [Option<&Tensor>; 2],
+    pair: [Option<&TensorInfo>; 2],
     model: Option<&Header>,
 ) -> Result<(), String> {
     let shown = name.escape_debug();
@@ -122,8 +122,8 @@ fn check_pair(
         let kind = odd.kind.name;
         return Err(format!("tensor '{}' has type {kind}, not floats", odd.name.escape_debug()));
     }
-    let side = |tensor: &Tensor, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
-    let flat = |tensor: &Tensor| tensor.shape.iter().skip(2).all(|&length| length == 1);
+    let side = |tensor: &TensorInfo, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
+    let flat = |tensor: &TensorInfo| tensor.shape.iter().skip(2).all(|&length| length == 1);
     // The matrix this pair is added to, by its sides.
     let (ranks, sides) = if name == EMBEDDING {
         // Rows of the embedding are looked up, not multiplied: both lie the other way round.

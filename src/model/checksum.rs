@@ -20,13 +20,13 @@ use crate::types::plan::{Origin, Weights};
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// A sum in 64 lower-case hexadecimal digits.
-pub type Sum = String;
+pub type Sha256Hex = String;
 
 /// A sum that is on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The sum.
-    pub sum: Sum,
+    pub sum: Sha256Hex,
     /// Where it is recorded.
     pub place: String,
 }
@@ -35,7 +35,7 @@ pub struct Recorded {
 ///
 /// # Errors
 /// Those of reading it.
-pub fn of(path: &Path, mut read: impl FnMut(u64)) -> std::io::Result<Sum> {
+pub fn of(path: &Path, mut read: impl FnMut(u64)) -> std::io::Result<Sha256Hex> {
     let (mut file, mut sum) = (File::open(path)?, Sha256::new());
     let (mut chunk, mut done) = (vec![0; CHUNK_BYTES], 0);
     loop {
@@ -96,15 +96,16 @@ fn text(path: &Path) -> Result<Option<String>, String> {
 }
 
 /// Returns the sum of a text that has only one, whatever it is of.
-fn alone(text: &str) -> Option<Sum> {
+fn alone(text: &str) -> Option<Sha256Hex> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     sum(line).or_else(|| named(line).map(|(_, sum)| sum))
 }
 
 /// Finds the sum of the file `name` in a list.
-pub fn find(text: &str, name: &str) -> Option<Sum> {
-    let lines: Vec<(&str, Sum)> = text.lines().filter_map(|line| named(line.trim())).collect();
+pub fn find(text: &str, name: &str) -> Option<Sha256Hex> {
+    let lines: Vec<(&str, Sha256Hex)> =
+        text.lines().filter_map(|line| named(line.trim())).collect();
     let here = |of: &str| of.strip_prefix("./").unwrap_or(of) == name;
     // A list may have been made in another folder; one of the same name there comes second.
     let anywhere = |of: &str| Path::new(of).file_name().is_some_and(|file| file == name);
@@ -113,7 +114,7 @@ pub fn find(text: &str, name: &str) -> Option<Sum> {
 }
 
 /// Reads a line that says of which file it is.
-fn named(line: &str) -> Option<(&str, Sum)> {
+fn named(line: &str) -> Option<(&str, Sha256Hex)> {
     if let Some((name, digits)) = line.strip_prefix("SHA256 (").and_then(|l| l.rsplit_once(") = "))
     {
         return Some((name, sum(digits)?));
@@ -124,7 +125,7 @@ fn named(line: &str) -> Option<(&str, Sum)> {
     Some((name, sum(digits)?))
 }
 
-fn sum(digits: &str) -> Option<Sum> {
+fn sum(digits: &str) -> Option<Sha256Hex> {
     let whole = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     whole.then(|| digits.to_ascii_lowercase())
 }

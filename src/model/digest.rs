@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 
 use sha2::{Digest, Sha256};
 
-use super::{Header, Tensor, bad_model, scan};
+use super::{Header, TensorInfo, bad_model, scan};
 use crate::types::error::{Error, io_cause};
 use crate::types::plan::{Origin, Weights};
 
@@ -44,7 +44,7 @@ pub fn of_adapter(file: &Weights) -> std::result::Result<[u8; 32], Error> {
     of(file, &tensors).map_err(|error| bad_model(file, io_cause(&error)))
 }
 
-fn of(weights: &Weights, tensors: &[Tensor]) -> Result<[u8; 32]> {
+fn of(weights: &Weights, tensors: &[TensorInfo]) -> Result<[u8; 32]> {
     let mut file = File::open(&weights.path)?;
     let about = file.metadata()?;
     let mut sum = Sha256::new();

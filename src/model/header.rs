@@ -8,7 +8,7 @@ use std::path::Path;
 
 use gguf_rs::{ByteOrder, GGUFContainer};
 
-use super::scan::{Scan, Tensor};
+use super::scan::{Scan, TensorInfo};
 use super::{bad_model, check, keys, numbers};
 use crate::types::error::Error;
 use crate::types::limits;
@@ -24,7 +24,7 @@ pub struct Header {
     /// Bytes after the last tensor, which nobody reads.
     pub surplus_bytes: u64,
     /// All tensors in file order.
-    pub tensors: Vec<Tensor>,
+    pub tensors: Vec<TensorInfo>,
     /// `general.architecture`, such as `qwen2`.
     pub architecture: String,
     /// `general.name`, or the file's name where there is none.
@@ -32,14 +32,14 @@ pub struct Header {
     /// Why llama.cpp must not be given this file, if it must not; `inspect` shows it all the same.
     pub fault: Option<String>,
     /// Layers, widths and heads.
-    pub shape: Shape,
+    pub shape: ModelShape,
     /// The tokenizer and its template.
     pub tokenizer: Tokenizer,
 }
 
 /// The model's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct ModelShape {
     /// Context length it was trained with, in tokens.
     pub context_tokens: u64,
     /// Layers.
@@ -89,7 +89,7 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
     let fault = check::fault(&scan, &architecture, &file.path);
     let file_name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let merges = match scan.keys.get("tokenizer.ggml.merges").map(|key| &key.value) {
-        Some(keys::Value::Array(list)) => list.items,
+        Some(keys::MetadataValue::Array(list)) => list.items,
         _ => 0,
     };
     Ok(Header {
@@ -122,7 +122,7 @@ pub(super) fn values(path: &Path) -> anyhow::Result<Values> {
     Ok(container.decode()?.metadata().clone())
 }
 
-fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
+fn shape(values: &Values, architecture: &str) -> Result<ModelShape, String> {
     // Some architectures give one value a layer: the largest bounds them all.
     let get = |key: &str| {
         let value = values.get(&format!("{architecture}.{key}"))?;
@@ -142,7 +142,7 @@ fn shape(values: &Values, architecture: &str) -> Result<Shape, String> {
         let elements = get(key).or(Some(hidden / heads));
         inside(key, elements, limits::MODEL_HEAD_ELEMENTS_MAX)
     };
-    Ok(Shape {
+    Ok(ModelShape {
         context_tokens: inside("context_length", get("context_length"), 1 << 32)?,
         layers: inside("block_count", get("block_count"), limits::MODEL_LAYERS_MAX)?,
         hidden,
@@ -182,7 +182,7 @@ impl Header {
     }
 
     /// Returns the embedding, which a tied output head shares.
-    pub fn embedding(&self) -> Option<&Tensor> {
+    pub fn embedding(&self) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == "token_embd.weight")
     }
 

@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::newfile::NewFile;
-use super::scan::{Tensor, scan};
-use super::write::{Entry, Value, header, padding};
+use super::scan::{TensorInfo, scan};
+use super::write::{GgufValue, TensorEntry, header, padding};
 use super::{Header, bad_model, types};
 use crate::types::error::{Error, io_cause, printable};
 use crate::types::limits;
@@ -20,7 +20,7 @@ use crate::types::quantize::Importance;
 
 /// Where the numbers come from.
 #[derive(Debug)]
-pub struct Source<'a> {
+pub struct CalibrationText<'a> {
     /// The text's name.
     pub text: &'a str,
     /// Passages read.
@@ -33,17 +33,21 @@ pub struct Source<'a> {
 ///
 /// # Errors
 /// Those of [`NewFile`].
-pub fn write(mut file: NewFile, list: &[Importance], source: &Source<'_>) -> Result<(), Error> {
+pub fn write(
+    mut file: NewFile,
+    list: &[Importance],
+    source: &CalibrationText<'_>,
+) -> Result<(), Error> {
     let keys = [
-        ("general.type", Value::Text("imatrix".into())),
-        ("imatrix.datasets", Value::Texts(vec![source.text.into()])),
-        ("imatrix.chunk_count", Value::U32(source.passages)),
-        ("imatrix.chunk_size", Value::U32(source.passage_tokens)),
+        ("general.type", GgufValue::Text("imatrix".into())),
+        ("imatrix.datasets", GgufValue::Texts(vec![source.text.into()])),
+        ("imatrix.chunk_count", GgufValue::U32(source.passages)),
+        ("imatrix.chunk_size", GgufValue::U32(source.passage_tokens)),
     ];
-    let keys: Vec<(String, Value)> =
+    let keys: Vec<(String, GgufValue)> =
         keys.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-    let entry = |name: String, shape: Vec<u64>| Entry { name, kind: types::F32, shape };
-    let entries: Vec<Entry> = list
+    let entry = |name: String, shape: Vec<u64>| TensorEntry { name, kind: types::F32, shape };
+    let entries: Vec<TensorEntry> = list
         .iter()
         .flat_map(|item| {
             let sums = vec![item.squares.len() as u64];
@@ -79,7 +83,7 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
         return Err(bad(format!("it holds {total} bytes of numbers, at most {most} can be")));
     }
     let opened = std::fs::File::open(&file.path).map_err(|e| bad(io_cause(&e)))?;
-    let numbers = |tensor: &Tensor| {
+    let numbers = |tensor: &TensorInfo| {
         let mut bytes = vec![0; tensor.bytes as usize];
         opened.read_exact_at(&mut bytes, tensor.at).map_err(|e| bad(io_cause(&e)))?;
         let floats: Vec<f32> = bytes
@@ -102,9 +106,9 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
 }
 
 /// Returns sums and counts by the tensor's name.
-fn pairs(tensors: &[Tensor]) -> Result<BTreeMap<&str, [&Tensor; 2]>, String> {
-    let mut halves: BTreeMap<&str, [Option<&Tensor>; 2]> = BTreeMap::new();
-    let is_read = |t: &&Tensor| !t.name.ends_with(".in_sum") && !t.name.ends_with(".stats");
+fn pairs(tensors: &[TensorInfo]) -> Result<BTreeMap<&str, [&TensorInfo; 2]>, String> {
+    let mut halves: BTreeMap<&str, [Option<&TensorInfo>; 2]> = BTreeMap::new();
+    let is_read = |t: &&TensorInfo| !t.name.ends_with(".in_sum") && !t.name.ends_with(".stats");
     for tensor in tensors.iter().filter(is_read) {
         let name = tensor.name.as_str();
         let parts = [name.strip_suffix(".in_sum2"), name.strip_suffix(".counts")];
@@ -123,7 +127,7 @@ fn pairs(tensors: &[Tensor]) -> Result<BTreeMap<&str, [&Tensor; 2]>, String> {
     whole.collect()
 }
 
-fn check(name: &str, sums: &Tensor, counts: &Tensor, model: &Header) -> Result<(), String> {
+fn check(name: &str, sums: &TensorInfo, counts: &TensorInfo, model: &Header) -> Result<(), String> {
     let (shown, its) = (printable(name), &model.file);
     if sums.kind != types::F32 || counts.kind != types::F32 {
         return Err(format!("the numbers of '{shown}' are no 32-bit floats"));

@@ -17,18 +17,18 @@ const NAMES: [&str; 13] =
 
 /// A key with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct MetadataEntry {
     /// Its name; never empty, and without zero bytes.
     pub name: String,
     /// GGUF's number for the type of its value.
     pub kind: u32,
     /// Its value.
-    pub value: Value,
+    pub value: MetadataValue,
 }
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum MetadataValue {
     /// A whole number of any width; 64 unsigned bits as they are.
     Whole(i128),
     /// A float of either width.
@@ -38,12 +38,12 @@ pub enum Value {
     /// A text without zero bytes.
     Text(String),
     /// A list.
-    Array(Array),
+    Array(MetadataArray),
 }
 
 /// A list of values of one type.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Array {
+pub struct MetadataArray {
     /// GGUF's number for the type of its items.
     pub item: u32,
     /// How many there are.
@@ -57,11 +57,11 @@ pub struct Array {
 
 /// All keys of a header, in its order; no name is there twice.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Keys(pub Vec<Key>);
+pub struct Metadata(pub Vec<MetadataEntry>);
 
-impl Keys {
+impl Metadata {
     /// Finds a key by its name.
-    pub fn get(&self, name: &str) -> Option<&Key> {
+    pub fn get(&self, name: &str) -> Option<&MetadataEntry> {
         self.0.iter().find(|key| key.name == name)
     }
 
@@ -71,7 +71,7 @@ impl Keys {
     /// What is wrong, where its value is of another type; so for the functions below.
     pub fn u32(&self, name: &str) -> Result<Option<u32>, String> {
         Ok(self.typed(name, U32)?.and_then(|value| match value {
-            Value::Whole(number) => u32::try_from(*number).ok(),
+            MetadataValue::Whole(number) => u32::try_from(*number).ok(),
             _ => None,
         }))
     }
@@ -79,7 +79,7 @@ impl Keys {
     /// Returns a 32-bit float, which must be finite.
     pub fn f32(&self, name: &str) -> Result<Option<f64>, String> {
         match self.typed(name, F32)? {
-            Some(Value::Float(number)) if number.is_finite() => Ok(Some(*number)),
+            Some(MetadataValue::Float(number)) if number.is_finite() => Ok(Some(*number)),
             Some(_) => Err(format!("key '{}' is no finite number", name.escape_debug())),
             None => Ok(None),
         }
@@ -87,22 +87,22 @@ impl Keys {
 
     /// Returns a yes or no.
     pub fn bool(&self, name: &str) -> Result<Option<bool>, String> {
-        Ok(self.typed(name, BOOL)?.map(|value| *value == Value::Bool(true)))
+        Ok(self.typed(name, BOOL)?.map(|value| *value == MetadataValue::Bool(true)))
     }
 
     /// Returns a text.
     pub fn text(&self, name: &str) -> Result<Option<&str>, String> {
         Ok(self.typed(name, TEXT)?.and_then(|value| match value {
-            Value::Text(text) => Some(text.as_str()),
+            MetadataValue::Text(text) => Some(text.as_str()),
             _ => None,
         }))
     }
 
     /// Returns a list whose items are of one of the types `items`.
-    pub fn array(&self, name: &str, items: &[u32]) -> Result<Option<&Array>, String> {
+    pub fn array(&self, name: &str, items: &[u32]) -> Result<Option<&MetadataArray>, String> {
         match self.typed(name, ARRAY)? {
-            Some(Value::Array(array)) if items.contains(&array.item) => Ok(Some(array)),
-            Some(Value::Array(array)) => Err(format!(
+            Some(MetadataValue::Array(array)) if items.contains(&array.item) => Ok(Some(array)),
+            Some(MetadataValue::Array(array)) => Err(format!(
                 "key '{}' is a list of type {}, {} is needed",
                 name.escape_debug(),
                 kind_name(array.item),
@@ -126,7 +126,7 @@ impl Keys {
         Ok(Some(array.numbers.clone()))
     }
 
-    fn typed(&self, name: &str, kind: u32) -> Result<Option<&Value>, String> {
+    fn typed(&self, name: &str, kind: u32) -> Result<Option<&MetadataValue>, String> {
         match self.get(name) {
             Some(key) if key.kind == kind => Ok(Some(&key.value)),
             Some(key) => Err(format!(

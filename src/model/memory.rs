@@ -5,9 +5,9 @@
 //! and llama.cpp as llama-cpp-sys-2 0.1.161 has them). Measured (docs/benchmarks.md, "Memory"): the
 //! vocabulary's tables, the graphs, the program. Loads nothing; `plan` chooses.
 
-use super::adapter::Adapter;
+use super::adapter::AdapterFile;
 use super::header::Header;
-use super::scan::Tensor;
+use super::scan::TensorInfo;
 use crate::types::boards::PerToken;
 use crate::types::kernels::KernelSet;
 use crate::types::limits;
@@ -16,7 +16,7 @@ use crate::types::plan::{KvType, Origin};
 
 /// What decides how much memory a model takes, besides the model.
 #[derive(Clone, Copy, Debug)]
-pub struct Use {
+pub struct RunConfig {
     /// Tokens of KV cache.
     pub context_tokens: u32,
     /// Sequences in it.
@@ -52,7 +52,7 @@ const KEPT_BLOCK_BYTES_MAX: u64 = 32 * MIB;
 const REPACKED_ROWS: u64 = 4;
 
 /// Returns what the model takes, used so.
-pub fn memory(header: &Header, adapters: &[Adapter], how: &Use) -> Memory {
+pub fn memory(header: &Header, adapters: &[AdapterFile], how: &RunConfig) -> Memory {
     let vocabulary_bytes =
         header.tokenizer.tokens * TOKEN_BYTES + header.tokenizer.merges * MERGE_BYTES;
     let mut memory = Memory {
@@ -84,12 +84,12 @@ pub fn kv_bytes(header: &Header, kv: KvType, cells: u64) -> u64 {
 
 /// Returns whether the kernels keep a matrix in an order of their own. The embedding's rows are
 /// looked up, which needs the file's order: as a tied head it is kept in both.
-fn is_repacked(tensor: &Tensor, kernels: &KernelSet) -> bool {
+fn is_repacked(tensor: &TensorInfo, kernels: &KernelSet) -> bool {
     let rows = tensor.shape.get(1).copied().unwrap_or(1);
     rows > 1 && rows.is_multiple_of(REPACKED_ROWS) && kernels.repacks(tensor.kind.name)
 }
 
-fn repacked_head<'h>(header: &'h Header, kernels: &KernelSet) -> Option<&'h Tensor> {
+fn repacked_head<'h>(header: &'h Header, kernels: &KernelSet) -> Option<&'h TensorInfo> {
     header.embedding().filter(|head| header.is_tied() && is_repacked(head, kernels))
 }
 
@@ -100,7 +100,7 @@ fn repacked_head<'h>(header: &'h Header, kernels: &KernelSet) -> Option<&'h Tens
 /// floats, and the mask of the attention, 16 bits for every token of the ubatch and of the cache
 /// (llama-graph.cpp, `build_attn_inp_kq_mask`). At the head it is the logits instead. Beside the
 /// graph stands the work space, which holds a feed-forward row's activations quantized to 8 bits.
-fn compute_bytes(header: &Header, how: &Use) -> u64 {
+fn compute_bytes(header: &Header, how: &RunConfig) -> u64 {
     let shape = &header.shape;
     let tokens = u64::from(limits::UBATCH_TOKENS.min(how.context_tokens));
     let hidden = shape.hidden.max(shape.heads * shape.key.max(shape.value));
@@ -127,7 +127,7 @@ fn logits_bytes(header: &Header) -> u64 {
 
 /// Returns the bytes of the program: what every run has, what grows with the layers, what the
 /// allocator keeps of the blocks tensors are read through, and a built-in model's file.
-fn program_bytes(header: &Header, how: &Use) -> u64 {
+fn program_bytes(header: &Header, how: &RunConfig) -> u64 {
     let kept = staged(header, how.kernels).max().unwrap_or(0).min(KEPT_BLOCK_BYTES_MAX) / 2;
     let file = match header.file.origin {
         Origin::BuiltIn(_) => header.file_bytes,
@@ -138,7 +138,7 @@ fn program_bytes(header: &Header, how: &Use) -> u64 {
 
 /// Returns the sizes of the tensors that are repacked as they are read.
 fn staged(header: &Header, kernels: &'static KernelSet) -> impl Iterator<Item = u64> {
-    let is_head = |tensor: &Tensor| tensor.name != "token_embd.weight" || header.is_tied();
+    let is_head = |tensor: &TensorInfo| tensor.name != "token_embd.weight" || header.is_tied();
     let repacked = header.tensors.iter().filter(move |tensor| is_repacked(tensor, kernels));
     repacked.filter(move |tensor| is_head(tensor)).map(|tensor| tensor.bytes)
 }
@@ -165,19 +165,19 @@ fn loading_bytes(header: &Header, kernels: &'static KernelSet, memory: &Memory) 
 /// own part of the cache.
 pub fn per_token(
     header: &Header,
-    adapters: &[Adapter],
+    adapters: &[AdapterFile],
     kv: KvType,
     filled_tokens: u64,
 ) -> PerToken {
     let looked_up = header.embedding().filter(|_| !header.is_tied());
-    let is_read = |tensor: &&Tensor| {
+    let is_read = |tensor: &&TensorInfo| {
         // Rows are looked up in these.
         looked_up.is_none_or(|embedding| embedding.name != tensor.name)
             && tensor.name != "per_layer_token_embd.weight"
     };
     // Of a layer's experts only some are used.
     let (used, experts) = header.shape.experts;
-    let share = |tensor: &Tensor, of: u64| {
+    let share = |tensor: &TensorInfo, of: u64| {
         if tensor.name.contains("_exps.") { of * used / experts } else { of }
     };
     let (mut weights_bytes, mut weights) = (adapters.iter().map(|adapter| adapter.bytes).sum(), 0);
@@ -194,9 +194,9 @@ mod tests {
     use crate::model::{bundled, open};
     use crate::types::kernels::by_name;
 
-    fn used(context_tokens: u32, kv: KvType, kernels: &str) -> Use {
+    fn used(context_tokens: u32, kv: KvType, kernels: &str) -> RunConfig {
         let kernels = by_name(kernels).unwrap();
-        Use { context_tokens, sequences: 2, kv, kernels, threads: 4 }
+        RunConfig { context_tokens, sequences: 2, kv, kernels, threads: 4 }
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::types::error::{Error, Kind};
 use crate::types::plan::{Role, Weights};
 
 pub use header::Header;
-pub use scan::Tensor;
+pub use scan::TensorInfo;
 
 /// Checks that the file is a model llama.cpp can be given, and reads its header.
 ///

@@ -5,18 +5,36 @@
 //! those the box knows exactly (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the
 //! numbers their tensors follow from (src/models/ there).
 
-use super::keys::{Keys, TEXT};
+use super::keys::{Metadata, TEXT};
 use crate::types::limits;
 
 /// An architecture whose tensors are known by name and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// Biases on queries, keys and values; heads as wide as the layer.
+    /// Qwen2: biases on queries, keys and values; the heads together are as wide as the layer.
     Qwen2,
-    /// Norms on queries and keys.
+    /// Qwen3: norms on queries and keys.
     Qwen3,
-    /// Also Mixtral, SmolLM2 and many others.
+    /// Llama, and others that compute the same, such as Mixtral, SmolLM2, and Mistral without a
+    /// sliding window.
     Llama,
+}
+
+impl Architecture {
+    /// Returns the name of the architecture in a GGUF file, such as `qwen2`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::Qwen2 => "qwen2",
+            Architecture::Qwen3 => "qwen3",
+            Architecture::Llama => "llama",
+        }
+    }
+
+    /// Finds an architecture by its name in a GGUF file.
+    pub fn named(name: &str) -> Option<Architecture> {
+        use Architecture::{Llama, Qwen2, Qwen3};
+        [Qwen2, Qwen3, Llama].into_iter().find(|known| known.name() == name)
+    }
 }
 
 /// The numbers of such an architecture.
@@ -75,7 +93,7 @@ const EPSILONS: [&str; 2] = ["attention.layer_norm_rms_epsilon", "attention.laye
 ///
 /// # Errors
 /// What is wrong, with the key's name.
-pub fn check(keys: &Keys, architecture: &str) -> Result<Option<Numbers>, String> {
+pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, String> {
     let of = Of { keys, architecture };
     if is_no_generator(architecture) {
         return Err(format!("architecture '{}' cannot generate text", architecture.escape_debug()));
@@ -94,24 +112,21 @@ pub fn check(keys: &Keys, architecture: &str) -> Result<Option<Numbers>, String>
     if !matches!(scaling, "none" | "linear" | "yarn" | "longrope") {
         return of.wrong("rope.scaling.type", format!("'{}' is unknown", scaling.escape_debug()));
     }
-    let architecture = match architecture {
-        "qwen2" => Architecture::Qwen2,
-        "qwen3" => Architecture::Qwen3,
-        "llama" => Architecture::Llama,
-        _ => return Ok(None),
-    };
-    known(&of, architecture, layers, scaling == "longrope").map(Some)
+    match Architecture::named(architecture) {
+        Some(architecture) => known(&of, architecture, layers, scaling == "longrope").map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Returns whether every number and tensor of this architecture is known, so that no malformed file
 /// of it gets past the check; of the others only what all have in common is checked.
 pub fn is_known(architecture: &str) -> bool {
-    matches!(architecture, "qwen2" | "qwen3" | "llama")
+    Architecture::named(architecture).is_some()
 }
 
 /// A header's keys under the name of its architecture.
 struct Of<'k> {
-    keys: &'k Keys,
+    keys: &'k Metadata,
     architecture: &'k str,
 }
 
@@ -262,13 +277,13 @@ fn is_no_generator(architecture: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::keys::{BOOL, F32, Key, U32, Value};
+    use crate::model::keys::{BOOL, F32, MetadataEntry, MetadataValue, U32};
 
-    fn number(name: &str, number: i128) -> Key {
-        Key { name: name.into(), kind: U32, value: Value::Whole(number) }
+    fn number(name: &str, number: i128) -> MetadataEntry {
+        MetadataEntry { name: name.into(), kind: U32, value: MetadataValue::Whole(number) }
     }
 
-    fn sound(architecture: &str) -> Keys {
+    fn sound(architecture: &str) -> Metadata {
         let name = |name: &str| format!("{architecture}.{name}");
         let mut keys = vec![
             number(&name("context_length"), 256),
@@ -278,9 +293,13 @@ mod tests {
             number(&name("attention.head_count"), 4),
             number(&name("attention.head_count_kv"), 2),
         ];
-        let value = Value::Float(1e-6);
-        keys.push(Key { name: name("attention.layer_norm_rms_epsilon"), kind: F32, value });
-        Keys(keys)
+        let value = MetadataValue::Float(1e-6);
+        keys.push(MetadataEntry {
+            name: name("attention.layer_norm_rms_epsilon"),
+            kind: F32,
+            value,
+        });
+        Metadata(keys)
     }
 
     #[test]
@@ -292,10 +311,10 @@ mod tests {
 
     #[test]
     fn what_llama_cpp_asserts_on_is_named() {
-        let text = |name: &str, text: &str| Key {
+        let text = |name: &str, text: &str| MetadataEntry {
             name: name.into(),
             kind: TEXT,
-            value: Value::Text(text.into()),
+            value: MetadataValue::Text(text.into()),
         };
         let cases = [
             (number("qwen2.block_count", 513), "block_count"),
@@ -321,7 +340,7 @@ mod tests {
         }
         let mut keys = sound("qwen2");
         let causal = "qwen2.attention.causal".to_string();
-        keys.0.push(Key { name: causal, kind: BOOL, value: Value::Bool(false) });
+        keys.0.push(MetadataEntry { name: causal, kind: BOOL, value: MetadataValue::Bool(false) });
         assert!(check(&keys, "qwen2").is_err());
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! How much each takes is `memory`'s arithmetic, how much there is `available`'s to find out.
 
-use super::adapter::Adapter;
-use super::memory::{Use, memory};
+use super::adapter::AdapterFile;
+use super::memory::{RunConfig, memory};
 use super::{Header, bad_model};
 use crate::types::error::{Error, Kind};
 use crate::types::kernels::KernelSet;
@@ -44,7 +44,7 @@ pub struct Judged {
 #[derive(Clone, Copy, Debug)]
 pub struct Planner<'a> {
     header: &'a Header,
-    adapters: &'a [Adapter],
+    adapters: &'a [AdapterFile],
     wishes: Wishes,
     /// What the model was trained for.
     trained_tokens: u32,
@@ -58,7 +58,7 @@ impl<'a> Planner<'a> {
     /// wished than the model was trained for, or a type of cache its heads do not suit.
     pub fn new(
         header: &'a Header,
-        adapters: &'a [Adapter],
+        adapters: &'a [AdapterFile],
         wishes: Wishes,
     ) -> Result<Planner<'a>, Error> {
         if let Some(fault) = &header.fault {
@@ -163,7 +163,7 @@ impl<'a> Planner<'a> {
     fn plan_at(&self, context_tokens: u32, kv: KvType, sequences: u32) -> Plan {
         let wishes = &self.wishes;
         let (kernels, threads) = (wishes.kernels, wishes.threads.unwrap_or_else(cores));
-        let how = Use { context_tokens, sequences, kv, kernels, threads };
+        let how = RunConfig { context_tokens, sequences, kv, kernels, threads };
         Plan {
             model: self.header.file.clone(),
             file_bytes: self.header.file_bytes,
@@ -243,7 +243,7 @@ impl<'a> Planner<'a> {
 /// Those of [`Planner::new`]; `no_memory` with the numbers and what would fit.
 pub fn plan(
     header: &Header,
-    adapters: &[Adapter],
+    adapters: &[AdapterFile],
     wishes: Wishes,
     room: &Room,
 ) -> Result<Plan, Error> {

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 
 use super::bad_model;
-use super::keys::{self, Array, Key, Keys, Value};
+use super::keys::{self, Metadata, MetadataArray, MetadataEntry, MetadataValue};
 use super::types::{self, TensorType};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
@@ -18,7 +18,7 @@ use crate::types::plan::{Role, Weights};
 
 /// A tensor as the header declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tensor {
+pub struct TensorInfo {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -37,15 +37,15 @@ pub struct Scan {
     /// Size of the file in bytes.
     pub file_bytes: u64,
     /// The keys.
-    pub keys: Keys,
+    pub keys: Metadata,
     /// All tensors in file order.
-    pub tensors: Vec<Tensor>,
+    pub tensors: Vec<TensorInfo>,
     /// Bytes after the last tensor and its padding.
     pub surplus_bytes: u64,
 }
 
 /// Why a file is not a whole GGUF file.
-enum Fault {
+enum ScanError {
     /// It ends too early.
     Short,
     /// It cannot be read.
@@ -56,14 +56,18 @@ enum Fault {
     Split(i128),
 }
 
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Fault {
-        if error.kind() == ErrorKind::UnexpectedEof { Fault::Short } else { Fault::Io(error) }
+impl From<std::io::Error> for ScanError {
+    fn from(error: std::io::Error) -> ScanError {
+        if error.kind() == ErrorKind::UnexpectedEof {
+            ScanError::Short
+        } else {
+            ScanError::Io(error)
+        }
     }
 }
 
-fn wrong<T>(cause: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Wrong(cause.into()))
+fn wrong<T>(cause: impl Into<String>) -> Result<T, ScanError> {
+    Err(ScanError::Wrong(cause.into()))
 }
 
 /// Walks the header of `from`.
@@ -90,16 +94,16 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
     let file = File::open(&from.path).map_err(cannot_open)?;
     let file_bytes = metadata.len();
     let reader = BufReader::with_capacity(1 << 16, file);
-    let mut walk = Walk { reader, at: 0, file_bytes, listed: 0 };
-    walk.header().map_err(|fault| match fault {
-        Fault::Short if file_bytes == 0 => bad_model(from, "it is empty"),
-        Fault::Short => bad_model(
+    let mut reader = HeaderReader { reader, at: 0, file_bytes, listed: 0 };
+    reader.header().map_err(|fault| match fault {
+        ScanError::Short if file_bytes == 0 => bad_model(from, "it is empty"),
+        ScanError::Short => bad_model(
             from,
             format!("it is truncated: its {file_bytes} bytes end inside the header"),
         ),
-        Fault::Io(error) => bad_model(from, io_cause(&error)),
-        Fault::Wrong(cause) => bad_model(from, cause),
-        Fault::Split(parts) => Error::new(
+        ScanError::Io(error) => bad_model(from, io_cause(&error)),
+        ScanError::Wrong(cause) => bad_model(from, cause),
+        ScanError::Split(parts) => Error::new(
             Kind::BadModel,
             format!("cannot use {from}: it is one of the {parts} parts of a split model"),
             "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf`, and use that.",
@@ -107,7 +111,7 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
     })
 }
 
-struct Walk {
+struct HeaderReader {
     reader: BufReader<File>,
     at: u64,
     file_bytes: u64,
@@ -115,8 +119,8 @@ struct Walk {
     listed: u64,
 }
 
-impl Walk {
-    fn header(&mut self) -> Result<Scan, Fault> {
+impl HeaderReader {
+    fn header(&mut self) -> Result<Scan, ScanError> {
         if &self.bytes::<4>()? != b"GGUF" {
             return wrong("it is not a GGUF file");
         }
@@ -131,7 +135,9 @@ impl Walk {
         let keys = self.count("keys", limits::GGUF_KEYS_MAX)?;
         let keys = self.keys(keys)?;
         match keys.get("split.count").map(|key| &key.value) {
-            Some(Value::Whole(parts)) if *parts > 1 => return Err(Fault::Split(*parts)),
+            Some(MetadataValue::Whole(parts)) if *parts > 1 => {
+                return Err(ScanError::Split(*parts));
+            }
             _ => {}
         }
         if tensors == 0 {
@@ -144,7 +150,7 @@ impl Walk {
         Ok(Scan { file_bytes: self.file_bytes, keys, tensors, surplus_bytes })
     }
 
-    fn keys(&mut self, count: u64) -> Result<Keys, Fault> {
+    fn keys(&mut self, count: u64) -> Result<Metadata, ScanError> {
         let (mut list, mut names) = (Vec::new(), HashSet::new());
         for _ in 0..count {
             let name = self.string("a key's name")?;
@@ -157,12 +163,12 @@ impl Walk {
             }
             let kind = self.u32()?;
             let value = self.value(&name, kind)?;
-            list.push(Key { name, kind, value });
+            list.push(MetadataEntry { name, kind, value });
         }
-        Ok(Keys(list))
+        Ok(Metadata(list))
     }
 
-    fn tensors(&mut self, count: u64, alignment: u64) -> Result<Vec<Tensor>, Fault> {
+    fn tensors(&mut self, count: u64, alignment: u64) -> Result<Vec<TensorInfo>, ScanError> {
         let (mut list, mut names) = (Vec::new(), HashSet::new());
         for _ in 0..count {
             let tensor = self.tensor(alignment)?;
@@ -194,7 +200,7 @@ impl Walk {
     }
 
     /// Reads one tensor's row; its `at` is counted from the start of the data for now.
-    fn tensor(&mut self, alignment: u64) -> Result<Tensor, Fault> {
+    fn tensor(&mut self, alignment: u64) -> Result<TensorInfo, ScanError> {
         let name = self.string("a tensor's name")?;
         let shown = name.escape_debug();
         if name.is_empty() || name.len() as u64 > limits::GGUF_NAME_BYTES_MAX {
@@ -224,30 +230,30 @@ impl Walk {
         if !at.is_multiple_of(alignment) {
             return wrong(format!("tensor '{shown}' lies at offset {at}, off the alignment"));
         }
-        Ok(Tensor { name, kind, shape, bytes, at })
+        Ok(TensorInfo { name, kind, shape, bytes, at })
     }
 
-    fn value(&mut self, key: &str, kind: u32) -> Result<Value, Fault> {
+    fn value(&mut self, key: &str, kind: u32) -> Result<MetadataValue, ScanError> {
         let shown = key.escape_debug();
         Ok(match kind {
-            0 => Value::Whole(self.bytes::<1>()?[0].into()),
-            1 => Value::Whole((self.bytes::<1>()?[0] as i8).into()),
-            2 => Value::Whole(u16::from_le_bytes(self.bytes()?).into()),
-            3 => Value::Whole(i16::from_le_bytes(self.bytes()?).into()),
-            keys::U32 => Value::Whole(self.u32()?.into()),
-            keys::I32 => Value::Whole(i32::from_le_bytes(self.bytes()?).into()),
-            keys::F32 => Value::Float(f32::from_le_bytes(self.bytes()?).into()),
-            keys::BOOL => Value::Bool(self.bytes::<1>()?[0] != 0),
-            keys::TEXT => Value::Text(self.string(&format!("key '{shown}'"))?),
-            keys::ARRAY => Value::Array(self.array(&shown.to_string())?),
-            10 => Value::Whole(self.u64()?.into()),
-            11 => Value::Whole(i64::from_le_bytes(self.bytes()?).into()),
-            12 => Value::Float(f64::from_le_bytes(self.bytes()?)),
+            0 => MetadataValue::Whole(self.bytes::<1>()?[0].into()),
+            1 => MetadataValue::Whole((self.bytes::<1>()?[0] as i8).into()),
+            2 => MetadataValue::Whole(u16::from_le_bytes(self.bytes()?).into()),
+            3 => MetadataValue::Whole(i16::from_le_bytes(self.bytes()?).into()),
+            keys::U32 => MetadataValue::Whole(self.u32()?.into()),
+            keys::I32 => MetadataValue::Whole(i32::from_le_bytes(self.bytes()?).into()),
+            keys::F32 => MetadataValue::Float(f32::from_le_bytes(self.bytes()?).into()),
+            keys::BOOL => MetadataValue::Bool(self.bytes::<1>()?[0] != 0),
+            keys::TEXT => MetadataValue::Text(self.string(&format!("key '{shown}'"))?),
+            keys::ARRAY => MetadataValue::Array(self.array(&shown.to_string())?),
+            10 => MetadataValue::Whole(self.u64()?.into()),
+            11 => MetadataValue::Whole(i64::from_le_bytes(self.bytes()?).into()),
+            12 => MetadataValue::Float(f64::from_le_bytes(self.bytes()?)),
             kind => return wrong(format!("key '{shown}': value type {kind} is unknown")),
         })
     }
 
-    fn array(&mut self, shown: &str) -> Result<Array, Fault> {
+    fn array(&mut self, shown: &str) -> Result<MetadataArray, ScanError> {
         let item = self.u32()?;
         let items = self.count(shown, limits::GGUF_ARRAY_ITEMS_MAX)?;
         if !shown.starts_with("tokenizer.") {
@@ -281,10 +287,10 @@ impl Walk {
             }
             None => return wrong(format!("key '{shown}': arrays of type {item} are unknown")),
         }
-        Ok(Array { item, items, at, numbers })
+        Ok(MetadataArray { item, items, at, numbers })
     }
 
-    fn count(&mut self, what: &str, max: u64) -> Result<u64, Fault> {
+    fn count(&mut self, what: &str, max: u64) -> Result<u64, ScanError> {
         let count = self.u64()?;
         if count > max {
             return wrong(format!("{what}: a length of {count} is not believable, at most {max}"));
@@ -294,7 +300,7 @@ impl Walk {
 
     /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++
     /// would take one for what stands before its first zero.
-    fn string(&mut self, what: &str) -> Result<String, Fault> {
+    fn string(&mut self, what: &str) -> Result<String, ScanError> {
         let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
         self.step(bytes)?;
         let mut text = vec![0; bytes as usize];
@@ -303,32 +309,32 @@ impl Walk {
         text.map_or_else(|| wrong(format!("{what} is no text in UTF-8")), Ok)
     }
 
-    fn u32(&mut self) -> Result<u32, Fault> {
+    fn u32(&mut self) -> Result<u32, ScanError> {
         Ok(u32::from_le_bytes(self.bytes()?))
     }
 
-    fn u64(&mut self) -> Result<u64, Fault> {
+    fn u64(&mut self) -> Result<u64, ScanError> {
         Ok(u64::from_le_bytes(self.bytes()?))
     }
 
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ScanError> {
         self.step(N as u64)?;
         let mut bytes = [0; N];
         self.reader.read_exact(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn skip(&mut self, bytes: u64) -> Result<(), Fault> {
+    fn skip(&mut self, bytes: u64) -> Result<(), ScanError> {
         self.step(bytes)?;
         self.reader.seek_relative(bytes as i64)?;
         Ok(())
     }
 
     /// Moves the position, staying inside the file and inside a header of believable size.
-    fn step(&mut self, bytes: u64) -> Result<(), Fault> {
+    fn step(&mut self, bytes: u64) -> Result<(), ScanError> {
         self.at += bytes;
         if self.at > self.file_bytes {
-            return Err(Fault::Short);
+            return Err(ScanError::Short);
         }
         if self.at > limits::GGUF_HEADER_BYTES_MAX {
             return wrong(format!("its header exceeds {} bytes", limits::GGUF_HEADER_BYTES_MAX));
@@ -338,8 +344,8 @@ impl Walk {
 }
 
 /// Returns what the tensors' places must be multiples of.
-fn alignment(keys: &Keys) -> Result<u64, Fault> {
-    let alignment = keys.u32("general.alignment").map_err(Fault::Wrong)?.unwrap_or(32);
+fn alignment(keys: &Metadata) -> Result<u64, ScanError> {
+    let alignment = keys.u32("general.alignment").map_err(ScanError::Wrong)?.unwrap_or(32);
     if !alignment.is_power_of_two() || alignment > 1 << 16 {
         return wrong(format!("general.alignment: {alignment} is not a sensible power of two"));
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::numbers::{Architecture, Numbers};
-use super::scan::Tensor;
+use super::scan::TensorInfo;
 
 /// The embedding: one row a token.
 pub const EMBEDDING: &str = "token_embd.weight";
@@ -16,10 +16,10 @@ pub const EMBEDDING: &str = "token_embd.weight";
 ///
 /// # Errors
 /// What is wrong, with the tensor's name; so below.
-pub fn check_kernels(tensors: &[Tensor]) -> Result<(), String> {
+pub fn check_kernels(tensors: &[TensorInfo]) -> Result<(), String> {
     // Norms and biases: sums and products of elements exist for 32-bit floats alone.
-    let is_vector = |tensor: &Tensor| tensor.shape.iter().skip(1).all(|&length| length == 1);
-    let bad = |tensor: &&Tensor| {
+    let is_vector = |tensor: &TensorInfo| tensor.shape.iter().skip(1).all(|&length| length == 1);
+    let bad = |tensor: &&TensorInfo| {
         !tensor.kind.has_kernels() || (is_vector(tensor) && tensor.kind.name != "F32")
     };
     let Some(tensor) = tensors.iter().find(bad) else { return Ok(()) };
@@ -32,7 +32,7 @@ pub fn check_kernels(tensors: &[Tensor]) -> Result<(), String> {
 }
 
 /// Returns the rows of the embedding: the tokens a vocabulary must have.
-pub fn embedding_rows(tensors: &[Tensor]) -> Result<u64, String> {
+pub fn embedding_rows(tensors: &[TensorInfo]) -> Result<u64, String> {
     let embedding = tensors.iter().find(|tensor| tensor.name == EMBEDDING);
     let shape = embedding.map(|tensor| tensor.shape.as_slice()).unwrap_or_default();
     match *shape {
@@ -42,10 +42,10 @@ pub fn embedding_rows(tensors: &[Tensor]) -> Result<u64, String> {
 }
 
 /// Checks that there are exactly the tensors the numbers demand, for so many tokens.
-pub fn check_all(tensors: &[Tensor], of: &Numbers, tokens: u64) -> Result<(), String> {
-    let mut found: HashMap<&str, &Tensor> = HashMap::new();
+pub fn check_all(tensors: &[TensorInfo], of: &Numbers, tokens: u64) -> Result<(), String> {
+    let mut found: HashMap<&str, &TensorInfo> = HashMap::new();
     found.extend(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)));
-    let mut left = Left { found };
+    let mut left = UnmatchedTensors { found };
     let hidden = of.hidden;
     left.need(EMBEDDING, &[hidden, tokens])?;
     left.need("output_norm.weight", &[hidden])?;
@@ -74,11 +74,11 @@ pub fn check_all(tensors: &[Tensor], of: &Numbers, tokens: u64) -> Result<(), St
 }
 
 /// The tensors nobody has asked for yet.
-struct Left<'t> {
-    found: HashMap<&'t str, &'t Tensor>,
+struct UnmatchedTensors<'t> {
+    found: HashMap<&'t str, &'t TensorInfo>,
 }
 
-impl Left<'_> {
+impl UnmatchedTensors<'_> {
     fn need(&mut self, name: &str, shape: &[u64]) -> Result<(), String> {
         match self.take(name, shape)? {
             true => Ok(()),

@@ -35,7 +35,7 @@ pub struct Tuned {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct TuningFile {
     #[serde(default)]
     tuned: Vec<Tuned>,
 }
@@ -105,7 +105,7 @@ fn read(folder: &Path) -> Vec<Tuned> {
         Ok(text) => text,
         Err(error) => return ignored(io_cause(&error)),
     };
-    match toml::from_str::<File>(&text) {
+    match toml::from_str::<TuningFile>(&text) {
         Ok(read) if read.tuned.iter().all(Tuned::is_sound) => read.tuned,
         Ok(_) => ignored("a number is out of range".into()),
         Err(error) => ignored(error.message().to_string()),

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::keys::{Array, F32, I32, Keys, TEXT};
+use super::keys::{F32, I32, Metadata, MetadataArray, TEXT};
 use crate::types::error::io_cause;
 use crate::types::limits;
 
@@ -64,7 +64,7 @@ enum Writing {
 ///
 /// # Errors
 /// What is wrong, with the key or the token.
-pub fn check(keys: &Keys, path: &Path, rows: u64) -> Result<(), String> {
+pub fn check(keys: &Metadata, path: &Path, rows: u64) -> Result<(), String> {
     let writing = family(keys)?;
     let Some(tokens) = keys.array("tokenizer.ggml.tokens", &[TEXT])? else {
         return Err("it has no vocabulary (key 'tokenizer.ggml.tokens')".into());
@@ -105,7 +105,7 @@ pub fn check(keys: &Keys, path: &Path, rows: u64) -> Result<(), String> {
 }
 
 /// Returns how the vocabulary writes text, of the families that are safe to tokenise with.
-fn family(keys: &Keys) -> Result<Writing, String> {
+fn family(keys: &Metadata) -> Result<Writing, String> {
     let pre = keys.text("tokenizer.ggml.pre")?.unwrap_or_default();
     let model = keys.text("tokenizer.ggml.model")?.unwrap_or("none");
     keys.text("tokenizer.chat_template")?;
@@ -130,7 +130,7 @@ fn family(keys: &Keys) -> Result<Writing, String> {
 }
 
 /// Checks the tokens that have a meaning of their own, and the switches.
-fn special(keys: &Keys) -> Result<(), String> {
+fn special(keys: &Metadata) -> Result<(), String> {
     for name in SPECIAL {
         let key = format!("tokenizer.ggml.{name}_token_id");
         // A token that is not there is no fault: llama.cpp says so and does without. Published
@@ -145,7 +145,7 @@ fn special(keys: &Keys) -> Result<(), String> {
 
 /// Reads one 32-bit number a token; none where the key is not there.
 fn numbers(
-    keys: &Keys,
+    keys: &Metadata,
     name: &str,
     items: &[u32],
     tokens: u64,
@@ -172,7 +172,7 @@ struct Texts {
 
 impl Texts {
     /// Reads a list whose lengths the scan has been over.
-    fn read(list: &Array, file: &mut File) -> Result<Texts, String> {
+    fn read(list: &MetadataArray, file: &mut File) -> Result<Texts, String> {
         file.seek(SeekFrom::Start(list.at)).map_err(|error| io_cause(&error))?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(list.items as usize));
@@ -261,7 +261,7 @@ fn alphabet(texts: &Texts) -> Result<(), String> {
 }
 
 /// Checks that each merge is two texts with a space between them.
-fn merges(keys: &Keys, file: &mut File) -> Result<(), String> {
+fn merges(keys: &Metadata, file: &mut File) -> Result<(), String> {
     let Some(list) = keys.array("tokenizer.ggml.merges", &[TEXT])? else {
         if keys.text("tokenizer.ggml.pre")? == Some("kimi-k2") {
             return Ok(());

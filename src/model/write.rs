@@ -10,7 +10,7 @@ pub const ALIGNMENT: u64 = 32;
 
 /// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum GgufValue {
     /// A whole number.
     U32(u32),
     /// A whole number, with sign.
@@ -31,7 +31,7 @@ pub enum Value {
 
 /// A tensor that will follow the header.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct TensorEntry {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -40,7 +40,7 @@ pub struct Entry {
     pub shape: Vec<u64>,
 }
 
-impl Entry {
+impl TensorEntry {
     /// Returns its size in bytes; 0 where the shape is impossible for the type.
     pub fn bytes(&self) -> u64 {
         self.kind.bytes(&self.shape).unwrap_or(0)
@@ -49,7 +49,7 @@ impl Entry {
 
 /// Returns the header of a file with these keys and tensors, padded to where the first tensor goes.
 /// Each tensor's data follows in order, padded by [`padding`].
-pub fn header(keys: &[(String, Value)], tensors: &[Entry]) -> Vec<u8> {
+pub fn header(keys: &[(String, GgufValue)], tensors: &[TensorEntry]) -> Vec<u8> {
     let mut out = b"GGUF".to_vec();
     out.extend(3_u32.to_le_bytes());
     out.extend((tensors.len() as u64).to_le_bytes());
@@ -79,7 +79,7 @@ pub fn padding(bytes: u64) -> &'static [u8] {
 }
 
 /// Returns the bytes of all tensors with their padding.
-pub fn data_bytes(tensors: &[Entry]) -> u64 {
+pub fn data_bytes(tensors: &[TensorEntry]) -> u64 {
     tensors.iter().map(|tensor| tensor.bytes().next_multiple_of(ALIGNMENT)).sum()
 }
 
@@ -88,42 +88,42 @@ fn text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-fn put(out: &mut Vec<u8>, value: &Value) {
+fn put(out: &mut Vec<u8>, value: &GgufValue) {
     let array = |out: &mut Vec<u8>, kind: u32, items: usize| {
         out.extend(9_u32.to_le_bytes());
         out.extend(kind.to_le_bytes());
         out.extend((items as u64).to_le_bytes());
     };
     match value {
-        Value::U32(n) => {
+        GgufValue::U32(n) => {
             out.extend(4_u32.to_le_bytes());
             out.extend(n.to_le_bytes());
         }
-        Value::I32(n) => {
+        GgufValue::I32(n) => {
             out.extend(5_u32.to_le_bytes());
             out.extend(n.to_le_bytes());
         }
-        Value::F32(x) => {
+        GgufValue::F32(x) => {
             out.extend(6_u32.to_le_bytes());
             out.extend(x.to_le_bytes());
         }
-        Value::Bool(yes) => {
+        GgufValue::Bool(yes) => {
             out.extend(7_u32.to_le_bytes());
             out.push(u8::from(*yes));
         }
-        Value::Text(t) => {
+        GgufValue::Text(t) => {
             out.extend(8_u32.to_le_bytes());
             text(out, t);
         }
-        Value::I32s(list) => {
+        GgufValue::I32s(list) => {
             array(out, 5, list.len());
             list.iter().for_each(|n| out.extend(n.to_le_bytes()));
         }
-        Value::F32s(list) => {
+        GgufValue::F32s(list) => {
             array(out, 6, list.len());
             list.iter().for_each(|x| out.extend(x.to_le_bytes()));
         }
-        Value::Texts(list) => {
+        GgufValue::Texts(list) => {
             array(out, 8, list.len());
             list.iter().for_each(|t| text(out, t));
         }
@@ -141,16 +141,16 @@ mod tests {
     fn what_is_written_is_what_the_scan_and_gguf_rs_read() {
         let key = |key: &str, value| (key.to_string(), value);
         let keys = [
-            key("general.architecture", Value::Text("qwen2".into())),
-            key("a.u32", Value::U32(7)),
-            key("a.i32", Value::I32(-7)),
-            key("a.f32", Value::F32(0.5)),
-            key("a.bool", Value::Bool(true)),
-            key("a.i32s", Value::I32s(vec![1, -2])),
-            key("a.f32s", Value::F32s(vec![1.5])),
-            key("a.texts", Value::Texts(vec!["x".into(), "Ġ".into()])),
+            key("general.architecture", GgufValue::Text("qwen2".into())),
+            key("a.u32", GgufValue::U32(7)),
+            key("a.i32", GgufValue::I32(-7)),
+            key("a.f32", GgufValue::F32(0.5)),
+            key("a.bool", GgufValue::Bool(true)),
+            key("a.i32s", GgufValue::I32s(vec![1, -2])),
+            key("a.f32s", GgufValue::F32s(vec![1.5])),
+            key("a.texts", GgufValue::Texts(vec!["x".into(), "Ġ".into()])),
         ];
-        let entry = |name: &str, kind, shape: &[u64]| Entry {
+        let entry = |name: &str, kind, shape: &[u64]| TensorEntry {
             name: name.into(),
             kind: by_id(kind).unwrap(),
             shape: shape.to_vec(),

@@ -99,7 +99,7 @@ fn a_template_that_does_not_parse_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut tiny = tiny::model(Kind::Qwen2);
     let template = tiny.keys.iter_mut().find(|(key, _)| key == "tokenizer.chat_template").unwrap();
-    template.1 = solverbox::model::write::Value::Text("{% for m in messages %}".into());
+    template.1 = solverbox::model::write::GgufValue::Text("{% for m in messages %}".into());
     std::fs::write(folder.path().join("open.gguf"), tiny.bytes()).unwrap();
     let output = verify(&["open.gguf"], folder.path());
     assert_eq!(output.status.code(), Some(4));

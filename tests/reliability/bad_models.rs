@@ -6,7 +6,7 @@ use crate::support::tiny::{self, Kind as Of, Tiny};
 use crate::support::{Gguf, model, solve_with, solverbox, text};
 use solverbox::model;
 use solverbox::model::plan::{Wishes, plan};
-use solverbox::model::write::Value;
+use solverbox::model::write::GgufValue;
 use solverbox::types::error::{Error, Kind};
 use solverbox::types::kernels::SETS;
 use solverbox::types::memory::Room;
@@ -236,12 +236,12 @@ fn all_refused(cases: Vec<(Vec<u8>, &str)>) {
 }
 
 /// Replaces or adds a key.
-fn set(tiny: &mut Tiny, key: &str, value: Value) {
+fn set(tiny: &mut Tiny, key: &str, value: GgufValue) {
     tiny.keys.retain(|(name, _)| name != key);
     tiny.keys.push((key.to_string(), value));
 }
 
-fn with_key(kind: Of, key: &str, value: Value) -> Vec<u8> {
+fn with_key(kind: Of, key: &str, value: GgufValue) -> Vec<u8> {
     changed(kind, |tiny| set(tiny, key, value))
 }
 
@@ -249,7 +249,7 @@ fn with_key(kind: Of, key: &str, value: Value) -> Vec<u8> {
 fn with_texts(kind: Of, key: &str, change: impl FnOnce(&mut Vec<String>)) -> Vec<u8> {
     changed(kind, |tiny| {
         let (_, value) = tiny.keys.iter_mut().find(|(name, _)| name == key).unwrap();
-        let Value::Texts(texts) = value else { panic!("{key} is a list of texts") };
+        let GgufValue::Texts(texts) = value else { panic!("{key} is a list of texts") };
         change(texts);
     })
 }
@@ -257,8 +257,8 @@ fn with_texts(kind: Of, key: &str, change: impl FnOnce(&mut Vec<String>)) -> Vec
 #[test]
 fn numbers_llama_cpp_asserts_on_are_refused() {
     let number =
-        |key: &str, number| with_key(Of::Qwen2, &format!("qwen2.{key}"), Value::U32(number));
-    let text = |key: &str, text: &str| with_key(Of::Qwen2, key, Value::Text(text.into()));
+        |key: &str, number| with_key(Of::Qwen2, &format!("qwen2.{key}"), GgufValue::U32(number));
+    let text = |key: &str, text: &str| with_key(Of::Qwen2, key, GgufValue::Text(text.into()));
     all_refused(vec![
         (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is unknown"),
         (number("rope.dimension_count", 6), "rope.dimension_count': 6 does not go with heads of 8"),
@@ -271,11 +271,14 @@ fn numbers_llama_cpp_asserts_on_are_refused() {
         (number("block_count", 600), "block_count"),
         (text("qwen2.block_count", "two"), "block_count"),
         (text("general.alignment", "32"), "'general.alignment' is of type text, u32 is needed"),
-        (with_key(Of::Qwen2, "qwen2.attention.causal", Value::Bool(false)), "attention.causal"),
-        (with_key(Of::Qwen2, "qwen2.rope.freq_base", Value::F32(f32::NAN)), "no finite number"),
-        (with_key(Of::LlamaOfExperts, "llama.expert_used_count", Value::U32(9)), "9 of 4"),
+        (with_key(Of::Qwen2, "qwen2.attention.causal", GgufValue::Bool(false)), "attention.causal"),
+        (with_key(Of::Qwen2, "qwen2.rope.freq_base", GgufValue::F32(f32::NAN)), "no finite number"),
+        (with_key(Of::LlamaOfExperts, "llama.expert_used_count", GgufValue::U32(9)), "9 of 4"),
         (number("context_length", 0), "context_length"),
-        (with_key(Of::Qwen2, "split.count", Value::U32(2)), "one of the 2 parts of a split model"),
+        (
+            with_key(Of::Qwen2, "split.count", GgufValue::U32(2)),
+            "one of the 2 parts of a split model",
+        ),
     ]);
 }
 
@@ -309,7 +312,7 @@ fn special_tokens_that_are_not_there_are_none() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for id in [266, u32::MAX] {
         let key = "tokenizer.ggml.padding_token_id";
-        std::fs::write(file.path(), with_key(Of::Qwen2, key, Value::U32(id))).unwrap();
+        std::fs::write(file.path(), with_key(Of::Qwen2, key, GgufValue::U32(id))).unwrap();
         model::open(&Weights::model(file.path())).unwrap();
     }
 }
@@ -390,17 +393,17 @@ fn vocabularies_llama_cpp_asserts_or_throws_on_are_refused() {
         (spm(&|t| t[10] = "<0x0B".into()), "token 10 stands for a byte, but is '<0x0B'"),
         (spm(&|t| t[0xE6] = "<0xFF>".into()), "is there twice"),
         (spm(&|t| t.swap(0xE6, 258)), "stands for a byte"),
-        (key("eos_token_id", Value::I32(2)), "is of type i32, u32 is needed"),
-        (key("token_type", Value::I32s(vec![1; 265])), "has 265 items for 266 tokens"),
-        (key("token_type", Value::I32s(vec![9; 266])), "token 0 is of kind 9"),
-        (key("token_type", Value::F32s(vec![1.0; 266])), "a list of type f32, i32 is needed"),
-        (key("scores", Value::F32s(vec![f32::NAN; 266])), "a score that is no number"),
-        (key("merges", Value::Texts(vec!["ab".into()])), "merge 0 is not two texts"),
-        (key("merges", Value::Texts(vec!["a ".into()])), "merge 0 is not two texts"),
-        (key("model", Value::Text("t5".into())), "tokenizer 't5' is unknown here"),
-        (key("pre", Value::Text("whitespace".into())), "'whitespace' is no use here"),
-        (key("add_bos_token", Value::U32(1)), "is of type u32, bool is needed"),
-        (key("model", Value::Text("gpt2\0".into())), "is no text in UTF-8"),
+        (key("eos_token_id", GgufValue::I32(2)), "is of type i32, u32 is needed"),
+        (key("token_type", GgufValue::I32s(vec![1; 265])), "has 265 items for 266 tokens"),
+        (key("token_type", GgufValue::I32s(vec![9; 266])), "token 0 is of kind 9"),
+        (key("token_type", GgufValue::F32s(vec![1.0; 266])), "a list of type f32, i32 is needed"),
+        (key("scores", GgufValue::F32s(vec![f32::NAN; 266])), "a score that is no number"),
+        (key("merges", GgufValue::Texts(vec!["ab".into()])), "merge 0 is not two texts"),
+        (key("merges", GgufValue::Texts(vec!["a ".into()])), "merge 0 is not two texts"),
+        (key("model", GgufValue::Text("t5".into())), "tokenizer 't5' is unknown here"),
+        (key("pre", GgufValue::Text("whitespace".into())), "'whitespace' is no use here"),
+        (key("add_bos_token", GgufValue::U32(1)), "is of type u32, bool is needed"),
+        (key("model", GgufValue::Text("gpt2\0".into())), "is no text in UTF-8"),
     ]);
 }
 
@@ -410,8 +413,10 @@ fn a_byte_that_cannot_be_written_is_refused() {
     let mut tiny = tiny::model(Of::LlamaOfExperts);
     for (key, value) in &mut tiny.keys {
         match value {
-            Value::Texts(texts) if key == "tokenizer.ggml.tokens" => texts[0xE6] = "word".into(),
-            Value::I32s(types) if key == "tokenizer.ggml.token_type" => types[0xE6] = 1,
+            GgufValue::Texts(texts) if key == "tokenizer.ggml.tokens" => {
+                texts[0xE6] = "word".into()
+            }
+            GgufValue::I32s(types) if key == "tokenizer.ggml.token_type" => types[0xE6] = 1,
             _ => {}
         }
     }
@@ -442,7 +447,7 @@ fn a_small_vocabulary_that_would_grow_to_gigabytes_is_refused() {
 
 #[test]
 fn a_file_cannot_steer_the_terminal_through_a_message() {
-    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", Value::Text("\u{1b}[2Jqwen2".into()));
+    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", GgufValue::Text("\u{1b}[2Jqwen2".into()));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.gguf");
     std::fs::write(&path, bytes).unwrap();
@@ -457,7 +462,7 @@ fn a_file_cannot_steer_the_terminal_through_a_message() {
 fn a_long_word_does_not_exhaust_the_stack() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recursive.gguf");
-    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", Value::Text("gpt-4o".into()));
+    let bytes = with_key(Of::Qwen2, "tokenizer.ggml.pre", GgufValue::Text("gpt-4o".into()));
     std::fs::write(&path, bytes).unwrap();
     for word in ["a".repeat(30_000), "数".repeat(10_000)] {
         let output = solve_with(&path, &[&word]).output().unwrap();

@@ -12,7 +12,7 @@ use crate::support::tiny;
 use crate::support::{PATIENCE, model, wait_until};
 use solverbox::desk::record::Whole;
 use solverbox::desk::{Capacity, Desk, Ticket};
-use solverbox::model::write::Value;
+use solverbox::model::write::GgufValue;
 use solverbox::types::answer::Outcome;
 use solverbox::types::error::Kind;
 use solverbox::types::job::{Choices, Ending, Question};
@@ -344,7 +344,7 @@ pub fn work_in_lockstep() {
     let file = folder.path().join("thinks.gguf");
     let mut tiny = tiny::model(tiny::Kind::Qwen2);
     for (key, value) in &mut tiny.keys {
-        if let ("tokenizer.chat_template", Value::Text(template)) = (key.as_str(), value) {
+        if let ("tokenizer.chat_template", GgufValue::Text(template)) = (key.as_str(), value) {
             template.push_str("<think>");
         }
     }

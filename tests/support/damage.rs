@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use solverbox::model::types::TYPES;
-use solverbox::model::write::Value;
+use solverbox::model::write::GgufValue;
 
 use crate::support::tiny::Tiny;
 
@@ -179,48 +179,48 @@ impl Damage {
             _ => tiny.tensors[tensor].shape.reverse(),
         }
         if tiny.tensors.is_empty() || tiny.keys.is_empty() {
-            tiny.keys.push(("nothing.left".into(), Value::Bool(true)));
+            tiny.keys.push(("nothing.left".into(), GgufValue::Bool(true)));
         }
     }
 
-    fn value(&mut self, of: &Value) -> Value {
+    fn value(&mut self, of: &GgufValue) -> GgufValue {
         let number = *self.one(&NUMBERS);
         match of {
-            Value::U32(n) => match self.below(5) {
-                0 => Value::I32(*n as i32),
-                1 => Value::U32(n.wrapping_add(1)),
-                2 => Value::U32(n / 2),
-                3 => Value::U32(n.wrapping_mul(2)),
-                _ => Value::U32(number as u32),
+            GgufValue::U32(n) => match self.below(5) {
+                0 => GgufValue::I32(*n as i32),
+                1 => GgufValue::U32(n.wrapping_add(1)),
+                2 => GgufValue::U32(n / 2),
+                3 => GgufValue::U32(n.wrapping_mul(2)),
+                _ => GgufValue::U32(number as u32),
             },
-            Value::I32(_) => Value::I32(number as i32),
-            Value::F32(_) => match self.below(6) {
-                0 => Value::U32(number as u32),
-                _ => Value::F32(*self.one(&FLOATS)),
+            GgufValue::I32(_) => GgufValue::I32(number as i32),
+            GgufValue::F32(_) => match self.below(6) {
+                0 => GgufValue::U32(number as u32),
+                _ => GgufValue::F32(*self.one(&FLOATS)),
             },
-            Value::Bool(yes) => Value::Bool(!yes),
-            Value::Text(text) => match self.below(5) {
-                0 => Value::Text(String::new()),
-                1 => Value::Texts(vec![text.clone()]),
-                2 => Value::Text(text.repeat(1 + self.below(64))),
+            GgufValue::Bool(yes) => GgufValue::Bool(!yes),
+            GgufValue::Text(text) => match self.below(5) {
+                0 => GgufValue::Text(String::new()),
+                1 => GgufValue::Texts(vec![text.clone()]),
+                2 => GgufValue::Text(text.repeat(1 + self.below(64))),
                 3 => {
                     let known =
                         ["qwen2", "qwen3", "llama", "gpt2", "none", "linear", "longrope", "model"];
-                    Value::Text(self.one(&known).to_string())
+                    GgufValue::Text(self.one(&known).to_string())
                 }
-                _ => Value::Text(text.chars().filter(|_| self.below(8) != 0).collect()),
+                _ => GgufValue::Text(text.chars().filter(|_| self.below(8) != 0).collect()),
             },
-            Value::I32s(list) => {
+            GgufValue::I32s(list) => {
                 let mut list = list.clone();
                 self.list(&mut list, |damage| *damage.one(&[-1, 0, 1, 2, 3, 4, 5, 6, 7, i32::MAX]));
-                Value::I32s(list)
+                GgufValue::I32s(list)
             }
-            Value::F32s(list) => {
+            GgufValue::F32s(list) => {
                 let mut list = list.clone();
                 self.list(&mut list, |damage| *damage.one(&FLOATS));
-                Value::F32s(list)
+                GgufValue::F32s(list)
             }
-            Value::Texts(list) => {
+            GgufValue::Texts(list) => {
                 let mut list = list.clone();
                 self.list(&mut list, |damage| {
                     let odd = [
@@ -239,7 +239,7 @@ impl Damage {
                     let text = *damage.one(&odd);
                     text.repeat(*damage.one(&[1, 1, 1, 2, 100, 5_000]))
                 });
-                Value::Texts(list)
+                GgufValue::Texts(list)
             }
         }
     }

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use solverbox::model::types::TYPES;
-use solverbox::model::write::{Entry, Value, data_bytes, header};
+use solverbox::model::write::{GgufValue, TensorEntry, data_bytes, header};
 
 const LAYERS: u64 = 28;
 const HIDDEN: u64 = 1_536;
@@ -79,18 +79,18 @@ pub fn with_layers(quantized: Quantized, layers: u64) -> PathBuf {
     path
 }
 
-fn write(file: &mut File, tensors: &[Entry], layers: u64) {
+fn write(file: &mut File, tensors: &[TensorEntry], layers: u64) {
     let head = header(&keys(layers), tensors);
     file.write_all(&head).expect("room for the header");
     file.set_len(head.len() as u64 + data_bytes(tensors)).expect("a sparse file");
 }
 
-fn entry(name: String, kind: &str, shape: &[u64]) -> Entry {
+fn entry(name: String, kind: &str, shape: &[u64]) -> TensorEntry {
     let kind = *TYPES.iter().find(|known| known.name == kind).expect("a known type");
-    Entry { name, kind, shape: shape.to_vec() }
+    TensorEntry { name, kind, shape: shape.to_vec() }
 }
 
-fn tensors(quantized: Quantized, layers: u64) -> Vec<Entry> {
+fn tensors(quantized: Quantized, layers: u64) -> Vec<TensorEntry> {
     let vocabulary = [HIDDEN, VOCABULARY as u64];
     let kind = quantized.of_tensor("token_embd", 0);
     let mut list = vec![entry("token_embd.weight".into(), kind, &vocabulary)];
@@ -116,7 +116,7 @@ fn tensors(quantized: Quantized, layers: u64) -> Vec<Entry> {
     }
     list.push(entry("output_norm.weight".into(), "F32", &[HIDDEN]));
     if layers == LAYERS {
-        let bytes: u64 = list.iter().map(Entry::bytes).sum();
+        let bytes: u64 = list.iter().map(TensorEntry::bytes).sum();
         assert_eq!(bytes, quantized.tensor_bytes(), "{quantized:?}");
     }
     list
@@ -126,7 +126,7 @@ const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message
     message.content + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}\
     {{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-fn keys(layers: u64) -> Vec<(String, Value)> {
+fn keys(layers: u64) -> Vec<(String, GgufValue)> {
     let (tokens, merges) = vocabulary();
     let kinds = (0..VOCABULARY).map(|token| match token {
         token if token < TEXT_TOKENS => 1,
@@ -135,26 +135,26 @@ fn keys(layers: u64) -> Vec<(String, Value)> {
     });
     let (end_of_text, end) = (TEXT_TOKENS as u32, TEXT_TOKENS as u32 + 2);
     [
-        ("general.architecture", Value::Text("qwen2".into())),
-        ("general.name", Value::Text("VibeThinker-1.5B's shape, all zeros".into())),
-        ("qwen2.block_count", Value::U32(layers as u32)),
-        ("qwen2.context_length", Value::U32(131_072)),
-        ("qwen2.embedding_length", Value::U32(HIDDEN as u32)),
-        ("qwen2.feed_forward_length", Value::U32(FEED_FORWARD as u32)),
-        ("qwen2.attention.head_count", Value::U32(12)),
-        ("qwen2.attention.head_count_kv", Value::U32(2)),
-        ("qwen2.rope.freq_base", Value::F32(10_000.0)),
-        ("qwen2.attention.layer_norm_rms_epsilon", Value::F32(1e-6)),
-        ("tokenizer.ggml.model", Value::Text("gpt2".into())),
-        ("tokenizer.ggml.pre", Value::Text("qwen2".into())),
-        ("tokenizer.ggml.tokens", Value::Texts(tokens)),
-        ("tokenizer.ggml.token_type", Value::I32s(kinds.collect())),
-        ("tokenizer.ggml.merges", Value::Texts(merges)),
-        ("tokenizer.ggml.eos_token_id", Value::U32(end)),
-        ("tokenizer.ggml.padding_token_id", Value::U32(end_of_text)),
-        ("tokenizer.ggml.bos_token_id", Value::U32(end_of_text)),
-        ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
-        ("tokenizer.chat_template", Value::Text(TEMPLATE.into())),
+        ("general.architecture", GgufValue::Text("qwen2".into())),
+        ("general.name", GgufValue::Text("VibeThinker-1.5B's shape, all zeros".into())),
+        ("qwen2.block_count", GgufValue::U32(layers as u32)),
+        ("qwen2.context_length", GgufValue::U32(131_072)),
+        ("qwen2.embedding_length", GgufValue::U32(HIDDEN as u32)),
+        ("qwen2.feed_forward_length", GgufValue::U32(FEED_FORWARD as u32)),
+        ("qwen2.attention.head_count", GgufValue::U32(12)),
+        ("qwen2.attention.head_count_kv", GgufValue::U32(2)),
+        ("qwen2.rope.freq_base", GgufValue::F32(10_000.0)),
+        ("qwen2.attention.layer_norm_rms_epsilon", GgufValue::F32(1e-6)),
+        ("tokenizer.ggml.model", GgufValue::Text("gpt2".into())),
+        ("tokenizer.ggml.pre", GgufValue::Text("qwen2".into())),
+        ("tokenizer.ggml.tokens", GgufValue::Texts(tokens)),
+        ("tokenizer.ggml.token_type", GgufValue::I32s(kinds.collect())),
+        ("tokenizer.ggml.merges", GgufValue::Texts(merges)),
+        ("tokenizer.ggml.eos_token_id", GgufValue::U32(end)),
+        ("tokenizer.ggml.padding_token_id", GgufValue::U32(end_of_text)),
+        ("tokenizer.ggml.bos_token_id", GgufValue::U32(end_of_text)),
+        ("tokenizer.ggml.add_bos_token", GgufValue::Bool(false)),
+        ("tokenizer.chat_template", GgufValue::Text(TEMPLATE.into())),
     ]
     .map(|(key, value)| (key.to_string(), value))
     .into()

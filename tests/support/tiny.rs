@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use solverbox::model::types::by_id;
-use solverbox::model::write::{Entry, Value, header, padding};
+use solverbox::model::write::{GgufValue, TensorEntry, header, padding};
 
 /// ggml's numbers for the types used here.
 const F32: u32 = 0;
@@ -17,8 +17,8 @@ const TEMPLATE: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.co
 /// A GGUF file in parts.
 #[derive(Clone)]
 pub struct Tiny {
-    pub keys: Vec<(String, Value)>,
-    pub tensors: Vec<Entry>,
+    pub keys: Vec<(String, GgufValue)>,
+    pub tensors: Vec<TensorEntry>,
     pub data: Vec<Vec<u8>>,
 }
 
@@ -79,14 +79,14 @@ impl Tiny {
         header(&self.keys, &self.tensors).len()
     }
 
-    fn key(&mut self, key: &str, value: Value) {
+    fn key(&mut self, key: &str, value: GgufValue) {
         self.keys.push((key.to_string(), value));
     }
 
     /// Adds a tensor of small random weights.
     pub fn tensor(&mut self, name: &str, kind: u32, shape: &[u64], random: &mut ChaCha8Rng) {
         let kind = by_id(kind).unwrap();
-        let entry = Entry { name: name.to_string(), kind, shape: shape.to_vec() };
+        let entry = TensorEntry { name: name.to_string(), kind, shape: shape.to_vec() };
         let blocks = entry.bytes() / kind.block_bytes;
         let mut data = Vec::new();
         for _ in 0..blocks {
@@ -138,24 +138,24 @@ fn vocabulary(tiny: &mut Tiny, kind: Kind) -> u64 {
     let tokens: Vec<String> = kinds.into_iter().flat_map(|(texts, _)| texts).collect();
     let count = tokens.len() as u32;
     let family = if of_texts { "llama" } else { "gpt2" };
-    tiny.key("tokenizer.ggml.model", Value::Text(family.into()));
+    tiny.key("tokenizer.ggml.model", GgufValue::Text(family.into()));
     if of_texts {
         let scores = (0..count).map(|at| -(at as f32)).collect();
-        tiny.key("tokenizer.ggml.scores", Value::F32s(scores));
-        tiny.key("tokenizer.ggml.unknown_token_id", Value::U32(0));
-        tiny.key("tokenizer.ggml.add_space_prefix", Value::Bool(false));
+        tiny.key("tokenizer.ggml.scores", GgufValue::F32s(scores));
+        tiny.key("tokenizer.ggml.unknown_token_id", GgufValue::U32(0));
+        tiny.key("tokenizer.ggml.add_space_prefix", GgufValue::Bool(false));
     } else {
         let merges = ["t h", "h e", "th e", "a n", "i n", "o n"].map(String::from);
-        tiny.key("tokenizer.ggml.pre", Value::Text("qwen2".into()));
-        tiny.key("tokenizer.ggml.merges", Value::Texts(merges.to_vec()));
+        tiny.key("tokenizer.ggml.pre", GgufValue::Text("qwen2".into()));
+        tiny.key("tokenizer.ggml.merges", GgufValue::Texts(merges.to_vec()));
     }
-    tiny.key("tokenizer.ggml.tokens", Value::Texts(tokens));
-    tiny.key("tokenizer.ggml.token_type", Value::I32s(types));
-    tiny.key("tokenizer.ggml.bos_token_id", Value::U32(count - 3));
-    tiny.key("tokenizer.ggml.eos_token_id", Value::U32(count - 1));
-    tiny.key("tokenizer.ggml.padding_token_id", Value::U32(count - 3));
-    tiny.key("tokenizer.ggml.add_bos_token", Value::Bool(false));
-    tiny.key("tokenizer.chat_template", Value::Text(TEMPLATE.into()));
+    tiny.key("tokenizer.ggml.tokens", GgufValue::Texts(tokens));
+    tiny.key("tokenizer.ggml.token_type", GgufValue::I32s(types));
+    tiny.key("tokenizer.ggml.bos_token_id", GgufValue::U32(count - 3));
+    tiny.key("tokenizer.ggml.eos_token_id", GgufValue::U32(count - 1));
+    tiny.key("tokenizer.ggml.padding_token_id", GgufValue::U32(count - 3));
+    tiny.key("tokenizer.ggml.add_bos_token", GgufValue::Bool(false));
+    tiny.key("tokenizer.chat_template", GgufValue::Text(TEMPLATE.into()));
     count.into()
 }
 
@@ -173,8 +173,8 @@ pub fn model_of(kind: Kind, form: Form) -> Tiny {
         Kind::Qwen3 => "qwen3",
         Kind::LlamaOfExperts | Kind::Llama => "llama",
     };
-    tiny.key("general.architecture", Value::Text(architecture.into()));
-    tiny.key("general.name", Value::Text("a tiny model".into()));
+    tiny.key("general.architecture", GgufValue::Text(architecture.into()));
+    tiny.key("general.name", GgufValue::Text("a tiny model".into()));
     let experts = if kind == Kind::LlamaOfExperts { form.experts } else { 0 };
     let numbers = [
         ("context_length", 4096),
@@ -190,14 +190,14 @@ pub fn model_of(kind: Kind, form: Form) -> Tiny {
         ("expert_used_count", experts.div_ceil(2)),
     ];
     for (name, number) in numbers.into_iter().filter(|(_, number)| *number > 0) {
-        tiny.key(&format!("{architecture}.{name}"), Value::U32(number as u32));
+        tiny.key(&format!("{architecture}.{name}"), GgufValue::U32(number as u32));
     }
     for (name, number) in [("attention.layer_norm_rms_epsilon", 1e-6), ("rope.freq_base", 1e4)] {
-        tiny.key(&format!("{architecture}.{name}"), Value::F32(number));
+        tiny.key(&format!("{architecture}.{name}"), GgufValue::F32(number));
     }
     let scaling = if kind == Kind::Llama { "yarn" } else { "none" };
-    tiny.key(&format!("{architecture}.rope.scaling.type"), Value::Text(scaling.into()));
-    tiny.key(&format!("{architecture}.rope.scaling.factor"), Value::F32(2.0));
+    tiny.key(&format!("{architecture}.rope.scaling.type"), GgufValue::Text(scaling.into()));
+    tiny.key(&format!("{architecture}.rope.scaling.factor"), GgufValue::F32(2.0));
     let tokens = vocabulary(&mut tiny, kind);
     weights(&mut tiny, kind, form, tokens);
     tiny
@@ -259,9 +259,9 @@ pub fn adapter() -> Tiny {
         ("adapter.type", "lora"),
         ("general.name", "a tiny adapter"),
     ] {
-        tiny.key(key, Value::Text(text.into()));
+        tiny.key(key, GgufValue::Text(text.into()));
     }
-    tiny.key("adapter.lora.alpha", Value::F32(8.0));
+    tiny.key("adapter.lora.alpha", GgufValue::F32(8.0));
     for (name, from, to) in [
         ("blk.0.attn_q", 32, 32),
         ("blk.1.attn_k", 32, 16),

@@ -231,7 +231,8 @@ fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied
         json["model"]["merges"] = json!([]);
     });
     let (out, mut steps) = (tempfile::tempdir().unwrap(), Vec::new());
-    let plan = convert::plan(checkpoint.folder.path(), convert::Kind::Own, None).unwrap();
+    let plan =
+        convert::plan(checkpoint.folder.path(), convert::OutputType::AsStored, None).unwrap();
     let mut file = NewFile::create(&out.path().join("x.gguf"), plan.bytes()).unwrap();
     let error = plan.write(&mut file, &mut |done, _| steps.push(done)).unwrap_err();
     let folder = checkpoint.folder.path().display();

@@ -41,7 +41,8 @@ fn tensors(path: &Path) -> BTreeMap<String, (&'static str, Vec<u8>)> {
     use solverbox::types::plan::Weights;
     let bytes = std::fs::read(path).unwrap();
     let header = solverbox::model::open(&Weights::model(path)).unwrap();
-    let data = |t: &solverbox::model::Tensor| bytes[t.at as usize..][..t.bytes as usize].to_vec();
+    let data =
+        |t: &solverbox::model::TensorInfo| bytes[t.at as usize..][..t.bytes as usize].to_vec();
     header.tensors.iter().map(|t| (t.name.clone(), (t.kind.name, data(t)))).collect()
 }
 

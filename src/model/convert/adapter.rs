@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::config::{self, Architecture, Config};
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::{self, Object};
-use super::keys::{self, Keys};
-use super::names::{self, Rows};
+use super::keys::{self, MetadataBuilder};
+use super::names::{self, RowOrder};
 use super::shards::{self, Stored};
-use super::stream::{Copy, Source};
-use super::{Kind, Part, Plan};
+use super::stream::{TensorCopy, TensorSource};
+use super::{Conversion, OutputTensor, OutputType};
 use crate::model::types;
-use crate::model::write::Entry;
+use crate::model::write::TensorEntry;
 use crate::model::{self, Header, locate};
 use crate::types::error::Error;
 use crate::types::limits;
@@ -56,7 +56,7 @@ pub(super) fn base(path: &Path) -> Result<Base, Error> {
         let cause = format!("its architecture {} is unknown", shown(&header.architecture));
         return Err(unsupported(cause).of(path));
     };
-    let matrix = |tensor: &model::Tensor| match tensor.shape[..] {
+    let matrix = |tensor: &model::TensorInfo| match tensor.shape[..] {
         [columns, rows] => Some((tensor.name.clone(), [rows, columns])),
         _ => None,
     };
@@ -70,7 +70,7 @@ pub(super) fn base(path: &Path) -> Result<Base, Error> {
 }
 
 fn base_of(config: &Config) -> Base {
-    let matrix = |expected: names::Expected| match expected.shape[..] {
+    let matrix = |expected: names::ExpectedTensor| match expected.shape[..] {
         [rows, columns] => Some((expected.gguf, [rows, columns])),
         _ => None,
     };
@@ -87,39 +87,43 @@ fn base_of(config: &Config) -> Base {
 ///
 /// # Errors
 /// `not_found` and `bad_model`, naming file, key or tensor.
-pub(super) fn plan(folder: &Path, kind: Kind, base: Base) -> Result<Plan, Error> {
+pub(super) fn plan(folder: &Path, kind: OutputType, base: Base) -> Result<Conversion, Error> {
     let file = folder.join(CONFIG);
     let settings = settings(&json::needed(&file)?).map_err(|fault| fault.of(&file))?;
     let weights = shards::open(folder, "adapter_model")?;
     let parts = parts(weights.tensors.values(), &base, &settings, kind);
     let parts = parts.map_err(|fault| fault.of(&weights.shards[0].path))?;
     let name = keys::name(&Object(serde_json::json!({})), folder).map_err(|f| f.of(folder))?;
-    let mut keys = Keys::of(base.architecture, "adapter", &name);
+    let mut keys = MetadataBuilder::of(base.architecture, "adapter", &name);
     keys.text("adapter.type", "lora");
     keys.float("adapter.lora.alpha", settings.alpha);
     keys.file_type(kind.file_type(parts.iter().map(|part| part.entry.kind.id)));
     let files = FILES.map(|name| folder.join(name)).to_vec();
     let folder = folder.to_path_buf();
-    Ok(Plan { folder, files, keys: keys.0, parts, shards: weights.shards, base: base.header })
+    Ok(Conversion { folder, files, keys: keys.0, parts, shards: weights.shards, base: base.header })
 }
 
 /// Checks an adapter's two files against a base's `config.json` as [`plan`] does; for fuzzing.
 ///
 /// # Errors
 /// What is wrong with one of them.
-pub fn check_bytes(settings_json: &str, weights: &[u8], base_json: &str) -> Result<(), Fault> {
+pub fn check_bytes(
+    settings_json: &str,
+    weights: &[u8],
+    base_json: &str,
+) -> Result<(), CheckpointFault> {
     let base = base_of(&config::read(base_json)?);
     let (settings, stored) = (settings(settings_json)?, shards::check_bytes(weights)?);
-    parts(stored.iter(), &base, &settings, Kind::Own).map(|_| ())
+    parts(stored.iter(), &base, &settings, OutputType::AsStored).map(|_| ())
 }
 
 /// Plans the tensors: both sides of each matrix.
 fn parts<'a>(
     stored: impl Iterator<Item = &'a Stored>,
     base: &Base,
-    settings: &Settings,
-    kind: Kind,
-) -> Result<Vec<Part>, Fault> {
+    settings: &LoraSettings,
+    kind: OutputType,
+) -> Result<Vec<OutputTensor>, CheckpointFault> {
     let mut parts = Vec::new();
     let mut ranks: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for stored in stored {
@@ -146,7 +150,7 @@ fn parts<'a>(
 }
 
 /// What `adapter_config.json` says.
-struct Settings {
+struct LoraSettings {
     rank: u64,
     /// Whether modules may have ranks of their own.
     has_ranks: bool,
@@ -154,7 +158,7 @@ struct Settings {
     alpha: f32,
 }
 
-fn settings(text: &str) -> Result<Settings, Fault> {
+fn settings(text: &str) -> Result<LoraSettings, CheckpointFault> {
     let json = Object::parse(text)?;
     let kind = json.text("peft_type")?.unwrap_or_default();
     if kind != "LORA" {
@@ -199,13 +203,13 @@ fn settings(text: &str) -> Result<Settings, Fault> {
     if !alpha.is_finite() || alpha == 0.0 {
         return Err(damaged("key 'lora_alpha' is missing or 0"));
     }
-    Ok(Settings { rank, has_ranks, alpha })
+    Ok(LoraSettings { rank, has_ranks, alpha })
 }
 
 /// Refuses adapters that begin with a part taken out of the base (PiSSA, OLoRA, CorDA, LoftQ and
 /// what may come): PEFT takes it out of the base again when it loads them. Those allowed leave the
 /// base alone in PEFT's tuners/lora/layer.py.
-fn check_start(start: Option<&serde_json::Value>) -> Result<(), Fault> {
+fn check_start(start: Option<&serde_json::Value>) -> Result<(), CheckpointFault> {
     use serde_json::Value;
     match start {
         None | Some(Value::Bool(_)) => Ok(()),
@@ -214,26 +218,30 @@ fn check_start(start: Option<&serde_json::Value>) -> Result<(), Fault> {
         Some(other) => {
             let what = other.as_str().map_or_else(|| shown(&other.to_string()), shown);
             let cause = format!("key 'init_lora_weights': {what} changes the base as well");
-            Err(Fault { cause, ..lora_only("", String::new()) })
+            Err(CheckpointFault { cause, ..lora_only("", String::new()) })
         }
     }
 }
 
-fn lora_only(key: &str, what: String) -> Fault {
-    Fault {
+fn lora_only(key: &str, what: String) -> CheckpointFault {
+    CheckpointFault {
         cause: format!("key '{key}': {what} is more than a plain LoRA"),
         remedy: "Merge the adapter into its model with PEFT's merge_and_unload, and convert that.",
     }
 }
 
 /// Plans one side of a matrix; returns the matrix's name, the plan and the rank.
-fn part(stored: &Stored, base: &Base, kind: Kind) -> Result<(String, Part, u64), Fault> {
+fn part(
+    stored: &Stored,
+    base: &Base,
+    kind: OutputType,
+) -> Result<(String, OutputTensor, u64), CheckpointFault> {
     let name = shown(&stored.name);
     let module = stored.name.strip_prefix("base_model.model.").unwrap_or(&stored.name);
     let sides = [(".lora_A.weight", "lora_a"), (".lora_B.weight", "lora_b")];
     let side = sides.iter().find_map(|(suffix, side)| Some((module.strip_suffix(suffix)?, *side)));
     let Some((module, side)) = side else {
-        return Err(Fault {
+        return Err(CheckpointFault {
             cause: format!("tensor {name} is no side of a LoRA matrix"),
             ..lora_only("", String::new())
         });
@@ -241,7 +249,7 @@ fn part(stored: &Stored, base: &Base, kind: Kind) -> Result<(String, Part, u64),
     let gguf = names::module(module).map(|module| format!("{module}.weight"));
     let known = gguf.and_then(|gguf| Some((*base.matrices.get(&gguf)?, gguf)));
     let Some(([rows, columns], gguf)) = known else {
-        return Err(Fault {
+        return Err(CheckpointFault {
             cause: format!("tensor {name} is for a matrix the base has not"),
             remedy: "Name the model it was trained for with --base.",
         });
@@ -255,7 +263,7 @@ fn part(stored: &Stored, base: &Base, kind: Kind) -> Result<(String, Part, u64),
         _ => None,
     };
     let Some(rank) = fits.filter(|rank| (1..=limits::ADAPTER_RANK_MAX).contains(rank)) else {
-        return Err(Fault {
+        return Err(CheckpointFault {
             cause: format!(
                 "tensor {name} is {:?}, for a matrix of [{rows}, {columns}] in the base",
                 stored.shape
@@ -265,15 +273,15 @@ fn part(stored: &Stored, base: &Base, kind: Kind) -> Result<(String, Part, u64),
     };
     let turned = match side {
         "lora_b" => names::rows_of(base.architecture, middle(&gguf), base.head),
-        _ => Rows::AsStored,
+        _ => RowOrder::AsStored,
     };
     let from = stored.float()?;
     let to = kind.of(from);
     let kind = types::by_id(to.gguf()).ok_or_else(|| damaged("a type is missing"))?;
     let shape = stored.shape.iter().rev().copied().collect();
-    let entry = Entry { name: format!("{gguf}.{side}"), kind, shape };
-    let copy = Copy { stored: stored.clone(), from, to, rows: turned };
-    Ok((gguf, Part { entry, source: Source::Stored(copy) }, rank))
+    let entry = TensorEntry { name: format!("{gguf}.{side}"), kind, shape };
+    let copy = TensorCopy { stored: stored.clone(), from, to, rows: turned };
+    Ok((gguf, OutputTensor { entry, source: TensorSource::Stored(copy) }, rank))
 }
 
 /// `attn_q` of `blk.0.attn_q.weight`.

@@ -3,38 +3,11 @@
 //! What llama.cpp would compute otherwise than the authors meant is refused here by its key:
 //! sliding windows in use, other activations, experts, weights that are quantized already.
 
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
 use super::rope::{self, Rope};
+pub use crate::model::numbers::Architecture;
 use crate::types::limits;
-
-/// The architectures that can be converted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
-    /// Qwen2: biases on query, key and value.
-    Qwen2,
-    /// Qwen3: norms on query and key.
-    Qwen3,
-    /// Llama, and Mistral without a window, which computes the same but has other defaults.
-    Llama,
-}
-
-impl Architecture {
-    /// Returns its name in a GGUF file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Architecture::Qwen2 => "qwen2",
-            Architecture::Qwen3 => "qwen3",
-            Architecture::Llama => "llama",
-        }
-    }
-
-    /// Finds an architecture by its name in a GGUF file.
-    pub fn named(name: &str) -> Option<Architecture> {
-        use Architecture::{Llama, Qwen2, Qwen3};
-        [Qwen2, Qwen3, Llama].into_iter().find(|known| known.name() == name)
-    }
-}
 
 /// What `config.json` says.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +46,7 @@ pub struct Config {
 ///
 /// # Errors
 /// What is wrong or unsupported, by its key.
-pub fn read(text: &str) -> Result<Config, Fault> {
+pub fn read(text: &str) -> Result<Config, CheckpointFault> {
     let json = Object::parse(text)?;
     let architecture = architecture(&json)?;
     refuse_unsupported(&json, architecture)?;
@@ -119,7 +92,7 @@ pub fn read(text: &str) -> Result<Config, Fault> {
 }
 
 /// Returns whether transformers would read it as Mistral's, whichever of the two keys says so.
-fn is_mistral(json: &Object) -> Result<bool, Fault> {
+fn is_mistral(json: &Object) -> Result<bool, CheckpointFault> {
     let named = json.get("architectures").is_some_and(|list| list[0] == "MistralForCausalLM");
     Ok(named || json.text("model_type")? == Some("mistral"))
 }
@@ -127,14 +100,14 @@ fn is_mistral(json: &Object) -> Result<bool, Fault> {
 /// Returns whether its attention looks back through a window. Mistral's does unless its key is
 /// there and `null`: transformers' MistralConfig has 4096 where it is absent, and its model heeds
 /// neither `use_sliding_window` nor `layer_types`.
-fn slides(json: &Object) -> Result<bool, Fault> {
+fn slides(json: &Object) -> Result<bool, CheckpointFault> {
     if is_mistral(json)? {
         return Ok(json.0.get("sliding_window").is_none_or(|window| !window.is_null()));
     }
     Ok(json.flag("use_sliding_window")?.unwrap_or(false))
 }
 
-fn architecture(json: &Object) -> Result<Architecture, Fault> {
+fn architecture(json: &Object) -> Result<Architecture, CheckpointFault> {
     let list = json.get("architectures").and_then(|list| list.as_array());
     let name = list.and_then(|list| list.first()).and_then(|name| name.as_str());
     match name {
@@ -148,13 +121,13 @@ fn architecture(json: &Object) -> Result<Architecture, Fault> {
     }
 }
 
-fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), Fault> {
+fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), CheckpointFault> {
     let activation = json.text("hidden_act")?.unwrap_or("silu");
     if !matches!(activation, "silu" | "swish") {
         return Err(unsupported(format!("key 'hidden_act': {} is not silu", shown(activation))));
     }
     if json.get("quantization_config").is_some() {
-        return Err(Fault {
+        return Err(CheckpointFault {
             cause: "key 'quantization_config': its weights are quantized already".into(),
             remedy: "Convert the checkpoint it was made from; --type quantizes that.",
         });
@@ -183,7 +156,7 @@ fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), F
 }
 
 /// Numbers that must suit one another.
-fn check(config: &Config) -> Result<(), Fault> {
+fn check(config: &Config) -> Result<(), CheckpointFault> {
     let Config { heads, kv_heads, head, hidden, .. } = config;
     if !heads.is_multiple_of(*kv_heads) {
         let cause = format!("key 'num_key_value_heads': {kv_heads} does not divide {heads} heads");

@@ -98,12 +98,14 @@ fn narrow(from: &[u8], out: &mut Vec<u8>, of: impl Fn(u32) -> u16) {
 }
 
 /// What every 16-bit number becomes.
-type Table = Box<[u16; 1 << 16]>;
+type HalfTable = Box<[u16; 1 << 16]>;
 
-static BF16_TO_F16: LazyLock<Table> = LazyLock::new(|| table(|half| f32_to_f16(bf16_to_f32(half))));
-static F16_TO_BF16: LazyLock<Table> = LazyLock::new(|| table(|half| f32_to_bf16(f16_to_f32(half))));
+static BF16_TO_F16: LazyLock<HalfTable> =
+    LazyLock::new(|| table(|half| f32_to_f16(bf16_to_f32(half))));
+static F16_TO_BF16: LazyLock<HalfTable> =
+    LazyLock::new(|| table(|half| f32_to_bf16(f16_to_f32(half))));
 
-fn table(of: impl Fn(u16) -> u16) -> Table {
+fn table(of: impl Fn(u16) -> u16) -> HalfTable {
     let mut table = Box::new([0; 1 << 16]);
     table.iter_mut().zip(0..=u16::MAX).for_each(|(result, half)| *result = of(half));
     table

@@ -1,6 +1,7 @@
-//! What is wrong with a checkpoint, in words, before it is known in which file.
+//! A problem in a checkpoint, described before it is known which file it is in.
 //!
-//! The readers beside this file return a [`Fault`]; whoever knows the file makes an error of it.
+//! The readers of this folder return a [`CheckpointFault`]; the caller that knows the file turns it
+//! into an error.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use crate::types::error::{Error, Kind};
 
 /// A cause and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct CheckpointFault {
     /// What is wrong, naming the key or tensor.
     pub cause: String,
     /// One full sentence: what can be done.
@@ -16,17 +17,17 @@ pub struct Fault {
 }
 
 /// A file that is not what its authors published.
-pub(super) fn damaged(cause: impl Into<String>) -> Fault {
-    Fault { cause: cause.into(), remedy: "Get this file of the checkpoint again." }
+pub(super) fn damaged(cause: impl Into<String>) -> CheckpointFault {
+    CheckpointFault { cause: cause.into(), remedy: "Get this file of the checkpoint again." }
 }
 
 /// A sound file that the engine would compute wrongly with, or not at all.
-pub(super) fn unsupported(cause: impl Into<String>) -> Fault {
+pub(super) fn unsupported(cause: impl Into<String>) -> CheckpointFault {
     let remedy = "Convert a checkpoint of Qwen2, Qwen3 or Llama as its authors published it.";
-    Fault { cause: cause.into(), remedy }
+    CheckpointFault { cause: cause.into(), remedy }
 }
 
-impl Fault {
+impl CheckpointFault {
     /// Makes it an error about `file`.
     pub(super) fn of(self, file: &Path) -> Error {
         let what = format!("cannot convert '{}': {}", file.display(), self.cause);

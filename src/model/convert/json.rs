@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::fault::{Fault, damaged, shown};
+use super::fault::{CheckpointFault, damaged, shown};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
@@ -52,7 +52,7 @@ pub(super) struct Object(pub(super) Value);
 
 impl Object {
     /// Parses a text that must be an object.
-    pub(super) fn parse(text: &str) -> Result<Object, Fault> {
+    pub(super) fn parse(text: &str) -> Result<Object, CheckpointFault> {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| damaged(format!("it is not JSON: {error}")))?;
         match value {
@@ -67,7 +67,7 @@ impl Object {
     }
 
     /// Returns an object in this one.
-    pub(super) fn object(&self, key: &str) -> Result<Option<Object>, Fault> {
+    pub(super) fn object(&self, key: &str) -> Result<Option<Object>, CheckpointFault> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Object(Value::Object(map.clone())))),
@@ -76,27 +76,27 @@ impl Object {
     }
 
     /// Returns a text.
-    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Fault> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, CheckpointFault> {
         self.typed(key, "a text", Value::as_str)
     }
 
     /// Returns a yes or no.
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, Fault> {
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, CheckpointFault> {
         self.typed(key, "true or false", Value::as_bool)
     }
 
     /// Returns a finite number.
-    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Fault> {
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, CheckpointFault> {
         self.typed(key, "a number", Value::as_f64)
     }
 
     /// Returns a count from 1 to `max`; where it is missing, that is the fault.
-    pub(super) fn count(&self, key: &str, max: u64) -> Result<u64, Fault> {
+    pub(super) fn count(&self, key: &str, max: u64) -> Result<u64, CheckpointFault> {
         self.count_or(key, max)?.ok_or_else(|| damaged(format!("key '{key}' is missing")))
     }
 
     /// Returns a count from 1 to `max`, if it is there.
-    pub(super) fn count_or(&self, key: &str, max: u64) -> Result<Option<u64>, Fault> {
+    pub(super) fn count_or(&self, key: &str, max: u64) -> Result<Option<u64>, CheckpointFault> {
         let count = self.typed(key, "a whole number", Value::as_u64)?;
         match count {
             Some(n) if !(1..=max).contains(&n) => {
@@ -111,7 +111,7 @@ impl Object {
         key: &str,
         what: &str,
         of: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, Fault> {
+    ) -> Result<Option<T>, CheckpointFault> {
         match self.get(key) {
             None => Ok(None),
             Some(value) => of(value).map(Some).ok_or_else(|| wrong(key, value, what)),
@@ -119,6 +119,6 @@ impl Object {
     }
 }
 
-fn wrong(key: &str, value: &Value, what: &str) -> Fault {
+fn wrong(key: &str, value: &Value, what: &str) -> CheckpointFault {
     damaged(format!("key '{key}': {} is not {what}", shown(&value.to_string())))
 }

@@ -4,24 +4,24 @@
 use std::path::Path;
 
 use super::config::{Architecture, Config};
-use super::fault::{Fault, shown, unsupported};
+use super::fault::{CheckpointFault, shown, unsupported};
 use super::json::Object;
 use super::rope::{self, Scaling};
 use super::special::Special;
 use super::tokenizer::Vocabulary;
-use crate::model::write::Value;
+use crate::model::write::GgufValue;
 
 /// The version of ggml's block formats.
 const QUANTIZATION_VERSION: u32 = 2;
 
 /// Keys and their values, in the order of the file.
 #[derive(Debug, Default)]
-pub(super) struct Keys(pub Vec<(String, Value)>);
+pub(super) struct MetadataBuilder(pub Vec<(String, GgufValue)>);
 
-impl Keys {
+impl MetadataBuilder {
     /// Begins with what every file says of itself.
-    pub(super) fn of(architecture: Architecture, kind: &str, name: &str) -> Keys {
-        let mut keys = Keys::default();
+    pub(super) fn of(architecture: Architecture, kind: &str, name: &str) -> MetadataBuilder {
+        let mut keys = MetadataBuilder::default();
         keys.text("general.architecture", architecture.name());
         keys.text("general.type", kind);
         keys.text("general.name", name);
@@ -29,16 +29,16 @@ impl Keys {
     }
 
     pub(super) fn text(&mut self, key: &str, text: impl Into<String>) {
-        self.0.push((key.into(), Value::Text(text.into())));
+        self.0.push((key.into(), GgufValue::Text(text.into())));
     }
 
     pub(super) fn float(&mut self, key: &str, number: f32) {
-        self.0.push((key.into(), Value::F32(number)));
+        self.0.push((key.into(), GgufValue::F32(number)));
     }
 
     fn count(&mut self, key: &str, count: u64) {
         // Counts are bounded far below 2^32 where they are read.
-        self.0.push((key.into(), Value::U32(u32::try_from(count).unwrap_or(u32::MAX))));
+        self.0.push((key.into(), GgufValue::U32(u32::try_from(count).unwrap_or(u32::MAX))));
     }
 
     /// Adds what the file is made of, for people who list it.
@@ -48,9 +48,9 @@ impl Keys {
     }
 
     /// Adds how the authors would have tokens drawn.
-    pub(super) fn sampling(&mut self, generation: &Object) -> Result<(), Fault> {
+    pub(super) fn sampling(&mut self, generation: &Object) -> Result<(), CheckpointFault> {
         if let Some(count) = generation.number("top_k")? {
-            self.0.push(("general.sampling.top_k".into(), Value::I32(count as i32)));
+            self.0.push(("general.sampling.top_k".into(), GgufValue::I32(count as i32)));
         }
         for (name, key) in [
             ("top_p", "top_p"),
@@ -109,41 +109,41 @@ impl Keys {
     /// Adds the tokenizer.
     pub(super) fn tokenizer(&mut self, vocabulary: Vocabulary, special: Special) {
         let mut add = |key: &str, value| self.0.push((format!("tokenizer.{key}"), value));
-        add("ggml.model", Value::Text(vocabulary.model.into()));
-        add("ggml.pre", Value::Text(vocabulary.pre.into()));
+        add("ggml.model", GgufValue::Text(vocabulary.model.into()));
+        add("ggml.pre", GgufValue::Text(vocabulary.pre.into()));
         if let Some(yes) = vocabulary.space_prefix {
-            add("ggml.add_space_prefix", Value::Bool(yes));
+            add("ggml.add_space_prefix", GgufValue::Bool(yes));
         }
-        add("ggml.tokens", Value::Texts(vocabulary.tokens));
+        add("ggml.tokens", GgufValue::Texts(vocabulary.tokens));
         if let Some(scores) = vocabulary.scores {
-            add("ggml.scores", Value::F32s(scores));
+            add("ggml.scores", GgufValue::F32s(scores));
         }
-        add("ggml.token_type", Value::I32s(vocabulary.kinds));
+        add("ggml.token_type", GgufValue::I32s(vocabulary.kinds));
         if vocabulary.model == "gpt2" {
-            add("ggml.merges", Value::Texts(vocabulary.merges));
+            add("ggml.merges", GgufValue::Texts(vocabulary.merges));
         }
         for (part, token) in &special.tokens {
-            add(&format!("ggml.{part}_token_id"), Value::U32(*token));
+            add(&format!("ggml.{part}_token_id"), GgufValue::U32(*token));
         }
-        add("ggml.add_bos_token", Value::Bool(special.adds_begin));
+        add("ggml.add_bos_token", GgufValue::Bool(special.adds_begin));
         if let Some(yes) = special.adds_end {
-            add("ggml.add_eos_token", Value::Bool(yes));
+            add("ggml.add_eos_token", GgufValue::Bool(yes));
         }
         if !special.templates.is_empty() {
             let names = special.templates.iter().map(|(name, _)| name.clone()).collect();
-            add("chat_templates", Value::Texts(names));
+            add("chat_templates", GgufValue::Texts(names));
         }
         for (name, text) in special.templates {
-            add(&format!("chat_template.{name}"), Value::Text(text));
+            add(&format!("chat_template.{name}"), GgufValue::Text(text));
         }
         if let Some(text) = special.template {
-            add("chat_template", Value::Text(text));
+            add("chat_template", GgufValue::Text(text));
         }
     }
 }
 
 /// Returns what the model is called: by its configuration, else by its folder.
-pub(super) fn name(json: &Object, folder: &Path) -> Result<String, Fault> {
+pub(super) fn name(json: &Object, folder: &Path) -> Result<String, CheckpointFault> {
     let path = json.text("_name_or_path")?.map(Path::new);
     let given = path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());

@@ -1,6 +1,6 @@
 //! Makes GGUF files of Hugging Face checkpoints (Qwen2, Qwen3, Llama) and of PEFT's LoRA adapters.
 //!
-//! [`plan`] reads and checks everything but the weights' own numbers; [`Plan::write`] streams
+//! [`plan`] reads and checks everything but the weights' own numbers; [`Conversion::write`] streams
 //! those. Nothing of the checkpoint reaches llama.cpp, and the finished file is checked like any
 //! other before it gets its name. The parts: `config` and `rope` (config.json), `names` (tensors),
 //! `shards` (safetensors), `tokenizer` with `split`, `sentencepiece` and `special`, `adapter`,
@@ -25,14 +25,14 @@ use std::path::{Path, PathBuf};
 
 pub use data::Float;
 
-use fault::{Fault, damaged, unsupported};
+use fault::{CheckpointFault, damaged, unsupported};
 use json::Object;
-use keys::Keys;
+use keys::MetadataBuilder;
 use rope::Scaling;
-use stream::{Chunks, Copy, Source};
+use stream::{Chunks, TensorCopy, TensorSource};
 
 use super::newfile::{self, NewFile};
-use super::write::{self, Entry, Value};
+use super::write::{self, GgufValue, TensorEntry};
 use super::{Header, types};
 use crate::types::error::{Error, Kind as ErrorKind};
 use crate::types::plan::Weights;
@@ -54,19 +54,19 @@ const FILES: [&str; 6] = [
 
 /// The type matrices are written in; vectors are always F32, which the kernels need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum OutputType {
     /// This one.
     To(Float),
     /// The one each is stored in, so that nothing is lost.
-    Own,
+    AsStored,
 }
 
-impl Kind {
+impl OutputType {
     /// Returns what a matrix stored as `from` becomes.
     fn of(self, from: Float) -> Float {
         match self {
-            Kind::To(float) => float,
-            Kind::Own => from,
+            OutputType::To(float) => float,
+            OutputType::AsStored => from,
         }
     }
 
@@ -74,9 +74,9 @@ impl Kind {
     fn file_type(self, mut types: impl Iterator<Item = u32>) -> u32 {
         let has = |float: Float| move |id: u32| id == float.gguf();
         let kind = match self {
-            Kind::To(float) => float,
-            Kind::Own if types.any(has(Float::Bf16)) => Float::Bf16,
-            Kind::Own => Float::F16,
+            OutputType::To(float) => float,
+            OutputType::AsStored if types.any(has(Float::Bf16)) => Float::Bf16,
+            OutputType::AsStored => Float::F16,
         };
         match kind {
             Float::F32 => ALL_F32,
@@ -88,26 +88,26 @@ impl Kind {
 
 /// A file to be written: its keys, its tensors and where their data lies.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Conversion {
     folder: PathBuf,
     /// What was read beside the shards, there or not.
     files: Vec<PathBuf>,
-    keys: Vec<(String, Value)>,
-    parts: Vec<Part>,
+    keys: Vec<(String, GgufValue)>,
+    parts: Vec<OutputTensor>,
     shards: Vec<shards::Shard>,
     /// The base's header, where it is an adapter for a GGUF file.
     base: Option<Header>,
 }
 
 #[derive(Debug)]
-struct Part {
-    entry: Entry,
-    source: Source,
+struct OutputTensor {
+    entry: TensorEntry,
+    source: TensorSource,
 }
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct ConvertedFile {
     /// Tensors.
     pub tensors: usize,
     /// Bytes of the file.
@@ -118,7 +118,7 @@ pub struct Written {
 ///
 /// # Errors `not_found` where a file is missing, `bad_model` naming file, key or tensor,
 /// `bad_request` where a base is missing or needless.
-pub fn plan(folder: &Path, kind: Kind, base: Option<&Path>) -> Result<Plan, Error> {
+pub fn plan(folder: &Path, kind: OutputType, base: Option<&Path>) -> Result<Conversion, Error> {
     if !folder.is_dir() {
         let what = format!("cannot convert '{}': it is no folder", folder.display());
         let remedy = "Name the folder of a Hugging Face checkpoint.";
@@ -142,7 +142,7 @@ pub fn plan(folder: &Path, kind: Kind, base: Option<&Path>) -> Result<Plan, Erro
     }
 }
 
-fn model(folder: &Path, kind: Kind) -> Result<Plan, Error> {
+fn model(folder: &Path, kind: OutputType) -> Result<Conversion, Error> {
     let at = |name: &str| folder.join(name);
     let file = at("config.json");
     let text = json::needed(&file)?;
@@ -168,7 +168,7 @@ fn model(folder: &Path, kind: Kind) -> Result<Plan, Error> {
     let parts = parts(&config, &weights, kind).map_err(|fault| fault.of(folder))?;
 
     let name = keys::name(&whole, folder).map_err(|fault| fault.of(folder))?;
-    let mut keys = Keys::of(config.architecture, "model", &name);
+    let mut keys = MetadataBuilder::of(config.architecture, "model", &name);
     keys.sampling(&generation).map_err(|fault| fault.of(&at("generation_config.json")))?;
     keys.config(&config);
     let matrices = parts.iter().filter(|part| part.entry.shape.len() > 1);
@@ -176,24 +176,24 @@ fn model(folder: &Path, kind: Kind) -> Result<Plan, Error> {
     keys.tokenizer(vocabulary, special);
     let files = FILES.map(at).to_vec();
     let folder = folder.to_path_buf();
-    Ok(Plan { folder, files, keys: keys.0, parts, shards: weights.shards, base: None })
+    Ok(Conversion { folder, files, keys: keys.0, parts, shards: weights.shards, base: None })
 }
 
 /// Plans the tensors, in the order in which they are read.
 fn parts(
     config: &config::Config,
-    weights: &shards::Weights,
-    kind: Kind,
-) -> Result<Vec<Part>, Fault> {
+    weights: &shards::CheckpointWeights,
+    kind: OutputType,
+) -> Result<Vec<OutputTensor>, CheckpointFault> {
     let missing = || damaged("a type is missing");
     let mut parts = Vec::new();
     if let Scaling::Llama3(numbers) = &config.rope.scaling {
         let factors = rope::factors(numbers, config.rope.base, config.head);
         let kind = types::by_id(Float::F32.gguf()).ok_or_else(missing)?;
         let shape = vec![factors.len() as u64];
-        let entry = Entry { name: "rope_freqs.weight".into(), kind, shape };
+        let entry = TensorEntry { name: "rope_freqs.weight".into(), kind, shape };
         let bytes = factors.iter().flat_map(|factor| factor.to_le_bytes()).collect();
-        parts.push(Part { entry, source: Source::Computed(bytes) });
+        parts.push(OutputTensor { entry, source: TensorSource::Computed(bytes) });
     }
     let expected = names::expected(config);
     for (stored, expected) in names::pair(&weights.tensors, &expected, config)? {
@@ -201,17 +201,17 @@ fn parts(
         let to = if expected.shape.len() > 1 { kind.of(from) } else { Float::F32 };
         let shape = expected.shape.iter().rev().copied().collect();
         let kind = types::by_id(to.gguf()).ok_or_else(missing)?;
-        let entry = Entry { name: expected.gguf.clone(), kind, shape };
-        let copy = Copy { stored: stored.clone(), from, to, rows: expected.rows };
-        parts.push(Part { entry, source: Source::Stored(copy) });
+        let entry = TensorEntry { name: expected.gguf.clone(), kind, shape };
+        let copy = TensorCopy { stored: stored.clone(), from, to, rows: expected.rows };
+        parts.push(OutputTensor { entry, source: TensorSource::Stored(copy) });
     }
     Ok(parts)
 }
 
-impl Plan {
+impl Conversion {
     /// Returns whether it is an adapter.
     pub fn is_adapter(&self) -> bool {
-        self.keys.contains(&("general.type".into(), Value::Text("adapter".into())))
+        self.keys.contains(&("general.type".into(), GgufValue::Text("adapter".into())))
     }
 
     /// Returns the bytes of the file.
@@ -219,7 +219,7 @@ impl Plan {
         self.header().len() as u64 + write::data_bytes(&self.entries())
     }
 
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<TensorEntry> {
         self.parts.iter().map(|part| part.entry.clone()).collect()
     }
 
@@ -247,7 +247,7 @@ impl Plan {
         &self,
         out: &mut NewFile,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Written, Error> {
+    ) -> Result<ConvertedFile, Error> {
         let header = self.header();
         let bytes = header.len() as u64 + write::data_bytes(&self.entries());
         let mut done = 0;
@@ -264,7 +264,7 @@ impl Plan {
         for part in &self.parts {
             chunks.write(&part.source, &self.shards, out, &mut written)?;
         }
-        Ok(Written { tensors: self.parts.len(), bytes })
+        Ok(ConvertedFile { tensors: self.parts.len(), bytes })
     }
 
     fn check(&self, file: &Path) -> Result<(), Error> {

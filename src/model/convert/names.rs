@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use super::config::{Architecture, Config};
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::shards::Stored;
 
 /// In which order the rows of a tensor are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowOrder {
     /// As they are stored.
     AsStored,
     /// Within each head of so many rows, those of both halves in turn.
@@ -25,13 +25,13 @@ pub enum Rows {
 
 /// A tensor as it must be in the checkpoint and as it will be in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedTensor {
     /// Its name in the file.
     pub gguf: String,
     /// Its dimensions, slowest first.
     pub shape: Vec<u64>,
     /// The order of its rows.
-    pub rows: Rows,
+    pub rows: RowOrder,
 }
 
 /// Modules of a layer: Hugging Face's name and GGUF's.
@@ -64,15 +64,16 @@ pub fn module(name: &str) -> Option<String> {
 }
 
 /// Returns the tensors of a checkpoint by their Hugging Face names.
-pub fn expected(config: &Config) -> BTreeMap<String, Expected> {
+pub fn expected(config: &Config) -> BTreeMap<String, ExpectedTensor> {
     let mut all = BTreeMap::new();
-    let mut add = |name: String, kind: &str, shape: &[u64], rows: Rows| {
+    let mut add = |name: String, kind: &str, shape: &[u64], rows: RowOrder| {
         let Some(gguf) = module(&name) else { unreachable!("{name} is in the table") };
-        let expected = Expected { gguf: format!("{gguf}.{kind}"), shape: shape.to_vec(), rows };
+        let expected =
+            ExpectedTensor { gguf: format!("{gguf}.{kind}"), shape: shape.to_vec(), rows };
         all.insert(format!("{name}.{kind}"), expected);
     };
     let (hidden, wide) = (config.hidden, config.feed_forward);
-    let stored = Rows::AsStored;
+    let stored = RowOrder::AsStored;
     add("model.embed_tokens".into(), "weight", &[config.vocabulary, hidden], stored);
     add("model.norm".into(), "weight", &[hidden], stored);
     if !config.is_tied {
@@ -110,11 +111,11 @@ pub fn expected(config: &Config) -> BTreeMap<String, Expected> {
 }
 
 /// Returns the order of rows of the tensor GGUF calls `blk.N.{module}`.
-pub fn rows_of(architecture: Architecture, module: &str, head: u64) -> Rows {
+pub fn rows_of(architecture: Architecture, module: &str, head: u64) -> RowOrder {
     let is_turned = matches!(module, "attn_q" | "attn_k");
     match architecture {
-        Architecture::Llama if is_turned => Rows::Interleaved { head },
-        _ => Rows::AsStored,
+        Architecture::Llama if is_turned => RowOrder::Interleaved { head },
+        _ => RowOrder::AsStored,
     }
 }
 
@@ -125,9 +126,9 @@ pub fn rows_of(architecture: Architecture, module: &str, head: u64) -> Rows {
 /// A tensor that is missing, unknown, or of another shape, and how many more there are.
 pub fn pair<'a>(
     stored: &'a BTreeMap<String, Stored>,
-    expected: &'a BTreeMap<String, Expected>,
+    expected: &'a BTreeMap<String, ExpectedTensor>,
     config: &Config,
-) -> Result<Vec<(&'a Stored, &'a Expected)>, Fault> {
+) -> Result<Vec<(&'a Stored, &'a ExpectedTensor)>, CheckpointFault> {
     let missing: Vec<&String> =
         expected.keys().filter(|name| !stored.contains_key(*name)).collect();
     if let [first, rest @ ..] = &missing[..] {
@@ -173,14 +174,14 @@ mod tests {
     use crate::model::convert::config::{self, tests::config};
     use safetensors::Dtype;
 
-    fn of(changes: &str) -> (Config, BTreeMap<String, Expected>) {
+    fn of(changes: &str) -> (Config, BTreeMap<String, ExpectedTensor>) {
         let config = config::read(&config(changes)).unwrap();
         let expected = expected(&config);
         (config, expected)
     }
 
-    fn stored(expected: &BTreeMap<String, Expected>) -> BTreeMap<String, Stored> {
-        let stored = |(name, expected): (&String, &Expected)| {
+    fn stored(expected: &BTreeMap<String, ExpectedTensor>) -> BTreeMap<String, Stored> {
+        let stored = |(name, expected): (&String, &ExpectedTensor)| {
             let (name, shape) = (name.clone(), expected.shape.clone());
             let stored = Stored {
                 name: name.clone(),
@@ -201,14 +202,14 @@ mod tests {
         assert_eq!(llama.len(), 3 + 2 * 9);
         let keys = &llama["model.layers.1.self_attn.k_proj.weight"];
         assert_eq!((keys.gguf.as_str(), &keys.shape[..]), ("blk.1.attn_k.weight", &[16, 64][..]));
-        assert_eq!(keys.rows, Rows::Interleaved { head: 16 });
+        assert_eq!(keys.rows, RowOrder::Interleaved { head: 16 });
         let (_, qwen2) = of(r#"{"architectures":["Qwen2ForCausalLM"],"tie_word_embeddings":true}"#);
         assert_eq!(qwen2.len(), 2 + 2 * 12);
         assert_eq!(qwen2["model.layers.0.self_attn.q_proj.bias"].gguf, "blk.0.attn_q.bias");
         let (_, qwen3) = of(r#"{"architectures":["Qwen3ForCausalLM"],"head_dim":8}"#);
         let norm = &qwen3["model.layers.0.self_attn.k_norm.weight"];
         assert_eq!((norm.gguf.as_str(), &norm.shape[..]), ("blk.0.attn_k_norm.weight", &[8][..]));
-        assert!(qwen3.values().all(|expected| expected.rows == Rows::AsStored));
+        assert!(qwen3.values().all(|expected| expected.rows == RowOrder::AsStored));
         assert_eq!(of(r#"{"attention_bias":true,"mlp_bias":true}"#).1.len(), 3 + 2 * 16);
     }
 

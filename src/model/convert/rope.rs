@@ -5,7 +5,7 @@
 //! itself; Llama 3's it takes as a tensor of factors, computed here.
 
 use super::config::Architecture;
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
 
 /// The turning of queries and keys.
@@ -57,7 +57,7 @@ pub(super) fn read(
     json: &Object,
     architecture: Architecture,
     context_tokens: u64,
-) -> Result<Rope, Fault> {
+) -> Result<Rope, CheckpointFault> {
     let given = match json.object("rope_parameters")? {
         Some(parameters) => Some(parameters),
         None => json.object("rope_scaling")?,
@@ -93,7 +93,7 @@ pub(super) fn read(
     Ok(Rope { base: base as f32, scaling })
 }
 
-fn yarn(rope: &Object, context_tokens: u64) -> Result<Scaling, Fault> {
+fn yarn(rope: &Object, context_tokens: u64) -> Result<Scaling, CheckpointFault> {
     for key in ["mscale", "mscale_all_dim"] {
         if rope.get(key).is_some() {
             return Err(unsupported(format!("key '{key}' of the rope is DeepSeek's")));
@@ -121,7 +121,7 @@ fn yarn(rope: &Object, context_tokens: u64) -> Result<Scaling, Fault> {
     })
 }
 
-fn llama3(rope: &Object) -> Result<Llama3, Fault> {
+fn llama3(rope: &Object) -> Result<Llama3, CheckpointFault> {
     let original_tokens = positive(rope, "original_max_position_embeddings")?;
     let (low, high) = (positive(rope, "low_freq_factor")?, positive(rope, "high_freq_factor")?);
     if low >= high {
@@ -130,11 +130,11 @@ fn llama3(rope: &Object) -> Result<Llama3, Fault> {
     Ok(Llama3 { factor: positive(rope, "factor")?, low, high, original_tokens })
 }
 
-fn positive(rope: &Object, key: &str) -> Result<f32, Fault> {
+fn positive(rope: &Object, key: &str) -> Result<f32, CheckpointFault> {
     optional(rope, key)?.ok_or_else(|| damaged(format!("key '{key}' of the rope is missing")))
 }
 
-fn optional(rope: &Object, key: &str) -> Result<Option<f32>, Fault> {
+fn optional(rope: &Object, key: &str) -> Result<Option<f32>, CheckpointFault> {
     let number = rope.number(key)?.map(|number| number as f32);
     match number {
         Some(x) if !(1e-6..1e9).contains(&x) => {
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::model::convert::config::{self, tests::config};
 
-    fn rope(changes: &str) -> Result<Rope, Fault> {
+    fn rope(changes: &str) -> Result<Rope, CheckpointFault> {
         Ok(config::read(&config(changes))?.rope)
     }
 

@@ -10,15 +10,20 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::fault::{Fault, damaged, shown, unsupported};
-use super::tokenizer::{self, BYTE, CONTROL, File, NORMAL, UNKNOWN, USER_DEFINED, Vocabulary};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
+use super::tokenizer::{
+    self, BYTE, CONTROL, NORMAL, TokenizerFile, UNKNOWN, USER_DEFINED, Vocabulary,
+};
 use crate::types::limits;
 
 /// What stands for a space in tokens.
 const SPACE: &str = "\u{2581}";
 
 /// Completes a vocabulary whose tokens are listed.
-pub(super) fn complete(mut vocabulary: Vocabulary, file: &File) -> Result<Vocabulary, Fault> {
+pub(super) fn complete(
+    mut vocabulary: Vocabulary,
+    file: &TokenizerFile,
+) -> Result<Vocabulary, CheckpointFault> {
     if file.model.ignore_merges {
         return Err(unsupported("key 'ignore_merges': the engine merges by scores"));
     }
@@ -37,7 +42,7 @@ pub(super) fn complete(mut vocabulary: Vocabulary, file: &File) -> Result<Vocabu
 }
 
 /// Returns whether a space is put before a text; spaces become [`SPACE`] in any case.
-fn space_prefix(file: &File) -> Result<bool, Fault> {
+fn space_prefix(file: &TokenizerFile) -> Result<bool, CheckpointFault> {
     let (normalizer, cuts) = (&file.normalizer, &file.pre_tokenizer);
     let steps: Vec<&Value> = match normalizer["normalizers"].as_array() {
         Some(list) => list.iter().collect(),
@@ -65,7 +70,7 @@ fn space_prefix(file: &File) -> Result<bool, Fault> {
 }
 
 /// Finds the unknown token and those of bytes, all 256 of which llama.cpp takes for granted.
-fn types(vocabulary: &mut Vocabulary, file: &File) -> Result<(), Fault> {
+fn types(vocabulary: &mut Vocabulary, file: &TokenizerFile) -> Result<(), CheckpointFault> {
     for byte in 0..=u8::MAX {
         let text = format!("<0x{byte:02X}>");
         match vocabulary.numbers.get(&text) {
@@ -93,7 +98,7 @@ fn types(vocabulary: &mut Vocabulary, file: &File) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_complete(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<(), Fault> {
+fn check_complete(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<(), CheckpointFault> {
     let max = limits::TOKEN_BYTES_SENTENCEPIECE_MAX;
     let known: HashSet<(&str, &str)> = merges.iter().copied().collect();
     let is_part = |text: &str| {
@@ -124,7 +129,7 @@ fn check_complete(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<()
 }
 
 /// Returns a score a token: minus the place of the merges that make it.
-fn scores(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<Vec<f32>, Fault> {
+fn scores(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<Vec<f32>, CheckpointFault> {
     let mut places: Vec<Option<u32>> = vec![None; vocabulary.tokens.len()];
     let (mut place, mut last) = (0_u32, None);
     for (left, right) in merges {

@@ -17,7 +17,7 @@ use safetensors::tensor::TensorInfo;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::data::Float;
-use super::fault::{Fault, damaged, shown};
+use super::fault::{CheckpointFault, damaged, shown};
 use super::json;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
@@ -47,12 +47,12 @@ impl Stored {
     ///
     /// # Errors
     /// Where they are no floats this program converts.
-    pub fn float(&self) -> Result<Float, Fault> {
+    pub fn float(&self) -> Result<Float, CheckpointFault> {
         match self.kind {
             Dtype::F32 => Ok(Float::F32),
             Dtype::F16 => Ok(Float::F16),
             Dtype::BF16 => Ok(Float::Bf16),
-            other => Err(Fault {
+            other => Err(CheckpointFault {
                 cause: format!("tensor {} is of type {other:?}", shown(&self.name)),
                 remedy: "Convert a checkpoint whose weights are F32, F16 or BF16.",
             }),
@@ -86,7 +86,7 @@ impl Shard {
 
 /// The weights of a checkpoint.
 #[derive(Debug)]
-pub struct Weights {
+pub struct CheckpointWeights {
     /// The files, in the order of their names.
     pub shards: Vec<Shard>,
     /// The tensors by name.
@@ -97,7 +97,7 @@ pub struct Weights {
 ///
 /// # Errors
 /// `not_found` where there are none, `bad_model` naming file and tensor.
-pub fn open(folder: &Path, name: &str) -> Result<Weights, Error> {
+pub fn open(folder: &Path, name: &str) -> Result<CheckpointWeights, Error> {
     let single = folder.join(format!("{name}.safetensors"));
     if single.exists() {
         return collect(vec![single]);
@@ -128,7 +128,7 @@ pub fn open(folder: &Path, name: &str) -> Result<Weights, Error> {
 }
 
 /// Reads an index: the file of each tensor.
-fn parse_index(text: &str) -> Result<BTreeMap<String, String>, Fault> {
+fn parse_index(text: &str) -> Result<BTreeMap<String, String>, CheckpointFault> {
     let index = json::Object::parse(text)?;
     let Some(map) = index.get("weight_map").and_then(|map| map.as_object()) else {
         return Err(damaged("key 'weight_map' is no object"));
@@ -157,8 +157,8 @@ fn parse_index(text: &str) -> Result<BTreeMap<String, String>, Fault> {
     Ok(places)
 }
 
-fn collect(paths: Vec<PathBuf>) -> Result<Weights, Error> {
-    let mut weights = Weights { shards: Vec::new(), tensors: BTreeMap::new() };
+fn collect(paths: Vec<PathBuf>) -> Result<CheckpointWeights, Error> {
+    let mut weights = CheckpointWeights { shards: Vec::new(), tensors: BTreeMap::new() };
     for path in paths {
         let (file, list) = open_one(&path, weights.shards.len())?;
         for stored in list {
@@ -200,7 +200,10 @@ fn open_one(path: &Path, shard: usize) -> Result<(File, Vec<Stored>), Error> {
 }
 
 /// Reads the header's length, which must fit into the file and under the limit.
-fn header_bytes(start: [u8; LENGTH_BYTES as usize], file_bytes: u64) -> Result<u64, Fault> {
+fn header_bytes(
+    start: [u8; LENGTH_BYTES as usize],
+    file_bytes: u64,
+) -> Result<u64, CheckpointFault> {
     let length = u64::from_le_bytes(start);
     let max = limits::SAFETENSORS_HEADER_BYTES_MAX;
     if length > max {
@@ -219,7 +222,7 @@ fn header_bytes(start: [u8; LENGTH_BYTES as usize], file_bytes: u64) -> Result<u
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Stored>, Fault> {
+pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Stored>, CheckpointFault> {
     let Some((start, rest)) = bytes.split_first_chunk() else {
         return Err(damaged("it is too short to be a safetensors file"));
     };
@@ -228,7 +231,7 @@ pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Stored>, Fault> {
 }
 
 /// Checks a header against the size of its file; returns the tensors in the order of their data.
-fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, Fault> {
+fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, CheckpointFault> {
     let named = parse(header)?;
     let data = LENGTH_BYTES + header.len() as u64;
     let mut list = Vec::with_capacity(named.len());
@@ -277,7 +280,7 @@ fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, Fault> {
 }
 
 /// Parses a header, keeping every entry, also those of the same name.
-fn parse(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, Fault> {
+fn parse(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, CheckpointFault> {
     let broken = |error: serde_json::Error| damaged(format!("its header is damaged: {error}"));
     let mut json = serde_json::Deserializer::from_slice(header);
     let list = json.deserialize_map(Entries).map_err(broken)?;

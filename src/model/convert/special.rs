@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
 use super::tokenizer::Vocabulary;
 use crate::types::limits;
@@ -85,7 +85,7 @@ pub(super) struct Sources<'a> {
 ///
 /// # Errors
 /// What is wrong, by its key.
-pub(super) fn read(from: Sources<'_>) -> Result<Special, Fault> {
+pub(super) fn read(from: Sources<'_>) -> Result<Special, CheckpointFault> {
     let mut special = Special::default();
     for (part, key) in PARTS {
         let named = from.tokenizer_config.get(&format!("{part}_token")).and_then(content);
@@ -103,7 +103,7 @@ pub(super) fn read(from: Sources<'_>) -> Result<Special, Fault> {
 }
 
 /// Reads where else an answer ends: the generation's word, the model's where that is silent.
-fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     const KEYS: [&str; 2] = ["eot", "eom"];
     let Some(end) = special.token("eos") else {
         return Err(damaged("key 'eos_token' names no token, so no answer would end"));
@@ -126,7 +126,7 @@ fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
         .collect();
     if !lost.is_empty() {
         let lost = lost.join(", ");
-        return Err(Fault {
+        return Err(CheckpointFault {
             cause: format!("key 'eos_token_id': answers would not end at {lost}, ends too many"),
             remedy: "Take ends that its answers do without out of this key of its JSON files.",
         });
@@ -141,7 +141,11 @@ fn content(value: &Value) -> Option<&str> {
 }
 
 /// Reads `PART_token_id`: one number or several. Old files say -1 for none.
-fn numbers(json: &Object, part: &str, vocabulary: &Vocabulary) -> Result<Vec<u32>, Fault> {
+fn numbers(
+    json: &Object,
+    part: &str,
+    vocabulary: &Vocabulary,
+) -> Result<Vec<u32>, CheckpointFault> {
     let key = format!("{part}_token_id");
     let value = json.get(&key);
     let list: Vec<&Value> = match value {
@@ -169,7 +173,7 @@ fn numbers(json: &Object, part: &str, vocabulary: &Vocabulary) -> Result<Vec<u32
 /// Reads what the tokenizer puts around a text: the post-processor's word, the flags' where there
 /// is none. llama.cpp's converter lets the flags overrule it, which transformers 4 does in Llama's
 /// tokenizers alone.
-fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     let class = from.tokenizer_config.text("tokenizer_class")?.unwrap_or_default();
     (special.adds_begin, special.adds_end) = if REBUILT.contains(&class) {
         (switch(from, "bos", true)?, Some(switch(from, "eos", false)?))
@@ -186,7 +190,7 @@ fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
 }
 
 /// Reads `add_PART_token` as Python does: absent it has a default, `null` is false.
-fn switch(from: Sources<'_>, part: &str, default: bool) -> Result<bool, Fault> {
+fn switch(from: Sources<'_>, part: &str, default: bool) -> Result<bool, CheckpointFault> {
     let key = format!("add_{part}_token");
     let is_absent = from.tokenizer_config.0.get(&key).is_none();
     Ok(from.tokenizer_config.flag(&key)?.unwrap_or(default && is_absent))
@@ -196,7 +200,7 @@ fn switch(from: Sources<'_>, part: &str, default: bool) -> Result<bool, Fault> {
 fn processed(
     special: &mut Special,
     from: Sources<'_>,
-) -> Result<Option<(bool, Option<bool>)>, Fault> {
+) -> Result<Option<(bool, Option<bool>)>, CheckpointFault> {
     let whole = &from.vocabulary.post_processor;
     let steps: Vec<&Value> = match whole["processors"].as_array() {
         Some(list) => list.iter().collect(),
@@ -222,7 +226,7 @@ fn single(
     special: &mut Special,
     step: &Value,
     vocabulary: &Vocabulary,
-) -> Result<(bool, Option<bool>), Fault> {
+) -> Result<(bool, Option<bool>), CheckpointFault> {
     let unknown = || {
         let what = shown(&step["single"].to_string());
         unsupported(format!("key 'post_processor': the engine cannot put {what} around a text"))
@@ -248,7 +252,7 @@ fn single(
 }
 
 /// Reads the chat templates: their own file before the tokenizer's configuration.
-fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), Fault> {
+fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     let given = from.tokenizer_config.get("chat_template");
     match (from.jinja, given) {
         (Some(text), _) => special.template = Some(text.to_string()),
@@ -308,7 +312,7 @@ mod tests {
         tokenizer: Value,
         config: Value,
         generation: Value,
-    ) -> Result<Special, Fault> {
+    ) -> Result<Special, CheckpointFault> {
         read(Sources {
             vocabulary: &vocabulary(post),
             tokenizer_config: &Object(tokenizer),

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 
 /// Contractions, words, single digits, signs, line ends, spaces: Qwen2's.
 const QWEN2: &str = concat!(
@@ -26,7 +26,7 @@ const LLAMA3: &str = concat!(
 
 /// One cut.
 #[derive(Debug, PartialEq, Eq)]
-enum Step<'a> {
+enum SplitStep<'a> {
     /// By a regular expression, every match a piece.
     Regex(&'a str),
     /// Each digit alone.
@@ -40,20 +40,23 @@ enum Step<'a> {
 /// llama.cpp's names, the cuts, and whether whole words of the vocabulary need no merges.
 ///
 /// Names that stand for the same code (`deepseek-r1-qwen` for `qwen2`, and so on) are one row.
-const TABLE: [(&str, &[Step<'static>], bool); 6] = [
-    ("qwen2", &[Step::Regex(QWEN2), Step::Bytes], false),
-    ("qwen35", &[Step::Regex(QWEN35), Step::Bytes], false),
-    ("llama-bpe", &[Step::Regex(LLAMA3), Step::Bytes], true),
-    ("dbrx", &[Step::Regex(LLAMA3), Step::Bytes], false),
-    ("smollm", &[Step::Digits, Step::Gpt2], false),
-    ("gpt-2", &[Step::Gpt2], false),
+const TABLE: [(&str, &[SplitStep<'static>], bool); 6] = [
+    ("qwen2", &[SplitStep::Regex(QWEN2), SplitStep::Bytes], false),
+    ("qwen35", &[SplitStep::Regex(QWEN35), SplitStep::Bytes], false),
+    ("llama-bpe", &[SplitStep::Regex(LLAMA3), SplitStep::Bytes], true),
+    ("dbrx", &[SplitStep::Regex(LLAMA3), SplitStep::Bytes], false),
+    ("smollm", &[SplitStep::Digits, SplitStep::Gpt2], false),
+    ("gpt-2", &[SplitStep::Gpt2], false),
 ];
 
 /// Returns llama.cpp's name for the cuts of a byte-level tokenizer.
 ///
 /// # Errors
 /// Where they are unknown or malformed.
-pub(super) fn name(pre_tokenizer: &Value, ignore_merges: bool) -> Result<&'static str, Fault> {
+pub(super) fn name(
+    pre_tokenizer: &Value,
+    ignore_merges: bool,
+) -> Result<&'static str, CheckpointFault> {
     let steps = match pre_tokenizer["type"].as_str() {
         Some("Sequence") => match pre_tokenizer["pretokenizers"].as_array() {
             Some(list) => list.iter().map(step).collect::<Result<Vec<_>, _>>()?,
@@ -68,7 +71,7 @@ pub(super) fn name(pre_tokenizer: &Value, ignore_merges: bool) -> Result<&'stati
     })
 }
 
-fn step(value: &Value) -> Result<Step<'_>, Fault> {
+fn step(value: &Value) -> Result<SplitStep<'_>, CheckpointFault> {
     let flag = |key: &str| value[key].as_bool();
     match value["type"].as_str() {
         Some("Split") => {
@@ -79,19 +82,19 @@ fn step(value: &Value) -> Result<Step<'_>, Fault> {
                 (Some("Isolated"), None | Some(false)) | (Some("Removed"), Some(true))
             );
             match value["pattern"]["Regex"].as_str() {
-                Some(regex) if whole => Ok(Step::Regex(regex)),
+                Some(regex) if whole => Ok(SplitStep::Regex(regex)),
                 _ => Err(unknown(&value.to_string())),
             }
         }
-        Some("Digits") if flag("individual_digits") == Some(true) => Ok(Step::Digits),
+        Some("Digits") if flag("individual_digits") == Some(true) => Ok(SplitStep::Digits),
         Some("ByteLevel") if flag("add_prefix_space") == Some(false) => {
-            Ok(if flag("use_regex") == Some(false) { Step::Bytes } else { Step::Gpt2 })
+            Ok(if flag("use_regex") == Some(false) { SplitStep::Bytes } else { SplitStep::Gpt2 })
         }
         _ => Err(unknown(&value.to_string())),
     }
 }
 
-fn unknown(what: &str) -> Fault {
+fn unknown(what: &str) -> CheckpointFault {
     unsupported(format!("key 'pre_tokenizer': the engine cannot cut text like {}", shown(what)))
 }
 

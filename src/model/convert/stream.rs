@@ -5,8 +5,8 @@
 //! model that answers nothing.
 
 use super::data::{self, Float};
-use super::fault::{Fault, damaged, shown};
-use super::names::Rows;
+use super::fault::{CheckpointFault, damaged, shown};
+use super::names::RowOrder;
 use super::shards::{Shard, Stored};
 use crate::model::newfile::NewFile;
 use crate::model::write;
@@ -15,20 +15,20 @@ use crate::types::limits;
 
 /// Where a tensor's data comes from.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(super) enum TensorSource {
     /// From a file of the checkpoint.
-    Stored(Copy),
+    Stored(TensorCopy),
     /// From the program, as it will be written.
     Computed(Vec<u8>),
 }
 
 /// A tensor to be copied.
 #[derive(Clone, Debug)]
-pub(super) struct Copy {
+pub(super) struct TensorCopy {
     pub stored: Stored,
     pub from: Float,
     pub to: Float,
-    pub rows: Rows,
+    pub rows: RowOrder,
 }
 
 /// The two chunks, kept from tensor to tensor.
@@ -42,24 +42,24 @@ impl Chunks {
     /// Writes one tensor with its padding; tells `written` the bytes of each chunk.
     pub(super) fn write(
         &mut self,
-        source: &Source,
+        source: &TensorSource,
         shards: &[Shard],
         out: &mut NewFile,
         written: &mut dyn FnMut(u64),
     ) -> Result<(), Error> {
         let bytes = match source {
-            Source::Computed(bytes) => {
+            TensorSource::Computed(bytes) => {
                 out.write(bytes)?;
                 bytes.len() as u64
             }
-            Source::Stored(copy) => {
+            TensorSource::Stored(copy) => {
                 self.copy(copy, &shards[copy.stored.shard], out, written)?;
                 copy.stored.bytes / copy.from.bytes() * copy.to.bytes()
             }
         };
         out.write(write::padding(bytes))?;
         written(write::padding(bytes).len() as u64);
-        if matches!(source, Source::Computed(_)) {
+        if matches!(source, TensorSource::Computed(_)) {
             written(bytes);
         }
         Ok(())
@@ -67,7 +67,7 @@ impl Chunks {
 
     fn copy(
         &mut self,
-        copy: &Copy,
+        copy: &TensorCopy,
         shard: &Shard,
         out: &mut NewFile,
         written: &mut dyn FnMut(u64),
@@ -82,8 +82,8 @@ impl Chunks {
             let count = at_once.min(rows - row);
             self.read.resize((count * row_bytes) as usize, 0);
             match copy.rows {
-                Rows::AsStored => shard.read(stored.start + row * row_bytes, &mut self.read)?,
-                Rows::Interleaved { head } => {
+                RowOrder::AsStored => shard.read(stored.start + row * row_bytes, &mut self.read)?,
+                RowOrder::Interleaved { head } => {
                     let places = self.read.chunks_exact_mut(row_bytes as usize);
                     for (place, row) in places.zip(row..) {
                         let from = interleaved(row, head);
@@ -105,7 +105,7 @@ impl Chunks {
 }
 
 /// Makes the fault of a chunk of which a number is not finite once it is converted.
-fn not_finite(copy: &Copy, chunk: &[u8]) -> Fault {
+fn not_finite(copy: &TensorCopy, chunk: &[u8]) -> CheckpointFault {
     let (name, to) = (shown(&copy.stored.name), copy.to.name());
     if !data::is_finite(chunk, copy.from) {
         return damaged(format!("tensor {name} holds what is no finite number"));
@@ -114,7 +114,7 @@ fn not_finite(copy: &Copy, chunk: &[u8]) -> Fault {
         Float::F16 => "Write it with --type bf16, which has room for them.",
         Float::F32 | Float::Bf16 => "Write it with --type f32, which has room for them.",
     };
-    Fault { cause: format!("tensor {name} holds numbers too large for {to}"), remedy }
+    CheckpointFault { cause: format!("tensor {name} holds numbers too large for {to}"), remedy }
 }
 
 /// Returns which stored row is written as row `row`: those of a head's halves in turn.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::fault::{Fault, damaged, shown, unsupported};
+use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::{sentencepiece, special, split};
 use crate::types::limits;
 
@@ -48,7 +48,7 @@ pub struct Vocabulary {
 }
 
 #[derive(Deserialize)]
-pub(super) struct File {
+pub(super) struct TokenizerFile {
     #[serde(default)]
     pub added_tokens: Vec<Added>,
     #[serde(default)]
@@ -57,7 +57,7 @@ pub(super) struct File {
     pub pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
-    pub model: Model,
+    pub model: BpeModel,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +77,7 @@ pub(super) struct Added {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Model {
+pub(super) struct BpeModel {
     #[serde(rename = "type")]
     kind: Option<String>,
     vocab: Vocab,
@@ -97,8 +97,8 @@ pub(super) struct Model {
 ///
 /// # Errors
 /// What is wrong with it or unknown to the engine, by its key or token.
-pub fn read(text: &str, rows: u64) -> Result<Vocabulary, Fault> {
-    let file: File = serde_json::from_str(text)
+pub fn read(text: &str, rows: u64) -> Result<Vocabulary, CheckpointFault> {
+    let file: TokenizerFile = serde_json::from_str(text)
         .map_err(|error| damaged(format!("it is no tokenizer.json: {error}")))?;
     let rows = usize::try_from(rows).ok().filter(|&rows| rows as u64 <= MAX);
     let rows = rows.ok_or_else(|| damaged("it has too many tokens"))?;
@@ -135,7 +135,7 @@ pub fn read(text: &str, rows: u64) -> Result<Vocabulary, Fault> {
 
 const MAX: u64 = limits::GGUF_ARRAY_ITEMS_MAX;
 
-fn check_model(model: &Model) -> Result<(), Fault> {
+fn check_model(model: &BpeModel) -> Result<(), CheckpointFault> {
     let kind = model.kind.as_deref().unwrap_or("BPE");
     if kind != "BPE" || matches!(model.vocab, Vocab::Other) {
         return Err(unsupported(format!("key 'model': its type is {}, not BPE", shown(kind))));
@@ -155,7 +155,7 @@ fn check_model(model: &Model) -> Result<(), Fault> {
 }
 
 /// llama.cpp normalizes nothing; NFC leaves alone what people type.
-fn check_normalizer(normalizer: &Value) -> Result<(), Fault> {
+fn check_normalizer(normalizer: &Value) -> Result<(), CheckpointFault> {
     let empty = |key: &str| normalizer[key].as_array().is_some_and(|list| list.is_empty());
     let kind = normalizer["type"].as_str();
     if normalizer.is_null() || kind == Some("NFC") {
@@ -169,7 +169,7 @@ fn check_normalizer(normalizer: &Value) -> Result<(), Fault> {
 }
 
 /// Puts every token in its row; rows without one become unused tokens.
-fn list(file: &File, rows: usize) -> Result<(Vec<String>, Vec<i32>), Fault> {
+fn list(file: &TokenizerFile, rows: usize) -> Result<(Vec<String>, Vec<i32>), CheckpointFault> {
     let mut places: Vec<Option<(&str, i32)>> = vec![None; rows];
     let Vocab::Words(words) = &file.model.vocab else { return Err(damaged("it has no words")) };
     for (text, id) in words {
@@ -208,7 +208,7 @@ fn place<'a, 'b>(
     places: &'a mut [Option<(&'b str, i32)>],
     text: &str,
     id: u64,
-) -> Result<&'a mut Option<(&'b str, i32)>, Fault> {
+) -> Result<&'a mut Option<(&'b str, i32)>, CheckpointFault> {
     let max = limits::TOKEN_BYTES_MAX;
     if text.is_empty() || text.len() > max || text.contains('\0') {
         let cause = format!("token {id}, {}, is empty, has a NUL or over {max} bytes", shown(text));
@@ -237,9 +237,9 @@ fn looks_special(text: &str) -> bool {
 /// Returns the merges in order, both parts of each and their union being tokens. Of the same pair
 /// twice the last counts, as in Hugging Face's own reader.
 pub(super) fn merges<'a>(
-    model: &'a Model,
+    model: &'a BpeModel,
     numbers: &HashMap<String, u32>,
-) -> Result<Vec<(&'a str, &'a str)>, Fault> {
+) -> Result<Vec<(&'a str, &'a str)>, CheckpointFault> {
     let mut list = Vec::with_capacity(model.merges.len());
     for (at, merge) in model.merges.iter().enumerate() {
         let bad = |cause: &str| damaged(format!("merge {at}, {}, {cause}", shown(&merge.text())));
