@@ -15,7 +15,7 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use crate::cli::{AdmissionFlags, Cli, ModesFlags};
 use crate::commands::notify::Supervisor;
 use crate::http::Admission;
-use crate::http::auth::keys::Keys;
+use crate::http::auth::keys::ApiKeys;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::mode::Modes;
@@ -182,7 +182,7 @@ pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
 /// Returns who may ask a served box.
 ///
 /// # Errors
-/// Those of [`Keys::read`]; `bad_request` for too many names.
+/// Those of [`ApiKeys::read`]; `bad_request` for too many names.
 pub fn admission(flags: &AdmissionFlags) -> Result<Admission, Error> {
     let (names, max) = (flags.host_name.len(), limits::HOST_NAMES_MAX);
     if names > max {
@@ -191,7 +191,7 @@ pub fn admission(flags: &AdmissionFlags) -> Result<Admission, Error> {
             "Leave some out.",
         ));
     }
-    let keys = flags.api_keys.as_deref().map(Keys::read).transpose()?;
+    let keys = flags.api_keys.as_deref().map(ApiKeys::read).transpose()?;
     Ok(Admission { keys, host_names: flags.host_name.clone() })
 }
 

@@ -1,8 +1,8 @@
-//! What is said of strangers who were refused: enough to notice, never enough to fill a log.
+//! Logs refused requests: enough to notice, never enough to fill a log.
 //!
-//! Of each cause the first few within a minute are logged as warnings; the others are counted, and
-//! the count is said with the next one that is logged. What a stranger sent is quoted shortened and
-//! with nothing in it that a terminal would obey.
+//! The first few of each cause within a minute are logged as warnings; the rest are counted, and the
+//! next line carries the count. Text from a request is quoted shortened and without control
+//! characters.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,22 +12,22 @@ use std::time::Instant;
 use crate::types::error::printable;
 use crate::types::limits::{ALARM_WINDOW, ALARMS_MAX, QUOTED_CHARS_MAX};
 
-/// Why somebody was refused.
+/// The cause of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// A cookie that this box has not made.
+    /// A cookie that this box did not issue.
     Cookie,
-    /// An API key that is not on the list, or none where one is needed.
+    /// An API key that is not on the list, or a missing one.
     Key,
-    /// A name that is not this box's.
+    /// A Host that is not this box's.
     Host,
-    /// A page of another site.
+    /// A request by a page of another site.
     Origin,
     /// A wrong PIN, or one that came too soon.
     Pin,
 }
 
-/// The refusals of a box.
+/// Rate-limits the log lines about refusals.
 #[derive(Default)]
 pub struct Alarm {
     windows: Mutex<HashMap<Cause, Window>>,
@@ -36,40 +36,40 @@ pub struct Alarm {
 /// The refusals of one cause within [`ALARM_WINDOW`].
 struct Window {
     began: Instant,
-    said: u32,
-    unsaid: u64,
+    logged: u32,
+    suppressed: u64,
 }
 
 impl Alarm {
-    /// Logs that `address` was refused, unless as much as may be was said already.
+    /// Logs that `address` was refused, unless the limit of its cause is used up.
     pub fn refused(&self, cause: Cause, address: IpAddr, what: &str) {
-        match self.may_say(cause, Instant::now()) {
+        match self.may_log(cause, Instant::now()) {
             Some(0) => log::warn!("refused {address}: {what}"),
-            Some(unsaid) => {
-                log::warn!("refused {address}: {what}; and {unsaid} more since the last said");
+            Some(suppressed) => {
+                log::warn!("refused {address}: {what}; {suppressed} more since the last line");
             }
             None => log::debug!("refused {address}: {what}"),
         }
     }
 
-    /// Returns whether one more may be said, with how many were not since one was.
-    fn may_say(&self, cause: Cause, now: Instant) -> Option<u64> {
+    /// Returns whether to log one more, with the number suppressed since the last line.
+    fn may_log(&self, cause: Cause, now: Instant) -> Option<u64> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = Window { began: now, said: 0, unsaid: 0 };
+        let fresh = Window { began: now, logged: 0, suppressed: 0 };
         let window = windows.entry(cause).or_insert(fresh);
         if now.duration_since(window.began) >= ALARM_WINDOW {
-            (window.began, window.said) = (now, 0);
+            (window.began, window.logged) = (now, 0);
         }
-        if window.said >= ALARMS_MAX {
-            window.unsaid += 1;
+        if window.logged >= ALARMS_MAX {
+            window.suppressed += 1;
             return None;
         }
-        window.said += 1;
-        Some(std::mem::take(&mut window.unsaid))
+        window.logged += 1;
+        Some(std::mem::take(&mut window.suppressed))
     }
 }
 
-/// Quotes what a stranger sent.
+/// Quotes text from a request, shortened and printable.
 pub fn quoted(text: &str) -> String {
     let mut short: String = text.chars().take(QUOTED_CHARS_MAX).collect();
     if short.len() < text.len() {
@@ -86,16 +86,16 @@ mod tests {
     fn a_flood_is_counted_and_its_sum_is_said_later() {
         let alarm = Alarm::default();
         let start = Instant::now();
-        let said = |cause, at| alarm.may_say(cause, at);
+        let logged = |cause, at| alarm.may_log(cause, at);
         for _ in 0..ALARMS_MAX {
-            assert_eq!(said(Cause::Host, start), Some(0));
+            assert_eq!(logged(Cause::Host, start), Some(0));
         }
         for _ in 0..1_000 {
-            assert_eq!(said(Cause::Host, start), None);
+            assert_eq!(logged(Cause::Host, start), None);
         }
-        assert_eq!(said(Cause::Cookie, start), Some(0), "of another cause it is still said");
-        assert_eq!(said(Cause::Host, start + ALARM_WINDOW), Some(1_000));
-        assert_eq!(said(Cause::Host, start + ALARM_WINDOW), Some(0));
+        assert_eq!(logged(Cause::Cookie, start), Some(0), "of another cause it is still logged");
+        assert_eq!(logged(Cause::Host, start + ALARM_WINDOW), Some(1_000));
+        assert_eq!(logged(Cause::Host, start + ALARM_WINDOW), Some(0));
     }
 
     #[test]

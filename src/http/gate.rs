@@ -1,10 +1,10 @@
-//! The gate: what stands in the open before tiny_http, which cannot.
+//! The gate: the public listener in front of tiny_http, which is not safe to expose.
 //!
 //! tiny_http 0.12 allocates what a `Content-Length` claims, stops accepting at the first error, has
 //! no time-outs and notices a vanished client only when it writes to it. So the gate accepts TCP,
-//! bounds connections, reads one request per connection under limits and deadlines, and relays it
-//! over a private Unix socket to tiny_http, which thereby sees well-formed, complete, polite
-//! requests only. A client that hangs up is reported at once ([`Visitor::on_leave`]).
+//! limits connections and requests per second, reads one request per connection under bounds and
+//! deadlines, and relays it over a private Unix socket to tiny_http, which therefore sees only
+//! well-formed, complete requests. A client that hangs up is reported at once ([`Visitor::on_leave`]).
 //!
 //! `http/mod.rs` binds a gate, starts tiny_http on the listener it gets, and calls [`Gate::run`] on
 //! a thread of its own. The gate knows no routes and keeps no connection alive: one request each.
@@ -42,7 +42,8 @@ use bounds::Bounds;
 use connection_limit::ConnectionLimit;
 use rate_limit::{Rate, RateLimit};
 
-/// The request header that carries a visitor's id for [`Connections::find`]; only the gate sets it.
+/// The request header that carries a client's connection ID for [`Connections::find`]; the gate sets
+/// it and strips any a client sends.
 pub const VISITOR_HEADER: &str = "X-Solverbox-Visitor";
 
 /// The public listener and everything its connections share.
@@ -52,26 +53,26 @@ pub struct Gate {
     shared: Arc<Shared>,
 }
 
-/// What every connection thread holds on to; it outlives the gate while one of them runs.
+/// What all connection threads share; it outlives the gate while one of them runs.
 struct Shared {
     bounds: Bounds,
-    /// The pace of requests that only look, and that of all others: a question does not wait for a
-    /// flood of looks.
-    looks: RateLimit,
-    questions: RateLimit,
+    /// For safe methods (GET, HEAD, OPTIONS), limited apart from the others so that a question does
+    /// not wait behind a flood of reads.
+    reads: RateLimit,
+    writes: RateLimit,
     backend_socket: BackendSocket,
     connection_limit: Arc<ConnectionLimit>,
     visitors: Arc<Connections>,
-    /// Whether the server could not be reached the last time.
+    /// Whether tiny_http could not be reached last time, so that this is logged once.
     is_cut_off: AtomicBool,
 }
 
 impl Gate {
     /// Binds the public `address` and a private socket in `private_dir`.
     ///
-    /// Returns the gate and the listener that tiny_http is to be started on. The socket has no name
-    /// any more when this returns: nothing is left behind however the process ends. Raises the soft
-    /// limit of open files where it must, and admits fewer connections where it cannot.
+    /// Returns the gate and the listener that tiny_http is to be started on. The socket is already
+    /// unlinked when this returns, so nothing is left on disk however the process ends. Raises the
+    /// soft limit of open files if needed, and admits fewer connections if it cannot.
     ///
     /// # Errors
     /// `bad_request` if the address cannot be listened on, the directory cannot hold a socket, or
@@ -93,12 +94,12 @@ impl Gate {
         let (backend_socket, private) = BackendSocket::open(private_dir)?;
         let connection_limit =
             Arc::new(ConnectionLimit::new(connection_limit::within_descriptors(&bounds)?));
-        let (looks, questions) = (pace(), pace());
+        let (reads, writes) = (rate_limit(), rate_limit());
         let is_cut_off = AtomicBool::new(false);
         let shared = Arc::new(Shared {
             bounds,
-            looks,
-            questions,
+            reads,
+            writes,
             backend_socket,
             connection_limit,
             visitors,
@@ -107,26 +108,26 @@ impl Gate {
         Ok((Gate { listener, address, shared }, private))
     }
 
-    /// Returns the address listened on, with the real port where 0 was asked for.
+    /// Returns the address the gate listens on, with the assigned port if 0 was requested.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the table of clients whose requests tiny_http is working on.
+    /// Returns the table of clients whose requests are being answered.
     pub fn visitors(&self) -> Arc<Connections> {
         Arc::clone(&self.shared.visitors)
     }
 
     /// Accepts connections until `closing` is set, then stops listening and returns.
     ///
-    /// Blocks; notices `closing` within 200 ms. No accept error ends it. Connections that are open
-    /// then go on by themselves, on their own threads.
+    /// Blocks; notices `closing` within 200 ms. No accept error ends it. Open connections
+    /// continue on their own threads.
     pub fn run(self, closing: &AtomicBool) {
         accept::run(&self.listener, &self.shared, closing);
     }
 }
 
-fn pace() -> RateLimit {
+fn rate_limit() -> RateLimit {
     let of_each = Rate {
         per_second: limits::ADDRESS_REQUESTS_PER_SECOND,
         burst: limits::ADDRESS_REQUESTS_BURST,
@@ -135,9 +136,8 @@ fn pace() -> RateLimit {
     RateLimit::new(of_each, of_all)
 }
 
-/// Makes of all bytes a client sends before it hangs up what tiny_http would be given; `None` for
-/// what is refused or incomplete. What the gate does to a live connection, without one, for whoever
-/// tries it on bytes nobody would send.
+/// Returns the request that tiny_http would receive if a client sent `bytes` and hung up, or `None`
+/// if it would be refused or is incomplete. Used by the fuzz targets.
 pub fn relayed(bytes: &[u8]) -> Option<Vec<u8>> {
     let (head, length) = head::parse(bytes).ok()??;
     let (client, gone) = std::os::unix::net::UnixStream::pair().ok()?;

@@ -89,7 +89,7 @@ pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], req
 
 /// Lists a client's jobs: `GET /api/jobs`.
 pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
-    let client = principal.durability;
+    let client = principal.durable_client;
     let listed = job_request::page(request.url()).and_then(|page| {
         let before = page.before.map(|name| own(app, client, name)).transpose()?;
         let before = before.map(|ticket| ticket.job);
@@ -110,7 +110,7 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
 
 /// Answers what is asked of one job.
 pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Request) {
-    let client = principal.durability;
+    let client = principal.durable_client;
     let found = id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name));
     let ticket = match found {
         Ok(ticket) => ticket,

@@ -158,7 +158,7 @@ fn submit(
     terms: SubmitOptions,
 ) -> Result<Ticket, Error> {
     if let Some(job) = previous {
-        let before = app.desk.conversation([principal.client, principal.durability], job)?;
+        let before = app.desk.conversation([principal.client, principal.durable_client], job)?;
         question.turns.splice(0..0, before);
     }
     principal.admit(&mut question)?;
@@ -168,7 +168,7 @@ fn submit(
     }
     let terms = SubmitOptions { jobs_max: principal.limits.jobs_max, ..terms };
     if terms.durability == Durability::Durable {
-        return app.desk.submit(principal.durability, question, terms);
+        return app.desk.submit(principal.durable_client, question, terms);
     }
     let ticket = app.desk.submit(principal.client, question, terms)?;
     let (desk, job) = (Arc::downgrade(&app.desk), ticket.job);

@@ -84,7 +84,7 @@ fn a_forged_cookie_cannot_ask_and_the_page_brings_one_that_can() {
             page.head
         );
     }
-    served.wait_log("refused 127.0.0.1: the cookie is not this box's");
+    served.wait_log("refused 127.0.0.1: the cookie was not issued by this box");
     for _ in 0..100 {
         knock(&served, &line(&forged(&own)));
     }
@@ -254,7 +254,7 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
     }
     let cut = chat(&ben, json!({"ignore_eos": true}));
     assert_eq!((cut.status, &cut.body["usage"]["completion_tokens"]), (200, &20.into()));
-    served.wait_log("refused 127.0.0.1: the API key is not one of this box's");
+    served.wait_log("refused 127.0.0.1: the API key is not valid on this box");
     assert!(
         !served.log().contains("sk-1234") && !served.log().contains("sbox-"),
         "no key is logged"
@@ -323,7 +323,7 @@ fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
     }
     assert_eq!(knock(&served, &anna).status, 400);
     assert_eq!(knock(&served, &format!("Cookie: {}\r\n", served.cookie())).status, 400);
-    served.wait_log(&format!("refused {address}: this box wants to know who asks"));
+    served.wait_log(&format!("refused {address}: authentication required"));
 }
 
 #[test]

@@ -1,17 +1,17 @@
-//! Who asks: a key on the owner's list, else the box's own cookie, else any key, else the address.
+//! Authentication: maps a request's credentials to a principal.
 //!
-//! The page brings its cookie to the browser, sealed so that nobody can make one up (`secret`). On
-//! loopback all programs have one address, so there each connection without cookie and key is a
-//! client of its own. Where the owner keeps a list of keys (`keys`), a key must be on it, and
-//! programs from elsewhere need one; where there is none, a key only tells clients apart.
-//! `identity` asks for every request. What a client may do is the desk's business, what its key may
-//! not, ours.
+//! In this order: an API key on the owner's list, the box's own cookie, any other key, the address.
+//! The page sets the cookie, sealed so that it cannot be forged (`secret`). On loopback all programs
+//! share one address, so there each connection without cookie or key is a client of its own. If the
+//! owner keeps a list of keys (`keys`), a key must be on it, and programs on other machines need
+//! one; without a list a key only tells clients apart. `identity` calls this for every request. It
+//! enforces the limits of a key; the desk enforces those of a client.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cookie;
-use super::keys::{Keys, Limits};
+use super::keys::{ApiKeys, KeyLimits};
 use super::secret::Secret;
 use crate::http::alarm::Cause;
 use crate::http::refuse::Shape;
@@ -22,78 +22,83 @@ use crate::types::job::{Choices, Client, Question};
 const COOKIE: &str = "solverbox";
 const YEAR_SECONDS: u32 = 31_536_000;
 
-/// Who asks, and what it may.
+/// An authenticated client and the limits of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// For turns and for ownership.
+    /// The client, for fair turns and for ownership.
     pub client: Client,
-    /// The same for jobs that last: a program of this machine without any mark comes back over
-    /// another connection, so all of them are one.
-    pub durability: Client,
-    /// The name of its key, where the owner has given it one.
+    /// The client that owns durable jobs: a program on this machine without credentials returns
+    /// over another connection, so all such programs are one client.
+    pub durable_client: Client,
+    /// The name of its API key, if the key is on the owner's list.
     pub name: Option<Arc<str>>,
-    /// What that key may.
-    pub limits: Limits,
+    /// The limits of that key.
+    pub limits: KeyLimits,
 }
 
-/// What a request shows of who sends it.
+/// The credentials and origin of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'r> {
-    /// Its `Cookie`.
+    /// The `Cookie` header.
     pub cookies: Option<&'r str>,
-    /// Its `Authorization`.
+    /// The `Authorization` header.
     pub authorization: Option<&'r str>,
-    /// Where it comes from.
+    /// The address of the connection.
     pub address: IpAddr,
-    /// Names its connection.
+    /// The ID of the connection.
     pub connection: &'r str,
-    /// Whether a proxy passed it on, for somebody who may be anywhere.
+    /// Whether a proxy relayed it, so that the address says nothing about the sender.
     pub relayed: bool,
 }
 
-/// What a request wants of the box.
+/// What a request needs authentication for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Work, or what belongs to one client: it matters who asks.
-    Something,
-    /// What everybody may see.
-    Nothing,
+    /// Work, or data that belongs to one client.
+    Private,
+    /// Data that everybody may see.
+    Public,
 }
 
-/// Somebody who is not let in.
+/// Why a request was not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthError {
-    /// Its cookie is not one of this box.
+    /// The cookie was not issued by this box.
     ForgedCookie,
-    /// Its key is not on the list.
+    /// The API key is not on the owner's list.
     WrongKey,
-    /// It needs a key and shows none.
+    /// An API key is needed and none was sent.
     NoKey,
 }
 
-/// Returns who asks. `keys` is the owner's list, if there is one.
+/// Authenticates a request. `keys` is the owner's list, if there is one.
 ///
 /// # Errors
-/// A [`AuthError`] who must not be let in.
+/// The reason to refuse it.
 pub fn of(
-    marks: &Credentials<'_>,
-    want: Access,
+    credentials: &Credentials<'_>,
+    access: Access,
     secret: &Secret,
-    keys: Option<&Keys>,
+    keys: Option<&ApiKeys>,
 ) -> Result<Principal, AuthError> {
-    let own = marks.cookies.and_then(|cookies| id_of(cookies, secret));
-    let sends_one = || marks.cookies.is_some_and(|all| cookie::values(all, COOKIE).count() > 0);
-    if want == Access::Something && own.is_none() && sends_one() {
+    let own = credentials.cookies.and_then(|cookies| id_of(cookies, secret));
+    let sends_one =
+        || credentials.cookies.is_some_and(|all| cookie::values(all, COOKIE).count() > 0);
+    if access == Access::Private && own.is_none() && sends_one() {
         return Err(AuthError::ForgedCookie);
     }
-    let unlimited =
-        |client| Principal { client, durability: client, name: None, limits: Limits::default() };
-    let key = marks.authorization.and_then(api_key);
+    let unlimited = |client| Principal {
+        client,
+        durable_client: client,
+        name: None,
+        limits: KeyLimits::default(),
+    };
+    let key = credentials.authorization.and_then(api_key);
     let of_key = key.map(|key| Client::of("key", key.as_bytes()));
     if let (Some(keys), Some(key), Some(client)) = (keys, key, of_key) {
         let key = keys.find(key).ok_or(AuthError::WrongKey)?;
-        let (durability, name) = (client, Some(key.name.clone()));
-        return Ok(Principal { client, durability, name, limits: key.limits });
+        let (durable_client, name) = (client, Some(key.name.clone()));
+        return Ok(Principal { client, durable_client, name, limits: key.limits });
     }
     if let Some(id) = own {
         return Ok(unlimited(Client::of("cookie", id.as_bytes())));
@@ -101,20 +106,20 @@ pub fn of(
     if let Some(client) = of_key {
         return Ok(unlimited(client));
     }
-    let is_of_the_box = marks.address.is_loopback() && !marks.relayed;
-    if keys.is_some() && want == Access::Something && !is_of_the_box {
+    let is_of_the_box = credentials.address.is_loopback() && !credentials.relayed;
+    if keys.is_some() && access == Access::Private && !is_of_the_box {
         return Err(AuthError::NoKey);
     }
-    let address = unlimited(Client::of("address", marks.address.to_string().as_bytes()));
-    if marks.address.is_loopback() {
-        let connection = Client::of("connection", marks.connection.as_bytes());
+    let address = unlimited(Client::of("address", credentials.address.to_string().as_bytes()));
+    if credentials.address.is_loopback() {
+        let connection = Client::of("connection", credentials.connection.as_bytes());
         return Ok(Principal { client: connection, ..address });
     }
     Ok(address)
 }
 
-/// Returns the `Set-Cookie` that makes a browser known which sends these cookies; `None` where it
-/// is, or where no random number can be had: it is then known by its address.
+/// Returns the `Set-Cookie` for a browser that sent `cookies`; `None` if it already has a valid
+/// cookie, or if no random number is available (it is then identified by its address).
 pub fn cookie_for(cookies: Option<&str>, secret: &Secret) -> Option<String> {
     if cookies.and_then(|cookies| id_of(cookies, secret)).is_some() {
         return None;
@@ -130,7 +135,7 @@ pub fn cookie_for(cookies: Option<&str>, secret: &Secret) -> Option<String> {
     }
 }
 
-/// Returns whom the first cookie of ours names; others may be called the same.
+/// Returns the ID in the first valid cookie; other sites' cookies may have the same name.
 fn id_of<'c>(cookies: &'c str, secret: &Secret) -> Option<&'c str> {
     cookie::values(cookies, COOKIE).find_map(|value| secret.id_of(value))
 }
@@ -143,8 +148,8 @@ fn api_key(authorization: &str) -> Option<&str> {
 }
 
 impl Principal {
-    /// Holds a question to what the principal's key may: what was asked for by name is refused, what
-    /// the mode would give is cut to it.
+    /// Applies the limits of the principal's key to a question: an explicit value above a limit is
+    /// refused, a mode's default is lowered to it.
     ///
     /// # Errors
     /// `forbidden`, naming the field, the value, the key and the bound.
@@ -154,10 +159,10 @@ impl Principal {
             Error::new(
                 Kind::Forbidden,
                 format!(
-                    "{field}: {value} are too many for the API key '{name}', at most {max} are \
+                    "{field}: {value} is too many for the API key '{name}', at most {max} are \
                      allowed"
                 ),
-                "Ask for less, or ask the person who looks after the box for more.",
+                "Lower it, or ask the owner of the box for a higher limit.",
             )
         };
         let mode = question.mode.clone();
@@ -179,7 +184,7 @@ impl Principal {
 }
 
 impl AuthError {
-    /// Returns what the box's owner is told it was.
+    /// Returns the cause for the owner's log.
     pub fn cause(self) -> Cause {
         match self {
             AuthError::ForgedCookie => Cause::Cookie,
@@ -187,25 +192,25 @@ impl AuthError {
         }
     }
 
-    /// Words the refusal.
+    /// Returns the error to send.
     pub fn error(self) -> Error {
         let (what, way) = match self {
             AuthError::ForgedCookie => {
-                ("the cookie is not this box's", "Load the box's page again, which brings one.")
+                ("the cookie was not issued by this box", "Reload the box's page to get a new one.")
             }
             AuthError::WrongKey => (
-                "the API key is not one of this box's",
-                "Check the key, or ask the person who looks after the box for one.",
+                "the API key is not valid on this box",
+                "Check the key, or ask the owner of the box for one.",
             ),
             AuthError::NoKey => (
-                "this box wants to know who asks",
-                "Send an API key (Authorization: Bearer …), or ask from the box's own page.",
+                "authentication required",
+                "Send an API key (Authorization: Bearer …), or use the box's own page.",
             ),
         };
         Error::new(Kind::Unauthorized, what, way)
     }
 
-    /// Makes the reply, under `/v1` as OpenAI's own API refuses a key.
+    /// Returns the reply; under `/v1` it has the form of OpenAI's own API.
     pub fn reply(self, shape: Shape) -> Reply {
         match self {
             AuthError::ForgedCookie => Reply::error(&self.error(), shape),

@@ -1,8 +1,8 @@
-//! Which names this box answers to, against DNS rebinding.
+//! Checks the Host header against DNS rebinding.
 //!
-//! A page of a foreign site may have its own name lead to this box's address, and then reads
-//! replies as its own. Its requests still carry that name in `Host`. So the box answers to what no
-//! stranger can have: addresses, `localhost`, its own host name, and the names its owner gives it
+//! A foreign site can make its own name resolve to this box's address and then read replies as its
+//! own. Its requests still carry that name in `Host`. So the box answers only to names that no other
+//! site can have: addresses, `localhost`, its own host name, and those the owner gives it
 //! (`--host-name`). `identity` checks every request; `origin` compares a page's host with it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,8 +11,8 @@ use crate::http::alarm::quoted;
 use crate::types::error::{Error, Kind};
 use crate::types::limits::HOST_NAME_BYTES_MAX;
 
-/// Where Linux says what a machine is called. Read each time: a board may get its name from the
-/// network after the box has started.
+/// Where Linux keeps the host name. Read each time: a board may get its name from the network after
+/// the box has started.
 const MACHINE_NAME: &str = "/proc/sys/kernel/hostname";
 
 /// A host and a port, as `Host` and `Origin` name them.
@@ -26,7 +26,7 @@ pub struct Authority {
 enum Host {
     V4(Ipv4Addr),
     V6(Ipv6Addr),
-    /// In lower case, without a dot at the end.
+    /// In lower case, without a trailing dot.
     Name(String),
 }
 
@@ -45,7 +45,7 @@ impl Authority {
         Some(Authority { host: Host::parse(host)?, port })
     }
 
-    /// Returns whether both name the same place, for a protocol with this usual port.
+    /// Returns whether both name the same host and port, given the protocol's default port.
     pub fn is_same(&self, other: &Authority, usual_port: u16) -> bool {
         let port = |authority: &Authority| authority.port.unwrap_or(usual_port);
         self.host == other.host && port(self) == port(other)
@@ -64,7 +64,7 @@ impl Host {
     }
 }
 
-/// Returns a host's name as names are compared; `None` for what is none.
+/// Normalizes a host name for comparison; `None` if it is not a valid one.
 pub fn name(text: &str) -> Option<String> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let usual = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -73,14 +73,14 @@ pub fn name(text: &str) -> Option<String> {
     fits.then(|| text.to_ascii_lowercase())
 }
 
-/// The names of a box.
+/// The host names a box answers to.
 pub struct Hosts {
-    /// As [`name`] gives them.
+    /// Normalized by [`name`].
     named: Vec<String>,
 }
 
 impl Hosts {
-    /// Makes the names of a box whose owner calls it by `named` as well.
+    /// Makes the set of names, with the owner's own in `named`.
     pub fn new(named: &[String]) -> Hosts {
         Hosts { named: named.iter().filter_map(|text| name(text)).collect() }
     }
@@ -88,12 +88,12 @@ impl Hosts {
     /// Checks the `Host` of a request.
     ///
     /// # Errors
-    /// `misdirected` for a name that is not this box's; `bad_request` where there is none.
+    /// `misdirected` for another host's name; `bad_request` if the header is missing.
     pub fn check(&self, host: Option<&str>) -> Result<(), Error> {
         let Some(host) = host.filter(|host| !host.is_empty()) else {
             return Err(Error::bad_request(
-                "the request does not say which host it is for",
-                "Send a Host header, as HTTP/1.1 demands.",
+                "the request lacks a Host header",
+                "Send one, as HTTP/1.1 requires.",
             ));
         };
         let allowed = match Authority::parse(host) {
@@ -106,8 +106,8 @@ impl Hosts {
         }
         Err(Error::new(
             Kind::Misdirected,
-            format!("this box is not known as {}", quoted(host)),
-            "Open it by its address, or have it started with --host-name and this name.",
+            format!("this box does not answer to the name {}", quoted(host)),
+            "Open it by its address, or start it with --host-name and this name.",
         ))
     }
 
@@ -118,7 +118,7 @@ impl Hosts {
     }
 }
 
-/// Returns whether a machine called `machine`, perhaps with its domain, is meant by `name`.
+/// Returns whether `name` means the machine named `machine`, which may include its domain.
 fn is_machine(name: &str, machine: &str) -> bool {
     let short = machine.split('.').next().unwrap_or(machine);
     name == machine || name == short || name.strip_suffix(".local") == Some(short)

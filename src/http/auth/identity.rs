@@ -1,8 +1,7 @@
-//! What every request has to pass before anybody works for it: is it for this box, may the page
-//! that sent it, and who asks?
+//! The checks that every request passes first: its Host, the page that sent it, its credentials.
 //!
-//! `routes` asks once for each request, before it looks at the path's own rules. Whoever is refused
-//! is told why and what to do, and the box's log is told, within bounds, who was refused.
+//! `routes` calls this once for each request, before the rules of its path. A refused request gets
+//! an error with a remedy, and the log gets a bounded number of lines about refusals.
 
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use tiny_http::{Method, Request};
 
 use super::client::{self, Access, Credentials, Principal};
 use super::host::Hosts;
-use super::keys::Keys;
+use super::keys::ApiKeys;
 use super::origin::{Sender, sender};
 use super::owner::Owner;
 use super::secret::Secret;
@@ -20,33 +19,33 @@ use crate::http::refuse::Shape;
 use crate::http::reply::{Reply, header};
 use crate::types::error::{Error, Kind};
 
-/// Headers in which proxies say for whom they ask.
+/// Headers in which proxies name the client they relay for.
 const RELAYED: [&str; 3] = ["Forwarded", "X-Forwarded-For", "X-Real-IP"];
 
-/// What an owner says of who may ask.
+/// The owner's settings for who may use the box.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
-    /// The list of API keys, where there is one.
-    pub keys: Option<Keys>,
-    /// Further names of the box.
+    /// The list of API keys, if there is one.
+    pub keys: Option<ApiKeys>,
+    /// Further host names that the box answers to.
     pub host_names: Vec<String>,
 }
 
-/// What the box tells people apart by.
+/// Authenticates requests: the secret of cookies, the API keys, the host names and the owner.
 pub struct Identity {
     secret: Secret,
-    keys: Option<Keys>,
+    keys: Option<ApiKeys>,
     hosts: Hosts,
     alarm: Alarm,
-    /// The owner's door.
+    /// The owner's sign-in and sessions.
     pub owner: Owner,
 }
 
 impl Identity {
-    /// Loads what lasts from the data folder `data`.
+    /// Loads the cookies' secret and the owner's PIN from the data folder `data`.
     ///
     /// # Errors
-    /// Those of [`Secret::load`].
+    /// The errors of [`Secret::load`].
     pub fn open(data: &Path, admission: Admission) -> Result<Identity, Error> {
         if let Some(keys) = &admission.keys {
             log::info!("API keys: {} on the list", keys.count());
@@ -60,10 +59,10 @@ impl Identity {
         })
     }
 
-    /// Returns who sent a request to `path`.
+    /// Authenticates a request to `path`.
     ///
     /// # Errors
-    /// The reply to one that must not be worked on.
+    /// The reply to a request that must not be handled.
     pub fn check(
         &self,
         request: &Request,
@@ -76,7 +75,7 @@ impl Identity {
             Reply::error(error, shape)
         };
         let host = header(request, "Host");
-        // Only browsers can be led astray, and they speak HTTP/1.1.
+        // DNS rebinding works on browsers only, and they speak HTTP/1.1.
         if host.is_some() || request.http_version().1 >= 1 {
             let said = || format!("a request for {}", quoted(host.unwrap_or_default()));
             self.hosts.check(host).map_err(|error| refused(Cause::Host, &said(), &error))?;
@@ -86,21 +85,21 @@ impl Identity {
             let said = format!("{} {path} by a page of {origin}", request.method());
             return Err(refused(Cause::Origin, &said, &error));
         }
-        let marks = Credentials {
+        let credentials = Credentials {
             cookies: header(request, "Cookie"),
             authorization: header(request, "Authorization"),
             address: visitor.address(),
             connection: header(request, VISITOR_HEADER).unwrap_or_default(),
             relayed: RELAYED.iter().any(|name| header(request, name).is_some()),
         };
-        let want = want(request.method(), path);
-        client::of(&marks, want, &self.secret, self.keys.as_ref()).map_err(|stranger| {
-            self.alarm.refused(stranger.cause(), marks.address, &stranger.error().message);
-            stranger.reply(shape)
+        let access = access(request.method(), path);
+        client::of(&credentials, access, &self.secret, self.keys.as_ref()).map_err(|denied| {
+            self.alarm.refused(denied.cause(), credentials.address, &denied.error().message);
+            denied.reply(shape)
         })
     }
 
-    /// Returns the `Set-Cookie` for a browser that is not known yet.
+    /// Returns the `Set-Cookie` for a browser without a valid cookie.
     pub fn cookie_for(&self, request: &Request) -> Option<String> {
         client::cookie_for(header(request, "Cookie"), &self.secret)
     }
@@ -111,26 +110,26 @@ impl Identity {
     }
 }
 
-/// Returns what a request wants: whatever changes something asks, and so does whoever looks at what
-/// belongs to one client or to the owner.
-fn want(method: &Method, path: &str) -> Access {
+/// Returns the access a request needs: private for unsafe methods and for the paths of one client's
+/// or the owner's data, else public.
+fn access(method: &Method, path: &str) -> Access {
     let is_under = |room: &str| {
         path.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let asks = match method {
+    let is_private = match method {
         Method::Options => false,
         method if changes(method) => true,
         _ => is_under("/api/jobs") || is_under("/api/owner"),
     };
-    if asks { Access::Something } else { Access::Nothing }
+    if is_private { Access::Private } else { Access::Public }
 }
 
 fn changes(method: &Method) -> bool {
     !matches!(method, Method::Get | Method::Head | Method::Options)
 }
 
-/// Returns why the page that sent a request may not; pages of this machine may ask, but not act as
-/// the owner.
+/// Returns why the page that sent a request may not send it. Other pages of this machine may ask
+/// questions but not act as the owner.
 fn forbidden_page(request: &Request, path: &str) -> Option<Error> {
     if !changes(request.method()) {
         return None;
@@ -141,8 +140,8 @@ fn forbidden_page(request: &Request, path: &str) -> Option<Error> {
         Sender::LoopbackPage if !is_owners => None,
         Sender::LoopbackPage | Sender::ForeignPage => Some(Error::new(
             Kind::Forbidden,
-            "a page of another site may not ask this box",
-            "Ask from the box's own page, or from a program.",
+            "requests from other sites are not allowed",
+            "Use the box's own page, or a program.",
         )),
     }
 }
@@ -153,18 +152,18 @@ mod tests {
 
     #[test]
     fn whatever_changes_something_asks_and_so_does_looking_at_ones_own() {
-        for (method, path, want) in [
-            (Method::Get, "/", Access::Nothing),
-            (Method::Get, "/v1/models", Access::Nothing),
-            (Method::Get, "/api/jobsx", Access::Nothing),
-            (Method::Options, "/api/jobs", Access::Nothing),
-            (Method::Post, "/v1/chat/completions", Access::Something),
-            (Method::Delete, "/anything", Access::Something),
-            (Method::Get, "/api/jobs", Access::Something),
-            (Method::Head, "/api/jobs/7", Access::Something),
-            (Method::Get, "/api/owner/session", Access::Something),
+        for (method, path, access) in [
+            (Method::Get, "/", Access::Public),
+            (Method::Get, "/v1/models", Access::Public),
+            (Method::Get, "/api/jobsx", Access::Public),
+            (Method::Options, "/api/jobs", Access::Public),
+            (Method::Post, "/v1/chat/completions", Access::Private),
+            (Method::Delete, "/anything", Access::Private),
+            (Method::Get, "/api/jobs", Access::Private),
+            (Method::Head, "/api/jobs/7", Access::Private),
+            (Method::Get, "/api/owner/session", Access::Private),
         ] {
-            assert_eq!(super::want(&method, path), want, "{method} {path}");
+            assert_eq!(super::access(&method, path), access, "{method} {path}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The API keys an owner has given out: a file that knows only their SHA-256, with what each may.
+//! The owner's API keys: a file with the SHA-256 of each key and its limits.
 //!
-//! A key is 256 random bits, so one plain SHA-256 of it cannot be turned back, and looking a sum up
-//! in a table tells nobody how much of a guess was right. `serve --api-keys` reads the file at its
-//! start; `solverbox api-key` makes keys; `client` asks whose key it is.
+//! A key is 256 random bits, so a plain SHA-256 cannot be inverted, and a table lookup by hash does
+//! not leak how much of a guess was right. `serve --api-keys` reads the file at start-up;
+//! `solverbox api-key` makes keys; `client` looks a request's key up.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,45 +15,45 @@ use super::private;
 use crate::types::error::{Error, Kind, io_cause, printable};
 use crate::types::limits;
 
-/// What the file is called where it is spoken of.
+/// The flag that names the file, for error messages.
 const FLAG: &str = "--api-keys";
-/// What all keys begin with, so that people and scanners know one when they see it.
+/// Prefix of all keys, so that people and secret scanners recognize one.
 const PREFIX: &str = "sbox-";
 
-/// What a key may; `None` leaves it to the box.
+/// The limits of an API key; `None` means the box's own limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Questions in the box at once.
+pub struct KeyLimits {
+    /// Unfinished questions at a time.
     pub jobs_max: Option<u32>,
-    /// Attempts at one question.
+    /// Attempts per question.
     pub attempts_max: Option<u32>,
-    /// Tokens of one attempt.
+    /// Budget of one attempt, in tokens.
     pub budget_tokens_max: Option<u32>,
 }
 
-/// One key.
+/// An API key on the owner's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Whom the owner gave it to.
+pub struct ApiKey {
+    /// The name the owner gave it.
     pub name: Arc<str>,
-    /// What it may.
-    pub limits: Limits,
+    /// What this key may ask for.
+    pub limits: KeyLimits,
 }
 
-/// The keys of a box, by their sums.
+/// The API keys of a box, by their SHA-256.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(HashMap<[u8; 32], Key>);
+pub struct ApiKeys(HashMap<[u8; 32], ApiKey>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Listed {
+struct KeyFile {
     #[serde(default)]
-    key: Vec<Entry>,
+    key: Vec<KeyEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct KeyEntry {
     name: String,
     sha256: String,
     jobs_max: Option<u32>,
@@ -61,64 +61,67 @@ struct Entry {
     budget_tokens_max: Option<u32>,
 }
 
-/// A key that was just made.
+/// A newly made key.
 pub struct NewKey {
-    /// The key itself, which is nowhere else.
+    /// The key itself, which is stored nowhere.
     pub key: String,
-    /// Its entry for the file.
+    /// Its entry for the key file.
     pub entry: String,
 }
 
-impl Keys {
+impl ApiKeys {
     /// Reads the list in `file`.
     ///
     /// # Errors
-    /// `not_found` where it cannot be read; `bad_request` naming the file and the key.
-    pub fn read(file: &Path) -> Result<Keys, Error> {
+    /// `not_found` if it cannot be read; `bad_request` naming the file and the entry at fault.
+    pub fn read(file: &Path) -> Result<ApiKeys, Error> {
         let text = read(file)?.ok_or_else(|| cannot_read(file, "there is no such file"))?;
-        Keys::parse(&text, file)
+        ApiKeys::parse(&text, file)
     }
 
-    fn parse(text: &str, file: &Path) -> Result<Keys, Error> {
+    fn parse(text: &str, file: &Path) -> Result<ApiKeys, Error> {
         let bad = |cause: String| {
             let what = format!("{FLAG} '{}': {cause}", file.display());
-            Error::bad_request(what, "Mend that entry, or make one with `solverbox api-key NAME`.")
+            Error::bad_request(
+                what,
+                "Correct that entry, or make one with `solverbox api-key NAME`.",
+            )
         };
-        let listed: Listed = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+        let listed: KeyFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
         if listed.key.len() > limits::API_KEYS_MAX {
             let (many, max) = (listed.key.len(), limits::API_KEYS_MAX);
             return Err(bad(format!("{many} keys are too many, at most {max} are allowed")));
         }
-        let mut keys: HashMap<[u8; 32], Key> = HashMap::new();
+        let mut keys: HashMap<[u8; 32], ApiKey> = HashMap::new();
         for entry in listed.key {
             let of_key = |cause: String| bad(format!("key '{}': {cause}", printable(&entry.name)));
             let (sum, key) = entry.checked().map_err(of_key)?;
             if keys.values().any(|other| other.name == key.name) {
-                return Err(of_key("there are two of this name".into()));
+                return Err(of_key("this name is used twice".into()));
             }
             if let Some(other) = keys.insert(sum, key) {
                 return Err(of_key(format!("key '{}' has the same sha256", other.name)));
             }
         }
-        Ok(Keys(keys))
+        Ok(ApiKeys(keys))
     }
 
-    /// Returns the entry of a key; `None` where it is not on the list.
-    pub fn find(&self, key: &str) -> Option<&Key> {
+    /// Looks up a key; `None` if it is not on the list.
+    pub fn find(&self, key: &str) -> Option<&ApiKey> {
         self.0.get(&sum(key))
     }
 
-    /// Returns how many there are.
+    /// Returns the number of keys.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 }
 
-impl Entry {
-    fn checked(&self) -> Result<([u8; 32], Key), String> {
+impl KeyEntry {
+    fn checked(&self) -> Result<([u8; 32], ApiKey), String> {
         check_name(&self.name)?;
         let sum = private::unhex(&self.sha256.to_ascii_lowercase())
-            .ok_or("sha256: 64 hexadecimal digits are needed")?;
+            .ok_or("sha256: must have 64 hexadecimal digits")?;
         let within = |name: &str, value: Option<u32>, max: u32| match value {
             Some(0) => Err(format!("{name}: at least 1 is needed")),
             Some(n) if n > max => {
@@ -127,7 +130,7 @@ impl Entry {
             value => Ok(value),
         };
         let jobs_max = limits::CLIENT_JOBS_CEILING as u32;
-        let limits = Limits {
+        let limits = KeyLimits {
             jobs_max: within("jobs_max", self.jobs_max, jobs_max)?,
             attempts_max: within("attempts_max", self.attempts_max, limits::ATTEMPTS_MAX)?,
             budget_tokens_max: within(
@@ -136,14 +139,14 @@ impl Entry {
                 limits::BUDGET_TOKENS_MAX,
             )?,
         };
-        Ok((sum, Key { name: self.name.as_str().into(), limits }))
+        Ok((sum, ApiKey { name: self.name.as_str().into(), limits }))
     }
 }
 
 /// Makes a key for `name`.
 ///
 /// # Errors
-/// `bad_request` for a name that cannot be one.
+/// `bad_request` for an invalid name.
 pub fn make(name: &str) -> Result<NewKey, Error> {
     check_name(name).map_err(|cause| {
         Error::bad_request(
@@ -156,27 +159,28 @@ pub fn make(name: &str) -> Result<NewKey, Error> {
     Ok(NewKey { key, entry: format!("[[key]]\nname = \"{name}\"\nsha256 = \"{sum}\"\n") })
 }
 
-/// Makes a key for `name` and adds its entry to `file`, which is made where there is none; whatever
-/// happens, the file has all of its entries or those it had.
+/// Makes a key for `name` and adds its entry to `file`, which is created if missing. The file is
+/// replaced atomically.
 ///
 /// # Errors
-/// Those of [`make`] and [`Keys::read`]; that the name is taken; that the file cannot be written.
+/// The errors of [`make`] and [`ApiKeys::read`]; that the name is taken; that the file cannot be
+/// written.
 pub fn add(name: &str, file: &Path) -> Result<NewKey, Error> {
     let new = make(name)?;
     let mut text = read(file)?.unwrap_or_default();
-    let named = Keys::parse(&text, file)?;
+    let named = ApiKeys::parse(&text, file)?;
     if named.0.values().any(|key| &*key.name == name) {
         return Err(Error::bad_request(
-            format!("'{}' has a key '{name}' already", file.display()),
-            "Choose another name, or take that entry out of the file first.",
+            format!("'{}' already has a key named '{name}'", file.display()),
+            "Choose another name, or remove that entry from the file first.",
         ));
     }
     if !text.is_empty() {
         text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
     }
     text.push_str(&new.entry);
-    // What it makes must be read again at the next start.
-    Keys::parse(&text, file)?;
+    // The next start must be able to read the result.
+    ApiKeys::parse(&text, file)?;
     private::write(file, text.as_bytes())?;
     Ok(new)
 }
@@ -200,7 +204,9 @@ fn check_name(name: &str) -> Result<(), String> {
     let max = limits::API_KEY_NAME_BYTES_MAX;
     let usual = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if name.is_empty() || name.len() > max || !name.bytes().all(usual) {
-        return Err(format!("a name has 1 to {max} letters, digits, dots, dashes or underscores"));
+        return Err(format!(
+            "a name must have 1 to {max} letters, digits, dots, dashes or underscores"
+        ));
     }
     Ok(())
 }
@@ -211,8 +217,8 @@ mod tests {
 
     const SUM: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-    fn parse(text: &str) -> Result<Keys, Error> {
-        Keys::parse(text, Path::new("keys.toml"))
+    fn parse(text: &str) -> Result<ApiKeys, Error> {
+        ApiKeys::parse(text, Path::new("keys.toml"))
     }
 
     #[test]
@@ -220,7 +226,8 @@ mod tests {
         let text = format!("[[key]]\nname='lab'\nsha256='{SUM}'\njobs_max=2\nattempts_max=4");
         let keys = parse(&text).unwrap();
         let lab = keys.find("abc").unwrap();
-        let limits = Limits { jobs_max: Some(2), attempts_max: Some(4), budget_tokens_max: None };
+        let limits =
+            KeyLimits { jobs_max: Some(2), attempts_max: Some(4), budget_tokens_max: None };
         assert_eq!((&*lab.name, lab.limits), ("lab", limits));
         for other in ["", "ab", "abcd", "ABC", " abc", SUM] {
             assert_eq!(keys.find(other), None, "{other}");
@@ -258,12 +265,12 @@ mod tests {
     fn a_key_that_was_made_is_on_the_list_and_its_name_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.toml");
-        assert_eq!(Keys::read(&file).unwrap_err().kind, Kind::NotFound);
+        assert_eq!(ApiKeys::read(&file).unwrap_err().kind, Kind::NotFound);
         let one = add("one", &file).unwrap();
         let two = add("two", &file).unwrap();
         let mut text = std::fs::read_to_string(&file).unwrap();
         assert!(!text.contains(&one.key[PREFIX.len()..]), "only its sum is kept");
-        let keys = Keys::read(&file).unwrap();
+        let keys = ApiKeys::read(&file).unwrap();
         assert_eq!((keys.count(), &*keys.find(&one.key).unwrap().name), (2, "one"));
         assert_eq!(&*keys.find(&two.key).unwrap().name, "two");
         assert!(add("two", &file).err().unwrap().message.contains("'two'"));
@@ -271,7 +278,7 @@ mod tests {
         text.push_str("jobs_max = 3");
         std::fs::write(&file, &text).unwrap();
         let three = add("three", &file).unwrap();
-        let keys = Keys::read(&file).unwrap();
+        let keys = ApiKeys::read(&file).unwrap();
         assert_eq!(keys.find(&two.key).unwrap().limits.jobs_max, Some(3));
         assert_eq!(&*keys.find(&three.key).unwrap().name, "three");
         assert_eq!(parse(&make("four").unwrap().entry).unwrap().count(), 1);

@@ -1,29 +1,29 @@
-//! Which page sent a request, by what its browser says: a page of this box, of this machine, or of
-//! another site.
+//! Which page sent a request, according to its browser: the box's own, another page of this machine,
+//! or a foreign site's. This is the defence against cross-site request forgery.
 //!
-//! A browser sends other sites' requests along with the network it is in, so whatever changes
-//! something is refused where a foreign page sent it. Programs say nothing of the kind and are let
-//! through: what they may do is `client`'s business. What replies a page may read is `reply`'s.
+//! A browser on the box's network sends requests of any site that is open in it, so unsafe methods
+//! are refused from foreign pages. Programs send no Origin and pass: `client` authenticates them.
+//! `reply` decides which pages may read a response.
 
 use tiny_http::Request;
 
 use super::host::Authority;
 use crate::http::reply::{header, is_loopback};
 
-/// Who sent a request.
+/// The kind of sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// A program, or a browser that says nothing of a page.
+    /// A program, or a browser that names no page.
     Program,
     /// A page of this box.
     OwnPage,
-    /// A page that this machine serves itself, at another port.
+    /// A page served by this machine on another port.
     LoopbackPage,
-    /// A page of another site, or one that hides where it is from.
+    /// A page of another site, or one that hides its origin.
     ForeignPage,
 }
 
-/// Returns who sent a request. Its `Host` must have been checked.
+/// Returns the sender of a request, whose `Host` must have been checked.
 pub fn sender(request: &Request) -> Sender {
     let (host, origin) = (header(request, "Host"), header(request, "Origin"));
     judge(host, origin, header(request, "Sec-Fetch-Site"))
@@ -40,8 +40,8 @@ fn judge(host: Option<&str>, origin: Option<&str>, site: Option<&str>) -> Sender
     }
 }
 
-/// Returns whether a page's origin is the host it asks. Either protocol will do: there may be a
-/// proxy in front that speaks TLS.
+/// Returns whether a page's origin is the host of its request. Either protocol is accepted, because
+/// a proxy in front may terminate TLS.
 fn is_own(origin: &str, host: Option<&str>) -> bool {
     let http = origin.strip_prefix("http://").map(|rest| (rest, 80));
     let https = || origin.strip_prefix("https://").map(|rest| (rest, 443));
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_told_by_its_origin() {
+    fn a_page_is_recognized_by_its_origin() {
         for (host, origin, sender) in [
             ("192.168.1.7:7860", "http://192.168.1.7:7860", Sender::OwnPage),
             ("kiosk", "http://KIOSK", Sender::OwnPage),

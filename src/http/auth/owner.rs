@@ -1,10 +1,9 @@
-//! The owner's door: signing in with the PIN, and who is signed in.
+//! The owner's sign-in: the PIN and the sessions it opens.
 //!
-//! `POST /api/owner/session` takes the PIN and brings a cookie that only the owner's paths see,
-//! `DELETE` gives it back, `GET` says how things stand. PINs are tried one at a time and slower
-//! with each wrong one (`patience`); those that come too soon are turned away without being looked
-//! at. Whatever an owner may do elsewhere asks [`Owner::check`] first and is noted with
-//! [`Owner::note`].
+//! `POST /api/owner/session` takes the PIN and sets a cookie for the owner's paths, `DELETE` ends the
+//! session, `GET` returns its state. PINs are verified one at a time, with a growing delay after each
+//! wrong one (`patience`); attempts before the delay is over are refused unverified. Every action of
+//! the owner elsewhere calls [`Owner::check`] first and is recorded with [`Owner::note`].
 
 mod audit;
 mod patience;
@@ -28,52 +27,52 @@ use crate::http::reply::{Reply, header};
 use crate::types::error::{Error, Kind};
 use patience::Patience;
 use pin::Pin;
-use sessions::{Look, Sessions};
+use sessions::{SessionCheck, Sessions};
 
 /// The path of the owner's session.
 pub const SESSION_PATH: &str = "/api/owner/session";
 
 const COOKIE: &str = "solverbox-owner";
-/// Without an age: the browser forgets it when it is closed, the box when it is not used.
+/// A session cookie: the browser drops it when it closes, the box when it is idle.
 const COOKIE_ATTRIBUTES: &str = "HttpOnly; SameSite=Strict; Path=/api/owner";
 
-/// What the box knows of its owner.
+/// Signs the owner in and keeps the owner's sessions.
 pub struct Owner {
     data: PathBuf,
     began: Instant,
-    state: Mutex<State>,
-    /// Held while a PIN is hashed: one at a time, however many are sent.
+    state: Mutex<OwnerState>,
+    /// Held while a PIN is hashed, so that one is verified at a time.
     hashing: Mutex<()>,
     audit: Audit,
 }
 
-/// What goes with the PIN there is; a new one begins with a new state.
-struct State {
-    /// `None` where there is none, or what there is is damaged.
+/// The state that belongs to the current PIN; a new PIN starts with a new state.
+struct OwnerState {
+    /// `None` if no PIN is set or its file is damaged.
     pin: Option<Pin>,
-    /// What is wrong with its file, as was said already.
+    /// The fault of its file that was last logged.
     fault: Option<String>,
     patience: Patience,
     sessions: Sessions,
 }
 
-/// Why nobody was signed in.
+/// Why a sign-in was refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Denied {
-    /// There is no PIN.
+    /// No PIN is set.
     NoPin,
-    /// Wrong, so many in a row; the next is heard after this time.
+    /// The PIN is wrong; the number of wrong ones in a row, and the delay before the next.
     Wrong(u32, Duration),
-    /// Not looked at; one is heard after this time.
+    /// Not verified; the delay before the next is accepted.
     TooSoon(Duration),
-    /// The box is at fault.
+    /// The request is malformed or the box failed.
     Fault(Error),
 }
 
 impl Owner {
-    /// Opens the owner's door of the data folder `data`.
+    /// Opens the owner's sign-in with the data folder `data`.
     pub fn open(data: &Path) -> Owner {
-        let state = State {
+        let state = OwnerState {
             pin: None,
             fault: None,
             patience: Patience::load(patience_file(data), "", Duration::ZERO),
@@ -88,24 +87,24 @@ impl Owner {
         }
     }
 
-    /// Returns whether the owner sent a request; the owner's session then lasts on from now.
+    /// Returns whether the owner sent a request, and if so renews the session.
     pub fn is_signed_in(&self, request: &Request) -> bool {
-        self.has_session(request, Look::AsUse)
+        self.has_session(request, SessionCheck::Renew)
     }
 
     /// Checks that the owner sent a request.
     ///
     /// # Errors
-    /// `unauthorized` with the way to sign in.
+    /// `unauthorized` if no session belongs to it.
     pub fn check(&self, request: &Request) -> Result<(), Error> {
         if self.is_signed_in(request) {
             return Ok(());
         }
-        let what = "only the owner of the box may do this, and nobody is signed in here";
+        let what = "this needs the owner, and you are not signed in";
         Err(Error::new(Kind::Unauthorized, what, "Sign in with the owner's PIN first."))
     }
 
-    /// Notes what the owner did from `address` in the log for owners.
+    /// Records an action of the owner from `address` in the owner's log.
     pub fn note(&self, action: &str, address: IpAddr, detail: &str) {
         self.audit.note(action, &address, detail);
     }
@@ -131,14 +130,14 @@ impl Owner {
                 Err(error) => Reply::error(&error, Shape::Own),
             },
             _ => {
-                let signed_in = self.has_session(request, Look::Only);
+                let signed_in = self.has_session(request, SessionCheck::Peek);
                 let has_pin = self.state(self.now()).pin.is_some();
                 Reply::json(200, &json!({"signed_in": signed_in, "has_pin": has_pin}))
             }
         }
     }
 
-    /// Signs in with the PIN in a body, unless it comes too soon to be looked at.
+    /// Signs in with the PIN in a body, unless the delay after the last wrong one is not over.
     fn sign_in_with(&self, body: &[u8], now: Duration) -> Result<String, Denied> {
         let _hashing = match self.hashing.try_lock() {
             Ok(guard) => guard,
@@ -154,9 +153,9 @@ impl Owner {
         }
         let tried = pin_in(body).map_err(Denied::Fault)?;
         let (wrong, wait) = self.state(now).patience.count(pin.id(), now);
-        let is_right = pin.is(&tried);
+        let is_right = pin.matches(&tried);
         let mut state = self.state(now);
-        // Where it was changed meanwhile, the old one opens nothing any more.
+        // The PIN may have been changed meanwhile: then the old one is not valid any more.
         if !is_right || state.pin.as_ref() != Some(&pin) {
             return Err(Denied::Wrong(wrong, wait));
         }
@@ -165,23 +164,24 @@ impl Owner {
     }
 
     fn deny(&self, denied: Denied, address: IpAddr, alarm: &Alarm) -> Reply {
-        let try_again = "Wait as long as Retry-After says, and type the PIN again.";
+        let try_again = "Wait for the time in Retry-After, then type the PIN again.";
         let (error, wait) = match denied {
             Denied::Fault(error) => return Reply::error(&error, Shape::Own),
             Denied::NoPin => {
-                let what = "this box has no owner's PIN";
+                let what = "no owner's PIN is set on this box";
                 let way = "Set one on the box itself, with `solverbox owner set-pin`.";
                 return Reply::error(&Error::new(Kind::Forbidden, what, way), Shape::Own);
             }
             Denied::Wrong(count, wait) => {
-                let detail = format!("wrong PIN, {count} in a row; shut for {} s", wait.as_secs());
+                let detail =
+                    format!("wrong PIN, {count} in a row; locked for {} s", wait.as_secs());
                 self.note("sign_in_failed", address, &detail);
                 alarm.refused(Cause::Pin, address, "a wrong PIN");
                 (Error::new(Kind::Unauthorized, "the PIN is wrong", try_again), wait)
             }
             Denied::TooSoon(wait) => {
-                alarm.refused(Cause::Pin, address, "a PIN that came too soon was not looked at");
-                let what = "too many wrong PINs: this one was not looked at";
+                alarm.refused(Cause::Pin, address, "a PIN that came too soon was not verified");
+                let what = "too many wrong PINs: this one was not verified";
                 (Error::new(Kind::TooMany, what, try_again), wait)
             }
         };
@@ -194,19 +194,19 @@ impl Owner {
         tokens(request).for_each(|token| state.sessions.end(token));
     }
 
-    fn has_session(&self, request: &Request, look: Look) -> bool {
+    fn has_session(&self, request: &Request, check: SessionCheck) -> bool {
         let now = self.now();
         let mut state = self.state(now);
-        state.pin.is_some() && tokens(request).any(|token| state.sessions.has(token, look, now))
+        state.pin.is_some() && tokens(request).any(|token| state.sessions.has(token, check, now))
     }
 
-    /// Returns the time on the clock of sessions and waits, which only goes forward.
+    /// Returns the time on the monotonic clock of sessions and delays.
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// Returns the state, made anew where the PIN is another than it was.
-    fn state(&self, now: Duration) -> MutexGuard<'_, State> {
+    /// Returns the state, reset if the PIN has changed.
+    fn state(&self, now: Duration) -> MutexGuard<'_, OwnerState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (pin, fault) = match pin::read(&self.data) {
             Ok(pin) => (pin, None),
@@ -235,13 +235,13 @@ fn patience_file(data: &Path) -> PathBuf {
     data.join("owner-wrong.toml")
 }
 
-/// Reads `{"pin": "…"}`; nothing of it is repeated in an error.
+/// Parses `{"pin": "…"}`; errors never repeat the PIN.
 fn pin_in(body: &[u8]) -> Result<String, Error> {
     let form = "Send {\"pin\": \"…\"} as JSON.";
     let value: Value = serde_json::from_slice(body)
         .map_err(|_| Error::bad_request("the body is not JSON", form))?;
     let Some(pin) = value.get("pin").and_then(Value::as_str) else {
-        return Err(Error::bad_request("pin: it is missing or no text", form));
+        return Err(Error::bad_request("pin: must be a string", form));
     };
     pin::check(pin)?;
     Ok(pin.to_string())

@@ -1,8 +1,8 @@
-//! Files that only the box's own user may read, written whole or not at all; and random numbers.
+//! Files that only the box's own user may read, replaced atomically.
 //!
-//! What tells one person from another lies in such files: the cookies' secret, the owner's PIN, the
-//! list of API keys. A power cut leaves the old file or the new one; a half-written part beside it
-//! is overwritten the next time.
+//! Credentials are kept in them: the cookies' secret, the hash of the owner's PIN, the list of API
+//! keys. A power cut leaves the old file or the new one; a leftover temporary file is overwritten
+//! next time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,10 +14,10 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::types::error::{Error, Kind, io_cause};
 
-/// Returns what is in `file`; `None` where there is none.
+/// Reads `file`; `None` if it does not exist.
 ///
 /// # Errors
-/// What reading says, and that it has more than `bytes_max` bytes.
+/// If it cannot be read or is longer than `bytes_max` bytes.
 pub fn read(file: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     let opened = match File::open(file) {
         Ok(opened) => opened,
@@ -32,20 +32,20 @@ pub fn read(file: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Does the same for a text.
+/// Reads `file` as text; `None` if it does not exist.
 ///
 /// # Errors
-/// Those of [`read`], and that it is not UTF-8.
+/// The errors of [`read`], and that it is not UTF-8.
 pub fn read_text(file: &Path, bytes_max: u64) -> io::Result<Option<String>> {
     let bytes = read(file, bytes_max)?;
     let text = bytes.map(String::from_utf8).transpose();
     text.map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 
-/// Makes or replaces `file`, for its owner alone. When this returns, a power cut cannot undo it.
+/// Creates or replaces `file`, readable by its owner alone. The change is durable on return.
 ///
 /// # Errors
-/// `no_space` where the disk is full, `bad_request` where it cannot be written otherwise.
+/// `no_space` if the disk is full, `bad_request` if it cannot be written for another reason.
 pub fn write(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     let part = part_of(file);
     let written = write_part(&part, bytes).and_then(|()| std::fs::rename(&part, file));
@@ -57,10 +57,10 @@ pub fn write(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes `file`; returns whether there was one.
+/// Removes `file`; returns whether it existed.
 ///
 /// # Errors
-/// `bad_request` where it cannot be removed.
+/// `bad_request` if it cannot be removed.
 pub fn remove(file: &Path) -> Result<bool, Error> {
     match std::fs::remove_file(file) {
         Ok(()) => {
@@ -89,12 +89,12 @@ pub fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-/// Writes bytes as hexadecimal digits in lower case.
+/// Encodes bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads what [`hex`] writes, of exactly `N` bytes.
+/// Decodes the form that [`hex`] writes, of exactly `N` bytes.
 pub fn unhex<const N: usize>(digits: &str) -> Option<[u8; N]> {
     if digits.len() != 2 * N || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
@@ -114,7 +114,7 @@ fn part_of(file: &Path) -> PathBuf {
 }
 
 fn write_part(part: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What a power cut left; or a link somebody put there to have another file overwritten.
+    // Left by a power cut, or a link planted to have another file overwritten.
     match std::fs::remove_file(part) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -124,7 +124,7 @@ fn write_part(part: &Path, bytes: &[u8]) -> io::Result<()> {
     new.sync_all()
 }
 
-/// Makes a name last; a file system that cannot sync folders does so by itself.
+/// Makes a rename durable; a file system that cannot sync folders does so by itself.
 fn sync_folder(file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
@@ -136,7 +136,7 @@ fn unwritable(file: &Path, error: &io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Error::new(Kind::NoSpace, what, "Free some space there.")
         }
-        _ => Error::bad_request(what, "Give its folder to the user who runs solverbox."),
+        _ => Error::bad_request(what, "Make its folder writable for the user that runs solverbox."),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The secret that seals cookies, so that nobody can make one up.
+//! The secret that seals cookies, so that they cannot be forged.
 //!
-//! A cookie is 128 random bits with their HMAC-SHA-256 under the secret: whoever sends one got it
-//! from this box. The secret lies in the data folder (`secret`), so that cookies outlast a restart;
-//! whoever removes it makes strangers of all browsers. `client` asks, `identity` loads it.
+//! A cookie is 128 random bits with their HMAC-SHA-256 under the secret, so only this box can issue
+//! one. The secret is kept in the data folder (`secret`), so that cookies survive a restart; removing
+//! the file makes every browser a new client. `identity` loads it, `client` uses it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,22 +19,24 @@ const FILE: &str = "secret";
 /// 128 bits in hexadecimal.
 const ID_DIGITS: usize = 32;
 
-/// What cookies are sealed with.
+/// The HMAC key of this box's cookies.
 pub struct Secret([u8; SECRET_BYTES]);
 
 impl Secret {
-    /// Loads the secret of the folder `data`, or makes it where there is none. One that is damaged
-    /// is set aside, and said to be.
+    /// Loads the secret from the folder `data`, or makes one if it is missing. A damaged one is set
+    /// aside with a warning.
     ///
     /// # Errors
-    /// Naming the file that cannot be read or written.
+    /// Names the file that cannot be read or written.
     pub fn load(data: &Path) -> Result<Secret, Error> {
         let file = data.join(FILE);
         let unreadable = |error: std::io::Error| {
             let what = format!("cannot read '{}': {}", file.display(), io_cause(&error));
-            Error::bad_request(what, "Give it to the user who runs solverbox, or remove it.")
+            Error::bad_request(
+                what,
+                "Make it readable for the user that runs solverbox, or remove it.",
+            )
         };
-        // One byte more than it has: what is longer is damaged like what is shorter.
         match private::read(&file, SECRET_BYTES as u64) {
             Ok(Some(bytes)) if bytes.len() == SECRET_BYTES => {
                 keep_to_ourselves(&file).map_err(unreadable)?;
@@ -50,8 +52,8 @@ impl Secret {
                 let aside = data.join("secret.damaged");
                 std::fs::rename(&file, &aside).map_err(unreadable)?;
                 log::warn!(
-                    "'{}' does not have {SECRET_BYTES} bytes: it lies in '{}' now, a new one is \
-                     made, and every browser is a new client once its page is loaded again",
+                    "'{}' does not have {SECRET_BYTES} bytes: it was moved to '{}' and replaced; every \
+                     browser becomes a new client when it reloads the page",
                     file.display(),
                     aside.display()
                 );
@@ -65,15 +67,14 @@ impl Secret {
     /// Makes the value of a new cookie.
     ///
     /// # Errors
-    /// `internal` where there are no random numbers.
+    /// `internal` if no random bytes are available.
     pub fn cookie(&self) -> Result<String, Error> {
         let id = private::hex(&private::random::<{ ID_DIGITS / 2 }>()?);
         let seal = private::hex(&self.mac(&id).finalize().into_bytes());
         Ok(format!("{id}.{seal}"))
     }
 
-    /// Returns whom a cookie names; `None` where this box has not made it. Takes as long for a seal
-    /// that is wrong in its last byte as for one that is wrong in its first.
+    /// Returns the ID in a cookie; `None` if this box did not issue it. Compares in constant time.
     pub fn id_of<'c>(&self, cookie: &'c str) -> Option<&'c str> {
         let (id, seal) = cookie.split_once('.')?;
         private::unhex::<{ ID_DIGITS / 2 }>(id)?;
@@ -89,11 +90,11 @@ impl Secret {
     }
 }
 
-/// Takes the file from everybody else, who might have been given it by a careless copy.
+/// Removes other users' permissions, which a careless copy may have granted.
 fn keep_to_ourselves(file: &Path) -> std::io::Result<()> {
     let mut permissions = file.metadata()?.permissions();
     if permissions.mode() & 0o077 != 0 {
-        log::warn!("'{}' could be read by others; now it cannot", file.display());
+        log::warn!("'{}' was readable by other users; its mode is now 600", file.display());
         permissions.set_mode(0o600);
         std::fs::set_permissions(file, permissions)?;
     }

@@ -1,7 +1,7 @@
-//! The accept loop: gives each connection a permit and a thread, or turns it away.
+//! The accept loop: gives each connection a permit and a thread, or rejects it.
 //!
-//! It must outlive everything: an accept error (descriptors used up, a client gone already) is
-//! logged once per streak and waited out, and nothing in here blocks on a client.
+//! No error ends it: an accept error (no free descriptors, a client already gone) is logged once per
+//! streak and retried after a pause, and nothing here blocks on a client.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, TcpListener, TcpStream};
@@ -22,47 +22,47 @@ use crate::types::limits::{ACCEPT_PAUSE, CLOSING_LOOK, STACK_BYTES};
 
 /// Accepts from `listener` (in non-blocking mode) until `closing`.
 pub fn run(listener: &TcpListener, shared: &Arc<Shared>, closing: &AtomicBool) {
-    let mut door = Door { listener, errors: 0 };
+    let mut acceptor = Acceptor { listener, errors: 0 };
     let mut rejected = Rejected::new(shared.bounds.clone());
     while !closing.load(Ordering::Relaxed) {
         let mut fds = vec![PollFd::new(listener, PollFlags::IN)];
         rejected.watch(&mut fds);
         let ready = wire::wait_any(&mut fds, Some(Instant::now() + CLOSING_LOOK));
-        let knocks = !fds[0].revents().is_empty();
+        let is_ready = !fds[0].revents().is_empty();
         drop(fds);
-        rejected.attend();
+        rejected.serve();
         if ready.is_err() {
             thread::sleep(ACCEPT_PAUSE);
         }
-        let client = if knocks { door.open() } else { None };
+        let client = if is_ready { acceptor.accept() } else { None };
         if let Some(client) = client.and_then(|(client, address)| permit(client, address, shared)) {
             rejected.add(client);
         }
     }
 }
 
-/// The listener, and how long it has been failing.
-pub(super) struct Door<'a> {
+/// The listener and how many accepts in a row have failed.
+pub(super) struct Acceptor<'a> {
     pub(super) listener: &'a TcpListener,
     pub(super) errors: u32,
 }
 
-impl Door<'_> {
-    /// Accepts one connection, if there still is one; pauses after an error.
-    pub(super) fn open(&mut self) -> Option<(TcpStream, IpAddr)> {
+impl Acceptor<'_> {
+    /// Accepts one connection, if one is still waiting; pauses after an error.
+    pub(super) fn accept(&mut self) -> Option<(TcpStream, IpAddr)> {
         match self.listener.accept() {
             Ok((client, address)) => {
                 if self.errors > 0 {
                     log::info!("gate: accepting again, after {} errors", self.errors);
                     self.errors = 0;
                 }
-                // One client is one address, whichever of a dual-stack listener's it came to.
+                // A dual-stack listener reports IPv4 clients as IPv6: count both forms as one address.
                 Some((client, address.ip().to_canonical()))
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock) => None,
             Err(e) => {
                 if self.errors == 0 {
-                    log::warn!("gate: cannot accept a connection, trying on: {e}");
+                    log::warn!("gate: cannot accept connections, retrying: {e}");
                 }
                 self.errors = self.errors.saturating_add(1);
                 thread::sleep(ACCEPT_PAUSE);
@@ -72,12 +72,12 @@ impl Door<'_> {
     }
 }
 
-/// Serves `client` on a thread of its own; gives it back if there is no permit or no thread.
+/// Serves `client` on its own thread; returns it if no permit or no thread is available.
 fn permit(client: TcpStream, address: IpAddr, shared: &Arc<Shared>) -> Option<TcpStream> {
     let Some(permit) = shared.connection_limit.take(address) else {
         return Some(client);
     };
-    // The client follows once the thread is there: with a closure that cannot be run it were lost.
+    // Sent after the thread has started: a closure that cannot be spawned would drop the client.
     let (hand, handed) = mpsc::sync_channel(1);
     match spawn(handed, address, Arc::clone(shared)) {
         Ok(()) => hand.send((client, permit)).err().map(|unsent| unsent.0.0),
@@ -95,8 +95,8 @@ fn spawn(
 ) -> io::Result<()> {
     let serve = move || {
         if let Ok((client, permit)) = handed.recv() {
-            // Dropped before the client is closed: who has seen the end of one connection is never
-            // refused the next for its sake.
+            // Dropped before the socket closes: a client that has seen its connection end must not
+            // be refused the next one because of it.
             let _permit = permit;
             connection::serve(&client, address, &shared);
         }

@@ -1,9 +1,9 @@
 //! The backend socket: the private Unix socket between the gate and tiny_http.
 //!
 //! It is bound under a name for a moment, held by an O_PATH descriptor, and unlinked before it
-//! listens. From then on it is reached through `/proc/self/fd`, by this process only; nothing is
-//! left on disk, `kill -9` or not. The way to the directory goes through a descriptor as well,
-//! because a socket's path may have 107 bytes and a data directory's may have more.
+//! listens. From then on only this process reaches it, through `/proc/self/fd`; nothing is left
+//! on disk, even after `kill -9`. The directory is addressed through a descriptor as well, because a
+//! socket's path is limited to 107 bytes and a data directory's is not.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,13 +18,13 @@ use rustix::net::{bind, listen, socket_with};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits::PASSAGE_BACKLOG;
 
-/// The way to tiny_http.
+/// Connects the gate to tiny_http.
 pub struct BackendSocket {
     socket: OwnedFd,
 }
 
 impl BackendSocket {
-    /// Makes the socket in `dir`; returns the way to it and the listener at its end.
+    /// Makes the socket in `dir`; returns both of its ends, the connector and the listener.
     ///
     /// # Errors
     /// `bad_request` if `dir` cannot hold a socket, `internal` if `/proc` is not mounted.
@@ -48,7 +48,7 @@ impl BackendSocket {
     /// Connects to tiny_http.
     ///
     /// # Errors
-    /// When descriptors are used up, or nobody listens any more.
+    /// If no descriptor is free, or tiny_http no longer listens.
     pub fn connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect(format!("/proc/self/fd/{}", self.socket.as_raw_fd()))
     }
@@ -72,17 +72,17 @@ fn bind_unnamed(dir: &Path) -> io::Result<(BackendSocket, UnixListener)> {
 }
 
 impl BackendSocket {
-    /// Walks the backend socket once: a socket swapped under its name, or a `/proc` that does not lead to
-    /// sockets, shows at the start and not at the first request.
+    /// Connects once at start-up, so that a hijacked name or an unusable `/proc` fails here and not
+    /// at the first request.
     fn try_out(&self, listener: &UnixListener) -> io::Result<()> {
-        let _walker = self.connect()?;
+        let _client = self.connect()?;
         listener.set_nonblocking(true)?;
         listener.accept()?;
         listener.set_nonblocking(false)
     }
 }
 
-/// Returns a name no other process has, were it in another container with the same process id.
+/// Returns a name that no other process uses, even in another container with the same process ID.
 fn unique_name() -> io::Result<String> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

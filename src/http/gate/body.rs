@@ -1,6 +1,6 @@
 //! The body of a request: read whole, under one deadline, within one bound.
 //!
-//! tiny_http would allocate what a Content-Length claims and wait for ever; here memory grows with
+//! tiny_http would allocate what a Content-Length claims and wait forever; here memory grows with
 //! what has arrived, and a chunked body comes out as a plain one (RFC 9112, 7.1). Chunk extensions
 //! and trailers are dropped.
 
@@ -60,7 +60,7 @@ struct Source<'a, C> {
 }
 
 impl<C: AsFd> Source<'_, C> {
-    /// Answers `Expect: 100-continue`, unless the body has begun to arrive all the same.
+    /// Answers `Expect: 100-continue`, unless the body has already begun to arrive.
     fn invite(&self, head: &Head, length: usize) -> Result<(), Stop> {
         if head.expects_continue() && self.arrived.is_empty() && length > 0 {
             wire::send_all(self.client, b"HTTP/1.1 100 Continue\r\n\r\n", self.deadline)?;
@@ -68,8 +68,8 @@ impl<C: AsFd> Source<'_, C> {
         Ok(())
     }
 
-    /// Waits for more when all that arrived is used up. What turns out to follow the request is
-    /// dropped with the source: there is one request per connection.
+    /// Waits for more bytes when all that arrived are consumed. Bytes beyond the request are dropped
+    /// with the source: a connection carries one request.
     fn fill(&mut self) -> Result<(), Stop> {
         if !wire::wait(self.client, PollFlags::IN, self.deadline)? {
             return Err(Refusal::SlowBody(self.bounds.body_wait).into());
@@ -102,14 +102,14 @@ impl<C: AsFd> Source<'_, C> {
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
             if line.len() >= CHUNK_LINE_BYTES_MAX || self.framing_left == 0 {
-                return Err(Refusal::Malformed("a chunk of its body has too long a size").into());
+                return Err(Refusal::Malformed("the size line of a chunk is too long").into());
             }
             self.framing_left -= 1;
             self.take(1, &mut line)?;
         }
         match line.strip_suffix(b"\r\n") {
             Some(line) => Ok(line.to_vec()),
-            None => Err(Refusal::Malformed("a chunk's line of its body ends without CR LF").into()),
+            None => Err(Refusal::Malformed("a chunk's size line does not end with CR LF").into()),
         }
     }
 
@@ -126,9 +126,7 @@ impl<C: AsFd> Source<'_, C> {
             }
             self.take(size, &mut body)?;
             if !self.line()?.is_empty() {
-                return Err(
-                    Refusal::Malformed("a chunk of its body is longer than its size").into()
-                );
+                return Err(Refusal::Malformed("a chunk is longer than its size").into());
             }
         }
     }
@@ -143,7 +141,7 @@ impl<C: AsFd> Source<'_, C> {
     }
 }
 
-/// Reads the hexadecimal size at the start of a chunk's line.
+/// Parses the hexadecimal size at the start of a chunk's size line.
 fn chunk_size(line: &[u8]) -> Result<usize, Refusal> {
     let size = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
     let digits = str::from_utf8(size).ok().filter(|s| s.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -151,5 +149,5 @@ fn chunk_size(line: &[u8]) -> Result<usize, Refusal> {
     digits
         .filter(|digits| (1..=8).contains(&digits.len()))
         .and_then(|digits| usize::from_str_radix(digits, 16).ok())
-        .ok_or(Refusal::Malformed("a chunk of its body has no proper size"))
+        .ok_or(Refusal::Malformed("a chunk's size is malformed"))
 }

@@ -1,6 +1,6 @@
-//! The gate's bounds in one struct, so that tests can wait milliseconds where people get seconds.
+//! The gate's bounds in one struct, so that tests can use milliseconds where clients get seconds.
 //!
-//! The numbers are those of `words/limits`.
+//! The defaults come from `types/limits`.
 
 use std::time::Duration;
 

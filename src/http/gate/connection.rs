@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last: head, body, relay, or a refusal.
 //!
-//! Runs on a thread of its own and ends with it. Everything it takes (permit, visitor, sockets) is
-//! given back by being dropped, so that a panic gives it back as well.
+//! Runs on a thread of its own. All it acquires (permit, visitor, sockets) is released on drop, so a
+//! panic releases it as well.
 
 use std::net::{IpAddr, TcpStream};
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use super::body;
 use super::head::{self, Head};
 use super::refusal::{Manner, Refusal, Stop};
 use super::rejected::{close_gently, refuse};
-use super::relay::{self, Asked, Outcome};
+use super::relay::{self, RelayOutcome, ResponseScope};
 use super::wire;
 use crate::types::limits::{PROBE_AFTER, PROBE_EVERY, SEND_BUFFER_BYTES};
 
@@ -44,13 +44,13 @@ fn deliver(
     shared: &Shared,
 ) -> Result<(), Stop> {
     let body = body::read(client, head, arrived, &shared.bounds)?;
-    // A client that hangs up meanwhile has given its turn away, which makes nobody else later.
-    let pace = if head.only_looks() { &shared.looks } else { &shared.questions };
-    if wire::wait(client, PollFlags::RDHUP, pace.turn(address, Instant::now()))? {
+    // A client that hangs up while it waits has spent its slot; nobody else is delayed by that.
+    let rate_limit = if head.is_safe() { &shared.reads } else { &shared.writes };
+    if wire::wait(client, PollFlags::RDHUP, rate_limit.next_slot(address, Instant::now()))? {
         return Err(Stop::Gone);
     }
     let busy = |e| {
-        // Said once for as long as it lasts.
+        // Logged once per outage.
         if !shared.is_cut_off.swap(true, Ordering::Relaxed) {
             log::error!("gate: cannot reach the server: {e}");
         }
@@ -64,22 +64,23 @@ fn deliver(
     let mut request = head.relayed(visit.id(), body.len());
     request.extend_from_slice(&body);
     drop(body);
-    let asked = if head.asks_for_head_only() { Asked::HeadOnly } else { Asked::Everything };
-    match relay::run(client, &server, request, asked, &shared.bounds) {
-        Outcome::Served => visit.served(),
-        Outcome::ServedSurplus => {
+    let scope =
+        if head.asks_for_head_only() { ResponseScope::HeadOnly } else { ResponseScope::Everything };
+    match relay::run(client, &server, request, scope, &shared.bounds) {
+        RelayOutcome::Served => visit.served(),
+        RelayOutcome::ServedSurplus => {
             visit.served();
             drop(server);
             close_gently(client, &shared.bounds);
         }
-        Outcome::Left => drop(visit),
-        Outcome::Unanswered => return Err(Refusal::Unanswered.into()),
+        RelayOutcome::Left => drop(visit),
+        RelayOutcome::Unanswered => return Err(Refusal::Unanswered.into()),
     }
     Ok(())
 }
 
-/// Makes a socket send each event at once, and find out by itself that its other end has vanished
-/// without a goodbye (power cut, radio gone).
+/// Makes a socket send each event at once, and detect by itself a peer that vanished without closing
+/// (power cut, lost radio link).
 fn tune(client: &TcpStream, write_wait: Duration) -> io::Result<()> {
     sockopt::set_tcp_nodelay(client, true)?;
     sockopt::set_socket_send_buffer_size(client, SEND_BUFFER_BYTES)?;

@@ -1,8 +1,8 @@
-//! How many connections there may be, in all and from one address.
+//! The connection limit: how many connections may be open, in total and per address.
 //!
 //! A permit is taken before a connection gets its thread and is given back when it is dropped, which
-//! a panic does too. Also knows how many connections the limit of open files allows, because
-//! tiny_http's accept thread would end for good at the first descriptor it cannot have.
+//! a panic does too. The total is lowered to what the limit of open files allows, because
+//! tiny_http's accept thread ends for good at the first failed accept.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,28 +15,28 @@ use super::bounds::Bounds;
 use crate::types::error::Error;
 use crate::types::limits::{DESCRIPTORS_PER_CONNECTION, DESCRIPTORS_RESERVED};
 
-/// The connections of one gate.
+/// Counts the open connections of one gate and bounds them.
 pub struct ConnectionLimit {
     in_all_max: usize,
     per_address_max: usize,
     loopback_max: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<OpenConnections>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct OpenConnections {
     in_all: usize,
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// One connection's right to be served.
+/// Counts one connection as open until it is dropped.
 pub struct Permit {
     connection_limit: Arc<ConnectionLimit>,
     address: IpAddr,
 }
 
 impl ConnectionLimit {
-    /// Makes as many connections as `bounds` allow.
+    /// Makes a limit with the bounds of `bounds`, with no connection open.
     pub fn new(bounds: Bounds) -> ConnectionLimit {
         ConnectionLimit {
             in_all_max: bounds.connections_max,
@@ -46,7 +46,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// Takes a permit for `address`; `None` if all, or all of that address, are taken.
+    /// Takes a permit for `address`; `None` if the total or that address is at its limit.
     pub fn take(self: &Arc<ConnectionLimit>, address: IpAddr) -> Option<Permit> {
         let most = if address.is_loopback() { self.loopback_max } else { self.per_address_max };
         let mut taken = self.taken();
@@ -60,7 +60,7 @@ impl ConnectionLimit {
     }
 
     /// Nothing panics while this lock is held, so a poisoned one holds sound numbers.
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, OpenConnections> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,7 +77,8 @@ impl Drop for Permit {
     }
 }
 
-/// Lowers `connections_max` to what descriptors there are, after raising their soft limit to need.
+/// Lowers `connections_max` to what the limit of open files allows, after raising its soft limit as
+/// far as needed.
 pub fn within_descriptors(bounds: &Bounds) -> Result<Bounds, Error> {
     let open = fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
     let elsewhere = open + DESCRIPTORS_RESERVED;
@@ -99,13 +100,13 @@ pub fn within_descriptors(bounds: &Bounds) -> Result<Bounds, Error> {
     Ok(Bounds { connections_max: connections, ..bounds.clone() })
 }
 
-/// Returns how many connections `limit` descriptors allow when `elsewhere` of them are spoken for.
+/// Returns how many connections `limit` descriptors allow when `elsewhere` of them are in use.
 fn connections_within(limit: u64, elsewhere: u64, most: usize) -> usize {
     let allowed = limit.saturating_sub(elsewhere) / DESCRIPTORS_PER_CONNECTION;
     usize::try_from(allowed).unwrap_or(most).min(most)
 }
 
-/// Raises the soft limit of open files to `needed` as far as the hard one lets it; returns it.
+/// Raises the soft limit of open files towards `needed`, up to the hard limit; returns it.
 fn raise_descriptors(needed: u64) -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let soft = limit.current.unwrap_or(u64::MAX);

@@ -1,8 +1,8 @@
-//! Connections: the clients whose requests are being answered, and what happens when they leave.
+//! The table of open connections whose requests are being answered, with disconnect callbacks.
 //!
-//! The gate enters a visitor before it hands the request to tiny_http and tells the server by a
-//! header which one it is. Whoever works for a visitor leaves word
-//! with [`Visitor::on_leave`]. An id is of use only on the gate's private socket.
+//! The gate registers a visitor (a client with an open connection) before it relays the request to
+//! tiny_http, and names it in a header. A handler registers work to run on disconnect with
+//! [`Visitor::on_leave`]. An ID is of use only on the gate's private socket.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::types::error::{Error, io_cause};
 
-/// The table of visitors, by id.
+/// The visitors whose requests are being answered, by connection ID.
 pub struct Connections {
     random: File,
     table: Mutex<HashMap<String, Arc<Visitor>>>,
@@ -22,17 +22,17 @@ pub struct Connections {
 /// One connected client, from the end of its request to the end of the response.
 pub struct Visitor {
     address: IpAddr,
-    state: Mutex<State>,
+    state: Mutex<VisitorState>,
 }
 
-type Act = Box<dyn FnOnce() + Send>;
+type Callback = Box<dyn FnOnce() + Send>;
 
-enum State {
-    /// Connected; these are run when it leaves.
-    Here(Vec<Act>),
-    /// Hung up before the response was complete.
+enum VisitorState {
+    /// Connected; these callbacks run when it disconnects.
+    Here(Vec<Callback>),
+    /// Disconnected before the response was complete.
     Left,
-    /// Got its whole response.
+    /// Received its whole response.
     Served,
 }
 
@@ -50,12 +50,12 @@ impl Connections {
 
     /// Finds a visitor by the value of its request's [`VISITOR_HEADER`](super::VISITOR_HEADER).
     ///
-    /// `None` means that it is gone already: there is nobody to answer.
+    /// `None` means that it has disconnected: there is nobody to answer.
     pub fn find(&self, id: &str) -> Option<Arc<Visitor>> {
         locked(&self.table).get(id).cloned()
     }
 
-    /// Returns how many visitors there are.
+    /// Returns the number of connected visitors.
     pub fn count(&self) -> usize {
         locked(&self.table).len()
     }
@@ -67,13 +67,14 @@ impl Connections {
         Ok(u128::from_ne_bytes(bytes))
     }
 
-    /// Enters a visitor; it has left when the visit is dropped before it was served.
+    /// Registers a visitor; dropping the visit before it was served means that it disconnected.
     ///
     /// # Errors
     /// What reading `/dev/urandom` says.
     pub(super) fn enter(self: &Arc<Connections>, address: IpAddr) -> io::Result<Visit> {
         let id = format!("{:032x}", self.random()?);
-        let visitor = Arc::new(Visitor { address, state: Mutex::new(State::Here(Vec::new())) });
+        let visitor =
+            Arc::new(Visitor { address, state: Mutex::new(VisitorState::Here(Vec::new())) });
         locked(&self.table).insert(id.clone(), Arc::clone(&visitor));
         Ok(Visit { id, visitor, visitors: Arc::clone(self) })
     }
@@ -91,43 +92,43 @@ impl Visitor {
     /// from one that is gone.
     #[cfg(test)]
     pub fn has_left(&self) -> bool {
-        matches!(*locked(&self.state), State::Left)
+        matches!(*locked(&self.state), VisitorState::Left)
     }
 
-    /// Runs `act` once, when the visitor leaves; at once if it has left already.
+    /// Runs `callback` once, when the visitor leaves; at once if it has left already.
     ///
-    /// `act` runs on the gate's thread for this visitor, within milliseconds of the hang-up: it
+    /// `callback` runs on the gate's thread for this visitor, within milliseconds of the hang-up: it
     /// must not block. It is dropped unrun when the response ends first. A client that closes as
-    /// soon as it has read the end of a stream without a length may still count as leaving: `act`
+    /// soon as it has read the end of a stream without a length may still count as leaving: `callback`
     /// must do no harm then.
-    pub fn on_leave(&self, act: impl FnOnce() + Send + 'static) {
+    pub fn on_leave(&self, callback: impl FnOnce() + Send + 'static) {
         let mut state = locked(&self.state);
         match &mut *state {
-            State::Here(acts) => acts.push(Box::new(act)),
-            State::Left => {
+            VisitorState::Here(callbacks) => callbacks.push(Box::new(callback)),
+            VisitorState::Left => {
                 drop(state);
-                act();
+                callback();
             }
-            State::Served => {}
+            VisitorState::Served => {}
         }
     }
 
-    /// Moves on from being here to `end`; returns what was left to run, for the caller to run or
+    /// Changes a connected visitor's state to `end`; returns its callbacks for the caller to run or
     /// drop.
-    fn end(&self, end: State) -> Vec<Act> {
+    fn end(&self, end: VisitorState) -> Vec<Callback> {
         let mut state = locked(&self.state);
         match &mut *state {
-            State::Here(acts) => {
-                let acts = std::mem::take(acts);
+            VisitorState::Here(callbacks) => {
+                let callbacks = std::mem::take(callbacks);
                 *state = end;
-                acts
+                callbacks
             }
-            State::Left | State::Served => Vec::new(),
+            VisitorState::Left | VisitorState::Served => Vec::new(),
         }
     }
 }
 
-/// A visitor's stay: while it lasts, the visitor can be found.
+/// A visitor's registration: while it lives, the visitor can be found.
 pub(super) struct Visit {
     id: String,
     visitor: Arc<Visitor>,
@@ -140,22 +141,22 @@ impl Visit {
         &self.id
     }
 
-    /// Ends the stay of a visitor that got its whole response; what waits for it to leave is
+    /// Ends the registration of a visitor that received its whole response; its callbacks are
     /// dropped.
     pub fn served(self) {
-        drop(self.visitor.end(State::Served));
+        drop(self.visitor.end(VisitorState::Served));
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        // Marked before it is taken off the table: who finds it there must learn the truth.
-        let acts = self.visitor.end(State::Left);
+        // Marked before it leaves the table: a handler that still finds it must see that it left.
+        let callbacks = self.visitor.end(VisitorState::Left);
         locked(&self.visitors.table).remove(&self.id);
-        for act in acts {
-            // One act that panics must not keep the others from running.
-            if catch_unwind(AssertUnwindSafe(act)).is_err() {
-                log::error!("gate: an act for a visitor that left has panicked");
+        for callback in callbacks {
+            // A callback that panics must not keep the others from running.
+            if catch_unwind(AssertUnwindSafe(callback)).is_err() {
+                log::error!("gate: a disconnect callback panicked");
             }
         }
     }

@@ -1,8 +1,8 @@
-//! The head of a request: read under a deadline, checked, and written anew for tiny_http.
+//! The head of a request: read under a deadline, checked, and rewritten for tiny_http.
 //!
 //! httparse splits it; what tiny_http would take wrongly (several lengths, two framings, bytes
-//! beyond ASCII, hop-by-hop headers, `Expect`) is settled here. Nothing of what the client sent is
-//! passed on as it came: the relayed head is put together from checked parts.
+//! beyond ASCII, hop-by-hop headers, `Expect`) is settled here. No byte from
+//! the client is passed on verbatim: the relayed head is assembled from checked parts.
 
 use std::net::TcpStream;
 use std::time::Instant;
@@ -23,16 +23,16 @@ pub struct Head {
     target: String,
     /// 0 or 1, of HTTP/1.0 or HTTP/1.1.
     minor: u8,
-    /// What is passed on; framing, hop-by-hop and our own headers are not among them.
+    /// The headers to pass on, without framing, hop-by-hop and our own headers.
     fields: Vec<(String, String)>,
     framing: Framing,
     expects_continue: bool,
 }
 
-/// How the length of the body is told.
+/// How the length of the body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// There is no body.
+    /// The request has no body.
     None,
     /// This many bytes follow.
     Length(u64),
@@ -45,8 +45,8 @@ pub enum Framing {
 /// When refused, `buffer` still holds what came, for [`Manner::of`].
 ///
 /// # Errors
-/// `Gone` if the client hangs up, or says nothing before the deadline: browsers open connections
-/// in reserve. A refusal if what it says is too slow, too long or no HTTP.
+/// `Gone` if the client hangs up, or sends nothing before the deadline: browsers open connections
+/// in reserve. A refusal if the head is too slow, too long or not HTTP.
 pub fn read(client: &TcpStream, buffer: &mut Vec<u8>, bounds: &Bounds) -> Result<Head, Stop> {
     let deadline = Instant::now() + bounds.head_wait;
     let mut piece = [0; 4 << 10];
@@ -64,12 +64,12 @@ pub fn read(client: &TcpStream, buffer: &mut Vec<u8>, bounds: &Bounds) -> Result
         let first = buffer.is_empty();
         buffer.extend_from_slice(&piece[..count]);
         if first {
-            // Blank lines before a request are old clients' habit (RFC 9112, 2.2).
+            // Old clients send blank lines before a request (RFC 9112, 2.2).
             let blank = buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             buffer.drain(..blank);
         }
-        // Parsing begins anew each time, so it is only tried when a line has ended: a client that
-        // sends byte by byte costs no more than any other. The first try is for what is no HTTP.
+        // Each parse starts from the beginning, so one is only tried when a line has ended: a client
+        // that sends byte by byte costs no more than any other. The first try catches non-HTTP.
         if (first || piece[..count].contains(&b'\n'))
             && let Some((head, bytes)) = parse(buffer)?
         {
@@ -171,8 +171,8 @@ fn values<'a>(fields: &'a [(String, String)], name: &'a str) -> impl Iterator<It
     fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-/// Settles how long the body is; two servers that settle it differently are how requests are
-/// smuggled (RFC 9112, 6.3 and 11.2), so whatever could be read in two ways is refused.
+/// Determines how long the body is. Two servers that disagree on it make request smuggling possible
+/// (RFC 9112, 6.3 and 11.2), so anything ambiguous is refused.
 fn framing(fields: &[(String, String)], minor: u8) -> Result<Framing, Refusal> {
     let mut length = None;
     for value in values(fields, "content-length") {
@@ -212,7 +212,7 @@ fn expects_continue(fields: &[(String, String)], minor: u8) -> Result<bool, Refu
     Ok(expects)
 }
 
-/// Drops what is between the client and the gate only, and what only the gate may say.
+/// Drops hop-by-hop headers and those that only the gate may set.
 fn drop_hop_by_hop(fields: &mut Vec<(String, String)>) {
     let named: Vec<String> = values(fields, "connection")
         .flat_map(|value| value.split(','))
@@ -237,7 +237,7 @@ fn drop_hop_by_hop(fields: &mut Vec<(String, String)>) {
 }
 
 impl Head {
-    /// Returns how the length of the body is told.
+    /// Returns how the length of the body is determined.
     pub fn framing(&self) -> Framing {
         self.framing
     }
@@ -253,7 +253,7 @@ impl Head {
     }
 
     /// Returns true if the request changes nothing (RFC 9110, 9.2.1).
-    pub fn only_looks(&self) -> bool {
+    pub fn is_safe(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
     }
 

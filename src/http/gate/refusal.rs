@@ -1,8 +1,8 @@
-//! Refusals: what the gate answers by itself, and in which shape.
+//! Refusals: the error responses that the gate sends itself.
 //!
 //! One table gives each refusal its status, kind and two sentences. Clients of the OpenAI interface
-//! (`/v1/…`) get the error shape their libraries know, everyone else the box's own. A request that
-//! the gate lets through is never refused here, whatever the server thinks of it.
+//! (`/v1/…`) get the error shape their libraries know, all others the box's own. Requests that the
+//! gate relays are answered by the server alone.
 
 use std::time::Duration;
 
@@ -42,9 +42,9 @@ pub enum Refusal {
 /// Why the gate stops working on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The client is gone, or there is nothing worth saying to it.
+    /// The client is gone, or sent nothing that needs an answer.
     Gone,
-    /// The client is to be told why.
+    /// The client gets this refusal.
     Refused(Refusal),
 }
 
@@ -85,17 +85,17 @@ impl Refusal {
                 "Send a plain HTTP/1.1 request.",
             ),
             Refusal::UnknownVersion => Error::bad_request(
-                "the request is in a version of HTTP that is not spoken here",
+                "the request uses an unsupported HTTP version",
                 "Use HTTP/1.1 or HTTP/1.0.",
             ),
             Refusal::UnknownExpectation => Error::bad_request(
                 "the request expects something other than '100-continue'",
-                "Leave its Expect header out.",
+                "Omit the Expect header.",
             ),
             Refusal::HeadTooLong(most) => Error::new(
                 Kind::TooLong,
-                format!("the request's address and headers have more than {most} bytes"),
-                "Shorten the address or the headers; clearing this site's cookies may help.",
+                format!("the request's URL and headers are longer than {most} bytes"),
+                "Shorten the URL or the headers; clearing this site's cookies may help.",
             ),
             Refusal::TooManyHeaders => Error::new(
                 Kind::TooLong,
@@ -118,18 +118,18 @@ impl Refusal {
             ),
             Refusal::Busy => Error::new(
                 Kind::Busy,
-                "all connections are taken",
+                "all connections are in use",
                 "Close pages you do not need, or try again in a few seconds.",
             ),
             Refusal::Unanswered => Error::new(
                 Kind::Internal,
-                "the server has not answered",
-                "Send the request again; if that does not help, start the box again.",
+                "the server did not answer",
+                "Send the request again; if that does not help, restart the box.",
             ),
         }
     }
 
-    /// Writes the whole response, in the manner the request asks for.
+    /// Returns the whole response, in the shape that suits the request.
     pub fn response(&self, manner: Manner) -> Vec<u8> {
         let (status, reason) = self.status();
         let body = refuse::body(&self.error(), manner.shape).to_string();
@@ -161,7 +161,7 @@ fn seconds(wait: Duration) -> String {
     format!("{} seconds", wait.as_secs_f32())
 }
 
-/// How a client wants to be refused.
+/// The form of a refusal: its error shape, and whether it has a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
     shape: Shape,
@@ -175,7 +175,7 @@ impl Manner {
         Manner { shape: Shape::of_path(target), bodiless: method == "HEAD" }
     }
 
-    /// Guesses the manner from the first bytes of a request, however broken the rest.
+    /// Derives the manner from the first bytes of a request, even if the rest is malformed.
     pub fn of(request: &[u8]) -> Manner {
         let line = request.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
         let mut words = line.split(|b| *b == b' ').map(|w| str::from_utf8(w).unwrap_or_default());

@@ -1,9 +1,9 @@
-//! Clients that are turned away, and time for them to read why.
+//! Rejected clients: sends them the refusal and closes so that they can read it.
 //!
 //! A socket closed while the client still sends is reset, and a reset makes the client's kernel
-//! throw away the refusal unread. So a refused client is closed gently: say it, close our half,
-//! discard what still comes, within bounds. A connection thread does that for its own client; those
-//! that never got a thread are all looked after by the accept loop, which must not block for them.
+//! discard the refusal unread. So a rejected client is closed gently: send the refusal, close our
+//! half, discard what still arrives, within bounds. A connection thread does that for its own
+//! client; the accept loop does it, without blocking, for those that never got a thread.
 
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
@@ -26,29 +26,29 @@ pub fn refuse(client: &TcpStream, refusal: &Refusal, manner: Manner, bounds: &Bo
 
 /// Closes our half of `client` and discards what it sends until it closes its own.
 pub fn close_gently(client: &TcpStream, bounds: &Bounds) {
-    let mut farewell = Farewell::begin(client, bounds);
-    while wire::wait(client, PollFlags::IN, farewell.deadline) == Ok(true) {
-        if farewell.discard(client).is_err() {
+    let mut lingering = Lingering::begin(client, bounds);
+    while wire::wait(client, PollFlags::IN, lingering.deadline) == Ok(true) {
+        if lingering.discard(client).is_err() {
             return;
         }
     }
 }
 
-/// How long and how much a closing client is still listened to.
-struct Farewell {
+/// How long and how many bytes are still read from a client that is being closed.
+struct Lingering {
     deadline: Instant,
     bytes_left: usize,
 }
 
-impl Farewell {
-    fn begin(client: &TcpStream, bounds: &Bounds) -> Farewell {
-        // A failure means that it is closed already, which the first read tells.
+impl Lingering {
+    fn begin(client: &TcpStream, bounds: &Bounds) -> Lingering {
+        // A failure means that it is already closed: the first read will report it.
         let _ = client.shutdown(Shutdown::Write);
         let deadline = Instant::now() + bounds.linger_wait;
-        Farewell { deadline, bytes_left: bounds.linger_bytes_max }
+        Lingering { deadline, bytes_left: bounds.linger_bytes_max }
     }
 
-    /// Discards what is there.
+    /// Reads and discards what has arrived.
     fn discard(&mut self, client: &TcpStream) -> Result<(), Gone> {
         let mut rest = [0; 16 << 10];
         let count = wire::receive(client, &mut rest)?;
@@ -57,17 +57,17 @@ impl Farewell {
     }
 }
 
-/// The refused clients the accept loop looks after.
+/// The rejected clients served by the accept loop.
 pub struct Rejected {
     bounds: Bounds,
-    clients: Vec<Leaving>,
+    clients: Vec<RejectedClient>,
 }
 
-struct Leaving {
+struct RejectedClient {
     client: TcpStream,
-    /// Until when its request is waited for, as long as there is no farewell.
+    /// Deadline for the first bytes of its request, until the refusal is sent.
     deadline: Instant,
-    farewell: Option<Farewell>,
+    lingering: Option<Lingering>,
 }
 
 impl Rejected {
@@ -76,46 +76,47 @@ impl Rejected {
         Rejected { bounds, clients: Vec::new() }
     }
 
-    /// Takes over a client for which there is no room.
+    /// Takes over a client for which no connection is free.
     ///
-    /// It is told so once its request has begun: how depends on what it asks for, and a browser
-    /// takes an answer on a connection it opened in reserve for that to its next request. Silent
-    /// ones are closed silently. When too many are turned away at once, they are told bluntly.
+    /// The refusal is sent once its request has begun: its shape depends on the path, and a browser
+    /// takes a reply on a connection it opened in reserve for the reply to its next request. A
+    /// silent client is closed silently. When too many are rejected at once, the rest are refused
+    /// without reading their request.
     pub fn add(&mut self, client: TcpStream) {
         if self.clients.len() >= TURNED_AWAY_MAX {
             let _ = wire::send(&client, &Refusal::Busy.response(Manner::new("GET", "/")));
             return;
         }
         let deadline = Instant::now() + self.bounds.linger_wait;
-        self.clients.push(Leaving { client, deadline, farewell: None });
+        self.clients.push(RejectedClient { client, deadline, lingering: None });
     }
 
-    /// Adds the clients to what the accept loop waits for.
+    /// Adds the clients' sockets to those the accept loop polls.
     pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
         fds.extend(self.clients.iter().map(|l| PollFd::new(&l.client, PollFlags::IN)));
     }
 
-    /// Does what can be done without waiting, and forgets who is gone or out of time.
-    pub fn attend(&mut self) {
+    /// Serves the clients that are ready, without blocking; drops those gone or past their deadline.
+    pub fn serve(&mut self) {
         let now = Instant::now();
-        self.clients.retain_mut(|leaving| {
-            let deadline = leaving.farewell.as_ref().map_or(leaving.deadline, |f| f.deadline);
-            now < deadline && leaving.step(&self.bounds).is_ok()
+        self.clients.retain_mut(|rejected| {
+            let deadline = rejected.lingering.as_ref().map_or(rejected.deadline, |f| f.deadline);
+            now < deadline && rejected.step(&self.bounds).is_ok()
         });
     }
 }
 
-impl Leaving {
+impl RejectedClient {
     fn step(&mut self, bounds: &Bounds) -> Result<(), Gone> {
-        if let Some(farewell) = &mut self.farewell {
-            return farewell.discard(&self.client);
+        if let Some(lingering) = &mut self.lingering {
+            return lingering.discard(&self.client);
         }
         let mut start = [0; 2 << 10];
         let count = wire::receive(&self.client, &mut start)?;
         if count > 0 {
-            // A fresh connection's send buffer takes the whole of it.
+            // A new connection's send buffer holds the whole refusal.
             wire::send(&self.client, &Refusal::Busy.response(Manner::of(&start[..count])))?;
-            self.farewell = Some(Farewell::begin(&self.client, bounds));
+            self.lingering = Some(Lingering::begin(&self.client, bounds));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Sockets with deadlines: poll(2), and reads and writes that never block.
 //!
-//! Every wait of the gate goes through here, so that none is without an end or deaf to a hang-up.
-//! Sockets stay in blocking mode; each call says for itself that it must not wait.
+//! Every wait of the gate goes through here, so that each has a deadline and notices a hang-up.
+//! Sockets stay in blocking mode; each call asks for itself not to block.
 
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-/// The other end is gone, whether it said goodbye or not; nothing more comes or goes.
+/// The peer is gone, whether it closed properly or not; no more bytes can be sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
@@ -21,7 +21,7 @@ pub struct Gone;
 pub fn wait_any(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, Gone> {
     loop {
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-        // A wait too long for the kernel's clock type is one without an end.
+        // A timeout too long for the kernel's clock type becomes an infinite one.
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(fds, timeout.as_ref()) {
             Ok(ready) => return Ok(ready > 0),

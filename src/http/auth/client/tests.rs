@@ -15,7 +15,7 @@ const HERE: &str = "192.168.1.7";
 const THERE: &str = "192.168.1.8";
 const FORGED: &str = "solverbox=0123456789abcdef0123456789abcdef";
 
-fn marks<'r>(
+fn credentials<'r>(
     cookies: Option<&'r str>,
     authorization: Option<&'r str>,
     from: &str,
@@ -26,7 +26,7 @@ fn marks<'r>(
 
 /// Who asks a box without a list of keys.
 fn known(cookies: Option<&str>, authorization: Option<&str>, from: &str) -> Client {
-    of(&marks(cookies, authorization, from), Access::Something, &SECRET, None).unwrap().client
+    of(&credentials(cookies, authorization, from), Access::Private, &SECRET, None).unwrap().client
 }
 
 fn fresh() -> String {
@@ -35,13 +35,13 @@ fn fresh() -> String {
 }
 
 /// A list with one key, and the key.
-fn listed(limits: &str) -> (Keys, String) {
+fn listed(limits: &str) -> (ApiKeys, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.toml");
     let new = crate::http::auth::keys::add("lab", &file).unwrap();
     let text = std::fs::read_to_string(&file).unwrap() + limits;
     std::fs::write(&file, text).unwrap();
-    (Keys::read(Path::new(&file)).unwrap(), format!("Bearer {}", new.key))
+    (ApiKeys::read(Path::new(&file)).unwrap(), format!("Bearer {}", new.key))
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn on_loopback_each_connection_without_a_mark_is_a_client_of_its_own() {
     let cookie = fresh();
     for from in ["127.0.0.1", "127.8.8.8", "::1"] {
         let with = |cookies, connection| {
-            let marks = Credentials { connection, ..marks(cookies, None, from) };
-            of(&marks, Access::Something, &SECRET, None).unwrap().client
+            let credentials = Credentials { connection, ..credentials(cookies, None, from) };
+            of(&credentials, Access::Private, &SECRET, None).unwrap().client
         };
         assert_eq!(with(None, "1"), with(None, "1"));
         assert_ne!(with(None, "1"), with(None, "2"));
@@ -84,10 +84,10 @@ fn a_forged_cookie_is_refused_where_it_asks_and_replaced_where_it_looks() {
     for cookies in ["solverbox=", "solverbox=forged", FORGED, &changed, &long] {
         for authorization in [None, Some("Bearer k")] {
             for from in [HERE, "127.0.0.1"] {
-                let marks = marks(Some(cookies), authorization, from);
-                let asks = of(&marks, Access::Something, &SECRET, None);
+                let credentials = credentials(Some(cookies), authorization, from);
+                let asks = of(&credentials, Access::Private, &SECRET, None);
                 assert_eq!(asks, Err(AuthError::ForgedCookie), "{cookies}");
-                assert!(of(&marks, Access::Nothing, &SECRET, None).is_ok());
+                assert!(of(&credentials, Access::Public, &SECRET, None).is_ok());
             }
         }
         assert!(cookie_for(Some(cookies), &SECRET).is_some());
@@ -101,37 +101,36 @@ fn a_forged_cookie_is_refused_where_it_asks_and_replaced_where_it_looks() {
 #[test]
 fn where_there_is_a_list_a_key_must_be_on_it_and_strangers_need_one() {
     let (keys, right) = listed("jobs_max = 2");
-    let ask = |cookies: Option<&str>, authorization: Option<&str>, from, want| {
-        of(&marks(cookies, authorization, from), want, &SECRET, Some(&keys))
+    let ask = |cookies: Option<&str>, authorization: Option<&str>, from, access| {
+        of(&credentials(cookies, authorization, from), access, &SECRET, Some(&keys))
     };
     let cookie = fresh();
-    let lab = ask(None, Some(&right), HERE, Access::Something).unwrap();
+    let lab = ask(None, Some(&right), HERE, Access::Private).unwrap();
     assert_eq!((lab.name.as_deref(), lab.limits.jobs_max), (Some("lab"), Some(2)));
-    assert_eq!(ask(Some(&cookie), Some(&right), THERE, Access::Nothing), Ok(lab));
+    assert_eq!(ask(Some(&cookie), Some(&right), THERE, Access::Public), Ok(lab));
     for from in [HERE, "127.0.0.1"] {
-        for want in [Access::Something, Access::Nothing] {
-            let wrong = ask(Some(&cookie), Some("Bearer none"), from, want);
+        for access in [Access::Private, Access::Public] {
+            let wrong = ask(Some(&cookie), Some("Bearer none"), from, access);
             assert_eq!(wrong, Err(AuthError::WrongKey));
         }
-        assert!(ask(Some(&cookie), None, from, Access::Something).unwrap().name.is_none());
+        assert!(ask(Some(&cookie), None, from, Access::Private).unwrap().name.is_none());
     }
-    assert_eq!(ask(None, None, HERE, Access::Something), Err(AuthError::NoKey));
-    assert_eq!(ask(None, Some("Bearer "), HERE, Access::Something), Err(AuthError::NoKey));
-    assert!(ask(None, None, HERE, Access::Nothing).is_ok(), "the page may be looked at");
-    assert!(ask(None, None, "127.0.0.1", Access::Something).is_ok());
-    assert!(ask(None, None, "::1", Access::Something).is_ok());
-    let relayed = Credentials { relayed: true, ..marks(None, None, "127.0.0.1") };
-    let passed_on = |want| of(&relayed, want, &SECRET, Some(&keys));
+    assert_eq!(ask(None, None, HERE, Access::Private), Err(AuthError::NoKey));
+    assert_eq!(ask(None, Some("Bearer "), HERE, Access::Private), Err(AuthError::NoKey));
+    assert!(ask(None, None, HERE, Access::Public).is_ok(), "the page may be looked at");
+    assert!(ask(None, None, "127.0.0.1", Access::Private).is_ok());
+    assert!(ask(None, None, "::1", Access::Private).is_ok());
+    let relayed = Credentials { relayed: true, ..credentials(None, None, "127.0.0.1") };
+    let passed_on = |access| of(&relayed, access, &SECRET, Some(&keys));
     assert_eq!(
-        passed_on(Access::Something),
+        passed_on(Access::Private),
         Err(AuthError::NoKey),
         "a proxy's clients are elsewhere"
     );
     assert!(
-        passed_on(Access::Nothing).is_ok()
-            && of(&relayed, Access::Something, &SECRET, None).is_ok()
+        passed_on(Access::Public).is_ok() && of(&relayed, Access::Private, &SECRET, None).is_ok()
     );
-    let forged = ask(Some(FORGED), Some(&right), HERE, Access::Something);
+    let forged = ask(Some(FORGED), Some(&right), HERE, Access::Private);
     assert_eq!(forged, Err(AuthError::ForgedCookie));
 }
 
@@ -139,7 +138,7 @@ fn where_there_is_a_list_a_key_must_be_on_it_and_strangers_need_one() {
 fn a_keys_limits_refuse_what_was_asked_and_cut_what_was_not() {
     let (keys, key) = listed("attempts_max = 2\nbudget_tokens_max = 100");
     let principal =
-        of(&marks(None, Some(&key), HERE), Access::Something, &SECRET, Some(&keys)).unwrap();
+        of(&credentials(None, Some(&key), HERE), Access::Private, &SECRET, Some(&keys)).unwrap();
     let question = || {
         let mode = Modes::built_in().find("math").unwrap();
         Question::new(mode, vec![Turn { role: Role::User, text: "2+2?".into() }], 1)
@@ -162,7 +161,7 @@ fn a_keys_limits_refuse_what_was_asked_and_cut_what_was_not() {
     let mut within = question();
     (within.attempts, within.budget_tokens) = (2, 100);
     principal.admit(&mut within).unwrap();
-    let unlimited = Principal { limits: Limits::default(), ..principal };
+    let unlimited = Principal { limits: KeyLimits::default(), ..principal };
     unlimited.admit(&mut question()).unwrap();
 }
 

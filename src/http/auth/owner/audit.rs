@@ -1,8 +1,8 @@
-//! What owners did, for owners: JSON lines in `owner.log` in the data folder.
+//! The audit log of the owner's actions: JSON lines in `owner.log` in the data folder.
 //!
-//! Each has the time (RFC 3339, UTC), the action, where it came from, and a detail; never a PIN, a
-//! key or a question. When the file is full it becomes `owner.log.1` and a new one is begun. A line
-//! that cannot be written is said in the box's own log: what it tells of is done all the same.
+//! Each has the time (RFC 3339, UTC), the action, its source, and a detail; never a PIN, a key or a
+//! question. A full file is renamed to `owner.log.1`. A line that cannot be written is reported in
+//! the box's own log; the action is carried out all the same.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
@@ -15,19 +15,19 @@ use serde_json::json;
 
 use crate::types::limits::{OWNER_LOG_BYTES_MAX, OWNER_LOG_DETAIL_CHARS_MAX};
 
-/// The log of a data folder.
+/// The audit log of one data folder.
 pub struct Audit {
     /// Held while a line is written.
     file: Mutex<PathBuf>,
 }
 
 impl Audit {
-    /// Opens the log of the folder `data`; makes no file yet.
+    /// Opens the log of the folder `data`; the file is created by the first line.
     pub fn open(data: &Path) -> Audit {
         Audit { file: Mutex::new(data.join("owner.log")) }
     }
 
-    /// Writes that `action` was done `from` somewhere: an address, or the command line.
+    /// Records `action` and its source `from`: an address, or the command line.
     pub fn note(&self, action: &str, from: &dyn Display, detail: &str) {
         let detail: String = detail.chars().take(OWNER_LOG_DETAIL_CHARS_MAX).collect();
         let line = json!({

@@ -1,10 +1,8 @@
-//! How long the owner's door stays shut after wrong PINs: 1 s, 2, 4, … 15 minutes, and an hour from
-//! the twentieth in a row.
+//! The delay after wrong PINs: 1 s, 2, 4, … 15 minutes, and an hour from the twentieth in a row.
 //!
-//! It is shut for the whole box, whoever tries: an attacker has many addresses. A PIN counts as
-//! wrong from the moment it is tried until it has turned out right, and that is on the disk before
-//! it is hashed: neither a restart nor a power cut gives a guess for nothing. A new PIN begins with
-//! none.
+//! It applies to the whole box, because an attacker has many addresses. A PIN counts as wrong from
+//! the moment it is tried until it is verified, and the count is on the disk before the PIN is
+//! hashed: neither a restart nor a power cut gives a free guess. A new PIN starts at zero.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,18 +12,18 @@ use serde::Deserialize;
 use crate::http::auth::private;
 use crate::types::limits;
 
-/// Wrong PINs so far, and until when no further one is heard.
+/// The count of wrong PINs, and the time until which none is accepted.
 pub struct Patience {
     file: PathBuf,
-    /// In a row.
+    /// Wrong PINs in a row.
     wrong: u32,
-    /// On the caller's clock, which only goes forward.
+    /// On the caller's monotonic clock.
     until: Duration,
 }
 
 #[derive(Deserialize)]
 struct SavedPatience {
-    /// Which PIN was not guessed.
+    /// The ID of the PIN that the count belongs to.
     pin: String,
     wrong: u32,
     /// Seconds since 1970.
@@ -33,9 +31,9 @@ struct SavedPatience {
 }
 
 impl Patience {
-    /// Returns what is on record in `file` for the PIN called `pin`, at `now`.
+    /// Loads the record in `file` for the PIN with the ID `pin`, at `now`.
     ///
-    /// A board without a clock of its own may have been set back: then the whole wait begins anew.
+    /// The clock of a board without a battery may have gone back: then the whole delay starts over.
     pub fn load(file: PathBuf, pin: &str, now: Duration) -> Patience {
         let mut patience = Patience { file, wrong: 0, until: Duration::ZERO };
         let text = private::read_text(&patience.file, limits::PIN_FILE_BYTES_MAX);
@@ -43,7 +41,10 @@ impl Patience {
             Ok(None) => return patience,
             Ok(Some(Ok(kept))) => kept,
             Ok(Some(Err(_))) | Err(_) => {
-                log::warn!("'{}' is damaged: wrong PINs count anew", patience.file.display());
+                log::warn!(
+                    "'{}' is damaged: the count of wrong PINs starts at zero",
+                    patience.file.display()
+                );
                 return patience;
             }
         };
@@ -55,13 +56,13 @@ impl Patience {
         patience
     }
 
-    /// Returns how long no PIN is heard yet; zero where one is.
+    /// Returns the time until a PIN is accepted; zero if it is now.
     pub fn left(&self, now: Duration) -> Duration {
         self.until.saturating_sub(now)
     }
 
-    /// Counts a PIN that is about to be tried as wrong; returns how many there are, in a row, and
-    /// how long the door is shut after it.
+    /// Counts a PIN that is about to be verified as wrong; returns the number in a row and the delay
+    /// after it.
     pub fn count(&mut self, pin: &str, now: Duration) -> (u32, Duration) {
         self.wrong = self.wrong.saturating_add(1);
         let wait = wait_after(self.wrong);
@@ -70,7 +71,7 @@ impl Patience {
         (self.wrong, wait)
     }
 
-    /// Forgets all wrong PINs, after a right one.
+    /// Resets the count after a right PIN.
     pub fn forgive(&mut self, pin: &str, now: Duration) {
         (self.wrong, self.until) = (0, now);
         self.save(pin, Duration::ZERO);
@@ -79,14 +80,14 @@ impl Patience {
     fn save(&self, pin: &str, wait: Duration) {
         let until = unix_seconds().saturating_add(wait.as_secs());
         let text = format!("pin = \"{pin}\"\nwrong = {}\nuntil = {until}\n", self.wrong);
-        // The owner of a box with a full disk must get in: it counts in memory all the same.
+        // The owner must be able to sign in on a box with a full disk; memory still counts.
         if let Err(error) = private::write(&self.file, text.as_bytes()) {
-            log::warn!("wrong PINs are not remembered over a restart: {error}");
+            log::warn!("the count of wrong PINs will not survive a restart: {error}");
         }
     }
 }
 
-/// Returns how long the door is shut after so many wrong PINs in a row.
+/// Returns the delay after `wrong` wrong PINs in a row.
 fn wait_after(wrong: u32) -> Duration {
     if wrong >= limits::PIN_WRONG_MAX {
         return limits::PIN_LOCKED;

@@ -1,8 +1,8 @@
-//! The owner's PIN, of which the box keeps only an Argon2id hash.
+//! The owner's PIN, of which the box stores only an Argon2id hash.
 //!
-//! It lies in `owner.toml` in the data folder, for its user alone. `solverbox owner` sets and
-//! removes it; a running box reads it for each request to the owner's door, so a new PIN counts at
-//! once. A hash that would take more memory or time than a board has is refused unhashed.
+//! The hash is in `owner.toml` in the data folder, readable by the box's user alone. `solverbox
+//! owner` sets and removes it; a running box reads it for each request to the owner's session, so a
+//! new PIN applies at once. A hash that needs more memory or time than a board has is refused.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::http::auth::private;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
-/// The PIN a box knows, hashed.
+/// The hashed PIN of a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     hash: PasswordHash,
-    /// Names it among all PINs there ever were.
+    /// Identifies this hash among all PINs ever set.
     id: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Listed {
+struct PinFile {
     pin: String,
 }
 
@@ -40,15 +40,15 @@ pub fn check(pin: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::bad_request(
-        format!("pin: {min} to {max} characters are needed"),
-        "Choose one that is not easily guessed.",
+        format!("pin: must have {min} to {max} characters"),
+        "Choose one that is hard to guess.",
     ))
 }
 
 /// Makes `pin` the owner's, in the data folder `data`.
 ///
 /// # Errors
-/// `bad_request` for a text that can be none; those of writing the file.
+/// `bad_request` if [`check`] refuses it; the errors of writing the file.
 pub fn set(data: &Path, pin: &str) -> Result<(), Error> {
     check(pin)?;
     let broken = |e: &dyn std::fmt::Display| Error::internal(format!("cannot hash the PIN: {e}"));
@@ -61,25 +61,25 @@ pub fn set(data: &Path, pin: &str) -> Result<(), Error> {
     private::write(&file(data), format!("pin = \"{hash}\"\n").as_bytes())
 }
 
-/// Removes the owner's PIN; returns whether there was one.
+/// Removes the owner's PIN; returns whether one was set.
 ///
 /// # Errors
-/// Those of removing the file.
+/// The errors of removing the file.
 pub fn remove(data: &Path) -> Result<bool, Error> {
     private::remove(&file(data))
 }
 
-/// Returns the owner's PIN; `None` where none is set.
+/// Reads the owner's PIN; `None` if none is set.
 ///
 /// # Errors
-/// `internal` naming the file that is damaged or cannot be read.
+/// `internal` naming the file, if it is damaged or cannot be read.
 pub fn read(data: &Path) -> Result<Option<Pin>, Error> {
     let file = file(data);
     let bad = |cause: String| {
         Error::new(
             Kind::Internal,
             format!("cannot read '{}': {cause}", file.display()),
-            "Set the PIN anew with `solverbox owner set-pin`.",
+            "Set a new PIN with `solverbox owner set-pin`.",
         )
     };
     let text = private::read_text(&file, limits::PIN_FILE_BYTES_MAX);
@@ -90,7 +90,7 @@ pub fn read(data: &Path) -> Result<Option<Pin>, Error> {
 }
 
 fn parse(text: &str) -> Result<Pin, String> {
-    let listed: Listed = toml::from_str(text).map_err(|e| e.message().to_string())?;
+    let listed: PinFile = toml::from_str(text).map_err(|e| e.message().to_string())?;
     let hash = PasswordHash::new(&listed.pin).map_err(|e| format!("pin: {e}"))?;
     let params = Params::try_from(&hash).map_err(|e| format!("pin: {e}"))?;
     let fits = params.m_cost() <= limits::PIN_MEMORY_KIB_MAX
@@ -98,7 +98,7 @@ fn parse(text: &str) -> Result<Pin, String> {
         && params.p_cost() == 1;
     if !fits || hash.algorithm.as_str() != "argon2id" || hash.salt.is_none() || hash.hash.is_none()
     {
-        return Err("pin: it is no hash that solverbox makes".into());
+        return Err("pin: not a hash made by solverbox".into());
     }
     Ok(Pin { hash, id: private::hex(&Sha256::digest(text)) })
 }
@@ -108,13 +108,13 @@ fn file(data: &Path) -> PathBuf {
 }
 
 impl Pin {
-    /// Returns whether this is it. Takes 19 MiB and a twentieth of a second on a PC, a few times
+    /// Returns whether `pin` is right. Takes 19 MiB and a twentieth of a second on a PC, a few times
     /// that on a board.
-    pub fn is(&self, pin: &str) -> bool {
+    pub fn matches(&self, pin: &str) -> bool {
         Argon2::default().verify_password(pin.as_bytes(), &self.hash).is_ok()
     }
 
-    /// Returns what tells this PIN from all others, also from the same one set again.
+    /// Returns an ID that differs from that of every other PIN, even of the same one set again.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(read(data).unwrap(), None);
         set(data, "päss wörd").unwrap();
         let pin = read(data).unwrap().unwrap();
-        assert!(pin.is("päss wörd") && !pin.is("pass word") && !pin.is(""));
+        assert!(pin.matches("päss wörd") && !pin.matches("pass word") && !pin.matches(""));
         let text = std::fs::read_to_string(file(data)).unwrap();
         assert!(text.contains("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
         set(data, "päss wörd").unwrap();

@@ -1,6 +1,6 @@
-//! The browsers an owner is signed in with: only the sums of their cookies, in memory alone.
+//! The owner's sessions: the SHA-256 of their tokens, in memory only.
 //!
-//! A restart signs everybody out, as does a new PIN. A session that does nothing ends by itself.
+//! A restart or a new PIN ends all of them; an idle session expires.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use crate::http::auth::private;
 use crate::types::error::Error;
 use crate::types::limits::{OWNER_IDLE_MAX, OWNER_SESSIONS_MAX};
 
-/// What looking at a session does to it.
+/// Whether checking a session renews it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// The owner does something: the session lasts on from now.
-    AsUse,
-    /// A page wants to know how things stand: the session ages on.
-    Only,
+pub enum SessionCheck {
+    /// The owner acts: the session is renewed.
+    Renew,
+    /// A page polls the state: the session keeps ageing.
+    Peek,
 }
 
-/// The sessions there are, by the sums of their tokens, with when they were last used.
+/// The live sessions: the SHA-256 of each token, with the time of its last use.
 #[derive(Default)]
 pub struct Sessions(HashMap<[u8; 32], Duration>);
 
 impl Sessions {
-    /// Begins a session; returns its token, which is nowhere else.
+    /// Begins a session; returns its token, which is stored nowhere.
     ///
     /// # Errors
-    /// `internal` where there are no random numbers.
+    /// `internal` if no random bytes are available.
     pub fn begin(&mut self, now: Duration) -> Result<String, Error> {
         self.0.retain(|_, used| is_live(*used, now));
         if self.0.len() >= OWNER_SESSIONS_MAX {
@@ -40,23 +40,23 @@ impl Sessions {
         Ok(token)
     }
 
-    /// Returns whether a token's session lasts.
-    pub fn has(&mut self, token: &str, look: Look, now: Duration) -> bool {
+    /// Returns whether a token belongs to a live session.
+    pub fn has(&mut self, token: &str, check: SessionCheck, now: Duration) -> bool {
         let Some(used) = self.0.get_mut(&sum(token)).filter(|used| is_live(**used, now)) else {
             return false;
         };
-        if look == Look::AsUse {
+        if check == SessionCheck::Renew {
             *used = now;
         }
         true
     }
 
-    /// Ends a token's session.
+    /// Ends the session of a token.
     pub fn end(&mut self, token: &str) {
         self.0.remove(&sum(token));
     }
 
-    /// Ends all.
+    /// Ends all sessions.
     pub fn end_all(&mut self) {
         self.0.clear();
     }
@@ -80,14 +80,17 @@ mod tests {
     fn a_session_lasts_as_long_as_it_is_used() {
         let mut sessions = Sessions::default();
         let token = sessions.begin(S).unwrap();
-        assert!(token.len() == 64 && !sessions.has("", Look::AsUse, S));
+        assert!(token.len() == 64 && !sessions.has("", SessionCheck::Renew, S));
         let nearly = OWNER_IDLE_MAX - S;
-        assert!(sessions.has(&token, Look::AsUse, S + nearly));
-        assert!(sessions.has(&token, Look::Only, S + 2 * nearly), "it was used in between");
-        assert!(!sessions.has(&token, Look::AsUse, 3 * S + 2 * nearly), "looking was no use");
+        assert!(sessions.has(&token, SessionCheck::Renew, S + nearly));
+        assert!(sessions.has(&token, SessionCheck::Peek, S + 2 * nearly), "it was used in between");
+        assert!(
+            !sessions.has(&token, SessionCheck::Renew, 3 * S + 2 * nearly),
+            "looking was no use"
+        );
         let token = sessions.begin(S).unwrap();
         sessions.end(&token);
-        assert!(!sessions.has(&token, Look::AsUse, S));
+        assert!(!sessions.has(&token, SessionCheck::Renew, S));
     }
 
     #[test]
@@ -95,13 +98,13 @@ mod tests {
         let mut sessions = Sessions::default();
         let begin = |sessions: &mut Sessions, at: u32| sessions.begin(at * S).unwrap();
         let tokens: Vec<String> = (1..=16).map(|at| begin(&mut sessions, at)).collect();
-        assert!(sessions.has(&tokens[0], Look::AsUse, 20 * S));
+        assert!(sessions.has(&tokens[0], SessionCheck::Renew, 20 * S));
         begin(&mut sessions, 21);
         let left: Vec<bool> =
-            tokens.iter().map(|token| sessions.has(token, Look::Only, 21 * S)).collect();
+            tokens.iter().map(|token| sessions.has(token, SessionCheck::Peek, 21 * S)).collect();
         assert_eq!(left.iter().filter(|left| **left).count(), 15);
         assert!(left[0] && !left[1]);
         sessions.end_all();
-        assert!(!sessions.has(&tokens[5], Look::AsUse, 21 * S));
+        assert!(!sessions.has(&tokens[5], SessionCheck::Renew, 21 * S));
     }
 }

@@ -67,7 +67,7 @@ fn a_new_pin_counts_at_once_ends_sessions_and_the_lock_of_the_old_one() {
     let (folder, owner) = with_pin();
     let now = Duration::ZERO;
     let token = owner.sign_in_with(RIGHT, now).unwrap();
-    let has = |token: &str| owner.state(Duration::ZERO).sessions.has(token, Look::AsUse, S);
+    let has = |token: &str| owner.state(Duration::ZERO).sessions.has(token, SessionCheck::Renew, S);
     assert!(has(&token));
     let id = owner.state(Duration::ZERO).pin.as_ref().unwrap().id().to_string();
     for _ in 0..limits::PIN_WRONG_MAX {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use rustix::net::Shutdown as Ways;
 
-use super::super::accept::Door;
+use super::super::accept::Acceptor;
 use super::*;
 
 const GET: &str = "GET / HTTP/1.1\r\n\r\n";
@@ -103,18 +103,18 @@ fn without_a_server_behind_it_the_gate_says_busy() {
 fn an_accept_error_is_survived() {
     let listener = TcpListener::bind(any()).expect("a listener");
     listener.set_nonblocking(true).expect("a socket");
-    let mut door = Door { listener: &listener, errors: 0 };
-    assert!(door.open().is_none(), "nobody is there, which is no error");
-    assert_eq!(door.errors, 0);
+    let mut acceptor = Acceptor { listener: &listener, errors: 0 };
+    assert!(acceptor.accept().is_none(), "no client is waiting, which is not an error");
+    assert_eq!(acceptor.errors, 0);
     // A listener that was shut down fails to accept until it listens again.
     rustix::net::shutdown(&listener, Ways::Both).expect("a listener");
-    assert!(door.open().is_none() && door.open().is_none());
-    assert_eq!(door.errors, 2);
+    assert!(acceptor.accept().is_none() && acceptor.accept().is_none());
+    assert_eq!(acceptor.errors, 2);
     rustix::net::listen(&listener, 16).expect("a listener");
     // Its port was the kernel's choice, which is made anew.
     let _client = Client::connect(listener.local_addr().expect("an address"));
-    until("the client is let in", || door.open().is_some());
-    assert_eq!(door.errors, 0);
+    until("the client is let in", || acceptor.accept().is_some());
+    assert_eq!(acceptor.errors, 0);
 }
 
 #[test]
