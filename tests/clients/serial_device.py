@@ -18,27 +18,27 @@ number = 0
 def summed(text):
     return b"%s*%08X" % (text, binascii.crc32(text))
 
-def hear(ms):  # The next line; empty where it is damaged, None where none comes in time.
+def read_line(ms):  # Returns {} for a damaged line, None if no line arrives in time.
     line = b""
     while poll.poll(ms):
         byte = port.read(1)
         if byte == b"":
-            raise SystemExit("the port is gone")
+            raise SystemExit("the port was closed")
         if byte == b"\n":
             text = line[:-9]
             return json.loads(text) if line == summed(text) else {}
         line += byte or b""
 
-def request(answer, **message):  # Sends it until it is answered, each time under a new id.
+def request(answer, **message):  # Repeats it, each time under a new ID, until it is answered.
     global number
     while True:
         number += 1
         sent = dict({"id": number}, **message)
-        for each in (SETTINGS, sent):  # A box that has begun anew has forgotten the settings.
+        for each in (SETTINGS, sent):  # A restarted box has lost the settings.
             port.write(b"\n" + summed(json.dumps(each).encode()) + b"\n")
         until = time.time() + 2
         while time.time() < until:
-            line = hear(1000) or {}
+            line = read_line(1000) or {}
             if line.get("id") == sent["id"]:
                 if line["type"] == answer:
                     return line
@@ -47,12 +47,12 @@ def request(answer, **message):  # Sends it until it is answered, each time unde
 
 last = request("job", type="last")
 job, at, event = last["job"], "0", None
-if not job or last.get("question") != QUESTION:  # Else this board was reset meanwhile.
-    # Under an id of its own it is asked once, however often it is sent.
+if not job or last.get("question") != QUESTION:  # Otherwise this board was reset.
+    # With an ID made from the question, a repeated request is the same job.
     own = "%08X" % binascii.crc32(QUESTION.encode())
     job = request("accepted", type="ask", id=own, question=QUESTION, attempts=1)["job"]
 while True:
-    if not event:  # Exactly the rest, under another id: what still comes under the old one is old.
+    if not event:  # Gets exactly the rest, under a new ID: lines under the old one are outdated.
         request("accepted", type="follow", job=job, **{"from": at})
     elif event.get("id") == number:
         at = event.get("at", at)
@@ -62,5 +62,5 @@ while True:
             print("\n[again from byte %d]" % event["to"])
         elif event["type"] in ("done", "failed"):
             break
-    event = hear(20000)
+    event = read_line(20000)
 print("\n=>", event.get("value", event.get("message")))
