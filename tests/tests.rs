@@ -4,6 +4,7 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod docs; // the documents: links, commands and flags, the README's session
 mod support; // running boxes, models and their copies, the desk in a process of its own, disks, wires
 mod tidy; // the layers and the house style
 
