@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target installs its dependencies first
-.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes noise reliability cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes noise reliability picture cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,11 @@ votes: ## effect of stopping decided votes early, on 560 jobs of the demo model,
 reliability: ## the full reliability trials, on an idle machine, 30 min; writes docs/reliability.md
 	@build/prepare.sh test
 	@build/reliability.sh
+
+picture: ## takes the picture of the page at the top of the README, with a real answer
+	@build/prepare.sh test
+	cargo build $(CARGO_FLAGS)
+	@target/venv/bin/node build/picture.mjs $(BINARY)
 
 noise: ## one minute of line noise at a console; the suite runs five seconds of it
 	@build/prepare.sh test
