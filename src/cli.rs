@@ -1,143 +1,169 @@
-//! What can be typed: commands, flags, their environment twins and help texts.
+//! The command line: commands, flags, their environment twins and their help texts.
 //!
-//! Every flag has a twin `SOLVERBOX_…` and a key of its own name in the settings file (config.rs
-//! puts the file's values in as defaults before parsing). Values are checked here, against
-//! `words/limits.rs`.
+//! Every flag has an environment twin `SOLVERBOX_…` and a key of the same name in the settings file
+//! (`config.rs` makes the file's values the defaults before parsing). Values are checked here,
+//! against `types/limits.rs`. `wiring/` turns the flags of a command into the command's options.
 
 mod history;
 mod people;
 mod serving;
+mod values;
 mod workshop;
 
-pub use history::{History, HistoryAction, HistoryFormat};
-pub use people::{AdmissionFlags, ApiKey, Owner, OwnerCommand};
-pub use serving::{BoxFlags, Console, Serve};
-pub use workshop::{Bench, Compare, Convert, ConvertType, HeadName, Imatrix, Quantize, Tune};
+pub use history::{HistoryAction, HistoryFlags};
+pub use people::{AdmissionFlags, ApiKeyFlags, OwnerCommand, OwnerFlags};
+pub use serving::{ConsoleFlags, ServeFlags, ServerFlags};
+pub use values::Seeds;
+pub use workshop::{
+    BenchFlags, CompareFlags, ConvertFlags, ImatrixFlags, QuantizeFlags, TuneFlags,
+};
 
 use std::path::PathBuf;
 
-use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::types::boards::{BOARDS, Board};
+use crate::commands::eval::PromptForm;
+use crate::types::boards::Board;
 use crate::types::limits;
-use crate::types::plan::Drafts;
+use crate::types::plan::{Drafts, KvType};
+use values::{board, bytes, count, one_of, seeds, temperature};
 
 /// An offline solver box: ask a mathematics or programming question, get a reasoned answer.
 #[derive(Debug, Parser)]
 #[command(name = "solverbox", version, long_version = VERSION, about, max_term_width = 100)]
 #[command(after_help = PRECEDENCE, args_override_self = true)]
 pub struct Cli {
-    /// Settings file (TOML): `flag-name = value`, one a line
+    /// Settings file (TOML) with one `flag-name = value` per line
     #[arg(long, global = true, value_name = "FILE", env = "SOLVERBOX_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to log: error, warn, info, debug or trace, or filters as env_logger reads them
+    /// Log level: error, warn, info, debug or trace; env_logger's filters work too
     #[arg(long, global = true, value_name = "LEVEL", env = "SOLVERBOX_LOG")]
     pub log: Option<String>,
-    /// What to do.
+    /// The command to run, with its flags.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CommandFlags,
 }
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SOLVERBOX_ENGINE"), ")");
 
-const PRECEDENCE: &str = "A flag wins over its environment twin SOLVERBOX_…, that over the \
-    settings file, that over the default.";
+const PRECEDENCE: &str = "A flag overrides its environment variable SOLVERBOX_…, which overrides \
+    the settings file, which overrides the default.";
 
-/// The commands.
+const KV_TYPES: [(&str, KvType, &str); 2] = [
+    (KvType::F16.name(), KvType::F16, "16-bit floats"),
+    (KvType::Q8_0.name(), KvType::Q8_0, "8-bit blocks"),
+];
+
+const DRAFTS: [(&str, Drafts, &str); 2] = [
+    ("auto", Drafts::Auto, "Draft as many tokens as the measured cost of a step justifies"),
+    ("off", Drafts::Off, "Decode one token per attempt and step"),
+];
+
+const PROMPT_FORMS: [(&str, PromptForm, &str); 2] = [
+    ("mode", PromptForm::Mode, "The mode's system prompt, then the question"),
+    (
+        "published",
+        PromptForm::Published,
+        "As in VibeThinker's published evaluation: no system prompt, and after the question \
+         \"Let's think step by step and output the final answer within \\boxed{}.\"",
+    ),
+];
+
+/// A command with its flags.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CommandFlags {
     /// Answer one question on this terminal
-    Solve(Solve),
-    /// Serve the page and the API, and consoles on serial ports
-    Serve(Serve),
-    /// Serve consoles alone: serial ports, or this terminal with `--serial -`
-    Console(Console),
+    Solve(SolveFlags),
+    /// Serve the web page, the API and consoles on serial ports
+    Serve(ServeFlags),
+    /// Serve consoles only: on serial ports, or on this terminal with `--serial -`
+    Console(ConsoleFlags),
     /// List the serial ports of this machine
     SerialPorts,
-    /// List, show, export or forget what was asked and answered
-    History(History),
-    /// Measure how often the answers to a set of questions are right
-    Eval(Eval),
-    /// List the modes a question can be asked in
+    /// List, show, export or delete questions and their answers
+    History(HistoryFlags),
+    /// Measure accuracy on a set of questions with known answers
+    Eval(EvalFlags),
+    /// List the modes for asking questions
     Modes(ModesFlags),
-    /// Say what a model takes of a board's memory, what fits, and how fast it can be
-    Plan(Plan),
-    /// Make a GGUF file of a Hugging Face checkpoint, or of a LoRA adapter
-    Convert(Convert),
-    /// Quantize a model: the same in fewer bits
-    Quantize(Quantize),
-    /// Read a text to find which weights matter, so that quantizing can spare them
-    Imatrix(Imatrix),
-    /// Measure what quantizing cost: two files of one model, side by side
-    Compare(Compare),
-    /// Measure how fast this model is on this machine, beside what its memory allows
-    Bench(Bench),
-    /// Measure how many threads are best for this model on this machine, and keep it for next time
-    Tune(Tune),
-    /// Say what is in a GGUF file, without loading it
-    Inspect(Inspect),
-    /// Check that model files are whole: their structure, and their SHA-256 where one is on record
-    Verify(Verify),
-    /// List the kernel sets, what each needs of a processor, and which runs here
+    /// Show a model's memory use on a board, what fits, and the expected speed
+    Plan(PlanFlags),
+    /// Convert a Hugging Face checkpoint or a LoRA adapter to GGUF
+    Convert(ConvertFlags),
+    /// Quantize a model to fewer bits per weight
+    Quantize(QuantizeFlags),
+    /// Compute an importance matrix from a text, to guide quantization
+    Imatrix(ImatrixFlags),
+    /// Measure what quantization cost by comparing two files of one model
+    Compare(CompareFlags),
+    /// Measure the speed of this model on this machine and compare it with the memory's speed
+    Bench(BenchFlags),
+    /// Measure the best thread counts for this model on this machine and save them
+    Tune(TuneFlags),
+    /// Show the contents of a GGUF file without loading it
+    Inspect(InspectFlags),
+    /// Check model files for damage: structure, and SHA-256 where one is recorded
+    Verify(VerifyFlags),
+    /// List the kernel sets, the CPU features each needs, and the one in use
     Kernels(KernelFlags),
-    /// Check that the kernels compute correctly on this very processor
-    Selftest(Selftest),
-    /// Make an API key for a person or a program
-    ApiKey(ApiKey),
-    /// Set or remove the PIN with which the owner of a served box signs in
-    Owner(Owner),
+    /// Check that the kernels compute correctly on this CPU
+    Selftest(SelftestFlags),
+    /// Create an API key for a user or a program
+    ApiKey(ApiKeyFlags),
+    /// Set or remove the PIN with which the owner signs in to a server
+    Owner(OwnerFlags),
 }
 
-/// Which model, and how it is loaded.
+/// The flags that select a model and how it is loaded.
 #[derive(Clone, Debug, Args)]
 pub struct ModelFlags {
-    /// Model file (GGUF), or `demo` for the built-in one [default: the newest .gguf in --models,
-    /// else the built-in one]
+    /// Model file (GGUF), or `demo` for the built-in model [default: the newest .gguf in --models,
+    /// else the built-in model]
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODEL")]
     pub model: Option<PathBuf>,
-    /// Folder to look for models in
+    /// Folder to search for models
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
     pub models: PathBuf,
-    /// Folder for what lasts: tuned threads, prefilled prompts [default: $STATE_DIRECTORY, else
-    /// ~/.local/share/solverbox]
+    /// Folder for persistent data: tuned threads, prefilled prompts [default: $STATE_DIRECTORY,
+    /// else ~/.local/share/solverbox]
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_DATA")]
     pub data: Option<PathBuf>,
-    /// LoRA adapters (GGUF) to add to the model, or `demo-binary` for the demo model's own; `serve`
-    /// has them ready for modes and requests that name them
+    /// LoRA adapter (GGUF) to add to the model, or `demo-binary` for the demo model's; `serve`
+    /// loads them for the modes and requests that name them; repeatable
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_ADAPTER", value_delimiter = ',',
           action = ArgAction::Append)]
     pub adapter: Vec<PathBuf>,
-    /// Tokens the model can keep in mind, prompt and answer together [default: what fits]
+    /// Size of the KV cache in tokens, prompts and answers together [default: what fits]
     #[arg(long, value_name = "N", env = "SOLVERBOX_CONTEXT_TOKENS",
           value_parser = count(limits::CONTEXT_TOKENS_MIN, limits::CONTEXT_TOKENS_MAX))]
     pub context_tokens: Option<u32>,
-    /// Attempts that can be in the context side by side; they share its tokens [default: 1 to 8,
-    /// by the context]
+    /// Attempts in the KV cache at the same time, which share its tokens [default: 1 to 8,
+    /// depending on the context]
     #[arg(long, value_name = "N", env = "SOLVERBOX_SEQUENCES",
           value_parser = count(1, limits::SEQUENCES_MAX))]
     pub sequences: Option<u32>,
-    /// Threads to compute with [default: what `tune` found, else all cores]
+    /// Number of threads [default: as measured by `tune`, else all cores]
     #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
           value_parser = count(1, limits::THREADS_MAX))]
     pub threads: Option<u32>,
-    /// Which kernels.
+    /// The flag that selects the kernels.
     #[command(flatten)]
     pub kernels: KernelFlags,
-    /// Precision of the KV cache; q8_0 takes half the memory of f16 [default: f16 where it fits,
+    /// Precision of the KV cache; q8_0 takes half the memory of f16 [default: f16 if it fits,
     /// else q8_0]
-    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV")]
-    pub kv: Option<Kv>,
-    /// Whether to guess tokens and decode them along: the answers are the same, sooner
+    #[arg(long, value_name = "TYPE", env = "SOLVERBOX_KV", value_parser = one_of(KV_TYPES))]
+    pub kv: Option<KvType>,
+    /// Speculative drafts: the same answers, sooner
     #[arg(long, value_name = "WHEN", env = "SOLVERBOX_DRAFTS", default_value = "auto",
-          value_parser = drafts)]
+          value_parser = one_of(DRAFTS))]
     pub drafts: Drafts,
-    /// Milliseconds a step should take at most, by which prompts are cut into slices
+    /// Longest time a step should take, in milliseconds; sets the size of prefill slices
     #[arg(long, value_name = "MS", env = "SOLVERBOX_STEP_MS",
           default_value_t = limits::STEP_MS_DEFAULT,
           value_parser = count(*limits::STEP_MS.start(), *limits::STEP_MS.end()))]
     pub step_ms: u32,
-    /// Longest question, in tokens of the model
+    /// Longest question, in tokens
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
           default_value_t = limits::QUESTION_TOKENS_DEFAULT,
           value_parser = count(1, limits::QUESTION_TOKENS_CEILING))]
@@ -145,7 +171,7 @@ pub struct ModelFlags {
 }
 
 impl ModelFlags {
-    /// Returns whether they ask for something a box that runs already may not have.
+    /// Returns whether the flags ask for something a server that already runs may not offer.
     pub fn is_particular(&self) -> bool {
         let numbers = [self.context_tokens, self.sequences, self.threads];
         self.model.is_some()
@@ -156,32 +182,32 @@ impl ModelFlags {
     }
 }
 
-/// Which kernels compute.
+/// The flag that selects the kernels.
 #[derive(Clone, Debug, Args)]
 pub struct KernelFlags {
-    /// Kernel set to compute with; `solverbox kernels` lists them [default: the best that can run]
+    /// Kernel set to use; `solverbox kernels` lists them [default: the best this CPU can run]
     #[arg(long = "kernels", value_name = "NAME", env = "SOLVERBOX_KERNELS")]
     pub name: Option<String>,
 }
 
-/// Where further modes come from.
+/// The flag that names a file with the owner's modes.
 #[derive(Debug, Args)]
 pub struct ModesFlags {
-    /// File with modes of your own (TOML); they extend or change the built-in ones
+    /// File with your own modes (TOML); they extend or change the built-in ones
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODES")]
     pub modes: Option<PathBuf>,
 }
 
-/// In which way a question is answered.
+/// The flags that set how a question is answered.
 #[derive(Debug, Args)]
 pub struct WayFlags {
-    /// Which modes.
+    /// The flag that names a file with the owner's modes.
     #[command(flatten)]
     pub modes: ModesFlags,
-    /// How to answer; `solverbox modes` lists them
+    /// Mode to answer in; `solverbox modes` lists them
     #[arg(long, value_name = "MODE", env = "SOLVERBOX_MODE", default_value = "math")]
     pub mode: String,
-    /// Tokens to think and answer with, at most [default: the mode's]
+    /// Most tokens to generate, thinking included [default: the mode's]
     #[arg(long, value_name = "N", env = "SOLVERBOX_BUDGET_TOKENS",
           value_parser = count(limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX))]
     pub budget_tokens: Option<u32>,
@@ -190,37 +216,26 @@ pub struct WayFlags {
     pub temperature: Option<f32>,
 }
 
-/// Precision of the KV cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kv {
-    /// 16-bit floats
-    #[value(name = "f16")]
-    F16,
-    /// 8-bit blocks
-    #[value(name = "q8_0")]
-    Q8_0,
-}
-
-/// `solverbox solve`
+/// The flags of `solverbox solve`.
 #[derive(Debug, Args)]
-pub struct Solve {
-    /// Which model.
+pub struct SolveFlags {
+    /// The flags that select the model.
     #[command(flatten)]
     pub model: ModelFlags,
-    /// In which way.
+    /// The flags that set how the question is answered.
     #[command(flatten)]
     pub way: WayFlags,
-    /// Attempts at the question, which vote on the answer [default: the mode's]
+    /// Number of attempts, which vote on the answer [default: the mode's]
     #[arg(long, value_name = "K", env = "SOLVERBOX_ATTEMPTS",
           value_parser = count(1, limits::ATTEMPTS_MAX))]
     pub attempts: Option<u32>,
-    /// Seed of the random numbers, to repeat an answer [default: a new one each time]
+    /// Random seed; the same seed repeats an answer [default: a new one each time]
     #[arg(long, value_name = "S", env = "SOLVERBOX_SEED")]
     pub seed: Option<u64>,
-    /// The student's own work, for mode review
+    /// File with the student's own work, for mode review
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_STUDENT_ATTEMPT")]
     pub student_attempt: Option<PathBuf>,
-    /// Go on to the end of the budget whatever the model says (for measurements)
+    /// Ignore the model's end tokens and generate until the budget is used up (for measurements)
     #[arg(long, env = "SOLVERBOX_IGNORE_EOS", value_parser = BoolishValueParser::new())]
     pub ignore_eos: bool,
     /// Print one JSON object instead of text
@@ -230,26 +245,16 @@ pub struct Solve {
     pub question: String,
 }
 
-/// How a question of a set is put to the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PromptForm {
-    /// Under the mode's system prompt, as people ask
-    Mode,
-    /// As VibeThinker's published evaluation does: no system prompt, and after the question
-    /// "Let's think step by step and output the final answer within \\boxed{}."
-    Published,
-}
-
-/// `solverbox eval`
+/// The flags of `solverbox eval`.
 #[derive(Debug, Args)]
-pub struct Eval {
-    /// Which model.
+pub struct EvalFlags {
+    /// The flags that select the model.
     #[command(flatten)]
     pub model: ModelFlags,
-    /// In which way.
+    /// The flags that set how questions are answered.
     #[command(flatten)]
     pub way: WayFlags,
-    /// The questions: JSON lines of {"id", "question", "answer", "family"}; AIME's form is read too
+    /// Questions as JSON lines of {"id", "question", "answer", "family"}; AIME's format works too
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_SET")]
     pub set: PathBuf,
     /// Attempts at each question, which also vote [default: 1]
@@ -259,16 +264,17 @@ pub struct Eval {
     /// Seeds of the attempts, such as 1-8 or 3,5,9 [default: 1 to the number of attempts]
     #[arg(long, value_name = "LIST", env = "SOLVERBOX_SEEDS", value_parser = seeds)]
     pub seeds: Option<Seeds>,
-    /// Only the first so many questions
+    /// Ask only the first N questions
     #[arg(long, value_name = "N", env = "SOLVERBOX_LIMIT", value_parser = count(1, u32::MAX))]
     pub limit: Option<u32>,
-    /// How the model is asked
-    #[arg(long, value_name = "FORM", env = "SOLVERBOX_PROMPT", default_value = "mode")]
+    /// Form of the prompt
+    #[arg(long, value_name = "FORM", env = "SOLVERBOX_PROMPT", default_value = "mode",
+          value_parser = one_of(PROMPT_FORMS))]
     pub prompt: PromptForm,
     /// File to record each attempt in (JSON lines)
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_OUT")]
     pub out: Option<PathBuf>,
-    /// Go on with the interrupted run recorded in --out
+    /// Continue the interrupted run recorded in --out
     #[arg(long, env = "SOLVERBOX_RESUME", value_parser = BoolishValueParser::new(),
           requires = "out")]
     pub resume: bool,
@@ -277,42 +283,38 @@ pub struct Eval {
     pub json: bool,
 }
 
-/// Seeds as they were listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seeds(pub Vec<u64>);
-
-/// `solverbox selftest`
+/// The flags of `solverbox selftest`.
 #[derive(Debug, Args)]
-pub struct Selftest {
-    /// Which kernels.
+pub struct SelftestFlags {
+    /// The flag that selects the kernels.
     #[command(flatten)]
     pub kernels: KernelFlags,
-    /// Threads to compute with [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N", env = "SOLVERBOX_THREADS",
           value_parser = count(1, limits::THREADS_MAX))]
     pub threads: Option<u32>,
 }
 
-/// `solverbox inspect`
+/// The flags of `solverbox inspect`.
 #[derive(Debug, Args)]
-pub struct Inspect {
-    /// The GGUF file, or `demo` for the built-in model
+pub struct InspectFlags {
+    /// GGUF file, or `demo` for the built-in model
     pub file: PathBuf,
 }
 
-/// `solverbox plan`
+/// The flags of `solverbox plan`.
 #[derive(Debug, Args)]
-pub struct Plan {
-    /// Which model, and what is wished of it.
+pub struct PlanFlags {
+    /// The flags that select the model and what is required of it.
     #[command(flatten)]
     pub model: ModelFlags,
     /// Board to plan for, with its kernels, cores and memory: pi5 or nano [default: this machine]
     #[arg(long, value_name = "NAME", env = "SOLVERBOX_BOARD", value_parser = board)]
     pub board: Option<&'static Board>,
-    /// All the memory of the board, such as 4G [default: the board's, else what is available now]
+    /// Total memory, such as 4G [default: the board's, else what is available now]
     #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RAM", value_parser = bytes)]
     pub ram: Option<u64>,
-    /// What of --ram, or of the board's memory, is left to the system [default: 700M]
+    /// Part of the total memory reserved for the system [default: 700M]
     #[arg(long, value_name = "BYTES", env = "SOLVERBOX_RESERVE", value_parser = bytes)]
     pub reserve: Option<u64>,
     /// Print one JSON object instead of tables
@@ -320,92 +322,19 @@ pub struct Plan {
     pub json: bool,
 }
 
-/// `solverbox verify`
+/// The flags of `solverbox verify`.
 #[derive(Debug, Args)]
-pub struct Verify {
-    /// GGUF files, `demo` or `demo-binary` [default: all .gguf in --models, and both built-in ones]
+pub struct VerifyFlags {
+    /// GGUF files, `demo` or `demo-binary` [default: every .gguf in --models, and both built-in
+    /// files]
     pub files: Vec<PathBuf>,
-    /// Folder to look for models in
+    /// Folder to search for models
     #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
     pub models: PathBuf,
-    /// Model the adapters among the files are for: they are compared with it as well
+    /// Base model of the adapters among the files; they are compared with it
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_BASE")]
     pub base: Option<PathBuf>,
     /// Print one JSON object instead of lines
     #[arg(long, env = "SOLVERBOX_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
-}
-
-fn board(name: &str) -> Result<&'static Board, String> {
-    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
-        let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
-        format!("the boards known are {}", names.join(" and "))
-    })
-}
-
-/// Reads `4G`, `700M`, `64K` or plain bytes; a K is 1,024.
-fn bytes(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
-        Some(at) => text.split_at(at),
-        None => (text, ""),
-    };
-    let shift = match unit {
-        "" => Some(0),
-        "K" | "k" => Some(10),
-        "M" => Some(20),
-        "G" => Some(30),
-        _ => None,
-    };
-    let number = digits.parse::<u64>().ok().zip(shift);
-    let bytes = number.and_then(|(number, shift)| number.checked_mul(1 << shift));
-    bytes.filter(|&bytes| bytes <= limits::RAM_BYTES_MAX).ok_or_else(|| {
-        let max = limits::RAM_BYTES_MAX >> 30;
-        format!("a number of bytes is needed, such as 4G, 700M or 4294967296, at most {max}G")
-    })
-}
-
-fn count(min: u32, max: u32) -> impl TypedValueParser<Value = u32> {
-    RangedU64ValueParser::<u32>::new().range(u64::from(min)..=u64::from(max))
-}
-
-fn drafts(text: &str) -> Result<Drafts, String> {
-    match text {
-        "auto" => Ok(Drafts::Auto),
-        "off" => Ok(Drafts::Off),
-        _ => Err("auto or off is needed".into()),
-    }
-}
-
-fn temperature(text: &str) -> Result<f32, String> {
-    let max = limits::TEMPERATURE_MAX;
-    match text.parse::<f32>() {
-        Ok(t) if (0.0..=max).contains(&t) => Ok(t),
-        _ => Err(format!("a number from 0 to {max} is needed")),
-    }
-}
-
-/// Reads `1-8,12`: numbers and ranges, none of them twice.
-fn seeds(text: &str) -> Result<Seeds, String> {
-    let max = limits::EVAL_ATTEMPTS_MAX as usize;
-    let bad =
-        || format!("numbers and ranges are needed, such as 1-8 or 3,5,9, at most {max} seeds");
-    let mut list: Vec<u64> = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let number = |text: &str| text.trim().parse::<u64>().map_err(|_| bad());
-        let (first, last) = (number(first)?, number(last)?);
-        if first > last || last - first >= max as u64 {
-            return Err(bad());
-        }
-        list.extend(first..=last);
-        if list.len() > max {
-            return Err(bad());
-        }
-    }
-    let mut sorted = list.clone();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("seed {} is there twice", pair[0])),
-        None => Ok(Seeds(list)),
-    }
 }

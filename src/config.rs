@@ -30,7 +30,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, Error> {
     let mut command = without_empty_twins(Cli::command());
     let mut settings = None;
     if let Some(file) = settings_file(&args) {
-        let read = Settings { text: read_settings(&file, "--config")?, file };
+        let read = SettingsFile { text: read_settings(&file, "--config")?, file };
         command = with_settings(command, &read)?;
         settings = Some(read);
     }
@@ -40,7 +40,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, Error> {
 }
 
 /// A settings file and what it says.
-struct Settings {
+struct SettingsFile {
     file: PathBuf,
     text: String,
 }
@@ -89,7 +89,7 @@ fn read_settings(file: &Path, flag: &str) -> Result<String, Error> {
 }
 
 /// Makes the file's values the defaults of the flags they name.
-fn with_settings(mut command: Command, settings: &Settings) -> Result<Command, Error> {
+fn with_settings(mut command: Command, settings: &SettingsFile) -> Result<Command, Error> {
     let bad = |cause: String| {
         let what = format!("settings '{}': {cause}", settings.file.display());
         Error::bad_request(what, "Mend that line; `solverbox COMMAND --help` lists the flags.")
@@ -131,7 +131,7 @@ fn with_default(mut command: Command, flag: &str, value: &str) -> Command {
 }
 
 /// Turns clap's message into ours; prints help and version as clap made them.
-fn usage_error(error: clap::Error, args: &[OsString], settings: Option<&Settings>) -> Error {
+fn usage_error(error: clap::Error, args: &[OsString], settings: Option<&SettingsFile>) -> Error {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     let asked = [DisplayHelp, DisplayVersion, DisplayHelpOnMissingArgumentOrSubcommand];
     if asked.contains(&error.kind()) {
@@ -149,7 +149,11 @@ fn usage_error(error: clap::Error, args: &[OsString], settings: Option<&Settings
 }
 
 /// Says where a bad value came from if it was not typed: the environment or the settings file.
-fn origin(error: &clap::Error, args: &[OsString], settings: Option<&Settings>) -> Option<String> {
+fn origin(
+    error: &clap::Error,
+    args: &[OsString],
+    settings: Option<&SettingsFile>,
+) -> Option<String> {
     let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return None };
     let flag = arg.split([' ', '=']).next()?;
     let name = flag.strip_prefix("--")?;
@@ -231,10 +235,10 @@ pub fn supervisor() -> Supervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Command as Typed;
+    use crate::cli::CommandFlags as Typed;
 
-    fn settings(text: &str) -> Settings {
-        Settings { file: "s.toml".into(), text: text.into() }
+    fn settings(text: &str) -> SettingsFile {
+        SettingsFile { file: "s.toml".into(), text: text.into() }
     }
 
     fn parse_with(text: &str, args: &[&str]) -> Result<Cli, Error> {
@@ -246,7 +250,7 @@ mod tests {
         Cli::from_arg_matches(&matches).map_err(blame)
     }
 
-    fn solve(settings: &str, args: &[&str]) -> Result<crate::cli::Solve, Error> {
+    fn solve(settings: &str, args: &[&str]) -> Result<crate::cli::SolveFlags, Error> {
         let args = [&["solverbox", "solve"], args].concat();
         match parse_with(settings, &args)?.command {
             Typed::Solve(solve) => Ok(solve),

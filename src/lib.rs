@@ -1,7 +1,11 @@
 //! solverbox: an offline solver box in one file.
 //!
-//! The rooms, and the one direction in which they may know each other, are in ARCHITECTURE.md:
-//! `types ← answers · text ← model · store · engine ← desk ← http · console ← commands ← main, cli, config`.
+//! The rooms, and the one direction in which they may import each other, are in ARCHITECTURE.md:
+//!
+//! ```text
+//! types · answers · text ← model · store · engine ← desk ← api ← http · console ← commands
+//!     ← cli, config ← wiring ← main
+//! ```
 
 pub mod answers;
 pub mod cli;
@@ -15,3 +19,4 @@ pub mod model;
 pub mod store;
 pub mod text;
 pub mod types;
+pub mod wiring;

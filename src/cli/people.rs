@@ -1,4 +1,4 @@
-//! What can be typed about people: who may ask a served box, API keys, the owner's PIN.
+//! Flags for access control: API keys, host names, the owner's PIN.
 
 use std::path::PathBuf;
 
@@ -6,50 +6,52 @@ use clap::{ArgAction, Args, Subcommand};
 
 use crate::http::auth::host;
 
-/// Who may ask a served box, and what it is called.
+/// The flags that set which requests a server admits.
 #[derive(Clone, Debug, Args)]
 pub struct AdmissionFlags {
-    /// List of API keys (TOML), as `solverbox api-key` makes it; programs elsewhere then need one
+    /// File of API keys (TOML), written by `solverbox api-key`; programs on other machines then need a
+    /// key
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_API_KEYS")]
     pub api_keys: Option<PathBuf>,
-    /// Further name that browsers may know the box by, such as solver.school.example; its addresses
-    /// and this machine's own name need not be told
+    /// Further host name that browsers may use, such as solver.school.example; the addresses and the
+    /// name of this machine are always accepted; repeatable
     #[arg(long, value_name = "NAME", env = "SOLVERBOX_HOST_NAME", value_delimiter = ',',
           action = ArgAction::Append, value_parser = host_name)]
     pub host_name: Vec<String>,
 }
 
-/// `solverbox api-key`
+/// The flags of `solverbox api-key`.
 #[derive(Debug, Args)]
-pub struct ApiKey {
-    /// Whom the key is for, such as lab-3
+pub struct ApiKeyFlags {
+    /// Name of the key's user, such as lab-3
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// List to add it to [default: its entry is printed, to be added by hand]
+    /// File of API keys to add the key to [default: print the entry, to be added by hand]
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_FILE")]
     pub file: Option<PathBuf>,
 }
 
-/// `solverbox owner`
+/// The flags of `solverbox owner`.
 #[derive(Debug, Args)]
-pub struct Owner {
-    /// The box's folder for what lasts [default: $STATE_DIRECTORY, else ~/.local/share/solverbox]
+pub struct OwnerFlags {
+    /// The server's data folder [default: $STATE_DIRECTORY, else ~/.local/share/solverbox]
     #[arg(long, global = true, value_name = "DIR", env = "SOLVERBOX_DATA")]
     pub data: Option<PathBuf>,
-    /// What to do.
+    /// What to do with the PIN.
     #[command(subcommand)]
     pub command: OwnerCommand,
 }
 
-/// What is done with the owner's PIN.
+/// An action on the owner's PIN.
 #[derive(Debug, Subcommand)]
 pub enum OwnerCommand {
-    /// Set the PIN: typed twice, or one line of standard input
+    /// Set the PIN: typed twice, or read from one line of standard input
     SetPin,
-    /// Remove the PIN: nobody can sign in as the owner any more
+    /// Remove the PIN; the owner cannot sign in until a new one is set
     RemovePin,
 }
 
 fn host_name(text: &str) -> Result<String, String> {
-    host::name(text).ok_or_else(|| "a name without a port is needed, such as box.example".into())
+    host::name(text)
+        .ok_or_else(|| "a host name without a port is needed, such as box.example".into())
 }

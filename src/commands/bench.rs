@@ -12,7 +12,7 @@ mod report;
 use std::path::PathBuf;
 
 use super::progress_bar::ProgressBar;
-use super::{Loading, interrupt};
+use super::{Loading, OutputFormat, interrupt};
 use crate::engine::bench::{Bench, Effort, timed};
 use crate::model::memory::{kv_bytes, per_token};
 use crate::model::newfile::{NewFile, check_other};
@@ -33,68 +33,59 @@ const SVG_BYTES: u64 = 16 << 10;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum Extent {
     /// All of it, three times or more: minutes on a board.
     Full,
     /// Enough to see whether something is wrong.
     Quick,
 }
 
-impl Form {
+impl Extent {
     fn batches(self) -> &'static [u32] {
         match self {
-            Form::Full => BATCHES,
-            Form::Quick => &[1, 4, 8],
+            Extent::Full => BATCHES,
+            Extent::Quick => &[1, 4, 8],
         }
     }
 
     fn slices(self) -> &'static [u32] {
         match self {
-            Form::Full => SLICES,
-            Form::Quick => &SLICES[3..],
+            Extent::Full => SLICES,
+            Extent::Quick => &SLICES[3..],
         }
     }
 
     fn depths(self) -> &'static [u32] {
         match self {
-            Form::Full => DEPTHS,
-            Form::Quick => &DEPTHS[..2],
+            Extent::Full => DEPTHS,
+            Extent::Quick => &DEPTHS[..2],
         }
     }
 
     fn effort(self) -> Effort {
         match self {
-            Form::Full => Effort { passes: 9, seconds: 10.0 },
-            Form::Quick => Effort { passes: 3, seconds: 2.0 },
+            Extent::Full => Effort { passes: 9, seconds: 10.0 },
+            Extent::Quick => Effort { passes: 3, seconds: 2.0 },
         }
     }
 
     fn length(self) -> Length {
         match self {
-            Form::Full => Length { answer_tokens: 48, stream_tokens: 192, rounds: 3 },
-            Form::Quick => Length { answer_tokens: 16, stream_tokens: 48, rounds: 1 },
+            Extent::Full => Length { answer_tokens: 48, stream_tokens: 192, rounds: 3 },
+            Extent::Quick => Length { answer_tokens: 16, stream_tokens: 48, rounds: 1 },
         }
     }
 }
 
-/// What is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Tables.
-    Tables,
-    /// One JSON object.
-    Json,
-}
-
 /// What is to be measured, and how it is shown.
 #[derive(Debug)]
-pub struct Options {
+pub struct BenchOptions {
     /// The model.
     pub loading: Loading,
     /// How much.
-    pub form: Form,
+    pub extent: Extent,
     /// What is printed.
-    pub output: Output,
+    pub output: OutputFormat,
     /// A file for the plot.
     pub svg: Option<PathBuf>,
 }
@@ -118,8 +109,8 @@ impl Pass {
 
 /// All that was measured.
 #[derive(Debug)]
-struct Measured {
-    form: Form,
+struct BenchResult {
+    extent: Extent,
     plan: Plan,
     /// Bytes of weights a pass reads.
     weights_bytes: u64,
@@ -134,7 +125,7 @@ struct Measured {
     loads: Loads,
 }
 
-impl Measured {
+impl BenchResult {
     /// Returns which share of what the memory can be read at a pass has read. Cells that sequences
     /// share count once: no more need be read.
     fn share(&self, pass: &Pass) -> f64 {
@@ -147,7 +138,7 @@ impl Measured {
 ///
 /// # Errors
 /// Those of the model and of the plot's file.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &BenchOptions) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let (mut weights_bytes, mut kv_by_type) = (0, [0; 2]);
     let mut plan = options.loading.plan_by(|header| {
@@ -164,18 +155,18 @@ pub fn run(options: &Options) -> Result<(), Error> {
         NewFile::create(file, SVG_BYTES)
     });
     let svg = svg.transpose()?;
-    let form = options.form;
-    let depths = form.depths().len() * (form.batches().len() + form.slices().len());
+    let extent = options.extent;
+    let depths = extent.depths().len() * (extent.batches().len() + extent.slices().len());
     let mut bar =
-        Progress { bar: ProgressBar::start("measurements"), done: 0, total: depths as u64 };
+        BenchProgress { bar: ProgressBar::start("measurements"), done: 0, total: depths as u64 };
     bar.total += loads::COUNT;
     let read_bytes_per_second = bandwidth::bytes_per_second(plan.threads)?;
-    let [decode, prefill] = timed(&plan, |bench| passes(bench, &plan, form, &mut bar))?;
-    let loads = loads::measure(&plan, form.length(), || bar.step())?;
+    let [decode, prefill] = timed(&plan, |bench| passes(bench, &plan, extent, &mut bar))?;
+    let loads = loads::measure(&plan, extent.length(), || bar.step())?;
     drop(bar);
     let kv_bytes = if plan.kv == KvType::F16 { kv_by_type[0] } else { kv_by_type[1] };
-    let measured = Measured {
-        form,
+    let measured = BenchResult {
+        extent,
         plan,
         weights_bytes,
         kv_bytes,
@@ -189,18 +180,18 @@ pub fn run(options: &Options) -> Result<(), Error> {
         file.keep()?;
     }
     super::print(&match options.output {
-        Output::Tables => report::tables(&measured),
-        Output::Json => report::json(&measured),
+        OutputFormat::Text => report::tables(&measured),
+        OutputFormat::Json => report::json(&measured),
     })
 }
 
-struct Progress {
+struct BenchProgress {
     bar: ProgressBar,
     done: u64,
     total: u64,
 }
 
-impl Progress {
+impl BenchProgress {
     fn step(&mut self) {
         self.done += 1;
         self.bar.show(self.done, self.total);
@@ -211,25 +202,25 @@ impl Progress {
 fn passes(
     bench: &mut Bench,
     plan: &Plan,
-    form: Form,
-    bar: &mut Progress,
+    extent: Extent,
+    bar: &mut BenchProgress,
 ) -> Result<[Vec<Pass>; 2], Error> {
     let (mut decode, mut prefill) = (Vec::new(), Vec::new());
-    for &depth in form.depths() {
+    for &depth in extent.depths() {
         let fits = |tokens: u32| depth + tokens <= plan.context_tokens;
         if fits(1) {
             bench.fill(depth)?;
         }
-        for &tokens in form.batches() {
+        for &tokens in extent.batches() {
             if fits(tokens) && tokens <= plan.sequences {
-                let seconds = bench.side_by_side(tokens, form.effort())?;
+                let seconds = bench.side_by_side(tokens, extent.effort())?;
                 decode.push(Pass { depth, tokens, seconds });
             }
             bar.step();
         }
-        for &tokens in form.slices() {
+        for &tokens in extent.slices() {
             if fits(tokens) {
-                let seconds = bench.slice(tokens, form.effort())?;
+                let seconds = bench.slice(tokens, extent.effort())?;
                 prefill.push(Pass { depth, tokens, seconds });
             }
             bar.step();

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::eval::{self, Asked, Measured, Recording};
+use super::eval::{self, EvalOptions, EvalResult, PromptForm, Recording};
 use super::progress_bar::ProgressBar;
-use super::{Loading, corpus};
+use super::{Loading, OutputFormat, corpus};
 use crate::engine::measure::{self, Comparison};
 use crate::types::error::Error;
 use crate::types::mode::Mode;
 
 /// What is to be compared by what.
 #[derive(Debug)]
-pub struct Options {
+pub struct CompareOptions {
     /// The measure, and what is measured.
     pub models: [Loading; 2],
     /// The text.
@@ -30,14 +30,14 @@ pub struct Options {
     /// A seed for each attempt at a question.
     pub seeds: Vec<u64>,
     /// What is printed.
-    pub output: eval::Output,
+    pub output: OutputFormat,
 }
 
 /// Compares and prints what came of it.
 ///
 /// # Errors
 /// Those of the text, the set and the models; `no_memory` where the two do not fit together.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &CompareOptions) -> Result<(), Error> {
     let documents = corpus::documents(&options.text)?;
     let plans = corpus::plan(&options.models, &documents)?;
     let plans = plans.each_ref();
@@ -52,17 +52,21 @@ pub fn run(options: &Options) -> Result<(), Error> {
     };
     let names = plans.map(|plan| plan.model.name());
     super::print(&match options.output {
-        eval::Output::Table => table(&names, &comparison, answers.as_ref()),
-        eval::Output::Json => json(&names, &comparison, answers.as_ref()),
+        OutputFormat::Text => table(&names, &comparison, answers.as_ref()),
+        OutputFormat::Json => json(&names, &comparison, answers.as_ref()),
     })
 }
 
-fn answers(options: &Options, set: &std::path::Path, which: usize) -> Result<Measured, Error> {
-    eval::measure(&eval::Options {
+fn answers(
+    options: &CompareOptions,
+    set: &std::path::Path,
+    which: usize,
+) -> Result<EvalResult, Error> {
+    eval::measure(&EvalOptions {
         set: set.to_path_buf(),
         limit: None,
         mode: options.mode.clone(),
-        asked: Asked::InMode,
+        prompt: PromptForm::Mode,
         seeds: options.seeds.clone(),
         output: options.output,
         recording: Recording::Off,
@@ -70,7 +74,7 @@ fn answers(options: &Options, set: &std::path::Path, which: usize) -> Result<Mea
     })
 }
 
-fn table(names: &[String; 2], c: &Comparison, answers: Option<&[Measured; 2]>) -> String {
+fn table(names: &[String; 2], c: &Comparison, answers: Option<&[EvalResult; 2]>) -> String {
     let [a, b] = names.each_ref().map(|name| name.escape_debug().to_string());
     let percent =
         |(share, half): (f64, f64)| format!("{:.2} % ± {:.2}", 100.0 * share, 100.0 * half);
@@ -93,7 +97,7 @@ fn table(names: &[String; 2], c: &Comparison, answers: Option<&[Measured; 2]>) -
     lines.iter().map(|(name, value)| format!("{name:<28} {value}\n")).collect()
 }
 
-fn json(names: &[String; 2], c: &Comparison, answers: Option<&[Measured; 2]>) -> String {
+fn json(names: &[String; 2], c: &Comparison, answers: Option<&[EvalResult; 2]>) -> String {
     let mut object = json!({
         "models": names,
         "tokens": c.tokens,
@@ -104,7 +108,7 @@ fn json(names: &[String; 2], c: &Comparison, answers: Option<&[Measured; 2]>) ->
         "same_top": {"share": c.same_top.0, "half_interval_95": c.same_top.1},
     });
     if let Some(answers) = answers {
-        object["answers"] = answers.iter().map(Measured::json).collect();
+        object["answers"] = answers.iter().map(EvalResult::json).collect();
     }
     format!("{object}\n")
 }

@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::progress_bar::ProgressBar;
-use super::quantize::{self, Again};
+use super::quantize::{self, Again, QuantizeOptions};
 use super::{interrupt, print};
 use crate::model::convert::{self, Conversion, ConvertedFile, Float};
 use crate::model::newfile::NewFile;
 use crate::model::{self, plan};
 use crate::types::error::Error;
 use crate::types::plan::Weights;
-use crate::types::quantize::{Head, Mix};
+use crate::types::quantize::{Mix, OutputHead};
 
 /// What matrices are stored as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WeightType {
     /// Floats.
     Float(Float),
     /// Blocks that llama.cpp's quantizer makes.
@@ -30,11 +30,11 @@ pub enum Kind {
 ///
 /// # Errors
 /// Those of [`convert::plan`], of writing, and of quantizing.
-pub fn run(dir: &Path, file: &Path, kind: Kind, base: Option<&Path>) -> Result<(), Error> {
+pub fn run(dir: &Path, file: &Path, kind: WeightType, base: Option<&Path>) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let start = Instant::now();
     let (tensors, bytes, name) = match kind {
-        Kind::Float(float) => {
+        WeightType::Float(float) => {
             let plan = convert::plan(dir, convert::OutputType::To(float), base)?;
             plan.check_other(file)?;
             let mut out = NewFile::create(file, plan.bytes())?;
@@ -42,7 +42,7 @@ pub fn run(dir: &Path, file: &Path, kind: Kind, base: Option<&Path>) -> Result<(
             out.keep()?;
             (written.tensors, written.bytes, float.name())
         }
-        Kind::Quantized(mix) => {
+        WeightType::Quantized(mix) => {
             let (tensors, bytes) = quantized(dir, file, mix, base)?;
             (tensors, bytes, mix.name())
         }
@@ -77,11 +77,11 @@ fn quantized(
     let written = write(&plan, &mut between)?;
     let bytes = quantize::quantize(
         &model::open(&Weights::model(between.path()))?,
-        &quantize::Options {
+        &QuantizeOptions {
             from: PathBuf::from(between.path()),
             to: file.to_path_buf(),
             mix,
-            head: Head::AsMixed,
+            head: OutputHead::AsMixed,
             importance: None,
             again: Again::Refused,
             threads: plan::cores(),

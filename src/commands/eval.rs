@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{CloseAtEnd, Loading, interrupt};
+use super::{CloseAtEnd, Loading, OutputFormat, interrupt};
 use crate::answers::score::{Sample, Scores, scores};
 use crate::answers::value::of_reply;
 use crate::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
@@ -29,10 +29,10 @@ use crate::types::job::{self, Client, Question, Role, Turn};
 use crate::types::kernels::SelfTest;
 use crate::types::mode::Mode;
 use crate::types::plan::{Plan, Weights};
-use progress::Progress;
-use records::{Attempt, Details, Finish, Grade, Records};
+use progress::EvalProgress;
+use records::{Details, Finish, Grade, RecordedAttempt, Records};
 use report::Speed;
-use set::Item;
+use set::EvalQuestion;
 
 /// What VibeThinker's published evaluation puts after each question, after a space as rllm does, on
 /// which that evaluation builds (rllm's scripts/data/deepscaler_dataset.py).
@@ -41,20 +41,11 @@ pub const PUBLISHED_SUFFIX: &str =
 
 /// How a question is put to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum PromptForm {
     /// As people ask: under the mode's system prompt.
-    InMode,
+    Mode,
     /// As VibeThinker's published evaluation does: no system prompt, its suffix after the question.
-    AsPublished,
-}
-
-/// What is printed at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A table.
-    Table,
-    /// One JSON object.
-    Json,
+    Published,
 }
 
 /// Where the attempts are recorded.
@@ -70,7 +61,7 @@ pub enum Recording {
 
 /// What is to be measured.
 #[derive(Debug)]
-pub struct Options {
+pub struct EvalOptions {
     /// The set's file.
     pub set: PathBuf,
     /// Questions at most, from the first on.
@@ -78,11 +69,11 @@ pub struct Options {
     /// The mode, with temperature and budget as they shall be.
     pub mode: Arc<Mode>,
     /// How the model is asked.
-    pub asked: Asked,
+    pub prompt: PromptForm,
     /// A seed for each attempt at a question, see [`seed_of`].
     pub seeds: Vec<u64>,
     /// What is printed.
-    pub output: Output,
+    pub output: OutputFormat,
     /// Where attempts are recorded.
     pub recording: Recording,
     /// The model.
@@ -93,17 +84,17 @@ pub struct Options {
 ///
 /// # Errors
 /// Those of [`measure`].
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &EvalOptions) -> Result<(), Error> {
     let measured = measure(options)?;
     super::print(&match options.output {
-        Output::Table => report::table(&measured),
-        Output::Json => format!("{}\n", measured.json()),
+        OutputFormat::Text => report::table(&measured),
+        OutputFormat::Json => format!("{}\n", measured.json()),
     })
 }
 
 /// What came of an evaluation.
 #[derive(Debug)]
-pub struct Measured {
+pub struct EvalResult {
     /// What was run.
     about: serde_json::Value,
     /// A seed for each attempt.
@@ -115,7 +106,7 @@ pub struct Measured {
     speed: Speed,
 }
 
-impl Measured {
+impl EvalResult {
     /// Returns it as one JSON object.
     pub fn json(&self) -> serde_json::Value {
         report::json(self)
@@ -132,7 +123,7 @@ impl Measured {
 /// # Errors
 /// What is wrong with the set, the model or the records; `stopped` by Ctrl-C, after which a
 /// recorded run can be resumed.
-pub fn measure(options: &Options) -> Result<Measured, Error> {
+pub fn measure(options: &EvalOptions) -> Result<EvalResult, Error> {
     check_mode(&options.mode)?;
     let items = set::read(&options.set, options.limit)?;
     // Every attempt shall be computed as the first one was, whatever was asked before.
@@ -147,7 +138,7 @@ pub fn measure(options: &Options) -> Result<Measured, Error> {
         }
     };
     let todo = answers.missing();
-    let mut progress = Progress::start(items.len() * options.seeds.len(), answers.count());
+    let mut progress = EvalProgress::start(items.len() * options.seeds.len(), answers.count());
     let start = Instant::now();
     let mut tokens = 0;
     let asked = ask_all(options, plan, &items, todo, |attempt, details| {
@@ -165,7 +156,7 @@ pub fn measure(options: &Options) -> Result<Measured, Error> {
     asked?;
     let speed = Speed { tokens, seconds: start.elapsed().as_secs_f64() };
     let (all, families) = (answers.scores(), answers.family_scores());
-    Ok(Measured { about, seeds: options.seeds.clone(), all, families, speed })
+    Ok(EvalResult { about, seeds: options.seeds.clone(), all, families, speed })
 }
 
 /// Refuses modes that need more than a question.
@@ -179,11 +170,11 @@ fn check_mode(mode: &Mode) -> Result<(), Error> {
 }
 
 /// Describes what must be the same for attempts to be counted together.
-fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
+fn about(options: &EvalOptions, plan: &Plan) -> Result<serde_json::Value, Error> {
     let (mode, sampling) = (&options.mode, &options.mode.sampling);
     // As it is written: 0.95 and not what that is in 32 bits.
     let decimal = |value: f32| value.to_string().parse::<f64>().unwrap_or(f64::from(value));
-    let system = if options.asked == Asked::InMode { mode.system.as_str() } else { "" };
+    let system = if options.prompt == PromptForm::Mode { mode.system.as_str() } else { "" };
     Ok(json!({
         "set": options.set.display().to_string(),
         "model": plan.model.name(),
@@ -191,7 +182,7 @@ fn about(options: &Options, plan: &Plan) -> Result<serde_json::Value, Error> {
         "adapter": joined(plan.adapters.iter().map(|adapter| Ok(adapter.name())))?,
         "adapter_fingerprint": joined(plan.adapters.iter().map(fingerprint))?,
         "mode": mode.name,
-        "prompt": if options.asked == Asked::InMode { "mode" } else { "published" },
+        "prompt": if options.prompt == PromptForm::Mode { "mode" } else { "published" },
         "system": system,
         "temperature": decimal(sampling.temperature),
         "top_p": decimal(sampling.top_p),
@@ -220,11 +211,11 @@ fn fingerprint(file: &Weights) -> Result<String, Error> {
 /// Asks what is to be asked, as many questions at a time as there are seeds, and hands over each
 /// attempt in order.
 fn ask_all(
-    options: &Options,
+    options: &EvalOptions,
     plan: Plan,
-    items: &[Item],
+    items: &[EvalQuestion],
     todo: Vec<(usize, u64)>,
-    mut take: impl FnMut(Attempt, Details) -> Result<(), Error>,
+    mut take: impl FnMut(RecordedAttempt, Details) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if todo.is_empty() {
         return Ok(());
@@ -236,7 +227,7 @@ fn ask_all(
     let (mut waiting, total) = (VecDeque::new(), todo.len());
     let mut todo = todo.into_iter();
     for done in 0..total {
-        let failed = |item: &Item, error: Error| match stopped.load(Ordering::Relaxed) {
+        let failed = |item: &EvalQuestion, error: Error| match stopped.load(Ordering::Relaxed) {
             true => interrupted(done, options),
             false => Error { message: format!("{}: {}", named(&item.id), error.message), ..error },
         };
@@ -259,11 +250,11 @@ fn ask_all(
     Ok(())
 }
 
-fn question(options: &Options, item: &Item, seed: u64) -> Question {
-    let suffix = if options.asked == Asked::AsPublished { PUBLISHED_SUFFIX } else { "" };
+fn question(options: &EvalOptions, item: &EvalQuestion, seed: u64) -> Question {
+    let suffix = if options.prompt == PromptForm::Published { PUBLISHED_SUFFIX } else { "" };
     let turn = Turn { role: Role::User, text: format!("{}{suffix}", item.question) };
     let mut question = Question::new(options.mode.clone(), vec![turn], seed_of(seed, &item.id));
-    if options.asked == Asked::AsPublished {
+    if options.prompt == PromptForm::Published {
         question.system.clear();
     }
     // Each seed is a question of its own: what is measured is one attempt.
@@ -281,8 +272,12 @@ fn seed_of(seed: u64, id: &str) -> u64 {
 }
 
 /// Waits for an attempt's end; one without a ticket was refused as too long.
-fn outcome(item: &Item, seed: u64, ticket: Option<Ticket>) -> Result<(Attempt, Details), Error> {
-    let mut attempt = Attempt {
+fn outcome(
+    item: &EvalQuestion,
+    seed: u64,
+    ticket: Option<Ticket>,
+) -> Result<(RecordedAttempt, Details), Error> {
+    let mut attempt = RecordedAttempt {
         id: item.id.clone(),
         question: item.question.clone(),
         seed,
@@ -322,7 +317,7 @@ fn stop_on_interrupt(desk: &Arc<Desk>) -> Result<Arc<AtomicBool>, Error> {
     Ok(stopped)
 }
 
-fn interrupted(done: usize, options: &Options) -> Error {
+fn interrupted(done: usize, options: &EvalOptions) -> Error {
     let remedy = match &options.recording {
         Recording::Off => {
             "Record attempts with --out FILE, so that --resume can go on.".to_string()
@@ -340,7 +335,7 @@ fn named(id: &str) -> String {
 
 /// The attempts at every question of a set, one for each seed.
 struct Answers<'a> {
-    items: &'a [Item],
+    items: &'a [EvalQuestion],
     seeds: &'a [u64],
     /// Which item an id is.
     index: HashMap<&'a str, usize>,
@@ -349,14 +344,14 @@ struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    fn of(items: &'a [Item], seeds: &'a [u64]) -> Answers<'a> {
+    fn of(items: &'a [EvalQuestion], seeds: &'a [u64]) -> Answers<'a> {
         let index = items.iter().enumerate().map(|(at, item)| (item.id.as_str(), at)).collect();
         Answers { items, seeds, index, samples: vec![vec![None; seeds.len()]; items.len()] }
     }
 
     /// Grades an attempt and keeps it; `None` where this run does not ask that. Refuses one whose
     /// question is another now.
-    fn take(&mut self, attempt: &Attempt) -> Result<Option<Grade<'a>>, String> {
+    fn take(&mut self, attempt: &RecordedAttempt) -> Result<Option<Grade<'a>>, String> {
         let place = self.seeds.iter().position(|seed| *seed == attempt.seed);
         let (Some(&at), Some(place)) = (self.index.get(attempt.id.as_str()), place) else {
             return Ok(None);

@@ -27,14 +27,14 @@ pub enum Action {
     /// All of one.
     Show(String),
     /// All of them, into a file or standard output.
-    Export(Format, Option<PathBuf>),
+    Export(ExportFormat, Option<PathBuf>),
     /// Forget some.
     Delete(Deleted),
 }
 
 /// A form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// One JSON object a line.
     Jsonl,
     /// A text for people.
@@ -86,7 +86,7 @@ fn line(job: &JobSummary) -> String {
     format!("{}  {time}  {state:<10}  {mode:<8}  {asked}\n", job.name)
 }
 
-fn export(history: &History, format: Format, file: &Path) -> Result<(), Error> {
+fn export(history: &History, format: ExportFormat, file: &Path) -> Result<(), Error> {
     let cannot = |error: std::io::Error| {
         let what = format!("cannot write --out '{}': {error}", file.display());
         Error::bad_request(what, "Name a file that can be written.")
@@ -116,11 +116,11 @@ fn delete(history: &History, deleted: Deleted) -> Result<(), Error> {
     Ok(())
 }
 
-fn form(format: Format, kept: StoredJob) -> String {
+fn form(format: ExportFormat, kept: StoredJob) -> String {
     let ticket = desk::ticket_of(kept);
     match format {
-        Format::Jsonl => format!("{}\n", object(&ticket)),
-        Format::Markdown => markdown(&ticket),
+        ExportFormat::Jsonl => format!("{}\n", object(&ticket)),
+        ExportFormat::Markdown => markdown(&ticket),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::types::error::Error;
 
 /// What is to be read with what.
 #[derive(Debug)]
-pub struct Options {
+pub struct ImatrixOptions {
     /// The model.
     pub loading: Loading,
     /// The text.
@@ -25,7 +25,7 @@ pub struct Options {
 ///
 /// # Errors
 /// Those of the text, the model and the file.
-pub fn run(options: Options) -> Result<(), Error> {
+pub fn run(options: ImatrixOptions) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let documents = corpus::documents(&options.text)?;
     let [plan] = corpus::plan(&[options.loading], &documents)?;

@@ -40,6 +40,15 @@ use crate::types::memory::MIB;
 use crate::types::mode::AdapterRef;
 use crate::types::plan::{Origin, Plan, PrefixFiles, Weights};
 
+/// The form of a command's results on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// Text or tables, for people.
+    Text,
+    /// One JSON object, for programs (`--json`).
+    Json,
+}
+
 /// The model to load and how.
 #[derive(Clone, Debug)]
 pub struct Loading {

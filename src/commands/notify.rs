@@ -27,11 +27,11 @@ pub struct Supervisor {
 
 /// The way to the service manager.
 pub struct Manager {
-    line: Option<Arc<Line>>,
+    line: Option<Arc<ManagerSocket>>,
 }
 
 /// A socket with the address at its other end.
-struct Line {
+struct ManagerSocket {
     socket: UnixDatagram,
     to: SocketAddr,
 }
@@ -43,14 +43,14 @@ struct Line {
 /// answers questions without it, and the manager will notice.
 pub fn start(supervisor: &Supervisor, desk: &Arc<Desk>) -> Result<Manager, Error> {
     let Some(name) = &supervisor.socket else { return Ok(Manager { line: None }) };
-    let line = match Line::open(name) {
+    let line = match ManagerSocket::open(name) {
         Ok(line) => Arc::new(line),
         Err(error) => {
             log::warn!("cannot reach the service manager at {name:?}: {error}");
             return Ok(Manager { line: None });
         }
     };
-    let mut news = News::new(supervisor.watchdog);
+    let mut news = Notifications::new(supervisor.watchdog);
     let (desk, to) = (Arc::downgrade(desk), line.clone());
     std::thread::Builder::new()
         .name("notify".into())
@@ -68,7 +68,7 @@ impl Manager {
     }
 }
 
-fn tell_on(news: &mut News, desk: &Weak<Desk>, line: &Line) {
+fn tell_on(news: &mut Notifications, desk: &Weak<Desk>, line: &ManagerSocket) {
     while let Some(desk) = desk.upgrade() {
         let (health, pulse) = (desk.health(), desk.pulse());
         // Held no longer than that: whoever drops the last one ends the engine.
@@ -83,8 +83,8 @@ fn tell_on(news: &mut News, desk: &Weak<Desk>, line: &Line) {
     }
 }
 
-impl Line {
-    fn open(name: &OsString) -> io::Result<Line> {
+impl ManagerSocket {
+    fn open(name: &OsString) -> io::Result<ManagerSocket> {
         let bytes = name.as_bytes();
         let to = match bytes.strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -93,7 +93,7 @@ impl Line {
         let socket = UnixDatagram::unbound()?;
         // A manager that reads nothing must not hold the box up.
         socket.set_nonblocking(true)?;
-        Ok(Line { socket, to })
+        Ok(ManagerSocket { socket, to })
     }
 
     fn say(&self, text: &str) {
@@ -104,7 +104,7 @@ impl Line {
 }
 
 /// What is worth saying: a decision over what the desk knows and the time, nothing else.
-struct News {
+struct Notifications {
     /// After this time the manager takes the box for dead.
     watchdog: Option<Duration>,
     is_ready: bool,
@@ -116,9 +116,16 @@ struct News {
     hangs: bool,
 }
 
-impl News {
-    fn new(watchdog: Option<Duration>) -> News {
-        News { watchdog, is_ready: false, status: None, fed: None, idle: None, hangs: false }
+impl Notifications {
+    fn new(watchdog: Option<Duration>) -> Notifications {
+        Notifications {
+            watchdog,
+            is_ready: false,
+            status: None,
+            fed: None,
+            idle: None,
+            hangs: false,
+        }
     }
 
     /// Returns how long to wait before the next look: food comes at half of the watchdog's time.
@@ -227,7 +234,7 @@ mod tests {
 
     /// How often it is fed in the seconds from `from` to `to`, looked at twice a second.
     fn food(
-        news: &mut News,
+        news: &mut Notifications,
         health: &Health,
         seconds: std::ops::Range<u32>,
         of: impl Fn(u32) -> Pulse,
@@ -243,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_watchdog_is_fed_at_half_its_time_while_steps_are_made_and_no_more_where_one_hangs() {
-        let (start, mut news) = (Instant::now(), News::new(Some(WATCHDOG)));
+        let (start, mut news) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
         let at = |second: u32| start + Duration::from_secs(second.into());
         let fed = food(&mut news, &READY, 0..20, |second| pulse(at(second), 1, 0), start);
         assert_eq!(fed, 4, "at 0, 5, 10 and 15 s");
@@ -256,7 +263,7 @@ mod tests {
 
     #[test]
     fn an_idle_engine_may_be_silent_and_its_silence_does_not_count_when_work_comes() {
-        let (start, mut news) = (Instant::now(), News::new(Some(WATCHDOG)));
+        let (start, mut news) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
         assert_eq!(food(&mut news, &READY, 0..3600, |_| pulse(start, 0, 0), start), 720);
         // A question comes after an hour; its first step takes 6 s.
         assert!(food(&mut news, &READY, 3600..3606, |_| pulse(start, 0, 1), start) > 0);
@@ -265,7 +272,7 @@ mod tests {
 
     #[test]
     fn loading_feeds_it_by_its_progress() {
-        let (start, mut news) = (Instant::now(), News::new(Some(WATCHDOG)));
+        let (start, mut news) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
         let at = |second: u32| start + Duration::from_secs(second.into());
         assert_eq!(
             food(&mut news, &loading(5), 0..300, |second| pulse(at(second), 0, 0), start),
@@ -276,7 +283,7 @@ mod tests {
 
     #[test]
     fn ready_is_said_once_and_a_status_when_it_changes_but_not_often() {
-        let (start, mut news) = (Instant::now(), News::new(None));
+        let (start, mut news) = (Instant::now(), Notifications::new(None));
         let mut say = |health: &Health, millis: u64, running, waiting| {
             let now = start + Duration::from_millis(millis);
             news.of(health, pulse(now, running, waiting), now)

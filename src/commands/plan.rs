@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::Loading;
+use super::{Loading, OutputFormat};
 use crate::model::Header;
 use crate::model::adapter::AdapterFile;
 use crate::model::available::available;
@@ -20,18 +20,9 @@ use crate::types::plan::{KvType, Plan};
 /// The numbers of sequences the largest contexts are listed for.
 const LISTED_SEQUENCES: [u32; 5] = [1, 2, 4, 8, 16];
 
-/// How the plan is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// As tables for people.
-    Text,
-    /// As one JSON object.
-    Json,
-}
-
 /// What is planned for.
 #[derive(Debug)]
-pub struct Options {
+pub struct PlanOptions {
     /// The model and what is wished of it.
     pub loading: Loading,
     /// The board that was named, if one was.
@@ -39,7 +30,7 @@ pub struct Options {
     /// Its memory; `None` stands for what this machine can give now.
     pub room: Option<Room>,
     /// How it is printed.
-    pub output: Output,
+    pub output: OutputFormat,
 }
 
 /// All there is to say.
@@ -59,7 +50,7 @@ struct Report {
 ///
 /// # Errors
 /// `no_memory` where it does not fit, after it was printed; what is wrong with the file.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &PlanOptions) -> Result<(), Error> {
     let file = options.loading.find()?;
     let (header, adapters) = options.loading.open(&file)?;
     let room = options.room.clone().unwrap_or_else(available);
@@ -77,8 +68,8 @@ pub fn run(options: &Options) -> Result<(), Error> {
         header,
     };
     super::print(&match options.output {
-        Output::Text => text(&report),
-        Output::Json => format!("{}\n", object(&report)),
+        OutputFormat::Text => text(&report),
+        OutputFormat::Json => format!("{}\n", object(&report)),
     })?;
     refusal.map_or(Ok(()), Err)
 }

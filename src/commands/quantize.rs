@@ -11,11 +11,11 @@ use crate::model::{self, Header, importance, locate};
 use crate::types::error::Error;
 use crate::types::limits;
 use crate::types::plan::Weights;
-use crate::types::quantize::{Head, Mix};
+use crate::types::quantize::{Mix, OutputHead};
 
 /// What is to be made of what.
 #[derive(Debug)]
-pub struct Options {
+pub struct QuantizeOptions {
     /// The model to read, by file or built-in name.
     pub from: PathBuf,
     /// The file to write.
@@ -23,7 +23,7 @@ pub struct Options {
     /// What it becomes.
     pub mix: Mix,
     /// What its head becomes.
-    pub head: Head,
+    pub head: OutputHead,
     /// The importance matrix, if there is one.
     pub importance: Option<PathBuf>,
     /// What becomes of a model that is quantized already.
@@ -45,7 +45,7 @@ pub enum Again {
 ///
 /// # Errors
 /// Those of reading and writing the files; `bad_request` where the model is quantized already.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &QuantizeOptions) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let header = model::open(&locate::find(Some(&options.from), Path::new(""))?)?;
     let start = Instant::now();
@@ -66,7 +66,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
 ///
 /// # Errors
 /// Those of [`run`].
-pub fn quantize(header: &Header, options: &Options) -> Result<u64, Error> {
+pub fn quantize(header: &Header, options: &QuantizeOptions) -> Result<u64, Error> {
     check_other(&header.file.path, &options.to)?;
     options.importance.iter().try_for_each(|file| check_other(file, &options.to))?;
     check_source(header, options.again)?;

@@ -33,7 +33,7 @@ const CRASHES_BYTES_MAX: u64 = 16 << 10;
 
 /// What `serve` was asked for.
 #[derive(Debug)]
-pub struct Options {
+pub struct ServeOptions {
     /// The model.
     pub loading: Loading,
     /// The modes it offers.
@@ -58,7 +58,7 @@ pub struct Options {
 ///
 /// # Errors
 /// What keeps it from serving: the model's, the address's, the data folder's, the engine's own end.
-pub fn run(mut options: Options) -> Result<(), Error> {
+pub fn run(mut options: ServeOptions) -> Result<(), Error> {
     check_consoles(&options.consoles)?;
     let plan = options.loading.plan()?;
     let told = plan.clone();
@@ -182,7 +182,7 @@ fn check_consoles(consoles: &[Wire]) -> Result<(), Error> {
 /// Opens the journal, and the file that a crash will be noted in; what it held is counted first.
 fn open_journal(
     folder: &Folder,
-    options: &Options,
+    options: &ServeOptions,
     plan: &Plan,
 ) -> Result<((Journal, Recovered), File), Error> {
     let file = folder.path().join(CRASHES);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{CloseAtEnd, Loading, interrupt};
+use super::{CloseAtEnd, Loading, OutputFormat, interrupt};
 use crate::answers::value::boxed;
 use crate::answers::vote::Tally;
 use crate::desk::record::Whole;
@@ -22,15 +22,6 @@ use crate::types::limits;
 /// Longest line that is written over: a wider one would begin another, which stays.
 const STATUS_CHARACTERS: usize = 79;
 
-/// How the answer is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// As text, while it comes.
-    Text,
-    /// As one JSON object at the end.
-    Json,
-}
-
 /// Answers `question` (whose own words are `asked`) with the model of `loading`.
 ///
 /// # Errors
@@ -39,7 +30,7 @@ pub fn run(
     loading: &Loading,
     question: Question,
     asked: &str,
-    output: Output,
+    output: OutputFormat,
 ) -> Result<(), Error> {
     question.check()?;
     let mode = question.mode.name.clone();
@@ -50,7 +41,7 @@ pub fn run(
     let _closing = CloseAtEnd(&desk);
     let ticket = desk.submit(Client::alone(), question, SubmitOptions::of(Durability::Never))?;
     stop_on_interrupt(&desk, &ticket)?;
-    if output == Output::Text {
+    if output == OutputFormat::Text {
         match follow(&ticket) {
             // `solverbox solve … | head -1` has read enough: nothing is wrong.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -69,14 +60,14 @@ pub fn report(
     whole: &Whole,
     asked: &str,
     names: (&str, &str),
-    output: Output,
+    output: OutputFormat,
 ) -> Result<(), Error> {
     if let Outcome::Failed(error) = &whole.outcome {
         return Err(error.clone());
     }
     match output {
-        Output::Text => super::note(&figures(whole)),
-        Output::Json => {
+        OutputFormat::Text => super::note(&figures(whole)),
+        OutputFormat::Json => {
             log::info!("{}", figures(whole));
             print_json(whole, asked, names)?;
         }

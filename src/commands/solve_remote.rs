@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::OutputFormat;
 use super::interrupt;
-use super::solve::{Output, Screen, report};
+use super::solve::{Screen, report};
 use crate::desk::record::Whole;
 use crate::types::answer::{Figures, Outcome, Part, Piece};
 use crate::types::error::{Error, Kind, io_cause};
@@ -26,7 +27,7 @@ pub fn run(
     address: SocketAddr,
     question: &Question,
     asked: &str,
-    output: Output,
+    output: OutputFormat,
 ) -> Result<(), Error> {
     question.check()?;
     let address = of_this_machine(address);
@@ -91,7 +92,7 @@ enum Heard {
     ReadEnough,
 }
 
-fn read(mut stream: BufReader<TcpStream>, output: Output) -> std::io::Result<Heard> {
+fn read(mut stream: BufReader<TcpStream>, output: OutputFormat) -> std::io::Result<Heard> {
     let mut line = String::new();
     let mut next = |line: &mut String| {
         line.clear();
@@ -125,14 +126,17 @@ fn read(mut stream: BufReader<TcpStream>, output: Output) -> std::io::Result<Hea
             whole.figures.prompt_seconds = whole.figures.first_token_seconds;
             whole.figures.decode_seconds = first.elapsed().as_secs_f64();
         }
-        match (output, screen.print_pieces(if output == Output::Text { &pieces } else { &[] })) {
+        match (
+            output,
+            screen.print_pieces(if output == OutputFormat::Text { &pieces } else { &[] }),
+        ) {
             (_, Err(error)) if error.kind() == ErrorKind::BrokenPipe => {
                 return Ok(Heard::ReadEnough);
             }
             (_, printed) => printed?,
         }
     }
-    if output == Output::Text {
+    if output == OutputFormat::Text {
         screen.finish()?;
     }
     Ok(Heard::Whole(whole))

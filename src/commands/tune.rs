@@ -33,7 +33,7 @@ const TOLERANCE: f64 = 1.02;
 
 /// What one number of threads takes: seconds for each of [`BATCHES`], and for a slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Row {
+struct ThreadTimes {
     threads: u32,
     decode: [f64; BATCHES.len()],
     slice: f64,
@@ -69,7 +69,7 @@ pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
             bar.show(done as u64, total);
             measure(bench, threads)
         };
-        tried.iter().enumerate().map(row).collect::<Result<Vec<Row>, Error>>()
+        tried.iter().enumerate().map(row).collect::<Result<Vec<ThreadTimes>, Error>>()
     })?;
     drop(bar);
     let (threads, decode_threads) = best(&rows);
@@ -85,22 +85,22 @@ fn numbers(most: u32) -> Vec<u32> {
     (1..=most).filter(tried).collect()
 }
 
-fn measure(bench: &mut Bench, threads: u32) -> Result<Row, Error> {
+fn measure(bench: &mut Bench, threads: u32) -> Result<ThreadTimes, Error> {
     bench.use_threads(threads);
     let mut decode = [0.0; BATCHES.len()];
     for (seconds, batch) in decode.iter_mut().zip(BATCHES) {
         *seconds = bench.side_by_side(batch, EFFORT)?;
     }
-    Ok(Row { threads, decode, slice: bench.slice(SLICE_TOKENS, EFFORT)? })
+    Ok(ThreadTimes { threads, decode, slice: bench.slice(SLICE_TOKENS, EFFORT)? })
 }
 
 /// Returns the best numbers of threads for large passes, and for small ones no more than that.
 ///
 /// The best is the smallest that takes at most [`TOLERANCE`] of the least time; batches count
 /// alike, by the geometric mean of their times.
-fn best(rows: &[Row]) -> (u32, u32) {
+fn best(rows: &[ThreadTimes]) -> (u32, u32) {
     let threads = smallest(rows.iter().map(|row| (row.threads, row.slice)));
-    let mean = |row: &Row| row.decode.iter().map(|seconds| seconds.ln()).sum::<f64>();
+    let mean = |row: &ThreadTimes| row.decode.iter().map(|seconds| seconds.ln()).sum::<f64>();
     let small = rows.iter().filter(|row| row.threads <= threads);
     let decode = small.map(|row| (row.threads, (mean(row) / BATCHES.len() as f64).exp()));
     (threads, smallest(decode))
@@ -112,10 +112,10 @@ fn smallest(times: impl Iterator<Item = (u32, f64)> + Clone) -> u32 {
     good.map(|(threads, _)| threads).min().unwrap_or(1)
 }
 
-fn report(rows: &[Row], tuned: &Tuned, file: &Path) -> String {
+fn report(rows: &[ThreadTimes], tuned: &Tuned, file: &Path) -> String {
     let mut out = format!("{:<22}", "tokens/s by threads");
     rows.iter().for_each(|row| out += &format!("{:>9}", row.threads));
-    let mut line = |name: String, tokens: u32, seconds: &dyn Fn(&Row) -> f64| {
+    let mut line = |name: String, tokens: u32, seconds: &dyn Fn(&ThreadTimes) -> f64| {
         out += &format!("\n{name:<22}");
         rows.iter().for_each(|row| out += &format!("{:>9.1}", f64::from(tokens) / seconds(row)));
     };
@@ -135,8 +135,8 @@ fn report(rows: &[Row], tuned: &Tuned, file: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn row(threads: u32, decode: f64, slice: f64) -> Row {
-        Row { threads, decode: [decode, 2.0 * decode, 3.0 * decode], slice }
+    fn row(threads: u32, decode: f64, slice: f64) -> ThreadTimes {
+        ThreadTimes { threads, decode: [decode, 2.0 * decode, 3.0 * decode], slice }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::OutputFormat;
 use crate::engine;
 use crate::model::{self, Content, Header, adapter, bundled, checksum, locate};
 use crate::types::error::{Error, Kind, io_cause, printable};
@@ -17,18 +18,9 @@ use crate::types::plan::{Origin, Weights};
 /// How often progress is shown.
 const SHOWN_EVERY: Duration = Duration::from_millis(200);
 
-/// How the findings are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A line a file.
-    Lines,
-    /// One JSON object at the end.
-    Json,
-}
-
 /// What is to be checked.
 #[derive(Debug)]
-pub struct Options {
+pub struct VerifyOptions {
     /// The files; none means all of the folder and what is built in.
     pub files: Vec<PathBuf>,
     /// The folder of models.
@@ -36,7 +28,7 @@ pub struct Options {
     /// The model adapters are compared with.
     pub base: Option<PathBuf>,
     /// How the findings are printed.
-    pub output: Output,
+    pub output: OutputFormat,
 }
 
 /// What was found of one file.
@@ -44,7 +36,7 @@ struct Finding {
     name: String,
     /// What it is, or what is wrong with it.
     structure: Result<Sound, Error>,
-    sum: Sum,
+    sum: ChecksumResult,
 }
 
 /// What a sound file is.
@@ -55,7 +47,7 @@ struct Sound {
 }
 
 /// What a file's SHA-256 says.
-enum Sum {
+enum ChecksumResult {
     /// Not computed: there is no file to read.
     None,
     /// There is nothing to compare it with.
@@ -73,7 +65,7 @@ enum Sum {
 /// # Errors
 /// `bad_model` where a file is damaged, naming the first of them, `no_model` where one is not
 /// there; what is wrong with the base or the folder.
-pub fn run(options: &Options) -> Result<(), Error> {
+pub fn run(options: &VerifyOptions) -> Result<(), Error> {
     let base = match &options.base {
         Some(base) => Some(model::open(&locate::find(Some(base), &options.folder)?)?),
         None => None,
@@ -86,12 +78,12 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let mut findings = Vec::new();
     for file in files {
         let finding = examine(&file, base.as_ref())?;
-        if options.output == Output::Lines {
+        if options.output == OutputFormat::Text {
             super::print(&format!("{}\n", finding.line()))?;
         }
         findings.push(finding);
     }
-    if options.output == Output::Json {
+    if options.output == OutputFormat::Json {
         let files: Vec<_> = findings.iter().map(Finding::json).collect();
         super::print(&format!("{}\n", json!({ "files": files })))?;
     }
@@ -110,7 +102,7 @@ fn examine(name: &Path, base: Option<&Header>) -> Result<Finding, Error> {
     let file = located(name)?;
     let structure = structure(&file, base);
     let unread = structure.as_ref().is_err_and(|error| error.kind == Kind::NoModel);
-    let sum = if unread || !file.path.is_file() { Sum::None } else { sum(&file) };
+    let sum = if unread || !file.path.is_file() { ChecksumResult::None } else { sum(&file) };
     Ok(Finding { name: printable(&file.name()), structure, sum })
 }
 
@@ -149,7 +141,7 @@ fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
 }
 
 /// Reads the whole file and compares its sum with the one on record.
-fn sum(file: &Weights) -> Sum {
+fn sum(file: &Weights) -> ChecksumResult {
     let (total, mut shown, mut is_shown) =
         (file.path.metadata().map_or(0, |m| m.len()), Instant::now(), false);
     let computed = checksum::of(&file.path, |done| {
@@ -164,17 +156,20 @@ fn sum(file: &Weights) -> Sum {
         super::show_progress("");
     }
     match (computed, checksum::recorded(file)) {
-        (Err(error), _) => Sum::Failed(io_cause(&error)),
-        (_, Err(cause)) => Sum::Failed(cause),
-        (Ok(sum), Ok(None)) => Sum::NotRecorded(sum),
-        (Ok(sum), Ok(Some(recorded))) if sum == recorded.sum => Sum::Same(sum, recorded.place),
-        (Ok(sum), Ok(Some(recorded))) => Sum::Differs(sum, recorded.place),
+        (Err(error), _) => ChecksumResult::Failed(io_cause(&error)),
+        (_, Err(cause)) => ChecksumResult::Failed(cause),
+        (Ok(sum), Ok(None)) => ChecksumResult::NotRecorded(sum),
+        (Ok(sum), Ok(Some(recorded))) if sum == recorded.sum => {
+            ChecksumResult::Same(sum, recorded.place)
+        }
+        (Ok(sum), Ok(Some(recorded))) => ChecksumResult::Differs(sum, recorded.place),
     }
 }
 
 impl Finding {
     fn is_whole(&self) -> bool {
-        self.structure.is_ok() && !matches!(self.sum, Sum::Differs(..) | Sum::Failed(_))
+        self.structure.is_ok()
+            && !matches!(self.sum, ChecksumResult::Differs(..) | ChecksumResult::Failed(_))
     }
 
     /// Takes the file's name, which the line begins with, from the front of a message.
@@ -196,27 +191,31 @@ impl Finding {
             Err(error) => self.without_name(&error.message),
         };
         let sum = match &self.sum {
-            Sum::None => return format!("{}: {structure}", self.name),
-            Sum::NotRecorded(sum) => format!("no SHA-256 on record (it is {sum})"),
-            Sum::Same(..) => "SHA-256 ok".to_string(),
-            Sum::Differs(_, place) => format!("SHA-256 differs from the one in '{place}'"),
-            Sum::Failed(cause) => format!("SHA-256 unknown: {cause}"),
+            ChecksumResult::None => return format!("{}: {structure}", self.name),
+            ChecksumResult::NotRecorded(sum) => format!("no SHA-256 on record (it is {sum})"),
+            ChecksumResult::Same(..) => "SHA-256 ok".to_string(),
+            ChecksumResult::Differs(_, place) => {
+                format!("SHA-256 differs from the one in '{place}'")
+            }
+            ChecksumResult::Failed(cause) => format!("SHA-256 unknown: {cause}"),
         };
         format!("{}: {structure}, {}", self.name, printable(&sum))
     }
 
     fn json(&self) -> serde_json::Value {
         let (sum, place) = match &self.sum {
-            Sum::None | Sum::Failed(_) => (None, None),
-            Sum::NotRecorded(sum) => (Some(sum), None),
-            Sum::Same(sum, place) | Sum::Differs(sum, place) => (Some(sum), Some(place)),
+            ChecksumResult::None | ChecksumResult::Failed(_) => (None, None),
+            ChecksumResult::NotRecorded(sum) => (Some(sum), None),
+            ChecksumResult::Same(sum, place) | ChecksumResult::Differs(sum, place) => {
+                (Some(sum), Some(place))
+            }
         };
         let recorded = match &self.sum {
-            Sum::None => "unknown",
-            Sum::NotRecorded(_) => "none",
-            Sum::Same(..) => "same",
-            Sum::Differs(..) => "differs",
-            Sum::Failed(_) => "failed",
+            ChecksumResult::None => "unknown",
+            ChecksumResult::NotRecorded(_) => "none",
+            ChecksumResult::Same(..) => "same",
+            ChecksumResult::Differs(..) => "differs",
+            ChecksumResult::Failed(_) => "failed",
         };
         json!({
             "file": self.name,

@@ -14,7 +14,7 @@ use super::llama::{Model, Written};
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
 use super::text::Text;
 use super::{Start, Token, think};
-use crate::types::answer::{Delta, Figures, Outcome, Part, Progress};
+use crate::types::answer::{AttemptProgress, Delta, Figures, Outcome, Part};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{AttemptId, Client, Ending};
 use crate::types::limits;
@@ -229,7 +229,7 @@ impl Attempt {
             return None;
         }
         let mut delta = std::mem::take(&mut self.delta);
-        delta.taken = Progress {
+        delta.taken = AttemptProgress {
             prompt_seconds: self.figures.prompt_seconds as f32,
             first_token_seconds: self.figures.first_token_seconds as f32,
             decode_seconds: self.figures.decode_seconds as f32,

@@ -13,7 +13,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
 use crate::types::error::{Error, io_cause};
-use crate::types::plan::{Origin, Role, Weights};
+use crate::types::plan::{Origin, Weights, WeightsRole};
 
 /// What `--model` calls the demo model.
 pub const MODEL: &str = "demo";
@@ -39,7 +39,7 @@ static OPEN: Mutex<Vec<(&str, File)>> = Mutex::new(Vec::new());
 /// # Errors
 /// `internal` where the system has no memory for it.
 pub fn model() -> Result<Weights, Error> {
-    file(Role::Model, MODEL, MODEL_BYTES)
+    file(WeightsRole::Model, MODEL, MODEL_BYTES)
 }
 
 /// Returns the demo model's adapter as a file; it teaches the model base 2.
@@ -47,7 +47,7 @@ pub fn model() -> Result<Weights, Error> {
 /// # Errors
 /// Those of [`model`].
 pub fn adapter() -> Result<Weights, Error> {
-    file(Role::Adapter, ADAPTER, ADAPTER_BYTES)
+    file(WeightsRole::Adapter, ADAPTER, ADAPTER_BYTES)
 }
 
 /// Returns what the file of that name is called where it is packed.
@@ -55,7 +55,7 @@ pub fn file_name(name: &str) -> &'static str {
     if name == ADAPTER { "solverbox-demo-binary-f16.gguf" } else { "solverbox-demo-q8_0.gguf" }
 }
 
-fn file(role: Role, name: &'static str, bytes: &[u8]) -> Result<Weights, Error> {
+fn file(role: WeightsRole, name: &'static str, bytes: &[u8]) -> Result<Weights, Error> {
     let mut open = OPEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let known = open.iter().find(|(known, _)| *known == name).map(|(_, file)| file.as_raw_fd());
     let descriptor = match known {

@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::model::{bundled, open};
-    use crate::types::plan::Role;
+    use crate::types::plan::WeightsRole;
 
     #[test]
     fn another_byte_of_the_header_or_at_the_start_of_any_tensor_is_another_model() {
@@ -128,7 +128,7 @@ mod tests {
         let digest = of_adapter(&adapter).unwrap();
         assert_eq!(of_adapter(&adapter).unwrap(), digest);
         let nowhere = Weights::adapter("/nowhere/x.gguf");
-        assert_eq!(nowhere.role, Role::Adapter);
+        assert_eq!(nowhere.role, WeightsRole::Adapter);
         assert!(of_adapter(&nowhere).is_err());
     }
 }

@@ -15,7 +15,7 @@ use super::write::{GgufValue, TensorEntry, header, padding};
 use super::{Header, bad_model, types};
 use crate::types::error::{Error, io_cause, printable};
 use crate::types::limits;
-use crate::types::plan::{Origin, Role, Weights};
+use crate::types::plan::{Origin, Weights, WeightsRole};
 use crate::types::quantize::Importance;
 
 /// Where the numbers come from.
@@ -74,7 +74,8 @@ pub fn write(
 /// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or that it
 /// belongs to another model.
 pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
-    let file = Weights { role: Role::Importance, origin: Origin::Disk, path: file.to_path_buf() };
+    let file =
+        Weights { role: WeightsRole::Importance, origin: Origin::Disk, path: file.to_path_buf() };
     let tensors = scan(&file)?.tensors;
     let bad = |cause: String| bad_model(&file, cause);
     let total: u64 = tensors.iter().map(|tensor| tensor.bytes).sum();

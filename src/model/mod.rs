@@ -31,7 +31,7 @@ mod vocabulary;
 pub mod write;
 
 use crate::types::error::{Error, Kind};
-use crate::types::plan::{Role, Weights};
+use crate::types::plan::{Weights, WeightsRole};
 
 pub use header::Header;
 pub use scan::TensorInfo;
@@ -84,11 +84,11 @@ pub fn content(file: &Weights) -> Result<Content, Error> {
 
 fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {
     let remedy = match file.role {
-        Role::Model => {
+        WeightsRole::Model => {
             "Get the file again, or name another with --model FILE; models/README.md says how."
         }
-        Role::Adapter => "Get the file again, or leave --adapter out.",
-        Role::Importance => "Make it anew with `solverbox imatrix`, or leave --imatrix out.",
+        WeightsRole::Adapter => "Get the file again, or leave --adapter out.",
+        WeightsRole::Importance => "Make it anew with `solverbox imatrix`, or leave --imatrix out.",
     };
     Error::new(Kind::BadModel, format!("cannot use {file}: {cause}"), remedy)
 }

@@ -219,7 +219,7 @@ impl<'a> Planner<'a> {
             Bound::Group(name) => format!(", or raise the memory limit of control group '{name}'"),
             Bound::AddressSpace => ", or raise `ulimit -v`".to_string(),
             Bound::Unknown | Bound::System => ", or free memory".to_string(),
-            Bound::Told { .. } => String::new(),
+            Bound::Given { .. } => String::new(),
         };
         match (f16, q8_0) {
             (Some(f16), Some(q8_0)) => {

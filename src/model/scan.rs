@@ -14,7 +14,7 @@ use super::keys::{self, Metadata, MetadataArray, MetadataEntry, MetadataValue};
 use super::types::{self, TensorType};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
-use crate::types::plan::{Role, Weights};
+use crate::types::plan::{Weights, WeightsRole};
 
 /// A tensor as the header declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,12 +77,12 @@ fn wrong<T>(cause: impl Into<String>) -> Result<T, ScanError> {
 pub fn scan(from: &Weights) -> Result<Scan, Error> {
     let cannot_open = |error: std::io::Error| {
         let remedy = match from.role {
-            Role::Model => {
+            WeightsRole::Model => {
                 "Put a .gguf file there or name another with --model FILE; models/README.md says \
                  how to get one."
             }
-            Role::Adapter => "Name another with --adapter FILE, or leave it out.",
-            Role::Importance => "Make one with `solverbox imatrix`, or leave --imatrix out.",
+            WeightsRole::Adapter => "Name another with --adapter FILE, or leave it out.",
+            WeightsRole::Importance => "Make one with `solverbox imatrix`, or leave --imatrix out.",
         };
         Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };

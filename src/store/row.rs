@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::types::answer::{Delta, Progress};
+use crate::types::answer::{AttemptProgress, Delta};
 
 const SUM_BYTES: usize = 8;
 
@@ -15,7 +15,7 @@ const SUM_BYTES: usize = 8;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     gains: Vec<(u32, Delta)>,
-    taken: BTreeMap<u32, Progress>,
+    taken: BTreeMap<u32, AttemptProgress>,
 }
 
 /// A row that holds nothing sensible.
@@ -91,7 +91,7 @@ mod tests {
 
     fn delta(tokens: &[i32], text: &str, seconds: f32) -> Delta {
         let piece = Piece { part: Part::Thinking, text: text.to_string() };
-        let taken = Progress { decode_seconds: seconds, ..Progress::default() };
+        let taken = AttemptProgress { decode_seconds: seconds, ..AttemptProgress::default() };
         let (tokens, pieces) = (tokens.to_vec(), vec![piece]);
         Delta { tokens, pieces, taken, closed_thinking: false }
     }

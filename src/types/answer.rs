@@ -36,12 +36,12 @@ pub struct Delta {
     pub pieces: Vec<Piece>,
     /// What it had taken by then, in all.
     #[serde(skip)]
-    pub taken: Progress,
+    pub taken: AttemptProgress,
 }
 
 /// What an attempt has taken so far, as far as its tokens do not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct AttemptProgress {
     /// As [`Figures::prompt_seconds`].
     pub prompt_seconds: f32,
     /// As [`Figures::first_token_seconds`].

@@ -66,7 +66,7 @@ pub enum Bound {
     /// The limit of this process's address space (`ulimit -v`).
     AddressSpace,
     /// A board's memory less what is kept for its system, as a person gave them.
-    Told {
+    Given {
         /// All memory, in bytes.
         ram_bytes: u64,
         /// Kept back, in bytes.
@@ -81,7 +81,7 @@ impl fmt::Display for Bound {
             Bound::System => f.write_str("available now"),
             Bound::Group(name) => write!(f, "the limit of control group '{name}'"),
             Bound::AddressSpace => f.write_str("the limit of the address space, ulimit -v"),
-            Bound::Told { ram_bytes, reserve_bytes } => {
+            Bound::Given { ram_bytes, reserve_bytes } => {
                 let (ram, reserve) = (ram_bytes / MIB, reserve_bytes / MIB);
                 write!(f, "{ram} MiB of memory less {reserve} for the system")
             }
@@ -105,9 +105,9 @@ impl Room {
     }
 
     /// Returns a board's memory less what is kept for its system.
-    pub fn told(ram_bytes: u64, reserve_bytes: u64) -> Room {
+    pub fn given(ram_bytes: u64, reserve_bytes: u64) -> Room {
         let bytes = ram_bytes.saturating_sub(reserve_bytes);
-        Room { bytes, bound: Bound::Told { ram_bytes, reserve_bytes } }
+        Room { bytes, bound: Bound::Given { ram_bytes, reserve_bytes } }
     }
 
     /// Returns the lesser of two.
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn a_board_smaller_than_the_reserve_has_no_room() {
-        assert_eq!(Room::told(100, 700).bytes, 0);
-        let room = Room::told(4096 * MIB, 700 * MIB);
+        assert_eq!(Room::given(100, 700).bytes, 0);
+        let room = Room::given(4096 * MIB, 700 * MIB);
         assert_eq!(room.bytes, 3396 * MIB);
         assert_eq!(room.bound.to_string(), "4096 MiB of memory less 700 for the system");
     }

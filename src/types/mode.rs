@@ -133,14 +133,14 @@ pub struct Modes {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ModesFile {
     #[serde(default)]
-    mode: Vec<Entry>,
+    mode: Vec<ModeEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct ModeEntry {
     name: String,
     about: Option<String>,
     system: Option<String>,
@@ -172,7 +172,7 @@ impl Modes {
     /// # Errors
     /// `bad_request` naming the file, the mode and the key at fault; `self` is then unchanged.
     pub fn extend(&mut self, text: &str, file: &str) -> Result<(), Error> {
-        let parsed: File = toml::from_str(text).map_err(|e| {
+        let parsed: ModesFile = toml::from_str(text).map_err(|e| {
             Error::bad_request(
                 format!("cannot read modes '{file}': {}", e.to_string().trim_end()),
                 "Mend the line shown; src/types/modes.toml is an example of the form.",
@@ -212,7 +212,7 @@ impl Modes {
     }
 }
 
-impl Entry {
+impl ModeEntry {
     fn onto(self, base: Option<&Mode>, file: &str) -> Result<Mode, Error> {
         let place = format!("modes '{file}': mode '{}': ", self.name.escape_debug());
         let bad =

@@ -13,7 +13,7 @@ use super::memory::Memory;
 
 /// What the weights of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum WeightsRole {
     /// A whole model.
     Model,
     /// A LoRA adapter, which is added to a model's own weights.
@@ -35,7 +35,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     /// What they are.
-    pub role: Role,
+    pub role: WeightsRole,
     /// Where they come from.
     pub origin: Origin,
     /// What to open.
@@ -45,12 +45,12 @@ pub struct Weights {
 impl Weights {
     /// Makes a model of a file on disk.
     pub fn model(path: impl Into<PathBuf>) -> Weights {
-        Weights { role: Role::Model, origin: Origin::Disk, path: path.into() }
+        Weights { role: WeightsRole::Model, origin: Origin::Disk, path: path.into() }
     }
 
     /// Makes an adapter of a file on disk.
     pub fn adapter(path: impl Into<PathBuf>) -> Weights {
-        Weights { role: Role::Adapter, origin: Origin::Disk, path: path.into() }
+        Weights { role: WeightsRole::Adapter, origin: Origin::Disk, path: path.into() }
     }
 
     /// Returns the name by which a question can name it: without a path, which is nobody's
@@ -76,9 +76,9 @@ impl Weights {
 impl fmt::Display for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = match self.role {
-            Role::Model => "model",
-            Role::Adapter => "adapter",
-            Role::Importance => "importance matrix",
+            WeightsRole::Model => "model",
+            WeightsRole::Adapter => "adapter",
+            WeightsRole::Importance => "importance matrix",
         };
         write!(f, "{role} '{}'", self.name())
     }
@@ -95,7 +95,7 @@ pub enum KvType {
 
 impl KvType {
     /// Returns the name of the type, as flags and messages have it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             KvType::F16 => "f16",
             KvType::Q8_0 => "q8_0",

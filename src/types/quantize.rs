@@ -55,7 +55,7 @@ impl Mix {
 
 /// What becomes of the output head, a fifth of a small model and the part quantization hurts first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
+pub enum OutputHead {
     /// What the mix says.
     AsMixed,
     /// 8 bits.

@@ -239,8 +239,8 @@ fn what_is_wrong_with_a_set_is_named_with_its_line() {
 #[test]
 fn flags_that_contradict_each_other_are_refused() {
     let cases: [(&[&str], &str); 5] = [
-        (&["--set", SET, "--seeds", "1-3", "--attempts", "2"], "3 seeds do not make 2 --attempts"),
-        (&["--set", SET, "--seeds", "1,1"], "seed 1 is there twice"),
+        (&["--set", SET, "--seeds", "1-3", "--attempts", "2"], "3 seeds do not match 2 --attempts"),
+        (&["--set", SET, "--seeds", "1,1"], "seed 1 is listed twice"),
         (&["--set", SET, "--seeds", "x"], "--seeds"),
         (&["--set", SET, "--resume"], "--out"),
         (&[], "--set"),

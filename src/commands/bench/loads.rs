@@ -35,7 +35,7 @@ pub struct Length {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Crowd {
+enum Concurrency {
     /// One client, whose question gets so many attempts.
     Attempts(u32),
     /// So many clients with a question each.
@@ -84,17 +84,21 @@ pub fn measure(plan: &Plan, length: Length, mut done: impl FnMut()) -> Result<Lo
         let mut asker =
             Asker::open(Plan { pacing: Pacing { drafts, ..plan.pacing }, ..plan.clone() })?;
         // The first one brings the system prompt into the cache.
-        asker.ask(Crowd::Clients(1), answer_tokens)?;
-        let stream = asker.median(Crowd::Clients(1), stream_tokens, rounds)?;
+        asker.ask(Concurrency::Clients(1), answer_tokens)?;
+        let stream = asker.median(Concurrency::Clients(1), stream_tokens, rounds)?;
         loads.streams.push((drafts, stream));
         done();
         if drafts != plan.pacing.drafts {
             continue;
         }
         for count in CROWDS {
-            loads.attempts.push(asker.median(Crowd::Attempts(count), answer_tokens, rounds)?);
+            loads.attempts.push(asker.median(
+                Concurrency::Attempts(count),
+                answer_tokens,
+                rounds,
+            )?);
             done();
-            loads.clients.push(asker.median(Crowd::Clients(count), answer_tokens, rounds)?);
+            loads.clients.push(asker.median(Concurrency::Clients(count), answer_tokens, rounds)?);
             done();
         }
     }
@@ -116,17 +120,23 @@ impl Asker {
     }
 
     /// Asks `rounds` times and returns the load that took the median time.
-    fn median(&mut self, crowd: Crowd, tokens: u32, rounds: u32) -> Result<Load, Error> {
-        let mut loads =
-            (0..rounds.max(1)).map(|_| self.ask(crowd, tokens)).collect::<Result<Vec<_>, _>>()?;
+    fn median(
+        &mut self,
+        concurrency: Concurrency,
+        tokens: u32,
+        rounds: u32,
+    ) -> Result<Load, Error> {
+        let mut loads = (0..rounds.max(1))
+            .map(|_| self.ask(concurrency, tokens))
+            .collect::<Result<Vec<_>, _>>()?;
         loads.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
         Ok(loads[loads.len() / 2])
     }
 
-    fn ask(&mut self, crowd: Crowd, tokens: u32) -> Result<Load, Error> {
-        let (clients, attempts) = match crowd {
-            Crowd::Attempts(count) => (1, count),
-            Crowd::Clients(count) => (count, 1),
+    fn ask(&mut self, concurrency: Concurrency, tokens: u32) -> Result<Load, Error> {
+        let (clients, attempts) = match concurrency {
+            Concurrency::Attempts(count) => (1, count),
+            Concurrency::Clients(count) => (count, 1),
         };
         let questions: Vec<Question> =
             (0..clients).map(|_| self.question(attempts, tokens)).collect();

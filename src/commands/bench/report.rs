@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::loads::Load;
 use super::plot::{self, Labels, Series};
-use super::{Form, Measured, Pass};
+use super::{BenchResult, Extent, Pass};
 use crate::types::error::printable;
 use crate::types::plan::Drafts;
 
 /// Returns the tables.
-pub fn tables(m: &Measured) -> String {
+pub fn tables(m: &BenchResult) -> String {
     let plan = &m.plan;
     let giga = |bytes: f64| bytes / 1e9;
     let mut out = format!(
@@ -31,17 +31,17 @@ pub fn tables(m: &Measured) -> String {
         m.kv_bytes as f64 / 1e3
     );
     let heads = |sizes: &[u32]| sizes.iter().map(|size| format!("{size:>9}")).collect::<String>();
-    let _ = write!(out, "\n{:<30}{}\n", "decode, tokens/s by batch", heads(m.form.batches()));
-    for &depth in m.form.depths() {
+    let _ = write!(out, "\n{:<30}{}\n", "decode, tokens/s by batch", heads(m.extent.batches()));
+    for &depth in m.extent.depths() {
         let rate = |pass: &Pass| format!("{:.1}", pass.tokens_per_second());
-        row(&mut out, &place(depth), m.form.batches(), &at(&m.decode, depth), rate);
+        row(&mut out, &place(depth), m.extent.batches(), &at(&m.decode, depth), rate);
         let share = |pass: &Pass| format!("{:.0} %", 100.0 * m.share(pass));
-        row(&mut out, "  of the memory's speed", m.form.batches(), &at(&m.decode, depth), share);
+        row(&mut out, "  of the memory's speed", m.extent.batches(), &at(&m.decode, depth), share);
     }
-    let _ = write!(out, "\n{:<30}{}\n", "prompts, tokens/s by slice", heads(m.form.slices()));
-    for &depth in m.form.depths() {
+    let _ = write!(out, "\n{:<30}{}\n", "prompts, tokens/s by slice", heads(m.extent.slices()));
+    for &depth in m.extent.depths() {
         let rate = |pass: &Pass| format!("{:.1}", pass.tokens_per_second());
-        row(&mut out, &place(depth), m.form.slices(), &at(&m.prefill, depth), rate);
+        row(&mut out, &place(depth), m.extent.slices(), &at(&m.prefill, depth), rate);
     }
     let _ = write!(out, "\n{:<30}{:>9}{:>9}{:>9}\n", "questions", "tokens/s", "seconds", "first s");
     for (drafts, load) in &m.loads.streams {
@@ -59,7 +59,7 @@ pub fn tables(m: &Measured) -> String {
 }
 
 /// Returns one JSON object and a line's end.
-pub fn json(m: &Measured) -> String {
+pub fn json(m: &BenchResult) -> String {
     let plan = &m.plan;
     let pass = |pass: &Pass, what: &str| {
         json!({
@@ -92,7 +92,7 @@ pub fn json(m: &Measured) -> String {
     };
     let object = json!({
         "model": plan.model.name(),
-        "form": if m.form == Form::Full { "full" } else { "quick" },
+        "form": if m.extent == Extent::Full { "full" } else { "quick" },
         "kernels": plan.kernels.name,
         "threads": plan.threads,
         "decode_threads": plan.decode_threads,
@@ -113,9 +113,9 @@ pub fn json(m: &Measured) -> String {
 }
 
 /// Returns the plot of decoding: a line for each depth.
-pub fn svg(m: &Measured) -> String {
+pub fn svg(m: &BenchResult) -> String {
     let plan = &m.plan;
-    let depths = m.form.depths().iter().map(|&depth| (depth, at(&m.decode, depth)));
+    let depths = m.extent.depths().iter().map(|&depth| (depth, at(&m.decode, depth)));
     let series = depths.filter(|(_, passes)| !passes.is_empty()).map(|(depth, passes)| Series {
         name: place(depth),
         points: passes
@@ -126,17 +126,17 @@ pub fn svg(m: &Measured) -> String {
     let title =
         format!("{}, {}, {} threads", plan.model.name(), plan.kernels.name, plan.decode_threads);
     let labels = Labels { title: &title, x: "sequences decoded side by side", y: "tokens/s" };
-    let marks: Vec<f64> = m.form.batches().iter().map(|&batch| f64::from(batch)).collect();
+    let marks: Vec<f64> = m.extent.batches().iter().map(|&batch| f64::from(batch)).collect();
     plot::svg(&labels, &marks, &series.collect::<Vec<_>>())
 }
 
 /// What did not fit, and what is to be known.
-fn notes(m: &Measured) -> Vec<String> {
+fn notes(m: &BenchResult) -> Vec<String> {
     let (context, sequences) = (m.plan.context_tokens, m.plan.sequences);
     let fits = |depth: u32, tokens: u32| depth + tokens <= context;
     let mut notes = Vec::new();
-    for &depth in m.form.depths() {
-        let sizes = m.form.batches().iter().chain(m.form.slices());
+    for &depth in m.extent.depths() {
+        let sizes = m.extent.batches().iter().chain(m.extent.slices());
         if sizes.clone().any(|&tokens| !fits(depth, tokens)) {
             let most = sizes.filter(|&&tokens| !fits(depth, tokens)).max().unwrap_or(&0);
             notes.push(format!(
@@ -145,7 +145,7 @@ fn notes(m: &Measured) -> Vec<String> {
             ));
         }
     }
-    if m.form.batches().iter().any(|&batch| batch > sequences) {
+    if m.extent.batches().iter().any(|&batch| batch > sequences) {
         notes.push(format!("not measured: batches of more than the {sequences} sequences planned"));
     }
     if m.decode.iter().any(|pass| m.share(pass) > 1.0) {

@@ -11,7 +11,7 @@ const LINES: usize = 10;
 
 /// The progress shown on standard error.
 #[derive(Debug)]
-pub struct Progress {
+pub struct EvalProgress {
     start: Instant,
     /// Attempts in all, and those an earlier run had made.
     total: usize,
@@ -22,10 +22,17 @@ pub struct Progress {
     is_shown: bool,
 }
 
-impl Progress {
+impl EvalProgress {
     /// Starts the clock on `total` attempts, of which `earlier` are made already.
-    pub fn start(total: usize, earlier: usize) -> Progress {
-        Progress { start: Instant::now(), total, earlier, done: earlier, right: 0, is_shown: false }
+    pub fn start(total: usize, earlier: usize) -> EvalProgress {
+        EvalProgress {
+            start: Instant::now(),
+            total,
+            earlier,
+            done: earlier,
+            right: 0,
+            is_shown: false,
+        }
     }
 
     /// Counts an attempt and shows how far it is.
@@ -68,7 +75,7 @@ impl Progress {
 }
 
 /// What is printed after it begins on a line of its own.
-impl Drop for Progress {
+impl Drop for EvalProgress {
     fn drop(&mut self) {
         self.leave();
     }
@@ -90,12 +97,12 @@ mod tests {
 
     #[test]
     fn the_time_left_counts_what_this_run_has_made() {
-        let mut progress = Progress::start(100, 50);
+        let mut progress = EvalProgress::start(100, 50);
         (progress.done, progress.right) = (60, 9);
         let line = progress.line(Duration::from_secs(100));
         assert!(line.contains("] 60/100 attempts, 9 of 10 right, 6 min left"), "{line}");
         assert!(line.starts_with(&format!("[{}.", "#".repeat(6))), "{line}");
-        progress = Progress::start(99_999, 0);
+        progress = EvalProgress::start(99_999, 0);
         (progress.done, progress.right) = (10_000, 10_000);
         let line = progress.line(Duration::from_secs(100_000));
         assert!(line.len() < 80, "it fits a terminal: {line}");

@@ -39,7 +39,7 @@ impl Finish {
 
 /// What is graded and counted of an attempt.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Attempt {
+pub struct RecordedAttempt {
     /// The question's id.
     pub id: String,
     /// The question, by which it is known again.
@@ -119,7 +119,7 @@ impl Records {
     pub fn resume(
         path: &Path,
         run: &Json,
-        take: impl FnMut(&Attempt) -> Result<(), String>,
+        take: impl FnMut(&RecordedAttempt) -> Result<(), String>,
     ) -> Result<Records, Error> {
         let file = match OpenOptions::new().read(true).append(true).open(path) {
             Ok(file) => file,
@@ -128,8 +128,8 @@ impl Records {
         };
         let whole =
             read_lines(&mut BufReader::new(&file), run, take).map_err(|fault| match fault {
-                Fault::Io(error) => cannot("read", path, &error),
-                Fault::Wrong(cause) => Error::bad_request(
+                RecordsFault::Io(error) => cannot("read", path, &error),
+                RecordsFault::Wrong(cause) => Error::bad_request(
                     format!("cannot go on with '{}': {cause}", path.display()),
                     "Give the flags of that run again, or name a new file with --out FILE.",
                 ),
@@ -148,7 +148,7 @@ impl Records {
     /// `bad_request` where it cannot be written.
     pub fn add(
         &mut self,
-        attempt: &Attempt,
+        attempt: &RecordedAttempt,
         details: &Details,
         grade: &Grade,
     ) -> Result<(), Error> {
@@ -178,7 +178,7 @@ impl Records {
 }
 
 /// Why a file is not the records of this run.
-enum Fault {
+enum RecordsFault {
     Io(std::io::Error),
     Wrong(String),
 }
@@ -188,30 +188,30 @@ enum Fault {
 fn read_lines(
     from: &mut impl BufRead,
     run: &Json,
-    mut take: impl FnMut(&Attempt) -> Result<(), String>,
-) -> Result<u64, Fault> {
+    mut take: impl FnMut(&RecordedAttempt) -> Result<(), String>,
+) -> Result<u64, RecordsFault> {
     let (mut whole, mut number, mut line) = (0, 0, Vec::new());
     loop {
         line.clear();
         let most = limits::EVAL_RECORD_BYTES_MAX;
-        from.by_ref().take(most).read_until(b'\n', &mut line).map_err(Fault::Io)?;
+        from.by_ref().take(most).read_until(b'\n', &mut line).map_err(RecordsFault::Io)?;
         number += 1;
         let is_whole = line.ends_with(b"\n");
         if line.len() as u64 == most && !is_whole {
-            return Err(Fault::Wrong(format!("line {number} is longer than {most} bytes")));
+            return Err(RecordsFault::Wrong(format!("line {number} is longer than {most} bytes")));
         }
         let text = std::str::from_utf8(&line);
         match (number, is_whole) {
             // Torn while it was begun; anything else is somebody's own file.
             (1, false) if format!("{run}\n").as_bytes().starts_with(&line) => return Ok(0),
-            (1, _) => same_run(text.unwrap_or_default(), run).map_err(Fault::Wrong)?,
+            (1, _) => same_run(text.unwrap_or_default(), run).map_err(RecordsFault::Wrong)?,
             (_, false) => return Ok(whole),
             (_, true) => {
                 let attempt = text.ok().and_then(read_attempt);
                 let attempt = attempt.ok_or("it is no record".to_string());
                 attempt
                     .and_then(|attempt| take(&attempt))
-                    .map_err(|cause| Fault::Wrong(format!("line {number}: {cause}")))?;
+                    .map_err(|cause| RecordsFault::Wrong(format!("line {number}: {cause}")))?;
             }
         }
         whole += line.len() as u64;
@@ -233,11 +233,11 @@ fn same_run(line: &str, run: &Json) -> Result<(), String> {
     Ok(())
 }
 
-fn read_attempt(line: &str) -> Option<Attempt> {
+fn read_attempt(line: &str) -> Option<RecordedAttempt> {
     let json: Json = serde_json::from_str(line).ok()?;
     let text = |key: &str| Some(json.get(key)?.as_str()?.to_string());
     let finish = text("finish")?;
-    Some(Attempt {
+    Some(RecordedAttempt {
         id: text("id")?,
         question: text("question")?,
         seed: json.get("seed")?.as_u64()?,
@@ -268,8 +268,8 @@ mod tests {
         json!({"model": "demo", "mode": "math", "temperature": 1.0})
     }
 
-    fn attempt(seed: u64) -> Attempt {
-        Attempt {
+    fn attempt(seed: u64) -> RecordedAttempt {
+        RecordedAttempt {
             id: "a".into(),
             question: "1×1?".into(),
             seed,
@@ -286,7 +286,7 @@ mod tests {
         records.add(&attempt(seed), &details, &grade).unwrap();
     }
 
-    fn resumed(path: &Path, run: &Json) -> Result<(Records, Vec<Attempt>), Error> {
+    fn resumed(path: &Path, run: &Json) -> Result<(Records, Vec<RecordedAttempt>), Error> {
         let mut done = Vec::new();
         let records = Records::resume(path, run, |attempt| {
             done.push(attempt.clone());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Measured;
+use super::EvalResult;
 use crate::answers::score::{Estimate, Scores};
 
 /// What this run computed, and in which time; attempts of an earlier run are not in it.
@@ -21,8 +21,8 @@ impl Speed {
 }
 
 /// Returns a line for each family and one for all.
-pub fn table(measured: &Measured) -> String {
-    let Measured { all, families, speed, .. } = measured;
+pub fn table(measured: &EvalResult) -> String {
+    let EvalResult { all, families, speed, .. } = measured;
     let attempts = measured.seeds.len();
     let wide = families.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(6);
     let mut lines = format!(
@@ -60,7 +60,7 @@ pub fn table(measured: &Measured) -> String {
 }
 
 /// Returns `about` with the scores as one line of JSON.
-pub fn json(measured: &Measured) -> Json {
+pub fn json(measured: &EvalResult) -> Json {
     let mut object = measured.about.clone();
     object["seeds"] = json!(measured.seeds);
     object["attempts"] = json!(measured.seeds.len());

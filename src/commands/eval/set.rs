@@ -17,7 +17,7 @@ use crate::types::limits;
 
 /// A question with its truth.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Item {
+pub struct EvalQuestion {
     /// Its name, one of a kind in the set.
     pub id: String,
     /// What is asked.
@@ -33,7 +33,7 @@ pub struct Item {
 /// # Errors
 /// `not_found` where the file cannot be read; `bad_request` naming the file, the line and what is
 /// wrong with it.
-pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<Item>, Error> {
+pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<EvalQuestion>, Error> {
     let cannot = |cause: String| {
         let what = format!("cannot read set '{}': {cause}", file.display());
         Error::new(Kind::NotFound, what, "Name a readable file of JSON lines with --set FILE.")
@@ -55,7 +55,7 @@ pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<Item>, Error> {
 }
 
 /// Parses a set; the fault comes with its line, counted from 1, 0 for the whole.
-fn parse(text: &str, limit: Option<u32>) -> Result<Vec<Item>, (usize, String)> {
+fn parse(text: &str, limit: Option<u32>) -> Result<Vec<EvalQuestion>, (usize, String)> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     let mut lines_of_ids = HashMap::new();
     let mut items = Vec::new();
@@ -74,7 +74,7 @@ fn parse(text: &str, limit: Option<u32>) -> Result<Vec<Item>, (usize, String)> {
     Ok(items)
 }
 
-fn parse_line(line: &str, number: usize) -> Result<Item, String> {
+fn parse_line(line: &str, number: usize) -> Result<EvalQuestion, String> {
     let json: Json = serde_json::from_str(line).map_err(|error| no_json(&error))?;
     let object = json.as_object().ok_or("it is no object")?;
     // AIME files write 'Problem' as well as 'problem'.
@@ -96,7 +96,7 @@ fn parse_line(line: &str, number: usize) -> Result<Item, String> {
     let answer = field("answer")?.ok_or("it has no answer (field 'answer')")?;
     let truth = Value::parse(&answer)
         .ok_or_else(|| format!("field 'answer': '{}' is no answer", answer.escape_debug()))?;
-    Ok(Item {
+    Ok(EvalQuestion {
         id: field("id")?.unwrap_or_else(|| number.to_string()),
         family: field("family")?.unwrap_or_default(),
         question,

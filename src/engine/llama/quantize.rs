@@ -19,7 +19,7 @@ use rustix::mm::{Advice, madvise};
 use super::{complaint, forget_complaints};
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
-use crate::types::quantize::{Head, Importance, Mix};
+use crate::types::quantize::{Importance, Mix, OutputHead};
 
 /// Tensors done and tensors in all, from llama.cpp's log: the halves of one number.
 static TENSORS: AtomicU64 = AtomicU64::new(0);
@@ -40,7 +40,7 @@ pub struct Quantize<'a> {
     /// What it becomes.
     pub mix: Mix,
     /// What its head becomes.
-    pub head: Head,
+    pub head: OutputHead,
     /// The importance matrix; empty for none.
     pub importance: &'a [Importance],
     /// Threads to compute with.
@@ -112,7 +112,7 @@ impl Quantize<'_> {
         params.nthread = self.threads as i32;
         params.allow_requantize = true;
         params.max_buf_size = limits::QUANTIZE_BUFFER_BYTES;
-        if self.head == Head::Q8_0 {
+        if self.head == OutputHead::Q8_0 {
             params.output_tensor_type = sys::GGML_TYPE_Q8_0;
             // Where the head is the embedding too; else the embedding follows, which costs little.
             params.token_embedding_type = sys::GGML_TYPE_Q8_0;

@@ -1,0 +1,46 @@
+//! `solverbox compare`: two models under the same conditions.
+
+use std::path::PathBuf;
+
+use super::model::mode;
+use super::output;
+use crate::cli::CompareFlags;
+use crate::commands::Loading;
+use crate::commands::compare::CompareOptions;
+use crate::engine::kernels;
+use crate::model::plan::Wishes;
+use crate::types::error::Error;
+use crate::types::limits;
+use crate::types::plan::{KvType, Pacing};
+
+impl TryFrom<CompareFlags> for CompareOptions {
+    type Error = Error;
+
+    fn try_from(flags: CompareFlags) -> Result<CompareOptions, Error> {
+        let wishes = Wishes {
+            pacing: Pacing::default(),
+            context_tokens: None,
+            sequences: None,
+            // The weights are compared; a quantized cache would add errors of its own.
+            kv: Some(KvType::F16),
+            kernels: kernels::choose(flags.kernels.name.as_deref())?,
+            threads: flags.threads,
+            question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
+        };
+        let loading = |file: PathBuf| Loading {
+            file: Some(file),
+            folder: PathBuf::new(),
+            adapters: Vec::new(),
+            wishes,
+            data: None,
+        };
+        Ok(CompareOptions {
+            models: [loading(flags.measure), loading(flags.measured)],
+            text: flags.text,
+            set: flags.set,
+            mode: mode(&flags.way, &[])?,
+            seeds: (1..=u64::from(flags.attempts)).collect(),
+            output: output(flags.json),
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! What several commands make of their flags: the model to load, and the mode to ask in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{ModelFlags, WayFlags};
+use crate::commands::Loading;
+use crate::config;
+use crate::engine::kernels;
+use crate::model::plan::Wishes;
+use crate::types::error::Error;
+use crate::types::kernels::KernelSet;
+use crate::types::mode::{AdapterRef, Mode};
+use crate::types::plan::Pacing;
+
+/// Returns the model to load, with kernels that run on this CPU.
+pub(super) fn loading(flags: ModelFlags) -> Result<Loading, Error> {
+    let kernels = kernels::choose(flags.kernels.name.as_deref())?;
+    Ok(loading_with(flags, kernels))
+}
+
+/// Returns the model to load with the given kernels, which need not run on this CPU.
+pub(super) fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
+    let wishes = Wishes {
+        pacing: Pacing { drafts: flags.drafts, step: Duration::from_millis(flags.step_ms.into()) },
+        context_tokens: flags.context_tokens,
+        sequences: flags.sequences,
+        kv: flags.kv,
+        kernels,
+        threads: flags.threads,
+        question_tokens_max: flags.question_tokens_max,
+    };
+    // Without a data folder nothing is cached on disk; only `serve` requires one.
+    let data = config::data_folder(flags.data.as_deref()).ok();
+    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data }
+}
+
+/// Returns the named mode with what the flags override; `adapters` are added to the mode's own.
+pub(super) fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
+    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
+    let named =
+        adapters.iter().map(|adapter| AdapterRef::as_trained(adapter.display().to_string()));
+    mode.adapters.extend(named);
+    mode.sampling.temperature = flags.temperature.unwrap_or(mode.sampling.temperature);
+    mode.budget_tokens = flags.budget_tokens.unwrap_or(mode.budget_tokens);
+    Ok(Arc::new(mode))
+}
