@@ -1,11 +1,11 @@
-//! What an answer *is*: the last `\boxed{…}` of a reply, normalised so that two answers are equal
-//! exactly when they say the same.
+//! The value of a reply: its last `\boxed{…}`, normalized so that two answers compare equal exactly
+//! when they mean the same.
 //!
-//! Numbers are exact rationals, tuples keep their order, sets do not, all else is normalised text;
-//! `clean` takes the writing off (LaTeX, full-width signs), `label` what stands before an answer,
-//! `number` reads numbers, `unit` what follows them, `formula` the rest. Pure, never panics, time
-//! and memory linear in the text. Where a rule has to choose, two answers are rather called
-//! different than meaning is lost. The choices:
+//! Numbers are exact rationals, tuples keep their order, sets do not, everything else is normalized text.
+//! `clean` removes notation (LaTeX, full-width characters), `label` a leading `x =` or `Answer:`,
+//! `number` parses numbers, `unit` what may follow them, `formula` the rest. Pure, never panics, time
+//! and memory linear in the text. When in doubt a rule treats two answers as different rather than
+//! lose meaning. The choices:
 //! - A sum, a product, a power is not computed: `348 + 577` and `348 + 577 = 925` are not the
 //!   answer 925, `2^{10}` is not 1024. Fractions, mixed numbers and powers of ten are read.
 //! - A percent sign, degrees and units are dropped, as the graders of MATH do (Hendrycks et al.,
@@ -31,26 +31,26 @@ use label::{variable, without_label};
 pub use number::Ratio;
 use unit::is_unit;
 
-/// Longest answer that is taken apart, in bytes; of a longer one only the white space is folded.
+/// Longest answer that is parsed, in bytes; a longer one only has its white space collapsed.
 const TAKEN_APART_BYTES_MAX: usize = 4096;
-/// Most brackets inside each other that are taken apart.
+/// Deepest nesting of brackets that is parsed.
 const DEPTH_MAX: usize = 16;
 
-/// A normalised answer. Displayed in LaTeX's way, from which it can be parsed again.
+/// A normalized answer. It displays as LaTeX that parses to the same value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
-    /// A number.
+    /// A number, as an exact rational.
     Number(Ratio),
     /// A tuple or an interval, in order: opening bracket, parts, closing bracket.
     Tuple(char, Vec<Value>, char),
-    /// Two or more different parts, in the order of `Ord`.
+    /// A set of two or more distinct parts, sorted by `Ord`.
     Set(Vec<Value>),
-    /// Anything else.
+    /// Any other answer, as normalized text.
     Text(String),
 }
 
 impl Value {
-    /// Returns what a bare answer is, as a question set gives it; `None` where nothing is left.
+    /// Parses a bare answer, as in a question set; `None` if it is empty.
     pub fn parse(text: &str) -> Option<Value> {
         let text = boxed(text).unwrap_or(text);
         if text.len() > TAKEN_APART_BYTES_MAX {
@@ -86,7 +86,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Returns the value of the last box in a reply, `None` where there is none or it is empty.
+/// Returns the value of the last box in a reply; `None` if it has no box or an empty one.
 pub fn of_reply(text: &str) -> Option<Value> {
     boxed(text).and_then(Value::parse)
 }
@@ -117,7 +117,7 @@ pub fn boxed(text: &str) -> Option<&str> {
     last.map(|(start, end)| text[start..end].trim())
 }
 
-/// Takes cleaned text apart: brackets and lists first, then single answers.
+/// Parses cleaned text: brackets and lists first, then single answers.
 fn whole(text: &str, depth: usize) -> Option<Value> {
     let text = without_label(trimmed(text));
     if text.is_empty() {
@@ -158,8 +158,8 @@ fn whole(text: &str, depth: usize) -> Option<Value> {
     single(text)
 }
 
-/// Takes the parts of a list apart. Where they give values to several variables, as the solution of
-/// a system does, each keeps its variable's name.
+/// Parses the parts of a list. If they assign values to several variables, as the solution of a
+/// system does, each keeps its variable's name.
 fn values(parts: &[String], depth: usize) -> Option<Vec<Value>> {
     let names: Vec<Option<&str>> = parts.iter().map(|part| variable(part)).collect();
     let mut known = names.iter().flatten();
@@ -182,13 +182,13 @@ fn set(mut values: Vec<Value>) -> Option<Value> {
     if values.len() > 1 { Some(Value::Set(values)) } else { values.pop() }
 }
 
-/// Drops white space and marks of punctuation around an answer.
+/// Trims white space and punctuation around an answer.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, ':' | ';' | ','))
         .trim_end_matches(['.', ' '])
 }
 
-/// Returns the bracket around all of `text`, if there is one.
+/// Returns the bracket that encloses all of `text`, if any.
 fn bracketed(text: &str) -> Option<(char, &str, char)> {
     let (open, close) = (text.chars().next()?, text.chars().next_back()?);
     let fits = matches!((open, close), ('(' | '[', ')' | ']') | ('{', '}') | (SET_OPEN, SET_CLOSE));
@@ -247,7 +247,7 @@ fn split(text: &str, commas: Commas) -> Vec<String> {
     parts
 }
 
-/// Returns whether the comma at the start of `rest` stands between groups of three digits.
+/// Returns whether the comma at the start of `rest` separates groups of three digits.
 fn is_group(text: &str, rest: &str) -> bool {
     let before = &text[..text.len() - rest.len()];
     let run = before.chars().rev().take_while(|c| c.is_ascii_digit()).count();
@@ -257,7 +257,7 @@ fn is_group(text: &str, rest: &str) -> bool {
     first && after == 3
 }
 
-/// Reads one answer: a number, with what may follow it, or words.
+/// Parses one answer: a number with an optional unit, or words.
 fn single(text: &str) -> Option<Value> {
     let plain = text.trim_start_matches(['€', '£', '¥', ' ', WORDS_OPEN, WORDS_CLOSE]);
     if let Some((ratio, rest)) = number::read(plain)

@@ -1,8 +1,7 @@
 //! The vote of a job's attempts: which answer leads, and when the rest cannot change that.
 //!
-//! Who runs the attempts adds a ballot for each that ended, and stops the others once the vote is
-//! decided; doors show the tally. Pure: it does not know how attempts run, nor which answer is
-//! right. A vote over many attempts is right more often than one of them (self-consistency, arXiv
+//! The desk adds a ballot for each attempt that ended and stops the others once the vote is decided;
+//! doors show the tally. Pure: it does not know how attempts run, nor which answer is right. A vote over many attempts is right more often than one of them (self-consistency, arXiv
 //! 2203.11171); stopping it early is from Adaptive-Consistency (arXiv 2305.11860).
 
 use std::collections::BTreeMap;
@@ -11,25 +10,25 @@ use std::fmt;
 use super::value::Value;
 use crate::types::limits;
 
-/// An attempt that ended.
+/// The ballot of an attempt that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ballot {
-    /// Its number among the job's attempts, from 0.
+    /// The attempt's index within the job, from 0.
     pub attempt: u32,
-    /// Its normalised answer; `None` where it gave none, and so has no vote.
+    /// Its normalized answer; `None` if it gave none, which counts as no vote.
     pub value: Option<Value>,
-    /// Mean natural logarithm of its tokens' probabilities.
+    /// Mean log-probability (natural logarithm) of its tokens.
     pub mean_logprob: f64,
 }
 
-/// An answer and the attempts that gave it.
+/// An answer with the attempts that gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vote {
     /// The answer.
     pub value: Value,
-    /// How many attempts gave it.
+    /// Number of attempts that gave it.
     pub count: u32,
-    /// Which, in order.
+    /// Indices of those attempts, ascending.
     pub attempts: Vec<u32>,
 }
 
@@ -41,24 +40,24 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Opens the vote of a job that wants so many attempts.
+    /// Makes an empty tally of a job with `wanted` attempts.
     pub fn new(wanted: u32) -> Tally {
         Tally { wanted, ballots: Vec::new() }
     }
 
-    /// Adds the ballot of an attempt that ended; each attempt has one.
+    /// Adds the ballot of an attempt that ended; each attempt casts one.
     pub fn add(&mut self, ballot: Ballot) {
         // Of an attempt without tokens the mean is no number: it shall be the least likely one.
         let mean_logprob = ballot.mean_logprob.max(f64::MIN);
         self.ballots.push(Ballot { mean_logprob, ..ballot });
     }
 
-    /// Returns how many attempts have ended, those without an answer counted.
+    /// Returns the number of ended attempts, including those without an answer.
     pub fn ended(&self) -> u32 {
         self.ballots.len() as u32
     }
 
-    /// Returns how many attempts are wanted.
+    /// Returns the number of attempts wanted.
     pub fn wanted(&self) -> u32 {
         self.wanted
     }
@@ -74,9 +73,9 @@ impl Tally {
         self.by_value().into_iter().map(vote).collect()
     }
 
-    /// Returns the attempt whose text is the job's: of those that gave the leading answer, or of
-    /// all where none gave any, the one with the highest `mean_logprob`, the earliest of equals.
-    /// `None` where nothing has ended.
+    /// Returns the attempt whose text is the job's: among those that gave the leading answer (among
+    /// all if none gave one), the one with the highest `mean_logprob`, the earliest of equals.
+    /// `None` if no attempt has ended.
     pub fn winner(&self) -> Option<u32> {
         let leading = self.by_value().into_iter().next().map(|(_, ballots)| ballots);
         let ballots = leading.unwrap_or_else(|| self.ballots.iter().collect());
@@ -86,15 +85,15 @@ impl Tally {
         best.map(|ballot| ballot.attempt)
     }
 
-    /// Returns which share of the ended attempts gave the leading answer, 0 to 1; 0 where there is
-    /// none. An attempt without an answer agrees with nobody.
+    /// Returns the proportion of ended attempts that gave the leading answer, from 0 to 1; 0 if there
+    /// is none. An attempt without an answer agrees with no other.
     pub fn agreement(&self) -> f64 {
         let (leader, _) = self.leaders();
         f64::from(leader) / f64::from(self.ended().max(1))
     }
 
-    /// Returns whether the attempts still running need not be waited for: there are none, or the
-    /// leader wins with them too, certainly or with a [`chance_of_winning`] above
+    /// Returns whether the vote can end without the attempts still running: there are none, or the
+    /// leader also wins with them, certainly or with a [`chance_of_winning`] above
     /// [`limits::VOTE_CHANCE_ENOUGH`], 95 %.
     ///
     /// So at most one vote in 20 is decided for another answer than all attempts would give, over
@@ -106,7 +105,7 @@ impl Tally {
         is_enough(leader, rival, remaining)
     }
 
-    /// Returns how many more attempts must end until the vote is decided, if they go on as those
+    /// Returns how many more attempts must end until the vote is decided, if they answer like those
     /// that have ended: the leader gets its share of them, by Laplace's rule of succession, and one
     /// rival the rest.
     pub fn still_needed(&self) -> u32 {
@@ -151,7 +150,7 @@ impl Tally {
     }
 }
 
-/// Such as `3 of 8 attempts have ended: 391 ×2, 392 ×1`.
+/// Displays as `3 of 8 attempts have ended: 391 ×2, 392 ×1`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} attempts have ended", self.ended(), self.wanted)?;

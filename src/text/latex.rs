@@ -1,12 +1,12 @@
-//! Turns the LaTeX a mathematics model writes into text a person can read on a terminal.
+//! Renders the LaTeX in a model's answer as Unicode text for a terminal.
 //!
-//! The console's sessions push an answer through it as it comes. Formulas become Unicode text on a
-//! line: `x² + √(3)/2`. What is not LaTeX comes out as it went in, and so does all code. It is
-//! pure: no terminal is asked what it can show, and no escape sequence is written.
+//! Consoles and `solve` push an answer through [`Latex`] as it is generated. Formulas become text on
+//! one line: `x² + √(3)/2`. Other text and all code pass through unchanged. It is pure: it neither
+//! queries the terminal nor writes escape sequences.
 //!
-//! prose.rs finds what is a formula, code.rs what is code, formula.rs where a formula ends, and
-//! parse.rs writes it out. They look at one character after the other and wait where the next one
-//! decides, so that it does not matter how the text is cut.
+//! `prose` detects formulas, `code` detects code, `formula` finds where a formula ends, and `parse`
+//! renders it. They scan one character at a time and wait whenever the next one decides, so the
+//! result does not depend on how the stream is cut.
 
 mod code;
 mod commands;
@@ -26,51 +26,51 @@ use prose::Prose;
 
 use crate::types::limits;
 
-/// The bytes of it kept free for what a step looks ahead: a command's or an environment's name.
+/// Bytes of the buffer reserved for lookahead: the name of a command or an environment.
 const AHEAD_BYTES: usize = 128;
 
-/// One stream of text. It holds back only what could still turn out otherwise.
+/// Renders one stream of text, holding back only what later input could still change.
 #[derive(Debug, Default)]
 pub struct Latex {
-    /// What has come and is not given out; `start` bytes of it are, until the call ends.
+    /// Input that was not output yet; its first `start` bytes were, until the call ends.
     held: String,
     start: usize,
-    /// How far `held` is looked through.
+    /// How far `held` was scanned.
     at: usize,
-    /// No more comes.
+    /// Whether the input has ended.
     last: bool,
-    mode: Mode,
+    mode: Scanning,
     prose: Prose,
     out: String,
-    line: Line,
+    line: OutputLine,
 }
 
-/// What the characters are part of.
+/// The construct being scanned.
 #[derive(Clone, Copy, Debug, Default)]
-enum Mode {
+enum Scanning {
     #[default]
     Prose,
     Code(Code),
-    /// A formula, unless its closing dollar does not come.
+    /// A formula, if its closing dollar follows.
     Dollars(Dollars),
     Formula(Formula),
 }
 
-/// What is on the line that was given out last.
+/// The state of the last line of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Line {
+enum OutputLine {
     #[default]
     Blank,
     Written,
 }
 
 impl Latex {
-    /// Begins a text.
+    /// Makes a renderer at the start of a text.
     pub fn new() -> Latex {
         Latex::default()
     }
 
-    /// Takes text as it comes, in any cuts, and returns what is certain by now.
+    /// Takes the next part of the text, cut anywhere, and returns the output that is certain.
     pub fn push(&mut self, text: &str) -> String {
         self.held.push_str(text);
         self.work();
@@ -80,7 +80,7 @@ impl Latex {
         std::mem::take(&mut self.out)
     }
 
-    /// Returns the rest; afterwards it is as new.
+    /// Ends the text and returns the rest of the output; afterwards the renderer is as new.
     pub fn finish(&mut self) -> String {
         self.last = true;
         self.work();
@@ -99,7 +99,8 @@ impl Latex {
                     self.overflow();
                 }
             }
-            let is_done = self.start == self.held.len() && !matches!(self.mode, Mode::Formula(_));
+            let is_done =
+                self.start == self.held.len() && !matches!(self.mode, Scanning::Formula(_));
             if !self.last || is_done {
                 return;
             }
@@ -107,64 +108,64 @@ impl Latex {
         }
     }
 
-    /// Looks through the next characters; `None` if those that decide have not come.
+    /// Scans the next characters; `None` if the deciding ones have not arrived.
     fn step(&mut self) -> Option<()> {
         match self.mode {
-            Mode::Prose => self.step_prose(),
-            Mode::Code(code) => {
+            Scanning::Prose => self.step_prose(),
+            Scanning::Code(code) => {
                 self.step_code(code);
                 Some(())
             }
-            Mode::Dollars(dollars) => self.step_dollars(dollars),
-            Mode::Formula(formula) => self.step_formula(formula),
+            Scanning::Dollars(dollars) => self.step_dollars(dollars),
+            Scanning::Formula(formula) => self.step_formula(formula),
         }
     }
 
-    /// Gives out what is held, because it is too much.
+    /// Outputs what is held, because the buffer is full.
     fn overflow(&mut self) {
         match self.mode {
-            Mode::Prose => self.settle_prose(),
-            Mode::Code(_) => {}
-            Mode::Dollars(dollars) => self.no_formula(dollars),
-            Mode::Formula(mut formula) => {
+            Scanning::Prose => self.settle_prose(),
+            Scanning::Code(_) => {}
+            Scanning::Dollars(dollars) => self.no_formula(dollars),
+            Scanning::Formula(mut formula) => {
                 self.settle(&mut formula, self.at);
-                self.mode = Mode::Formula(formula);
+                self.mode = Scanning::Formula(formula);
             }
         }
     }
 
-    /// Gives out what is held, because nothing more comes. Dollars that do not close leave their
-    /// text to be looked through again.
+    /// Outputs what is held, because the input has ended. Text after an unclosed dollar is scanned
+    /// again as prose.
     fn end(&mut self) {
         match self.mode {
-            Mode::Formula(formula) => self.abandon(formula, self.at),
+            Scanning::Formula(formula) => self.abandon(formula, self.at),
             _ => self.overflow(),
         }
     }
 
-    /// Returns the character that is looked at.
+    /// Returns the current character.
     fn here(&self) -> char {
         self.held[self.at..].chars().next().expect("a step is made only where there is one")
     }
 
-    /// Returns the character at a place or that none will come; `None` if that is not known yet.
+    /// Returns the character at an offset, or that the input ends there; `None` if that is unknown.
     fn peek(&self, place: usize) -> Option<Option<char>> {
         let c = self.held.get(place..).and_then(|rest| rest.chars().next());
         if c.is_none() && !self.last { None } else { Some(c) }
     }
 
-    /// Returns how many letters a command's name has that begins at a place, as far as a name can
-    /// be known, and what follows it.
+    /// Returns the length in letters of the command name at an offset, up to the longest known name,
+    /// and the character after it.
     fn name(&self, place: usize) -> Option<(usize, Option<char>)> {
-        /// Longer than any name we know.
+        /// Longer than any known name.
         const NAME_BYTES_MAX: usize = 32;
         let rest = self.held[place..].bytes().take(NAME_BYTES_MAX);
         let length = rest.take_while(u8::is_ascii_alphabetic).count();
         Some((length, self.peek(place + length)?))
     }
 
-    /// Returns what is in braces at a place if it can be an environment's name, and its length
-    /// with the braces.
+    /// Returns the environment name in braces at an offset, if there is one, and its length with the
+    /// braces.
     fn name_in_braces(&self, place: usize) -> Option<Option<(&str, usize)>> {
         if self.peek(place)? != Some('{') {
             return Some(None);
@@ -179,19 +180,19 @@ impl Latex {
         Some((next == Some('}')).then_some((name, end + 1 - place)))
     }
 
-    /// Gives text out.
+    /// Appends text to the output.
     fn emit(&mut self, text: &str) {
         let line = text.rsplit('\n').next().unwrap_or("");
         if line.len() < text.len() {
-            self.line = Line::Blank;
+            self.line = OutputLine::Blank;
         }
         if !line.chars().all(is_blank) {
-            self.line = Line::Written;
+            self.line = OutputLine::Written;
         }
         self.out.push_str(text);
     }
 
-    /// Gives out what is held up to a place, as it is.
+    /// Outputs the held text up to an offset, unchanged.
     fn give(&mut self, end: usize) {
         let held = std::mem::take(&mut self.held);
         self.emit(&held[self.start..end]);
@@ -201,7 +202,7 @@ impl Latex {
     }
 }
 
-/// Returns all of a text as it can be read.
+/// Renders a whole text.
 #[cfg(test)]
 pub fn readable(text: &str) -> String {
     let mut latex = Latex::new();
@@ -210,7 +211,7 @@ pub fn readable(text: &str) -> String {
     out
 }
 
-/// Returns whether it is a blank or the end of a line.
+/// Returns whether a character is a blank or a line end.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }

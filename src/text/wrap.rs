@@ -1,30 +1,30 @@
-//! Breaks text into lines as wide as a terminal, while it comes.
+//! Wraps streamed text to the width of a terminal.
 //!
-//! Lines are broken at blanks, which then go; a word wider than a line is broken anywhere, and
-//! between wide characters, such as Chinese ones, every place will do. Pure: what a line's end is
-//! on the wire is for whoever sends it.
+//! Lines break at blanks, which are dropped there; a word wider than a line breaks anywhere, and so
+//! does text between wide characters such as Chinese ones. Pure: the sender decides which bytes end
+//! a line on the wire.
 
 use unicode_width::UnicodeWidthChar;
 
-/// How far apart the stops of a tabulator are.
+/// Columns between tab stops.
 const TAB_COLUMNS: usize = 4;
 
-/// Text on its way to a terminal.
+/// Wraps one stream of text.
 #[derive(Clone, Debug)]
 pub struct Wrap {
-    /// Columns of a line; `usize::MAX` breaks none.
+    /// Columns of a line; `usize::MAX` disables wrapping.
     width: usize,
-    /// Where the next character goes.
+    /// The column of the next character.
     column: usize,
-    /// Columns of blanks that go before the next word, if it stays in this line.
+    /// Columns of blanks before the next word, if it stays on this line.
     blanks: usize,
-    /// The word that is coming, not in the line yet.
+    /// The current word, not yet on the line.
     word: String,
     word_columns: usize,
 }
 
 impl Wrap {
-    /// Begins at the start of a line.
+    /// Makes a wrapper at the start of a line.
     pub fn new(width: usize) -> Wrap {
         Wrap { width, column: 0, blanks: 0, word: String::new(), word_columns: 0 }
     }
@@ -34,17 +34,17 @@ impl Wrap {
         self.width = width;
     }
 
-    /// Returns whether the line has anything in it.
+    /// Returns whether the current line holds any text.
     pub fn is_in_line(&self) -> bool {
         self.column > 0
     }
 
-    /// Says that something else has begun a line.
+    /// Notes that other output has started a new line.
     pub fn at_line_start(&mut self) {
         (self.column, self.blanks) = (0, 0);
     }
 
-    /// Takes text as it comes; returns what can be shown, its lines ended by `\n`.
+    /// Takes the next part of the text; returns what can be shown, with lines ended by `\n`.
     pub fn push(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         for c in text.chars() {
@@ -81,7 +81,7 @@ impl Wrap {
     fn put_char(&mut self, c: char, out: &mut String) {
         let columns = c.width().unwrap_or(0);
         if columns == 0 && self.word.is_empty() && self.blanks == 0 {
-            // It belongs to the character before, which is in the line already.
+            // It combines with the previous character, which is already on the line.
             out.push(c);
             return;
         }
@@ -95,7 +95,7 @@ impl Wrap {
         }
     }
 
-    /// Puts the word into this line or the next.
+    /// Puts the word on this line or the next.
     fn put_word(&mut self, out: &mut String) {
         if self.word.is_empty() {
             return;

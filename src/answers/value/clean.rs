@@ -1,18 +1,18 @@
-//! Takes the writing off an answer: LaTeX's layout, fonts and spacing, full-width signs.
+//! Removes notation from an answer: LaTeX's layout, fonts and spacing, full-width characters.
 //!
-//! What is left has one sign for one meaning: set braces are `SET_OPEN` and `SET_CLOSE`, words that
-//! were set as such stand between `WORDS_OPEN` and `WORDS_CLOSE`, runs of spaces are one.
+//! The result has one character per meaning: set braces are `SET_OPEN` and `SET_CLOSE`, the contents
+//! of `\text{…}` are enclosed in `WORDS_OPEN` and `WORDS_CLOSE`, runs of spaces are one space.
 
 /// `\{`, the brace of a set.
 pub const SET_OPEN: char = '\u{E000}';
-/// `\}`.
+/// `\}`, the closing brace of a set.
 pub const SET_CLOSE: char = '\u{E001}';
 /// The start of `\text{…}`.
 pub const WORDS_OPEN: char = '\u{E002}';
-/// Its end.
+/// The end of `\text{…}`.
 pub const WORDS_CLOSE: char = '\u{E003}';
 
-/// Commands that change nothing but the looks.
+/// Commands that only change the layout.
 const LAYOUT: [&str; 16] = [
     "left",
     "right",
@@ -45,7 +45,7 @@ const WORDS: [&str; 9] = [
 ];
 /// Commands that set symbols in another font.
 const FONTS: [&str; 5] = ["mathbf", "boldsymbol", "mathit", "mathsf", "bm"];
-/// Commands with one sign of their own.
+/// Commands that stand for one character.
 const SIGNS: [(&str, &str); 43] = [
     ("quad", " "),
     ("qquad", " "),
@@ -91,7 +91,7 @@ const SIGNS: [(&str, &str); 43] = [
     ("emptyset", "∅"),
     ("varnothing", "∅"),
 ];
-/// Fractions that are one character.
+/// Fractions that Unicode has as one character.
 const VULGAR: [(char, &str); 9] = [
     ('½', "1/2"),
     ('⅓', "1/3"),
@@ -104,7 +104,7 @@ const VULGAR: [(char, &str); 9] = [
     ('⅜', "3/8"),
 ];
 
-/// Cleans an answer.
+/// Removes the notation of an answer.
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // How many braces are open, and which of them were opened by words, innermost last.
@@ -140,13 +140,13 @@ pub fn clean(text: &str) -> String {
     folded(&out)
 }
 
-/// Returns whether what stands between `before` and `after` parts a number's thousands.
+/// Returns whether the character between `before` and `after` is a thousands separator.
 fn is_group(before: &str, after: &str) -> bool {
     let digits = |c: &char| c.is_ascii_digit();
     before.ends_with(|c: char| c.is_ascii_digit()) && after.chars().take_while(digits).count() == 3
 }
 
-/// Writes what a command stands for and returns what follows it.
+/// Appends what a command stands for and returns the rest after it.
 fn command<'t>(
     rest: &'t str,
     out: &mut String,
@@ -195,7 +195,7 @@ fn command<'t>(
     after
 }
 
-/// Writes one character in its usual form.
+/// Appends one character in its canonical form.
 fn plain(c: char, out: &mut String) {
     match c {
         '$' => {}
@@ -232,7 +232,7 @@ fn plain(c: char, out: &mut String) {
     }
 }
 
-/// Makes runs of spaces one, and `^°`, `^{°}` a degree sign.
+/// Collapses runs of spaces, and turns `^°` and `^{°}` into a degree sign.
 fn folded(text: &str) -> String {
     let text = text.replace("^{°}", "°").replace("^°", "°");
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,16 +1,16 @@
-//! What is no number: words are folded, formulas lose what means nothing in them.
+//! Normalizes answers that are not numbers: words to lower case, formulas without redundant notation.
 //!
-//! One formula in one writing, as far as cheap rules go: spaces, needless multiplication signs and
-//! braces, and `\frac{a}{b}` for `a/b`. Nothing is computed, and terms keep their order.
+//! Cheap rules bring a formula to one spelling: no spaces, no redundant multiplication signs and
+//! braces, `a/b` for `\frac{a}{b}`. Nothing is computed, and terms keep their order.
 
 use super::clean::{SET_CLOSE, SET_OPEN, WORDS_CLOSE, WORDS_OPEN};
 use super::{Value, number, opens, trimmed};
 
-/// Most fractions inside each other that are rewritten.
+/// Deepest nesting of fractions that is rewritten.
 const DEPTH_MAX: usize = 8;
 
-/// Normalises what is no number at first sight. Words are folded to lower case; in formulas, where
-/// x is not X, only writing that means nothing is dropped.
+/// Normalizes an answer that does not parse as a number. Words become lower case; in formulas, where
+/// x is not X, only redundant notation is dropped.
 pub fn words(text: &str) -> Option<Value> {
     let plain: String =
         text.chars().map(|c| if matches!(c, WORDS_OPEN | WORDS_CLOSE) { ' ' } else { c }).collect();
@@ -30,7 +30,7 @@ pub fn words(text: &str) -> Option<Value> {
     }
 }
 
-/// Drops from a formula spaces, multiplication signs that can be left out, braces around one sign.
+/// Drops spaces, redundant multiplication signs and braces around one character from a formula.
 fn formula(text: &str) -> String {
     let spaced: Vec<char> = text.chars().collect();
     let is_digit = |c: Option<&char>| c.is_some_and(char::is_ascii_digit);
@@ -69,7 +69,7 @@ fn formula(text: &str) -> String {
     kept
 }
 
-/// Writes every `\frac{a}{b}` as `a/b`, with parentheses where the stroke would take in less or
+/// Writes every `\frac{a}{b}` as `a/b`, with parentheses where the slash would bind less or
 /// more.
 fn without_fractions(signs: &[char], depth: usize) -> Vec<char> {
     const FRAC: [char; 5] = ['\\', 'f', 'r', 'a', 'c'];
@@ -111,7 +111,7 @@ fn wrapped(signs: &[char], wraps: bool) -> Vec<char> {
     if wraps { [&['('], signs, &[')']].concat() } else { signs.to_vec() }
 }
 
-/// What a fraction takes: a group in braces, or one sign.
+/// Parses an argument of a fraction: a group in braces, or one character.
 fn argument(signs: &[char]) -> Option<(&[char], &[char])> {
     match signs.split_first()? {
         ('{', inside) => {

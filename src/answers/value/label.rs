@@ -1,4 +1,4 @@
-//! What stands before an answer: `x =`, `Answer:`, 答案是.
+//! Labels in front of an answer: `x =`, `Answer:`, 答案是.
 
 use super::clean::{WORDS_CLOSE, WORDS_OPEN};
 use super::trimmed;
@@ -19,7 +19,7 @@ const LABELS: [&str; 13] = [
     "等于",
 ];
 
-/// Drops what stands before the answer itself.
+/// Drops a label in front of the answer.
 pub fn without_label(text: &str) -> &str {
     let text = text.trim();
     let plain = text.trim_start_matches([WORDS_OPEN, ' ']);
@@ -37,7 +37,7 @@ pub fn without_label(text: &str) -> &str {
     split_name(text).map_or(text.trim_start(), |(_, right)| right)
 }
 
-/// Returns the name of the variable that `text` gives a value, without its index.
+/// Returns the name of the variable that `text` assigns a value to, without its index.
 pub fn variable(text: &str) -> Option<&str> {
     let (name, _) = split_name(trimmed(text))?;
     Some(name.split_once('_').map_or(name, |(name, _)| name))

@@ -1,8 +1,8 @@
-//! Numbers as answers write them, read into exact rationals.
+//! Parses numbers as answers spell them into exact rationals.
 
 use std::fmt;
 
-/// Most numbers inside each other, as in a fraction of fractions.
+/// Deepest nesting of numbers, as in a fraction of fractions.
 const DEPTH_MAX: usize = 8;
 
 /// A rational number in lowest terms; the denominator is positive.
@@ -13,7 +13,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Makes top / bottom; `None` for a bottom of 0, and for numbers of more than 38 digits.
+    /// Makes top / bottom; `None` if the bottom is 0 or a number has more than 38 digits.
     pub fn new(top: i128, bottom: i128) -> Option<Ratio> {
         if bottom == 0 || top == i128::MIN || bottom == i128::MIN {
             return None;
@@ -22,7 +22,7 @@ impl Ratio {
         Some(Ratio { top: top / shared, bottom: bottom / shared })
     }
 
-    /// Returns minus this number.
+    /// Returns the negated number.
     pub fn negated(self) -> Ratio {
         // `new` keeps the one number out whose negative would not fit.
         Ratio { top: -self.top, ..self }
@@ -68,12 +68,12 @@ fn gcd(a: u128, b: u128) -> u128 {
     a.max(1)
 }
 
-/// Reads the number `text` starts with, and returns it with what follows.
+/// Parses the number at the start of `text`; returns it with the rest.
 pub fn read(text: &str) -> Option<(Ratio, &str)> {
     signed(text, 0)
 }
 
-/// Returns an integer too long for a `Ratio`, without sign of plus, leading zeros and grouping.
+/// Normalizes an integer too long for a `Ratio`: without plus sign, leading zeros and separators.
 pub fn long_integer(text: &str) -> Option<String> {
     let (minus, rest) = sign(text);
     let (digits, rest) = digits(rest)?;
@@ -82,7 +82,7 @@ pub fn long_integer(text: &str) -> Option<String> {
         .then(|| format!("{}{digits}", if minus { "-" } else { "" }))
 }
 
-/// Returns whether the signs at the start make a minus, and what follows them.
+/// Returns whether the signs at the start are negative together, and the rest.
 fn sign(text: &str) -> (bool, &str) {
     let (mut minus, mut rest) = (false, text.trim_start());
     while let Some(sign) = rest.chars().next().filter(|c| matches!(c, '+' | '-')) {
@@ -98,7 +98,7 @@ fn signed(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     Some((if minus { ratio.negated() } else { ratio }, rest))
 }
 
-/// A number, or two with a stroke between them: `3`, `1/2`.
+/// A number, or two separated by a slash: `3`, `1/2`.
 fn quotient(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     let (top, rest) = scaled(text, depth)?;
     let Some(below) = rest.trim_start().strip_prefix('/') else { return Some((top, rest)) };
@@ -109,7 +109,7 @@ fn quotient(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     }
 }
 
-/// A number, one times a power of ten, or such a power: `1.2 × 10^{3}`, `1.2e3`, `10^{18}`.
+/// A number, optionally times a power of ten, or such a power: `1.2 × 10^{3}`, `1.2e3`, `10^{18}`.
 fn scaled(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     if let Some(power) = text.strip_prefix("10^")
         && let Some((exponent, rest)) = exponent(power)
@@ -137,7 +137,7 @@ fn scaled(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     Some((ratio, rest))
 }
 
-/// What stands above: one digit, or a number in braces.
+/// An exponent: one digit, or a number in braces.
 fn exponent(text: &str) -> Option<(i32, &str)> {
     let (exponent, rest) = match text.strip_prefix('{') {
         Some(inside) => inside.split_once('}')?,
@@ -178,7 +178,7 @@ fn unsigned(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     Some((ratio, rest))
 }
 
-/// What a fraction takes: a number in braces, or one digit.
+/// An argument of a fraction: a number in braces, or one digit.
 fn argument(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     let text = text.trim_start();
     if let Some(inside) = text.strip_prefix('{') {
@@ -189,7 +189,7 @@ fn argument(text: &str, depth: usize) -> Option<(Ratio, &str)> {
     Some((Ratio { top: i128::from(digit), bottom: 1 }, &text[1..]))
 }
 
-/// Digits with a point or without; and whether it is without.
+/// Digits with or without a decimal point; and whether there is none.
 fn decimal(text: &str) -> Option<(Ratio, &str, bool)> {
     let (whole, rest) = digits(text).unwrap_or((String::new(), text));
     let point = rest.strip_prefix('.').filter(|r| r.starts_with(|c: char| c.is_ascii_digit()));
@@ -204,7 +204,7 @@ fn decimal(text: &str) -> Option<(Ratio, &str, bool)> {
     Some((Ratio::new(top, bottom)?, &fraction[end..], false))
 }
 
-/// Digits, and groups of three after commas or spaces where the first has at most three.
+/// Digits, with groups of three after commas or spaces if the first group has at most three.
 fn digits(text: &str) -> Option<(String, &str)> {
     let run = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let first = run(text);

@@ -1,34 +1,34 @@
 //! What may follow a number without changing it: percent, degrees, currency, units.
 //!
-//! A letter right behind a number is a factor, `5x`, but for units everybody knows, `5cm`. A word
-//! at a distance, or one set as text, is a unit unless it is known to go on with the expression.
+//! A letter directly after a number is a factor, `5x`, except for well-known units, `5cm`. A word
+//! after a space, or one in `\text{…}`, is a unit unless it is known to continue the expression.
 
 use super::clean::{WORDS_CLOSE, WORDS_OPEN};
 
-/// Units that may stand right behind a number.
+/// Units that may follow a number directly.
 const UNITS: &str = " mm cm dm km nm mg kg ml mL cl dl ms ns min hr hrs sec mph kph rpm Hz kHz MHz \
     GHz kW kWh kJ Pa kPa mol kB KB MB GB ";
 /// Units of one letter, which count as such in a quotient: `m/s`.
 const LETTERS: &str = "mshgLlNJWVA";
-/// Words that go on with the expression, or are numbers themselves.
+/// Words that continue the expression, or are numbers themselves.
 const NO_UNITS: &str = " and or to mod if for when where sin cos tan cot log ln exp pi plus minus \
     times over choose factorial squared cubed dozen hundred thousand million billion trillion half \
     halves third thirds quarter quarters ";
-/// Signs of Chinese numbers, and those that change one.
+/// Characters of Chinese numbers, and those that modify one.
 const NUMERALS: &str = "零〇一二三四五六七八九十百千万亿兆半负加减乘除";
 
-/// How the words stand behind the number.
+/// How the words follow the number.
 #[derive(Clone, Copy, PartialEq)]
-enum Standing {
-    /// Right behind it.
+enum UnitSpacing {
+    /// Directly after it.
     Close,
     /// After a space.
     Apart,
-    /// Set as text.
+    /// In `\text{…}`.
     AsText,
 }
 
-/// Returns whether `rest`, which follows a number, leaves it as it is.
+/// Returns whether `rest`, which follows a number, leaves its value unchanged.
 pub fn is_unit(rest: &str) -> bool {
     let marks = ['%', '°', '€', '£', '¥'];
     let is_mark = |c: char| marks.contains(&c) || matches!(c, ' ' | WORDS_OPEN | WORDS_CLOSE);
@@ -38,9 +38,9 @@ pub fn is_unit(rest: &str) -> bool {
         return true;
     }
     let standing = match rest {
-        _ if rest.trim_start().starts_with(WORDS_OPEN) => Standing::AsText,
-        _ if rest.trim_start_matches(marks).starts_with(' ') => Standing::Apart,
-        _ => Standing::Close,
+        _ if rest.trim_start().starts_with(WORDS_OPEN) => UnitSpacing::AsText,
+        _ if rest.trim_start_matches(marks).starts_with(' ') => UnitSpacing::Apart,
+        _ => UnitSpacing::Close,
     };
     // A power may stand outside the text: \text{cm}^2.
     let bare = bare.replace("\u{E003}^", "^");
@@ -49,7 +49,7 @@ pub fn is_unit(rest: &str) -> bool {
 }
 
 /// `cm`, `km/h`, `m/s^2`.
-fn is_quotient(word: &str, standing: Standing) -> bool {
+fn is_quotient(word: &str, standing: UnitSpacing) -> bool {
     let letters = |part: &str| part.len() == 1 && LETTERS.contains(part);
     let parts: Option<Vec<&str>> = word.split(['/', '×']).map(without_power).collect();
     parts.is_some_and(|parts| match parts[..] {
@@ -58,14 +58,14 @@ fn is_quotient(word: &str, standing: Standing) -> bool {
     })
 }
 
-/// Drops a unit's power; `None` where it is none of a unit.
+/// Drops a unit's power; `None` if it is not a unit's.
 fn without_power(word: &str) -> Option<&str> {
     let Some((stem, power)) = word.split_once('^') else { return Some(word) };
     let power = power.strip_prefix('{').and_then(|p| p.strip_suffix('}')).unwrap_or(power);
     matches!(power.trim_start_matches('-'), "1" | "2" | "3").then_some(stem)
 }
 
-fn is_word(word: &str, standing: Standing) -> bool {
+fn is_word(word: &str, standing: UnitSpacing) -> bool {
     let is_cjk = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
     if !word.is_empty() && word.chars().all(is_cjk) {
         return !word.contains(|c| NUMERALS.contains(c));
@@ -81,8 +81,8 @@ fn is_word(word: &str, standing: Standing) -> bool {
     let is_known = is_in(NO_UNITS, &word.to_ascii_lowercase()) || matches!(word, "e" | "i");
     match standing {
         _ if is_known => false,
-        Standing::Close => false,
-        Standing::Apart => word.len() > 2,
-        Standing::AsText => true,
+        UnitSpacing::Close => false,
+        UnitSpacing::Apart => word.len() > 2,
+        UnitSpacing::AsText => true,
     }
 }

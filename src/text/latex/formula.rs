@@ -1,81 +1,81 @@
-//! Formulas in a text: where they end, and which part of one can be written out already.
+//! Formulas in a text: where they end, and which part of one can already be rendered.
 //!
-//! What opens with `\(`, `\[`, an environment or `$$` on a line of its own is a formula for
-//! certain. It is written out up to each operator that stands free, since nothing that comes later
-//! changes what stands before that. What opens with a dollar within a line is one only if another
-//! dollar closes it, by Pandoc's rules; until then it is held back.
+//! `\(`, `\[`, an environment, or `$$` on a line of its own certainly opens a formula. It is rendered
+//! up to each operator outside brackets, since later input cannot change what precedes that. A dollar
+//! within a line opens a formula only if another one closes it, by Pandoc's rules; until then the text
+//! is held back.
 
 use super::parse::convert;
-use super::row::Start;
-use super::symbols::{self, Environment, Kind};
-use super::{Latex, Line, Mode, is_blank};
+use super::row::RowStart;
+use super::symbols::{self, CommandKind, Environment};
+use super::{Latex, OutputLine, Scanning, is_blank};
 
-/// What closes a formula.
+/// The token that closes a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Close {
+pub(super) enum ClosingToken {
     Parenthesis,
     Bracket,
     Dollars,
-    /// The `\end` of an environment that sets formulas one below the other.
+    /// The `\end` of an environment that stacks formulas.
     Layout,
-    /// The `\end` of a matrix or of cases that stand in a sentence.
+    /// The `\end` of a matrix or of cases within a sentence.
     Grid,
 }
 
-impl Close {
+impl ClosingToken {
     fn is_display(self) -> bool {
-        matches!(self, Close::Bracket | Close::Dollars | Close::Layout)
+        matches!(self, ClosingToken::Bracket | ClosingToken::Dollars | ClosingToken::Layout)
     }
 
     fn opener(self) -> &'static str {
         match self {
-            Close::Parenthesis => "\\(",
-            Close::Bracket => "\\[",
-            Close::Dollars => "$$",
-            Close::Layout | Close::Grid => "",
+            ClosingToken::Parenthesis => "\\(",
+            ClosingToken::Bracket => "\\[",
+            ClosingToken::Dollars => "$$",
+            ClosingToken::Layout | ClosingToken::Grid => "",
         }
     }
 }
 
-/// A formula that is being read.
+/// Tracks the formula being scanned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Formula {
-    close: Close,
-    /// Part of it is written out.
+    close: ClosingToken,
+    /// Whether part of it was output.
     begun: bool,
-    /// A blank separates what is held from what is given out.
+    /// Whether a blank separates the held text from the output.
     gap: bool,
-    /// Braces, environments of cells, other environments and brackets that are open.
+    /// Numbers of open braces, grid environments, other environments and brackets.
     braces: usize,
     grids: usize,
     layouts: usize,
     brackets: usize,
-    /// What comes next belongs to what came last.
+    /// Whether the next character belongs to the previous token.
     wants: bool,
-    /// Something stands in the row already.
+    /// Whether the row holds anything yet.
     ready: bool,
-    /// New lines since something was written.
+    /// Line breaks since the last output.
     newlines: usize,
     blank: bool,
-    /// The bytes held up to the end of what is no blank.
+    /// Length of the held text without trailing blanks, in bytes.
     solid: usize,
 }
 
 impl Formula {
     fn is_free(&self) -> bool {
         let open = self.braces + self.grids + self.brackets;
-        open == 0 && !self.wants && self.ready && self.solid > 0 && self.close != Close::Grid
+        open == 0 && !self.wants && self.ready && self.solid > 0 && self.close != ClosingToken::Grid
     }
 
     fn is_empty(&self) -> bool {
         !self.begun && self.solid == 0
     }
 
-    fn start(&self) -> Start {
-        if self.begun { Start::Continued } else { Start::Fresh }
+    fn start(&self) -> RowStart {
+        if self.begun { RowStart::Continued } else { RowStart::Fresh }
     }
 
-    /// Notes that something was read.
+    /// Notes that a token was scanned.
     fn took(&mut self, wants: bool, ready: bool) {
         (self.wants, self.ready) = (wants, ready);
         (self.newlines, self.blank) = (0, false);
@@ -83,20 +83,20 @@ impl Formula {
 }
 
 impl Latex {
-    /// Begins a formula behind its opening, which is looked at and `length` bytes long.
+    /// Begins a formula after its opening at the current offset, `length` bytes long.
     ///
-    /// What an environment begins with is the parser's to read.
-    pub(super) fn open_formula(&mut self, close: Close, length: usize, gap: bool) {
+    /// The parser reads the opening of an environment.
+    pub(super) fn open_formula(&mut self, close: ClosingToken, length: usize, gap: bool) {
         self.at += length;
-        if close != Close::Grid {
+        if close != ClosingToken::Grid {
             self.start = self.at;
         }
-        self.mode = Mode::Formula(Formula {
+        self.mode = Scanning::Formula(Formula {
             close,
             begun: false,
             gap,
             braces: 0,
-            grids: usize::from(close == Close::Grid),
+            grids: usize::from(close == ClosingToken::Grid),
             layouts: 0,
             brackets: 0,
             wants: false,
@@ -113,7 +113,7 @@ impl Latex {
             formula.newlines += usize::from(c == '\n');
             formula.blank = true;
             self.at += 1;
-            self.mode = Mode::Formula(formula);
+            self.mode = Scanning::Formula(formula);
             return Some(());
         }
         if let Some(length) = self.closing(&formula)? {
@@ -121,7 +121,7 @@ impl Latex {
             return Some(());
         }
         if formula.newlines > 1 && !(formula.is_empty() && formula.close.is_display()) {
-            // The paragraph is over, and it was not closed.
+            // The paragraph ended before the formula was closed.
             self.abandon(formula, self.start + formula.solid);
             return Some(());
         }
@@ -146,20 +146,20 @@ impl Latex {
             }
         }
         formula.solid = self.at - self.start;
-        self.mode = Mode::Formula(formula);
-        if formula.close == Close::Grid && formula.grids == 0 {
+        self.mode = Scanning::Formula(formula);
+        if formula.close == ClosingToken::Grid && formula.grids == 0 {
             self.close_formula(formula, 0);
         }
         Some(())
     }
 
-    /// Returns the length of what closes the formula, if that is what is looked at.
+    /// Returns the length of the closing token, if it is at the current offset.
     fn closing(&self, formula: &Formula) -> Option<Option<usize>> {
         let (first, second) = match formula.close {
-            Close::Parenthesis => ('\\', ')'),
-            Close::Bracket => ('\\', ']'),
-            Close::Dollars => ('$', '$'),
-            Close::Layout if formula.layouts == 1 && self.here() == '\\' => {
+            ClosingToken::Parenthesis => ('\\', ')'),
+            ClosingToken::Bracket => ('\\', ']'),
+            ClosingToken::Dollars => ('$', '$'),
+            ClosingToken::Layout if formula.layouts == 1 && self.here() == '\\' => {
                 let (length, _) = self.name(self.at + 1)?;
                 let name = &self.held[self.at + 1..self.at + 1 + length];
                 if name != "end" {
@@ -172,7 +172,7 @@ impl Latex {
                     layout.then_some(4 + bytes)
                 }));
             }
-            Close::Layout | Close::Grid => return Some(None),
+            ClosingToken::Layout | ClosingToken::Grid => return Some(None),
         };
         if self.here() != first {
             return Some(None);
@@ -180,7 +180,7 @@ impl Latex {
         Some((self.peek(self.at + 1)? == Some(second)).then_some(2))
     }
 
-    /// Reads a backslash and what belongs to it.
+    /// Scans a backslash and its name.
     fn escaped(&mut self, formula: &mut Formula) -> Option<()> {
         let next = self.peek(self.at + 1)?;
         if !next.is_some_and(|c| c.is_ascii_alphabetic()) {
@@ -197,11 +197,11 @@ impl Latex {
         let mut bytes = 1 + length;
         let (mut wants, mut ready) = (false, true);
         match symbols::kind(name) {
-            Some(Kind::Left) => (formula.brackets, wants) = (formula.brackets + 1, true),
-            Some(Kind::Right) => {
+            Some(CommandKind::Left) => (formula.brackets, wants) = (formula.brackets + 1, true),
+            Some(CommandKind::Right) => {
                 (formula.brackets, wants) = (formula.brackets.saturating_sub(1), true);
             }
-            Some(kind @ (Kind::Begin | Kind::End)) => {
+            Some(kind @ (CommandKind::Begin | CommandKind::End)) => {
                 let found = self.name_in_braces(self.at + bytes)?;
                 if let Some((name, more)) = found {
                     bytes += more;
@@ -213,11 +213,11 @@ impl Latex {
                         }
                         None => &mut 0,
                     };
-                    let begins = kind == Kind::Begin;
+                    let begins = kind == CommandKind::Begin;
                     *count = if begins { *count + 1 } else { count.saturating_sub(1) };
                 }
             }
-            Some(Kind::Nothing) => wants = true,
+            Some(CommandKind::Nothing) => wants = true,
             Some(kind) => wants = kind.takes_arguments(),
             None => {}
         }
@@ -226,7 +226,7 @@ impl Latex {
         Some(())
     }
 
-    /// Writes out what is held up to a place.
+    /// Renders the held text up to an offset.
     pub(super) fn settle(&mut self, formula: &mut Formula, end: usize) {
         let source = &self.held[self.start..end];
         let (body, start) = (source.trim_matches(is_blank), formula.start());
@@ -234,7 +234,7 @@ impl Latex {
         let (leads, trails) = (source.starts_with(is_blank), source.ends_with(is_blank));
         formula.gap |= leads;
         if !text.is_empty() {
-            if !formula.begun && formula.close.is_display() && self.line == Line::Written {
+            if !formula.begun && formula.close.is_display() && self.line == OutputLine::Written {
                 self.emit("\n");
             }
             if formula.begun && formula.gap && !text.starts_with('\n') {
@@ -249,7 +249,7 @@ impl Latex {
         self.at = self.at.max(end);
     }
 
-    /// Ends a formula before what closes it, which is looked at and `length` bytes long.
+    /// Ends a formula at its closing token, `length` bytes long at the current offset.
     fn close_formula(&mut self, mut formula: Formula, length: usize) {
         let end = self.at + length;
         if formula.is_empty() {
@@ -261,7 +261,7 @@ impl Latex {
         self.leave_formula(formula);
     }
 
-    /// Ends a formula that is not closed, at a place up to which it is written out.
+    /// Ends an unclosed formula, rendered up to an offset.
     pub(super) fn abandon(&mut self, mut formula: Formula, end: usize) {
         if formula.is_empty() {
             self.give_empty(&formula, end);
@@ -272,7 +272,7 @@ impl Latex {
         self.leave_formula(formula);
     }
 
-    /// Gives out a formula with nothing in it as it is written.
+    /// Outputs an empty formula unchanged.
     fn give_empty(&mut self, formula: &Formula, end: usize) {
         if formula.gap {
             self.emit(" ");
@@ -282,21 +282,21 @@ impl Latex {
     }
 
     fn leave_formula(&mut self, formula: Formula) {
-        self.mode = Mode::Prose;
+        self.mode = Scanning::Prose;
         self.prose.after(')');
         self.prose.after_display = formula.begun && formula.close.is_display();
     }
 }
 
-/// A formula between one dollar or two, if they close.
+/// A possible formula between dollars, until they close.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dollars {
-    /// The blanks held before it, which end a line if it gets its own.
+    /// The blanks held before it, which end the line if the formula gets its own.
     blanks: usize,
-    /// One, or two.
+    /// Number of opening dollars, 1 or 2.
     count: usize,
     newline: bool,
-    /// The last character.
+    /// The previous character.
     before: char,
 }
 
@@ -307,11 +307,11 @@ impl Dollars {
 }
 
 impl Latex {
-    /// Begins what may be a formula, at its dollars; only blanks are held before them.
+    /// Begins a possible formula at its dollars; only blanks are held before them.
     pub(super) fn open_dollars(&mut self, count: usize) {
         let blanks = self.at - self.start;
         self.at += count;
-        self.mode = Mode::Dollars(Dollars { blanks, count, newline: false, before: '$' });
+        self.mode = Scanning::Dollars(Dollars { blanks, count, newline: false, before: '$' });
     }
 
     pub(super) fn step_dollars(&mut self, mut dollars: Dollars) -> Option<()> {
@@ -321,7 +321,7 @@ impl Latex {
                 let next = self.peek(self.at + 1)?.filter(|c| !is_blank(*c));
                 self.at += 1 + next.map_or(0, char::len_utf8);
                 (dollars.newline, dollars.before) = (false, '\\');
-                self.mode = Mode::Dollars(dollars);
+                self.mode = Scanning::Dollars(dollars);
                 return Some(());
             }
             '$' => {
@@ -351,15 +351,15 @@ impl Latex {
         dollars.newline = c == '\n' || dollars.newline && is_blank(c);
         dollars.before = c;
         self.at += c.len_utf8();
-        self.mode = Mode::Dollars(dollars);
+        self.mode = Scanning::Dollars(dollars);
         Some(())
     }
 
     fn close_dollars(&mut self, dollars: Dollars) {
         let body = self.start + dollars.opening()..self.at;
-        let text = convert(self.held[body].trim_matches(is_blank), Start::Fresh);
+        let text = convert(self.held[body].trim_matches(is_blank), RowStart::Fresh);
         let count = dollars.count;
-        if count == 2 && self.line == Line::Written {
+        if count == 2 && self.line == OutputLine::Written {
             self.emit("\n");
         } else {
             self.give(self.start + dollars.blanks);
@@ -367,23 +367,23 @@ impl Latex {
         self.emit(&text);
         self.at += count;
         self.start = self.at;
-        self.mode = Mode::Prose;
+        self.mode = Scanning::Prose;
         self.prose.after(')');
         self.prose.after_display = count == 2;
     }
 
-    /// Gives the dollars out as they are, and leaves what follows them to be looked through as
-    /// prose. No dollar is among it, so that nothing is looked through a third time.
+    /// Outputs the dollars unchanged and leaves the text after them to be scanned as prose. It holds
+    /// no dollar, so nothing is scanned a third time.
     pub(super) fn no_formula(&mut self, dollars: Dollars) {
         let end = self.start + dollars.opening();
         self.give(end);
         self.at = end;
-        self.mode = Mode::Prose;
+        self.mode = Scanning::Prose;
         self.prose.after('$');
     }
 }
 
-/// Returns whether it is amounts and words, such as `5 for you and 6`, not a measure, `5 cm`.
+/// Returns whether the text is amounts and words, such as `5 for you and 6`, not a measure, `5 cm`.
 fn is_money(body: &str) -> bool {
     let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
     if !is_number(body) || body.contains(['\\', '^', '_', '=', '+', '{']) {

@@ -1,27 +1,27 @@
-//! Environments: matrices, arrays and cases, and those that only set formulas one below the other.
+//! Environments: matrices, arrays and cases, and those that only stack formulas.
 //!
-//! The parser comes here at each `\begin`. A matrix is `[1 2; 3 4]` and cases are
-//! `{ a if x>0; b otherwise`. Both stay in their line, so that what stands before and after them,
-//! such as `f(x) =`, stays beside them. Of the others only the rows are seen: their names are
-//! dropped, and `\\` is a new line everywhere.
+//! The parser calls this at each `\begin`. A matrix is rendered as `[1 2; 3 4]` and cases as
+//! `{ a if x>0; b otherwise`. Both stay on their line, next to what precedes and follows them, such
+//! as `f(x) =`. Of the others only the rows are rendered: their names are dropped, and `\\` is a line
+//! break everywhere.
 
 use super::parse::{Inside, Parser};
-use super::row::{Bind, Class, Piece, Row, Setting, Start};
+use super::row::{Bind, FormulaRow, PieceClass, RowLayout, RowPiece, RowStart};
 use super::symbols::{self, Environment, Grid};
-use super::tokens::Token;
+use super::tokens::LatexToken;
 
 /// A cell, and what it begins with.
-struct Cell {
+struct GridCell {
     text: String,
-    first: Option<Class>,
+    first: Option<PieceClass>,
 }
 
 impl Parser<'_> {
-    /// Reads an environment whose `\begin` was read.
-    pub fn begin(&mut self, from: usize, row: &mut Row, setting: Setting) {
+    /// Parses an environment whose `\begin` was read.
+    pub fn begin(&mut self, from: usize, row: &mut FormulaRow, setting: RowLayout) {
         let piece = match self.tokens.name().and_then(symbols::environment) {
             Some(Environment::Layout { wide }) => {
-                if wide && self.tokens.peek() == Some(Token::Open) {
+                if wide && self.tokens.peek() == Some(LatexToken::Open) {
                     self.tokens.skip_group();
                 }
                 for place in ["[t]", "[b]", "[c]"] {
@@ -32,30 +32,30 @@ impl Parser<'_> {
                 return;
             }
             Some(Environment::Grid(grid)) if !self.is_deep() => {
-                let piece = self.grid(grid, row.left() == Some(Class::Open), setting);
+                let piece = self.grid(grid, row.left() == Some(PieceClass::Open), setting);
                 self.scripted(piece, setting)
             }
-            _ => Piece::new(Class::Text, self.tokens.since(from)),
+            _ => RowPiece::new(PieceClass::Text, self.tokens.since(from)),
         };
         row.push(piece);
     }
 
-    /// Reads an `\end` for which nobody waits.
-    pub fn stray_end(&mut self, from: usize, row: &mut Row) {
+    /// Parses an `\end` without its `\begin`.
+    pub fn stray_end(&mut self, from: usize, row: &mut FormulaRow) {
         let name = self.tokens.name().and_then(symbols::environment);
         if !matches!(name, Some(Environment::Layout { .. })) {
-            row.push(Piece::new(Class::Text, self.tokens.since(from)));
+            row.push(RowPiece::new(PieceClass::Text, self.tokens.since(from)));
         }
     }
 
-    fn grid(&mut self, grid: Grid, bracketed: bool, setting: Setting) -> Piece {
+    fn grid(&mut self, grid: Grid, bracketed: bool, setting: RowLayout) -> RowPiece {
         if grid == Grid::Array {
             self.tokens.optional();
-            if self.tokens.peek() == Some(Token::Open) {
+            if self.tokens.peek() == Some(LatexToken::Open) {
                 self.tokens.skip_group();
             }
         }
-        let rows = self.rows(Setting { tight: false, breaks: "; ", alone: setting.alone });
+        let rows = self.rows(RowLayout { tight: false, breaks: "; ", alone: setting.alone });
         let (open, close) = match grid {
             Grid::Cases => return cases(rows, bracketed),
             Grid::Matrix("[", _) | Grid::Array if bracketed => ("", ""),
@@ -70,29 +70,29 @@ impl Parser<'_> {
         };
         let text = join(&rows, between);
         let bind = if open.is_empty() { Bind::Loose } else { Bind::Atom };
-        Piece { bind, ..Piece::new(Class::Group, format!("{open}{text}{close}")) }
+        RowPiece { bind, ..RowPiece::new(PieceClass::Group, format!("{open}{text}{close}")) }
     }
 
-    /// Reads rows of cells up to the end of the environment.
-    fn rows(&mut self, setting: Setting) -> Vec<Vec<Cell>> {
-        let setting = Setting { alone: false, ..setting };
+    /// Parses rows of cells up to the end of the environment.
+    fn rows(&mut self, setting: RowLayout) -> Vec<Vec<GridCell>> {
+        let setting = RowLayout { alone: false, ..setting };
         let mut rows = vec![Vec::new()];
         (self.depth, self.grids) = (self.depth + 1, self.grids + 1);
         loop {
-            let row = self.row(Inside::Cell, setting, Start::Fresh);
+            let row = self.row(Inside::Cell, setting, RowStart::Fresh);
             let first = row.first();
             let text = row.into_piece().text;
-            rows.last_mut().expect("it begins with one").push(Cell { text, first });
+            rows.last_mut().expect("it begins with one").push(GridCell { text, first });
             match self.tokens.peek() {
-                Some(Token::Cell) => {
+                Some(LatexToken::Cell) => {
                     self.tokens.next();
                 }
-                Some(Token::Escape('\\') | Token::Command("cr")) => {
+                Some(LatexToken::Escape('\\') | LatexToken::Command("cr")) => {
                     self.tokens.next();
-                    self.line_break(&mut Row::new(setting, Start::Fresh));
+                    self.line_break(&mut FormulaRow::new(setting, RowStart::Fresh));
                     rows.push(Vec::new());
                 }
-                Some(Token::Command("end")) => {
+                Some(LatexToken::Command("end")) => {
                     self.tokens.next();
                     self.tokens.name();
                     break;
@@ -106,7 +106,7 @@ impl Parser<'_> {
     }
 }
 
-fn join(rows: &[Vec<Cell>], between: &str) -> String {
+fn join(rows: &[Vec<GridCell>], between: &str) -> String {
     let rows = rows.iter().map(|row| {
         let cells: Vec<&str> = row.iter().map(|cell| cell.text.as_str()).collect();
         cells.join(between)
@@ -114,14 +114,15 @@ fn join(rows: &[Vec<Cell>], between: &str) -> String {
     rows.collect::<Vec<String>>().join("; ")
 }
 
-/// Returns each case with its condition.
-fn cases(rows: Vec<Vec<Cell>>, bracketed: bool) -> Piece {
+/// Renders each case with its condition.
+fn cases(rows: Vec<Vec<GridCell>>, bracketed: bool) -> RowPiece {
     let lines = rows.into_iter().map(|row| {
         let mut cells = row.into_iter().filter(|cell| !cell.text.is_empty());
         let mut line = cells.next().map(|cell| cell.text).unwrap_or_default();
         for cell in cells {
-            let is_condition = !matches!(cell.first, Some(Class::Text | Class::Rel | Class::Bin));
-            if is_condition || cell.first == Some(Class::Text) {
+            let is_condition =
+                !matches!(cell.first, Some(PieceClass::Text | PieceClass::Rel | PieceClass::Bin));
+            if is_condition || cell.first == Some(PieceClass::Text) {
                 line.truncate(line.trim_end_matches(',').len());
             }
             line.push_str(if is_condition { " if " } else { " " });
@@ -131,5 +132,5 @@ fn cases(rows: Vec<Vec<Cell>>, bracketed: bool) -> Piece {
     });
     let text = lines.collect::<Vec<String>>().join("; ");
     let text = if bracketed { text } else { format!("{{ {text}") };
-    Piece { bind: Bind::Loose, ..Piece::new(Class::Group, text) }
+    RowPiece { bind: Bind::Loose, ..RowPiece::new(PieceClass::Group, text) }
 }

@@ -1,30 +1,30 @@
-//! Letters and digits raised, lowered and in other alphabets, as the Unicode standard has them.
+//! Superscripts, subscripts and mathematical alphabets of the Unicode standard.
 //!
-//! The parser asks here; what has no such letter gets `None` and is written another way. Words are
-//! not spelled in small letters: three in a row are hard to read on a terminal.
+//! Text that has no such form yields `None` and is rendered another way. Words are not raised or
+//! lowered: three small letters in a row are hard to read on a terminal.
 
-/// An alphabet of its own.
+/// A mathematical alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Font {
-    /// Bold, italic and the like: only the looks.
+    /// Bold, italic and other styles that are not shown.
     Plain,
     DoubleStruck,
     Script,
     Fraktur,
 }
 
-/// Characters and their superscripts in turn.
+/// Pairs of a character and its superscript.
 const RAISED: &str = "0⁰1¹2²3³4⁴5⁵6⁶7⁷8⁸9⁹+⁺-⁻=⁼(⁽)⁾aᵃbᵇcᶜdᵈeᵉfᶠgᵍhʰiⁱjʲkᵏlˡmᵐ\
     nⁿoᵒpᵖrʳsˢtᵗuᵘvᵛwʷxˣyʸzᶻAᴬBᴮDᴰEᴱGᴳHᴴIᴵJᴶKᴷLᴸMᴹNᴺOᴼPᴾRᴿTᵀUᵁVⱽWᵂβᵝγᵞδᵟθᶿφᵠχᵡ′′";
-/// Characters and their subscripts in turn.
+/// Pairs of a character and its subscript.
 const LOWERED: &str = "0₀1₁2₂3₃4₄5₅6₆7₇8₈9₉+₊-₋=₌(₍)₎aₐeₑhₕiᵢjⱼkₖlₗmₘnₙoₒpₚrᵣsₛtₜuᵤvᵥxₓβᵦγᵧρᵨφᵩχᵪ";
 
-/// Returns the text as superscripts, if each character has one and it is no word.
+/// Returns the text in superscripts, if each character has one and it is not a word.
 pub fn raised(text: &str) -> Option<String> {
     small(text, RAISED)
 }
 
-/// Returns the text as subscripts, if each character has one and it is no word.
+/// Returns the text in subscripts, if each character has one and it is not a word.
 pub fn lowered(text: &str) -> Option<String> {
     small(text, LOWERED)
 }
@@ -46,13 +46,13 @@ fn small(text: &str, table: &str) -> Option<String> {
         .collect()
 }
 
-/// Returns whether three letters stand in a row that are no row of indices such as `ijk`.
+/// Returns whether three letters occur in a row, other than indices such as `ijk`.
 fn holds_a_word(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphabetic())
         .any(|word| word.len() > 2 && !word.chars().all(|c| ('i'..='n').contains(&c)))
 }
 
-/// Returns a letter or digit of an alphabet; what is not in it stays.
+/// Returns a letter or digit in an alphabet, or the character itself if it has no such form.
 pub fn in_font(c: char, font: Font) -> char {
     let exceptions = match font {
         Font::Plain => return c,
@@ -66,7 +66,7 @@ pub fn in_font(c: char, font: Font) -> char {
             return own;
         }
     }
-    // Where each alphabet begins in the block "Mathematical Alphanumeric Symbols".
+    // The start of each alphabet in the block "Mathematical Alphanumeric Symbols".
     let (first, base) = match (c, font) {
         ('A'..='Z', Font::DoubleStruck) => ('A', 0x1D538),
         ('a'..='z', Font::DoubleStruck) => ('a', 0x1D552),
@@ -79,7 +79,7 @@ pub fn in_font(c: char, font: Font) -> char {
     char::from_u32(base + (u32::from(c) - u32::from(first))).unwrap_or(c)
 }
 
-/// Returns so many primes.
+/// Returns `count` primes.
 pub fn primes(count: usize) -> String {
     match count {
         2 => "″".to_string(),

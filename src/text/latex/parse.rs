@@ -1,40 +1,40 @@
-//! Writes a formula out: LaTeX's source in, a text out.
+//! Parses the LaTeX source of a formula and renders it as text.
 //!
-//! A recursive descent over the tokens. `row` reads what stands beside each other up to what ends
-//! it, `item` one thing of it, `argument` what belongs to a command, `scripted` what is raised and
-//! lowered. commands.rs has the commands, grid.rs rows and cells, text.rs words in a formula. It
-//! never fails: what it does not know, or what is nested too deeply, stays as it is written.
+//! A recursive descent over the tokens. `row` parses a sequence up to its closing token, `item` one
+//! element of it, `argument` the argument of a command, `scripted` superscripts and subscripts.
+//! `commands` has the commands, `grid` rows and cells, `text` words in a formula. It never fails:
+//! unknown or too deeply nested source is output unchanged.
 
 use super::letters;
-use super::row::{Class, Gap, Piece, Row, Setting, Start, enclosed};
+use super::row::{FormulaRow, Gap, PieceClass, RowLayout, RowPiece, RowStart, enclosed};
 use super::symbols::{self, Environment};
-use super::tokens::{Token, Tokens};
+use super::tokens::{LatexToken, LatexTokens};
 
-/// How deeply groups, arguments, brackets and environments are read into each other.
+/// Deepest nesting of groups, arguments, brackets and environments.
 const DEPTH_MAX: usize = 32;
 
-/// Returns what the source of a formula reads as.
-pub fn convert(source: &str, start: Start) -> String {
-    let setting = Setting { tight: false, breaks: "\n", alone: false };
+/// Renders the source of a formula.
+pub fn convert(source: &str, start: RowStart) -> String {
+    let setting = RowLayout { tight: false, breaks: "\n", alone: false };
     let mut parser = Parser::new(source);
     let row = parser.row(Inside::Top, setting, start);
     row.into_piece().text
 }
 
-/// What a row stands in, which says what ends it.
+/// The construct that contains a row, which determines the token that ends it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Inside {
     Top,
     Brace,
     Brackets,
     Cell,
-    /// A formula between dollars, in a text.
+    /// A formula between dollars, in `\text{…}`.
     Dollars,
 }
 
-/// What is read, and what waits for its end.
+/// The parser's tokens, and the constructs that are open.
 pub struct Parser<'a> {
-    pub tokens: Tokens<'a>,
+    pub tokens: LatexTokens<'a>,
     pub depth: usize,
     pub braces: usize,
     pub brackets: usize,
@@ -42,31 +42,32 @@ pub struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// Begins to read a formula.
+    /// Makes a parser for a formula.
     pub fn new(source: &'a str) -> Parser<'a> {
-        Parser { tokens: Tokens::new(source), depth: 0, braces: 0, brackets: 0, grids: 0 }
+        Parser { tokens: LatexTokens::new(source), depth: 0, braces: 0, brackets: 0, grids: 0 }
     }
 
-    /// Returns whether nothing may be nested any deeper.
+    /// Returns whether the deepest nesting is reached.
     pub fn is_deep(&self) -> bool {
         self.depth >= DEPTH_MAX
     }
 
-    /// Reads up to what ends the row, which is left to who waits for it.
-    pub fn row(&mut self, inside: Inside, setting: Setting, start: Start) -> Row {
-        let mut row = Row::new(setting, start);
+    /// Parses a row up to its closing token, which is left for the caller.
+    pub fn row(&mut self, inside: Inside, setting: RowLayout, start: RowStart) -> FormulaRow {
+        let mut row = FormulaRow::new(setting, start);
         while let Some(token) = self.tokens.peek() {
             if self.ends(token, inside) {
                 break;
             }
-            if let Token::Command(name @ ("over" | "choose")) = token
+            if let LatexToken::Command(name @ ("over" | "choose")) = token
                 && !self.is_deep()
             {
                 self.tokens.next();
                 self.depth += 1;
-                let below = self.row(inside, setting, Start::Fresh).into_piece();
+                let below = self.row(inside, setting, RowStart::Fresh).into_piece();
                 self.depth -= 1;
-                let above = std::mem::replace(&mut row, Row::new(setting, start)).into_piece();
+                let above =
+                    std::mem::replace(&mut row, FormulaRow::new(setting, start)).into_piece();
                 row.push(if name == "over" {
                     Self::fraction(above, below)
                 } else {
@@ -79,14 +80,16 @@ impl<'a> Parser<'a> {
         row
     }
 
-    /// Returns whether somebody waits for this token.
-    fn ends(&self, token: Token, inside: Inside) -> bool {
+    /// Returns whether an open construct ends at this token.
+    fn ends(&self, token: LatexToken, inside: Inside) -> bool {
         match token {
-            Token::Close => self.braces > 0,
-            Token::Command("right") => self.brackets > 0,
-            Token::Command("end") => self.grids > 0 && self.ends_grid(),
-            Token::Cell | Token::Escape('\\') | Token::Command("cr") => inside == Inside::Cell,
-            Token::Other('$') => inside == Inside::Dollars,
+            LatexToken::Close => self.braces > 0,
+            LatexToken::Command("right") => self.brackets > 0,
+            LatexToken::Command("end") => self.grids > 0 && self.ends_grid(),
+            LatexToken::Cell | LatexToken::Escape('\\') | LatexToken::Command("cr") => {
+                inside == Inside::Cell
+            }
+            LatexToken::Other('$') => inside == Inside::Dollars,
             _ => false,
         }
     }
@@ -98,51 +101,52 @@ impl<'a> Parser<'a> {
         matches!(name, Some(Environment::Grid(_)))
     }
 
-    /// Reads one thing and writes it to the row.
-    pub fn item(&mut self, row: &mut Row, setting: Setting) {
+    /// Parses one element and adds it to the row.
+    pub fn item(&mut self, row: &mut FormulaRow, setting: RowLayout) {
         let from = self.tokens.at;
         let Some(token) = self.tokens.next() else { return };
         let piece = match token {
-            Token::Blank => return row.gap(Gap::Soft),
-            Token::Cell => return row.gap(Gap::Column),
-            Token::Escape('\\') => return self.line_break(row),
-            Token::Escape(',' | ';' | ':' | '>' | ' ' | '\t' | '\n' | '\r') | Token::Other('~') => {
+            LatexToken::Blank => return row.gap(Gap::Soft),
+            LatexToken::Cell => return row.gap(Gap::Column),
+            LatexToken::Escape('\\') => return self.line_break(row),
+            LatexToken::Escape(',' | ';' | ':' | '>' | ' ' | '\t' | '\n' | '\r')
+            | LatexToken::Other('~') => {
                 return row.gap(Gap::Hard);
             }
-            Token::Escape('!' | '(' | ')' | '[' | ']' | '-' | '/') => return,
-            Token::Command(name) => return self.command(name, from, row, setting),
-            Token::Open => {
+            LatexToken::Escape('!' | '(' | ')' | '[' | ']' | '-' | '/') => return,
+            LatexToken::Command(name) => return self.command(name, from, row, setting),
+            LatexToken::Open => {
                 self.tokens.at = from;
                 self.group(setting)
             }
-            Token::Raise | Token::Lower | Token::Prime => {
+            LatexToken::Raise | LatexToken::Lower | LatexToken::Prime => {
                 self.tokens.at = from;
-                let piece = self.scripted(Piece::new(Class::Letter, ""), setting);
+                let piece = self.scripted(RowPiece::new(PieceClass::Letter, ""), setting);
                 if self.tokens.at == from {
                     self.tokens.next();
-                    Piece::new(Class::Letter, self.tokens.since(from))
+                    RowPiece::new(PieceClass::Letter, self.tokens.since(from))
                 } else {
                     piece
                 }
             }
-            Token::Number(number) => Piece::new(Class::Number, number),
-            Token::Close => Piece::new(Class::Close, "}"),
-            Token::Escape(c) => match c {
-                '{' => Piece::new(Class::Open, "{"),
-                '}' => Piece::new(Class::Close, "}"),
-                '|' => Piece::new(Class::Bar, "‖"),
-                '%' => Piece::new(Class::Postfix, "%"),
-                '$' | '#' | '&' | '_' => Piece::new(Class::Letter, c),
-                _ => Piece::new(Class::Text, self.tokens.since(from)),
+            LatexToken::Number(number) => RowPiece::new(PieceClass::Number, number),
+            LatexToken::Close => RowPiece::new(PieceClass::Close, "}"),
+            LatexToken::Escape(c) => match c {
+                '{' => RowPiece::new(PieceClass::Open, "{"),
+                '}' => RowPiece::new(PieceClass::Close, "}"),
+                '|' => RowPiece::new(PieceClass::Bar, "‖"),
+                '%' => RowPiece::new(PieceClass::Postfix, "%"),
+                '$' | '#' | '&' | '_' => RowPiece::new(PieceClass::Letter, c),
+                _ => RowPiece::new(PieceClass::Text, self.tokens.since(from)),
             },
-            Token::Other(c) => Piece::new(class(c), c),
+            LatexToken::Other(c) => RowPiece::new(class(c), c),
         };
         let piece = self.scripted(piece, setting);
         row.push(piece);
     }
 
-    /// Reads what may follow `\\`: a star and a length.
-    pub fn line_break(&mut self, row: &mut Row) {
+    /// Parses the optional star and length after `\\`.
+    pub fn line_break(&mut self, row: &mut FormulaRow) {
         self.tokens.accept('*');
         let mut ahead = self.tokens.clone();
         let length = ahead.optional();
@@ -154,84 +158,84 @@ impl<'a> Parser<'a> {
         row.gap(Gap::Break);
     }
 
-    /// Reads a group in braces.
-    pub fn group(&mut self, setting: Setting) -> Piece {
+    /// Parses a group in braces.
+    pub fn group(&mut self, setting: RowLayout) -> RowPiece {
         let from = self.tokens.at;
         if self.is_deep() {
             self.tokens.skip_group();
-            return Piece::new(Class::Text, self.tokens.since(from));
+            return RowPiece::new(PieceClass::Text, self.tokens.since(from));
         }
         self.tokens.next();
         let breaks = if setting.breaks == "\n" { "; " } else { setting.breaks };
-        let setting = Setting { breaks, alone: false, ..setting };
+        let setting = RowLayout { breaks, alone: false, ..setting };
         (self.depth, self.braces) = (self.depth + 1, self.braces + 1);
-        let row = self.row(Inside::Brace, setting, Start::Fresh);
+        let row = self.row(Inside::Brace, setting, RowStart::Fresh);
         (self.depth, self.braces) = (self.depth - 1, self.braces - 1);
         self.tokens.accept('}');
         row.into_piece()
     }
 
-    /// Reads what belongs to a command: a group, or one thing. `None` where nothing comes.
-    pub fn argument(&mut self, setting: Setting) -> Option<Piece> {
+    /// Parses the argument of a command: a group, or one element. `None` if it is missing.
+    pub fn argument(&mut self, setting: RowLayout) -> Option<RowPiece> {
         self.tokens.skip_blanks();
         let from = self.tokens.at;
         let token = self.tokens.peek()?;
         if self.ends(token, Inside::Cell) {
             return None;
         }
-        let setting = Setting { alone: true, ..setting };
+        let setting = RowLayout { alone: true, ..setting };
         match token {
-            Token::Open => return Some(self.group(setting)),
-            Token::Number(_) => {
+            LatexToken::Open => return Some(self.group(setting)),
+            LatexToken::Number(_) => {
                 self.tokens.at += 1;
-                return Some(Piece::new(Class::Number, self.tokens.since(from)));
+                return Some(RowPiece::new(PieceClass::Number, self.tokens.since(from)));
             }
             _ if self.is_deep() => {
                 self.tokens.next();
-                return Some(Piece::new(Class::Text, self.tokens.since(from)));
+                return Some(RowPiece::new(PieceClass::Text, self.tokens.since(from)));
             }
             _ => {}
         }
-        let mut row = Row::new(setting, Start::Fresh);
+        let mut row = FormulaRow::new(setting, RowStart::Fresh);
         self.depth += 1;
         self.item(&mut row, setting);
         self.depth -= 1;
         Some(row.into_piece())
     }
 
-    /// Reads what is raised or lowered. TeX takes one digit only where there are no braces, but who
-    /// writes `2^10` or `x^-1` does not mean that.
-    fn script(&mut self, setting: Setting) -> Option<Piece> {
-        let setting = Setting { tight: true, breaks: ", ", ..setting };
+    /// Parses a superscript or subscript. Without braces TeX takes a single digit, but `2^10` and
+    /// `x^-1` are not meant that way.
+    fn script(&mut self, setting: RowLayout) -> Option<RowPiece> {
+        let setting = RowLayout { tight: true, breaks: ", ", ..setting };
         self.tokens.skip_blanks();
         let from = self.tokens.at;
         let mut ahead = self.tokens.clone();
-        if matches!(ahead.next(), Some(Token::Other('-' | '+'))) {
-            if let Some(Token::Number(_)) = ahead.peek() {
+        if matches!(ahead.next(), Some(LatexToken::Other('-' | '+'))) {
+            if let Some(LatexToken::Number(_)) = ahead.peek() {
                 ahead.next();
                 self.tokens = ahead;
-                return Some(Piece::new(Class::Letter, self.tokens.since(from)));
+                return Some(RowPiece::new(PieceClass::Letter, self.tokens.since(from)));
             }
-        } else if let Some(Token::Number(number)) = self.tokens.peek() {
+        } else if let Some(LatexToken::Number(number)) = self.tokens.peek() {
             self.tokens.next();
-            return Some(Piece::new(Class::Number, number));
+            return Some(RowPiece::new(PieceClass::Number, number));
         }
         self.argument(setting)
     }
 
-    /// Reads what is raised and lowered beside a piece, and joins it.
-    pub fn scripted(&mut self, piece: Piece, setting: Setting) -> Piece {
+    /// Parses the superscript and subscript of a piece, and attaches them.
+    pub fn scripted(&mut self, piece: RowPiece, setting: RowLayout) -> RowPiece {
         let scripts = self.scripts(setting, false);
         if scripts.is_none() { piece } else { scripts.beside(piece) }
     }
 
-    /// Reads the limits of an operator, and joins them.
-    pub fn limited(&mut self, piece: Piece, setting: Setting) -> Piece {
+    /// Parses the limits of an operator, and attaches them.
+    pub fn limited(&mut self, piece: RowPiece, setting: RowLayout) -> RowPiece {
         let scripts = self.scripts(setting, true);
         if scripts.is_none() { piece } else { scripts.around(piece) }
     }
 
-    fn scripts(&mut self, setting: Setting, limits: bool) -> Scripts {
+    fn scripts(&mut self, setting: RowLayout, limits: bool) -> Scripts {
         let mut scripts = Scripts::default();
         if setting.alone {
             return scripts;
@@ -244,13 +248,15 @@ impl<'a> Parser<'a> {
                 break;
             }
             let place = match self.tokens.next() {
-                Some(Token::Raise) if scripts.above.is_none() => &mut scripts.above,
-                Some(Token::Lower) if scripts.below.is_none() => &mut scripts.below,
-                Some(Token::Prime) if self.tokens.at == from + 1 => {
+                Some(LatexToken::Raise) if scripts.above.is_none() => &mut scripts.above,
+                Some(LatexToken::Lower) if scripts.below.is_none() => &mut scripts.below,
+                Some(LatexToken::Prime) if self.tokens.at == from + 1 => {
                     scripts.primes += 1;
                     continue;
                 }
-                Some(Token::Command("limits" | "nolimits" | "displaylimits")) if limits => continue,
+                Some(LatexToken::Command("limits" | "nolimits" | "displaylimits")) if limits => {
+                    continue;
+                }
                 _ => {
                     self.tokens.at = from;
                     break;
@@ -266,7 +272,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What stands above and below a piece.
+/// The superscript and subscript of a piece.
 #[derive(Default)]
 struct Scripts {
     above: Option<String>,
@@ -279,11 +285,11 @@ impl Scripts {
         self.above.is_none() && self.below.is_none() && self.primes == 0
     }
 
-    fn beside(self, piece: Piece) -> Piece {
+    fn beside(self, piece: RowPiece) -> RowPiece {
         let class = match piece.class {
-            // The number before a fraction is not raised.
-            Class::Number => Class::Letter,
-            Class::Fraction => Class::Group,
+            // A number in front of a fraction takes no superscript.
+            PieceClass::Number => PieceClass::Letter,
+            PieceClass::Fraction => PieceClass::Group,
             class => class,
         };
         let (bind, named, spaced) = (piece.bind, piece.named, piece.spaced);
@@ -307,11 +313,11 @@ impl Scripts {
             }
         }
         let joined = single.map(|c: char| format!("{}({c})", &text[..text.len() - c.len_utf8()]));
-        Piece { class, text, joined, bind, named, spaced, lead, trail }
+        RowPiece { class, text, joined, bind, named, spaced, lead, trail }
     }
 
-    /// `∑(i=1..n)`: on one line, and never taken for an index.
-    fn around(self, piece: Piece) -> Piece {
+    /// Renders `∑(i=1..n)`: on one line, and not mistakable for an index.
+    fn around(self, piece: RowPiece) -> RowPiece {
         let below = self.below.unwrap_or_default();
         let above = self.above.map(|above| format!("..{above}")).unwrap_or_default();
         let limits = if below.is_empty() && above.is_empty() {
@@ -320,11 +326,11 @@ impl Scripts {
             enclosed(&format!("{below}{above}"))
         };
         let text = format!("{}{}{limits}", piece.text, letters::primes(self.primes));
-        Piece { class: Class::Big, text, ..piece }
+        RowPiece { class: PieceClass::Big, text, ..piece }
     }
 }
 
-/// Returns a raised or lowered text; `single` is the character that stands there alone as it is.
+/// Renders a superscript or subscript; `single` is a character that needs no braces.
 fn small(
     mark: char,
     text: &str,
@@ -339,19 +345,21 @@ fn small(
     if single.is_some() { format!("{mark}{text}") } else { format!("{mark}{}", enclosed(text)) }
 }
 
-/// Returns what a character is that stands for itself.
-fn class(c: char) -> Class {
+/// Returns the class of a character that stands for itself.
+fn class(c: char) -> PieceClass {
     match c {
-        '+' | '-' | '*' | '−' | '×' | '·' | '÷' | '±' | '∓' | '∩' | '∪' => Class::Bin,
-        '=' | '<' | '>' | ':' | '≤' | '≥' | '≠' | '≈' | '≡' | '→' | '∈' | '⇒' => {
-            Class::Rel
+        '+' | '-' | '*' | '−' | '×' | '·' | '÷' | '±' | '∓' | '∩' | '∪' => {
+            PieceClass::Bin
         }
-        '/' => Class::Slash,
-        ',' | ';' | '.' => Class::Punct,
-        '(' | '[' => Class::Open,
-        ')' | ']' => Class::Close,
-        '!' | '%' | '°' => Class::Postfix,
-        '|' | '‖' => Class::Bar,
-        _ => Class::Letter,
+        '=' | '<' | '>' | ':' | '≤' | '≥' | '≠' | '≈' | '≡' | '→' | '∈' | '⇒' => {
+            PieceClass::Rel
+        }
+        '/' => PieceClass::Slash,
+        ',' | ';' | '.' => PieceClass::Punct,
+        '(' | '[' => PieceClass::Open,
+        ')' | ']' => PieceClass::Close,
+        '!' | '%' | '°' => PieceClass::Postfix,
+        '|' | '‖' => PieceClass::Bar,
+        _ => PieceClass::Letter,
     }
 }

@@ -1,45 +1,45 @@
-//! What is no code and no formula: it is given out as it is, but for the LaTeX models write bare.
+//! Text that is neither code nor a formula: output unchanged, except for LaTeX without delimiters.
 //!
-//! `x^2 + \frac{1}{2}` without any dollars is a run: numbers, operators and single letters around a
-//! command that is known. Until a command comes a run is cold and stays as it is; of it only what a
+//! `x^2 + \frac{1}{2}` without dollars is a run: numbers, operators and single letters around a known
+//! command. Until a command arrives a run is cold and is output unchanged; only the part that a
 //! command could change is held back. A word of two letters ends a run.
 
-use super::formula::Close;
+use super::formula::ClosingToken;
 use super::parse::convert;
-use super::row::Start;
-use super::symbols::{self, Environment, Kind};
-use super::{Latex, Line, is_blank};
+use super::row::RowStart;
+use super::symbols::{self, CommandKind, Environment};
+use super::{Latex, OutputLine, is_blank};
 
-/// What is known of the prose up to the place that is looked at.
+/// The state of the scan at the current offset.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prose {
-    /// A command that is known is in the run.
+    /// Whether the run contains a known command.
     hot: bool,
-    /// One is in its last part, which no blank divides.
+    /// Whether its last part (after the last blank) contains one.
     part_hot: bool,
-    /// Where that part begins, after `start`.
+    /// RowStart of that part, as an offset from `start`.
     part: usize,
-    /// Something is in the run that is written otherwise if it gets hot.
+    /// Whether the run contains text that is rendered differently once it is hot.
     scripted: bool,
-    /// A brace that comes now opens an argument; what comes belongs to what came last.
+    /// Whether a brace here would open an argument of the previous token.
     argument: bool,
-    /// Open braces.
+    /// Number of open braces.
     braces: usize,
-    /// In braces: nothing but blanks since a new line.
+    /// In braces: whether there were only blanks since a line break.
     newline: bool,
-    /// This part is the name of a file.
+    /// Whether this part is a file name.
     path: bool,
-    /// The last character, and the last one given out that is no blank.
+    /// The previous character, and the last output character that is not a blank.
     before: char,
     given: char,
-    /// How many letters stand before this place, and whether a small one is among them.
+    /// Number of letters just before this offset, and whether one of them is lower case.
     letters: usize,
     small: bool,
-    /// A letter and a colon stand before this place.
+    /// Whether a letter and a colon precede this offset.
     drive: bool,
-    /// Nothing but blanks stand before this place in its line.
+    /// Whether only blanks precede this offset on its line.
     leads: bool,
-    /// A formula on its own line was just closed.
+    /// Whether a formula on its own line has just closed.
     pub(super) after_display: bool,
 }
 
@@ -66,12 +66,12 @@ impl Default for Prose {
 }
 
 impl Prose {
-    /// Begins anew behind something else that ended with a character.
+    /// Starts over after a formula or code that ended with `last`.
     pub(super) fn after(&mut self, c: char) {
         *self = Prose { before: c, given: c, leads: false, ..Prose::default() };
     }
 
-    /// Notes a character that was read.
+    /// Notes a scanned character.
     fn took(&mut self, c: char) {
         self.drive = c == ':' && self.letters == 1;
         (self.letters, self.small) = match c.is_alphabetic() {
@@ -84,7 +84,7 @@ impl Prose {
         self.before = c;
     }
 
-    /// Returns whether a backslash here more likely divides names of folders.
+    /// Returns whether a backslash here is more likely a path separator.
     fn looks_like_a_path(&self) -> bool {
         self.drive
             || matches!(self.before, '/' | '\\' | '\'' | '"')
@@ -137,8 +137,8 @@ impl Latex {
         Some(())
     }
 
-    /// Takes what comes behind a formula on its own line, which ends its line; returns whether
-    /// that was all.
+    /// Scans the character after a formula on its own line, which ends the line; returns whether it
+    /// was consumed.
     fn step_after_display(&mut self, c: char) -> bool {
         match c {
             ' ' | '\t' | '\r' => {
@@ -158,14 +158,14 @@ impl Latex {
         false
     }
 
-    /// Takes a character that belongs to the run.
+    /// Scans a character that belongs to the run.
     fn member(&mut self, bytes: usize) {
         let c = self.here();
         self.at += bytes;
         self.prose.took(c);
     }
 
-    /// Takes a blank: it divides the parts of the run.
+    /// Scans a blank, which separates the parts of the run.
     fn blank(&mut self, c: char) {
         let cold = !self.prose.hot && !self.prose.scripted;
         if cold && !is_blank(self.prose.before) {
@@ -176,7 +176,7 @@ impl Latex {
         (self.prose.part, self.prose.part_hot) = (self.at - self.start, false);
     }
 
-    /// Takes a character that belongs to no run, nor what stands before it in its part.
+    /// Scans a character that excludes its whole part from the run.
     fn stranger(&mut self, c: char) {
         self.break_run();
         self.give(self.at + c.len_utf8());
@@ -199,7 +199,7 @@ impl Latex {
         Some(())
     }
 
-    /// Takes the letters of a word that have come.
+    /// Scans the letters of a word that have arrived.
     fn rest_of_word(&mut self) {
         let mut end = self.at;
         for c in self.held[self.at..].chars().take_while(|c| c.is_alphabetic()) {
@@ -210,7 +210,7 @@ impl Latex {
         self.give(end);
     }
 
-    /// Takes a character of an argument, up to its closing brace or the end of the paragraph.
+    /// Scans a character of an argument, up to its closing brace or the end of the paragraph.
     fn step_argument(&mut self, c: char) -> Option<()> {
         let mut bytes = c.len_utf8();
         match c {
@@ -244,11 +244,11 @@ impl Latex {
             self.end_run();
             self.open_dollars(1);
         } else if third.is_none_or(|c| c == '$') {
-            // Three in a row are no mathematics.
+            // Three in a row are not mathematics.
             self.stranger('$');
         } else if self.prose.leads && third.is_some_and(|c| matches!(c, '\n' | '\r' | '\\')) {
             let gap = self.end_line();
-            self.open_formula(Close::Dollars, 2, gap);
+            self.open_formula(ClosingToken::Dollars, 2, gap);
         } else {
             let at = self.at;
             self.at = self.start + self.solid();
@@ -266,17 +266,17 @@ impl Latex {
             _ if self.prose.path => self.stranger('\\'),
             Some('(') => {
                 self.end_run();
-                self.open_formula(Close::Parenthesis, 2, false);
+                self.open_formula(ClosingToken::Parenthesis, 2, false);
             }
             Some('[') => {
                 let gap = self.end_line();
-                self.open_formula(Close::Bracket, 2, gap);
+                self.open_formula(ClosingToken::Bracket, 2, gap);
             }
             Some(c) if c.is_ascii_alphabetic() => return self.known_or_not(),
             Some('%') if hot || self.prose.before.is_ascii_digit() => self.hot_member(2),
             Some('$') if self.peek(self.at + 2)?.is_some_and(|c| c.is_ascii_digit()) => {
                 self.break_run();
-                // The dollar without its backslash.
+                // An escaped dollar is output without its backslash.
                 self.start += 1;
                 self.give(self.start + 1);
                 self.prose.took('$');
@@ -304,7 +304,7 @@ impl Latex {
         self.member(bytes);
     }
 
-    /// Takes a backslash and a name.
+    /// Scans a backslash and a name.
     fn known_or_not(&mut self) -> Option<()> {
         let (letters, after) = self.name(self.at + 1)?;
         let name = &self.held[self.at + 1..self.at + 1 + letters];
@@ -313,13 +313,15 @@ impl Latex {
         let opens = |more: &[char]| after == Some('{') || after.is_some_and(|c| more.contains(&c));
         let digit = after.is_some_and(|c| c.is_ascii_digit() || c == '\\');
         let known = match kind {
-            Some(Kind::Begin) => return self.begin_environment(),
-            Some(Kind::Fraction) => opens(&[]) || digit,
-            Some(Kind::Root) => opens(&['[']) || digit,
-            Some(Kind::Left | Kind::Right) => after.is_some_and(|c| "([{|.<)]}>\\/".contains(c)),
+            Some(CommandKind::Begin) => return self.begin_environment(),
+            Some(CommandKind::Fraction) => opens(&[]) || digit,
+            Some(CommandKind::Root) => opens(&['[']) || digit,
+            Some(CommandKind::Left | CommandKind::Right) => {
+                after.is_some_and(|c| "([{|.<)]}>\\/".contains(c))
+            }
             Some(kind) if !kind.stands_bare() => false,
-            Some(Kind::Not) => opens(&['=', '\\']),
-            Some(Kind::Modulus | Kind::Font(_)) => opens(&[' ']) || digit,
+            Some(CommandKind::Not) => opens(&['=', '\\']),
+            Some(CommandKind::Modulus | CommandKind::Font(_)) => opens(&[' ']) || digit,
             Some(kind) if kind.takes_arguments() => opens(&['*']),
             Some(_) => !self.prose.looks_like_a_path(),
             None => self.prose.part_hot,
@@ -327,7 +329,7 @@ impl Latex {
         if known {
             self.hot_member(bytes);
             self.prose.before = ')';
-            self.prose.argument = kind.is_none_or(Kind::takes_arguments);
+            self.prose.argument = kind.is_none_or(CommandKind::takes_arguments);
         } else {
             self.prose.path |= self.prose.looks_like_a_path();
             let path = self.prose.path;
@@ -337,7 +339,7 @@ impl Latex {
         Some(())
     }
 
-    /// Takes an environment that stands in the text, if it is one of a formula.
+    /// Scans an environment in the text, if it holds a formula.
     fn begin_environment(&mut self) -> Option<()> {
         let name = "\\begin".len();
         let found = self.name_in_braces(self.at + name)?;
@@ -345,24 +347,24 @@ impl Latex {
         match environment {
             Some((Some(Environment::Layout { .. }), _)) => {
                 let gap = self.end_line();
-                self.open_formula(Close::Layout, 0, gap);
+                self.open_formula(ClosingToken::Layout, 0, gap);
             }
             Some((Some(Environment::Grid(_)), bytes)) => {
                 self.end_run();
-                self.open_formula(Close::Grid, bytes, false);
+                self.open_formula(ClosingToken::Grid, bytes, false);
             }
             _ => self.stranger('\\'),
         }
         Some(())
     }
 
-    /// Writes the run out up to the blank before this place; it goes on, and stays hot.
+    /// Renders the run up to the blank before this offset; the run continues and stays hot.
     fn settle_part(&mut self) {
         self.write_run(self.start + self.solid());
         self.prose.part = self.at - self.start;
     }
 
-    /// Gives the run out because it is too long.
+    /// Outputs the run because it is too long.
     pub(super) fn settle_prose(&mut self) {
         if self.prose.after_display {
             self.start = self.at;
@@ -372,7 +374,7 @@ impl Latex {
         self.prose.part = 0;
     }
 
-    /// Ends the run.
+    /// Ends the run at this offset.
     fn end_run(&mut self) {
         self.write_run(self.at);
         let prose = &mut self.prose;
@@ -380,7 +382,7 @@ impl Latex {
         (prose.part, prose.braces, prose.argument) = (0, 0, false);
     }
 
-    /// Ends the run before its last part, unless a command is in that.
+    /// Ends the run before its last part, unless that contains a command.
     fn break_run(&mut self) {
         if self.prose.hot && !self.prose.part_hot {
             self.write_run(self.start + self.prose.part);
@@ -389,13 +391,13 @@ impl Latex {
         self.end_run();
     }
 
-    /// Ends the run, and drops the blanks that would end its line; returns whether there were some.
+    /// Ends the run and drops trailing blanks; returns whether there were any.
     fn end_line(&mut self) -> bool {
         let at = self.at;
         self.at = self.start + self.solid();
         self.end_run();
         self.at = at;
-        let drops = self.line == Line::Written && self.start < at;
+        let drops = self.line == OutputLine::Written && self.start < at;
         if drops {
             self.start = at;
         } else {
@@ -404,12 +406,12 @@ impl Latex {
         drops
     }
 
-    /// Returns how much is held before the blanks at its end.
+    /// Returns the length of the held text without trailing blanks.
     fn solid(&self) -> usize {
         self.held[self.start..self.at].trim_end_matches(is_blank).len()
     }
 
-    /// Writes out what is held of the run up to a place.
+    /// Renders the held part of the run up to an offset.
     fn write_run(&mut self, end: usize) {
         let run = &self.held[self.start..end];
         let body = run.trim_matches(is_blank);
@@ -417,7 +419,7 @@ impl Latex {
         if self.prose.hot && !body.is_empty() {
             let lead = run.len() - run.trim_start_matches(is_blank).len();
             let continued = self.prose.given.is_alphanumeric() || ")]}".contains(self.prose.given);
-            let start = if continued { Start::Continued } else { Start::Fresh };
+            let start = if continued { RowStart::Continued } else { RowStart::Fresh };
             let trail = &run[lead + body.len()..];
             let text = convert(body, start);
             let text = if lead > 0 { text.trim_start_matches(' ') } else { &text };

@@ -1,34 +1,33 @@
-//! A row of a formula: pieces written one after the other, with blanks and parentheses between them
-//! where they are needed.
+//! A row of a formula: joins rendered pieces with the blanks and parentheses they need.
 //!
-//! The parser hands pieces over. A row knows what stands to the left of a piece and waits for what
-//! comes to its right: `1/2` alone, `(1/2)x` before a factor. It knows no commands.
+//! The parser adds the pieces. A row knows the left neighbour of a piece and waits for its right
+//! one: `1/2` alone, `(1/2)x` before a factor. It knows no commands.
 
-/// What a piece is to its neighbours.
+/// The role of a piece among its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum PieceClass {
     Letter,
-    /// A letter a command stands for: blanks around it only end the command's name.
+    /// A letter produced by a command: a blank after it may only end the command's name.
     Sign,
     Number,
     /// The name of a function.
     Word,
-    /// An operator with its limits, which takes what follows.
+    /// An operator with its limits, which applies to what follows.
     Big,
     Text,
     Bin,
     Rel,
-    /// A relation that always has blanks around it.
+    /// A relation, always surrounded by blanks.
     Wide,
     /// A word that relates two sides, such as `mod`.
     Between,
-    /// A sign that belongs to what follows.
+    /// A prefix sign.
     Prefix,
-    /// A sign that belongs to what stands before it.
+    /// A postfix sign.
     Postfix,
     Open,
     Close,
-    /// Something with its own parentheses around it.
+    /// An expression in its own parentheses.
     Group,
     Root,
     Bar,
@@ -37,10 +36,12 @@ pub enum Class {
     Fraction,
 }
 
-impl Class {
-    /// Returns whether it is a factor where it stands beside another one.
+impl PieceClass {
+    /// Returns whether it multiplies an adjacent factor.
     fn is_factor(self) -> bool {
-        use Class::{Big, Close, Fraction, Group, Letter, Number, Open, Prefix, Root, Sign, Word};
+        use PieceClass::{
+            Big, Close, Fraction, Group, Letter, Number, Open, Prefix, Root, Sign, Word,
+        };
         matches!(
             self,
             Letter | Sign | Number | Word | Big | Prefix | Open | Close | Group | Root | Fraction
@@ -48,115 +49,115 @@ impl Class {
     }
 
     fn is_operator(self) -> bool {
-        use Class::{Between, Bin, Punct, Rel, Slash, Wide};
+        use PieceClass::{Between, Bin, Punct, Rel, Slash, Wide};
         matches!(self, Bin | Rel | Wide | Between | Slash | Punct)
     }
 }
 
-/// What separates two pieces, the stronger the later.
+/// The separator of two pieces, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gap {
     None,
-    /// `&`
+    /// An alignment mark, `&`.
     Column,
     /// A blank in the source.
     Soft,
-    /// A blank that is meant.
+    /// An explicit blank.
     Hard,
     /// Two blanks.
     Wide,
-    /// A new line.
+    /// A line break.
     Break,
 }
 
-/// How firmly a text holds together.
+/// How tightly a text binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
     /// One number, name or parenthesis.
     Atom,
-    /// Factors without anything between them.
+    /// Factors without an operator between them.
     Product,
     /// A minus before a product.
     Signed,
     Loose,
 }
 
-/// A part of a formula, written out.
+/// A rendered part of a formula.
 #[derive(Clone, Debug)]
-pub struct Piece {
-    pub class: Class,
+pub struct RowPiece {
+    pub class: PieceClass,
     pub text: String,
-    /// How it is written if something is joined to its right, where that differs.
+    /// The text to use if something is attached on its right, where that differs.
     pub joined: Option<String>,
     pub bind: Bind,
-    /// It came as a command, so that the blank behind it may only end the name.
+    /// Whether a command produced it, so that a blank after it may only end the name.
     pub named: bool,
-    /// A blank followed the name.
+    /// Whether a blank followed the name.
     pub spaced: bool,
-    /// A blank that is meant stands before it, or after it.
+    /// Whether an explicit blank precedes it, or follows it.
     pub lead: bool,
     pub trail: bool,
 }
 
-impl Piece {
-    /// Makes a piece of one sign or name.
-    pub fn new(class: Class, text: impl Into<String>) -> Piece {
+impl RowPiece {
+    /// Makes a piece from one symbol or name.
+    pub fn new(class: PieceClass, text: impl Into<String>) -> RowPiece {
         let text = text.into();
         let bind = if class.is_operator() { Bind::Loose } else { Bind::Atom };
         let (joined, named, spaced, lead, trail) = (None, false, false, false, false);
-        Piece { class, text, joined, bind, named, spaced, lead, trail }
+        RowPiece { class, text, joined, bind, named, spaced, lead, trail }
     }
 
-    /// Returns the text to which something is joined on its right.
+    /// Returns the text to use if something is attached on its right.
     pub fn into_joined(self) -> String {
         self.joined.unwrap_or(self.text)
     }
 }
 
-/// What stands to the left of a row.
+/// The left neighbour of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum RowStart {
     Fresh,
-    /// An operand: an operator that comes first relates it to what follows.
+    /// An operand: an operator that begins the row applies to it.
     Continued,
     /// An opening bracket.
     Opened,
 }
 
-/// How a row is set.
+/// The layout of a row.
 #[derive(Clone, Copy)]
-pub struct Setting {
-    /// No blanks around operators: in exponents, indices and limits.
+pub struct RowLayout {
+    /// Omits blanks around operators: in exponents, indices and limits.
     pub tight: bool,
-    /// What a new line is written as.
+    /// The text of a line break.
     pub breaks: &'static str,
-    /// Indices and exponents that follow belong to somebody else.
+    /// Whether indices and exponents after the row belong to an outer piece.
     pub alone: bool,
 }
 
-/// A row that is being written.
-pub struct Row {
+/// A row under construction.
+pub struct FormulaRow {
     text: String,
-    last: Option<Piece>,
+    last: Option<RowPiece>,
     gap: Gap,
-    setting: Setting,
-    start: Start,
+    setting: RowLayout,
+    start: RowStart,
     lead: bool,
     pieces: usize,
     parentheses: usize,
-    /// Something but factors stands outside of parentheses.
+    /// Whether anything but factors is outside parentheses.
     loose: bool,
-    /// It begins with a minus.
+    /// Whether it begins with a minus.
     signed: bool,
-    /// It begins with a `d` or `∂`.
+    /// Whether it begins with a `d` or `∂`.
     differential: bool,
-    first: Option<Class>,
+    first: Option<PieceClass>,
 }
 
-impl Row {
-    /// Begins a row.
-    pub fn new(setting: Setting, start: Start) -> Row {
-        Row {
+impl FormulaRow {
+    /// Makes an empty row.
+    pub fn new(setting: RowLayout, start: RowStart) -> FormulaRow {
+        FormulaRow {
             text: String::new(),
             last: None,
             gap: Gap::None,
@@ -172,35 +173,35 @@ impl Row {
         }
     }
 
-    /// Separates what stands before from what comes.
+    /// Separates the previous piece from the next one.
     pub fn gap(&mut self, gap: Gap) {
         self.gap = self.gap.max(gap);
     }
 
     /// Returns the class of the first piece.
-    pub fn first(&self) -> Option<Class> {
+    pub fn first(&self) -> Option<PieceClass> {
         self.first
     }
 
-    /// Returns the class of what stands to the left of the next piece.
-    pub fn left(&self) -> Option<Class> {
+    /// Returns the class of the next piece's left neighbour.
+    pub fn left(&self) -> Option<PieceClass> {
         let before = match self.start {
-            Start::Fresh => None,
-            Start::Continued => Some(Class::Text),
-            Start::Opened => Some(Class::Open),
+            RowStart::Fresh => None,
+            RowStart::Continued => Some(PieceClass::Text),
+            RowStart::Opened => Some(PieceClass::Open),
         };
         self.last.as_ref().map(|piece| piece.class).or(before)
     }
 
-    /// Writes a piece.
-    pub fn push(&mut self, mut piece: Piece) {
+    /// Appends a piece.
+    pub fn push(&mut self, mut piece: RowPiece) {
         if piece.text.is_empty() {
             return;
         }
         if piece.lead {
             self.gap(Gap::Hard);
         }
-        if piece.class == Class::Postfix && self.postfix(&piece) {
+        if piece.class == PieceClass::Postfix && self.postfix(&piece) {
             return;
         }
         let (left, soft) = (self.left(), self.gap <= Gap::Soft);
@@ -208,12 +209,13 @@ impl Row {
         let space = self.space(left, &piece);
         self.weigh(&piece, space);
         if let Some(last) = self.last.take() {
-            let glued = space.is_empty() && (piece.class.is_factor() || piece.class == Class::Text);
-            let factor = last.class == Class::Fraction && soft && piece.class.is_factor();
-            let mixed = piece.class == Class::Close || piece.class == Class::Bar;
-            let joins = !mixed && (glued || factor) || piece.class == Class::Slash;
+            let glued =
+                space.is_empty() && (piece.class.is_factor() || piece.class == PieceClass::Text);
+            let factor = last.class == PieceClass::Fraction && soft && piece.class.is_factor();
+            let mixed = piece.class == PieceClass::Close || piece.class == PieceClass::Bar;
+            let joins = !mixed && (glued || factor) || piece.class == PieceClass::Slash;
             self.text.push_str(&if joins { last.into_joined() } else { last.text });
-        } else if self.start == Start::Fresh {
+        } else if self.start == RowStart::Fresh {
             self.lead = self.gap >= Gap::Hard && self.gap < Gap::Break;
         }
         self.text.push_str(space);
@@ -226,29 +228,30 @@ impl Row {
         self.last = Some(piece);
     }
 
-    /// Joins a sign such as `!` to what it belongs to.
-    fn postfix(&mut self, piece: &Piece) -> bool {
+    /// Attaches a postfix sign such as `!`.
+    fn postfix(&mut self, piece: &RowPiece) -> bool {
         let Some(last) = self.last.as_mut().filter(|_| self.gap <= Gap::Soft) else { return false };
         last.text = last.joined.take().unwrap_or_else(|| std::mem::take(&mut last.text));
         last.text.push_str(&piece.text);
-        if last.class == Class::Fraction {
-            last.class = Class::Group;
+        if last.class == PieceClass::Fraction {
+            last.class = PieceClass::Group;
         }
         self.gap = Gap::None;
         true
     }
 
-    /// Fits a piece to what stands to its left.
-    fn adapt(&mut self, piece: &mut Piece, left: Option<Class>) {
-        use Class::{Bin, Close, Fraction, Group, Letter, Number, Root, Sign, Slash, Word};
+    /// Adapts a piece to its left neighbour.
+    fn adapt(&mut self, piece: &mut RowPiece, left: Option<PieceClass>) {
+        use PieceClass::{Bin, Close, Fraction, Group, Letter, Number, Root, Sign, Slash, Word};
         let operand = left.is_some_and(|left| {
-            left.is_factor() && !matches!(left, Class::Open | Class::Prefix | Class::Big)
-                || matches!(left, Class::Text | Class::Bar | Class::Postfix)
+            left.is_factor()
+                && !matches!(left, PieceClass::Open | PieceClass::Prefix | PieceClass::Big)
+                || matches!(left, PieceClass::Text | PieceClass::Bar | PieceClass::Postfix)
         });
         if matches!(piece.text.as_str(), "±" | "∓") && !operand {
-            (piece.class, piece.spaced) = (Class::Prefix, false);
+            (piece.class, piece.spaced) = (PieceClass::Prefix, false);
         }
-        if piece.named && matches!(piece.class, Bin | Class::Rel) && !self.setting.tight {
+        if piece.named && matches!(piece.class, Bin | PieceClass::Rel) && !self.setting.tight {
             piece.spaced |= self.gap >= Gap::Soft;
             if piece.spaced && left.is_some() {
                 self.gap(Gap::Hard);
@@ -275,13 +278,13 @@ impl Row {
         }
     }
 
-    /// Returns what is written before a piece.
-    fn space(&self, left: Option<Class>, piece: &Piece) -> &'static str {
+    /// Returns the text in front of a piece.
+    fn space(&self, left: Option<PieceClass>, piece: &RowPiece) -> &'static str {
         let Some(left) = left else { return "" };
         let blank = match self.gap {
             Gap::Break => return self.setting.breaks,
-            _ if piece.class == Class::Punct => false,
-            Gap::Wide | Gap::Hard if left == Class::Open => false,
+            _ if piece.class == PieceClass::Punct => false,
+            Gap::Wide | Gap::Hard if left == PieceClass::Open => false,
             Gap::Wide if !self.setting.tight => return "  ",
             Gap::Wide | Gap::Hard => true,
             Gap::Soft => self.keeps_blank(left, piece),
@@ -292,8 +295,8 @@ impl Row {
     }
 
     /// Returns whether a blank of the source is shown.
-    fn keeps_blank(&self, left: Class, piece: &Piece) -> bool {
-        use Class::{Close, Group, Letter, Open, Prefix, Root, Sign, Word};
+    fn keeps_blank(&self, left: PieceClass, piece: &RowPiece) -> bool {
+        use PieceClass::{Close, Group, Letter, Open, Prefix, Root, Sign, Word};
         let right = piece.class;
         let is_named = |class| matches!(class, Sign | Root);
         let tight = self.setting.tight && (left.is_operator() || right.is_operator());
@@ -308,14 +311,14 @@ impl Row {
     }
 
     /// Returns whether two pieces need a blank that is not in the source.
-    fn needs_blank(&self, left: Class, piece: &Piece) -> bool {
-        use Class::{Bar, Between, Big, Close, Fraction, Group, Open, Prefix, Root, Text};
-        use Class::{Wide, Word};
+    fn needs_blank(&self, left: PieceClass, piece: &RowPiece) -> bool {
+        use PieceClass::{Bar, Between, Big, Close, Fraction, Group, Open, Prefix, Root, Text};
+        use PieceClass::{Wide, Word};
         let right = piece.class;
         match (left, right) {
             (Open | Prefix, _) | (_, Close) => false,
             (Between, _) | (_, Between) => true,
-            // Or its index reads as an exponent.
+            // Otherwise its index reads as an exponent.
             (_, Root) if left.is_factor() => !piece.text.starts_with(['√', '∛', '∜']),
             (Wide, _) | (_, Wide) => !self.setting.tight,
             (Big, _) => !right.is_operator(),
@@ -326,10 +329,10 @@ impl Row {
         }
     }
 
-    /// Keeps account of how firmly the row holds together.
-    fn weigh(&mut self, piece: &Piece, space: &str) {
+    /// Updates how tightly the row binds.
+    fn weigh(&mut self, piece: &RowPiece, space: &str) {
         let class = piece.class;
-        if class == Class::Close {
+        if class == PieceClass::Close {
             self.parentheses = self.parentheses.saturating_sub(1);
         }
         if self.pieces == 0 {
@@ -340,7 +343,7 @@ impl Row {
         } else if self.parentheses == 0 {
             self.loose |= !space.is_empty() || loosens(class);
         }
-        if class == Class::Open {
+        if class == PieceClass::Open {
             self.parentheses += 1;
         }
         self.pieces += 1;
@@ -357,38 +360,42 @@ impl Row {
     }
 
     /// Ends the row and returns it as one piece.
-    pub fn into_piece(mut self) -> Piece {
+    pub fn into_piece(mut self) -> RowPiece {
         let mut bind = self.bind();
         let trail = self.gap >= Gap::Hard && self.gap < Gap::Break;
         let alone = self.pieces == 1;
-        let Some(last) = self.last.take() else { return Piece::new(Class::Letter, "") };
-        let class = if alone { last.class } else { Class::Letter };
+        let Some(last) = self.last.take() else { return RowPiece::new(PieceClass::Letter, "") };
+        let class = if alone { last.class } else { PieceClass::Letter };
         let joined = last.joined.map(|joined| format!("{}{joined}", self.text));
         self.text.push_str(&last.text);
         if bind != Bind::Atom && (is_enclosed(&self.text) || is_call(&self.text)) {
             bind = Bind::Atom;
         }
         let (named, spaced, lead) = (false, false, self.lead);
-        Piece { class, text: self.text, joined, bind, named, spaced, lead, trail }
+        RowPiece { class, text: self.text, joined, bind, named, spaced, lead, trail }
     }
 }
 
-fn loosens(class: Class) -> bool {
-    class.is_operator() || matches!(class, Class::Word | Class::Big | Class::Text | Class::Fraction)
+fn loosens(class: PieceClass) -> bool {
+    class.is_operator()
+        || matches!(
+            class,
+            PieceClass::Word | PieceClass::Big | PieceClass::Text | PieceClass::Fraction
+        )
 }
 
-/// Returns whether it is the `d` of `dx`, `d²y` or `∂x`.
-fn is_differential(piece: &Piece) -> bool {
+/// Returns whether a text is the `d` of `dx`, `d²y` or `∂x`.
+fn is_differential(piece: &RowPiece) -> bool {
     let mut signs = piece.text.chars();
     matches!(signs.next(), Some('d' | '∂')) && signs.all(|c| "²³⁴ⁿ".contains(c))
 }
 
-/// Puts parentheses around a text that has none around it yet.
+/// Encloses a text in parentheses unless it already is.
 pub fn enclosed(text: &str) -> String {
     if is_enclosed(text) { text.to_string() } else { format!("({text})") }
 }
 
-/// Returns whether the first parenthesis closes at the end.
+/// Returns whether the first parenthesis closes at the end of the text.
 fn is_enclosed(text: &str) -> bool {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {
@@ -404,7 +411,7 @@ fn is_enclosed(text: &str) -> bool {
     false
 }
 
-/// Returns whether it is a function's value, such as `f(x)` or `sin(2x)`.
+/// Returns whether a text is a function's value, such as `f(x)` or `sin(2x)`.
 fn is_call(text: &str) -> bool {
     let Some(open) = text.find('(') else { return false };
     let (name, rest) = text.split_at(open);

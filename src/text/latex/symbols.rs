@@ -1,36 +1,36 @@
-//! What LaTeX's commands and environments stand for: tables, looked up by name.
+//! Tables of LaTeX's commands and environments, by name.
 //!
-//! The scanner asks which commands take arguments and which environments there are, the parser
-//! what to write. The signs are those of the Unicode standard under the names LaTeX, amsmath and
-//! amssymb give them. A name that is not here is left as it is written.
+//! The scanner looks up which commands take arguments and which environments exist, the parser how to
+//! render them. The symbols are those of the Unicode standard, under their names in LaTeX, amsmath
+//! and amssymb. An unknown name is output unchanged.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::letters::Font;
-use super::row::{Class, Gap};
+use super::row::{Gap, PieceClass};
 
-/// What a command is.
+/// The kind of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Stands for one sign.
-    Sign(Class, &'static str),
-    /// A function that is written with its own name.
+pub enum CommandKind {
+    /// A symbol.
+    Sign(PieceClass, &'static str),
+    /// A function rendered by its own name.
     Function,
-    /// A function or an operator whose limits stand below and above it.
-    Limits(Class, &'static str),
+    /// A function or an operator with limits below and above it.
+    Limits(PieceClass, &'static str),
     Space(Gap),
-    /// Says only how something is to look: nothing is written.
+    /// A layout command, rendered as nothing.
     Nothing,
-    /// Its argument is not shown.
+    /// A command whose argument is not shown.
     Hidden,
-    /// Only its argument is shown.
+    /// A command of which only the argument is shown.
     Shown,
-    /// Its second argument is shown.
+    /// A command of which only the second argument is shown.
     SecondShown,
     Text,
     Font(Font),
-    /// A mark over one letter, or a word where there are more.
+    /// An accent over one letter, or a word for longer arguments.
     Accent(char, &'static str),
     Underline,
     Brace,
@@ -42,14 +42,14 @@ pub enum Kind {
     Operator,
     Tag,
     Not,
-    /// Two arguments: what stands over (or under) a sign, and the sign.
+    /// A symbol stacked over (or under) another, in two arguments.
     Stacked,
-    /// An arrow with a note.
+    /// An arrow with a label.
     Arrow(&'static str),
     Substack,
-    /// `{a \over b}`
+    /// The infix fraction, `{a \over b}`.
     Over,
-    /// `{n \choose k}`
+    /// The infix binomial, `{n \choose k}`.
     Choose,
     Left,
     Right,
@@ -60,62 +60,62 @@ pub enum Kind {
     Intertext,
 }
 
-impl Kind {
-    /// Returns whether what follows the name belongs to it.
+impl CommandKind {
+    /// Returns whether the text after the name belongs to the command.
     pub fn takes_arguments(self) -> bool {
         !matches!(
             self,
-            Kind::Sign(..)
-                | Kind::Function
-                | Kind::Limits(..)
-                | Kind::Space(_)
-                | Kind::Nothing
-                | Kind::Over
-                | Kind::Choose
-                | Kind::Newline
+            CommandKind::Sign(..)
+                | CommandKind::Function
+                | CommandKind::Limits(..)
+                | CommandKind::Space(_)
+                | CommandKind::Nothing
+                | CommandKind::Over
+                | CommandKind::Choose
+                | CommandKind::Newline
         )
     }
 
-    /// Returns whether models write it outside of formulas too, in the middle of a sentence.
+    /// Returns whether models also use it outside formulas, in the middle of a sentence.
     pub fn stands_bare(self) -> bool {
         !matches!(
             self,
-            Kind::Hidden
-                | Kind::Tag
-                | Kind::Over
-                | Kind::Choose
-                | Kind::Middle
-                | Kind::Begin
-                | Kind::End
-                | Kind::Newline
-                | Kind::Intertext
+            CommandKind::Hidden
+                | CommandKind::Tag
+                | CommandKind::Over
+                | CommandKind::Choose
+                | CommandKind::Middle
+                | CommandKind::Begin
+                | CommandKind::End
+                | CommandKind::Newline
+                | CommandKind::Intertext
         )
     }
 }
 
-/// What an environment is.
+/// The kind of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// Formulas one below the other; the argument some have is `wide`.
+    /// Stacked formulas; `wide` if the environment takes an argument.
     Layout { wide: bool },
     /// Rows and cells within a formula.
     Grid(Grid),
 }
 
-/// How rows and cells are written.
+/// How rows and cells are rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
-    /// Between two brackets, unless one stands before it already.
+    /// Between two brackets, unless one already precedes it.
     Matrix(&'static str, &'static str),
-    /// As a matrix in brackets; what follows its name says how columns are set.
+    /// As a matrix in brackets; the text after its name gives the column alignment.
     Array,
     Cases,
 }
 
-/// Names and signs in turn, by class.
-const SIGNS: &[(Class, &str)] = &[
+/// Pairs of a name and its symbol, by class.
+const SIGNS: &[(PieceClass, &str)] = &[
     (
-        Class::Sign,
+        PieceClass::Sign,
         "alpha α beta β gamma γ delta δ epsilon ε varepsilon ε zeta ζ eta η theta θ vartheta ϑ
         iota ι kappa κ varkappa ϰ lambda λ mu μ nu ν xi ξ omicron ο pi π varpi ϖ rho ρ varrho ϱ
         sigma σ varsigma ς tau τ upsilon υ phi φ varphi φ chi χ psi ψ omega ω
@@ -125,25 +125,25 @@ const SIGNS: &[(Class, &str)] = &[
         bigstar ★ checkmark ✓ complement ∁ eth ð",
     ),
     (
-        Class::Letter,
+        PieceClass::Letter,
         "ldots … dots … dotsc … dotso … cdots ⋯ dotsb ⋯ dotsm ⋯ dotsi ⋯ vdots ⋮ ddots ⋱
         backslash \\ pounds £ euro € yen ¥ clubsuit ♣ diamondsuit ♦ heartsuit ♥ spadesuit ♠
         textdollar $ textbackslash \\ dollar $",
     ),
     (
-        Class::Prefix,
+        PieceClass::Prefix,
         "neg ¬ lnot ¬ forall ∀ exists ∃ nexists ∄ angle ∠ measuredangle ∡ sphericalangle ∢
         triangle △ vartriangle △ nabla ∇ partial ∂ surd √ odot ⊙",
     ),
     (
-        Class::Bin,
+        PieceClass::Bin,
         "pm ± mp ∓ times × div ÷ cdot · ast * star ⋆ circ ∘ bullet • cap ∩ cup ∪ uplus ⊎
         sqcap ⊓ sqcup ⊔ vee ∨ wedge ∧ lor ∨ land ∧ setminus ∖ smallsetminus ∖ oplus ⊕ ominus ⊖
         otimes ⊗ oslash ⊘ dagger † ddagger ‡ amalg ⨿ wr ≀ diamond ⋄ ltimes ⋉ rtimes ⋊
         bigtriangleup △ bigtriangledown ▽ triangledown ▽ bigcirc ◯ veebar ⊻",
     ),
     (
-        Class::Rel,
+        PieceClass::Rel,
         "le ≤ leq ≤ leqslant ≤ ge ≥ geq ≥ geqslant ≥ lt < gt > ne ≠ neq ≠ equiv ≡ sim ∼ simeq ≃
         approx ≈ cong ≅ propto ∝ ll ≪ gg ≫ lll ⋘ ggg ⋙ prec ≺ succ ≻ preceq ≼ succeq ≽ doteq ≐
         triangleq ≜ coloneqq ≔ eqqcolon ≕ asymp ≍ in ∈ notin ∉ ni ∋ subset ⊂ subseteq ⊆ supset ⊃
@@ -156,41 +156,41 @@ const SIGNS: &[(Class, &str)] = &[
         nleftarrow ↚ rightsquigarrow ⇝ leadsto ⇝ twoheadrightarrow ↠ upharpoonright ↾",
     ),
     (
-        Class::Wide,
+        PieceClass::Wide,
         "implies ⟹ impliedby ⟸ iff ⟺ Rightarrow ⇒ Leftarrow ⇐ Leftrightarrow ⇔ longrightarrow ⟶
         longleftarrow ⟵ Longrightarrow ⟹ Longleftarrow ⟸ longleftrightarrow ⟷
         Longleftrightarrow ⟺ longmapsto ⟼ mid | therefore ∴ because ∵ nRightarrow ⇏",
     ),
-    (Class::Between, "bmod mod mod mod"),
+    (PieceClass::Between, "bmod mod mod mod"),
     (
-        Class::Open,
+        PieceClass::Open,
         "lbrace { lbrack [ lparen ( langle ⟨ lfloor ⌊ lceil ⌈ lvert | lVert ‖ llbracket ⟦
         lgroup ( ulcorner ⌜",
     ),
     (
-        Class::Close,
+        PieceClass::Close,
         "rbrace } rbrack ] rparen ) rangle ⟩ rfloor ⌋ rceil ⌉ rvert | rVert ‖ rrbracket ⟧
         rgroup ) urcorner ⌝",
     ),
-    (Class::Bar, "vert | Vert ‖"),
-    (Class::Punct, "colon : comma ,"),
+    (PieceClass::Bar, "vert | Vert ‖"),
+    (PieceClass::Punct, "colon : comma ,"),
 ];
 
-/// Names and operators in turn.
+/// Pairs of a name and its operator.
 const BIG: &str = "sum ∑ prod ∏ coprod ∐ int ∫ iint ∬ iiint ∭ oint ∮ oiint ∯ bigcup ⋃ bigcap ⋂
     bigvee ⋁ bigwedge ⋀ bigoplus ⨁ bigotimes ⨂ bigodot ⨀ bigsqcup ⨆ biguplus ⨄ smallint ∫";
 
 /// Names of each kind.
-const NAMES: &[(Kind, &str)] = &[
+const NAMES: &[(CommandKind, &str)] = &[
     (
-        Kind::Function,
+        CommandKind::Function,
         "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan arccot arg deg det dim exp
         hom ker lg ln log gcd lcm sgn Re Im",
     ),
-    (Kind::Space(Gap::Hard), "space enspace thinspace medspace thickspace nobreakspace"),
-    (Kind::Space(Gap::Wide), "quad qquad hfill hfil"),
+    (CommandKind::Space(Gap::Hard), "space enspace thinspace medspace thickspace nobreakspace"),
+    (CommandKind::Space(Gap::Wide), "quad qquad hfill hfil"),
     (
-        Kind::Nothing,
+        CommandKind::Nothing,
         "displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits displaylimits nonumber
         notag big Big bigg Bigg bigl Bigl biggl Biggl bigr Bigr biggr Biggr bigm Bigm biggm Biggm
         hline toprule midrule bottomrule centering noindent allowbreak nobreak negthinspace
@@ -198,99 +198,99 @@ const NAMES: &[(Kind, &str)] = &[
         small large Large LARGE huge Huge tiny footnotesize bfseries itshape",
     ),
     (
-        Kind::Hidden,
+        CommandKind::Hidden,
         "label color phantom hphantom vphantom vspace hspace mspace kern cline pagecolor",
     ),
     (
-        Kind::Shown,
+        CommandKind::Shown,
         "smash mathop mathrel mathbin mathord mathopen mathclose mathpunct mathinner ensuremath
         llap rlap mathllap mathrlap mathclap",
     ),
-    (Kind::SecondShown, "textcolor colorbox raisebox"),
+    (CommandKind::SecondShown, "textcolor colorbox raisebox"),
     (
-        Kind::Text,
+        CommandKind::Text,
         "text textbf textit textrm textsf texttt textnormal textsc textup textmd mbox hbox emph",
     ),
     (
-        Kind::Font(Font::Plain),
+        CommandKind::Font(Font::Plain),
         "mathrm mathbf mathit mathsf mathtt mathnormal boldsymbol bm pmb symbf symup",
     ),
-    (Kind::Font(Font::DoubleStruck), "mathbb Bbb mathds"),
-    (Kind::Font(Font::Script), "mathcal mathscr"),
-    (Kind::Font(Font::Fraktur), "mathfrak frak"),
-    (Kind::Accent('\u{20D7}', "vec"), "vec overrightarrow"),
-    (Kind::Accent('\u{20D6}', "overleftarrow"), "overleftarrow"),
-    (Kind::Accent('\u{20E1}', "overleftrightarrow"), "overleftrightarrow"),
-    (Kind::Accent('\u{302}', "hat"), "hat widehat"),
-    (Kind::Accent('\u{303}', "tilde"), "tilde widetilde"),
-    (Kind::Accent('\u{304}', "bar"), "bar"),
-    (Kind::Accent('\u{305}', "overline"), "overline"),
-    (Kind::Accent('\u{306}', "breve"), "breve"),
-    (Kind::Accent('\u{307}', "dot"), "dot"),
-    (Kind::Accent('\u{308}', "ddot"), "ddot"),
-    (Kind::Accent('\u{20DB}', "dddot"), "dddot"),
-    (Kind::Accent('\u{30A}', "ring"), "mathring"),
-    (Kind::Accent('\u{30C}', "check"), "check"),
-    (Kind::Accent('\u{301}', "acute"), "acute"),
-    (Kind::Accent('\u{300}', "grave"), "grave"),
-    (Kind::Accent('\u{311}', "arc"), "overarc wideparen overparen"),
-    (Kind::Accent('\u{338}', "cancel"), "cancel bcancel xcancel"),
-    (Kind::Underline, "underline"),
-    (Kind::Brace, "underbrace overbrace"),
-    (Kind::Fraction, "frac dfrac tfrac cfrac nicefrac sfrac"),
-    (Kind::Binomial, "binom dbinom tbinom"),
-    (Kind::Root, "sqrt"),
-    (Kind::Boxed, "boxed fbox framebox"),
-    (Kind::Modulus, "pmod"),
-    (Kind::Operator, "operatorname"),
-    (Kind::Tag, "tag"),
-    (Kind::Not, "not"),
-    (Kind::Stacked, "stackrel overset underset"),
-    (Kind::Arrow("→"), "xrightarrow"),
-    (Kind::Arrow("←"), "xleftarrow"),
-    (Kind::Arrow("⟹"), "xRightarrow"),
-    (Kind::Arrow("⟺"), "xLeftrightarrow"),
-    (Kind::Substack, "substack"),
-    (Kind::Over, "over"),
-    (Kind::Choose, "choose"),
-    (Kind::Left, "left"),
-    (Kind::Right, "right"),
-    (Kind::Middle, "middle"),
-    (Kind::Begin, "begin"),
-    (Kind::End, "end"),
-    (Kind::Newline, "newline cr"),
-    (Kind::Intertext, "intertext shortintertext"),
-    (Kind::Limits(Class::Word, "lim"), "lim"),
-    (Kind::Limits(Class::Word, "max"), "max"),
-    (Kind::Limits(Class::Word, "min"), "min"),
-    (Kind::Limits(Class::Word, "sup"), "sup"),
-    (Kind::Limits(Class::Word, "inf"), "inf"),
-    (Kind::Limits(Class::Word, "lim sup"), "limsup"),
-    (Kind::Limits(Class::Word, "lim inf"), "liminf"),
-    (Kind::Limits(Class::Word, "arg max"), "argmax"),
-    (Kind::Limits(Class::Word, "arg min"), "argmin"),
-    (Kind::Limits(Class::Word, "Pr"), "Pr"),
+    (CommandKind::Font(Font::DoubleStruck), "mathbb Bbb mathds"),
+    (CommandKind::Font(Font::Script), "mathcal mathscr"),
+    (CommandKind::Font(Font::Fraktur), "mathfrak frak"),
+    (CommandKind::Accent('\u{20D7}', "vec"), "vec overrightarrow"),
+    (CommandKind::Accent('\u{20D6}', "overleftarrow"), "overleftarrow"),
+    (CommandKind::Accent('\u{20E1}', "overleftrightarrow"), "overleftrightarrow"),
+    (CommandKind::Accent('\u{302}', "hat"), "hat widehat"),
+    (CommandKind::Accent('\u{303}', "tilde"), "tilde widetilde"),
+    (CommandKind::Accent('\u{304}', "bar"), "bar"),
+    (CommandKind::Accent('\u{305}', "overline"), "overline"),
+    (CommandKind::Accent('\u{306}', "breve"), "breve"),
+    (CommandKind::Accent('\u{307}', "dot"), "dot"),
+    (CommandKind::Accent('\u{308}', "ddot"), "ddot"),
+    (CommandKind::Accent('\u{20DB}', "dddot"), "dddot"),
+    (CommandKind::Accent('\u{30A}', "ring"), "mathring"),
+    (CommandKind::Accent('\u{30C}', "check"), "check"),
+    (CommandKind::Accent('\u{301}', "acute"), "acute"),
+    (CommandKind::Accent('\u{300}', "grave"), "grave"),
+    (CommandKind::Accent('\u{311}', "arc"), "overarc wideparen overparen"),
+    (CommandKind::Accent('\u{338}', "cancel"), "cancel bcancel xcancel"),
+    (CommandKind::Underline, "underline"),
+    (CommandKind::Brace, "underbrace overbrace"),
+    (CommandKind::Fraction, "frac dfrac tfrac cfrac nicefrac sfrac"),
+    (CommandKind::Binomial, "binom dbinom tbinom"),
+    (CommandKind::Root, "sqrt"),
+    (CommandKind::Boxed, "boxed fbox framebox"),
+    (CommandKind::Modulus, "pmod"),
+    (CommandKind::Operator, "operatorname"),
+    (CommandKind::Tag, "tag"),
+    (CommandKind::Not, "not"),
+    (CommandKind::Stacked, "stackrel overset underset"),
+    (CommandKind::Arrow("→"), "xrightarrow"),
+    (CommandKind::Arrow("←"), "xleftarrow"),
+    (CommandKind::Arrow("⟹"), "xRightarrow"),
+    (CommandKind::Arrow("⟺"), "xLeftrightarrow"),
+    (CommandKind::Substack, "substack"),
+    (CommandKind::Over, "over"),
+    (CommandKind::Choose, "choose"),
+    (CommandKind::Left, "left"),
+    (CommandKind::Right, "right"),
+    (CommandKind::Middle, "middle"),
+    (CommandKind::Begin, "begin"),
+    (CommandKind::End, "end"),
+    (CommandKind::Newline, "newline cr"),
+    (CommandKind::Intertext, "intertext shortintertext"),
+    (CommandKind::Limits(PieceClass::Word, "lim"), "lim"),
+    (CommandKind::Limits(PieceClass::Word, "max"), "max"),
+    (CommandKind::Limits(PieceClass::Word, "min"), "min"),
+    (CommandKind::Limits(PieceClass::Word, "sup"), "sup"),
+    (CommandKind::Limits(PieceClass::Word, "inf"), "inf"),
+    (CommandKind::Limits(PieceClass::Word, "lim sup"), "limsup"),
+    (CommandKind::Limits(PieceClass::Word, "lim inf"), "liminf"),
+    (CommandKind::Limits(PieceClass::Word, "arg max"), "argmax"),
+    (CommandKind::Limits(PieceClass::Word, "arg min"), "argmin"),
+    (CommandKind::Limits(PieceClass::Word, "Pr"), "Pr"),
 ];
 
-/// Environments that set formulas one below the other.
+/// Environments that stack formulas.
 const LAYOUTS: &str = "align align* aligned equation equation* gather gather* gathered multline
     multline* multlined split eqnarray eqnarray* flalign flalign* displaymath";
-/// Those that have an argument.
+/// Environments that take an argument.
 const WIDE_LAYOUTS: &str = "alignat alignat* alignedat xalignat";
 
-static KINDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| entries().collect());
+static KINDS: LazyLock<HashMap<&'static str, CommandKind>> = LazyLock::new(|| entries().collect());
 
-fn entries() -> impl Iterator<Item = (&'static str, Kind)> {
+fn entries() -> impl Iterator<Item = (&'static str, CommandKind)> {
     let signs = SIGNS.iter().flat_map(|(class, signs)| {
-        pairs(signs).map(|(name, sign)| (name, Kind::Sign(*class, sign)))
+        pairs(signs).map(|(name, sign)| (name, CommandKind::Sign(*class, sign)))
     });
-    let big = pairs(BIG).map(|(name, sign)| (name, Kind::Limits(Class::Big, sign)));
+    let big = pairs(BIG).map(|(name, sign)| (name, CommandKind::Limits(PieceClass::Big, sign)));
     let named =
         NAMES.iter().flat_map(|(kind, names)| names.split_whitespace().map(|name| (name, *kind)));
     signs.chain(big).chain(named)
 }
 
-/// Returns all names, each as often as it is in a table.
+/// Returns all names in all tables, with repetitions.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
     entries().map(|(name, _)| name)
@@ -301,12 +301,12 @@ fn pairs(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str
     std::iter::from_fn(move || Some((words.next()?, words.next()?)))
 }
 
-/// Returns what a command is, by its name without the backslash.
-pub fn kind(name: &str) -> Option<Kind> {
+/// Looks up a command by its name without the backslash.
+pub fn kind(name: &str) -> Option<CommandKind> {
     KINDS.get(name).copied()
 }
 
-/// Returns what an environment is, by its name.
+/// Looks up an environment by its name.
 pub fn environment(name: &str) -> Option<Environment> {
     if LAYOUTS.split_whitespace().any(|layout| layout == name) {
         return Some(Environment::Layout { wide: false });
@@ -325,7 +325,7 @@ pub fn environment(name: &str) -> Option<Environment> {
     }))
 }
 
-/// Returns the sign for one that is struck out by `\not`.
+/// Returns the symbol for one negated by `\not`.
 pub fn negated(sign: &str) -> Option<&'static str> {
     Some(match sign {
         "=" => "≠",

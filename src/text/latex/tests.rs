@@ -11,7 +11,7 @@ use bolero::check;
 use cases::CASES;
 
 use super::parse::convert;
-use super::row::Start;
+use super::row::RowStart;
 use super::{Latex, readable, symbols};
 use crate::types::limits;
 
@@ -246,8 +246,8 @@ fn a_formula_longer_than_the_bound_is_given_out_in_parts() {
 #[test]
 fn what_is_nested_too_deeply_stays_as_it_is() {
     let nested = |depth: usize| format!("{}x{}", "\\sqrt{".repeat(depth), "}".repeat(depth));
-    assert!(!convert(&nested(30), Start::Fresh).contains("sqrt"));
-    let deep = convert(&nested(40), Start::Fresh);
+    assert!(!convert(&nested(30), RowStart::Fresh).contains("sqrt"));
+    let deep = convert(&nested(40), RowStart::Fresh);
     assert!(deep.starts_with("√(√(") && deep.contains(&nested(7)), "{deep}");
 }
 

@@ -1,31 +1,31 @@
 //! Words within a formula: `\text{ if }` and its relatives.
 //!
-//! In a text blanks count and signs stand for themselves. Formulas between dollars and commands in
-//! it are written as everywhere.
+//! In it blanks count and characters stand for themselves. Formulas between dollars and commands are
+//! rendered as elsewhere.
 
 use super::parse::{Inside, Parser};
-use super::row::{Bind, Class, Piece, Row, Setting, Start};
-use super::symbols::{self, Kind};
-use super::tokens::Token;
+use super::row::{Bind, FormulaRow, PieceClass, RowLayout, RowPiece, RowStart};
+use super::symbols::{self, CommandKind};
+use super::tokens::LatexToken;
 
 impl Parser<'_> {
-    /// Reads the argument of a command that has text in it.
-    pub fn text(&mut self, setting: Setting) -> Option<Piece> {
+    /// Parses the argument of a text command.
+    pub fn text(&mut self, setting: RowLayout) -> Option<RowPiece> {
         self.tokens.skip_blanks();
-        if self.tokens.peek() != Some(Token::Open) {
+        if self.tokens.peek() != Some(LatexToken::Open) {
             return self.argument(setting);
         }
         let mut text = String::new();
-        self.words(&mut text, Setting { breaks: " ", alone: false, ..setting });
+        self.words(&mut text, RowLayout { breaks: " ", alone: false, ..setting });
         let words = text.trim_matches(' ');
         let bind = if words.contains(' ') { Bind::Loose } else { Bind::Atom };
         let lead = text.starts_with(' ') && !words.is_empty();
         let trail = text.ends_with(' ') && !words.is_empty();
-        Some(Piece { bind, lead, trail, ..Piece::new(Class::Text, words) })
+        Some(RowPiece { bind, lead, trail, ..RowPiece::new(PieceClass::Text, words) })
     }
 
-    /// Reads a group of words and adds them.
-    fn words(&mut self, text: &mut String, setting: Setting) {
+    /// Parses a group of words and adds them.
+    fn words(&mut self, text: &mut String, setting: RowLayout) {
         let from = self.tokens.at;
         if self.is_deep() {
             self.tokens.skip_group();
@@ -34,7 +34,7 @@ impl Parser<'_> {
         self.tokens.next();
         (self.depth, self.braces) = (self.depth + 1, self.braces + 1);
         while let Some(token) = self.tokens.peek() {
-            if token == Token::Close {
+            if token == LatexToken::Close {
                 self.tokens.next();
                 break;
             }
@@ -43,7 +43,7 @@ impl Parser<'_> {
         (self.depth, self.braces) = (self.depth - 1, self.braces - 1);
     }
 
-    /// Returns whether another dollar comes in this group.
+    /// Returns whether this group contains another dollar.
     fn closes_dollar(&self) -> bool {
         let mut depth = 0_usize;
         for byte in self.tokens.rest().bytes() {
@@ -58,31 +58,33 @@ impl Parser<'_> {
         false
     }
 
-    fn word(&mut self, token: Token, text: &mut String, setting: Setting) {
-        if token == Token::Open {
+    fn word(&mut self, token: LatexToken, text: &mut String, setting: RowLayout) {
+        if token == LatexToken::Open {
             return self.words(text, setting);
         }
         let from = self.tokens.at;
         self.tokens.next();
         match token {
-            Token::Blank | Token::Other('~') | Token::Escape('\\' | ',' | ';' | ':' | ' ') => {
+            LatexToken::Blank
+            | LatexToken::Other('~')
+            | LatexToken::Escape('\\' | ',' | ';' | ':' | ' ') => {
                 if !text.ends_with(' ') {
                     text.push(' ');
                 }
             }
-            Token::Escape(c @ ('%' | '$' | '&' | '#' | '_' | '{' | '}')) => text.push(c),
-            Token::Other('$') if self.closes_dollar() => {
-                let row = self.row(Inside::Dollars, setting, Start::Fresh);
+            LatexToken::Escape(c @ ('%' | '$' | '&' | '#' | '_' | '{' | '}')) => text.push(c),
+            LatexToken::Other('$') if self.closes_dollar() => {
+                let row = self.row(Inside::Dollars, setting, RowStart::Fresh);
                 self.tokens.accept('$');
                 text.push_str(&row.into_piece().text);
             }
-            Token::Command(name) => match symbols::kind(name) {
-                Some(Kind::Text) if self.tokens.peek() == Some(Token::Open) => {
+            LatexToken::Command(name) => match symbols::kind(name) {
+                Some(CommandKind::Text) if self.tokens.peek() == Some(LatexToken::Open) => {
                     self.words(text, setting);
                 }
                 _ => {
-                    let mut row = Row::new(setting, Start::Fresh);
-                    self.command(name, from, &mut row, Setting { alone: true, ..setting });
+                    let mut row = FormulaRow::new(setting, RowStart::Fresh);
+                    self.command(name, from, &mut row, RowLayout { alone: true, ..setting });
                     text.push_str(&row.into_piece().text);
                 }
             },

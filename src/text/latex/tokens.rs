@@ -1,15 +1,15 @@
-//! Cuts the source of a formula into LaTeX's tokens, one at a time.
+//! Tokenizes the source of a formula, one LaTeX token at a time.
 //!
-//! The parser reads them. A run of blanks is one token, and so is a number: what takes a single
-//! digit puts the rest back. Nothing is judged here and nothing is lost.
+//! A run of blanks is one token, and so is a number: a caller that takes a single digit puts the rest
+//! back. Every byte of the source belongs to a token.
 
-/// The bytes an optional argument may have; what is longer is no argument.
+/// Longest optional argument, in bytes.
 const OPTIONAL_BYTES_MAX: usize = 64;
 
-/// One token.
+/// A token of LaTeX source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token<'a> {
-    /// A backslash and letters, by the letters.
+pub enum LatexToken<'a> {
+    /// A backslash and letters; holds the letters.
     Command(&'a str),
     /// A backslash and another character.
     Escape(char),
@@ -24,47 +24,47 @@ pub enum Token<'a> {
     Other(char),
 }
 
-/// The source and how far it is read.
+/// A cursor over the source.
 #[derive(Clone)]
-pub struct Tokens<'a> {
+pub struct LatexTokens<'a> {
     source: &'a str,
     pub at: usize,
 }
 
-impl<'a> Tokens<'a> {
-    /// Begins to read.
-    pub fn new(source: &'a str) -> Tokens<'a> {
-        Tokens { source, at: 0 }
+impl<'a> LatexTokens<'a> {
+    /// Makes a cursor at the start of a source.
+    pub fn new(source: &'a str) -> LatexTokens<'a> {
+        LatexTokens { source, at: 0 }
     }
 
-    /// Returns what is not read yet.
+    /// Returns the unread source.
     pub fn rest(&self) -> &'a str {
         &self.source[self.at..]
     }
 
-    /// Returns what was read since a place.
+    /// Returns the source read since an offset.
     pub fn since(&self, place: usize) -> &'a str {
         &self.source[place..self.at]
     }
 
     /// Returns the next token without reading it.
-    pub fn peek(&self) -> Option<Token<'a>> {
+    pub fn peek(&self) -> Option<LatexToken<'a>> {
         self.clone().next()
     }
 
-    /// Reads past blanks.
+    /// Skips blanks.
     pub fn skip_blanks(&mut self) {
         self.at += self.length(|byte| b" \t\n\r".contains(&byte));
     }
 
-    /// Reads past a character if it is the next one.
+    /// Skips a character if it is the next one.
     pub fn accept(&mut self, c: char) -> bool {
         let is_next = self.rest().starts_with(c);
         self.at += if is_next { c.len_utf8() } else { 0 };
         is_next
     }
 
-    /// Reads an optional argument, if one comes, and returns what is between its brackets.
+    /// Reads an optional argument, if one follows; returns the text between its brackets.
     pub fn optional(&mut self) -> Option<&'a str> {
         let inner = self.rest().strip_prefix('[')?;
         let end = inner.bytes().take(OPTIONAL_BYTES_MAX).position(|byte| byte == b']')?;
@@ -72,7 +72,7 @@ impl<'a> Tokens<'a> {
         Some(&inner[..end])
     }
 
-    /// Reads a name in braces, if one comes.
+    /// Reads a name in braces, if one follows.
     pub fn name(&mut self) -> Option<&'a str> {
         let inner = self.rest().strip_prefix('{')?;
         let end = inner.bytes().take(OPTIONAL_BYTES_MAX).position(|byte| byte == b'}')?;
@@ -84,13 +84,13 @@ impl<'a> Tokens<'a> {
         Some(name)
     }
 
-    /// Reads a group in braces as it is, up to its closing brace or the end.
+    /// Reads a group in braces verbatim, up to its closing brace or the end.
     pub fn skip_group(&mut self) {
         let mut depth = 0_usize;
         for token in self.by_ref() {
             match token {
-                Token::Open => depth += 1,
-                Token::Close => depth = depth.saturating_sub(1),
+                LatexToken::Open => depth += 1,
+                LatexToken::Close => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
@@ -103,7 +103,7 @@ impl<'a> Tokens<'a> {
         self.rest().bytes().take_while(|&byte| holds(byte)).count()
     }
 
-    fn number(&mut self) -> Token<'a> {
+    fn number(&mut self) -> LatexToken<'a> {
         let from = self.at;
         self.at += self.length(|byte| byte.is_ascii_digit());
         let mut rest = self.rest().bytes();
@@ -111,25 +111,25 @@ impl<'a> Tokens<'a> {
             self.at += 1;
             self.at += self.length(|byte| byte.is_ascii_digit());
         }
-        Token::Number(self.since(from))
+        LatexToken::Number(self.since(from))
     }
 
-    fn escaped(&mut self) -> Token<'a> {
-        let Some(c) = self.rest().chars().next() else { return Token::Other('\\') };
+    fn escaped(&mut self) -> LatexToken<'a> {
+        let Some(c) = self.rest().chars().next() else { return LatexToken::Other('\\') };
         if !c.is_ascii_alphabetic() {
             self.at += c.len_utf8();
-            return Token::Escape(c);
+            return LatexToken::Escape(c);
         }
         let from = self.at;
         self.at += self.length(|byte| byte.is_ascii_alphabetic());
-        Token::Command(self.since(from))
+        LatexToken::Command(self.since(from))
     }
 }
 
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
+impl<'a> Iterator for LatexTokens<'a> {
+    type Item = LatexToken<'a>;
 
-    fn next(&mut self) -> Option<Token<'a>> {
+    fn next(&mut self) -> Option<LatexToken<'a>> {
         let c = self.rest().chars().next()?;
         if c.is_ascii_digit() {
             return Some(self.number());
@@ -137,17 +137,17 @@ impl<'a> Iterator for Tokens<'a> {
         self.at += c.len_utf8();
         Some(match c {
             '\\' => self.escaped(),
-            '{' => Token::Open,
-            '}' => Token::Close,
-            '^' => Token::Raise,
-            '_' => Token::Lower,
-            '\'' => Token::Prime,
-            '&' => Token::Cell,
+            '{' => LatexToken::Open,
+            '}' => LatexToken::Close,
+            '^' => LatexToken::Raise,
+            '_' => LatexToken::Lower,
+            '\'' => LatexToken::Prime,
+            '&' => LatexToken::Cell,
             ' ' | '\t' | '\n' | '\r' => {
                 self.at += self.length(|byte| b" \t\n\r".contains(&byte));
-                Token::Blank
+                LatexToken::Blank
             }
-            c => Token::Other(c),
+            c => LatexToken::Other(c),
         })
     }
 }
