@@ -72,16 +72,16 @@ fn check_keys(keys: &Metadata, model: Option<&Header>) -> Result<(), String> {
     let architecture = keys.text("general.architecture")?.unwrap_or_default();
     if let Some(model) = model.filter(|model| model.architecture != architecture) {
         let (its, models) = (architecture.escape_debug(), model.architecture.escape_debug());
-        return Err(format!("it is for architecture '{its}', {} is of '{models}'", model.file));
+        return Err(format!("it is for architecture '{its}', but {} has '{models}'", model.file));
     }
     if keys.f32("adapter.lora.alpha")?.is_none_or(|alpha| alpha == 0.0) {
-        let must = "must be there, a 32-bit float other than 0";
+        let must = "must be a 32-bit float other than 0";
         return Err(format!("key 'adapter.lora.alpha' {must}"));
     }
     match keys.0.iter().find(|key| key.name.starts_with("adapter.alora.")) {
         Some(key) => {
             let name = key.name.escape_debug();
-            Err(format!("key '{name}': adapters that wait for a text are unknown here"))
+            Err(format!("key '{name}': adapters activated by a text (aLoRA) are not supported"))
         }
         None => Ok(()),
     }
@@ -96,7 +96,7 @@ fn check_tensors(scan: &Scan, model: Option<&Header>) -> Result<u64, String> {
         let Some(side) = parts.iter().position(|part| part.is_some()) else {
             let shown = name.escape_debug();
             return Err(match name.contains("norm") {
-                true => format!("tensor '{shown}': norms cannot be adapted"),
+                true => format!("tensor '{shown}': adapters for norms are not supported"),
                 false => format!("tensor '{shown}' is neither a '.lora_a' nor a '.lora_b'"),
             });
         };
@@ -120,7 +120,10 @@ fn check_pair(
     };
     if let Some(odd) = [a, b].into_iter().find(|t| !matches!(t.kind.name, "F32" | "F16" | "BF16")) {
         let kind = odd.kind.name;
-        return Err(format!("tensor '{}' has type {kind}, not floats", odd.name.escape_debug()));
+        return Err(format!(
+            "tensor '{}' has type {kind}, which is not a float type",
+            odd.name.escape_debug()
+        ));
     }
     let side = |tensor: &TensorInfo, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
     let flat = |tensor: &TensorInfo| tensor.shape.iter().skip(2).all(|&length| length == 1);
@@ -133,7 +136,7 @@ fn check_pair(
     };
     if ranks.0 != ranks.1 || !flat(a) || !flat(b) {
         let (a, b) = (&a.shape, &b.shape);
-        return Err(format!("the two sides of tensor '{shown}', {a:?} and {b:?}, do not fit"));
+        return Err(format!("the two factors of tensor '{shown}', {a:?} and {b:?}, do not match"));
     }
     let Some(model) = model else { return Ok(()) };
     let Some(base) = model.tensors.iter().find(|tensor| tensor.name == name) else {
@@ -142,17 +145,17 @@ fn check_pair(
     if base.shape.len() < 2 {
         // llama.cpp would take it and never use it: an adapter acts where matrices are multiplied.
         return Err(format!(
-            "tensor '{shown}' is no matrix in {}, so it cannot be adapted",
+            "tensor '{shown}' is not a matrix in {}, so it cannot be adapted",
             model.file
         ));
     }
     if name == EMBEDDING && model.is_tied() {
         // llama.cpp would add it to the output head as well, where its sides do not fit.
-        return Err(format!("tensor '{shown}' is the output head too, which cannot be adapted"));
+        return Err(format!("tensor '{shown}' is also the output head, which cannot be adapted"));
     }
     if !flat(base) || sides != (side(base, 0), side(base, 1)) {
         return Err(format!(
-            "tensor '{shown}' is {:?} in {}, {:?} times {:?} here: it is for another model",
+            "tensor '{shown}' is {:?} in {}, but {:?} times {:?} here: it is for another model",
             base.shape, model.file, a.shape, b.shape
         ));
     }

@@ -22,7 +22,7 @@ pub const ADAPTER: &str = "demo-binary";
 /// What a person must know of the demo model.
 pub const WARNING: &str = "demo model: school arithmetic only";
 /// How to get the model the box is for.
-pub const WAY_OUT: &str = "Put a GGUF of VibeThinker-1.5B into the folder of models, or name one \
+pub const WAY_OUT: &str = "Put a VibeThinker-1.5B GGUF file into the models folder, or name one \
     with --model FILE; models/README.md says how to get one.";
 
 /// The SHA-256 sums the two were packed with.

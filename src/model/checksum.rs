@@ -69,7 +69,7 @@ pub fn recorded(file: &Weights) -> Result<Option<Recorded>, String> {
         let place = beside.display().to_string();
         return match sum {
             Some(sum) => Ok(Some(Recorded { sum, place })),
-            None => Err(format!("'{place}' holds no sum for it")),
+            None => Err(format!("'{place}' has no checksum for it")),
         };
     }
     let list = file.path.with_file_name("SHA256SUMS");
@@ -79,7 +79,7 @@ pub fn recorded(file: &Weights) -> Result<Option<Recorded>, String> {
 
 /// Reads a file of sums, `None` where there is none.
 fn text(path: &Path) -> Result<Option<String>, String> {
-    let cannot = |cause: &str| format!("'{}' cannot be read: {cause}", path.display());
+    let cannot = |cause: &str| format!("cannot read '{}': {cause}", path.display());
     match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Ok(about) if !about.is_file() => return Err(cannot("it is not a file")),

@@ -81,7 +81,7 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
     let total: u64 = tensors.iter().map(|tensor| tensor.bytes).sum();
     if total > limits::IMPORTANCE_BYTES_MAX {
         let most = limits::IMPORTANCE_BYTES_MAX;
-        return Err(bad(format!("it holds {total} bytes of numbers, at most {most} can be")));
+        return Err(bad(format!("it has {total} bytes of data, at most {most} are allowed")));
     }
     let opened = std::fs::File::open(&file.path).map_err(|e| bad(io_cause(&e)))?;
     let numbers = |tensor: &TensorInfo| {
@@ -93,7 +93,10 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
             .collect();
         match floats.iter().all(|x| x.is_finite() && *x >= 0.0) {
             true => Ok(floats),
-            false => Err(bad(format!("tensor '{}' holds no squares", printable(&tensor.name)))),
+            false => Err(bad(format!(
+                "tensor '{}' has negative or non-finite values",
+                printable(&tensor.name)
+            ))),
         }
     };
     let mut list = Vec::new();
@@ -114,16 +117,16 @@ fn pairs(tensors: &[TensorInfo]) -> Result<BTreeMap<&str, [&TensorInfo; 2]>, Str
         let name = tensor.name.as_str();
         let parts = [name.strip_suffix(".in_sum2"), name.strip_suffix(".counts")];
         let Some(which) = parts.iter().position(Option::is_some) else {
-            return Err(format!("tensor '{}' is neither sums nor counts", printable(name)));
+            return Err(format!("tensor '{}' is neither a sum nor a count", printable(name)));
         };
         let of = halves.entry(parts[which].unwrap_or_default()).or_default();
         if of[which].replace(tensor).is_some() {
-            return Err(format!("tensor '{}' is there twice", printable(name)));
+            return Err(format!("tensor '{}' occurs twice", printable(name)));
         }
     }
     let whole = halves.into_iter().map(|(name, halves)| match halves {
         [Some(sums), Some(counts)] => Ok((name, [sums, counts])),
-        _ => Err(format!("of '{}' the sums or the counts are missing", printable(name))),
+        _ => Err(format!("the sums or counts of '{}' are missing", printable(name))),
     });
     whole.collect()
 }
@@ -131,14 +134,14 @@ fn pairs(tensors: &[TensorInfo]) -> Result<BTreeMap<&str, [&TensorInfo; 2]>, Str
 fn check(name: &str, sums: &TensorInfo, counts: &TensorInfo, model: &Header) -> Result<(), String> {
     let (shown, its) = (printable(name), &model.file);
     if sums.kind != types::F32 || counts.kind != types::F32 {
-        return Err(format!("the numbers of '{shown}' are no 32-bit floats"));
+        return Err(format!("the values of '{shown}' are not 32-bit floats"));
     }
     let Some(tensor) = model.tensors.iter().find(|tensor| tensor.name == name) else {
         return Err(format!("tensor '{shown}' is not in {its}: it is for another model"));
     };
     if sums.shape[0] != tensor.shape[0] || sums.bytes != 4 * tensor.shape[0] || counts.bytes != 4 {
         return Err(format!(
-            "tensor '{shown}' has {} inputs in {its}, {:?} here: it is for another model",
+            "tensor '{shown}' has {} inputs in {its}, but {:?} here: it is for another model",
             tensor.shape[0], sums.shape
         ));
     }

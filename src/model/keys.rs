@@ -80,7 +80,7 @@ impl Metadata {
     pub fn f32(&self, name: &str) -> Result<Option<f64>, String> {
         match self.typed(name, F32)? {
             Some(MetadataValue::Float(number)) if number.is_finite() => Ok(Some(*number)),
-            Some(_) => Err(format!("key '{}' is no finite number", name.escape_debug())),
+            Some(_) => Err(format!("key '{}' is not a finite number", name.escape_debug())),
             None => Ok(None),
         }
     }
@@ -103,7 +103,7 @@ impl Metadata {
         match self.typed(name, ARRAY)? {
             Some(MetadataValue::Array(array)) if items.contains(&array.item) => Ok(Some(array)),
             Some(MetadataValue::Array(array)) => Err(format!(
-                "key '{}' is a list of type {}, {} is needed",
+                "key '{}' is a list of type {}, but {} is required",
                 name.escape_debug(),
                 kind_name(array.item),
                 items.iter().map(|&item| kind_name(item)).collect::<Vec<_>>().join(" or ")
@@ -121,7 +121,7 @@ impl Metadata {
         let Some(array) = self.array(name, &[U32, I32])? else { return Ok(None) };
         if array.items != u64::from(layers) || array.numbers.iter().any(|&number| number < 0) {
             let name = name.escape_debug();
-            return Err(format!("key '{name}' is no list of {layers} counts, one a layer"));
+            return Err(format!("key '{name}' is not a list of {layers} counts, one per layer"));
         }
         Ok(Some(array.numbers.clone()))
     }
@@ -130,7 +130,7 @@ impl Metadata {
         match self.get(name) {
             Some(key) if key.kind == kind => Ok(Some(&key.value)),
             Some(key) => Err(format!(
-                "key '{}' is of type {}, {} is needed",
+                "key '{}' has type {}, but {} is required",
                 name.escape_debug(),
                 kind_name(key.kind),
                 kind_name(kind)

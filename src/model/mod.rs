@@ -87,8 +87,8 @@ fn bad_model(file: &Weights, cause: impl std::fmt::Display) -> Error {
         WeightsRole::Model => {
             "Get the file again, or name another with --model FILE; models/README.md says how."
         }
-        WeightsRole::Adapter => "Get the file again, or leave --adapter out.",
-        WeightsRole::Importance => "Make it anew with `solverbox imatrix`, or leave --imatrix out.",
+        WeightsRole::Adapter => "Get the file again, or omit --adapter.",
+        WeightsRole::Importance => "Recreate it with `solverbox imatrix`, or omit --imatrix.",
     };
     Error::new(Kind::BadModel, format!("cannot use {file}: {cause}"), remedy)
 }

@@ -39,10 +39,14 @@ impl NewFile {
         match to.metadata() {
             Ok(about) if about.is_dir() => return Err(unwritable(to, "it is a folder")),
             // A device or a pipe, which the last step would replace.
-            Ok(about) if !about.is_file() => return Err(unwritable(to, "it is no file")),
+            Ok(about) if !about.is_file() => {
+                return Err(unwritable(to, "it is not a regular file"));
+            }
             _ => {}
         }
-        let Some(name) = to.file_name() else { return Err(unwritable(to, "it is no file name")) };
+        let Some(name) = to.file_name() else {
+            return Err(unwritable(to, "it is not a file name"));
+        };
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.part", std::process::id()));
@@ -61,7 +65,7 @@ impl NewFile {
         let new = NewFile { file, part, to: to.to_path_buf() };
         match new.free_bytes() {
             Some(free) if free < bytes => {
-                Err(no_space(to, format!("{bytes} bytes are needed, {free} are free")))
+                Err(no_space(to, format!("{bytes} bytes are needed, but {free} are free")))
             }
             _ => Ok(new),
         }
@@ -176,7 +180,7 @@ pub fn failed(to: &Path, error: &std::io::Error) -> Error {
         return no_space(to, io_cause(error));
     }
     let what = format!("cannot write '{}': {}", to.display(), io_cause(error));
-    Error::new(Kind::Internal, what, "Check the disk, or write to another one.")
+    Error::new(Kind::Internal, what, "Check the disk, or write to another disk.")
 }
 
 fn no_space(to: &Path, cause: String) -> Error {
@@ -186,7 +190,7 @@ fn no_space(to: &Path, cause: String) -> Error {
 
 fn unwritable(to: &Path, cause: impl std::fmt::Display) -> Error {
     let what = format!("cannot write '{}': {cause}", to.display());
-    Error::bad_request(what, "Name a file in a folder that is there and can be written.")
+    Error::bad_request(what, "Name a file in an existing, writable folder.")
 }
 
 fn folder(file: &Path) -> &Path {

@@ -102,7 +102,8 @@ pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, Str
     let layers = of.count("block_count", 1..=limits::MODEL_LAYERS_MAX as u32)?;
     let own = of.u32("nextn_predict_layers")?;
     if own >= layers {
-        return of.wrong("nextn_predict_layers", format!("{own} of {layers} layers is impossible"));
+        return of
+            .wrong("nextn_predict_layers", format!("{own} of {layers} layers is not possible"));
     }
     experts(&of, layers)?;
     for name in ["feed_forward_length", "attention.head_count", "attention.head_count_kv"] {
@@ -110,7 +111,8 @@ pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, Str
     }
     let scaling = keys.text(&of.name("rope.scaling.type"))?.unwrap_or("linear");
     if !matches!(scaling, "none" | "linear" | "yarn" | "longrope") {
-        return of.wrong("rope.scaling.type", format!("'{}' is unknown", scaling.escape_debug()));
+        return of
+            .wrong("rope.scaling.type", format!("'{}' is not supported", scaling.escape_debug()));
     }
     match Architecture::named(architecture) {
         Some(architecture) => known(&of, architecture, layers, scaling == "longrope").map(Some),
@@ -144,7 +146,7 @@ impl Of<'_> {
     fn count(&self, name: &str, bounds: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
         match self.keys.u32(&self.name(name))? {
             Some(count) if bounds.contains(&count) => Ok(count),
-            _ => self.wrong(name, format!("a number from {bounds:?} is needed")),
+            _ => self.wrong(name, format!("must be from {} to {}", bounds.start(), bounds.end())),
         }
     }
 
@@ -161,18 +163,20 @@ fn types(of: &Of) -> Result<(), String> {
     for name in F32S {
         let value = of.keys.f32(&of.name(name))?;
         if value.is_some_and(|number| number < 0.0) {
-            return of.wrong(name, "a negative number is impossible");
+            return of.wrong(name, "must not be negative");
         }
     }
     for name in EPSILONS {
         let epsilon = of.keys.f32(&of.name(name))?;
         if epsilon.is_some_and(|epsilon| !(0.0..1.0).contains(&epsilon)) {
-            return of.wrong(name, "no small positive number");
+            return of.wrong(name, "must be from 0 to 1");
         }
     }
     of.keys.bool(&of.name("rope.scaling.finetuned"))?;
     if of.keys.bool(&of.name("attention.causal"))? == Some(false) {
-        return Err("it sees what follows (attention.causal): it cannot generate text".into());
+        return Err(
+            "its attention is not causal (attention.causal), so it cannot generate text".into()
+        );
     }
     of.keys.array(&of.name("classifier.output_labels"), &[TEXT])?;
     of.keys.u32("general.file_type")?;
@@ -183,13 +187,13 @@ fn types(of: &Of) -> Result<(), String> {
 fn experts(of: &Of, layers: u32) -> Result<(), String> {
     let experts = of.u32("expert_count")?;
     if experts > limits::MODEL_EXPERTS_MAX {
-        return of.wrong("expert_count", format!("{experts} is impossible"));
+        return of.wrong("expert_count", format!("{experts} is not possible"));
     }
     let used = of.keys.per_layer(&of.name("expert_used_count"), layers)?.unwrap_or_default();
     let used = used.into_iter().max().unwrap_or(0);
     let possible = if experts == 0 { used == 0 } else { (1..=i64::from(experts)).contains(&used) };
     if !possible {
-        return of.wrong("expert_used_count", format!("{used} of {experts} is impossible"));
+        return of.wrong("expert_used_count", format!("{used} of {experts} is not possible"));
     }
     let (groups, used) = (of.u32("expert_group_count")?, of.u32("expert_group_used_count")?);
     let possible = match groups {
@@ -198,7 +202,7 @@ fn experts(of: &Of, layers: u32) -> Result<(), String> {
         _ => groups < experts && experts.is_multiple_of(groups) && (1..groups).contains(&used),
     };
     if !possible {
-        return of.wrong("expert_group_count", format!("{groups} is impossible"));
+        return of.wrong("expert_group_count", format!("{groups} is not possible"));
     }
     Ok(())
 }
@@ -215,39 +219,42 @@ fn known(
     let given = |name: &str, or: u32| Ok::<_, String>(of.keys.u32(&of.name(name))?.unwrap_or(or));
     let kv_heads = given("attention.head_count_kv", heads)?;
     if kv_heads == 0 || heads % kv_heads != 0 {
-        return of.wrong("attention.head_count_kv", format!("{heads} heads for {kv_heads}"));
+        return of.wrong(
+            "attention.head_count_kv",
+            format!("does not divide the {heads} heads: {kv_heads}"),
+        );
     }
     let head = given("attention.key_length", hidden / heads)?;
     if head > limits::MODEL_HEAD_ELEMENTS_MAX as u32 || head == 0 || !head.is_multiple_of(2) {
-        return of.wrong("attention.key_length", format!("{head} is not possible for a head"));
+        return of.wrong("attention.key_length", format!("{head} is not a possible head size"));
     }
     if architecture == Architecture::Qwen2 && head.checked_mul(heads) != Some(hidden) {
-        let cause = format!("{heads} heads of {head} do not make {hidden}");
+        let cause = format!("{heads} heads of size {head} do not add up to {hidden}");
         return of.wrong("attention.head_count", cause);
     }
     // Positions turn whole heads, and values are as wide as keys.
     for (name, or) in [("attention.value_length", hidden / heads), ("rope.dimension_count", head)] {
         let other = given(name, or)?;
         if other != head {
-            return of.wrong(name, format!("{other} does not go with heads of {head}"));
+            return of.wrong(name, format!("{other} does not match the head size {head}"));
         }
     }
     if of.keys.f32(&of.name("attention.layer_norm_rms_epsilon"))?.is_none() {
         return of.wrong("attention.layer_norm_rms_epsilon", "it is missing");
     }
     if of.keys.f32(&of.name("rope.freq_base"))?.is_some_and(|base| base < 1.0) {
-        return of.wrong("rope.freq_base", "a number from 1 on is needed");
+        return of.wrong("rope.freq_base", "must be at least 1");
     }
     let experts = of.u32("expert_count")?;
     if experts > 0 && architecture != Architecture::Llama {
-        return of.wrong("expert_count", "this architecture has no experts");
+        return of.wrong("expert_count", "experts are not supported for this architecture");
     }
     for (name, only) in
         [("nextn_predict_layers", 0), ("expert_group_count", 0), ("embedding_length_out", hidden)]
     {
         let number = of.u32(name)?;
         if number != 0 && number != only {
-            return of.wrong(name, format!("{number} is unknown for this architecture"));
+            return of.wrong(name, format!("{number} is not supported for this architecture"));
         }
     }
     Ok(Numbers {
@@ -321,14 +328,14 @@ mod tests {
             (number("qwen2.nextn_predict_layers", 2), "2 of 2 layers"),
             (number("qwen2.expert_used_count", 1), "1 of 0"),
             (number("qwen2.expert_count", 2_000), "expert_count"),
-            (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is unknown"),
-            (text("qwen2.block_count", "2"), "is of type text, u32 is needed"),
-            (number("qwen2.rope.freq_base", 1), "is of type u32, f32 is needed"),
-            (number("qwen2.rope.dimension_count", 8), "8 does not go with heads of 16"),
-            (number("qwen2.attention.value_length", 8), "8 does not go with heads of 16"),
-            (number("qwen2.attention.key_length", 32), "do not make 64"),
-            (number("qwen2.attention.head_count", 64), "1 is not possible for a head"),
-            (number("qwen2.attention.head_count_kv", 3), "4 heads for 3"),
+            (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is not supported"),
+            (text("qwen2.block_count", "2"), "has type text, but u32 is required"),
+            (number("qwen2.rope.freq_base", 1), "has type u32, but f32 is required"),
+            (number("qwen2.rope.dimension_count", 8), "8 does not match the head size 16"),
+            (number("qwen2.attention.value_length", 8), "8 does not match the head size 16"),
+            (number("qwen2.attention.key_length", 32), "do not add up to 64"),
+            (number("qwen2.attention.head_count", 64), "1 is not a possible head size"),
+            (number("qwen2.attention.head_count_kv", 3), "does not divide the 4 heads: 3"),
             (number("qwen2.embedding_length_out", 32), "embedding_length_out"),
         ];
         for (key, says) in cases {

@@ -70,7 +70,7 @@ impl<'a> Planner<'a> {
         if wishes.kv.is_some_and(|kv| !planner.suits(kv)) {
             return Err(Error::bad_request(
                 format!(
-                    "--kv: q8_0 needs heads of 32, 64, … elements, this model's have {heads:?}"
+                    "--kv: q8_0 requires head sizes divisible by 32, this model's are {heads:?}"
                 ),
                 "Use --kv f16.",
             ));

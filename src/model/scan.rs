@@ -81,8 +81,8 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
                 "Put a .gguf file there or name another with --model FILE; models/README.md says \
                  how to get one."
             }
-            WeightsRole::Adapter => "Name another with --adapter FILE, or leave it out.",
-            WeightsRole::Importance => "Make one with `solverbox imatrix`, or leave --imatrix out.",
+            WeightsRole::Adapter => "Name another with --adapter FILE, or omit the option.",
+            WeightsRole::Importance => "Create one with `solverbox imatrix`, or omit --imatrix.",
         };
         Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };
@@ -105,8 +105,8 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         ScanError::Wrong(cause) => bad_model(from, cause),
         ScanError::Split(parts) => Error::new(
             Kind::BadModel,
-            format!("cannot use {from}: it is one of the {parts} parts of a split model"),
-            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf`, and use that.",
+            format!("cannot use {from}: it is one of {parts} parts of a split model"),
+            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf` and use the result.",
         ),
     })
 }
@@ -128,7 +128,7 @@ impl HeaderReader {
             2 | 3 => {}
             version if version.swap_bytes() <= 3 => return wrong("it is a big-endian GGUF file"),
             version => {
-                return wrong(format!("GGUF version {version} is unknown, 2 and 3 are known"));
+                return wrong(format!("GGUF version {version} is not supported, only 2 and 3 are"));
             }
         }
         let tensors = self.count("tensors", limits::GGUF_TENSORS_MAX)?;
@@ -141,7 +141,7 @@ impl HeaderReader {
             _ => {}
         }
         if tensors == 0 {
-            return wrong("it holds no tensors");
+            return wrong("it has no tensors");
         }
         let alignment = alignment(&keys)?;
         let tensors = self.tensors(tensors, alignment)?;
@@ -156,10 +156,10 @@ impl HeaderReader {
             let name = self.string("a key's name")?;
             let shown = name.escape_debug();
             if name.is_empty() {
-                return wrong("a key has no name");
+                return wrong("a key has an empty name");
             }
             if !names.insert(name.clone()) {
-                return wrong(format!("key '{shown}' is there twice"));
+                return wrong(format!("key '{shown}' occurs twice"));
             }
             let kind = self.u32()?;
             let value = self.value(&name, kind)?;
@@ -173,7 +173,7 @@ impl HeaderReader {
         for _ in 0..count {
             let tensor = self.tensor(alignment)?;
             if !names.insert(tensor.name.clone()) {
-                return wrong(format!("tensor '{}' is there twice", tensor.name.escape_debug()));
+                return wrong(format!("tensor '{}' occurs twice", tensor.name.escape_debug()));
             }
             list.push(tensor);
         }
@@ -184,14 +184,14 @@ impl HeaderReader {
             let end = data.checked_add(offset).and_then(|start| start.checked_add(tensor.bytes));
             if end.is_none_or(|end| end > self.file_bytes) {
                 return wrong(format!(
-                    "it is truncated: tensor '{name}' ends at byte {}, the file at {}",
+                    "it is truncated: tensor '{name}' ends at byte {}, but the file at {}",
                     end.map_or("2^64".into(), |end| end.to_string()),
                     self.file_bytes
                 ));
             }
             // llama.cpp takes them in this order only, without gaps; so none overlaps another.
             if offset != next {
-                return wrong(format!("tensor '{name}' lies at offset {offset}, not at {next}"));
+                return wrong(format!("tensor '{name}' is at offset {offset} instead of {next}"));
             }
             next = (offset + tensor.bytes).next_multiple_of(alignment);
             tensor.at = data + offset;
@@ -205,12 +205,12 @@ impl HeaderReader {
         let shown = name.escape_debug();
         if name.is_empty() || name.len() as u64 > limits::GGUF_NAME_BYTES_MAX {
             let max = limits::GGUF_NAME_BYTES_MAX;
-            return wrong(format!("tensor '{shown}': a name has 1 to {max} bytes"));
+            return wrong(format!("tensor '{shown}': its name must have 1 to {max} bytes"));
         }
         let dimensions = self.u32()?;
         if !(1..=4).contains(&dimensions) {
             return wrong(format!(
-                "tensor '{shown}' has {dimensions} dimensions, 1 to 4 are possible"
+                "tensor '{shown}' has {dimensions} dimensions, 1 to 4 are allowed"
             ));
         }
         let mut shape = Vec::new();
@@ -219,16 +219,16 @@ impl HeaderReader {
         }
         let (id, at) = (self.u32()?, self.u64()?);
         let Some(kind) = types::by_id(id) else {
-            return wrong(format!("tensor '{shown}' is of type {id}, which is unknown here"));
+            return wrong(format!("tensor '{shown}' has type {id}, which is not supported"));
         };
         let Some(bytes) = kind.bytes(&shape).filter(|&bytes| bytes > 0) else {
             return wrong(format!(
-                "tensor '{shown}' of shape {shape:?} is impossible for {}",
+                "tensor '{shown}': shape {shape:?} is not valid for type {}",
                 kind.name
             ));
         };
         if !at.is_multiple_of(alignment) {
-            return wrong(format!("tensor '{shown}' lies at offset {at}, off the alignment"));
+            return wrong(format!("tensor '{shown}' is at offset {at}, which is not aligned"));
         }
         Ok(TensorInfo { name, kind, shape, bytes, at })
     }
@@ -249,7 +249,7 @@ impl HeaderReader {
             10 => MetadataValue::Whole(self.u64()?.into()),
             11 => MetadataValue::Whole(i64::from_le_bytes(self.bytes()?).into()),
             12 => MetadataValue::Float(f64::from_le_bytes(self.bytes()?)),
-            kind => return wrong(format!("key '{shown}': value type {kind} is unknown")),
+            kind => return wrong(format!("key '{shown}': value type {kind} is not supported")),
         })
     }
 
@@ -262,8 +262,8 @@ impl HeaderReader {
             if self.listed > limits::GGUF_LISTED_ITEMS_MAX {
                 let most = limits::GGUF_LISTED_ITEMS_MAX;
                 return wrong(format!(
-                    "key '{shown}': with its list there are {} items outside the vocabulary, at \
-                     most {most} are believable",
+                    "key '{shown}': its list brings the items outside the vocabulary to {}, at most \
+                     {most} are allowed",
                     self.listed
                 ));
             }
@@ -285,7 +285,9 @@ impl HeaderReader {
                     self.skip(bytes)?;
                 }
             }
-            None => return wrong(format!("key '{shown}': arrays of type {item} are unknown")),
+            None => {
+                return wrong(format!("key '{shown}': arrays of type {item} are not supported"));
+            }
         }
         Ok(MetadataArray { item, items, at, numbers })
     }
@@ -293,7 +295,7 @@ impl HeaderReader {
     fn count(&mut self, what: &str, max: u64) -> Result<u64, ScanError> {
         let count = self.u64()?;
         if count > max {
-            return wrong(format!("{what}: a length of {count} is not believable, at most {max}"));
+            return wrong(format!("{what}: length {count} is too large, at most {max} is allowed"));
         }
         Ok(count)
     }
@@ -306,7 +308,7 @@ impl HeaderReader {
         let mut text = vec![0; bytes as usize];
         self.reader.read_exact(&mut text)?;
         let text = String::from_utf8(text).ok().filter(|text| !text.contains('\0'));
-        text.map_or_else(|| wrong(format!("{what} is no text in UTF-8")), Ok)
+        text.map_or_else(|| wrong(format!("{what} is not UTF-8 text")), Ok)
     }
 
     fn u32(&mut self) -> Result<u32, ScanError> {
@@ -337,7 +339,10 @@ impl HeaderReader {
             return Err(ScanError::Short);
         }
         if self.at > limits::GGUF_HEADER_BYTES_MAX {
-            return wrong(format!("its header exceeds {} bytes", limits::GGUF_HEADER_BYTES_MAX));
+            return wrong(format!(
+                "its header has more than {} bytes",
+                limits::GGUF_HEADER_BYTES_MAX
+            ));
         }
         Ok(())
     }
@@ -347,7 +352,9 @@ impl HeaderReader {
 fn alignment(keys: &Metadata) -> Result<u64, ScanError> {
     let alignment = keys.u32("general.alignment").map_err(ScanError::Wrong)?.unwrap_or(32);
     if !alignment.is_power_of_two() || alignment > 1 << 16 {
-        return wrong(format!("general.alignment: {alignment} is not a sensible power of two"));
+        return wrong(format!(
+            "key 'general.alignment': {alignment} is not a power of two up to 65536"
+        ));
     }
     Ok(alignment.into())
 }

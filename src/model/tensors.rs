@@ -25,9 +25,9 @@ pub fn check_kernels(tensors: &[TensorInfo]) -> Result<(), String> {
     let Some(tensor) = tensors.iter().find(bad) else { return Ok(()) };
     let (name, kind) = (tensor.name.escape_debug(), tensor.kind.name);
     Err(if tensor.kind.has_kernels() {
-        format!("tensor '{name}' is a vector of type {kind}; kernels need those in F32")
+        format!("tensor '{name}' is a vector of type {kind}, but kernels require vectors in F32")
     } else {
-        format!("tensor '{name}' has type {kind}, which no kernel computes with")
+        format!("tensor '{name}' has type {kind}, which no kernel supports")
     })
 }
 
@@ -37,7 +37,7 @@ pub fn embedding_rows(tensors: &[TensorInfo]) -> Result<u64, String> {
     let shape = embedding.map(|tensor| tensor.shape.as_slice()).unwrap_or_default();
     match *shape {
         [_, rows] | [_, rows, 1] | [_, rows, 1, 1] => Ok(rows),
-        _ => Err(format!("tensor '{EMBEDDING}' is missing or no matrix")),
+        _ => Err(format!("tensor '{EMBEDDING}' is missing or not a matrix")),
     }
 }
 
@@ -67,7 +67,7 @@ pub fn check_all(tensors: &[TensorInfo], of: &Numbers, tokens: u64) -> Result<()
     match tensors.iter().find(|tensor| left.found.contains_key(tensor.name.as_str())) {
         Some(tensor) => {
             let name = tensor.name.escape_debug();
-            Err(format!("tensor '{name}' is none of those this architecture has"))
+            Err(format!("tensor '{name}' does not belong to this architecture"))
         }
         None => Ok(()),
     }
@@ -97,7 +97,7 @@ impl UnmatchedTensors<'_> {
         let given = |at: usize| tensor.shape.get(at).copied().unwrap_or(1);
         if (0..4).any(|at| given(at) != shape.get(at).copied().unwrap_or(1)) {
             let its = &tensor.shape;
-            return Err(format!("tensor '{name}' is {its:?}, {shape:?} is needed"));
+            return Err(format!("tensor '{name}' has shape {its:?}, but {shape:?} is required"));
         }
         Ok(true)
     }

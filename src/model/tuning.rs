@@ -92,13 +92,15 @@ pub fn keep(folder: &Path, tuned: &Tuned) -> Result<(), Error> {
 fn read(folder: &Path) -> Vec<Tuned> {
     let path = file(folder);
     let ignored = |cause: String| {
-        log::warn!("tuned numbers of threads are ignored: '{}': {cause}", path.display());
+        log::warn!("ignoring tuned thread counts in '{}': {cause}", path.display());
         Vec::new()
     };
     let text = match std::fs::metadata(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => return ignored(io_cause(&error)),
-        Ok(about) if about.len() > limits::TUNING_BYTES_MAX => return ignored("too long".into()),
+        Ok(about) if about.len() > limits::TUNING_BYTES_MAX => {
+            return ignored("it is too large".into());
+        }
         Ok(_) => std::fs::read_to_string(&path),
     };
     let text = match text {
@@ -114,8 +116,8 @@ fn read(folder: &Path) -> Vec<Tuned> {
 
 fn written(all: &[Tuned]) -> String {
     let mut text = String::from(
-        "# Numbers of threads `solverbox tune` has measured to be best. Delete the file to go back \
-         to all cores.\n",
+        "# The best thread counts, as measured by `solverbox tune`. Delete this file to use all \
+         cores again.\n",
     );
     for one in all {
         let Tuned { model, kernels, cores, threads, decode_threads } = one;
@@ -194,7 +196,7 @@ mod tests {
             assert_eq!(find(data, &model, "armv8.2-dotprod", 4), None, "{damaged}");
         }
         std::fs::write(file(data), [0xFF, 0xFE]).unwrap();
-        assert_eq!(read(data), [], "it is no text");
+        assert_eq!(read(data), [], "it is not UTF-8");
         keep(data, &tuned(&known, 3)).unwrap();
         assert!(find(data, &model, "armv8.2-dotprod", 4).is_some());
     }

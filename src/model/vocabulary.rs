@@ -71,19 +71,19 @@ pub fn check(keys: &Metadata, path: &Path, rows: u64) -> Result<(), String> {
     };
     if tokens.items != rows {
         let items = tokens.items;
-        return Err(format!("its vocabulary has {items} tokens, its embedding {rows} rows"));
+        return Err(format!("its vocabulary has {items} tokens, but its embedding {rows} rows"));
     }
     special(keys)?;
     let mut file = File::open(path).map_err(|error| io_cause(&error))?;
     let kinds = numbers(keys, "token_type", &[I32], tokens.items, &mut file)?;
     let kinds: Vec<i32> = kinds.into_iter().map(i32::from_le_bytes).collect();
     if let Some(at) = kinds.iter().position(|kind| !(0..=KIND_MAX).contains(kind)) {
-        return Err(format!("token {at} is of kind {}, which is unknown", kinds[at]));
+        return Err(format!("token {at} has type {}, which does not exist", kinds[at]));
     }
     let is_float = keys.array("tokenizer.ggml.scores", &[F32, I32])?.is_some_and(|s| s.item == F32);
     let scores = numbers(keys, "scores", &[F32, I32], tokens.items, &mut file)?;
     if let Some(at) = scores.iter().position(|&s| is_float && f32::from_le_bytes(s).is_nan()) {
-        return Err(format!("token {at} has a score that is no number"));
+        return Err(format!("token {at} has a score that is not a number"));
     }
     let texts = Texts::read(tokens, &mut file)?;
     unique(&texts)?;
@@ -115,7 +115,7 @@ fn family(keys: &Metadata) -> Result<Writing, String> {
         ("none" | "no_vocab", _) => Err("it has no tokenizer (key 'tokenizer.ggml.model')".into()),
         // That one splits a text into words and spaces, and asserts that there are no spaces.
         ("gpt2", "whitespace") => {
-            Err("key 'tokenizer.ggml.pre': 'whitespace' is no use here".into())
+            Err("key 'tokenizer.ggml.pre': 'whitespace' is not supported".into())
         }
         ("gemma4", _) => Ok(Writing::Escaped),
         ("gpt2", "gemma4" | "granite-embed-multi-311m" | "mmbert" | "sarvam-moe") => {
@@ -125,7 +125,7 @@ fn family(keys: &Metadata) -> Result<Writing, String> {
         ("llama", _) => Ok(Writing::Text),
         // The rest belong to encoders, to recurrent models and to hybrids; llama.cpp throws on some
         // of their texts.
-        _ => Err(format!("tokenizer '{}' is unknown here", model.escape_debug())),
+        _ => Err(format!("tokenizer '{}' is not supported", model.escape_debug())),
     }
 }
 
@@ -184,7 +184,7 @@ impl Texts {
             if length > limits::TOKEN_BYTES_MAX as u64 {
                 let max = limits::TOKEN_BYTES_MAX;
                 return Err(format!(
-                    "text {at} of its vocabulary has {length} bytes, {max} may be"
+                    "token {at} of its vocabulary has {length} bytes, at most {max} are allowed"
                 ));
             }
             let start = bytes.len();
@@ -209,7 +209,7 @@ fn unique(texts: &Texts) -> Result<(), String> {
         // What llama.cpp calls those without a text.
         let taken = text.strip_prefix(b"[EMPTY_").is_some_and(|rest| rest.ends_with(b"]"));
         if taken || !seen.insert(text) {
-            return Err(format!("token {at} '{}' is there twice", text.escape_ascii()));
+            return Err(format!("token {at} '{}' occurs twice", text.escape_ascii()));
         }
     }
     Ok(())
@@ -225,7 +225,7 @@ fn grown(texts: &Texts, kinds: &[i32]) -> Result<(), String> {
         }
     }
     match total > limits::VOCABULARY_BYTES_MAX {
-        true => Err("its tokens are not written in the byte alphabet of its tokenizer".into()),
+        true => Err("its tokens do not use the byte alphabet of its tokenizer".into()),
         false => Ok(()),
     }
 }

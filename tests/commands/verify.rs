@@ -68,7 +68,7 @@ fn one_changed_byte_of_the_weights_is_found_by_the_sum_and_all_files_are_checked
     let output = verify(&["a.gguf"], folder.path());
     assert_eq!(output.status.code(), Some(4));
     let lines = text(&output.stdout);
-    assert!(lines.contains("SHA-256 unknown: 'a.gguf.sha256' holds no sum for it"), "{lines}");
+    assert!(lines.contains("SHA-256 unknown: 'a.gguf.sha256' has no checksum for it"), "{lines}");
 }
 
 #[test]

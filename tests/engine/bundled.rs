@@ -167,7 +167,10 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
         (sound[..sound.len() - 11_000].to_vec(), "truncated"),
         (std::fs::read(model()).unwrap(), "not an adapter"),
         (with(&|g| g.text("adapter.type", "quipu")), "not a LoRA adapter"),
-        (with(&|g| g.number("adapter.type", 7)), "'adapter.type' is of type u32, text is needed"),
+        (
+            with(&|g| g.number("adapter.type", 7)),
+            "'adapter.type' has type u32, but text is required",
+        ),
         (with(&|g| g.text("general.architecture", "llama")), "is for architecture 'llama'"),
         (adapter().without("adapter.lora.alpha").bytes(), "'adapter.lora.alpha'"),
         (with(&|g| g.number("adapter.lora.alpha", 2)), "'adapter.lora.alpha'"),
@@ -177,9 +180,12 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
             tensor("blk.9.attn_q.weight.lora_a", &[256, 2], 1),
             "'blk.9.attn_q.weight.lora_b' is missing",
         ),
-        (tensor("blk.0.attn_norm.weight", &[256], 0), "'blk.0.attn_norm.weight': norms cannot"),
+        (
+            tensor("blk.0.attn_norm.weight", &[256], 0),
+            "'blk.0.attn_norm.weight': adapters for norms",
+        ),
         (tensor("blk.0.attn_q.scale", &[256], 0), "'blk.0.attn_q.scale' is neither"),
-        (tensor("blk.0.attn_q.weight.lora_a", &[256, 2], 1), "is there twice"),
+        (tensor("blk.0.attn_q.weight.lora_a", &[256, 2], 1), "occurs twice"),
     ];
     let pair = |name: &str, a: &[u64], b: &[u64], kind: u32| {
         with(&|g| {
@@ -199,14 +205,14 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
         ),
         (
             pair("blk.1.attn_q.weight", &[256, 2], &[1, 256], 1),
-            "two sides of tensor 'blk.1.attn_q.weight'",
+            "two factors of tensor 'blk.1.attn_q.weight'",
         ),
         (pair("blk.1.attn_q.weight", &[256, 1], &[32, 1], 8), "has type Q8_0"),
         (
             pair("blk.1.attn_norm.weight", &[256, 1], &[1, 1], 1),
-            "'blk.1.attn_norm.weight' is no matrix",
+            "'blk.1.attn_norm.weight' is not a matrix",
         ),
-        (pair("token_embd.weight", &[2, 512], &[2, 256], 1), "the output head too"),
+        (pair("token_embd.weight", &[2, 512], &[2, 256], 1), "is also the output head"),
     ];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bad-adapter.gguf");

@@ -180,7 +180,7 @@ fn structural_faults_are_named() {
             with(&|g| g.key("x", 9, [&9_u32.to_le_bytes()[..], &[0; 8]].concat())),
             "arrays of type 9",
         ),
-        (with(&|g| g.key("general.alignment", 4, vec![7, 0, 0, 0])), "general.alignment: 7"),
+        (with(&|g| g.key("general.alignment", 4, vec![7, 0, 0, 0])), "'general.alignment': 7"),
         (with(&|g| g.tensor("t", &[8], 77, 0)), "type 77"),
         (with(&|g| g.tensor("t", &[8], 40, 0)), "type 40"),
         (with(&|g| g.tensor("t", &[8], 2, 0)), "impossible for Q4_0"),
@@ -260,25 +260,28 @@ fn numbers_llama_cpp_asserts_on_are_refused() {
         |key: &str, number| with_key(Of::Qwen2, &format!("qwen2.{key}"), GgufValue::U32(number));
     let text = |key: &str, text: &str| with_key(Of::Qwen2, key, GgufValue::Text(text.into()));
     all_refused(vec![
-        (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is unknown"),
-        (number("rope.dimension_count", 6), "rope.dimension_count': 6 does not go with heads of 8"),
+        (text("qwen2.rope.scaling.type", "spiral"), "'spiral' is not supported"),
+        (
+            number("rope.dimension_count", 6),
+            "rope.dimension_count': 6 does not match the head size 8",
+        ),
         (number("attention.value_length", 4), "attention.value_length': 4"),
-        (number("attention.key_length", 16), "4 heads of 16 do not make 32"),
-        (number("attention.head_count_kv", 3), "4 heads for 3"),
+        (number("attention.key_length", 16), "4 heads of size 16 do not add up to 32"),
+        (number("attention.head_count_kv", 3), "does not divide the 4 heads: 3"),
         (number("expert_used_count", 2), "expert_used_count': 2 of 0"),
         (number("expert_group_count", 2), "expert_group_count"),
         (number("nextn_predict_layers", 2), "nextn_predict_layers': 2 of 2"),
         (number("block_count", 600), "block_count"),
         (text("qwen2.block_count", "two"), "block_count"),
-        (text("general.alignment", "32"), "'general.alignment' is of type text, u32 is needed"),
+        (text("general.alignment", "32"), "'general.alignment' has type text, but u32 is required"),
         (with_key(Of::Qwen2, "qwen2.attention.causal", GgufValue::Bool(false)), "attention.causal"),
-        (with_key(Of::Qwen2, "qwen2.rope.freq_base", GgufValue::F32(f32::NAN)), "no finite number"),
+        (
+            with_key(Of::Qwen2, "qwen2.rope.freq_base", GgufValue::F32(f32::NAN)),
+            "not a finite number",
+        ),
         (with_key(Of::LlamaOfExperts, "llama.expert_used_count", GgufValue::U32(9)), "9 of 4"),
         (number("context_length", 0), "context_length"),
-        (
-            with_key(Of::Qwen2, "split.count", GgufValue::U32(2)),
-            "one of the 2 parts of a split model",
-        ),
+        (with_key(Of::Qwen2, "split.count", GgufValue::U32(2)), "one of 2 parts of a split model"),
     ]);
 }
 
@@ -290,7 +293,7 @@ fn a_part_of_a_split_model_is_told_how_to_become_whole() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), part.bytes()).unwrap();
     let error = model::open(&Weights::model(file.path())).unwrap_err();
-    assert!(error.message.contains("one of the 3 parts"), "{error}");
+    assert!(error.message.contains("one of 3 parts"), "{error}");
     assert!(error.remedy.contains("llama-gguf-split --merge"), "{}", error.remedy);
 }
 
@@ -303,7 +306,7 @@ fn long_lists_outside_the_vocabulary_are_refused_before_anybody_keeps_them() {
         file.key(&format!("x.list{number}"), 9, list);
     }
     file.tensor("x", &[1], 0, 0);
-    all_refused(vec![(file.bytes(), "there are 80000 items outside the vocabulary")]);
+    all_refused(vec![(file.bytes(), "the items outside the vocabulary to 80000")]);
 }
 
 /// Published files have 4,294,967,295 for a token that is not there, and llama.cpp does without it.
@@ -343,17 +346,17 @@ fn tensors_that_do_not_follow_from_the_numbers_are_refused() {
             tiny.tensors[at].name = new.to_string();
         })
     };
-    let needs = "tensor 'blk.1.attn_k.weight' is [16, 32], [32, 16] is needed";
+    let needs = "tensor 'blk.1.attn_k.weight' has shape [16, 32], but [32, 16] is required";
     all_refused(vec![
         (
             without("blk.1.ffn_up.weight"),
             "tensor 'blk.1.ffn_up.weight' of shape [32, 64] is missing",
         ),
-        (named("blk.1.attn_q.bias", "blk.1.attn_x.bias"), "'blk.1.attn_x.bias' is none of those"),
-        (named("blk.1.attn_q.bias", "blk.0.attn_q.bias"), "'blk.0.attn_q.bias' is there twice"),
-        (named("blk.1.attn_q.bias", "blk.1.attn_q\0.bias"), "a tensor's name is no text"),
-        (named("blk.1.attn_q.bias", &"x".repeat(64)), "a name has 1 to 63 bytes"),
-        (named("blk.1.attn_q.bias", "\u{1b}[2J"), "tensor '\\u{1b}[2J' is none of those"),
+        (named("blk.1.attn_q.bias", "blk.1.attn_x.bias"), "'blk.1.attn_x.bias' does not belong to"),
+        (named("blk.1.attn_q.bias", "blk.0.attn_q.bias"), "'blk.0.attn_q.bias' occurs twice"),
+        (named("blk.1.attn_q.bias", "blk.1.attn_q\0.bias"), "a tensor's name is not UTF-8 text"),
+        (named("blk.1.attn_q.bias", &"x".repeat(64)), "name must have 1 to 63 bytes"),
+        (named("blk.1.attn_q.bias", "\u{1b}[2J"), "tensor '\\u{1b}[2J' does not belong to"),
         (
             changed(Of::Qwen2, |tiny| {
                 let k = at(tiny, "blk.1.attn_k.weight");
@@ -371,8 +374,8 @@ fn tensors_that_do_not_follow_from_the_numbers_are_refused() {
         bytes
     };
     all_refused(vec![
-        (moved(0), "tensor 'output_norm.weight' lies at offset 0, not at 17024"),
-        (moved(17024 + 32), "lies at offset 17056, not at 17024"),
+        (moved(0), "tensor 'output_norm.weight' is at offset 0 instead of 17024"),
+        (moved(17024 + 32), "is at offset 17056 instead of 17024"),
     ]);
 }
 
@@ -383,27 +386,30 @@ fn vocabularies_llama_cpp_asserts_or_throws_on_are_refused() {
     let spm = |change: &dyn Fn(&mut Vec<String>)| with_texts(Of::LlamaOfExperts, tokens, change);
     let key = |key: &str, value| with_key(Of::Qwen2, &format!("tokenizer.ggml.{key}"), value);
     all_refused(vec![
-        (bpe(&|t| t[7] = t[8].clone()), "is there twice"),
-        (bpe(&|t| t[260] = t[261].clone() + "\0and more"), "is there twice"),
-        (bpe(&|t| t[260] = "[EMPTY_3]".into()), "is there twice"),
+        (bpe(&|t| t[7] = t[8].clone()), "occurs twice"),
+        (bpe(&|t| t[260] = t[261].clone() + "\0and more"), "occurs twice"),
+        (bpe(&|t| t[260] = "[EMPTY_3]".into()), "occurs twice"),
         (bpe(&|t| t[48] = "zero".into()), "has no token for '0'"),
         (bpe(&|t| t[32] = "blank".into()), "has no token for ' '"),
-        (bpe(&|t| drop(t.pop())), "has 265 tokens, its embedding 266 rows"),
-        (bpe(&|t| t[260] = "x".repeat(3_000)), "text 260 of its vocabulary has 3000 bytes"),
+        (bpe(&|t| drop(t.pop())), "has 265 tokens, but its embedding 266 rows"),
+        (bpe(&|t| t[260] = "x".repeat(3_000)), "token 260 of its vocabulary has 3000 bytes"),
         (spm(&|t| t[10] = "<0x0B".into()), "token 10 stands for a byte, but is '<0x0B'"),
-        (spm(&|t| t[0xE6] = "<0xFF>".into()), "is there twice"),
+        (spm(&|t| t[0xE6] = "<0xFF>".into()), "occurs twice"),
         (spm(&|t| t.swap(0xE6, 258)), "stands for a byte"),
-        (key("eos_token_id", GgufValue::I32(2)), "is of type i32, u32 is needed"),
+        (key("eos_token_id", GgufValue::I32(2)), "has type i32, but u32 is required"),
         (key("token_type", GgufValue::I32s(vec![1; 265])), "has 265 items for 266 tokens"),
-        (key("token_type", GgufValue::I32s(vec![9; 266])), "token 0 is of kind 9"),
-        (key("token_type", GgufValue::F32s(vec![1.0; 266])), "a list of type f32, i32 is needed"),
-        (key("scores", GgufValue::F32s(vec![f32::NAN; 266])), "a score that is no number"),
+        (key("token_type", GgufValue::I32s(vec![9; 266])), "token 0 has type 9"),
+        (
+            key("token_type", GgufValue::F32s(vec![1.0; 266])),
+            "a list of type f32, but i32 is required",
+        ),
+        (key("scores", GgufValue::F32s(vec![f32::NAN; 266])), "a score that is not a number"),
         (key("merges", GgufValue::Texts(vec!["ab".into()])), "merge 0 is not two texts"),
         (key("merges", GgufValue::Texts(vec!["a ".into()])), "merge 0 is not two texts"),
-        (key("model", GgufValue::Text("t5".into())), "tokenizer 't5' is unknown here"),
-        (key("pre", GgufValue::Text("whitespace".into())), "'whitespace' is no use here"),
-        (key("add_bos_token", GgufValue::U32(1)), "is of type u32, bool is needed"),
-        (key("model", GgufValue::Text("gpt2\0".into())), "is no text in UTF-8"),
+        (key("model", GgufValue::Text("t5".into())), "tokenizer 't5' is not supported"),
+        (key("pre", GgufValue::Text("whitespace".into())), "'whitespace' is not supported"),
+        (key("add_bos_token", GgufValue::U32(1)), "has type u32, but bool is required"),
+        (key("model", GgufValue::Text("gpt2\0".into())), "is not UTF-8 text"),
     ]);
 }
 
@@ -442,7 +448,7 @@ fn a_small_vocabulary_that_would_grow_to_gigabytes_is_refused() {
             *text = format!("{at}{}", "\u{2}".repeat(2_040));
         }
     });
-    all_refused(vec![(more, "not written in the byte alphabet")]);
+    all_refused(vec![(more, "do not use the byte alphabet")]);
 }
 
 #[test]

@@ -60,22 +60,22 @@ impl Checkpoint {
 type Case = (&'static str, &'static dyn Fn(&Checkpoint), &'static [&'static str]);
 
 const CONFIG_CASES: &[Case] = &[
-    ("qwen2", &|c| c.remove("config.json"), &["config.json", "no such file"]),
+    ("qwen2", &|c| c.remove("config.json"), &["config.json", "No such file"]),
     ("qwen2", &|c| c.patch("config.json", |b| b.truncate(40)), &["config.json", "not JSON"]),
     (
         "qwen2",
         &|c| c.change("config.json", |j| j["architectures"] = json!(["T5Model"])),
-        &["config.json", "'T5Model' is unknown"],
+        &["config.json", "'T5Model' is not supported"],
     ),
     (
         "qwen2",
         &|c| c.change("config.json", |j| j["head_dim"] = json!(32)),
-        &["head_dim", "not the width 64"],
+        &["head_dim", "do not add up to the width 64"],
     ),
     (
         "qwen2",
         &|c| c.change("config.json", |j| j["intermediate_size"] = json!(95)),
-        &["mlp.", "[64, 96]", "config.json makes it [64, 95]"],
+        &["mlp.", "[64, 96]", "config.json requires [64, 95]"],
     ),
     (
         "qwen2",
@@ -85,7 +85,7 @@ const CONFIG_CASES: &[Case] = &[
     (
         "qwen2",
         &|c| c.change("config.json", |j| j["num_hidden_layers"] = json!(1)),
-        &["model.layers.1.", "and 11 more are unknown in qwen2"],
+        &["model.layers.1.", "and 11 more are not part of qwen2"],
     ),
     (
         "qwen2",
@@ -100,12 +100,12 @@ const CONFIG_CASES: &[Case] = &[
     (
         "qwen3",
         &|c| c.change("config.json", |j| j["head_dim"] = json!(16)),
-        &["k_norm.weight' is [32]"],
+        &["k_norm.weight' has shape [32]"],
     ),
     (
         "llama",
         &|c| c.change("config.json", |j| j["rope_scaling"]["rope_type"] = json!("dynamic")),
-        &["'dynamic' is unknown"],
+        &["'dynamic' is not supported"],
     ),
     (
         "llama",
@@ -140,7 +140,7 @@ const WEIGHT_CASES: &[Case] = &[
     (
         "qwen2",
         &|c| c.patch("model.safetensors", |b| b[..8].fill(0xFF)),
-        &["model.safetensors", "no safetensors file"],
+        &["model.safetensors", "not a safetensors file"],
     ),
     (
         "qwen2",
@@ -151,12 +151,12 @@ const WEIGHT_CASES: &[Case] = &[
     (
         "qwen2",
         &|c| c.header(|h| h["model.norm.weight"]["shape"] = json!([63])),
-        &["'model.norm.weight'", "cannot lie"],
+        &["'model.norm.weight'", "does not fit"],
     ),
     (
         "qwen2",
         &|c| c.header(|h| h["model.norm.weight"]["shape"] = json!([1, 64])),
-        &["'model.norm.weight' is [1, 64]", "[64]"],
+        &["'model.norm.weight' has shape [1, 64]", "[64]"],
     ),
     (
         "qwen2",
@@ -181,7 +181,7 @@ const WEIGHT_CASES: &[Case] = &[
                 h["x\u{1b}[1m"] = json!({"dtype": "F16", "shape": [0], "data_offsets": [0, 0]})
             })
         },
-        &["'x\\u{1b}[1m' is unknown"],
+        &["'x\\u{1b}[1m' is not part of"],
     ),
     (
         "qwen2-sharded",
@@ -200,7 +200,7 @@ const WEIGHT_CASES: &[Case] = &[
                 j["weight_map"]["model.norm.weight"] = json!("../x.safetensors")
             })
         },
-        &["index.json", "no file of this folder"],
+        &["index.json", "not in a file of this folder"],
     ),
     (
         "qwen2-sharded",
@@ -220,7 +220,7 @@ const WEIGHT_CASES: &[Case] = &[
             )
             .unwrap()
         },
-        &["model-00002", "as well"],
+        &["model-00002", "also in"],
     ),
 ];
 
@@ -233,9 +233,9 @@ const TOKENIZER_CASES: &[Case] = &[
                 j["added_tokens"][3]["content"] = json!("call:");
             })
         },
-        &["token 'call:' takes in spaces"],
+        &["token 'call:' strips adjacent spaces"],
     ),
-    ("qwen2", &|c| c.remove("tokenizer.json"), &["tokenizer.json", "no such file"]),
+    ("qwen2", &|c| c.remove("tokenizer.json"), &["tokenizer.json", "No such file"]),
     (
         "qwen2",
         &|c| fs::write(c.at("tokenizer.json"), "{}").unwrap(),
@@ -274,12 +274,12 @@ const TOKENIZER_CASES: &[Case] = &[
     (
         "qwen2",
         &|c| c.change("tokenizer.json", |j| j["model"]["vocab"]["!!!!"] = json!(512)),
-        &["'!!!!' has number 512, the embedding 512 rows"],
+        &["'!!!!' has ID 512, but the embedding has 512 rows"],
     ),
     (
         "qwen2",
         &|c| c.change("tokenizer.json", |j| j["model"]["vocab"]["[PAD511]"] = json!(500)),
-        &["'[PAD511]' is there twice, as 500 and 511"],
+        &["'[PAD511]' occurs twice, as 500 and 511"],
     ),
     (
         "qwen2",
@@ -294,22 +294,22 @@ const TOKENIZER_CASES: &[Case] = &[
     (
         "qwen2",
         &|c| c.change("tokenizer.json", |j| j["model"]["merges"][7] = json!("a b c")),
-        &["merge 7, 'a b c', is no pair"],
+        &["merge 7, 'a b c', is not a pair"],
     ),
     (
         "qwen2",
         &|c| c.change("tokenizer.json", |j| j["model"]["merges"][7] = json!(["a", ""])),
-        &["merge 7, 'a ', is no pair"],
+        &["merge 7, 'a ', is not a pair"],
     ),
     (
         "qwen2",
         &|c| c.change("tokenizer.json", |j| j["model"]["merges"][7] = json!(["a", "\u{3042}"])),
-        &["merge 7", "no token"],
+        &["merge 7", "not a token"],
     ),
     (
         "qwen2",
         &|c| c.change("tokenizer.json", |j| j["model"]["merges"][7] = json!(["!", "a"])),
-        &["merge 7, '! a', makes no token"],
+        &["merge 7, '! a', does not produce a token"],
     ),
     (
         "qwen2",
@@ -370,12 +370,12 @@ const ADAPTER_CASES: &[Case] = &[
     (
         "qwen2-lora",
         &|c| c.change("adapter_config.json", |j| j["r"] = json!(5)),
-        &["has rank 4, adapter_config.json says 5"],
+        &["has rank 4, but adapter_config.json specifies 5"],
     ),
     (
         "qwen2-lora",
         &|c| c.change("adapter_config.json", |j| j["init_lora_weights"] = json!("pissa_niter_4")),
-        &["'init_lora_weights'", "'pissa_niter_4' changes the base", "merge_and_unload"],
+        &["'init_lora_weights'", "'pissa_niter_4' also changes the base", "merge_and_unload"],
     ),
     (
         "llama-lora",
@@ -399,8 +399,8 @@ fn put(checkpoint: &Checkpoint, tensor: &str, number: &[u8]) {
 fn numbers_that_are_not_finite_are_named_by_their_tensor() {
     let tensor = "model.layers.1.mlp.up_proj.weight";
     let norm = "model.norm.weight";
-    let large = "numbers too large for f16";
-    let nan = "what is no finite number";
+    let large = "values too large for f16";
+    let nan = "values that are not finite";
     let bf16 = |x: f32| ((x.to_bits() >> 16) as u16).to_le_bytes();
     for (tensor, number, kind, says) in [
         (tensor, bf16(1e30), "f16", [large, "--type bf16"]),

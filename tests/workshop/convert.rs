@@ -96,10 +96,10 @@ fn an_adapter_needs_the_base_it_was_trained_for() {
     let out = tempfile::tempdir().unwrap();
     let to = out.path().join("x.gguf");
     let cases: [(&Path, &[&str], &str); 4] = [
-        (&adapter, &[], "needs its base"),
+        (&adapter, &[], "requires its base model"),
         (&adapter, &["--base", "demo"], "in the base"),
         (&adapter, &["--base", "/nowhere.gguf"], "/nowhere.gguf"),
-        (&bundled("checkpoint"), &["--base", "demo"], "is no adapter"),
+        (&bundled("checkpoint"), &["--base", "demo"], "is not an adapter"),
     ];
     for (folder, args, says) in cases {
         let output = convert(folder, &to, args);
@@ -236,7 +236,7 @@ fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied
     let mut file = NewFile::create(&out.path().join("x.gguf"), plan.bytes()).unwrap();
     let error = plan.write(&mut file, &mut |done, _| steps.push(done)).unwrap_err();
     let folder = checkpoint.folder.path().display();
-    let says = "what it becomes is refused: its vocabulary has no token for '~'";
+    let says = "the converted file would be rejected: its vocabulary has no token for '~'";
     assert_eq!(error.message, format!("cannot convert '{folder}': {says}"));
     assert!(steps.is_empty(), "{steps:?}");
 }

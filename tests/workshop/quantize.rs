@@ -166,11 +166,11 @@ fn an_importance_matrix_changes_what_is_kept_and_no_other_models_is_taken() {
         (write("cut.gguf", &bytes[..bytes.len() - 100]), "truncated"),
         (write("no.gguf", b"no matrix"), "not a GGUF file"),
         (in_folder("missing.gguf"), "No such file"),
-        (name(&model()).to_string(), "is neither sums nor counts"),
-        (half, "the sums or the counts are missing"),
-        (not_floats, "are no 32-bit floats"),
+        (name(&model()).to_string(), "is neither a sum nor a count"),
+        (half, "the sums or counts of"),
+        (not_floats, "are not 32-bit floats"),
         (narrow, "it is for another model"),
-        (write("negative.gguf", &negative), "holds no squares"),
+        (write("negative.gguf", &negative), "has negative or non-finite values"),
     ];
     for (matrix, says) in cases {
         let args =
@@ -238,7 +238,7 @@ fn nothing_that_is_read_is_written_over() {
     let pipe = here("pipe.gguf");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let (code, stderr) = refused(&["quantize", name(&f16), name(&pipe), "q4_0"]);
-    assert!(code == 2 && stderr.contains("it is no file"), "{stderr}");
+    assert!(code == 2 && stderr.contains("it is not a regular file"), "{stderr}");
 }
 
 /// llama.cpp, which writes the file, does not tell a full disk from a bad model.
@@ -254,7 +254,7 @@ fn a_disk_that_fills_up_while_quantizing_is_said_to_be_full() {
     assert_eq!(output.status.code(), Some(9), "{stderr}");
     assert!(stderr.contains("cannot write '/mnt/x.gguf': no storage space"), "{stderr}");
     let output = on_a_disk("size=600k", &args).output().unwrap();
-    assert!(text(&output.stderr).contains("bytes are needed, 614400 are free"));
+    assert!(text(&output.stderr).contains("bytes are needed, but 614400 are free"));
 }
 
 /// The first thing that is tried, not the last.

@@ -53,7 +53,7 @@ pub(super) fn base(path: &Path) -> Result<Base, Error> {
     }
     let header = model::open(&locate::find(Some(path), Path::new(""))?)?;
     let Some(architecture) = Architecture::named(&header.architecture) else {
-        let cause = format!("its architecture {} is unknown", shown(&header.architecture));
+        let cause = format!("its architecture {} is not supported", shown(&header.architecture));
         return Err(unsupported(cause).of(path));
     };
     let matrix = |tensor: &model::TensorInfo| match tensor.shape[..] {
@@ -130,20 +130,20 @@ fn parts<'a>(
         let (matrix, part, rank) = part(stored, base, kind)?;
         if rank != settings.rank && !settings.has_ranks {
             let (name, says) = (shown(&stored.name), settings.rank);
-            let cause = format!("tensor {name} has rank {rank}, {CONFIG} says {says}");
+            let cause = format!("tensor {name} has rank {rank}, but {CONFIG} specifies {says}");
             return Err(damaged(cause));
         }
         ranks.entry(matrix).or_default().push(rank);
         parts.push(part);
     }
     if parts.is_empty() {
-        return Err(damaged("it holds no tensors"));
+        return Err(damaged("it has no tensors"));
     }
     // Each name is there once, so two of a matrix are both its sides.
     let odd = ranks.iter().find(|(_, list)| list.len() != 2 || list[0] != list[1]);
     match odd {
         Some((matrix, _)) => {
-            Err(damaged(format!("the two sides for {} are not both there", shown(matrix))))
+            Err(damaged(format!("one of the two factors for {} is missing", shown(matrix))))
         }
         None => Ok(parts),
     }
@@ -217,7 +217,7 @@ fn check_start(start: Option<&serde_json::Value>) -> Result<(), CheckpointFault>
         Some(Value::String(name)) if matches!(name.as_str(), "eva" | "orthogonal") => Ok(()),
         Some(other) => {
             let what = other.as_str().map_or_else(|| shown(&other.to_string()), shown);
-            let cause = format!("key 'init_lora_weights': {what} changes the base as well");
+            let cause = format!("key 'init_lora_weights': {what} also changes the base model");
             Err(CheckpointFault { cause, ..lora_only("", String::new()) })
         }
     }
@@ -225,8 +225,9 @@ fn check_start(start: Option<&serde_json::Value>) -> Result<(), CheckpointFault>
 
 fn lora_only(key: &str, what: String) -> CheckpointFault {
     CheckpointFault {
-        cause: format!("key '{key}': {what} is more than a plain LoRA"),
-        remedy: "Merge the adapter into its model with PEFT's merge_and_unload, and convert that.",
+        cause: format!("key '{key}': {what} is not supported, only plain LoRA is"),
+        remedy: "Merge the adapter into its model with PEFT's merge_and_unload, and convert the \
+                 result.",
     }
 }
 
@@ -242,7 +243,7 @@ fn part(
     let side = sides.iter().find_map(|(suffix, side)| Some((module.strip_suffix(suffix)?, *side)));
     let Some((module, side)) = side else {
         return Err(CheckpointFault {
-            cause: format!("tensor {name} is no side of a LoRA matrix"),
+            cause: format!("tensor {name} is not a factor of a LoRA matrix"),
             ..lora_only("", String::new())
         });
     };
@@ -250,7 +251,7 @@ fn part(
     let known = gguf.and_then(|gguf| Some((*base.matrices.get(&gguf)?, gguf)));
     let Some(([rows, columns], gguf)) = known else {
         return Err(CheckpointFault {
-            cause: format!("tensor {name} is for a matrix the base has not"),
+            cause: format!("tensor {name} is for a matrix the base model lacks"),
             remedy: "Name the model it was trained for with --base.",
         });
     };
@@ -265,7 +266,7 @@ fn part(
     let Some(rank) = fits.filter(|rank| (1..=limits::ADAPTER_RANK_MAX).contains(rank)) else {
         return Err(CheckpointFault {
             cause: format!(
-                "tensor {name} is {:?}, for a matrix of [{rows}, {columns}] in the base",
+                "tensor {name} has shape {:?}, but its matrix in the base model [{rows}, {columns}]",
                 stored.shape
             ),
             remedy: "Name the model it was trained for with --base.",

@@ -68,7 +68,7 @@ pub fn read(text: &str) -> Result<Config, CheckpointFault> {
     };
     let epsilon = json.number("rms_norm_eps")?.unwrap_or(f64::NAN);
     if !(0.0..1.0).contains(&epsilon) {
-        return Err(damaged("key 'rms_norm_eps' is missing or no small positive number"));
+        return Err(damaged("key 'rms_norm_eps' is missing or not from 0 to 1"));
     }
     let context_tokens = json.count("max_position_embeddings", 1 << 31)?;
     let config = Config {
@@ -115,7 +115,7 @@ fn architecture(json: &Object) -> Result<Architecture, CheckpointFault> {
         Some("Qwen3ForCausalLM") => Ok(Architecture::Qwen3),
         Some("LlamaForCausalLM" | "MistralForCausalLM") => Ok(Architecture::Llama),
         Some(other) => {
-            Err(unsupported(format!("key 'architectures': {} is unknown", shown(other))))
+            Err(unsupported(format!("key 'architectures': {} is not supported", shown(other))))
         }
         None => Err(damaged("key 'architectures' is missing")),
     }
@@ -124,22 +124,27 @@ fn architecture(json: &Object) -> Result<Architecture, CheckpointFault> {
 fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), CheckpointFault> {
     let activation = json.text("hidden_act")?.unwrap_or("silu");
     if !matches!(activation, "silu" | "swish") {
-        return Err(unsupported(format!("key 'hidden_act': {} is not silu", shown(activation))));
+        return Err(unsupported(format!(
+            "key 'hidden_act': {} is not supported, only silu is",
+            shown(activation)
+        )));
     }
     if json.get("quantization_config").is_some() {
         return Err(CheckpointFault {
-            cause: "key 'quantization_config': its weights are quantized already".into(),
-            remedy: "Convert the checkpoint it was made from; --type quantizes that.",
+            cause: "key 'quantization_config': its weights are already quantized".into(),
+            remedy: "Convert the original checkpoint; --type quantizes it.",
         });
     }
     let layers = json.get("layer_types").and_then(|list| list.as_array());
     let other = layers.and_then(|list| list.iter().find(|kind| *kind != "full_attention"));
     if slides(json)? || other.is_some() {
-        return Err(unsupported("key 'sliding_window': its attention looks back through a window"));
+        return Err(unsupported("key 'sliding_window': sliding-window attention is not supported"));
     }
     for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
         if json.get(key).is_some() {
-            return Err(unsupported(format!("key '{key}': it is a mixture of experts")));
+            return Err(unsupported(format!(
+                "key '{key}': mixture-of-experts models are not supported"
+            )));
         }
     }
     let biases: &[&str] = match architecture {
@@ -149,7 +154,7 @@ fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), C
     for key in biases {
         if json.flag(key)? == Some(true) {
             let name = architecture.name();
-            return Err(unsupported(format!("key '{key}': the engine's {name} has none")));
+            return Err(unsupported(format!("key '{key}': biases are not supported for {name}")));
         }
     }
     Ok(())
@@ -159,15 +164,20 @@ fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), C
 fn check(config: &Config) -> Result<(), CheckpointFault> {
     let Config { heads, kv_heads, head, hidden, .. } = config;
     if !heads.is_multiple_of(*kv_heads) {
-        let cause = format!("key 'num_key_value_heads': {kv_heads} does not divide {heads} heads");
+        let cause =
+            format!("key 'num_key_value_heads': {kv_heads} does not divide the {heads} heads");
         return Err(damaged(cause));
     }
     if *head == 0 || !head.is_multiple_of(2) {
-        return Err(damaged(format!("key 'head_dim': heads of {head} elements cannot be turned")));
+        return Err(damaged(format!(
+            "key 'head_dim': {head} is not even, as rotary embedding requires"
+        )));
     }
     let is_qwen2 = config.architecture == Architecture::Qwen2;
     if is_qwen2 && heads * head != *hidden {
-        let cause = format!("key 'head_dim': {heads} heads of {head} are not the width {hidden}");
+        let cause = format!(
+            "key 'head_dim': {heads} heads of size {head} do not add up to the width {hidden}"
+        );
         return Err(unsupported(cause));
     }
     Ok(())
@@ -223,7 +233,7 @@ pub(super) mod tests {
     #[test]
     fn what_would_be_computed_wrongly_is_refused_by_its_key() {
         let cases = [
-            (r#"{"architectures":["GemmaForCausalLM"]}"#, "'GemmaForCausalLM' is unknown"),
+            (r#"{"architectures":["GemmaForCausalLM"]}"#, "'GemmaForCausalLM' is not supported"),
             (r#"{"architectures":null}"#, "'architectures' is missing"),
             (r#"{"hidden_act":"gelu"}"#, "'hidden_act'"),
             (r#"{"quantization_config":{"bits":4}}"#, "'quantization_config'"),

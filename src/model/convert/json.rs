@@ -15,7 +15,7 @@ pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
     let max = limits::CHECKPOINT_JSON_BYTES_MAX;
     let cannot = |cause: String| {
         let what = format!("cannot read '{}': {cause}", file.display());
-        Error::new(Kind::NotFound, what, "Name a checkpoint's folder that can be read.")
+        Error::new(Kind::NotFound, what, "Name a readable checkpoint folder.")
     };
     let opened = match File::open(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -33,8 +33,8 @@ pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
 /// Reads a file that must be there.
 pub(super) fn needed(file: &Path) -> Result<String, Error> {
     text(file)?.ok_or_else(|| {
-        let what = format!("cannot convert '{}': there is no such file", file.display());
-        Error::new(Kind::NotFound, what, "Get the whole checkpoint: every file of its folder.")
+        let what = format!("cannot convert '{}': No such file or directory", file.display());
+        Error::new(Kind::NotFound, what, "Get the complete checkpoint: every file of its folder.")
     })
 }
 
@@ -77,7 +77,7 @@ impl Object {
 
     /// Returns a text.
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>, CheckpointFault> {
-        self.typed(key, "a text", Value::as_str)
+        self.typed(key, "a string", Value::as_str)
     }
 
     /// Returns a yes or no.

@@ -150,7 +150,7 @@ pub(super) fn name(json: &Object, folder: &Path) -> Result<String, CheckpointFau
     let name = given.or_else(|| folder.file_name().map(|name| name.to_string_lossy()));
     let name = name.unwrap_or_default().into_owned();
     if name.contains('\0') {
-        return Err(unsupported(format!("key '_name_or_path': {} has a NUL", shown(&name))));
+        return Err(unsupported(format!("key '_name_or_path': {} contains NUL", shown(&name))));
     }
     Ok(name)
 }

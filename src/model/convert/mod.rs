@@ -120,7 +120,7 @@ pub struct ConvertedFile {
 /// `bad_request` where a base is missing or needless.
 pub fn plan(folder: &Path, kind: OutputType, base: Option<&Path>) -> Result<Conversion, Error> {
     if !folder.is_dir() {
-        let what = format!("cannot convert '{}': it is no folder", folder.display());
+        let what = format!("cannot convert '{}': it is not a folder", folder.display());
         let remedy = "Name the folder of a Hugging Face checkpoint.";
         return Err(Error::new(ErrorKind::NotFound, what, remedy));
     }
@@ -131,12 +131,12 @@ pub fn plan(folder: &Path, kind: OutputType, base: Option<&Path>) -> Result<Conv
             Ok(plan)
         }
         (true, None) => Err(Error::bad_request(
-            format!("cannot convert '{}': an adapter needs its base", folder.display()),
-            "Name the model it was trained for with --base: a GGUF file or a checkpoint's folder.",
+            format!("cannot convert '{}': an adapter requires its base model", folder.display()),
+            "Name the model it was trained for with --base: a GGUF file or a checkpoint folder.",
         )),
         (false, Some(_)) => Err(Error::bad_request(
-            format!("--base: '{}' is no adapter", folder.display()),
-            format!("Leave --base out, or name a folder with {}.", adapter::CONFIG),
+            format!("--base: '{}' is not an adapter", folder.display()),
+            format!("Omit --base, or name a folder with {}.", adapter::CONFIG),
         )),
         (false, None) => model(folder, kind),
     }
@@ -279,7 +279,8 @@ impl Conversion {
             // Without the name that nobody gave, and will not find.
             Some(error) => {
                 let cause = error.message.replace(&format!("cannot use {tried}: "), "");
-                Err(unsupported(format!("what it becomes is refused: {cause}")).of(&self.folder))
+                Err(unsupported(format!("the converted file would be rejected: {cause}"))
+                    .of(&self.folder))
             }
         }
     }

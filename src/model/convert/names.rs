@@ -142,14 +142,14 @@ pub fn pair<'a>(
     let unknown: Vec<&String> = stored.keys().filter(is_unknown).collect();
     if let [first, rest @ ..] = &unknown[..] {
         let (name, more) = (config.architecture.name(), and_more(rest.len()));
-        return Err(unsupported(format!("tensor {}{more} unknown in {name}", shown(first))));
+        return Err(unsupported(format!("tensor {}{more} not part of {name}", shown(first))));
     }
     let mut pairs = Vec::new();
     for (name, expected) in expected {
         let stored = &stored[name];
         if stored.shape != expected.shape {
             return Err(damaged(format!(
-                "tensor {} is {:?}, config.json makes it {:?}",
+                "tensor {} has shape {:?}, but config.json requires {:?}",
                 shown(name),
                 stored.shape,
                 expected.shape
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(pair(&more, &expected, &config).unwrap().len(), expected.len());
         more.insert("x\n".into(), sound["model.norm.weight"].clone());
         let fault = pair(&more, &expected, &config).unwrap_err();
-        assert_eq!(fault.cause, "tensor 'x\\n' is unknown in llama");
+        assert_eq!(fault.cause, "tensor 'x\\n' is not part of llama");
         let mut less = sound.clone();
         less.remove("model.layers.0.mlp.up_proj.weight");
         less.remove("model.norm.weight");
@@ -236,7 +236,10 @@ mod tests {
         let mut odd = sound.clone();
         odd.get_mut("model.norm.weight").unwrap().shape = vec![63];
         let fault = pair(&odd, &expected, &config).unwrap_err();
-        assert_eq!(fault.cause, "tensor 'model.norm.weight' is [63], config.json makes it [64]");
+        assert_eq!(
+            fault.cause,
+            "tensor 'model.norm.weight' has shape [63], but config.json requires [64]"
+        );
     }
 
     #[test]

@@ -65,19 +65,24 @@ pub(super) fn read(
     let rope = given.unwrap_or(Object(serde_json::json!({})));
     let mut keys = rope.0.as_object().into_iter().flatten();
     if let Some((layers, _)) = keys.find(|(_, value)| value.is_object()) {
-        let cause = format!("key 'rope_parameters': layers of {} have their own", shown(layers));
+        let cause = format!(
+            "key 'rope_parameters': separate settings for layers of {} are not supported",
+            shown(layers)
+        );
         return Err(unsupported(cause));
     }
     let base = rope.number("rope_theta")?.or(json.number("rope_theta")?).unwrap_or(10_000.0);
     if !(1.0..1e30).contains(&base) {
-        return Err(damaged(format!("key 'rope_theta': {base} is no base of wavelengths")));
+        return Err(damaged(format!("key 'rope_theta': {base} is out of range")));
     }
     let partial = match rope.number("partial_rotary_factor")? {
         Some(factor) => Some(factor),
         None => json.number("partial_rotary_factor")?,
     };
     if partial.is_some_and(|factor| factor != 1.0) {
-        return Err(unsupported("key 'partial_rotary_factor': only part of a head is turned"));
+        return Err(unsupported(
+            "key 'partial_rotary_factor': rotating only part of a head is not supported",
+        ));
     }
     let kind = rope.text("rope_type")?.or(rope.text("type")?).unwrap_or("default");
     let scaling = match kind {
@@ -86,7 +91,7 @@ pub(super) fn read(
         "yarn" => yarn(&rope, context_tokens)?,
         "llama3" if architecture == Architecture::Llama => Scaling::Llama3(llama3(&rope)?),
         other => {
-            let cause = format!("key 'rope_type': scaling {} is unknown", shown(other));
+            let cause = format!("key 'rope_type': scaling {} is not supported", shown(other));
             return Err(unsupported(cause));
         }
     };
@@ -96,21 +101,27 @@ pub(super) fn read(
 fn yarn(rope: &Object, context_tokens: u64) -> Result<Scaling, CheckpointFault> {
     for key in ["mscale", "mscale_all_dim"] {
         if rope.get(key).is_some() {
-            return Err(unsupported(format!("key '{key}' of the rope is DeepSeek's")));
+            return Err(unsupported(format!(
+                "key '{key}' of the RoPE settings: DeepSeek's variant is not supported"
+            )));
         }
     }
     if rope.flag("truncate")? == Some(false) {
-        return Err(unsupported("key 'truncate': bounds between dimensions are unknown"));
+        return Err(unsupported("key 'truncate': only true is supported"));
     }
     // llama.cpp reads these for other architectures alone.
     for (key, own) in [("beta_fast", 32.0), ("beta_slow", 1.0)] {
         if let Some(given) = rope.number(key)?.filter(|given| *given != own) {
-            return Err(unsupported(format!("key '{key}' of the rope: {given} is not {own}")));
+            return Err(unsupported(format!(
+                "key '{key}' of the RoPE settings: {given} is not supported, only {own}"
+            )));
         }
     }
     let factor = positive(rope, "factor")?;
     if factor < 1.0 {
-        return Err(damaged(format!("key 'factor' of the rope: {factor} makes nothing longer")));
+        return Err(damaged(format!(
+            "key 'factor' of the RoPE settings: {factor} does not extend the context"
+        )));
     }
     let original = rope.count_or("original_max_position_embeddings", 1 << 31)?;
     let attention = optional(rope, "attention_factor")?;
@@ -125,20 +136,21 @@ fn llama3(rope: &Object) -> Result<Llama3, CheckpointFault> {
     let original_tokens = positive(rope, "original_max_position_embeddings")?;
     let (low, high) = (positive(rope, "low_freq_factor")?, positive(rope, "high_freq_factor")?);
     if low >= high {
-        return Err(damaged(format!("key 'low_freq_factor': {low} is not below {high}")));
+        return Err(damaged(format!("key 'low_freq_factor': {low} is not less than {high}")));
     }
     Ok(Llama3 { factor: positive(rope, "factor")?, low, high, original_tokens })
 }
 
 fn positive(rope: &Object, key: &str) -> Result<f32, CheckpointFault> {
-    optional(rope, key)?.ok_or_else(|| damaged(format!("key '{key}' of the rope is missing")))
+    optional(rope, key)?
+        .ok_or_else(|| damaged(format!("key '{key}' of the RoPE settings is missing")))
 }
 
 fn optional(rope: &Object, key: &str) -> Result<Option<f32>, CheckpointFault> {
     let number = rope.number(key)?.map(|number| number as f32);
     match number {
         Some(x) if !(1e-6..1e9).contains(&x) => {
-            Err(damaged(format!("key '{key}' of the rope: {x} is not believable")))
+            Err(damaged(format!("key '{key}' of the RoPE settings: {x} is out of range")))
         }
         number => Ok(number),
     }
@@ -212,12 +224,12 @@ mod tests {
     #[test]
     fn what_is_unknown_is_refused() {
         let cases = [
-            (r#"{"rope_scaling":{"type":"dynamic","factor":2.0}}"#, "'dynamic' is unknown"),
-            (r#"{"rope_scaling":{"type":"linear"}}"#, "'factor' of the rope is missing"),
-            (r#"{"rope_scaling":{"type":"linear","factor":0}}"#, "not believable"),
+            (r#"{"rope_scaling":{"type":"dynamic","factor":2.0}}"#, "'dynamic' is not supported"),
+            (r#"{"rope_scaling":{"type":"linear"}}"#, "'factor' of the RoPE settings is missing"),
+            (r#"{"rope_scaling":{"type":"linear","factor":0}}"#, "out of range"),
             (
                 r#"{"rope_parameters":{"full_attention":{"rope_theta":7.0}}}"#,
-                "'rope_parameters': layers of 'full_attention'",
+                "'rope_parameters': separate settings for layers of 'full_attention'",
             ),
             (r#"{"rope_scaling":7}"#, "'rope_scaling': '7' is not an object"),
             (r#"{"rope_scaling":{"type":"yarn","factor":2,"beta_fast":16}}"#, "'beta_fast'"),
@@ -227,7 +239,7 @@ mod tests {
             (r#"{"rope_theta":0}"#, "'rope_theta'"),
             (
                 r#"{"architectures":["Qwen2ForCausalLM"],"rope_scaling":{"rope_type":"llama3"}}"#,
-                "'llama3' is unknown",
+                "'llama3' is not supported",
             ),
         ];
         for (changes, says) in cases {

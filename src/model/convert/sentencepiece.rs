@@ -25,7 +25,7 @@ pub(super) fn complete(
     file: &TokenizerFile,
 ) -> Result<Vocabulary, CheckpointFault> {
     if file.model.ignore_merges {
-        return Err(unsupported("key 'ignore_merges': the engine merges by scores"));
+        return Err(unsupported("key 'ignore_merges': not supported with byte fallback"));
     }
     let space_prefix = space_prefix(file)?;
     types(&mut vocabulary, file)?;
@@ -63,7 +63,8 @@ fn space_prefix(file: &TokenizerFile) -> Result<bool, CheckpointFault> {
         [] if is_metaspace => Ok(false),
         _ => {
             let what = shown(&format!("{normalizer}, {cuts}"));
-            let cause = format!("key 'normalizer': the engine cannot treat spaces like {what}");
+            let cause =
+                format!("key 'normalizer': the treatment of spaces by {what} is not supported");
             Err(unsupported(cause))
         }
     }
@@ -90,7 +91,7 @@ fn types(vocabulary: &mut Vocabulary, file: &TokenizerFile) -> Result<(), Checkp
         if *kind == USER_DEFINED && token.contains(SPACE) && is_normalized(token) {
             let typed = token.replace(SPACE, " ");
             if vocabulary.numbers.contains_key(&typed) {
-                return Err(damaged(format!("token {} is there twice", shown(&typed))));
+                return Err(damaged(format!("token {} occurs twice", shown(&typed))));
             }
             *token = typed;
         }
@@ -111,14 +112,14 @@ fn check_complete(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<()
         }
         if token.len() > max {
             let (name, bytes) = (shown(token), token.len());
-            let cause = format!("token {name} has {bytes} bytes, at most {max} can be");
+            let cause = format!("token {name} has {bytes} bytes, at most {max} are allowed");
             return Err(unsupported(cause));
         }
         for (at, _) in token.char_indices().skip(1) {
             let (left, right) = token.split_at(at);
             if !known.contains(&(left, right)) && is_part(left) && is_part(right) {
                 return Err(unsupported(format!(
-                    "key 'merges': the engine would join {} and {}, the list does not",
+                    "key 'merges': llama.cpp would join {} and {}, but the list does not",
                     shown(left),
                     shown(right)
                 )));
@@ -142,12 +143,14 @@ fn scores(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<Vec<f32>, 
         let known = *places[number as usize].get_or_insert(place);
         if known != place {
             let token = shown(&vocabulary.tokens[number as usize]);
-            let cause = format!("key 'merges': those that make {token} do not stand together");
+            let cause = format!("key 'merges': those that produce {token} are not consecutive");
             return Err(unsupported(cause));
         }
         if vocabulary.kinds[number as usize] == CONTROL {
             let token = shown(&vocabulary.tokens[number as usize]);
-            return Err(unsupported(format!("key 'merges': {token} is made of text")));
+            return Err(unsupported(format!(
+                "key 'merges': the control token {token} is produced from text"
+            )));
         }
     }
     // Places are below 2^20, which a 32-bit float holds exactly.
@@ -211,9 +214,9 @@ mod tests {
     #[test]
     fn what_the_engine_would_merge_otherwise_is_refused() {
         let cases = [
-            (file(&SOUND, json!({})), "'bc', which is no token"),
+            (file(&SOUND, json!({})), "'bc', which is not a token"),
             (file(&["a b", "b c", "ab c"], json!({})), "would join 'a' and 'bc'"),
-            (file(&["a b", "b c", "ab c", "\u{2581} a", "a bc"], json!({})), "stand together"),
+            (file(&["a b", "b c", "ab c", "\u{2581} a", "a bc"], json!({})), "not consecutive"),
             (file(&["a b"], json!({"normalizer": {"type": "NFKC"}})), "'normalizer'"),
             (
                 file(&["a b"], json!({"pre_tokenizer": {"type": "Metaspace"}, "normalizer": null})),

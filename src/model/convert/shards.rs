@@ -53,7 +53,7 @@ impl Stored {
             Dtype::F16 => Ok(Float::F16),
             Dtype::BF16 => Ok(Float::Bf16),
             other => Err(CheckpointFault {
-                cause: format!("tensor {} is of type {other:?}", shown(&self.name)),
+                cause: format!("tensor {} has type {other:?}", shown(&self.name)),
                 remedy: "Convert a checkpoint whose weights are F32, F16 or BF16.",
             }),
         }
@@ -75,10 +75,10 @@ impl Shard {
     /// `bad_model` where the file has become shorter, `internal` where it cannot be read.
     pub fn read(&self, start: u64, bytes: &mut [u8]) -> Result<(), Error> {
         self.file.read_exact_at(bytes, start).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => damaged("it became shorter meanwhile").of(&self.path),
+            ErrorKind::UnexpectedEof => damaged("it was truncated while being read").of(&self.path),
             _ => {
                 let what = format!("cannot read '{}': {}", self.path.display(), io_cause(&error));
-                Error::new(Kind::Internal, what, "Check the disk it lies on.")
+                Error::new(Kind::Internal, what, "Check the disk.")
             }
         })
     }
@@ -105,7 +105,7 @@ pub fn open(folder: &Path, name: &str) -> Result<CheckpointWeights, Error> {
     let index = folder.join(format!("{name}.safetensors.index.json"));
     let Some(text) = json::text(&index)? else {
         let what = format!("cannot convert '{}': it has no {name}.safetensors", folder.display());
-        let remedy = "Name a folder with weights in safetensors files; save older ones anew with \
+        let remedy = "Name a folder with safetensors weights; convert older formats with \
             save_pretrained.";
         return Err(Error::new(Kind::NotFound, what, remedy));
     };
@@ -131,7 +131,7 @@ pub fn open(folder: &Path, name: &str) -> Result<CheckpointWeights, Error> {
 fn parse_index(text: &str) -> Result<BTreeMap<String, String>, CheckpointFault> {
     let index = json::Object::parse(text)?;
     let Some(map) = index.get("weight_map").and_then(|map| map.as_object()) else {
-        return Err(damaged("key 'weight_map' is no object"));
+        return Err(damaged("key 'weight_map' is not an object"));
     };
     let mut places = BTreeMap::new();
     let mut files = HashSet::new();
@@ -141,18 +141,18 @@ fn parse_index(text: &str) -> Result<BTreeMap<String, String>, CheckpointFault> 
             only.is_some_and(|only| only == *file) && file.ends_with(".safetensors")
         });
         let Some(name) = name else {
-            let cause = format!("tensor {} is in no file of this folder", shown(tensor));
+            let cause = format!("tensor {} is not in a file of this folder", shown(tensor));
             return Err(damaged(cause));
         };
         files.insert(name);
         if files.len() > limits::CHECKPOINT_SHARDS_MAX {
             let max = limits::CHECKPOINT_SHARDS_MAX;
-            return Err(damaged(format!("it names more than {max} files")));
+            return Err(damaged(format!("it lists more than {max} files")));
         }
         places.insert(tensor.clone(), name.to_string());
     }
     if places.is_empty() {
-        return Err(damaged("key 'weight_map' names no tensor"));
+        return Err(damaged("key 'weight_map' is empty"));
     }
     Ok(places)
 }
@@ -165,7 +165,7 @@ fn collect(paths: Vec<PathBuf>) -> Result<CheckpointWeights, Error> {
             let name = stored.name.clone();
             if let Some(other) = weights.tensors.insert(name.clone(), stored) {
                 let first = weights.shards[other.shard].path.display();
-                let cause = format!("tensor {} is in '{first}' as well", shown(&name));
+                let cause = format!("tensor {} is also in '{first}'", shown(&name));
                 return Err(damaged(cause).of(&path));
             }
         }
@@ -177,7 +177,7 @@ fn collect(paths: Vec<PathBuf>) -> Result<CheckpointWeights, Error> {
 fn open_one(path: &Path, shard: usize) -> Result<(File, Vec<Stored>), Error> {
     let cannot = |error: std::io::Error| {
         let what = format!("cannot open '{}': {}", path.display(), io_cause(&error));
-        Error::new(Kind::NotFound, what, "Get the whole checkpoint: every file of its folder.")
+        Error::new(Kind::NotFound, what, "Get the complete checkpoint: every file of its folder.")
     };
     let file = File::open(path).map_err(cannot)?;
     let about = file.metadata().map_err(cannot)?;
@@ -207,12 +207,14 @@ fn header_bytes(
     let length = u64::from_le_bytes(start);
     let max = limits::SAFETENSORS_HEADER_BYTES_MAX;
     if length > max {
-        let cause = format!("it is no safetensors file: a header of {length} bytes, at most {max}");
+        let cause = format!(
+            "it is not a safetensors file: its header has {length} bytes, at most {max} are allowed"
+        );
         return Err(damaged(cause));
     }
     if length > file_bytes - LENGTH_BYTES {
         let cause =
-            format!("it is truncated: a header of {length} bytes in a file of {file_bytes}");
+            format!("it is truncated: its header has {length} bytes, but the file {file_bytes}");
         return Err(damaged(cause));
     }
     Ok(length)
@@ -238,7 +240,7 @@ fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, CheckpointFault>
     let mut names = HashSet::with_capacity(named.len());
     for (name, info) in &named {
         if !names.insert(name.as_str()) {
-            return Err(damaged(format!("tensor {} is there twice", shown(name))));
+            return Err(damaged(format!("tensor {} occurs twice", shown(name))));
         }
         let (first, end) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
         let shape: Vec<u64> = info.shape.iter().map(|&n| n as u64).collect();
@@ -247,14 +249,14 @@ fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, CheckpointFault>
         let bytes = bits.filter(|bits| bits % 8 == 0).map(|bits| bits / 8);
         if bytes.is_none() || end.checked_sub(first) != bytes {
             return Err(damaged(format!(
-                "tensor {} of shape {shape:?} and type {:?} cannot lie at bytes {first} to {end}",
+                "tensor {} of shape {shape:?} and type {:?} does not fit bytes {first} to {end}",
                 shown(name),
                 info.dtype
             )));
         }
         if end > file_bytes - data {
             return Err(damaged(format!(
-                "it is truncated: tensor {} ends at byte {}, the file at {file_bytes}",
+                "it is truncated: tensor {} ends at byte {}, but the file at {file_bytes}",
                 shown(name),
                 data.saturating_add(end)
             )));
@@ -268,7 +270,7 @@ fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, CheckpointFault>
     for stored in &list {
         if stored.start != at {
             let what = if stored.start < at { "overlaps" } else { "leaves a gap after" };
-            let cause = format!("tensor {} {what} the one before it", shown(&stored.name));
+            let cause = format!("tensor {} {what} the previous one", shown(&stored.name));
             return Err(damaged(cause));
         }
         at += stored.bytes;
@@ -343,23 +345,23 @@ mod tests {
         let cases = [
             (vec![1; 7], "too short"),
             (file("{}", 1)[..9].to_vec(), "truncated"),
-            ([&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "no safetensors file"),
+            ([&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "not a safetensors file"),
             (file("[]", 0), "damaged"),
             (file("{} x", 0), "damaged"),
             (file("{\"a\":{}}", 0), "damaged"),
             (file(&format!("{{{a}}}"), 7), "truncated: tensor 'a'"),
             (file(&format!("{{{a}}}"), 9), "1 bytes that belong to no tensor"),
-            (file(&format!("{{{a},{a}}}"), 8), "'a' is there twice"),
+            (file(&format!("{{{a},{a}}}"), 8), "'a' occurs twice"),
             (file(&format!("{{{a},{}}}", tensor("b", "F32", "[1]", 4, 8)), 8), "'b' overlaps"),
             (
                 file(&format!("{{{a},{}}}", tensor("b", "F32", "[1]", 9, 13)), 13),
                 "'b' leaves a gap",
             ),
-            (file(&format!("{{{}}}", tensor("a", "F32", "[3]", 0, 8)), 8), "cannot lie"),
-            (file(&format!("{{{}}}", tensor("a", "F32", "[2]", 8, 0)), 8), "cannot lie"),
+            (file(&format!("{{{}}}", tensor("a", "F32", "[3]", 0, 8)), 8), "does not fit"),
+            (file(&format!("{{{}}}", tensor("a", "F32", "[2]", 8, 0)), 8), "does not fit"),
             (
                 file(&format!("{{{}}}", tensor("a", "U8", "[4294967296,4294967296,2]", 0, 0)), 0),
-                "cannot lie",
+                "does not fit",
             ),
         ];
         for (bytes, says) in cases {

@@ -106,7 +106,7 @@ pub(super) fn read(from: Sources<'_>) -> Result<Special, CheckpointFault> {
 fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     const KEYS: [&str; 2] = ["eot", "eom"];
     let Some(end) = special.token("eos") else {
-        return Err(damaged("key 'eos_token' names no token, so no answer would end"));
+        return Err(damaged("key 'eos_token' does not name a token, so answers would never end"));
     };
     let mut others = numbers(from.generation, "eos", from.vocabulary)?;
     if others.is_empty() {
@@ -127,8 +127,10 @@ fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault>
     if !lost.is_empty() {
         let lost = lost.join(", ");
         return Err(CheckpointFault {
-            cause: format!("key 'eos_token_id': answers would not end at {lost}, ends too many"),
-            remedy: "Take ends that its answers do without out of this key of its JSON files.",
+            cause: format!(
+                "key 'eos_token_id': too many end tokens, answers would not end at {lost}"
+            ),
+            remedy: "Remove end tokens that its answers do not use from this key of its JSON files.",
         });
     }
     special.tokens.extend(KEYS.into_iter().zip(others));
@@ -163,7 +165,9 @@ fn numbers(
             Some(number) => numbers.push(number as u32),
             None => {
                 let what = shown(&value.to_string());
-                return Err(damaged(format!("key '{key}': {what} is none of {count} tokens")));
+                return Err(damaged(format!(
+                    "key '{key}': {what} is not one of the {count} tokens"
+                )));
             }
         }
     }
@@ -184,7 +188,7 @@ fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFa
         (flag("bos")?.unwrap_or(false), flag("eos")?)
     };
     if special.adds_begin && special.token("bos").is_none() {
-        return Err(damaged("key 'add_bos_token': there is no token to begin with"));
+        return Err(damaged("key 'add_bos_token': there is no begin token"));
     }
     Ok(())
 }
@@ -214,7 +218,7 @@ fn processed(
             Some("TemplateProcessing") => said = Some(single(special, step, from.vocabulary)?),
             _ => {
                 let what = shown(&step["type"].to_string());
-                return Err(unsupported(format!("key 'post_processor': {what} is unknown")));
+                return Err(unsupported(format!("key 'post_processor': {what} is not supported")));
             }
         }
     }
@@ -229,7 +233,7 @@ fn single(
 ) -> Result<(bool, Option<bool>), CheckpointFault> {
     let unknown = || {
         let what = shown(&step["single"].to_string());
-        unsupported(format!("key 'post_processor': the engine cannot put {what} around a text"))
+        unsupported(format!("key 'post_processor': the template {what} is not supported"))
     };
     let list = step["single"].as_array().ok_or_else(unknown)?;
     let is_text = |value: &Value| value["Sequence"]["id"] == "A";
@@ -262,7 +266,9 @@ fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointF
             for entry in list {
                 let (Some(name), Some(text)) = (entry["name"].as_str(), entry["template"].as_str())
                 else {
-                    return Err(damaged("key 'chat_template': one has no name or no text"));
+                    return Err(damaged(
+                        "key 'chat_template': an entry lacks a name or a template",
+                    ));
                 };
                 // Names become keys: letters and digits alone, as in llama.cpp's converter.
                 let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
@@ -274,13 +280,13 @@ fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointF
                 }
             }
         }
-        (None, Some(_)) => return Err(damaged("key 'chat_template' is no text")),
+        (None, Some(_)) => return Err(damaged("key 'chat_template' is not a string")),
     }
     let max = limits::GGUF_STRING_BYTES_MAX as usize;
     let texts = special.template.iter().chain(special.templates.iter().map(|(_, text)| text));
     for text in texts {
         if text.len() > max || text.contains('\0') {
-            return Err(damaged(format!("the chat template has a NUL or over {max} bytes")));
+            return Err(damaged(format!("the chat template contains NUL or exceeds {max} bytes")));
         }
     }
     Ok(())
@@ -421,7 +427,7 @@ mod tests {
     fn impossible_tokens_are_named() {
         let cases = [
             (json!({}), json!({}), "'eos_token'"),
-            (json!({}), json!({"eos_token_id": 4}), "'eos_token_id': '4' is none of 4"),
+            (json!({}), json!({"eos_token_id": 4}), "'eos_token_id': '4' is not one of the 4"),
             (json!({}), json!({"eos_token_id": "x"}), "'eos_token_id'"),
             (json!({"add_bos_token": true, "eos_token": "a"}), json!({}), "'add_bos_token'"),
             (json!({"eos_token": "a", "chat_template": 1}), json!({}), "'chat_template'"),

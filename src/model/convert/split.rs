@@ -60,13 +60,13 @@ pub(super) fn name(
     let steps = match pre_tokenizer["type"].as_str() {
         Some("Sequence") => match pre_tokenizer["pretokenizers"].as_array() {
             Some(list) => list.iter().map(step).collect::<Result<Vec<_>, _>>()?,
-            None => return Err(damaged("key 'pretokenizers' is no list")),
+            None => return Err(damaged("key 'pretokenizers' is not a list")),
         },
         _ => vec![step(pre_tokenizer)?],
     };
     let found = TABLE.iter().find(|(_, known, whole)| *known == steps && *whole == ignore_merges);
     found.map(|(name, _, _)| *name).ok_or_else(|| {
-        let merges = if ignore_merges { "words first" } else { "merges only" };
+        let merges = if ignore_merges { "words before merges" } else { "merges only" };
         unknown(&format!("{steps:?}, {merges}"))
     })
 }
@@ -95,7 +95,7 @@ fn step(value: &Value) -> Result<SplitStep<'_>, CheckpointFault> {
 }
 
 fn unknown(what: &str) -> CheckpointFault {
-    unsupported(format!("key 'pre_tokenizer': the engine cannot cut text like {}", shown(what)))
+    unsupported(format!("key 'pre_tokenizer': {} is not supported", shown(what)))
 }
 
 #[cfg(test)]

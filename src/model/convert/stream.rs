@@ -108,13 +108,13 @@ impl Chunks {
 fn not_finite(copy: &TensorCopy, chunk: &[u8]) -> CheckpointFault {
     let (name, to) = (shown(&copy.stored.name), copy.to.name());
     if !data::is_finite(chunk, copy.from) {
-        return damaged(format!("tensor {name} holds what is no finite number"));
+        return damaged(format!("tensor {name} has values that are not finite"));
     }
     let remedy = match copy.to {
-        Float::F16 => "Write it with --type bf16, which has room for them.",
-        Float::F32 | Float::Bf16 => "Write it with --type f32, which has room for them.",
+        Float::F16 => "Use --type bf16, which can represent them.",
+        Float::F32 | Float::Bf16 => "Use --type f32, which can represent them.",
     };
-    CheckpointFault { cause: format!("tensor {name} holds numbers too large for {to}"), remedy }
+    CheckpointFault { cause: format!("tensor {name} has values too large for {to}"), remedy }
 }
 
 /// Returns which stored row is written as row `row`: those of a head's halves in turn.

@@ -99,7 +99,7 @@ pub(super) struct BpeModel {
 /// What is wrong with it or unknown to the engine, by its key or token.
 pub fn read(text: &str, rows: u64) -> Result<Vocabulary, CheckpointFault> {
     let file: TokenizerFile = serde_json::from_str(text)
-        .map_err(|error| damaged(format!("it is no tokenizer.json: {error}")))?;
+        .map_err(|error| damaged(format!("it is not a valid tokenizer.json: {error}")))?;
     let rows = usize::try_from(rows).ok().filter(|&rows| rows as u64 <= MAX);
     let rows = rows.ok_or_else(|| damaged("it has too many tokens"))?;
     check_model(&file.model)?;
@@ -107,7 +107,7 @@ pub fn read(text: &str, rows: u64) -> Result<Vocabulary, CheckpointFault> {
     let mut numbers = HashMap::with_capacity(rows);
     for (number, token) in tokens.iter().enumerate() {
         if let Some(other) = numbers.insert(token.clone(), number as u32) {
-            let cause = format!("token {} is there twice, as {other} and {number}", shown(token));
+            let cause = format!("token {} occurs twice, as {other} and {number}", shown(token));
             return Err(damaged(cause));
         }
     }
@@ -146,10 +146,10 @@ fn check_model(model: &BpeModel) -> Result<(), CheckpointFault> {
     ];
     if let Some((key, _)) = texts.iter().find(|(_, t)| t.as_deref().is_some_and(|t| !t.is_empty()))
     {
-        return Err(unsupported(format!("key '{key}': parts of words are marked")));
+        return Err(unsupported(format!("key '{key}': marked parts of words are not supported")));
     }
     if model.dropout.is_some_and(|dropout| dropout != 0.0) {
-        return Err(unsupported("key 'dropout': merges are left out at random"));
+        return Err(unsupported("key 'dropout': random merge dropout is not supported"));
     }
     Ok(())
 }
@@ -165,13 +165,15 @@ fn check_normalizer(normalizer: &Value) -> Result<(), CheckpointFault> {
         return Ok(());
     }
     let what = shown(&normalizer.to_string());
-    Err(unsupported(format!("key 'normalizer': the engine cannot change text like {what}")))
+    Err(unsupported(format!("key 'normalizer': {what} is not supported")))
 }
 
 /// Puts every token in its row; rows without one become unused tokens.
 fn list(file: &TokenizerFile, rows: usize) -> Result<(Vec<String>, Vec<i32>), CheckpointFault> {
     let mut places: Vec<Option<(&str, i32)>> = vec![None; rows];
-    let Vocab::Words(words) = &file.model.vocab else { return Err(damaged("it has no words")) };
+    let Vocab::Words(words) = &file.model.vocab else {
+        return Err(damaged("it has no vocabulary"));
+    };
     for (text, id) in words {
         let place = place(&mut places, text, *id)?;
         if let Some((other, _)) = place.replace((text, NORMAL)) {
@@ -190,10 +192,11 @@ fn list(file: &TokenizerFile, rows: usize) -> Result<(Vec<String>, Vec<i32>), Ch
         if added.lstrip || added.rstrip || added.single_word {
             // Of those a template alone writes, published ones are many (Phi's `</s>`, `<mask>`).
             if !is_control && !special::is_end(text) {
-                let cause = format!("token {} takes in spaces around it", shown(text));
+                let cause =
+                    format!("token {} strips adjacent spaces, which is not supported", shown(text));
                 return Err(unsupported(format!("key 'added_tokens': {cause}")));
             }
-            log::warn!("token {} takes in spaces around it, which is ignored", shown(text));
+            log::warn!("token {} strips adjacent spaces, which is ignored", shown(text));
         }
         *place = Some((text, if is_control { CONTROL } else { USER_DEFINED }));
     }
@@ -211,13 +214,14 @@ fn place<'a, 'b>(
 ) -> Result<&'a mut Option<(&'b str, i32)>, CheckpointFault> {
     let max = limits::TOKEN_BYTES_MAX;
     if text.is_empty() || text.len() > max || text.contains('\0') {
-        let cause = format!("token {id}, {}, is empty, has a NUL or over {max} bytes", shown(text));
+        let cause =
+            format!("token {id}, {}, is empty, contains NUL or exceeds {max} bytes", shown(text));
         return Err(damaged(cause));
     }
     let rows = places.len();
     let place = usize::try_from(id).ok().and_then(|id| places.get_mut(id));
     place.ok_or_else(|| {
-        let cause = format!("token {} has number {id}, the embedding {rows} rows", shown(text));
+        let cause = format!("token {} has ID {id}, but the embedding has {rows} rows", shown(text));
         damaged(cause)
     })
 }
@@ -244,17 +248,17 @@ pub(super) fn merges<'a>(
     for (at, merge) in model.merges.iter().enumerate() {
         let bad = |cause: &str| damaged(format!("merge {at}, {}, {cause}", shown(&merge.text())));
         let (left, right) = match merge {
-            Merge::Joined(text) => text.split_once(' ').ok_or_else(|| bad("is no pair"))?,
+            Merge::Joined(text) => text.split_once(' ').ok_or_else(|| bad("is not a pair"))?,
             Merge::Pair(left, right) => (left.as_str(), right.as_str()),
         };
         if [left, right].iter().any(|part| part.is_empty() || part.contains(' ')) {
-            return Err(bad("is no pair"));
+            return Err(bad("is not a pair"));
         }
         if let Some(part) = [left, right].iter().find(|part| !numbers.contains_key(**part)) {
-            return Err(bad(&format!("joins {}, which is no token", shown(part))));
+            return Err(bad(&format!("joins {}, which is not a token", shown(part))));
         }
         if !numbers.contains_key(&[left, right].concat()) {
-            return Err(bad("makes no token"));
+            return Err(bad("does not produce a token"));
         }
         list.push((left, right));
     }
@@ -296,7 +300,7 @@ impl<'de> Deserialize<'de> for Vocab {
             type Value = Vocab;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of tokens and their numbers")
+                f.write_str("an object of tokens and their IDs")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocab, A::Error> {
