@@ -1,10 +1,10 @@
-//! Checks a LoRA adapter (GGUF) against the model it is to be added to, before llama.cpp sees it.
+//! Checks a LoRA adapter (GGUF) against its base model before llama.cpp loads it.
 //!
-//! llama.cpp asserts, which ends the process, on keys of the wrong type, and says of a shape only
-//! that it is wrong; here each fault is named with its tensor. Layout: llama.cpp's
-//! convert_lora_to_gguf.py. An adapter's tensors come in pairs, `NAME.lora_a` of [in, rank] and
-//! `NAME.lora_b` of [rank, out] beside the model's `NAME` of [in, out], fastest dimension first;
-//! for the embedding `lora_a` is [rank, in's rows] and `lora_b` [rank, width].
+//! llama.cpp ends the process with an assertion if a key has the wrong type, and reports a wrong
+//! shape without details; here each error names the tensor. Layout: llama.cpp's
+//! convert_lora_to_gguf.py. Tensors come in pairs, `NAME.lora_a` of shape [in, rank] and
+//! `NAME.lora_b` of [rank, out], for the model's `NAME` of [in, out], fastest dimension first. For
+//! the embedding `lora_a` is [rank, rows] and `lora_b` [rank, width].
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use super::{bad_model, bundled};
 use crate::types::error::Error;
 use crate::types::plan::Weights;
 
-/// An adapter that suits a model.
+/// An adapter file that passed the checks.
 #[derive(Debug)]
 pub struct AdapterFile {
-    /// The file.
+    /// The adapter's path and origin.
     pub file: Weights,
-    /// Bytes of its tensors.
+    /// Total size of its tensors in bytes.
     pub bytes: u64,
 }
 
-/// Returns the adapter `name` stands for: the built-in one by its name, else a file.
+/// Returns the built-in adapter if `name` is its name, else the file at this path.
 ///
 /// # Errors
-/// Those of [`bundled::adapter`].
+/// `internal` if the built-in adapter cannot be unpacked.
 pub fn locate(name: &std::path::Path) -> Result<Weights, Error> {
     if name.as_os_str() == bundled::ADAPTER {
         bundled::adapter()
@@ -37,20 +37,20 @@ pub fn locate(name: &std::path::Path) -> Result<Weights, Error> {
     }
 }
 
-/// Checks the adapter's structure, and that every tensor of it fits the model.
+/// Checks the adapter's structure, and that every tensor fits the model.
 ///
 /// # Errors
-/// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or the tensor
-/// that the model has not or has in another shape.
+/// `no_model` if the file cannot be opened; `bad_model` if it is invalid or has a tensor that the
+/// model lacks or has in another shape.
 pub fn open(file: Weights, model: &Header) -> Result<AdapterFile, Error> {
     check(file, Some(model))
 }
 
-/// Checks what can be told of an adapter without its model: the keys, and that its tensors are
-/// pairs whose sides fit each other.
+/// Checks what can be checked of an adapter without its model: the keys, and that its tensors form
+/// pairs of matching shapes.
 ///
 /// # Errors
-/// Those of [`open`].
+/// `no_model` if the file cannot be opened; `bad_model` if it is invalid.
 pub fn look(file: Weights) -> Result<AdapterFile, Error> {
     check(file, None)
 }
@@ -87,7 +87,7 @@ fn check_keys(keys: &Metadata, model: Option<&Header>) -> Result<(), String> {
     }
 }
 
-/// Returns the bytes of all tensors.
+/// Returns the total size of all tensors in bytes.
 fn check_tensors(scan: &Scan, model: Option<&Header>) -> Result<u64, String> {
     let mut pairs: BTreeMap<&str, [Option<&TensorInfo>; 2]> = BTreeMap::new();
     for tensor in &scan.tensors {
@@ -127,9 +127,9 @@ fn check_pair(
     }
     let side = |tensor: &TensorInfo, at: usize| tensor.shape.get(at).copied().unwrap_or(1);
     let flat = |tensor: &TensorInfo| tensor.shape.iter().skip(2).all(|&length| length == 1);
-    // The matrix this pair is added to, by its sides.
+    // The two ranks, and the dimensions of the matrix this pair is added to.
     let (ranks, sides) = if name == EMBEDDING {
-        // Rows of the embedding are looked up, not multiplied: both lie the other way round.
+        // Rows of the embedding are looked up, not multiplied, so both factors are transposed.
         ((side(a, 0), side(b, 0)), (side(b, 1), side(a, 1)))
     } else {
         ((side(a, 1), side(b, 0)), (side(a, 0), side(b, 1)))
@@ -143,14 +143,14 @@ fn check_pair(
         return Err(format!("tensor '{shown}' is not in {}: it is for another model", model.file));
     };
     if base.shape.len() < 2 {
-        // llama.cpp would take it and never use it: an adapter acts where matrices are multiplied.
+        // llama.cpp would accept and ignore it: adapters apply only to matrix products.
         return Err(format!(
             "tensor '{shown}' is not a matrix in {}, so it cannot be adapted",
             model.file
         ));
     }
     if name == EMBEDDING && model.is_tied() {
-        // llama.cpp would add it to the output head as well, where its sides do not fit.
+        // llama.cpp would also add it to the output head, where the shapes do not match.
         return Err(format!("tensor '{shown}' is also the output head, which cannot be adapted"));
     }
     if !flat(base) || sides != (side(base, 0), side(base, 1)) {

@@ -1,9 +1,8 @@
-//! How much memory this process can use: what the system has, and what the limits around the
-//! process leave of it.
+//! Determines how much memory this process can use.
 //!
-//! The least of `MemAvailable` (/proc/meminfo), what is left in every control group the process is
-//! in (version 2, and version 1, which a Jetson Nano's Ubuntu 18.04 has), and what its address
-//! space can be filled to (`ulimit -v`). What cannot be read sets no limit.
+//! The result is the minimum of `MemAvailable` (/proc/meminfo), the free share of every control
+//! group around the process (version 2, and version 1 as on a Jetson Nano's Ubuntu 18.04), and the
+//! usable address space (`ulimit -v`). A value that cannot be read sets no limit.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
@@ -13,18 +12,18 @@ use rustix::process::{Resource, getrlimit};
 use crate::types::limits;
 use crate::types::memory::{Bound, Room};
 
-/// A limit of version 1 from this on means none: the largest number of whole pages.
+/// In version 1, a limit of at least this much means no limit.
 const NO_LIMIT: u64 = 1 << 62;
-/// Addresses a serving box sets aside and never fills: 8 MiB of stack and 64 MiB of heap for a
-/// thread, as glibc has it. 900 MB were seen, with the demo model as with a large one.
+/// Address space a server reserves but never uses: glibc reserves 8 MiB of stack and 64 MiB of heap
+/// per thread. Measured: 900 MB, with the demo model as with a large one.
 const SET_ASIDE_BYTES: u64 = 1 << 30;
 
-/// Returns the memory that can be used now.
+/// Returns the memory this process can use now, and what limits it.
 pub fn available() -> Room {
     available_under(Path::new("/")).least(address_space())
 }
 
-/// As `available` without the address space, with `/proc` and `/sys` in `root`.
+/// Like `available` without the address space, with `/proc` and `/sys` below `root`.
 fn available_under(root: &Path) -> Room {
     let meminfo = read_to_string(root.join("proc/meminfo")).unwrap_or_default();
     let system = match kib(&meminfo, "MemAvailable") {
@@ -35,27 +34,28 @@ fn available_under(root: &Path) -> Room {
     groups.lines().flat_map(|line| group_rooms(root, line)).fold(system, Room::least)
 }
 
-/// Reads a line such as `MemAvailable:  2048 kB` of a file of /proc, in bytes.
+/// Parses a line such as `MemAvailable:  2048 kB` of a /proc file, into bytes.
 fn kib(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The files of one version of control groups.
+/// The file names of one version of control groups.
 struct Version {
-    /// Where the groups' folders may be, beginning at the root of the file system.
+    /// Possible mount points, relative to the root of the file system.
     mounts: &'static [&'static str],
-    /// Files with a limit: the least counts. `memory.high` does not kill, it slows to a crawl.
+    /// Files with a limit, of which the lowest counts. Above `memory.high` a process is not killed
+    /// but slowed down drastically.
     limits: &'static [&'static str],
     usage: &'static str,
-    /// Lines of `memory.stat` with pages of files, which are given back before a process dies, and
-    /// with those of them that must be written first. They count the groups below as well.
+    /// Lines of `memory.stat`: file pages, which are reclaimed before a process is killed, and
+    /// those of them that must be written first. They include child groups.
     files: [&'static str; 2],
     unwritten: [&'static str; 2],
 }
 
 const V2: Version = Version {
-    // The second where both versions are in use.
+    // The second mount point applies if both versions are in use.
     mounts: &["sys/fs/cgroup", "sys/fs/cgroup/unified"],
     limits: &["memory.max", "memory.high"],
     usage: "memory.current",
@@ -71,8 +71,8 @@ const V1: Version = Version {
     unwritten: ["total_dirty", "total_writeback"],
 };
 
-/// Returns what a line of `/proc/self/cgroup` (`number:controllers:/group`, cgroups(7)) leaves: the
-/// group's own room and that of every group around it.
+/// Returns the free memory of the group in a line of `/proc/self/cgroup`
+/// (`number:controllers:/group`, cgroups(7)) and of every group that contains it.
 fn group_rooms(root: &Path, line: &str) -> Vec<Room> {
     let mut fields = line.splitn(3, ':');
     let (number, controllers, group) = (fields.next(), fields.next(), fields.next());
@@ -81,8 +81,8 @@ fn group_rooms(root: &Path, line: &str) -> Vec<Room> {
         (_, Some(names)) if names.split(',').any(|name| name == "memory") => &V1,
         _ => return Vec::new(),
     };
-    // In a container the path may be that of the host, or lead upwards: the group mounted at the
-    // root is looked at in any case.
+    // In a container the path may be the host's, or lead upwards, so the group mounted at the root
+    // is always included.
     let inside = Path::new(group.unwrap_or_default().trim_start_matches('/'));
     let plain = !inside.components().any(|part| part == std::path::Component::ParentDir);
     let folders = inside.ancestors().filter(|_| plain).take(limits::GROUP_LEVELS_MAX);
@@ -97,7 +97,7 @@ fn group_rooms(root: &Path, line: &str) -> Vec<Room> {
 
 fn group_room(version: &Version, place: &Path, name: &Path) -> Option<Room> {
     let number = |file: &str| read_to_string(place.join(file)).ok()?.trim().parse::<u64>().ok();
-    // "max" is no number: no limit.
+    // "max" does not parse as a number and so sets no limit.
     let limit = version.limits.iter().filter_map(|file| number(file)).min()?;
     if limit >= NO_LIMIT {
         return None;
@@ -114,7 +114,7 @@ fn group_room(version: &Version, place: &Path, name: &Path) -> Option<Room> {
     Some(Room { bytes: limit.saturating_sub(used), bound: Bound::Group(name) })
 }
 
-/// Returns what the address space can be filled to.
+/// Returns the usable part of the address space.
 fn address_space() -> Room {
     let Some(limit) = getrlimit(Resource::As).current else { return Room::unknown() };
     Room { bytes: limit.saturating_sub(SET_ASIDE_BYTES), bound: Bound::AddressSpace }

@@ -1,8 +1,8 @@
-//! The demo model and its adapter, which the program carries in itself.
+//! The demo model and its adapter, which are embedded in the program.
 //!
-//! They make the box work with no file at all, and they are what the self-test and the suite know
-//! the truth about. llama.cpp reads files, so they are handed over as files that exist in memory
-//! only (memfd_create(2)): nothing is written to a disk. models/bundled/ says how they are made.
+//! With them solverbox works without any model file, and the self-test and the test suite know
+//! their right answers. llama.cpp reads files, so they are passed as files that exist only in
+//! memory (memfd_create(2)); nothing is written to disk. models/bundled/ has their training.
 
 use std::fs::File;
 use std::io::Write;
@@ -15,42 +15,42 @@ use rustix::io::Errno;
 use crate::types::error::{Error, io_cause};
 use crate::types::plan::{Origin, Weights, WeightsRole};
 
-/// What `--model` calls the demo model.
+/// The name of the demo model for `--model`.
 pub const MODEL: &str = "demo";
-/// What `--adapter` calls the demo model's adapter.
+/// The name of the demo model's adapter for `--adapter`.
 pub const ADAPTER: &str = "demo-binary";
-/// What a person must know of the demo model.
+/// The warning shown to users while the demo model is in use.
 pub const WARNING: &str = "demo model: school arithmetic only";
-/// How to get the model the box is for.
+/// The instruction shown with [`WARNING`]: how to get the intended model.
 pub const WAY_OUT: &str = "Put a VibeThinker-1.5B GGUF file into the models folder, or name one \
     with --model FILE; models/README.md says how to get one.";
 
-/// The SHA-256 sums the two were packed with.
+/// SHA-256 checksums of both files, as sha256sum prints them.
 pub const SUMS: &str = include_str!("../../models/bundled/SHA256SUMS");
 
 static MODEL_BYTES: &[u8] = include_bytes!("../../models/bundled/solverbox-demo-q8_0.gguf");
 static ADAPTER_BYTES: &[u8] = include_bytes!("../../models/bundled/solverbox-demo-binary-f16.gguf");
 
-/// The files made so far; they live as long as they are open.
+/// The memory files created so far; they exist as long as they are open.
 static OPEN: Mutex<Vec<(&str, File)>> = Mutex::new(Vec::new());
 
-/// Returns the demo model as a file.
+/// Returns the demo model as a memory file, created on first use.
 ///
 /// # Errors
-/// `internal` where the system has no memory for it.
+/// `internal` if the memory file cannot be created.
 pub fn model() -> Result<Weights, Error> {
     file(WeightsRole::Model, MODEL, MODEL_BYTES)
 }
 
-/// Returns the demo model's adapter as a file; it teaches the model base 2.
+/// Returns the demo model's adapter, which adds base 2, as a memory file created on first use.
 ///
 /// # Errors
-/// Those of [`model`].
+/// `internal` if the memory file cannot be created.
 pub fn adapter() -> Result<Weights, Error> {
     file(WeightsRole::Adapter, ADAPTER, ADAPTER_BYTES)
 }
 
-/// Returns what the file of that name is called where it is packed.
+/// Returns the file name in models/bundled/ of the built-in file `name`.
 pub fn file_name(name: &str) -> &'static str {
     if name == ADAPTER { "solverbox-demo-binary-f16.gguf" } else { "solverbox-demo-q8_0.gguf" }
 }
@@ -77,8 +77,8 @@ fn file(role: WeightsRole, name: &'static str, bytes: &[u8]) -> Result<Weights, 
 fn in_memory(name: &str, bytes: &[u8]) -> std::io::Result<File> {
     let (flags, name) =
         (MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING, format!("solverbox-{name}"));
-    // A system may insist that it can never be run (vm.memfd_noexec), and one before 6.3 knows no
-    // such flag.
+    // Some systems require the flag that forbids execution (vm.memfd_noexec); kernels before 6.3 do
+    // not support it.
     let made = memfd_create(&name, flags | MemfdFlags::NOEXEC_SEAL).or_else(|error| match error {
         Errno::INVAL => memfd_create(&name, flags),
         error => Err(error),

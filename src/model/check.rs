@@ -1,16 +1,16 @@
-//! Whether a scanned header makes a model llama.cpp can be given: its numbers, its tensors, its
-//! vocabulary.
+//! Checks whether llama.cpp can load the model of a scanned header: its parameters, its tensors,
+//! its vocabulary.
 //!
-//! llama.cpp checks much of this itself, but asserts or throws where nobody catches it on the rest,
-//! and both end the process. Everything that loads a model passes here first (`model::open`). Pure
-//! but for the vocabulary's lists, which it reads from the file.
+//! llama.cpp checks much of this itself, but asserts on the rest or throws exceptions that are not
+//! caught, and both end the process. Every load of a model goes through here (`model::open`). Reads
+//! only the vocabulary's arrays from the file.
 
 use std::path::Path;
 
 use super::scan::Scan;
 use super::{numbers, tensors, vocabulary};
 
-/// Returns why llama.cpp must not be given the file, if it must not.
+/// Returns why llama.cpp must not load the file, or `None` if it may.
 pub fn fault(scan: &Scan, architecture: &str, path: &Path) -> Option<String> {
     check(scan, architecture, path).err()
 }

@@ -1,9 +1,9 @@
-//! SHA-256 of a file, and the sum that is on record for it.
+//! SHA-256 of a file, and the checksum recorded for it.
 //!
-//! The record is `FILE.sha256` beside the file, else the line with the file's name in a
-//! `SHA256SUMS` of its folder; the built-in files' is the one they were packed with. Forms: what
-//! sha256sum writes (`HEX  NAME`), what BSD's writes (`SHA256 (NAME) = HEX`), and in a file of its
-//! own `HEX` alone.
+//! The recorded checksum is in `FILE.sha256` in the same folder, else in the line with the file's
+//! name in the folder's `SHA256SUMS`; for built-in files it is embedded. Accepted formats are those
+//! of sha256sum (`HEX  NAME`) and BSD's sha256 (`SHA256 (NAME) = HEX`), and `HEX` alone in
+//! `FILE.sha256`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -19,22 +19,22 @@ use crate::types::plan::{Origin, Weights};
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// A sum in 64 lower-case hexadecimal digits.
+/// A SHA-256 checksum as 64 lower-case hexadecimal digits.
 pub type Sha256Hex = String;
 
-/// A sum that is on record.
+/// The checksum recorded for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// The sum.
+    /// The expected SHA-256 of the file.
     pub sum: Sha256Hex,
-    /// Where it is recorded.
+    /// The file that records it, for messages.
     pub place: String,
 }
 
-/// Reads a whole file and returns its sum; `read` hears the bytes read so far.
+/// Reads a whole file and returns its checksum; calls `read` with the number of bytes read so far.
 ///
 /// # Errors
-/// Those of reading it.
+/// The I/O error if the file cannot be read.
 pub fn of(path: &Path, mut read: impl FnMut(u64)) -> std::io::Result<Sha256Hex> {
     let (mut file, mut sum) = (File::open(path)?, Sha256::new());
     let (mut chunk, mut done) = (vec![0; CHUNK_BYTES], 0);
@@ -53,10 +53,10 @@ pub fn of(path: &Path, mut read: impl FnMut(u64)) -> std::io::Result<Sha256Hex> 
     Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Finds the sum on record for a file, `None` where there is none.
+/// Finds the checksum recorded for a file, or `None` if there is none.
 ///
 /// # Errors
-/// Why a record that is there cannot be used, naming it.
+/// A message that names the recording file if it exists but cannot be used.
 pub fn recorded(file: &Weights) -> Result<Option<Recorded>, String> {
     if let Origin::BuiltIn(name) = file.origin {
         let sum = find(bundled::SUMS, bundled::file_name(name));
@@ -77,7 +77,7 @@ pub fn recorded(file: &Weights) -> Result<Option<Recorded>, String> {
     Ok(sum.map(|sum| Recorded { sum, place: list.display().to_string() }))
 }
 
-/// Reads a file of sums, `None` where there is none.
+/// Reads a checksum file, or returns `None` if it does not exist.
 fn text(path: &Path) -> Result<Option<String>, String> {
     let cannot = |cause: &str| format!("cannot read '{}': {cause}", path.display());
     match std::fs::metadata(path) {
@@ -95,32 +95,32 @@ fn text(path: &Path) -> Result<Option<String>, String> {
     String::from_utf8(bytes).map(Some).map_err(|_| cannot("it is not UTF-8 text"))
 }
 
-/// Returns the sum of a text that has only one, whatever it is of.
+/// Returns the only checksum in a text, regardless of the file name next to it.
 fn alone(text: &str) -> Option<Sha256Hex> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     sum(line).or_else(|| named(line).map(|(_, sum)| sum))
 }
 
-/// Finds the sum of the file `name` in a list.
+/// Finds the checksum of the file `name` in the text of a checksum list.
 pub fn find(text: &str, name: &str) -> Option<Sha256Hex> {
     let lines: Vec<(&str, Sha256Hex)> =
         text.lines().filter_map(|line| named(line.trim())).collect();
     let here = |of: &str| of.strip_prefix("./").unwrap_or(of) == name;
-    // A list may have been made in another folder; one of the same name there comes second.
+    // Lists may contain paths from another folder; an exact name takes precedence over these.
     let anywhere = |of: &str| Path::new(of).file_name().is_some_and(|file| file == name);
     let found = lines.iter().find(|(of, _)| here(of));
     found.or_else(|| lines.iter().find(|(of, _)| anywhere(of))).map(|(_, sum)| sum.clone())
 }
 
-/// Reads a line that says of which file it is.
+/// Parses a line with a file name and a checksum.
 fn named(line: &str) -> Option<(&str, Sha256Hex)> {
     if let Some((name, digits)) = line.strip_prefix("SHA256 (").and_then(|l| l.rsplit_once(") = "))
     {
         return Some((name, sum(digits)?));
     }
     let (digits, name) = line.split_once(' ')?;
-    // A star stands for a file read as bytes, which makes no difference here.
+    // A star marks binary mode, which makes no difference here.
     let name = name.strip_prefix([' ', '*']).unwrap_or(name);
     Some((name, sum(digits)?))
 }

@@ -1,22 +1,22 @@
-//! How many cores a program has here: what the threads of a pass should be no more than.
+//! Counts the physical cores this process may use: the maximum useful number of threads of a pass.
 //!
-//! Threads of one core (hyperthreads) share its arithmetic and its way to the memory: a second one
-//! makes a pass no faster, and waiting for it makes it slower. Linux alone says what belongs
-//! together.
+//! Hyperthreads of one core share its arithmetic units and its memory bandwidth: a second thread
+//! does not speed a pass up, and waiting for it slows the pass down. The topology is read from
+//! Linux's `/proc` and `/sys`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Returns the physical cores this process may use, at least 1; where the system does not say which
-/// processors share a core, all processors.
+/// Returns the number of physical cores this process may use, at least 1. If the system does not
+/// report which CPUs share a core, returns the number of CPUs.
 ///
-/// Affinity and a control group's quota count, as far as the standard library knows them.
+/// Respects CPU affinity and control group quotas as far as the standard library does.
 pub fn physical() -> u32 {
     let usable = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     apart(Path::new("/")).map_or(usable, |cores| cores.clamp(1, usable))
 }
 
-/// Counts the cores that the processors this process may run on belong to.
+/// Counts the cores of the CPUs this process may run on.
 fn apart(root: &Path) -> Option<u32> {
     let status = std::fs::read_to_string(root.join("proc/self/status")).ok()?;
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
@@ -24,15 +24,15 @@ fn apart(root: &Path) -> Option<u32> {
     for processor in listed(allowed)? {
         let name = format!("sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list");
         let siblings = std::fs::read_to_string(root.join(name)).ok()?;
-        // The first of those that share a core stands for it.
+        // A core is identified by the first of its CPUs.
         cores.insert(*listed(&siblings)?.first()?);
     }
     u32::try_from(cores.len()).ok().filter(|&count| count > 0)
 }
 
-/// Reads a list of processors as Linux writes it, such as `0-3,8`; none where it is no such list.
+/// Parses a CPU list in Linux's format, such as `0-3,8`; `None` if it is malformed.
 fn listed(text: &str) -> Option<Vec<u32>> {
-    /// More than Linux is built for (`NR_CPUS`).
+    /// Larger than any `NR_CPUS` of Linux.
     const PROCESSORS_MAX: u32 = 1 << 16;
     let mut processors = Vec::new();
     for part in text.trim().split(',') {

@@ -1,12 +1,13 @@
-//! What a file of weights is known by where what it has computed is kept.
+//! The identity of a weight file, under which data computed from it is stored.
 //!
-//! `commands` hand it to the engine, which keeps prefilled prompts by it. Reading a gigabyte takes
-//! an SD card 25 s, so it is SHA-256 over the file's length, all of its header, and the first 4 KiB
-//! of every tensor: a fine-tune changes nearly all of them, another quantization each. What was
-//! changed in between, in place, shows in the file's times, which are part of it; so a copy may be
-//! taken for another file, which costs one prefill. It reads 1.4 MB besides the header of a model
-//! of VibeThinker's shape. `fingerprint` is for any file, also of another machine, and believes no
-//! clock; its 32 blocks miss whole tensors. `checksum` is over each byte.
+//! `commands` pass it to the engine, which stores prefilled prompts under it. Reading a gigabyte
+//! takes an SD card 25 s, so the digest is SHA-256 over the file's length, its whole header, and
+//! the first 4 KiB of every tensor: a fine-tune changes nearly all of them, another quantization
+//! all. Changes elsewhere, made in place, show in the file's time stamps, which are included; a
+//! copy therefore counts as another file, which costs one prefill. For a model of VibeThinker's
+//! shape this reads 1.4 MB plus the header. In contrast, `fingerprint` is for any file, also across
+//! machines, and ignores time stamps, but its 32 blocks miss whole tensors; `checksum` covers every
+//! byte.
 
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
@@ -18,15 +19,15 @@ use super::{Header, TensorInfo, bad_model, scan};
 use crate::types::error::{Error, io_cause};
 use crate::types::plan::{Origin, Weights};
 
-/// Bytes of each tensor that are read.
+/// Bytes read at the start of each tensor.
 const BLOCK_BYTES: u64 = 4 << 10;
 
-/// Returns a model's digest; `None` where what it computes of a token depends on more than the file
-/// and the tokens before it: on the context's length with the two lists of factors of LongRoPE, on
-/// who knows what with an architecture not known exactly.
+/// Returns a model's digest. Returns `None` if the results for a token depend on more than the file
+/// and the preceding tokens: with LongRoPE's two lists of factors they depend on the context's
+/// length, and with an architecture that is not known exactly they might depend on anything.
 ///
 /// # Errors
-/// Those of reading the file.
+/// The I/O error if the file cannot be read.
 pub fn of_model(header: &Header) -> Result<Option<[u8; 32]>> {
     let is_longrope = header.tensors.iter().any(|t| t.name == "rope_factors_long.weight");
     if is_longrope || !header.is_known_exactly() {
@@ -35,10 +36,11 @@ pub fn of_model(header: &Header) -> Result<Option<[u8; 32]>> {
     of(&header.file, &header.tensors).map(Some)
 }
 
-/// Returns an adapter's digest.
+/// Returns the digest of an adapter's file.
 ///
 /// # Errors
-/// Those of [`super::content`]; `bad_model` where it cannot be read.
+/// `no_model` if the file cannot be opened; `bad_model` if it is not a complete GGUF file or cannot
+/// be read.
 pub fn of_adapter(file: &Weights) -> std::result::Result<[u8; 32], Error> {
     let tensors = scan::scan(file)?.tensors;
     of(file, &tensors).map_err(|error| bad_model(file, io_cause(&error)))
@@ -49,13 +51,13 @@ fn of(weights: &Weights, tensors: &[TensorInfo]) -> Result<[u8; 32]> {
     let about = file.metadata()?;
     let mut sum = Sha256::new();
     sum.update(about.len().to_le_bytes());
-    // What the program carries is copied to memory with each start.
+    // A built-in file is copied to memory at each start, which changes its time stamps.
     if weights.origin == Origin::Disk {
         for time in [about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec()] {
             sum.update(time.to_le_bytes());
         }
     }
-    // The scan has bounded the header, and found that the tensors follow it one after the other.
+    // The scan has checked that the header is bounded and that the tensors follow it without gaps.
     let header_bytes = tensors.first().map_or(about.len(), |tensor| tensor.at);
     let blocks = tensors.iter().map(|tensor| (tensor.at, tensor.bytes.min(BLOCK_BYTES)));
     let mut block = Vec::with_capacity(BLOCK_BYTES as usize);

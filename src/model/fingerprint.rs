@@ -1,24 +1,23 @@
-//! Tells files apart by their content, cheaply: their length and blocks spread over all of it.
+//! A cheap fingerprint of a file's content: its length and blocks spread over the whole file.
 //!
-//! For noticing that a file is another one than last time, as `eval --resume` does; no proof that
-//! none of its bytes changed. FNV-1a (Fowler, Noll, Vo), 64 bits.
+//! It detects that a file was replaced, as `eval --resume` needs; it does not prove that no byte
+//! changed. The hash is 64-bit FNV-1a (Fowler, Noll, Vo).
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Blocks that are read, from the first to the last.
+/// Number of blocks read, spread evenly from the start to the end of the file.
 const BLOCKS: u64 = 32;
-/// Bytes of each.
 const BLOCK_BYTES: u64 = 64 << 10;
 
-/// Where FNV-1a starts.
+/// The offset basis of 64-bit FNV-1a, to start a hash with [`fnv`].
 pub const START: u64 = 0xCBF2_9CE4_8422_2325;
 
-/// Returns the file's fingerprint as 16 hexadecimal digits. Reads 2 MiB at most.
+/// Returns the file's fingerprint as 16 hexadecimal digits. Reads at most 2 MiB.
 ///
 /// # Errors
-/// Those of reading the file.
+/// The I/O error if the file cannot be read.
 pub fn of(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -34,7 +33,7 @@ pub fn of(path: &Path) -> std::io::Result<String> {
     Ok(format!("{hash:016x}"))
 }
 
-/// Goes on with FNV-1a from `hash` over `bytes`.
+/// Continues an FNV-1a hash over `bytes`; the first call passes [`START`].
 pub fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }

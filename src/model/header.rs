@@ -1,5 +1,4 @@
-//! What a GGUF header says, in the words the plan and `inspect` need; read by gguf-rs after the
-//! scan.
+//! The facts of a GGUF header that the plan and `inspect` use, parsed by gguf-rs after the scan.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,64 +13,64 @@ use crate::types::error::Error;
 use crate::types::limits;
 use crate::types::plan::Weights;
 
-/// A header's facts.
+/// The facts of a model file's header.
 #[derive(Debug)]
 pub struct Header {
-    /// The file.
+    /// The file's path and origin.
     pub file: Weights,
-    /// Its size in bytes.
+    /// Size of the whole file in bytes.
     pub file_bytes: u64,
-    /// Bytes after the last tensor, which nobody reads.
+    /// Bytes after the last tensor, which are never read.
     pub surplus_bytes: u64,
     /// All tensors in file order.
     pub tensors: Vec<TensorInfo>,
-    /// `general.architecture`, such as `qwen2`.
+    /// The key `general.architecture`, such as `qwen2`.
     pub architecture: String,
-    /// `general.name`, or the file's name where there is none.
+    /// The key `general.name`, or the file's name if the key is missing.
     pub name: String,
-    /// Why llama.cpp must not be given this file, if it must not; `inspect` shows it all the same.
+    /// Why llama.cpp must not load this file, or `None` if it may; `inspect` shows either.
     pub fault: Option<String>,
-    /// Layers, widths and heads.
+    /// The model's layers, widths and heads.
     pub shape: ModelShape,
-    /// The tokenizer and its template.
+    /// The tokenizer and the chat template.
     pub tokenizer: Tokenizer,
 }
 
-/// The model's shape.
+/// The dimensions of a model that determine its memory use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelShape {
     /// Context length it was trained with, in tokens.
     pub context_tokens: u64,
-    /// Layers.
+    /// Number of transformer layers.
     pub layers: u64,
     /// Width of the hidden state.
     pub hidden: u64,
-    /// Width of the feed-forward layers; 0 where the file does not say.
+    /// Width of the feed-forward layers; 0 if the file does not specify it.
     pub feed_forward: u64,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: u64,
-    /// Heads of keys and values.
+    /// Number of heads of keys and values.
     pub kv_heads: u64,
     /// Elements of one head's key.
     pub key: u64,
     /// Elements of one head's value.
     pub value: u64,
-    /// Experts of a layer that a token uses, and those there are; 1 and 1 where there are none.
+    /// Experts per layer: those a token uses, and all; (1, 1) without experts.
     pub experts: (u64, u64),
 }
 
-/// The tokenizer.
+/// The tokenizer of a model file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokenizer {
-    /// Its family, such as `gpt2` (byte-level BPE).
+    /// The tokenizer's family, such as `gpt2` (byte-level BPE).
     pub model: String,
-    /// How text is split before it, such as `qwen2`.
+    /// The pre-tokenizer, which splits text before merging, such as `qwen2`.
     pub pre: String,
     /// Tokens in the vocabulary: the rows of the embedding.
     pub tokens: u64,
     /// Merges of byte-level BPE; 0 in other families.
     pub merges: u64,
-    /// The chat template, if there is one.
+    /// The chat template (Jinja), if the file has one.
     pub chat_template: Option<String>,
 }
 
@@ -111,19 +110,19 @@ pub(super) fn read(file: &Weights, scan: Scan) -> Result<Header, Error> {
     })
 }
 
-/// Reads all values but the rest of long arrays; the scan has been over the file.
+/// Reads all metadata values, with long arrays truncated; the file has passed the scan.
 pub(super) fn values(path: &Path) -> anyhow::Result<Values> {
     let mut file = File::open(path)?;
-    // gguf-rs expects the magic, which the scan has checked, to be read already.
+    // gguf-rs starts after the magic bytes, which the scan has checked.
     file.seek(SeekFrom::Start(4))?;
     let reader = BufReader::with_capacity(1 << 16, file);
-    // Of the vocabulary's arrays three items are kept; the rest is read and dropped.
+    // Keeps three items of each of the vocabulary's arrays and discards the rest.
     let mut container = GGUFContainer::new(ByteOrder::LE, Box::new(reader), 3);
     Ok(container.decode()?.metadata().clone())
 }
 
 fn shape(values: &Values, architecture: &str) -> Result<ModelShape, String> {
-    // Some architectures give one value a layer: the largest bounds them all.
+    // Some architectures have one value per layer: the largest is an upper bound.
     let get = |key: &str| {
         let value = values.get(&format!("{architecture}.{key}"))?;
         value.as_u64().or_else(|| value.as_array()?.iter().filter_map(|v| v.as_u64()).max())
@@ -159,7 +158,7 @@ fn shape(values: &Values, architecture: &str) -> Result<ModelShape, String> {
 }
 
 impl Header {
-    /// Returns bytes and tensor count by type name, largest first.
+    /// Returns type name, total bytes and tensor count of each tensor type, largest first.
     pub fn types(&self) -> Vec<(&'static str, u64, usize)> {
         let mut sums: BTreeMap<&'static str, (u64, usize)> = BTreeMap::new();
         for tensor in &self.tensors {
@@ -171,17 +170,17 @@ impl Header {
         list
     }
 
-    /// Returns the number of weights.
+    /// Returns the total number of weights.
     pub fn parameters(&self) -> u64 {
         self.tensors.iter().map(|t| t.shape.iter().product::<u64>()).sum()
     }
 
-    /// Returns whether the check knows every number and tensor of its architecture.
+    /// Returns whether the checks cover every parameter and tensor of the architecture.
     pub fn is_known_exactly(&self) -> bool {
         numbers::is_known(&self.architecture)
     }
 
-    /// Returns the embedding, which a tied output head shares.
+    /// Returns the token embedding, which a tied output head shares.
     pub fn embedding(&self) -> Option<&TensorInfo> {
         self.tensors.iter().find(|tensor| tensor.name == "token_embd.weight")
     }

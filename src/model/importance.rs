@@ -1,9 +1,9 @@
-//! Importance matrices on disk, in the form of llama.cpp's `llama-imatrix`, so that either program
-//! takes the other's.
+//! Reads and writes importance matrices in the format of llama.cpp's `llama-imatrix`, so that each
+//! program accepts the other's files.
 //!
-//! A GGUF file of type `imatrix`: for each tensor `NAME.in_sum2`, the sums of the squares of its
-//! inputs over all tokens, and `NAME.counts`, how many tokens that were. Later releases of
-//! llama-imatrix add `NAME.in_sum` and `NAME.stats`, which no quantizer reads.
+//! The format is a GGUF file of type `imatrix` with, for each tensor, `NAME.in_sum2`, the sums of
+//! the squared inputs over all tokens, and `NAME.counts`, the number of tokens. Later releases of
+//! llama-imatrix add `NAME.in_sum` and `NAME.stats`, which no quantizer uses.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -18,21 +18,21 @@ use crate::types::limits;
 use crate::types::plan::{Origin, Weights, WeightsRole};
 use crate::types::quantize::Importance;
 
-/// Where the numbers come from.
+/// The text from which an importance matrix was computed, as recorded in its file.
 #[derive(Debug)]
 pub struct CalibrationText<'a> {
-    /// The text's name.
+    /// The name of the text's file.
     pub text: &'a str,
-    /// Passages read.
+    /// Number of passages evaluated.
     pub passages: u32,
-    /// Tokens a passage has at most.
+    /// Maximum length of a passage in tokens.
     pub passage_tokens: u32,
 }
 
-/// Writes an importance matrix into `file`, which is kept.
+/// Writes an importance matrix to `file` and gives the file its final name.
 ///
 /// # Errors
-/// Those of [`NewFile`].
+/// The errors of writing: `no_space` or `internal`.
 pub fn write(
     mut file: NewFile,
     list: &[Importance],
@@ -71,8 +71,8 @@ pub fn write(
 /// Reads an importance matrix for `model`.
 ///
 /// # Errors
-/// `no_model` where it cannot be opened; `bad_model` naming what is wrong with it, or that it
-/// belongs to another model.
+/// `no_model` if the file cannot be opened; `bad_model` with the fault if it is invalid or belongs
+/// to another model.
 pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
     let file =
         Weights { role: WeightsRole::Importance, origin: Origin::Disk, path: file.to_path_buf() };
@@ -109,7 +109,7 @@ pub fn read(file: &Path, model: &Header) -> Result<Vec<Importance>, Error> {
     Ok(list)
 }
 
-/// Returns sums and counts by the tensor's name.
+/// Returns the tensors with the sums and the counts, by the name of the model's tensor.
 fn pairs(tensors: &[TensorInfo]) -> Result<BTreeMap<&str, [&TensorInfo; 2]>, String> {
     let mut halves: BTreeMap<&str, [Option<&TensorInfo>; 2]> = BTreeMap::new();
     let is_read = |t: &&TensorInfo| !t.name.ends_with(".in_sum") && !t.name.ends_with(".stats");

@@ -1,10 +1,10 @@
-//! The keys of a GGUF header as the scan read them, asked for by the type llama.cpp insists on.
+//! The metadata of a GGUF header as the scan read it, with access by the type llama.cpp requires.
 //!
-//! llama.cpp throws on a value of another type where it reads a key, and asserts on some; so the
-//! checks ask here, and get a fault that names the key and both types. Of long arrays only the
-//! place in the file is known: whoever needs the items reads them there.
+//! llama.cpp throws an exception, or asserts, if a value has another type than it expects. The
+//! checks read values here instead and get an error that names the key and both types. Long arrays
+//! are represented by their offset in the file only, from which a caller reads the items.
 
-/// GGUF's numbers for types of values that are asked for by number.
+/// GGUF's numbers for the value types that are used by number.
 pub const U32: u32 = 4;
 pub const I32: u32 = 5;
 pub const F32: u32 = 6;
@@ -15,60 +15,58 @@ pub const ARRAY: u32 = 9;
 const NAMES: [&str; 13] =
     ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "text", "array", "u64", "i64", "f64"];
 
-/// A key with its value.
+/// A key of the header with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetadataEntry {
-    /// Its name; never empty, and without zero bytes.
+    /// The key: not empty, and without zero bytes.
     pub name: String,
-    /// GGUF's number for the type of its value.
+    /// GGUF's number for the type of the value.
     pub kind: u32,
-    /// Its value.
     pub value: MetadataValue,
 }
 
-/// A value.
+/// The value of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetadataValue {
-    /// A whole number of any width; 64 unsigned bits as they are.
+    /// An integer of any width; large enough for 64 bits, signed or unsigned.
     Whole(i128),
     /// A float of either width.
     Float(f64),
-    /// Yes or no.
     Bool(bool),
-    /// A text without zero bytes.
+    /// A string without zero bytes.
     Text(String),
-    /// A list.
     Array(MetadataArray),
 }
 
 /// A list of values of one type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetadataArray {
-    /// GGUF's number for the type of its items.
+    /// GGUF's number for the type of the items.
     pub item: u32,
-    /// How many there are.
+    /// The number of items.
     pub items: u64,
-    /// Where in the file the first one is.
+    /// The offset of the first item in the file.
     pub at: u64,
-    /// The items themselves where they are 32-bit whole numbers, and no more than a model may have
-    /// layers; empty otherwise.
+    /// The items, if they are 32-bit integers and not more than a model may have layers; else
+    /// empty.
     pub numbers: Vec<i64>,
 }
 
-/// All keys of a header, in its order; no name is there twice.
+/// All entries of a header, in file order and with unique names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata(pub Vec<MetadataEntry>);
 
 impl Metadata {
-    /// Finds a key by its name.
+    /// Returns the entry with this name.
     pub fn get(&self, name: &str) -> Option<&MetadataEntry> {
         self.0.iter().find(|key| key.name == name)
     }
 
-    /// Returns a 32-bit unsigned number, `None` where the key is not there.
+    /// Returns an unsigned 32-bit integer, or `None` if the key is missing.
     ///
     /// # Errors
-    /// What is wrong, where its value is of another type; so for the functions below.
+    /// A message that names the key and both types if the value has another type. The other getters
+    /// behave in the same way.
     pub fn u32(&self, name: &str) -> Result<Option<u32>, String> {
         Ok(self.typed(name, U32)?.and_then(|value| match value {
             MetadataValue::Whole(number) => u32::try_from(*number).ok(),
@@ -85,12 +83,10 @@ impl Metadata {
         }
     }
 
-    /// Returns a yes or no.
     pub fn bool(&self, name: &str) -> Result<Option<bool>, String> {
         Ok(self.typed(name, BOOL)?.map(|value| *value == MetadataValue::Bool(true)))
     }
 
-    /// Returns a text.
     pub fn text(&self, name: &str) -> Result<Option<&str>, String> {
         Ok(self.typed(name, TEXT)?.and_then(|value| match value {
             MetadataValue::Text(text) => Some(text.as_str()),
@@ -98,7 +94,7 @@ impl Metadata {
         }))
     }
 
-    /// Returns a list whose items are of one of the types `items`.
+    /// Returns a list whose items have one of the types `items`.
     pub fn array(&self, name: &str, items: &[u32]) -> Result<Option<&MetadataArray>, String> {
         match self.typed(name, ARRAY)? {
             Some(MetadataValue::Array(array)) if items.contains(&array.item) => Ok(Some(array)),
@@ -112,7 +108,8 @@ impl Metadata {
         }
     }
 
-    /// Returns the numbers of a key that has one for all `layers`, or a list of one for each.
+    /// Returns the values of a key that holds either one number for all layers, or a list with one
+    /// per layer.
     pub fn per_layer(&self, name: &str, layers: u32) -> Result<Option<Vec<i64>>, String> {
         match self.get(name).map(|key| key.kind) {
             Some(ARRAY) => {}

@@ -1,4 +1,4 @@
-//! Finds the model: the one named, else the newest `.gguf` of a folder, else the built-in one.
+//! Finds the model: the one named, else the newest `.gguf` in a folder, else the built-in one.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use super::bundled;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::plan::Weights;
 
-/// Returns the model a person means.
+/// Returns the model to use: `named` if given (`demo` is the built-in one), else the newest in
+/// `folder`, else the built-in one.
 ///
 /// # Errors
-/// `no_model` where the folder is there and cannot be read; those of [`bundled::model`].
+/// `no_model` if the folder exists but cannot be read; those of [`bundled::model`].
 pub fn find(named: Option<&Path>, folder: &Path) -> Result<Weights, Error> {
     match named {
         Some(name) if name.as_os_str() == bundled::MODEL => bundled::model(),
@@ -19,10 +20,10 @@ pub fn find(named: Option<&Path>, folder: &Path) -> Result<Weights, Error> {
     }
 }
 
-/// Returns all `.gguf` files in `folder` by name; none where there is no such folder.
+/// Returns all `.gguf` files in `folder`, sorted by name; none if the folder does not exist.
 ///
 /// # Errors
-/// `no_model` where the folder is there and cannot be read.
+/// `no_model` if the folder exists but cannot be read.
 pub fn all(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -44,7 +45,7 @@ pub fn all(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// Returns the most recently changed `.gguf` file in `folder`; of equals, the first by name.
+/// Returns the most recently modified `.gguf` file in `folder`; on a tie, the first by name.
 fn newest(folder: &Path) -> Result<Option<PathBuf>, Error> {
     let dated = all(folder)?
         .into_iter()

@@ -1,9 +1,9 @@
-//! From a header to the memory a model takes: exact where llama.cpp's own arithmetic can be
-//! repeated, measured where it cannot.
+//! Computes the memory a model needs from its header: exactly where llama.cpp's own arithmetic can
+//! be repeated, from measurements elsewhere.
 //!
-//! Repeated: weights, what the kernels keep repacked, the KV cache, activations, logits (ggml 0.26
-//! and llama.cpp as llama-cpp-sys-2 0.1.161 has them). Measured (docs/benchmarks.md, "Memory"): the
-//! vocabulary's tables, the graphs, the program. Loads nothing; `plan` chooses.
+//! Repeated: weights, repacked copies, KV cache, activations, logits (ggml 0.26 and the llama.cpp
+//! of llama-cpp-sys-2 0.1.161). Measured (docs/benchmarks.md, "Memory"): the vocabulary's tables,
+//! the graphs, the program. Loads nothing and makes no choices, which is `plan`'s task.
 
 use super::adapter::AdapterFile;
 use super::header::Header;
@@ -14,44 +14,44 @@ use crate::types::limits;
 use crate::types::memory::{MIB, Memory};
 use crate::types::plan::{KvType, Origin};
 
-/// What decides how much memory a model takes, besides the model.
+/// The settings that determine the memory use of a given model.
 #[derive(Clone, Copy, Debug)]
 pub struct RunConfig {
-    /// Tokens of KV cache.
+    /// Size of the KV cache in tokens.
     pub context_tokens: u32,
-    /// Sequences in it.
+    /// Number of sequences in the KV cache.
     pub sequences: u32,
-    /// Its type.
+    /// Element type of the KV cache.
     pub kv: KvType,
-    /// The kernels that will compute.
+    /// The kernel set in use, which determines what is repacked.
     pub kernels: &'static KernelSet,
-    /// Threads of a pass.
+    /// Number of threads of a pass.
     pub threads: u32,
 }
 
-/// Bytes of tables a token has: its text, its attributes, its place in a hash table, its piece
-/// (`llama_vocab::impl` of llama-vocab.cpp: 40 + 64 + 12 + 32).
+/// Bytes per token in the vocabulary's tables: its text, its attributes, its hash table entry, its
+/// piece (`llama_vocab::impl` of llama-vocab.cpp: 40 + 64 + 12 + 32).
 const TOKEN_BYTES: u64 = 150;
-/// Bytes a merge has: two texts and its rank in a hash table, 96 + 12, and what the reading of the
-/// header leaves behind.
+/// Bytes per merge: two texts and its rank in a hash table, 96 + 12, and remains of reading the
+/// header.
 const MERGE_BYTES: u64 = 138;
-/// Bytes a text has while the header's arrays are held beside the vocabulary.
+/// Bytes per text while the header's arrays exist in addition to the vocabulary.
 const HEADER_TEXT_BYTES: u64 = 32;
-/// The program's code and data in use, its threads, the journal, the graphs' fixed part.
+/// The program's code and data in use, its threads, the journal, the fixed part of the graphs.
 const PROGRAM_BYTES: u64 = 15 * MIB;
-/// Graphs and schedules of a layer: three graphs are kept, of about 40 nodes a layer.
+/// Graphs and schedules per layer: three graphs are kept, with about 40 nodes per layer.
 const LAYER_BYTES: u64 = 120 << 10;
-/// Space of its own a thread has in attention and in tiled products (`GGML_FA_TILE_Q`,
-/// `ggml_tiled_ws_size`), and of its stack.
+/// Work space per thread in attention and in tiled products (`GGML_FA_TILE_Q`,
+/// `ggml_tiled_ws_size`), and its stack.
 const THREAD_BYTES: u64 = 900 << 10;
-/// Blocks up to this size are kept by the allocator when they are freed (M_MMAP_THRESHOLD of
-/// glibc's malloc grows to it).
+/// The allocator keeps freed blocks up to this size (M_MMAP_THRESHOLD of glibc's malloc grows to
+/// it).
 const KEPT_BLOCK_BYTES_MAX: u64 = 32 * MIB;
-/// A matrix is repacked where its rows come in groups of 4 or of 8, by type and kernels; 4 here,
-/// which is from above.
+/// A matrix is repacked if its row count is a multiple of 4 or 8, depending on type and kernels; 4
+/// gives an upper bound.
 const REPACKED_ROWS: u64 = 4;
 
-/// Returns what the model takes, used so.
+/// Returns the memory the model needs with these settings, item by item.
 pub fn memory(header: &Header, adapters: &[AdapterFile], how: &RunConfig) -> Memory {
     let vocabulary_bytes =
         header.tokenizer.tokens * TOKEN_BYTES + header.tokenizer.merges * MERGE_BYTES;
@@ -70,20 +70,20 @@ pub fn memory(header: &Header, adapters: &[AdapterFile], how: &RunConfig) -> Mem
     memory
 }
 
-/// llama.cpp rounds the cache up to whole steps.
+/// llama.cpp rounds the size of the cache up to whole steps.
 fn cells(context_tokens: u32) -> u64 {
     u64::from(context_tokens).next_multiple_of(u64::from(limits::CONTEXT_STEP_TOKENS))
 }
 
-/// Returns the bytes of `cells` tokens of KV cache.
+/// Returns the size in bytes of a KV cache with `cells` cells, one per token.
 pub fn kv_bytes(header: &Header, kv: KvType, cells: u64) -> u64 {
     let shape = &header.shape;
     let of = |elements: u64| kv.bytes(cells * shape.kv_heads * elements);
     shape.layers * (of(shape.key) + of(shape.value))
 }
 
-/// Returns whether the kernels keep a matrix in an order of their own. The embedding's rows are
-/// looked up, which needs the file's order: as a tied head it is kept in both.
+/// Returns whether the kernels repack a matrix. Looking up the embedding's rows needs the file's
+/// layout, so a tied output head is kept in both layouts.
 fn is_repacked(tensor: &TensorInfo, kernels: &KernelSet) -> bool {
     let rows = tensor.shape.get(1).copied().unwrap_or(1);
     rows > 1 && rows.is_multiple_of(REPACKED_ROWS) && kernels.repacks(tensor.kind.name)
@@ -93,40 +93,40 @@ fn repacked_head<'h>(header: &'h Header, kernels: &KernelSet) -> Option<&'h Tens
     header.embedding().filter(|head| header.is_tied() && is_repacked(head, kernels))
 }
 
-/// Returns the bytes of a pass over a full ubatch.
+/// Returns the size in bytes of the compute buffers for a full ubatch.
 ///
-/// ggml's allocator reuses what is no longer needed; what is left at the widest place, inside a
-/// feed-forward layer, is three of its rows (gate, up, product) and five hidden rows in 32-bit
-/// floats, and the mask of the attention, 16 bits for every token of the ubatch and of the cache
-/// (llama-graph.cpp, `build_attn_inp_kq_mask`). At the head it is the logits instead. Beside the
-/// graph stands the work space, which holds a feed-forward row's activations quantized to 8 bits.
+/// ggml's allocator reuses memory. The peak, inside a feed-forward layer, consists of three of its
+/// rows (gate, up, product) and five hidden rows in 32-bit floats, and of the attention mask, 16
+/// bits for every token of the ubatch times every cell (llama-graph.cpp, `build_attn_inp_kq_mask`).
+/// At the output head it is the logits instead. The work space is separate and holds a feed-forward
+/// row's activations quantized to 8 bits.
 fn compute_bytes(header: &Header, how: &RunConfig) -> u64 {
     let shape = &header.shape;
     let tokens = u64::from(limits::UBATCH_TOKENS.min(how.context_tokens));
     let hidden = shape.hidden.max(shape.heads * shape.key.max(shape.value));
-    // A query, and what attention makes of it, beside keys and values.
+    // The query and the attention's output, plus keys and values.
     let attention = 2 * hidden + 2 * shape.kv_heads * (shape.key + shape.value);
     let widest = tokens * (5 * hidden + attention.max(3 * shape.feed_forward)) * 4;
     let head = (tokens * hidden + u64::from(limits::LOGIT_ROWS) * header.tokenizer.tokens) * 4;
     let mask = tokens * cells(how.context_tokens) * 2;
-    // Turned keys and values of a quantized cache go through matrices of a head's size.
+    // Rotating the keys and values of a quantized cache takes matrices of a head's size.
     let turned = match how.kv {
         KvType::F16 => 0,
         KvType::Q8_0 => (shape.key * shape.key + shape.value * shape.value) * 4,
     };
-    // 292 bytes for 256 elements (Q8_K), the widest of the formats activations are quantized to.
+    // 292 bytes for 256 elements (Q8_K), the largest of the formats activations are quantized to.
     let quantized = tokens * shape.feed_forward.max(hidden) * 292 / 256;
     widest.max(head) + mask + turned + quantized + u64::from(how.threads) * THREAD_BYTES
 }
 
-/// Returns the bytes of the rows of logits, as floats, and of what `engine/sample.rs` makes of one
-/// of them: a changed copy, and a candidate of 16 bytes for every token.
+/// Returns the size in bytes of the rows of logits, as floats, and of the sampler's buffers for one
+/// row (`engine/sample.rs`): a modified copy, and a candidate of 16 bytes per token.
 fn logits_bytes(header: &Header) -> u64 {
     header.tokenizer.tokens * (u64::from(limits::LOGIT_ROWS) * 4 + 4 + 16)
 }
 
-/// Returns the bytes of the program: what every run has, what grows with the layers, what the
-/// allocator keeps of the blocks tensors are read through, and a built-in model's file.
+/// Returns the program's own memory in bytes: a fixed part, a part per layer, the blocks the
+/// allocator keeps after loading tensors, and a built-in model's memory file.
 fn program_bytes(header: &Header, how: &RunConfig) -> u64 {
     let kept = staged(header, how.kernels).max().unwrap_or(0).min(KEPT_BLOCK_BYTES_MAX) / 2;
     let file = match header.file.origin {
@@ -136,16 +136,16 @@ fn program_bytes(header: &Header, how: &RunConfig) -> u64 {
     PROGRAM_BYTES + header.shape.layers * LAYER_BYTES + kept + file
 }
 
-/// Returns the sizes of the tensors that are repacked as they are read.
+/// Returns the sizes of the tensors that are repacked while loading.
 fn staged(header: &Header, kernels: &'static KernelSet) -> impl Iterator<Item = u64> {
     let is_head = |tensor: &TensorInfo| tensor.name != "token_embd.weight" || header.is_tied();
     let repacked = header.tensors.iter().filter(move |tensor| is_repacked(tensor, kernels));
     repacked.filter(move |tensor| is_head(tensor)).map(|tensor| tensor.bytes)
 }
 
-/// Returns the most that is held while the weights are read: what is repacked is read into a block
-/// of its own first, the largest tensors first (llama-model-loader.cpp, `load_all_data`). The
-/// header's texts are held until all is read.
+/// Returns the peak while the weights are loaded: a tensor to be repacked is first read into a
+/// separate block, the largest tensors first (llama-model-loader.cpp, `load_all_data`). The
+/// header's texts are kept until loading ends.
 fn loading_bytes(header: &Header, kernels: &'static KernelSet, memory: &Memory) -> u64 {
     let mut sizes: Vec<u64> = staged(header, kernels).collect();
     sizes.sort_unstable_by_key(|&bytes| std::cmp::Reverse(bytes));
@@ -161,8 +161,8 @@ fn loading_bytes(header: &Header, kernels: &'static KernelSet, memory: &Memory) 
     weights + texts + memory.vocabulary_bytes + memory.program_bytes
 }
 
-/// Returns what a token costs with `filled_tokens` before it: one pass over the weights, and its
-/// own part of the cache.
+/// Returns the memory traffic and arithmetic of decoding one token after `filled_tokens` others:
+/// one pass over the weights, and the filled part of the cache.
 pub fn per_token(
     header: &Header,
     adapters: &[AdapterFile],
@@ -171,11 +171,11 @@ pub fn per_token(
 ) -> PerToken {
     let looked_up = header.embedding().filter(|_| !header.is_tied());
     let is_read = |tensor: &&TensorInfo| {
-        // Rows are looked up in these.
+        // Only single rows of these are looked up.
         looked_up.is_none_or(|embedding| embedding.name != tensor.name)
             && tensor.name != "per_layer_token_embd.weight"
     };
-    // Of a layer's experts only some are used.
+    // A token uses only some of a layer's experts.
     let (used, experts) = header.shape.experts;
     let share = |tensor: &TensorInfo, of: u64| {
         if tensor.name.contains("_exps.") { of * used / experts } else { of }

@@ -1,9 +1,9 @@
-//! GGUF files on disk: found, checked, described and planned for, without loading llama.cpp.
+//! Finds, checks, describes and plans for GGUF files on disk, without loading llama.cpp.
 //!
-//! `open` is the one way in for whoever loads: what passes it cannot bring llama.cpp down, as far
-//! as its architecture is known exactly (`Header::is_known_exactly`). `look` is for whoever only
-//! describes. What is written appears whole or not at all (`newfile`). Nothing here keeps files
-//! open; `readahead` alone starts a thread.
+//! Code that loads a model must call `open`: a file that passes it cannot crash llama.cpp, provided
+//! that every detail of its architecture is known (`Header::is_known_exactly`). `look` is for
+//! descriptions only. Files are written atomically (`newfile`). No file is kept open; only
+//! `readahead` starts a thread.
 
 pub mod adapter;
 pub mod available;
@@ -36,11 +36,11 @@ use crate::types::plan::{Weights, WeightsRole};
 pub use header::Header;
 pub use scan::TensorInfo;
 
-/// Checks that the file is a model llama.cpp can be given, and reads its header.
+/// Reads a model's header after checking that llama.cpp can load the file safely.
 ///
 /// # Errors
-/// `no_model` where it cannot be opened, `bad_model` naming file, place and remedy where it is not
-/// a whole and sound one.
+/// `no_model` if the file cannot be opened; `bad_model` with file, fault and remedy if it is
+/// incomplete or invalid.
 pub fn open(file: &Weights) -> Result<Header, Error> {
     let header = look(file)?;
     match &header.fault {
@@ -49,30 +49,32 @@ pub fn open(file: &Weights) -> Result<Header, Error> {
     }
 }
 
-/// Reads the header of a file nobody is going to load; what is wrong with it is in its `fault`.
+/// Reads the header of a file that will not be loaded. A model llama.cpp could not load is
+/// described too, with the reason in [`Header::fault`].
 ///
 /// # Errors
-/// Those of [`open`], but for a whole GGUF file with the facts a header is described by.
+/// `no_model` if the file cannot be opened; `bad_model` if it is not a complete GGUF file with an
+/// architecture and its basic dimensions.
 pub fn look(file: &Weights) -> Result<Header, Error> {
     let scan = scan::scan(file)?;
     header::read(file, scan)
 }
 
-/// What a GGUF file says it is.
+/// The kind of a GGUF file, by its key `general.type`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A model, which need not say so.
+    /// A model; also a file without the key.
     Model,
-    /// An adapter.
+    /// A LoRA adapter for a model.
     Adapter,
-    /// Something else, such as an importance matrix.
+    /// Anything else, such as an importance matrix.
     Other(String),
 }
 
-/// Returns what is in a file.
+/// Determines the kind of a GGUF file.
 ///
 /// # Errors
-/// Those of [`open`], where it is not a whole GGUF file.
+/// `no_model` if the file cannot be opened; `bad_model` if it is not a complete GGUF file.
 pub fn content(file: &Weights) -> Result<Content, Error> {
     let scan = scan::scan(file)?;
     Ok(match scan.keys.text("general.type") {

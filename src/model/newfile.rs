@@ -1,9 +1,9 @@
-//! A file that appears whole or not at all.
+//! Creates files atomically: a file appears complete or not at all.
 //!
-//! The workshop commands write through it. What is written goes to a temporary name beside the
-//! final one; `keep` syncs and renames it. Dropped before that, or given up by [`abandon_all`] on
-//! Ctrl-C, nothing of it stays; what a power cut leaves is removed by the next writer of that name.
-//! A file that was there before is replaced only by a whole one.
+//! The commands that write models use it. Data goes to a temporary file in the same folder; `keep`
+//! syncs and renames it. If dropped before that, or discarded by [`abandon_all`] on Ctrl-C, the
+//! file leaves nothing behind; the remains of a power cut are removed by the next writer of that
+//! name. An existing file is replaced only by a complete one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -16,13 +16,13 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::types::error::{Error, Kind, io_cause};
 
-/// Temporary files of this process that are not kept yet.
+/// Temporary files of this process that do not have their final name yet.
 static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Whether this process has kept a file.
+/// Whether any file of this process got its final name.
 static KEPT: AtomicBool = AtomicBool::new(false);
 
-/// A file being written.
+/// A file being written under a temporary name; dropping it removes the file.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
@@ -31,14 +31,15 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Starts a file that will be called `to`, of about `bytes`, for which there must be room.
+    /// Creates a temporary file that will become `to`, and checks that `bytes` bytes are free.
     ///
     /// # Errors
-    /// `bad_request` where no file can be made there; `no_space` with both numbers.
+    /// `bad_request` if no file can be created there; `no_space` with both numbers if the disk is
+    /// too full.
     pub fn create(to: &Path, bytes: u64) -> Result<NewFile, Error> {
         match to.metadata() {
             Ok(about) if about.is_dir() => return Err(unwritable(to, "it is a folder")),
-            // A device or a pipe, which the last step would replace.
+            // A device or a pipe, which the rename would replace.
             Ok(about) if !about.is_file() => {
                 return Err(unwritable(to, "it is not a regular file"));
             }
@@ -52,12 +53,12 @@ impl NewFile {
         hidden.push(format!(".{}.part", std::process::id()));
         let part = folder(to).join(hidden);
         let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // What is there is of a dead process with this number, or a link somebody put there to have
-        // another file overwritten.
+        // An existing file belongs to a dead process with this ID, or is a link planted to make us
+        // overwrite another file.
         let _ = std::fs::remove_file(&part);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&part);
         let file = file.map_err(|error| unwritable(to, io_cause(&error)))?;
-        // Tells later writers of that name that somebody is still at it; see `remove_orphans`.
+        // Shows other writers of that name that the file is in use; see `remove_orphans`.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         parts.push(part.clone());
         drop(parts);
@@ -71,49 +72,49 @@ impl NewFile {
         }
     }
 
-    /// Returns the room left on its disk in bytes; `None` where the system does not say.
+    /// Returns the free space on the file's disk in bytes; `None` if it cannot be determined.
     pub fn free_bytes(&self) -> Option<u64> {
         let space = rustix::fs::fstatvfs(&self.file).ok()?;
         Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
-    /// Returns the temporary name, for whoever opens the file himself.
+    /// Returns the temporary path, for code that opens the file itself.
     pub fn path(&self) -> &Path {
         &self.part
     }
 
-    /// Writes `bytes` at the end.
+    /// Appends `bytes` to the file.
     ///
     /// # Errors
-    /// `no_space` where the disk is full, `internal` where writing fails otherwise.
+    /// `no_space` if the disk is full; `internal` if writing fails otherwise.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let to = &self.to;
         self.file.write_all(bytes).map_err(|error| failed(to, &error))
     }
 
-    /// Makes the file `bytes` long, what is not written yet being a hole: for whoever checks its
-    /// start before the rest is there. Writing goes on where it was.
+    /// Sets the file's length, leaving a hole after the written part, so that its start can be
+    /// checked before the rest exists. Later writes continue at the former end.
     ///
     /// # Errors
-    /// Those of [`NewFile::write`].
+    /// `no_space` if the disk is full; `internal` if the operation fails otherwise.
     pub fn set_length(&self, bytes: u64) -> Result<(), Error> {
         self.file.set_len(bytes).map_err(|error| failed(&self.to, &error))
     }
 
-    /// Syncs the file and gives it its name.
+    /// Syncs the file to disk and renames it to its final name.
     ///
     /// # Errors
-    /// Those of [`NewFile::write`].
+    /// `no_space` if the disk is full; `internal` if the operation fails otherwise.
     pub fn keep(self) -> Result<(), Error> {
         let to = &self.to;
         let failed = |error: std::io::Error| failed(to, &error);
-        // By its name: whoever wrote it may have made a file of his own there.
+        // Opened by name, because other code may have replaced the file at this path.
         File::open(&self.part).and_then(|file| file.sync_all()).map_err(failed)?;
         let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         std::fs::rename(&self.part, to).map_err(failed)?;
         KEPT.store(true, Ordering::Relaxed);
         drop(parts);
-        // The name must last as well; a file system that cannot sync folders does so by itself.
+        // The name must be durable too; a file system that cannot sync folders needs no sync.
         let _ = File::open(folder(to)).and_then(|folder| folder.sync_all());
         Ok(())
     }
@@ -123,13 +124,13 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         let mut parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         parts.retain(|part| *part != self.part);
-        // Not there any more where it was kept.
+        // Fails harmlessly if the file was renamed.
         let _ = std::fs::remove_file(&self.part);
     }
 }
 
-/// Removes every file this process has not kept yet, and lets none be kept or begun from now on:
-/// for a process that is about to leave. Returns whether one had been kept before.
+/// Removes all unfinished files of this process and blocks any other from being finished or
+/// started. For a process that is about to exit. Returns whether any file was finished before.
 pub fn abandon_all() -> bool {
     let parts = PARTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for part in parts.iter() {
@@ -139,8 +140,8 @@ pub fn abandon_all() -> bool {
     KEPT.load(Ordering::Relaxed)
 }
 
-/// Removes what processes that were killed, or a power cut, left behind of files called `to`: parts
-/// that nobody holds locked.
+/// Removes temporary files for `to` that killed processes or a power cut left behind: those that no
+/// process has locked.
 fn remove_orphans(to: &Path, own: &Path) {
     let name = to.file_name().unwrap_or_default().to_string_lossy();
     let begin = format!(".{name}.");
@@ -159,10 +160,10 @@ fn remove_orphans(to: &Path, own: &Path) {
     }
 }
 
-/// Refuses to write over what is being read.
+/// Checks that writing `to` would not overwrite `from`, the file being read.
 ///
 /// # Errors
-/// `bad_request` where `to` is the file `from`, by whatever name.
+/// `bad_request` if both are the same file, under any name.
 pub fn check_other(from: &Path, to: &Path) -> Result<(), Error> {
     let (Ok(a), Ok(b)) = (from.metadata(), to.metadata()) else { return Ok(()) };
     if (a.dev(), a.ino()) != (b.dev(), b.ino()) {
@@ -174,7 +175,7 @@ pub fn check_other(from: &Path, to: &Path) -> Result<(), Error> {
     ))
 }
 
-/// Makes the error for a write to `to` that failed.
+/// Returns the error for a failed write to `to`: `no_space` or `internal`.
 pub fn failed(to: &Path, error: &std::io::Error) -> Error {
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
         return no_space(to, io_cause(error));
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_said_so() {
+    fn a_full_disk_is_reported_as_such() {
         let full = std::io::Error::from_raw_os_error(28);
         assert_eq!(failed(Path::new("x"), &full).kind, Kind::NoSpace);
         let broken = std::io::Error::from_raw_os_error(5);

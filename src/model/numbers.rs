@@ -1,9 +1,9 @@
-//! The numbers a header describes its architecture with: of the right types, and possible together.
+//! Checks the parameters of an architecture in a header: their types, and their consistency.
 //!
-//! For every architecture: what llama.cpp reads before it looks at the architecture, with the
-//! assertions it makes there (`load_hparams` of llama-model.cpp in llama-cpp-sys-2 0.1.161). For
-//! those the box knows exactly (`qwen2`, `qwen3`, `llama`) also what their graphs assert, and the
-//! numbers their tensors follow from (src/models/ there).
+//! For every architecture it checks what llama.cpp reads before it distinguishes architectures,
+//! with the assertions it makes there (`load_hparams` of llama-model.cpp in llama-cpp-sys-2
+//! 0.1.161). For the architectures known exactly (`qwen2`, `qwen3`, `llama`) it also checks what
+//! their graphs assert, and the parameters that determine their tensors (src/models/ there).
 
 use super::keys::{Metadata, TEXT};
 use crate::types::limits;
@@ -37,26 +37,27 @@ impl Architecture {
     }
 }
 
-/// The numbers of such an architecture.
+/// The parameters of an architecture that is known exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
-    /// Which it is.
+    /// The architecture these parameters belong to.
     pub architecture: Architecture,
-    /// Layers.
+    /// Number of transformer layers.
     pub layers: u64,
     /// Width of the hidden state.
     pub hidden: u64,
     /// Width of the feed-forward layers.
     pub feed_forward: u64,
-    /// Width of all queries of a layer together.
+    /// Total width of a layer's queries.
     pub queries: u64,
-    /// Width of all keys, and of all values.
+    /// Total width of a layer's keys, which is also that of its values.
     pub keys: u64,
-    /// Elements of one head.
+    /// Number of elements in a head.
     pub head: u64,
-    /// Experts of a layer; 0 where there are none.
+    /// Number of experts per layer; 0 without experts.
     pub experts: u64,
-    /// Whether positions are scaled by two lists of factors, for short and for long texts.
+    /// Whether positions are scaled by two lists of factors, for short and long contexts
+    /// (LongRoPE).
     pub longrope: bool,
 }
 
@@ -89,10 +90,10 @@ const F32S: &[&str] = &[
 ];
 const EPSILONS: [&str; 2] = ["attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"];
 
-/// Checks the numbers of `architecture`; returns those of one that is known exactly.
+/// Checks the parameters of `architecture`; returns them if the architecture is known exactly.
 ///
 /// # Errors
-/// What is wrong, with the key's name.
+/// A message that names the key.
 pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, String> {
     let of = Of { keys, architecture };
     if is_no_generator(architecture) {
@@ -120,13 +121,13 @@ pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, Str
     }
 }
 
-/// Returns whether every number and tensor of this architecture is known, so that no malformed file
-/// of it gets past the check; of the others only what all have in common is checked.
+/// Returns whether every parameter and tensor of this architecture is known, so that the check
+/// detects every malformed file of it; for others only what all have in common is checked.
 pub fn is_known(architecture: &str) -> bool {
     Architecture::named(architecture).is_some()
 }
 
-/// A header's keys under the name of its architecture.
+/// Access to a header's keys below the name of its architecture.
 struct Of<'k> {
     keys: &'k Metadata,
     architecture: &'k str,
@@ -137,12 +138,12 @@ impl Of<'_> {
         format!("{}.{name}", self.architecture)
     }
 
-    /// Returns a number, 0 where it is not there.
+    /// Returns an integer, 0 if the key is missing.
     fn u32(&self, name: &str) -> Result<u32, String> {
         Ok(self.keys.u32(&self.name(name))?.unwrap_or(0))
     }
 
-    /// Returns a number that must be there, and within bounds.
+    /// Returns an integer that must exist and be within bounds.
     fn count(&self, name: &str, bounds: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
         match self.keys.u32(&self.name(name))? {
             Some(count) if bounds.contains(&count) => Ok(count),
@@ -155,7 +156,7 @@ impl Of<'_> {
     }
 }
 
-/// Checks the types of all that llama.cpp reads for any architecture.
+/// Checks the types of all keys that llama.cpp reads for any architecture.
 fn types(of: &Of) -> Result<(), String> {
     for name in U32S {
         of.u32(name)?;
@@ -232,7 +233,7 @@ fn known(
         let cause = format!("{heads} heads of size {head} do not add up to {hidden}");
         return of.wrong("attention.head_count", cause);
     }
-    // Positions turn whole heads, and values are as wide as keys.
+    // Rotary embedding covers whole heads, and values are as wide as keys.
     for (name, or) in [("attention.value_length", hidden / heads), ("rope.dimension_count", head)] {
         let other = given(name, or)?;
         if other != head {
@@ -270,8 +271,8 @@ fn known(
     })
 }
 
-/// Encoders, image, speech and diffusion models: llama.cpp keeps no cache for them, or asserts on
-/// their graphs when asked to generate.
+/// Encoders and image, speech and diffusion models: llama.cpp has no KV cache for them, or asserts
+/// on their graphs when asked to generate.
 fn is_no_generator(architecture: &str) -> bool {
     let others = ["clip", "clef", "dream", "llada", "llada-moe", "rnd1", "wavtokenizer-dec"];
     architecture.contains("bert")

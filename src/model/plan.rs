@@ -1,7 +1,7 @@
-//! Makes the memory plan: chooses context, sequences and type of the KV cache to fit the memory
-//! there is, or refuses a wish with the numbers and what would fit.
+//! Makes the memory plan: chooses context size, sequences and KV cache type to fit the available
+//! memory, or rejects a requirement with the figures and what would fit.
 //!
-//! How much each takes is `memory`'s arithmetic, how much there is `available`'s to find out.
+//! `memory` computes the needs, `available` determines what is available.
 
 use super::adapter::AdapterFile;
 use super::memory::{RunConfig, memory};
@@ -12,50 +12,50 @@ use crate::types::limits;
 use crate::types::memory::{Bound, MIB, Room};
 use crate::types::plan::{KvType, Pacing, Plan};
 
-/// What the owner asked for.
+/// The requirements for a plan, from flags and settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Wishes {
-    /// Tokens of KV cache; `None` takes what the model and the memory allow.
+    /// Size of the KV cache in tokens; `None` for the maximum model and memory allow.
     pub context_tokens: Option<u32>,
-    /// Sequences in it; `None` takes what the context is enough for.
+    /// Number of sequences; `None` for as many as the context is large enough for.
     pub sequences: Option<u32>,
-    /// Its type; `None` takes f16 where it fits, else q8_0.
+    /// Type of the KV cache; `None` for f16 if it fits, else q8_0.
     pub kv: Option<KvType>,
-    /// The kernels that will compute.
+    /// The kernel set in use.
     pub kernels: &'static KernelSet,
-    /// Threads; `None` takes all physical cores.
+    /// Number of threads; `None` for all physical cores.
     pub threads: Option<u32>,
-    /// Longest question in tokens.
+    /// Maximum length of a question in tokens.
     pub question_tokens_max: u32,
-    /// How passes are made up.
+    /// How batches are composed.
     pub pacing: Pacing,
 }
 
-/// A plan, and why it is refused if it is.
+/// A plan, and the error if it does not fit.
 #[derive(Debug)]
 pub struct Judged {
-    /// The plan: what was chosen, or what was wished and does not fit.
+    /// The chosen plan, or the one that was required and does not fit.
     pub plan: Plan,
-    /// `no_memory` with the numbers and the way out.
+    /// `no_memory` with the figures and the remedy, if the plan does not fit.
     pub refusal: Option<Error>,
 }
 
-/// What a plan is made from.
+/// The inputs of a plan; makes plans for different amounts of memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Planner<'a> {
     header: &'a Header,
     adapters: &'a [AdapterFile],
     wishes: Wishes,
-    /// What the model was trained for.
+    /// The context length the model was trained for.
     trained_tokens: u32,
 }
 
 impl<'a> Planner<'a> {
-    /// Checks that the wishes make sense for this model and its adapters.
+    /// Checks that the requirements are possible for this model and its adapters.
     ///
     /// # Errors
-    /// `bad_model` where llama.cpp must not be given the file; `bad_request` where more context is
-    /// wished than the model was trained for, or a type of cache its heads do not suit.
+    /// `bad_model` if llama.cpp must not load the file; `bad_request` if the context exceeds the
+    /// one the model was trained for, or the cache type does not suit its heads.
     pub fn new(
         header: &'a Header,
         adapters: &'a [AdapterFile],
@@ -87,10 +87,10 @@ impl<'a> Planner<'a> {
         Ok(planner)
     }
 
-    /// Plans for the memory there is.
+    /// Makes the plan for the available memory.
     ///
-    /// Of what is not wished the longest context comes first, then f16. A wish is taken or refused
-    /// as it is.
+    /// For values that are not required, a longer context takes precedence over f16. A required
+    /// value is used as it is, or the plan does not fit.
     pub fn judge(&self, room: &Room) -> Judged {
         let largest = self.trained_tokens.min(limits::CONTEXT_TOKENS_DEFAULT_MAX);
         let start = self.wishes.context_tokens.unwrap_or(largest);
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
         match fitting {
             Some(plan) => Judged { plan, refusal: None },
             None => {
-                // The least of what was wished is what comes closest.
+                // The smallest of the required plans is the closest to fitting.
                 let kv = *self.kinds().last().unwrap_or(&KvType::F16);
                 let plan = self.plan_at(start, kv, self.sequences(start));
                 let refusal = Some(self.no_memory(&plan, room));
@@ -115,8 +115,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns the largest context in steps of 256 tokens that fits with so many sequences, if any
-    /// does, up to what the model was trained for.
+    /// Returns the largest context, in steps of 256 tokens and up to the one the model was trained
+    /// for, that fits with this many sequences; `None` if none does.
     pub fn largest(&self, kv: KvType, sequences: u32, room: &Room) -> Option<u32> {
         let most = self.trained_tokens.min(limits::CONTEXT_TOKENS_MAX);
         let fits = |size| fits(&self.plan_at(size, kv, sequences), room);
@@ -126,7 +126,7 @@ impl<'a> Planner<'a> {
         if fits(most) {
             return Some(most);
         }
-        // More context never takes less: halving finds the last that fits.
+        // Memory grows with the context, so bisection finds the largest that fits.
         let step = limits::CONTEXT_STEP_TOKENS;
         let (mut fitting, mut failing) = (0, most.div_ceil(step));
         while failing - fitting > 1 {
@@ -145,7 +145,7 @@ impl<'a> Planner<'a> {
         kv == KvType::F16 || heads.iter().all(|head| head.is_multiple_of(32))
     }
 
-    /// The types of cache to try, the better first.
+    /// Returns the cache types to try, the better one first.
     fn kinds(&self) -> Vec<KvType> {
         let all = [KvType::F16, KvType::Q8_0].into_iter();
         all.filter(|&kv| self.suits(kv) && self.wishes.kv.is_none_or(|wish| wish == kv)).collect()
@@ -201,13 +201,13 @@ impl<'a> Planner<'a> {
         Error::new(Kind::NoMemory, what, self.remedy(wanted, room))
     }
 
-    /// Returns the most sequences, fewer than wanted, with which the plan fits.
+    /// Returns the largest number of sequences below the wanted one with which the plan fits.
     fn fewer(&self, wanted: &Plan, room: &Room) -> Option<u32> {
         let with = |count: u32| self.plan_at(wanted.context_tokens, wanted.kv, count);
         (1..wanted.sequences).rev().find(|&count| fits(&with(count), room))
     }
 
-    /// Names what would fit: another type of cache, a smaller context, or neither.
+    /// Returns the remedy: another cache type, a smaller context, fewer sequences, or none of them.
     fn remedy(&self, wanted: &Plan, room: &Room) -> String {
         let same = |kv| fits(&self.plan_at(wanted.context_tokens, kv, wanted.sequences), room);
         if wanted.kv == KvType::F16 && self.suits(KvType::Q8_0) && same(KvType::Q8_0) {
@@ -228,7 +228,7 @@ impl<'a> Planner<'a> {
             (Some(n), None) | (None, Some(n)) => {
                 format!("Lower --context-tokens ({n} fits){room_way}.")
             }
-            // Each sequence has logits of its own, which a large vocabulary makes large.
+            // Each sequence has its own row of logits, which is large with a large vocabulary.
             (None, None) => match self.fewer(wanted, room) {
                 Some(n) => format!("Use --sequences {n}, which fits{room_way}."),
                 None => format!("Use a smaller model or quantization (Q4){room_way}."),
@@ -237,10 +237,10 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Plans for a model, its adapters, and the memory there is.
+/// Makes a plan for a model, its adapters, and the available memory.
 ///
 /// # Errors
-/// Those of [`Planner::new`]; `no_memory` with the numbers and what would fit.
+/// Those of [`Planner::new`]; `no_memory` with the figures and what would fit.
 pub fn plan(
     header: &Header,
     adapters: &[AdapterFile],
@@ -255,19 +255,19 @@ fn fits(plan: &Plan, room: &Room) -> bool {
     plan.memory.total_bytes() <= room.bytes
 }
 
-/// The contexts to try: the largest, then all smaller ones in whole steps.
+/// Returns the context sizes to try: the largest, then all smaller ones in whole steps.
 fn sizes(largest: u32) -> impl Iterator<Item = u32> {
     let step = limits::CONTEXT_STEP_TOKENS;
     let smaller = (limits::CONTEXT_TOKENS_MIN / step..largest.div_ceil(step)).rev();
     std::iter::once(largest).chain(smaller.map(move |steps| steps * step))
 }
 
-/// Words a number of sequences.
+/// Formats a number of sequences, such as `1 sequence` or `4 sequences`.
 pub fn sequences(count: u32) -> String {
     format!("{count} sequence{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the threads a pass uses where nobody says otherwise.
+/// Returns the default number of threads of a pass: all physical cores, up to the limit.
 pub fn cores() -> u32 {
     super::cores::physical().min(limits::THREADS_MAX)
 }

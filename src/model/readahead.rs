@@ -1,9 +1,9 @@
-//! Has a model file read into the page cache readahead of whoever loads it.
+//! Reads a model file into the page cache ahead of its use.
 //!
-//! `commands` start it with the process, so that the disk works while the header is planned and
-//! the kernels are checked, and goes on while weights are repacked. It never reads more than fits
-//! beside what the plan needs: a page read too early would only be thrown out again. Whether it
-//! succeeds is nobody's concern: the loader reads the file itself and reports what is wrong.
+//! `commands` start this with the process, so that the disk is busy while the header is planned and
+//! the kernels are checked, and while weights are repacked. It never reads more than fits in memory
+//! in addition to the plan, because pages read too early would only be evicted. Errors are ignored:
+//! the loader reads the file itself and reports them.
 
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -12,9 +12,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::types::limits;
 
-/// A file being read readahead; stops soon after it is dropped.
+/// A read-ahead in progress; dropping it stops the reading soon after.
 pub struct ReadAhead {
-    /// Hears up to which byte of the file may be read.
+    /// Sends the offset up to which the file may be read.
     allowed: Sender<u64>,
 }
 
@@ -23,24 +23,24 @@ pub fn start(path: &Path) -> ReadAhead {
     let (allowed, limits) = channel();
     let _ = allowed.send(limits::READ_AHEAD_FIRST_BYTES);
     let path = path.to_path_buf();
-    let thread = std::thread::Builder::new().name("read-readahead".into());
+    let thread = std::thread::Builder::new().name("read-ahead".into());
     if let Err(error) = thread.spawn(move || read(&path, &limits)) {
-        log::debug!("the model is not read readahead: {error}");
+        log::debug!("cannot read the model ahead: {error}");
     }
     ReadAhead { allowed }
 }
 
 impl ReadAhead {
-    /// Lets it read on to the file's byte `end`, and lets go of it.
+    /// Lets the reading continue in the background up to the file's byte `end`.
     pub fn finish(self, end: u64) {
-        // Fails where the reading has failed and ended already.
+        // Fails if the thread has already ended because of a read error.
         let _ = self.allowed.send(end);
     }
 }
 
-/// Asks the kernel for the file up to each limit it hears, until nobody raises it any more; returns
-/// the bytes asked for. Nothing is copied: what is cached already costs next to nothing, and the
-/// kernel makes it wait where the disk has enough to do.
+/// Requests the file from the operating system up to each limit received, until the channel closes.
+/// Returns the number of bytes requested. Nothing is copied: cached pages cost almost nothing, and
+/// the call blocks while the disk's queue is full.
 fn read(path: &Path, limits: &Receiver<u64>) -> std::io::Result<u64> {
     let about = std::fs::metadata(path)?;
     if !about.is_file() {
@@ -59,7 +59,7 @@ fn read(path: &Path, limits: &Receiver<u64>) -> std::io::Result<u64> {
             break;
         }
     }
-    log::debug!("{} MiB of the model were read readahead", done >> 20);
+    log::debug!("{} MiB of the model were read ahead", done >> 20);
     Ok(done)
 }
 

@@ -1,9 +1,10 @@
-//! Walks a GGUF header under bounds before anything else parses it.
+//! Scans a GGUF header within bounds before anything else parses it.
 //!
-//! Layout: ggml's docs/gguf.md, versions 2 and 3, little-endian. The walk believes no length it
+//! Layout: ggml's docs/gguf.md, versions 2 and 3, little-endian. The scan trusts no length that it
 //! has not compared with a limit and with the file's size, allocates nothing larger than what it
-//! has read, and ends by checking that the tensors fill the rest of the file one after the other.
-//! What passes can be walked by anyone; whether its values make a model is for `check` to say.
+//! has read, and finally checks that the tensors fill the rest of the file without gaps. A header
+//! that passes is safe for any parser; whether its values make a valid model is for `check` to
+//! decide.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,27 +17,27 @@ use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 use crate::types::plan::{Weights, WeightsRole};
 
-/// A tensor as the header declares it.
+/// A tensor as declared in a GGUF header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name.
+    /// The tensor's name, with 1 to 63 bytes.
     pub name: String,
-    /// Its type.
+    /// The type its data is stored in.
     pub kind: TensorType,
-    /// Its dimensions, fastest first; 1 to 4 of them.
+    /// The dimensions, fastest first; 1 to 4 of them.
     pub shape: Vec<u64>,
-    /// Its size in bytes.
+    /// Size of the data in bytes.
     pub bytes: u64,
-    /// Where in the file its first byte is.
+    /// Offset of the data in the file.
     pub at: u64,
 }
 
-/// What the walk found.
+/// The result of a scan.
 #[derive(Debug)]
 pub struct Scan {
     /// Size of the file in bytes.
     pub file_bytes: u64,
-    /// The keys.
+    /// All metadata entries, in file order.
     pub keys: Metadata,
     /// All tensors in file order.
     pub tensors: Vec<TensorInfo>,
@@ -44,15 +45,15 @@ pub struct Scan {
     pub surplus_bytes: u64,
 }
 
-/// Why a file is not a whole GGUF file.
+/// Why a file is not a complete GGUF file.
 enum ScanError {
-    /// It ends too early.
+    /// The file ends too early.
     Short,
-    /// It cannot be read.
+    /// The file cannot be read.
     Io(std::io::Error),
-    /// Something in it is wrong.
+    /// The header is invalid; with the reason.
     Wrong(String),
-    /// It is one of so many parts.
+    /// The file is one of this many parts of a split model.
     Split(i128),
 }
 
@@ -70,10 +71,11 @@ fn wrong<T>(cause: impl Into<String>) -> Result<T, ScanError> {
     Err(ScanError::Wrong(cause.into()))
 }
 
-/// Walks the header of `from`.
+/// Scans the header of `from`.
 ///
 /// # Errors
-/// `no_model` where the file cannot be opened, `bad_model` with the reason where it is not whole.
+/// `no_model` if the file cannot be opened; `bad_model` with the reason if it is not a complete
+/// GGUF file.
 pub fn scan(from: &Weights) -> Result<Scan, Error> {
     let cannot_open = |error: std::io::Error| {
         let remedy = match from.role {
@@ -86,7 +88,7 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         };
         Error::new(Kind::NoModel, format!("cannot open {from}: {}", io_cause(&error)), remedy)
     };
-    // Before it is opened, which would wait for ever at a pipe.
+    // Checked before opening, which would block forever on a pipe.
     let metadata = std::fs::metadata(&from.path).map_err(cannot_open)?;
     if !metadata.is_file() {
         return Err(bad_model(from, "it is not a file"));
@@ -106,7 +108,7 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         ScanError::Split(parts) => Error::new(
             Kind::BadModel,
             format!("cannot use {from}: it is one of {parts} parts of a split model"),
-            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf` and use the result.",
+            "Join the parts with `llama-gguf-split --merge FIRST-PART NEW.gguf`, and use the file.",
         ),
     })
 }
@@ -115,7 +117,7 @@ struct HeaderReader {
     reader: BufReader<File>,
     at: u64,
     file_bytes: u64,
-    /// Items of lists outside the vocabulary, so far.
+    /// Number of list items outside the vocabulary so far.
     listed: u64,
 }
 
@@ -189,7 +191,8 @@ impl HeaderReader {
                     self.file_bytes
                 ));
             }
-            // llama.cpp takes them in this order only, without gaps; so none overlaps another.
+            // llama.cpp accepts tensors only in this order and without gaps, so none overlaps
+            // another.
             if offset != next {
                 return wrong(format!("tensor '{name}' is at offset {offset} instead of {next}"));
             }
@@ -199,7 +202,7 @@ impl HeaderReader {
         Ok(list)
     }
 
-    /// Reads one tensor's row; its `at` is counted from the start of the data for now.
+    /// Reads one tensor entry; its `at` is relative to the start of the data at first.
     fn tensor(&mut self, alignment: u64) -> Result<TensorInfo, ScanError> {
         let name = self.string("a tensor's name")?;
         let shown = name.escape_debug();
@@ -257,13 +260,13 @@ impl HeaderReader {
         let item = self.u32()?;
         let items = self.count(shown, limits::GGUF_ARRAY_ITEMS_MAX)?;
         if !shown.starts_with("tokenizer.") {
-            // gguf-rs keeps all of these, each item in a hundred times its bytes.
+            // gguf-rs keeps all of these, using a hundred times the size of each item.
             self.listed += items;
             if self.listed > limits::GGUF_LISTED_ITEMS_MAX {
                 let most = limits::GGUF_LISTED_ITEMS_MAX;
                 return wrong(format!(
-                    "key '{shown}': its list brings the items outside the vocabulary to {}, at most \
-                     {most} are allowed",
+                    "key '{shown}': its list brings the items outside the vocabulary to {}, at \
+                     most {most} are allowed",
                     self.listed
                 ));
             }
@@ -300,8 +303,8 @@ impl HeaderReader {
         Ok(count)
     }
 
-    /// Reads a name or a text; these are UTF-8 without zero bytes in every sound file, and C++
-    /// would take one for what stands before its first zero.
+    /// Reads a name or a string; in a valid file these are UTF-8 without zero bytes, and C++ would
+    /// read a string only up to its first zero byte.
     fn string(&mut self, what: &str) -> Result<String, ScanError> {
         let bytes = self.count("a string", limits::GGUF_STRING_BYTES_MAX)?;
         self.step(bytes)?;
@@ -332,7 +335,7 @@ impl HeaderReader {
         Ok(())
     }
 
-    /// Moves the position, staying inside the file and inside a header of believable size.
+    /// Advances the position, staying within the file and the maximum header size.
     fn step(&mut self, bytes: u64) -> Result<(), ScanError> {
         self.at += bytes;
         if self.at > self.file_bytes {
@@ -348,7 +351,7 @@ impl HeaderReader {
     }
 }
 
-/// Returns what the tensors' places must be multiples of.
+/// Returns the alignment of the tensors' offsets.
 fn alignment(keys: &Metadata) -> Result<u64, ScanError> {
     let alignment = keys.u32("general.alignment").map_err(ScanError::Wrong)?.unwrap_or(32);
     if !alignment.is_power_of_two() || alignment > 1 << 16 {
@@ -359,7 +362,7 @@ fn alignment(keys: &Metadata) -> Result<u64, ScanError> {
     Ok(alignment.into())
 }
 
-/// Returns the size of a scalar value type, `None` for strings, arrays and unknown types.
+/// Returns the size of a scalar value type; `None` for strings, arrays and unknown types.
 fn fixed_bytes(kind: u32) -> Option<u64> {
     match kind {
         0 | 1 | 7 => Some(1),

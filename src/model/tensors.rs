@@ -1,5 +1,6 @@
-//! The tensors a header must list: for the architectures known exactly, these and no others, in the
-//! shapes its numbers demand; for the rest, what holds for all of them.
+//! Checks the tensors of a header. For architectures that are known exactly, the list must be
+//! complete, without others, in the shapes the parameters determine; for the rest, only what holds
+//! for all architectures is checked.
 //!
 //! Names and shapes: `load_arch_tensors` of llama.cpp's src/models/{qwen2,qwen3,llama}.cpp, and
 //! `create_tensor_qkv` of llama-model.cpp.
@@ -9,15 +10,15 @@ use std::collections::HashMap;
 use super::numbers::{Architecture, Numbers};
 use super::scan::TensorInfo;
 
-/// The embedding: one row a token.
+/// The token embedding, with one row per token.
 pub const EMBEDDING: &str = "token_embd.weight";
 
-/// Checks that every tensor can be computed with.
+/// Checks that kernels exist for every tensor's type.
 ///
 /// # Errors
-/// What is wrong, with the tensor's name; so below.
+/// A message that names the tensor.
 pub fn check_kernels(tensors: &[TensorInfo]) -> Result<(), String> {
-    // Norms and biases: sums and products of elements exist for 32-bit floats alone.
+    // Norms and biases: element-wise operations exist only for 32-bit floats.
     let is_vector = |tensor: &TensorInfo| tensor.shape.iter().skip(1).all(|&length| length == 1);
     let bad = |tensor: &&TensorInfo| {
         !tensor.kind.has_kernels() || (is_vector(tensor) && tensor.kind.name != "F32")
@@ -31,7 +32,7 @@ pub fn check_kernels(tensors: &[TensorInfo]) -> Result<(), String> {
     })
 }
 
-/// Returns the rows of the embedding: the tokens a vocabulary must have.
+/// Returns the number of rows of the embedding, which is the required size of the vocabulary.
 pub fn embedding_rows(tensors: &[TensorInfo]) -> Result<u64, String> {
     let embedding = tensors.iter().find(|tensor| tensor.name == EMBEDDING);
     let shape = embedding.map(|tensor| tensor.shape.as_slice()).unwrap_or_default();
@@ -41,7 +42,7 @@ pub fn embedding_rows(tensors: &[TensorInfo]) -> Result<u64, String> {
     }
 }
 
-/// Checks that there are exactly the tensors the numbers demand, for so many tokens.
+/// Checks that the tensors are exactly those the parameters require, for a vocabulary of `tokens`.
 pub fn check_all(tensors: &[TensorInfo], of: &Numbers, tokens: u64) -> Result<(), String> {
     let mut found: HashMap<&str, &TensorInfo> = HashMap::new();
     found.extend(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)));
@@ -73,7 +74,7 @@ pub fn check_all(tensors: &[TensorInfo], of: &Numbers, tokens: u64) -> Result<()
     }
 }
 
-/// The tensors nobody has asked for yet.
+/// The tensors of the file that no requirement has matched yet.
 struct UnmatchedTensors<'t> {
     found: HashMap<&'t str, &'t TensorInfo>,
 }
@@ -90,10 +91,10 @@ impl UnmatchedTensors<'_> {
         self.take(name, shape).map(|_| ())
     }
 
-    /// Returns whether a tensor is there.
+    /// Removes a tensor from the list after checking its shape; returns whether it existed.
     fn take(&mut self, name: &str, shape: &[u64]) -> Result<bool, String> {
         let Some(tensor) = self.found.remove(name) else { return Ok(false) };
-        // Dimensions of 1 may be written or left out at the end.
+        // Trailing dimensions of 1 are optional.
         let given = |at: usize| tensor.shape.get(at).copied().unwrap_or(1);
         if (0..4).any(|at| given(at) != shape.get(at).copied().unwrap_or(1)) {
             let its = &tensor.shape;

@@ -1,8 +1,8 @@
-//! The numbers of threads that were measured to be best, kept for the next start.
+//! Stores the best thread counts, as measured by `solverbox tune`, for later starts.
 //!
-//! `solverbox tune` writes them, `commands` read them where no number is named. They belong to a
-//! machine (its cores and kernels) and a model, and to nothing else: what was tuned for others
-//! stays in the file and is not used. A damaged file is as good as none.
+//! `commands` read them if no thread count is given. An entry applies only to its machine (cores
+//! and kernels) and its model; entries for others stay in the file unused. A damaged file is
+//! ignored.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ use crate::types::error::{Error, io_cause};
 use crate::types::limits;
 use crate::types::plan::Weights;
 
-/// The file's name in the folder for what must last.
+/// The file's name in the data folder.
 const NAME: &str = "tuning.toml";
 
-/// Numbers of threads, and for what they were measured.
+/// Measured thread counts, with the model and machine they apply to.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Tuned {
@@ -25,11 +25,11 @@ pub struct Tuned {
     pub model: String,
     /// The name of the kernel set.
     pub kernels: String,
-    /// The machine's physical cores.
+    /// The number of the machine's physical cores.
     pub cores: u32,
-    /// Threads of a pass of many tokens, and the most of any.
+    /// Threads for passes of many tokens; the maximum for any pass.
     pub threads: u32,
-    /// Threads of a pass of at most [`limits::SMALL_PASS_TOKENS`] tokens.
+    /// Threads for passes of at most [`limits::SMALL_PASS_TOKENS`] tokens.
     pub decode_threads: u32,
 }
 
@@ -57,14 +57,14 @@ impl Tuned {
     }
 }
 
-/// Returns where the numbers are kept.
+/// Returns the path of the tuning file in the data folder.
 pub fn file(folder: &Path) -> PathBuf {
     folder.join(NAME)
 }
 
-/// Returns what was tuned for this model on this machine, if anything was.
+/// Returns the thread counts measured for this model on this machine, if any.
 pub fn find(folder: &Path, model: &Weights, kernels: &str, cores: u32) -> Option<Tuned> {
-    // Most boxes were never tuned: then the model need not be read.
+    // Avoids reading the model in the usual case that nothing was tuned.
     let all = read(folder);
     if all.is_empty() {
         return None;
@@ -74,10 +74,10 @@ pub fn find(folder: &Path, model: &Weights, kernels: &str, cores: u32) -> Option
         .find(|tuned| tuned.model == model && tuned.kernels == kernels && tuned.cores == cores)
 }
 
-/// Keeps numbers beside those for other models and machines, the newest first.
+/// Stores thread counts in addition to those for other models and machines, the newest first.
 ///
 /// # Errors
-/// Those of [`NewFile`]; `internal` where the folder cannot be made.
+/// `no_space` if the disk is full; `internal` if the folder or the file cannot be written.
 pub fn keep(folder: &Path, tuned: &Tuned) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     let others = read(folder).into_iter().filter(|other| !other.is_for_the_same(tuned));
@@ -88,7 +88,7 @@ pub fn keep(folder: &Path, tuned: &Tuned) -> Result<(), Error> {
     new.keep()
 }
 
-/// Reads all of it; nothing of a file that is damaged, which is logged.
+/// Reads all entries; logs a warning and returns none if the file is damaged.
 fn read(folder: &Path) -> Vec<Tuned> {
     let path = file(folder);
     let ignored = |cause: String| {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_as_good_as_none_and_is_written_anew() {
+    fn a_damaged_file_is_ignored_and_rewritten() {
         let (folder, model, known) = with_model();
         let data = folder.path();
         let whole = written(&[tuned(&known, 3)]);

@@ -1,18 +1,18 @@
 //! Our own table of tensor types: names, block lengths and block sizes, as ggml defines them.
 //!
-//! gguf-rs 0.1.8 miscounts some (BF16, IQ4_NL) and panics on others, so sizes come from here. A
-//! test compares every row with the vendored ggml itself.
+//! gguf-rs 0.1.8 has wrong sizes for some (BF16, IQ4_NL) and panics on others, so sizes come from
+//! here. A test compares every row with the vendored ggml.
 
-/// One tensor type.
+/// A tensor type of ggml with its block layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorType {
-    /// Its number in a file.
+    /// ggml's number for the type, as stored in a GGUF file.
     pub id: u32,
-    /// Its name.
+    /// ggml's name for the type, in upper case.
     pub name: &'static str,
-    /// Elements in a block.
+    /// Number of elements in one block.
     pub block_elements: u64,
-    /// Bytes of a block.
+    /// Size of one block in bytes.
     pub block_bytes: u64,
 }
 
@@ -20,7 +20,7 @@ const fn t(id: u32, name: &'static str, block_elements: u64, block_bytes: u64) -
     TensorType { id, name, block_elements, block_bytes }
 }
 
-/// All types a file may use here; ggml.h of ggml 0.26. Later ones are unknown to gguf-rs 0.1.8.
+/// All supported types, from ggml.h of ggml 0.26. gguf-rs 0.1.8 does not know later ones.
 pub const TYPES: &[TensorType] = &[
     t(0, "F32", 1, 4),
     t(1, "F16", 1, 2),
@@ -56,25 +56,25 @@ pub const TYPES: &[TensorType] = &[
     t(39, "MXFP4", 32, 17),
 ];
 
-/// 32-bit floats: what norms, biases and importance matrices are.
+/// 32-bit floats, the type of norms, biases and importance matrices.
 pub const F32: TensorType = t(0, "F32", 1, 4);
 
-/// Finds a type by its number in a file.
+/// Finds a type by ggml's number for it.
 pub fn by_id(id: u32) -> Option<TensorType> {
     TYPES.iter().find(|known| known.id == id).copied()
 }
 
 impl TensorType {
-    /// Returns whether some kernel computes with weights of this type.
+    /// Returns whether kernels exist for weights of this type.
     ///
-    /// ggml 0.26 has no dot product for whole numbers, 64-bit floats, and the two types activations
-    /// are quantized to (`type_traits_cpu` of ggml-cpu.c); asked for one it would call address 0.
+    /// ggml 0.26 has no dot product for integers, 64-bit floats, and the two types activations are
+    /// quantized to (`type_traits_cpu` of ggml-cpu.c); with such weights it would call address 0.
     pub fn has_kernels(&self) -> bool {
         !matches!(self.name, "I8" | "I16" | "I32" | "I64" | "F64" | "Q8_1" | "Q8_K")
     }
 
-    /// Returns the bytes of `shape`, or `None` where the first dimension is no whole number of
-    /// blocks or the size overflows.
+    /// Returns the size in bytes of a tensor of this shape (fastest dimension first), or `None` if
+    /// the first dimension is not a multiple of the block length or the size overflows.
     pub fn bytes(&self, shape: &[u64]) -> Option<u64> {
         let row = *shape.first()?;
         if row % self.block_elements != 0 {

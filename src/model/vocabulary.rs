@@ -1,8 +1,10 @@
-//! The vocabulary a header carries: complete, and nothing in it llama.cpp throws or asserts on.
+//! Checks the vocabulary of a header: that it is complete, and that llama.cpp neither throws nor
+//! asserts on it.
 //!
 //! llama.cpp loads it inside a `try`, but tokenises outside of one: a byte without a token throws
-//! there, which ends the process. Two tokens of one text fail an assertion; a token of thousands of
-//! odd characters grows to their square. Facts: src/llama-vocab.cpp of llama.cpp 0.1.161.
+//! an exception there, which ends the process. Two tokens with the same text fail an assertion; a
+//! token of thousands of unusual characters grows to the square of its size. Source:
+//! src/llama-vocab.cpp of llama.cpp 0.1.161.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,7 +15,7 @@ use super::keys::{F32, I32, Metadata, MetadataArray, TEXT};
 use crate::types::error::io_cause;
 use crate::types::limits;
 
-/// What tokens are called that stand for something outside the text, or a part of it.
+/// Names of special tokens in the keys `tokenizer.ggml.NAME_token_id`.
 const SPECIAL: &[&str] = &[
     "bos",
     "eos",
@@ -43,27 +45,27 @@ const SWITCHES: &[&str] = &[
     "normalizer.lowercase",
     "normalizer.strip_accents",
 ];
-/// llama.cpp's numbers for what a token is.
+/// llama.cpp's numbers for token types.
 const NORMAL: i32 = 1;
 const BYTE: i32 = 6;
-/// The highest of them.
+/// The largest token type number.
 const KIND_MAX: i32 = 6;
 
-/// How a vocabulary writes text.
+/// How the tokens of a vocabulary encode text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
-    /// In the 256 characters GPT-2 stands bytes for; put together by merges.
+    /// In GPT-2's 256 characters for bytes; built by merges.
     Bytes,
-    /// As it is, spaces as `▁`; put together by merges.
+    /// As plain text with `▁` for spaces; built by merges.
     Escaped,
-    /// As it is; bytes without a token of their own as `<0x0A>`.
+    /// As plain text; bytes without their own token as `<0x0A>`.
     Text,
 }
 
-/// Checks the vocabulary, of which there must be `rows` tokens.
+/// Checks the vocabulary, which must have `rows` tokens.
 ///
 /// # Errors
-/// What is wrong, with the key or the token.
+/// A message that names the key or the token.
 pub fn check(keys: &Metadata, path: &Path, rows: u64) -> Result<(), String> {
     let writing = family(keys)?;
     let Some(tokens) = keys.array("tokenizer.ggml.tokens", &[TEXT])? else {
@@ -104,7 +106,7 @@ pub fn check(keys: &Metadata, path: &Path, rows: u64) -> Result<(), String> {
     }
 }
 
-/// Returns how the vocabulary writes text, of the families that are safe to tokenise with.
+/// Returns the encoding of the vocabulary, for the families that are safe to tokenise with.
 fn family(keys: &Metadata) -> Result<Writing, String> {
     let pre = keys.text("tokenizer.ggml.pre")?.unwrap_or_default();
     let model = keys.text("tokenizer.ggml.model")?.unwrap_or("none");
@@ -113,7 +115,7 @@ fn family(keys: &Metadata) -> Result<Writing, String> {
     keys.array("tokenizer.ggml.suppress_tokens", &[I32])?;
     match (model, pre) {
         ("none" | "no_vocab", _) => Err("it has no tokenizer (key 'tokenizer.ggml.model')".into()),
-        // That one splits a text into words and spaces, and asserts that there are no spaces.
+        // It splits a text into words and spaces, and asserts that there are no spaces.
         ("gpt2", "whitespace") => {
             Err("key 'tokenizer.ggml.pre': 'whitespace' is not supported".into())
         }
@@ -123,18 +125,18 @@ fn family(keys: &Metadata) -> Result<Writing, String> {
         }
         ("gpt2", _) => Ok(Writing::Bytes),
         ("llama", _) => Ok(Writing::Text),
-        // The rest belong to encoders, to recurrent models and to hybrids; llama.cpp throws on some
-        // of their texts.
+        // The others belong to encoders, recurrent models and hybrids; llama.cpp throws an
+        // exception on some of their texts.
         _ => Err(format!("tokenizer '{}' is not supported", model.escape_debug())),
     }
 }
 
-/// Checks the tokens that have a meaning of their own, and the switches.
+/// Checks the types of the keys for special tokens and for flags.
 fn special(keys: &Metadata) -> Result<(), String> {
     for name in SPECIAL {
         let key = format!("tokenizer.ggml.{name}_token_id");
-        // A token that is not there is no fault: llama.cpp says so and does without. Published
-        // files have 4,294,967,295 for none.
+        // A token that does not exist is accepted: llama.cpp logs it and continues without it.
+        // Published files use 4,294,967,295 for none.
         keys.u32(&key)?;
     }
     for name in SWITCHES {
@@ -143,7 +145,7 @@ fn special(keys: &Metadata) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads one 32-bit number a token; none where the key is not there.
+/// Reads one 32-bit number per token; returns none if the key is missing.
 fn numbers(
     keys: &Metadata,
     name: &str,
@@ -164,14 +166,14 @@ fn numbers(
     Ok(bytes.as_chunks::<4>().0.to_vec())
 }
 
-/// A list of texts, one after the other.
+/// A list of strings in one buffer.
 struct Texts {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Texts {
-    /// Reads a list whose lengths the scan has been over.
+    /// Reads a list whose lengths the scan has checked.
     fn read(list: &MetadataArray, file: &mut File) -> Result<Texts, String> {
         file.seek(SeekFrom::Start(list.at)).map_err(|error| io_cause(&error))?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
@@ -201,12 +203,13 @@ impl Texts {
     }
 }
 
-/// Two tokens of the same text fail an assertion, and llama.cpp reads a text up to its first zero.
+/// Tokens must be unique up to their first zero byte: llama.cpp asserts that, and reads texts as C
+/// strings.
 fn unique(texts: &Texts) -> Result<(), String> {
     let mut seen = HashSet::with_capacity(texts.ends.len());
     let named = texts.iter().map(|text| text.split(|&byte| byte == 0).next().unwrap_or(text));
     for (at, text) in named.enumerate().filter(|(_, text)| !text.is_empty()) {
-        // What llama.cpp calls those without a text.
+        // llama.cpp's replacement for tokens with empty text.
         let taken = text.strip_prefix(b"[EMPTY_").is_some_and(|rest| rest.ends_with(b"]"));
         if taken || !seen.insert(text) {
             return Err(format!("token {at} '{}' occurs twice", text.escape_ascii()));
@@ -215,7 +218,8 @@ fn unique(texts: &Texts) -> Result<(), String> {
     Ok(())
 }
 
-/// llama.cpp writes a character outside the byte alphabet as a remark with the whole token in it.
+/// llama.cpp replaces a character outside the byte alphabet with a note that contains the whole
+/// token.
 fn grown(texts: &Texts, kinds: &[i32]) -> Result<(), String> {
     let mut total = 0_usize;
     for (at, text) in texts.iter().enumerate() {
@@ -230,8 +234,8 @@ fn grown(texts: &Texts, kinds: &[i32]) -> Result<(), String> {
     }
 }
 
-/// Counts what is no character of GPT-2's byte alphabet: U+0021 to U+007E, U+00A1 to U+0143 without
-/// the soft hyphen. Bytes that are no UTF-8 count each.
+/// Counts characters outside GPT-2's byte alphabet: U+0021 to U+007E, U+00A1 to U+0143 without the
+/// soft hyphen. Each byte that is not valid UTF-8 counts as well.
 fn odd_characters(text: &[u8]) -> usize {
     let sound = |chunk: &str| {
         let plain = |c: char| matches!(c, '!'..='~' | '¡'..='¬' | '®'..='\u{143}');
@@ -241,14 +245,14 @@ fn odd_characters(text: &[u8]) -> usize {
     text.utf8_chunks().map(count).sum()
 }
 
-/// What has no token is left out of a question without a word; so the characters of ASCII must have
-/// theirs.
+/// Text without a token is silently dropped from a question, so every ASCII character must have
+/// one.
 fn alphabet(texts: &Texts) -> Result<(), String> {
     let mut missing: HashSet<u8> = (b' '..=b'~').chain([b'\n']).collect();
     for text in texts.iter() {
         match text {
             [byte] => missing.remove(byte),
-            // The characters that stand for a space and a new line.
+            // The characters that represent a space and a new line.
             [0xC4, 0xA0] => missing.remove(&b' '),
             [0xC4, 0x8A] => missing.remove(&b'\n'),
             _ => continue,
@@ -260,7 +264,7 @@ fn alphabet(texts: &Texts) -> Result<(), String> {
     }
 }
 
-/// Checks that each merge is two texts with a space between them.
+/// Checks that each merge consists of two texts separated by a space.
 fn merges(keys: &Metadata, file: &mut File) -> Result<(), String> {
     let Some(list) = keys.array("tokenizer.ggml.merges", &[TEXT])? else {
         if keys.text("tokenizer.ggml.pre")? == Some("kimi-k2") {
@@ -279,7 +283,7 @@ fn merges(keys: &Metadata, file: &mut File) -> Result<(), String> {
     }
 }
 
-/// Checks that each byte that text can have can be written.
+/// Checks that every byte that can occur in UTF-8 text has a token.
 fn every_byte(texts: &Texts) -> Result<(), String> {
     let mut missing: HashSet<u8> = (0..=0xF4).filter(|&b| !matches!(b, 0xC0 | 0xC1)).collect();
     for text in texts.iter() {
@@ -294,7 +298,7 @@ fn every_byte(texts: &Texts) -> Result<(), String> {
     }
 }
 
-/// Returns the byte that a text such as `<0x0A>` stands for.
+/// Returns the byte for a text such as `<0x0A>`.
 fn byte_of(text: &[u8]) -> Option<u8> {
     let digits = text.strip_prefix(b"<0x")?.strip_suffix(b">")?;
     let upper = digits.len() == 2 && digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'A'..=b'F'));

@@ -1,54 +1,54 @@
-//! Writes GGUF files: what `convert` and `imatrix` make.
+//! Encodes the headers of GGUF files, for `convert` and `imatrix`.
 //!
 //! Layout: ggml's docs/gguf.md, version 3, little-endian, tensors aligned to 32 bytes. The header
-//! is known before the first tensor, so the data can be streamed after it.
+//! comes first and is complete, so the tensors' data can be streamed after it.
 
 use super::types::TensorType;
 
-/// Bytes the start of each tensor is aligned to.
+/// The alignment of each tensor's start, in bytes.
 pub const ALIGNMENT: u64 = 32;
 
-/// The value of a key.
+/// A metadata value to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GgufValue {
-    /// A whole number.
+    /// An unsigned 32-bit integer (GGUF type 4).
     U32(u32),
-    /// A whole number, with sign.
+    /// A signed 32-bit integer (GGUF type 5).
     I32(i32),
-    /// A 32-bit float.
+    /// A 32-bit float (GGUF type 6).
     F32(f32),
-    /// Yes or no.
+    /// A boolean, stored in one byte (GGUF type 7).
     Bool(bool),
-    /// A text.
+    /// A UTF-8 string (GGUF type 8).
     Text(String),
-    /// A list of whole numbers.
+    /// An array of signed 32-bit integers.
     I32s(Vec<i32>),
-    /// A list of 32-bit floats.
+    /// An array of 32-bit floats.
     F32s(Vec<f32>),
-    /// A list of texts.
+    /// An array of UTF-8 strings.
     Texts(Vec<String>),
 }
 
-/// A tensor that will follow the header.
+/// The header's entry for a tensor whose data will follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorEntry {
-    /// Its name.
+    /// The tensor's name in the file, such as `blk.0.attn_q.weight`.
     pub name: String,
-    /// Its type.
+    /// The type its data is stored in.
     pub kind: TensorType,
-    /// Its dimensions, fastest first.
+    /// The dimensions, fastest first; at most four.
     pub shape: Vec<u64>,
 }
 
 impl TensorEntry {
-    /// Returns its size in bytes; 0 where the shape is impossible for the type.
+    /// Returns the size of the data in bytes; 0 if the shape is not valid for the type.
     pub fn bytes(&self) -> u64 {
         self.kind.bytes(&self.shape).unwrap_or(0)
     }
 }
 
-/// Returns the header of a file with these keys and tensors, padded to where the first tensor goes.
-/// Each tensor's data follows in order, padded by [`padding`].
+/// Encodes the header of a file with these keys and tensors, padded to the start of the first
+/// tensor. Each tensor's data must follow in order, each padded by [`padding`].
 pub fn header(keys: &[(String, GgufValue)], tensors: &[TensorEntry]) -> Vec<u8> {
     let mut out = b"GGUF".to_vec();
     out.extend(3_u32.to_le_bytes());
@@ -72,13 +72,13 @@ pub fn header(keys: &[(String, GgufValue)], tensors: &[TensorEntry]) -> Vec<u8> 
     out
 }
 
-/// Returns the zeros that follow data of so many bytes.
+/// Returns the zeros to write after data of this many bytes.
 pub fn padding(bytes: u64) -> &'static [u8] {
     const ZEROS: [u8; ALIGNMENT as usize] = [0; ALIGNMENT as usize];
     &ZEROS[..(bytes.next_multiple_of(ALIGNMENT) - bytes) as usize]
 }
 
-/// Returns the bytes of all tensors with their padding.
+/// Returns the total size of all tensors' data in bytes, including padding.
 pub fn data_bytes(tensors: &[TensorEntry]) -> u64 {
     tensors.iter().map(|tensor| tensor.bytes().next_multiple_of(ALIGNMENT)).sum()
 }

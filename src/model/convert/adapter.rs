@@ -1,9 +1,9 @@
-//! A LoRA adapter as PEFT saves it, made into a GGUF adapter for a given base.
+//! Converts a PEFT LoRA adapter to a GGUF adapter for a given base model.
 //!
-//! The base, a GGUF file or a checkpoint's folder, says the architecture, its heads and the shapes.
-//! llama.cpp scales by alpha over the rank it reads off the tensors. What it does not compute
-//! (DoRA, biases, whole modules, an alpha for each module) is refused by its key. Layout of the
-//! tensors: `model/adapter.rs`.
+//! The base, a GGUF file or a checkpoint folder, determines the architecture, its heads and the
+//! shapes. llama.cpp scales by alpha divided by the rank, which it takes from the tensors. Features
+//! it does not support (DoRA, biases, whole modules, an alpha per module) are rejected by their
+//! key. Layout of the tensors: `model/adapter.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,29 +22,29 @@ use crate::model::{self, Header, locate};
 use crate::types::error::Error;
 use crate::types::limits;
 
-/// The file that makes a folder an adapter's.
+/// The file that identifies an adapter's folder.
 pub(super) const CONFIG: &str = "adapter_config.json";
 
-/// What is read of its folder beside the shards.
+/// Files read from the folder in addition to the shards.
 const FILES: [&str; 2] = [CONFIG, "adapter_model.safetensors.index.json"];
 
-/// The model an adapter is for.
+/// The base model of an adapter.
 #[derive(Debug)]
 pub(super) struct Base {
     architecture: Architecture,
-    /// Elements of a head.
+    /// Number of elements in a head.
     head: u64,
-    /// Rows and columns of each matrix by its GGUF name.
+    /// Rows and columns of each matrix, by GGUF name.
     matrices: BTreeMap<String, [u64; 2]>,
     is_tied: bool,
-    /// The header, where it is a GGUF file.
+    /// The header, if the base is a GGUF file.
     pub header: Option<Header>,
 }
 
-/// Reads the base.
+/// Reads the base model's architecture and shapes.
 ///
 /// # Errors
-/// Those of [`model::open`] and [`config::read`]; `bad_model` for another architecture.
+/// Those of [`model::open`] and [`config::read`]; `bad_model` for an unsupported architecture.
 pub(super) fn base(path: &Path) -> Result<Base, Error> {
     if path.is_dir() {
         let file = path.join("config.json");
@@ -83,10 +83,10 @@ fn base_of(config: &Config) -> Base {
     }
 }
 
-/// Plans the adapter's file.
+/// Reads and checks the adapter, and plans its GGUF file.
 ///
 /// # Errors
-/// `not_found` and `bad_model`, naming file, key or tensor.
+/// `not_found` if a file is missing; `bad_model` with the file, key or tensor.
 pub(super) fn plan(folder: &Path, kind: OutputType, base: Base) -> Result<Conversion, Error> {
     let file = folder.join(CONFIG);
     let settings = settings(&json::needed(&file)?).map_err(|fault| fault.of(&file))?;
@@ -103,10 +103,10 @@ pub(super) fn plan(folder: &Path, kind: OutputType, base: Base) -> Result<Conver
     Ok(Conversion { folder, files, keys: keys.0, parts, shards: weights.shards, base: base.header })
 }
 
-/// Checks an adapter's two files against a base's `config.json` as [`plan`] does; for fuzzing.
+/// Checks an adapter's two files against a base's `config.json` like [`plan`]; for fuzzing.
 ///
 /// # Errors
-/// What is wrong with one of them.
+/// The fault found in one of them.
 pub fn check_bytes(
     settings_json: &str,
     weights: &[u8],
@@ -117,7 +117,7 @@ pub fn check_bytes(
     parts(stored.iter(), &base, &settings, OutputType::AsStored).map(|_| ())
 }
 
-/// Plans the tensors: both sides of each matrix.
+/// Plans the tensors: both factors of each matrix.
 fn parts<'a>(
     stored: impl Iterator<Item = &'a Stored>,
     base: &Base,
@@ -139,7 +139,7 @@ fn parts<'a>(
     if parts.is_empty() {
         return Err(damaged("it has no tensors"));
     }
-    // Each name is there once, so two of a matrix are both its sides.
+    // Names are unique, so two entries of a matrix are its two factors.
     let odd = ranks.iter().find(|(_, list)| list.len() != 2 || list[0] != list[1]);
     match odd {
         Some((matrix, _)) => {
@@ -149,12 +149,12 @@ fn parts<'a>(
     }
 }
 
-/// What `adapter_config.json` says.
+/// The relevant settings of `adapter_config.json`.
 struct LoraSettings {
     rank: u64,
-    /// Whether modules may have ranks of their own.
+    /// Whether modules may have different ranks.
     has_ranks: bool,
-    /// What llama.cpp divides by the rank.
+    /// The alpha for llama.cpp, which divides it by the rank.
     alpha: f32,
 }
 
@@ -196,7 +196,7 @@ fn settings(text: &str) -> Result<LoraSettings, CheckpointFault> {
     let alpha = json.number("lora_alpha")?.unwrap_or(f64::NAN);
     let alpha = match json.flag("use_rslora")? {
         Some(true) if has_ranks => return Err(lora_only("rank_pattern", "with use_rslora".into())),
-        // Divided by the square root of the rank there, by the rank in llama.cpp.
+        // PEFT divides by the square root of the rank, llama.cpp by the rank.
         Some(true) => alpha * (rank as f64).sqrt(),
         _ => alpha,
     } as f32;
@@ -206,9 +206,9 @@ fn settings(text: &str) -> Result<LoraSettings, CheckpointFault> {
     Ok(LoraSettings { rank, has_ranks, alpha })
 }
 
-/// Refuses adapters that begin with a part taken out of the base (PiSSA, OLoRA, CorDA, LoftQ and
-/// what may come): PEFT takes it out of the base again when it loads them. Those allowed leave the
-/// base alone in PEFT's tuners/lora/layer.py.
+/// Rejects adapters initialised with a part taken out of the base (PiSSA, OLoRA, CorDA, LoftQ and
+/// future ones): PEFT takes it out of the base again when loading them. The allowed methods leave
+/// the base unchanged in PEFT's tuners/lora/layer.py.
 fn check_start(start: Option<&serde_json::Value>) -> Result<(), CheckpointFault> {
     use serde_json::Value;
     match start {
@@ -231,7 +231,7 @@ fn lora_only(key: &str, what: String) -> CheckpointFault {
     }
 }
 
-/// Plans one side of a matrix; returns the matrix's name, the plan and the rank.
+/// Plans one factor of a matrix; returns the matrix's name, the planned tensor and the rank.
 fn part(
     stored: &Stored,
     base: &Base,
@@ -266,7 +266,7 @@ fn part(
     let Some(rank) = fits.filter(|rank| (1..=limits::ADAPTER_RANK_MAX).contains(rank)) else {
         return Err(CheckpointFault {
             cause: format!(
-                "tensor {name} has shape {:?}, but its matrix in the base model [{rows}, {columns}]",
+                "tensor {name} has shape {:?}, but its matrix in the base [{rows}, {columns}]",
                 stored.shape
             ),
             remedy: "Name the model it was trained for with --base.",
@@ -285,7 +285,7 @@ fn part(
     Ok((gguf, OutputTensor { entry, source: TensorSource::Stored(copy) }, rank))
 }
 
-/// `attn_q` of `blk.0.attn_q.weight`.
+/// Returns the module of a tensor name: `attn_q` for `blk.0.attn_q.weight`.
 fn middle(gguf: &str) -> &str {
     gguf.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default()
 }

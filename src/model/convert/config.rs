@@ -1,7 +1,7 @@
-//! A checkpoint's `config.json`: which architecture, and its numbers.
+//! Reads a checkpoint's `config.json`: the architecture and its parameters.
 //!
-//! What llama.cpp would compute otherwise than the authors meant is refused here by its key:
-//! sliding windows in use, other activations, experts, weights that are quantized already.
+//! Settings that llama.cpp would compute differently from the authors' intention are rejected by
+//! their key: active sliding windows, other activations, experts, already quantized weights.
 
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
@@ -9,43 +9,43 @@ use super::rope::{self, Rope};
 pub use crate::model::numbers::Architecture;
 use crate::types::limits;
 
-/// What `config.json` says.
+/// The parameters in a checkpoint's `config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Which architecture.
+    /// The architecture, from the key `architectures`.
     pub architecture: Architecture,
-    /// Layers.
+    /// Number of transformer layers.
     pub layers: u64,
     /// Width of the hidden state.
     pub hidden: u64,
     /// Width of the feed-forward layers.
     pub feed_forward: u64,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: u64,
-    /// Heads of keys and values.
+    /// Number of heads of keys and values.
     pub kv_heads: u64,
-    /// Elements of a head.
+    /// Number of elements in a head.
     pub head: u64,
-    /// Rows of the embedding.
+    /// Size of the vocabulary: rows of the embedding.
     pub vocabulary: u64,
-    /// Context it was trained with, in tokens.
+    /// Context length it was trained with, in tokens.
     pub context_tokens: u64,
-    /// Added under the root of a norm.
+    /// The constant added under the square root of a norm.
     pub epsilon: f32,
-    /// How positions turn queries and keys.
+    /// The rotary position embedding.
     pub rope: Rope,
-    /// Whether the output head is the embedding.
+    /// Whether the output head shares the embedding's weights.
     pub is_tied: bool,
-    /// Whether the attention's four matrices have biases; Qwen2's first three always have.
+    /// Whether the attention's four matrices have biases; Qwen2's first three always do.
     pub attention_bias: bool,
     /// Whether the feed-forward matrices have biases.
     pub feed_forward_bias: bool,
 }
 
-/// Reads `config.json`.
+/// Parses and checks the text of `config.json`.
 ///
 /// # Errors
-/// What is wrong or unsupported, by its key.
+/// The first invalid or unsupported setting, by its key.
 pub fn read(text: &str) -> Result<Config, CheckpointFault> {
     let json = Object::parse(text)?;
     let architecture = architecture(&json)?;
@@ -55,13 +55,13 @@ pub fn read(text: &str) -> Result<Config, CheckpointFault> {
     let given = json.count_or("head_dim", limits::MODEL_HEAD_ELEMENTS_MAX)?;
     let head = match (given, architecture) {
         (Some(head), _) => head,
-        // transformers' Qwen3Config has it so where the file is silent.
+        // The default of transformers' Qwen3Config.
         (None, Architecture::Qwen3) => 128,
         (None, _) => hidden / heads,
     };
     let kv_heads = match json.count_or("num_key_value_heads", heads)? {
         Some(kv_heads) => kv_heads,
-        // Where its key is not there at all; `null` is as many as heads.
+        // Only if the key is absent; `null` means the number of heads.
         None if is_mistral(&json)? && json.0.get("num_key_value_heads").is_none() => 8,
         None if architecture == Architecture::Llama => heads,
         None => return Err(damaged("key 'num_key_value_heads' is missing")),
@@ -91,15 +91,15 @@ pub fn read(text: &str) -> Result<Config, CheckpointFault> {
     Ok(config)
 }
 
-/// Returns whether transformers would read it as Mistral's, whichever of the two keys says so.
+/// Returns whether transformers would load it as Mistral, by either of the two keys.
 fn is_mistral(json: &Object) -> Result<bool, CheckpointFault> {
     let named = json.get("architectures").is_some_and(|list| list[0] == "MistralForCausalLM");
     Ok(named || json.text("model_type")? == Some("mistral"))
 }
 
-/// Returns whether its attention looks back through a window. Mistral's does unless its key is
-/// there and `null`: transformers' MistralConfig has 4096 where it is absent, and its model heeds
-/// neither `use_sliding_window` nor `layer_types`.
+/// Returns whether its attention uses a sliding window. Mistral's does unless its key is present
+/// and `null`: transformers' MistralConfig defaults to 4096, and its model ignores
+/// `use_sliding_window` and `layer_types`.
 fn slides(json: &Object) -> Result<bool, CheckpointFault> {
     if is_mistral(json)? {
         return Ok(json.0.get("sliding_window").is_none_or(|window| !window.is_null()));
@@ -160,7 +160,7 @@ fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), C
     Ok(())
 }
 
-/// Numbers that must suit one another.
+/// Checks parameters that must be consistent with each other.
 fn check(config: &Config) -> Result<(), CheckpointFault> {
     let Config { heads, kv_heads, head, hidden, .. } = config;
     if !heads.is_multiple_of(*kv_heads) {
@@ -187,7 +187,7 @@ fn check(config: &Config) -> Result<(), CheckpointFault> {
 pub(super) mod tests {
     use super::*;
 
-    /// A small, sound configuration with keys added or replaced.
+    /// A small, valid configuration with keys added or replaced.
     pub fn config(changes: &str) -> String {
         let sound = r#"{"architectures":["LlamaForCausalLM"],"hidden_size":64,
             "intermediate_size":96,"num_hidden_layers":2,"num_attention_heads":4,

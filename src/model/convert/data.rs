@@ -1,25 +1,25 @@
-//! Floats from one width to another, as numpy, torch and ggml turn them: to the nearest, ties to
-//! even, subnormals kept, infinities and NaN preserved.
+//! Converts floats between widths like numpy, torch and ggml: rounding to nearest with ties to
+//! even, keeping subnormals, infinities and NaN.
 //!
-//! Written without branches, so that the compiler makes vector code of them for the oldest
-//! processor of the architecture; from 16 bits to 16, looking the 65,536 results up is twice as
-//! fast. Little-endian on both sides.
+//! The code is branch-free, so that the compiler vectorises it even for the architecture's oldest
+//! CPU. Between two 16-bit formats, a lookup in a table of 65,536 results is twice as fast. Input
+//! and output are little-endian.
 
 use std::sync::LazyLock;
 
-/// How a number is stored.
+/// A floating-point storage format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Float {
-    /// IEEE 754 binary32.
+    /// The 32-bit format of IEEE 754 (binary32).
     F32,
-    /// IEEE 754 binary16.
+    /// The 16-bit format of IEEE 754 (binary16).
     F16,
-    /// The upper half of a binary32.
+    /// The upper half of a binary32 (bfloat16).
     Bf16,
 }
 
 impl Float {
-    /// Returns the bytes of one number.
+    /// Returns the size of one number in bytes.
     pub fn bytes(self) -> u64 {
         match self {
             Float::F32 => 4,
@@ -27,7 +27,7 @@ impl Float {
         }
     }
 
-    /// Returns its number in a GGUF file.
+    /// Returns ggml's number for the type.
     pub fn gguf(self) -> u32 {
         match self {
             Float::F32 => 0,
@@ -36,7 +36,7 @@ impl Float {
         }
     }
 
-    /// Returns its name, as messages and `--type` have it.
+    /// Returns the format's name in messages and for `--type`.
     pub fn name(self) -> &'static str {
         match self {
             Float::F32 => "f32",
@@ -46,8 +46,8 @@ impl Float {
     }
 }
 
-/// Appends the numbers in `from`, whole ones, to `out` in another width. The same width is copied
-/// bit by bit.
+/// Appends the numbers in `from` to `out` in format `to`; `from` must hold a whole number of them.
+/// The same format is copied unchanged.
 pub fn convert(from: &[u8], kind: Float, out: &mut Vec<u8>, to: Float) {
     match (kind, to) {
         (Float::F16, Float::F32) => widen(from, out, f16_to_f32),
@@ -60,9 +60,10 @@ pub fn convert(from: &[u8], kind: Float, out: &mut Vec<u8>, to: Float) {
     }
 }
 
-/// Returns whether all numbers in `bytes` are finite. Of one that is not, its sign left out, the
-/// exponent's lowest bit added carries into the sign's place. Those carries are gathered without a
-/// branch, which becomes vector code; a chunk just written is still in the cache.
+/// Returns whether all numbers in `bytes` are finite. For a number that is not, with the sign
+/// cleared, adding the lowest bit of the exponent carries into the sign bit. The carries are
+/// combined without branches, so that the loop is vectorised; a chunk just written is still in the
+/// CPU cache.
 pub fn is_finite(bytes: &[u8], kind: Float) -> bool {
     match kind {
         Float::F32 => {
@@ -97,7 +98,7 @@ fn narrow(from: &[u8], out: &mut Vec<u8>, of: impl Fn(u32) -> u16) {
     }
 }
 
-/// What every 16-bit number becomes.
+/// The conversion of every 16-bit number.
 type HalfTable = Box<[u16; 1 << 16]>;
 
 static BF16_TO_F16: LazyLock<HalfTable> =
@@ -124,7 +125,7 @@ fn bf16_to_f32(half: u16) -> u32 {
     u32::from(half) << 16
 }
 
-/// A NaN becomes a quiet one, as ggml has it.
+/// A NaN becomes a quiet NaN, as in ggml.
 fn f32_to_bf16(bits: u32) -> u16 {
     let rounded = bits.wrapping_add(0x7FFF + ((bits >> 16) & 1)) >> 16;
     let nan = (bits >> 16) | 0x40;
@@ -134,21 +135,21 @@ fn f32_to_bf16(bits: u32) -> u16 {
 fn f16_to_f32(half: u16) -> u32 {
     let half = u32::from(half);
     let (sign, rest) = ((half & 0x8000) << 16, half & 0x7FFF);
-    // Exponents are biased by 15 there and by 127 here.
+    // The exponent bias is 15 in binary16 and 127 in binary32.
     let normal = (rest << 13).wrapping_add(112 << 23);
-    // A subnormal is so many times 2^-24, which is exact in a binary32.
+    // A subnormal is a multiple of 2^-24, which is exact in binary32.
     let small = (rest as f32 * f32::from_bits((127 - 24) << 23)).to_bits();
     let special = (rest << 13) | 0x7F80_0000;
     let value = if rest < 0x0400 { small } else { normal };
     sign | if rest >= 0x7C00 { special } else { value }
 }
 
-/// A NaN keeps the upper bits of what it carries, as numpy has it, and stays a NaN.
+/// A NaN keeps the upper bits of its payload, as in numpy, and stays a NaN.
 fn f32_to_f16(bits: u32) -> u16 {
     let (sign, rest) = ((bits >> 16) & 0x8000, bits & 0x7FFF_FFFF);
     let half = 0x0FFF + ((rest >> 13) & 1);
     let normal = rest.wrapping_add(half).wrapping_sub(112 << 23) >> 13;
-    // 0.5 has the step of a binary16 subnormal, 2^-24: the addition itself rounds to it.
+    // 0.5 has the precision of a binary16 subnormal, 2^-24, so the addition itself rounds to it.
     let small = (f32::from_bits(rest) + 0.5).to_bits().wrapping_sub(0.5_f32.to_bits());
     let payload = (rest >> 13) & 0x03FF;
     let nan = 0x7C00 | payload | u32::from(payload == 0);

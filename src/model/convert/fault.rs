@@ -7,35 +7,35 @@ use std::path::Path;
 
 use crate::types::error::{Error, Kind};
 
-/// A cause and the way out.
+/// A problem in a checkpoint and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointFault {
-    /// What is wrong, naming the key or tensor.
+    /// The problem, with the key or tensor.
     pub cause: String,
-    /// One full sentence: what can be done.
+    /// One full sentence that says what to do.
     pub remedy: &'static str,
 }
 
-/// A file that is not what its authors published.
+/// A fault of a file that is damaged or incomplete.
 pub(super) fn damaged(cause: impl Into<String>) -> CheckpointFault {
     CheckpointFault { cause: cause.into(), remedy: "Get this file of the checkpoint again." }
 }
 
-/// A sound file that the engine would compute wrongly with, or not at all.
+/// A fault of a valid file that uses a feature the engine does not support.
 pub(super) fn unsupported(cause: impl Into<String>) -> CheckpointFault {
     let remedy = "Convert a checkpoint of Qwen2, Qwen3 or Llama as its authors published it.";
     CheckpointFault { cause: cause.into(), remedy }
 }
 
 impl CheckpointFault {
-    /// Makes it an error about `file`.
+    /// Turns the fault into an error about `file`.
     pub(super) fn of(self, file: &Path) -> Error {
         let what = format!("cannot convert '{}': {}", file.display(), self.cause);
         Error::new(Kind::BadModel, what, self.remedy)
     }
 }
 
-/// Shows a name from outside so that it cannot harm a terminal or fill it.
+/// Quotes and escapes untrusted text for a message, shortened to 120 characters.
 pub(super) fn shown(name: &str) -> String {
     const CHARACTERS_MAX: usize = 120;
     let start: String = name.chars().take(CHARACTERS_MAX).collect();

@@ -1,4 +1,4 @@
-//! The small JSON files of a checkpoint: read under a bound, their keys with their types.
+//! Reads the small JSON files of a checkpoint with a size limit, and their keys with type checks.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -10,7 +10,7 @@ use super::fault::{CheckpointFault, damaged, shown};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
-/// Reads a file as text; `None` where there is none.
+/// Reads a text file; `None` if it does not exist.
 pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
     let max = limits::CHECKPOINT_JSON_BYTES_MAX;
     let cannot = |cause: String| {
@@ -30,7 +30,7 @@ pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
     Ok(Some(text))
 }
 
-/// Reads a file that must be there.
+/// Reads a text file that must exist.
 pub(super) fn needed(file: &Path) -> Result<String, Error> {
     text(file)?.ok_or_else(|| {
         let what = format!("cannot convert '{}': No such file or directory", file.display());
@@ -38,7 +38,7 @@ pub(super) fn needed(file: &Path) -> Result<String, Error> {
     })
 }
 
-/// Reads a JSON object; an empty one where there is no such file.
+/// Reads a JSON object; returns an empty one if the file does not exist.
 pub(super) fn optional(file: &Path) -> Result<Object, Error> {
     match text(file)? {
         Some(text) => Object::parse(&text).map_err(|fault| fault.of(file)),
@@ -46,12 +46,12 @@ pub(super) fn optional(file: &Path) -> Result<Object, Error> {
     }
 }
 
-/// A JSON object whose keys are asked for by type. A `null` counts as a key that is not there.
+/// A JSON object with type-checked access to its keys. A key with `null` counts as missing.
 #[derive(Clone, Debug)]
 pub(super) struct Object(pub(super) Value);
 
 impl Object {
-    /// Parses a text that must be an object.
+    /// Parses a JSON text, which must be an object.
     pub(super) fn parse(text: &str) -> Result<Object, CheckpointFault> {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| damaged(format!("it is not JSON: {error}")))?;
@@ -61,12 +61,10 @@ impl Object {
         }
     }
 
-    /// Returns a key's value.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
-    /// Returns an object in this one.
     pub(super) fn object(&self, key: &str) -> Result<Option<Object>, CheckpointFault> {
         match self.get(key) {
             None => Ok(None),
@@ -75,27 +73,24 @@ impl Object {
         }
     }
 
-    /// Returns a text.
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>, CheckpointFault> {
         self.typed(key, "a string", Value::as_str)
     }
 
-    /// Returns a yes or no.
     pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, CheckpointFault> {
         self.typed(key, "true or false", Value::as_bool)
     }
 
-    /// Returns a finite number.
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, CheckpointFault> {
         self.typed(key, "a number", Value::as_f64)
     }
 
-    /// Returns a count from 1 to `max`; where it is missing, that is the fault.
+    /// Returns a count from 1 to `max`; a missing key is a fault.
     pub(super) fn count(&self, key: &str, max: u64) -> Result<u64, CheckpointFault> {
         self.count_or(key, max)?.ok_or_else(|| damaged(format!("key '{key}' is missing")))
     }
 
-    /// Returns a count from 1 to `max`, if it is there.
+    /// Returns a count from 1 to `max`, or `None` if the key is missing.
     pub(super) fn count_or(&self, key: &str, max: u64) -> Result<Option<u64>, CheckpointFault> {
         let count = self.typed(key, "a whole number", Value::as_u64)?;
         match count {

@@ -1,5 +1,5 @@
-//! The keys of a GGUF file, from what was read of a checkpoint; named as llama.cpp's converter
-//! names them.
+//! Builds the metadata of a GGUF file from a checkpoint, with the key names of llama.cpp's
+//! converter.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use crate::model::write::GgufValue;
 /// The version of ggml's block formats.
 const QUANTIZATION_VERSION: u32 = 2;
 
-/// Keys and their values, in the order of the file.
+/// Keys and values, in file order.
 #[derive(Debug, Default)]
 pub(super) struct MetadataBuilder(pub Vec<(String, GgufValue)>);
 
 impl MetadataBuilder {
-    /// Begins with what every file says of itself.
+    /// Starts with the keys every file has: architecture, type and name.
     pub(super) fn of(architecture: Architecture, kind: &str, name: &str) -> MetadataBuilder {
         let mut keys = MetadataBuilder::default();
         keys.text("general.architecture", architecture.name());
@@ -41,13 +41,13 @@ impl MetadataBuilder {
         self.0.push((key.into(), GgufValue::U32(u32::try_from(count).unwrap_or(u32::MAX))));
     }
 
-    /// Adds what the file is made of, for people who list it.
+    /// Adds the file type and the quantization version, which tools display.
     pub(super) fn file_type(&mut self, file_type: u32) {
         self.count("general.file_type", u64::from(file_type));
         self.count("general.quantization_version", u64::from(QUANTIZATION_VERSION));
     }
 
-    /// Adds how the authors would have tokens drawn.
+    /// Adds the authors' recommended sampling settings.
     pub(super) fn sampling(&mut self, generation: &Object) -> Result<(), CheckpointFault> {
         if let Some(count) = generation.number("top_k")? {
             self.0.push(("general.sampling.top_k".into(), GgufValue::I32(count as i32)));
@@ -65,7 +65,7 @@ impl MetadataBuilder {
         Ok(())
     }
 
-    /// Adds the model's numbers.
+    /// Adds the parameters of the architecture.
     pub(super) fn config(&mut self, config: &Config) {
         let name = config.architecture.name();
         let of = |key: &str| format!("{name}.{key}");
@@ -84,7 +84,7 @@ impl MetadataBuilder {
         }
         self.float(&of("rope.freq_base"), config.rope.base);
         match &config.rope.scaling {
-            // Llama 3's is a tensor.
+            // Llama 3's scaling is stored as a tensor.
             Scaling::None | Scaling::Llama3(_) => {}
             Scaling::Linear { factor } => {
                 self.text(&of("rope.scaling.type"), "linear");
@@ -96,8 +96,8 @@ impl MetadataBuilder {
                 let original = u64::from(*original_tokens);
                 self.count(&of("rope.scaling.original_context_length"), original);
                 if let Some(attention) = attention {
-                    // llama.cpp computes YaRN's own factor in any case, and this is how much more.
-                    // The other key, which its converter writes, it reads and never uses.
+                    // llama.cpp always applies YaRN's own factor, so this is the ratio to it. The
+                    // other key, which its converter writes, is read but never used.
                     let own = rope::yarn_attention(*factor);
                     self.float(&of("rope.scaling.attn_factor"), *attention / own);
                     self.float(&of("rope.scaling.yarn_attn_factor"), *attention);
@@ -106,7 +106,7 @@ impl MetadataBuilder {
         }
     }
 
-    /// Adds the tokenizer.
+    /// Adds the vocabulary, special tokens and chat templates.
     pub(super) fn tokenizer(&mut self, vocabulary: Vocabulary, special: Special) {
         let mut add = |key: &str, value| self.0.push((format!("tokenizer.{key}"), value));
         add("ggml.model", GgufValue::Text(vocabulary.model.into()));
@@ -142,7 +142,7 @@ impl MetadataBuilder {
     }
 }
 
-/// Returns what the model is called: by its configuration, else by its folder.
+/// Returns the model's name: the one in its configuration, else its folder's.
 pub(super) fn name(json: &Object, folder: &Path) -> Result<String, CheckpointFault> {
     let path = json.text("_name_or_path")?.map(Path::new);
     let given = path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy());

@@ -1,10 +1,10 @@
-//! Makes GGUF files of Hugging Face checkpoints (Qwen2, Qwen3, Llama) and of PEFT's LoRA adapters.
+//! Converts Hugging Face checkpoints (Qwen2, Qwen3, Llama) and PEFT LoRA adapters to GGUF files.
 //!
-//! [`plan`] reads and checks everything but the weights' own numbers; [`Conversion::write`] streams
+//! [`plan`] reads and checks everything except the weights' values; [`Conversion::write`] streams
 //! those. Nothing of the checkpoint reaches llama.cpp, and the finished file is checked like any
 //! other before it gets its name. The parts: `config` and `rope` (config.json), `names` (tensors),
 //! `shards` (safetensors), `tokenizer` with `split`, `sentencepiece` and `special`, `adapter`,
-//! `keys`, `data` (widths of floats), `stream`; `json` and `fault` serve them.
+//! `keys` (metadata), `data` (float formats), `stream`; `json` and `fault` are shared by them.
 
 pub mod adapter;
 pub mod config;
@@ -37,12 +37,12 @@ use super::{Header, types};
 use crate::types::error::{Error, Kind as ErrorKind};
 use crate::types::plan::Weights;
 
-/// Numbers of `general.file_type`.
+/// Values of the key `general.file_type`.
 const ALL_F32: u32 = 0;
 const MOSTLY_F16: u32 = 1;
 const MOSTLY_BF16: u32 = 32;
 
-/// What is read of a checkpoint's folder beside its shards.
+/// Files read from a checkpoint's folder in addition to its shards.
 const FILES: [&str; 6] = [
     "config.json",
     "tokenizer.json",
@@ -52,17 +52,17 @@ const FILES: [&str; 6] = [
     "model.safetensors.index.json",
 ];
 
-/// The type matrices are written in; vectors are always F32, which the kernels need.
+/// The type in which matrices are written; vectors are always F32, which the kernels require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputType {
-    /// This one.
+    /// Convert all matrices to this format.
     To(Float),
-    /// The one each is stored in, so that nothing is lost.
+    /// Keep each matrix in its stored format, without loss.
     AsStored,
 }
 
 impl OutputType {
-    /// Returns what a matrix stored as `from` becomes.
+    /// Returns the format in which a matrix stored as `from` is written.
     fn of(self, from: Float) -> Float {
         match self {
             OutputType::To(float) => float,
@@ -70,7 +70,7 @@ impl OutputType {
         }
     }
 
-    /// Returns `general.file_type` for matrices of these types.
+    /// Returns the key `general.file_type` for matrices of these types.
     fn file_type(self, mut types: impl Iterator<Item = u32>) -> u32 {
         let has = |float: Float| move |id: u32| id == float.gguf();
         let kind = match self {
@@ -86,16 +86,16 @@ impl OutputType {
     }
 }
 
-/// A file to be written: its keys, its tensors and where their data lies.
+/// A planned GGUF file: its metadata, its tensors and the source of their data.
 #[derive(Debug)]
 pub struct Conversion {
     folder: PathBuf,
-    /// What was read beside the shards, there or not.
+    /// Files read in addition to the shards, whether they exist or not.
     files: Vec<PathBuf>,
     keys: Vec<(String, GgufValue)>,
     parts: Vec<OutputTensor>,
     shards: Vec<shards::Shard>,
-    /// The base's header, where it is an adapter for a GGUF file.
+    /// The base model's header, for an adapter to a GGUF base.
     base: Option<Header>,
 }
 
@@ -105,19 +105,20 @@ struct OutputTensor {
     source: TensorSource,
 }
 
-/// What was written.
+/// The result of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvertedFile {
-    /// Tensors.
+    /// Number of tensors written.
     pub tensors: usize,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
 }
 
-/// Reads and checks a checkpoint's folder, or an adapter's for the model `base`.
+/// Reads and checks a checkpoint folder, or an adapter folder for the model `base`.
 ///
-/// # Errors `not_found` where a file is missing, `bad_model` naming file, key or tensor,
-/// `bad_request` where a base is missing or needless.
+/// # Errors
+/// `not_found` if a file is missing; `bad_model` with the file, key or tensor; `bad_request` if a
+/// base is missing or not applicable.
 pub fn plan(folder: &Path, kind: OutputType, base: Option<&Path>) -> Result<Conversion, Error> {
     if !folder.is_dir() {
         let what = format!("cannot convert '{}': it is not a folder", folder.display());
@@ -179,7 +180,7 @@ fn model(folder: &Path, kind: OutputType) -> Result<Conversion, Error> {
     Ok(Conversion { folder, files, keys: keys.0, parts, shards: weights.shards, base: None })
 }
 
-/// Plans the tensors, in the order in which they are read.
+/// Plans the tensors, in the order in which their data is read.
 fn parts(
     config: &config::Config,
     weights: &shards::CheckpointWeights,
@@ -209,12 +210,12 @@ fn parts(
 }
 
 impl Conversion {
-    /// Returns whether it is an adapter.
+    /// Returns whether the file is an adapter.
     pub fn is_adapter(&self) -> bool {
         self.keys.contains(&("general.type".into(), GgufValue::Text("adapter".into())))
     }
 
-    /// Returns the bytes of the file.
+    /// Returns the size of the finished file in bytes.
     pub fn bytes(&self) -> u64 {
         self.header().len() as u64 + write::data_bytes(&self.entries())
     }
@@ -227,10 +228,10 @@ impl Conversion {
         write::header(&self.keys, &self.entries())
     }
 
-    /// Refuses to write over a file that is read.
+    /// Checks that writing `to` would not overwrite a file this conversion reads.
     ///
     /// # Errors
-    /// `bad_request` naming it.
+    /// `bad_request` with the file.
     pub fn check_other(&self, to: &Path) -> Result<(), Error> {
         let read = self.shards.iter().map(|shard| shard.path.as_path());
         let base = self.base.as_ref().map(|header| header.file.path.as_path());
@@ -238,11 +239,12 @@ impl Conversion {
         read.chain(base).chain(files).try_for_each(|from| newfile::check_other(from, to))
     }
 
-    /// Writes the file into `out`, checked as every file is checked before it is loaded; it is not
-    /// kept yet. Tells `progress` the bytes written and those of the file.
+    /// Writes the file to `out`, after the checks every file passes before it is loaded. The caller
+    /// must still `keep` it. Calls `progress` with the bytes written and the bytes in total.
     ///
     /// # Errors
-    /// Those of reading, of [`NewFile::write`], and `bad_model` where the result would be refused.
+    /// Those of reading the checkpoint and of [`NewFile::write`]; `bad_model` if the result is not
+    /// valid.
     pub fn write(
         &self,
         out: &mut NewFile,
@@ -256,7 +258,7 @@ impl Conversion {
             progress(done, bytes);
         };
         out.write(&header)?;
-        // What can be refused is in the header: better now than after minutes of weights.
+        // All checks need only the header, so they run before minutes of copying weights.
         out.set_length(bytes)?;
         self.check(out.path())?;
         written(header.len() as u64);
@@ -276,7 +278,7 @@ impl Conversion {
         };
         match result {
             None => Ok(()),
-            // Without the name that nobody gave, and will not find.
+            // Removes the temporary file's name, which means nothing to the user.
             Some(error) => {
                 let cause = error.message.replace(&format!("cannot use {tried}: "), "");
                 Err(unsupported(format!("the converted file would be rejected: {cause}"))

@@ -1,9 +1,9 @@
-//! Every tensor of an architecture: what Hugging Face and GGUF call it, its shape, and whether its
-//! rows change places.
+//! Lists every tensor of an architecture: its names in Hugging Face and GGUF, its shape, and
+//! whether its rows are permuted.
 //!
-//! Names are those of llama.cpp's converter (gguf's "Standardized tensor names"). Llama's queries
-//! and keys are stored by halves of a head, [2, head/2] rows, and llama.cpp turns neighbours,
-//! [head/2, 2]; the other architectures are turned as they are stored.
+//! Names are those of llama.cpp's converter (gguf's "Standardized tensor names"). For Llama, query
+//! and key rows are stored by halves of a head, [2, head/2], but llama.cpp rotates neighbours,
+//! [head/2, 2]; other architectures are rotated as stored.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,30 @@ use super::config::{Architecture, Config};
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::shards::Stored;
 
-/// In which order the rows of a tensor are written.
+/// The order in which the rows of a tensor are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOrder {
-    /// As they are stored.
+    /// In the order of the checkpoint.
     AsStored,
-    /// Within each head of so many rows, those of both halves in turn.
+    /// Within each head, rows of the two halves alternate.
     Interleaved {
-        /// Rows of a head.
+        /// Number of rows in a head.
         head: u64,
     },
 }
 
-/// A tensor as it must be in the checkpoint and as it will be in the file.
+/// A tensor the checkpoint must have, and its form in the GGUF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedTensor {
-    /// Its name in the file.
+    /// The tensor's name in the GGUF file.
     pub gguf: String,
-    /// Its dimensions, slowest first.
+    /// The required dimensions, slowest first.
     pub shape: Vec<u64>,
-    /// The order of its rows.
+    /// The order in which the rows are written.
     pub rows: RowOrder,
 }
 
-/// Modules of a layer: Hugging Face's name and GGUF's.
+/// Modules of a layer: Hugging Face's name and GGUF's name.
 const MODULES: [(&str, &str); 11] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
@@ -49,7 +49,7 @@ const MODULES: [(&str, &str); 11] = [
     ("mlp.down_proj", "ffn_down"),
 ];
 
-/// Returns what GGUF calls a module such as `model.layers.0.mlp.up_proj`, if it is known.
+/// Returns the GGUF name of a module such as `model.layers.0.mlp.up_proj`, if it is known.
 pub fn module(name: &str) -> Option<String> {
     match name {
         "model.embed_tokens" => return Some("token_embd".into()),
@@ -63,7 +63,7 @@ pub fn module(name: &str) -> Option<String> {
     Some(format!("blk.{number}.{gguf}"))
 }
 
-/// Returns the tensors of a checkpoint by their Hugging Face names.
+/// Returns all tensors a checkpoint must have, by Hugging Face name.
 pub fn expected(config: &Config) -> BTreeMap<String, ExpectedTensor> {
     let mut all = BTreeMap::new();
     let mut add = |name: String, kind: &str, shape: &[u64], rows: RowOrder| {
@@ -110,7 +110,7 @@ pub fn expected(config: &Config) -> BTreeMap<String, ExpectedTensor> {
     all
 }
 
-/// Returns the order of rows of the tensor GGUF calls `blk.N.{module}`.
+/// Returns the row order of the tensor with the GGUF name `blk.N.{module}`.
 pub fn rows_of(architecture: Architecture, module: &str, head: u64) -> RowOrder {
     let is_turned = matches!(module, "attn_q" | "attn_k");
     match architecture {
@@ -119,11 +119,11 @@ pub fn rows_of(architecture: Architecture, module: &str, head: u64) -> RowOrder 
     }
 }
 
-/// Compares what is stored with what is expected; returns the pairs in the order of `stored`'s
-/// places on disk.
+/// Matches the stored tensors with the expected ones; returns the pairs in the order of the data on
+/// disk.
 ///
 /// # Errors
-/// A tensor that is missing, unknown, or of another shape, and how many more there are.
+/// A tensor that is missing, unknown, or of another shape, with the number of others.
 pub fn pair<'a>(
     stored: &'a BTreeMap<String, Stored>,
     expected: &'a BTreeMap<String, ExpectedTensor>,
@@ -135,7 +135,7 @@ pub fn pair<'a>(
         return Err(damaged(format!("tensor {}{} missing", shown(first), and_more(rest.len()))));
     }
     let is_needless = |name: &str| {
-        // Wavelengths are computed anew; a head that is tied is the embedding.
+        // The wavelengths are recomputed; a tied head is the embedding.
         name.ends_with("rotary_emb.inv_freq") || (config.is_tied && name == "lm_head.weight")
     };
     let is_unknown = |name: &&String| !expected.contains_key(*name) && !is_needless(name);

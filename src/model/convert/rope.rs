@@ -1,55 +1,55 @@
-//! How positions turn queries and keys (rotary embedding), in both spellings of `config.json`:
-//! `rope_theta` beside `rope_scaling`, and transformers 5's `rope_parameters`.
+//! Reads the settings of rotary position embedding (RoPE) in both forms of `config.json`:
+//! `rope_theta` with `rope_scaling`, and transformers 5's `rope_parameters`.
 //!
 //! Formulas: transformers' modeling_rope_utils.py. llama.cpp computes linear and YaRN scaling
-//! itself; Llama 3's it takes as a tensor of factors, computed here.
+//! itself; Llama 3's scaling is passed as a tensor of factors, computed here.
 
 use super::config::Architecture;
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
 
-/// The turning of queries and keys.
+/// A model's rotary position embedding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
-    /// Base of the wavelengths.
+    /// The base of the wavelengths, `rope_theta`.
     pub base: f32,
-    /// How it is stretched.
+    /// The extension of the context, if any.
     pub scaling: Scaling,
 }
 
-/// How a context longer than the original one is reached.
+/// How positions are scaled to extend the context beyond the original length.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
-    /// It is not.
+    /// No scaling: the context has its original length.
     None,
-    /// All positions are divided.
+    /// Divides all positions by a factor.
     Linear {
-        /// By this.
+        /// The divisor of the positions.
         factor: f32,
     },
-    /// YaRN (arXiv 2309.00071).
+    /// YaRN scaling (arXiv 2309.00071).
     Yarn {
-        /// How much longer.
+        /// The ratio of the extended to the original context.
         factor: f32,
-        /// Context before, in tokens.
+        /// Length of the original context in tokens.
         original_tokens: u32,
-        /// Attention's factor, where it is not YaRN's own.
+        /// The attention factor, if it differs from YaRN's default.
         attention: Option<f32>,
     },
-    /// Llama 3's.
+    /// The scaling of Llama 3.1 and later.
     Llama3(Llama3),
 }
 
-/// The numbers of Llama 3's scaling.
+/// The parameters of Llama 3's scaling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Llama3 {
-    /// How much long wavelengths are stretched.
+    /// The factor by which long wavelengths are stretched.
     pub factor: f32,
-    /// Wavelengths longer than the original context divided by this are stretched wholly.
+    /// Wavelengths longer than the original context divided by this are stretched fully.
     pub low: f32,
-    /// Those shorter than it divided by this are left alone.
+    /// Wavelengths shorter than the original context divided by this are not stretched.
     pub high: f32,
-    /// Context before, in tokens.
+    /// Length of the original context in tokens.
     pub original_tokens: f32,
 }
 
@@ -109,7 +109,7 @@ fn yarn(rope: &Object, context_tokens: u64) -> Result<Scaling, CheckpointFault> 
     if rope.flag("truncate")? == Some(false) {
         return Err(unsupported("key 'truncate': only true is supported"));
     }
-    // llama.cpp reads these for other architectures alone.
+    // llama.cpp reads these for other architectures only.
     for (key, own) in [("beta_fast", 32.0), ("beta_slow", 1.0)] {
         if let Some(given) = rope.number(key)?.filter(|given| *given != own) {
             return Err(unsupported(format!(
@@ -156,17 +156,18 @@ fn optional(rope: &Object, key: &str) -> Result<Option<f32>, CheckpointFault> {
     }
 }
 
-/// Returns YaRN's own factor of attention.
+/// Returns YaRN's default attention factor for a scaling factor.
 pub fn yarn_attention(factor: f32) -> f32 {
     1.0 + 0.1 * factor.ln()
 }
 
-/// Returns by how much each wavelength of a head is stretched: the tensor `rope_freqs.weight`.
+/// Returns the factor by which each wavelength is stretched, for a head of `head` elements: the
+/// tensor `rope_freqs.weight`.
 pub fn factors(rope: &Llama3, base: f32, head: u64) -> Vec<f32> {
     let low_wavelength = rope.original_tokens / rope.low;
     let high_wavelength = rope.original_tokens / rope.high;
     let factor = |pair: u64| {
-        // In 32 bits, step by step as transformers computes it.
+        // In 32-bit arithmetic, step by step as in transformers.
         let frequency = 1.0 / base.powf((2 * pair) as f32 / head as f32);
         let wavelength = 2.0 * std::f32::consts::PI / frequency;
         if wavelength < high_wavelength {

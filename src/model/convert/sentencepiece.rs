@@ -1,10 +1,10 @@
-//! BPE over characters with bytes to fall back on (Llama 2, TinyLlama), which llama.cpp merges by
-//! scores instead of a list.
+//! Converts character-level BPE with byte fallback (Llama 2, TinyLlama), which llama.cpp merges by
+//! scores instead of by a list.
 //!
-//! llama.cpp joins any neighbours whose union is a token, the best score first; Hugging Face joins
-//! the pairs of a list, in its order. Both do the same where the list holds every way to make a
-//! token and all ways to make one stand together, as in every file made from SentencePiece. That is
-//! checked, and the scores are the places in the list.
+//! llama.cpp joins any neighbours whose concatenation is a token, the best score first; Hugging
+//! Face joins the pairs of a list, in its order. The two are equivalent if the list has every way
+//! to produce each token, with all ways to produce one token consecutive, as in every file made
+//! from SentencePiece. This is checked, and the scores are the positions in the list.
 
 use std::collections::HashSet;
 
@@ -16,10 +16,10 @@ use super::tokenizer::{
 };
 use crate::types::limits;
 
-/// What stands for a space in tokens.
+/// The character that represents a space in tokens.
 const SPACE: &str = "\u{2581}";
 
-/// Completes a vocabulary whose tokens are listed.
+/// Completes a vocabulary whose tokens have been read, with types, scores and the space prefix.
 pub(super) fn complete(
     mut vocabulary: Vocabulary,
     file: &TokenizerFile,
@@ -41,7 +41,7 @@ pub(super) fn complete(
     })
 }
 
-/// Returns whether a space is put before a text; spaces become [`SPACE`] in any case.
+/// Returns whether a text gets a leading space; spaces become [`SPACE`] in any case.
 fn space_prefix(file: &TokenizerFile) -> Result<bool, CheckpointFault> {
     let (normalizer, cuts) = (&file.normalizer, &file.pre_tokenizer);
     let steps: Vec<&Value> = match normalizer["normalizers"].as_array() {
@@ -70,7 +70,7 @@ fn space_prefix(file: &TokenizerFile) -> Result<bool, CheckpointFault> {
     }
 }
 
-/// Finds the unknown token and those of bytes, all 256 of which llama.cpp takes for granted.
+/// Marks the unknown token and the byte tokens, all 256 of which llama.cpp requires.
 fn types(vocabulary: &mut Vocabulary, file: &TokenizerFile) -> Result<(), CheckpointFault> {
     for byte in 0..=u8::MAX {
         let text = format!("<0x{byte:02X}>");
@@ -87,7 +87,7 @@ fn types(vocabulary: &mut Vocabulary, file: &TokenizerFile) -> Result<(), Checkp
         added.any(|added| added.normalized && added.content == text)
     };
     for (token, kind) in vocabulary.tokens.iter_mut().zip(&vocabulary.kinds) {
-        // These are looked for before spaces are changed, so they are written as people type them.
+        // These are matched before spaces are replaced, so they contain plain spaces.
         if *kind == USER_DEFINED && token.contains(SPACE) && is_normalized(token) {
             let typed = token.replace(SPACE, " ");
             if vocabulary.numbers.contains_key(&typed) {
@@ -129,7 +129,7 @@ fn check_complete(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<()
     Ok(())
 }
 
-/// Returns a score a token: minus the place of the merges that make it.
+/// Returns a score per token: the negative position of the merges that produce it.
 fn scores(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<Vec<f32>, CheckpointFault> {
     let mut places: Vec<Option<u32>> = vec![None; vocabulary.tokens.len()];
     let (mut place, mut last) = (0_u32, None);
@@ -153,7 +153,7 @@ fn scores(vocabulary: &Vocabulary, merges: &[(&str, &str)]) -> Result<Vec<f32>, 
             )));
         }
     }
-    // Places are below 2^20, which a 32-bit float holds exactly.
+    // Positions are below 2^20, which a 32-bit float represents exactly.
     let score = |made: Option<u32>| -(made.unwrap_or(place + 1) as f32);
     Ok(places.into_iter().map(score).collect())
 }

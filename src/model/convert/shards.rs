@@ -1,9 +1,8 @@
-//! The weights of a checkpoint as they lie in safetensors files: one file, or an index and shards.
+//! Reads a checkpoint's safetensors files: a single file, or an index and shards.
 //!
-//! Headers are read under bounds and checked here: every tensor lies in the file, none overlaps
-//! another, nothing is left over, no name is there twice. The data is read by positioned reads and
-//! never mapped, because mapped pages count as memory. Layout: the crate safetensors, README,
-//! "Format".
+//! Headers are read within bounds and checked here: every tensor is inside the file, none overlaps
+//! another, no byte is left over, names are unique. Data is read by positioned reads and never
+//! mapped, because mapped pages count as memory. Layout: the crate safetensors, README, "Format".
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -22,31 +21,31 @@ use super::json;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
-/// Bytes before the header: its length.
+/// Size of the header's length field, which precedes the header.
 const LENGTH_BYTES: u64 = 8;
 
-/// A tensor as a header declares it.
+/// A tensor as declared in a safetensors header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its name.
+    /// The tensor's name in the checkpoint.
     pub name: String,
-    /// Its type, as safetensors calls it.
+    /// The data type, in safetensors' terms.
     pub kind: Dtype,
-    /// Its dimensions, slowest first.
+    /// The dimensions, slowest first; none for a scalar.
     pub shape: Vec<u64>,
-    /// Where its data begins in its file.
+    /// Offset of the data in its file.
     pub start: u64,
-    /// Bytes of its data.
+    /// Size of the data in bytes.
     pub bytes: u64,
-    /// Which file it is in.
+    /// Index of its file in [`CheckpointWeights::shards`].
     pub shard: usize,
 }
 
 impl Stored {
-    /// Returns how its numbers are stored.
+    /// Returns the floating-point format of the data.
     ///
     /// # Errors
-    /// Where they are no floats this program converts.
+    /// A fault if the format is not one that can be converted.
     pub fn float(&self) -> Result<Float, CheckpointFault> {
         match self.kind {
             Dtype::F32 => Ok(Float::F32),
@@ -60,19 +59,19 @@ impl Stored {
     }
 }
 
-/// An open file of weights.
+/// An open safetensors file.
 #[derive(Debug)]
 pub struct Shard {
-    /// Its name.
+    /// The path of the file, for messages.
     pub path: PathBuf,
     file: File,
 }
 
 impl Shard {
-    /// Fills `bytes` from `start` on.
+    /// Fills `bytes` with the data from offset `start`.
     ///
     /// # Errors
-    /// `bad_model` where the file has become shorter, `internal` where it cannot be read.
+    /// `bad_model` if the file was truncated; `internal` if it cannot be read.
     pub fn read(&self, start: u64, bytes: &mut [u8]) -> Result<(), Error> {
         self.file.read_exact_at(bytes, start).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => damaged("it was truncated while being read").of(&self.path),
@@ -84,19 +83,19 @@ impl Shard {
     }
 }
 
-/// The weights of a checkpoint.
+/// All weights of a checkpoint, with their open files.
 #[derive(Debug)]
 pub struct CheckpointWeights {
-    /// The files, in the order of their names.
+    /// The files, sorted by name.
     pub shards: Vec<Shard>,
-    /// The tensors by name.
+    /// The tensors of all files, by name.
     pub tensors: BTreeMap<String, Stored>,
 }
 
-/// Opens the files `NAME.safetensors`, or those `NAME.safetensors.index.json` lists, of a folder.
+/// Opens `NAME.safetensors` in a folder, or the files listed in `NAME.safetensors.index.json`.
 ///
 /// # Errors
-/// `not_found` where there are none, `bad_model` naming file and tensor.
+/// `not_found` if there is neither; `bad_model` with file and tensor.
 pub fn open(folder: &Path, name: &str) -> Result<CheckpointWeights, Error> {
     let single = folder.join(format!("{name}.safetensors"));
     if single.exists() {
@@ -127,7 +126,7 @@ pub fn open(folder: &Path, name: &str) -> Result<CheckpointWeights, Error> {
     Ok(weights)
 }
 
-/// Reads an index: the file of each tensor.
+/// Parses an index: returns the file of each tensor.
 fn parse_index(text: &str) -> Result<BTreeMap<String, String>, CheckpointFault> {
     let index = json::Object::parse(text)?;
     let Some(map) = index.get("weight_map").and_then(|map| map.as_object()) else {
@@ -199,7 +198,7 @@ fn open_one(path: &Path, shard: usize) -> Result<(File, Vec<Stored>), Error> {
     Ok((file, list))
 }
 
-/// Reads the header's length, which must fit into the file and under the limit.
+/// Reads the header's length, which must not exceed the file or the limit.
 fn header_bytes(
     start: [u8; LENGTH_BYTES as usize],
     file_bytes: u64,
@@ -220,10 +219,10 @@ fn header_bytes(
     Ok(length)
 }
 
-/// Checks a whole file's bytes as [`open`] does; for fuzzing.
+/// Checks the bytes of a whole file like [`open`]; for fuzzing.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault found.
 pub fn check_bytes(bytes: &[u8]) -> Result<Vec<Stored>, CheckpointFault> {
     let Some((start, rest)) = bytes.split_first_chunk() else {
         return Err(damaged("it is too short to be a safetensors file"));
@@ -281,12 +280,12 @@ fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, CheckpointFault>
     Ok(list)
 }
 
-/// Parses a header, keeping every entry, also those of the same name.
+/// Parses a header, keeping all entries, including duplicate names.
 fn parse(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, CheckpointFault> {
     let broken = |error: serde_json::Error| damaged(format!("its header is damaged: {error}"));
     let mut json = serde_json::Deserializer::from_slice(header);
     let list = json.deserialize_map(Entries).map_err(broken)?;
-    // Writers pad a header with spaces, so that the data is aligned.
+    // Writers pad the header with spaces to align the data.
     json.end().map_err(broken)?;
     Ok(list)
 }

@@ -1,11 +1,11 @@
-//! Tokens with a part to play (begin, end, padding), what is put around a text, and the chat
+//! Reads special tokens (begin, end, padding), the tokens added around a text, and the chat
 //! template.
 //!
 //! They are spread over `tokenizer_config.json`, `config.json`, `generation_config.json`, the
-//! tokenizer's post-processor and `chat_template.jinja`. Tokens are read in the order of
-//! llama.cpp's converter: the tokenizer's own words first, numbers of the model's configuration
-//! where it is silent. What is put around a text is what transformers 4 puts there, which differs:
-//! see `surround`. Further ends become those of a turn and of a message: llama.cpp ends there too.
+//! tokenizer's post-processor and `chat_template.jinja`. Tokens are determined in the order of
+//! llama.cpp's converter: first by the tokenizer's configuration, then by IDs in the model's. The
+//! tokens added around a text are those of transformers 4, which differ: see `surround`. Additional
+//! end tokens become end-of-turn and end-of-message, at which llama.cpp ends as well.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use super::json::Object;
 use super::tokenizer::Vocabulary;
 use crate::types::limits;
 
-/// Parts a token may play: the name in a checkpoint and the key in a GGUF file.
+/// Roles of special tokens: the name in a checkpoint and in a GGUF key.
 const PARTS: [(&str, &str); 6] = [
     ("bos", "bos"),
     ("eos", "eos"),
@@ -26,7 +26,7 @@ const PARTS: [(&str, &str); 6] = [
     ("mask", "mask"),
 ];
 
-/// Texts of tokens that llama.cpp ends an answer at, whatever the keys say (its llama-vocab.cpp).
+/// Texts of tokens at which llama.cpp always ends an answer (its llama-vocab.cpp).
 const ENDS: [&str; 11] = [
     "<|eot_id|>",
     "<|im_end|>",
@@ -41,27 +41,27 @@ const ENDS: [&str; 11] = [
     "<｜end▁of▁sentence｜>",
 ];
 
-/// Tokenizers of transformers 4 that put their own flags in the place of the post-processor.
+/// Tokenizers for which transformers 4 uses its own flags instead of the post-processor.
 const REBUILT: [&str; 4] =
     ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer", "CodeLlamaTokenizerFast"];
 
-/// Returns whether llama.cpp makes a token the end of an answer by its text alone.
+/// Returns whether llama.cpp treats a token as an end token because of its text.
 pub(super) fn is_end(text: &str) -> bool {
     ENDS.contains(&text)
 }
 
-/// What is special about a tokenizer.
+/// The special tokens and chat templates of a tokenizer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Special {
-    /// Tokens by the name GGUF has for their part, such as `eos`.
+    /// Token IDs by the GGUF name of their role, such as `eos`.
     pub tokens: Vec<(&'static str, u32)>,
-    /// Whether a text begins with the token for that.
+    /// Whether a begin token is added before a text.
     pub adds_begin: bool,
-    /// Whether it ends with one, where the checkpoint says.
+    /// Whether an end token is added after a text, if the checkpoint specifies it.
     pub adds_end: Option<bool>,
-    /// The chat template.
+    /// The default chat template (Jinja).
     pub template: Option<String>,
-    /// Further templates by name.
+    /// Additional chat templates, as pairs of name and text.
     pub templates: Vec<(String, String)>,
 }
 
@@ -71,7 +71,7 @@ impl Special {
     }
 }
 
-/// The files it is spread over.
+/// The sources of special tokens and templates.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sources<'a> {
     pub vocabulary: &'a Vocabulary,
@@ -81,10 +81,10 @@ pub(super) struct Sources<'a> {
     pub jinja: Option<&'a str>,
 }
 
-/// Gathers what is special.
+/// Determines the special tokens and the chat templates.
 ///
 /// # Errors
-/// What is wrong, by its key.
+/// The fault found, by its key.
 pub(super) fn read(from: Sources<'_>) -> Result<Special, CheckpointFault> {
     let mut special = Special::default();
     for (part, key) in PARTS {
@@ -102,7 +102,7 @@ pub(super) fn read(from: Sources<'_>) -> Result<Special, CheckpointFault> {
     Ok(special)
 }
 
-/// Reads where else an answer ends: the generation's word, the model's where that is silent.
+/// Determines additional end tokens: those of the generation settings, else those of the model.
 fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     const KEYS: [&str; 2] = ["eot", "eom"];
     let Some(end) = special.token("eos") else {
@@ -114,7 +114,7 @@ fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault>
     }
     let mut seen = HashSet::from([end]);
     others.retain(|token| seen.insert(*token));
-    // Those llama.cpp knows by their text need no key, so the others come first.
+    // End tokens that llama.cpp recognises by text need no key, so the others come first.
     let is_known = |token: &u32| is_end(&from.vocabulary.tokens[*token as usize]);
     others.sort_by_key(is_known);
     let lost: Vec<String> = others
@@ -130,19 +130,19 @@ fn ends(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault>
             cause: format!(
                 "key 'eos_token_id': too many end tokens, answers would not end at {lost}"
             ),
-            remedy: "Remove end tokens that its answers do not use from this key of its JSON files.",
+            remedy: "Remove end tokens that answers do not use from this key of its JSON files.",
         });
     }
     special.tokens.extend(KEYS.into_iter().zip(others));
     Ok(())
 }
 
-/// A token's text, alone or as an object's `content`.
+/// Returns a token's text, given directly or as an object's `content`.
 fn content(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["content"].as_str())
 }
 
-/// Reads `PART_token_id`: one number or several. Old files say -1 for none.
+/// Reads `PART_token_id`: one ID or several. Old files use -1 for none.
 fn numbers(
     json: &Object,
     part: &str,
@@ -174,9 +174,8 @@ fn numbers(
     Ok(numbers)
 }
 
-/// Reads what the tokenizer puts around a text: the post-processor's word, the flags' where there
-/// is none. llama.cpp's converter lets the flags overrule it, which transformers 4 does in Llama's
-/// tokenizers alone.
+/// Determines the tokens added around a text: by the post-processor, else by flags. llama.cpp's
+/// converter lets the flags take precedence, which transformers 4 does only for Llama's tokenizers.
 fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     let class = from.tokenizer_config.text("tokenizer_class")?.unwrap_or_default();
     (special.adds_begin, special.adds_end) = if REBUILT.contains(&class) {
@@ -193,14 +192,14 @@ fn surround(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFa
     Ok(())
 }
 
-/// Reads `add_PART_token` as Python does: absent it has a default, `null` is false.
+/// Reads `add_PART_token` as Python does: a default if absent, false for `null`.
 fn switch(from: Sources<'_>, part: &str, default: bool) -> Result<bool, CheckpointFault> {
     let key = format!("add_{part}_token");
     let is_absent = from.tokenizer_config.0.get(&key).is_none();
     Ok(from.tokenizer_config.flag(&key)?.unwrap_or(default && is_absent))
 }
 
-/// Reads the post-processor, if there is one.
+/// Evaluates the post-processor, if there is one.
 fn processed(
     special: &mut Special,
     from: Sources<'_>,
@@ -225,7 +224,7 @@ fn processed(
     Ok(said)
 }
 
-/// Reads a template for one text: whether it begins and ends with the tokens for that.
+/// Evaluates a template for a single text: whether it adds begin and end tokens.
 fn single(
     special: &mut Special,
     step: &Value,
@@ -255,7 +254,7 @@ fn single(
     Ok((!before.is_empty(), Some(!after.is_empty())))
 }
 
-/// Reads the chat templates: their own file before the tokenizer's configuration.
+/// Reads the chat templates; a separate file takes precedence over the tokenizer's configuration.
 fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointFault> {
     let given = from.tokenizer_config.get("chat_template");
     match (from.jinja, given) {
@@ -270,7 +269,8 @@ fn templates(special: &mut Special, from: Sources<'_>) -> Result<(), CheckpointF
                         "key 'chat_template': an entry lacks a name or a template",
                     ));
                 };
-                // Names become keys: letters and digits alone, as in llama.cpp's converter.
+                // Names become part of keys, so they are reduced to letters and digits, as in
+                // llama.cpp's converter.
                 let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
                 let name: String = name.chars().map(plain).collect();
                 if name == "default" {

@@ -1,8 +1,8 @@
-//! How a tokenizer cuts text before it merges, and what llama.cpp calls that.
+//! Maps a tokenizer's pre-tokenizer (how text is split before merging) to llama.cpp's name for it.
 //!
-//! `tokenizer.json` spells the cuts out; llama.cpp knows them by a name alone and has its own code
-//! for each (llama-vocab.cpp). A tokenizer whose cuts are not in the table is refused: under a
-//! wrong name every number and many words would become other tokens.
+//! `tokenizer.json` lists the steps; llama.cpp identifies a pre-tokenizer by name and has separate
+//! code for each (llama-vocab.cpp). A pre-tokenizer that is not in the table is rejected: with a
+//! wrong name every number and many words would become different tokens.
 
 use serde_json::Value;
 
@@ -13,33 +13,33 @@ const QWEN2: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
-/// The same with marks as parts of words.
+/// Qwen2's with marks as parts of words.
 const QWEN35: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}",
     r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
-/// The same as Qwen2's with up to three digits.
+/// Qwen2's with up to three digits per token.
 const LLAMA3: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
 
-/// One cut.
+/// One step of a pre-tokenizer.
 #[derive(Debug, PartialEq, Eq)]
 enum SplitStep<'a> {
-    /// By a regular expression, every match a piece.
+    /// Splits by a regular expression; every match is a piece.
     Regex(&'a str),
-    /// Each digit alone.
+    /// Makes each digit a piece.
     Digits,
-    /// GPT-2's expression.
+    /// Splits by GPT-2's regular expression and maps bytes to printable characters.
     Gpt2,
-    /// Bytes as printable characters; cuts nothing.
+    /// Maps bytes to printable characters without splitting.
     Bytes,
 }
 
-/// llama.cpp's names, the cuts, and whether whole words of the vocabulary need no merges.
+/// llama.cpp's name, the steps, and whether words of the vocabulary skip the merges.
 ///
-/// Names that stand for the same code (`deepseek-r1-qwen` for `qwen2`, and so on) are one row.
+/// Names with the same code (`deepseek-r1-qwen` and `qwen2`, for example) are one row.
 const TABLE: [(&str, &[SplitStep<'static>], bool); 6] = [
     ("qwen2", &[SplitStep::Regex(QWEN2), SplitStep::Bytes], false),
     ("qwen35", &[SplitStep::Regex(QWEN35), SplitStep::Bytes], false),
@@ -49,10 +49,10 @@ const TABLE: [(&str, &[SplitStep<'static>], bool); 6] = [
     ("gpt-2", &[SplitStep::Gpt2], false),
 ];
 
-/// Returns llama.cpp's name for the cuts of a byte-level tokenizer.
+/// Returns llama.cpp's name for the pre-tokenizer of a byte-level tokenizer.
 ///
 /// # Errors
-/// Where they are unknown or malformed.
+/// A fault if the pre-tokenizer is not supported or malformed.
 pub(super) fn name(
     pre_tokenizer: &Value,
     ignore_merges: bool,
@@ -75,8 +75,8 @@ fn step(value: &Value) -> Result<SplitStep<'_>, CheckpointFault> {
     let flag = |key: &str| value[key].as_bool();
     match value["type"].as_str() {
         Some("Split") => {
-            // Keeping what matches and removing what does not are the same: the expressions leave
-            // nothing unmatched.
+            // Keeping the matches and removing the rest are equivalent, because these expressions
+            // match every character.
             let whole = matches!(
                 (value["behavior"].as_str(), flag("invert")),
                 (Some("Isolated"), None | Some(false)) | (Some("Removed"), Some(true))

@@ -1,8 +1,8 @@
-//! Copies tensors from where they are stored into a new file, a chunk at a time.
+//! Copies tensors from a checkpoint into a new file, one chunk at a time.
 //!
-//! Whatever a tensor's size, what is held is a chunk of it and that chunk converted. A number that
-//! is not finite is refused, on purpose unlike llama.cpp's converter: one of them is enough for a
-//! model that answers nothing.
+//! Regardless of a tensor's size, memory holds one chunk and its conversion. Values that are not
+//! finite are rejected, intentionally unlike in llama.cpp's converter: a single one can make a
+//! model useless.
 
 use super::data::{self, Float};
 use super::fault::{CheckpointFault, damaged, shown};
@@ -13,16 +13,16 @@ use crate::model::write;
 use crate::types::error::Error;
 use crate::types::limits;
 
-/// Where a tensor's data comes from.
+/// The origin of a tensor's data.
 #[derive(Clone, Debug)]
 pub(super) enum TensorSource {
-    /// From a file of the checkpoint.
+    /// Copied from a file of the checkpoint.
     Stored(TensorCopy),
-    /// From the program, as it will be written.
+    /// Computed by the program; the bytes to write.
     Computed(Vec<u8>),
 }
 
-/// A tensor to be copied.
+/// A tensor to copy, with its conversion.
 #[derive(Clone, Debug)]
 pub(super) struct TensorCopy {
     pub stored: Stored,
@@ -31,7 +31,7 @@ pub(super) struct TensorCopy {
     pub rows: RowOrder,
 }
 
-/// The two chunks, kept from tensor to tensor.
+/// The two chunk buffers, reused from tensor to tensor.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     read: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// Writes one tensor with its padding; tells `written` the bytes of each chunk.
+    /// Writes one tensor with its padding; calls `written` with the bytes of each chunk.
     pub(super) fn write(
         &mut self,
         source: &TensorSource,
@@ -73,7 +73,7 @@ impl Chunks {
         written: &mut dyn FnMut(u64),
     ) -> Result<(), Error> {
         let stored = &copy.stored;
-        // A vector's rows are its elements.
+        // Each element of a vector is a row.
         let rows = stored.shape.first().copied().unwrap_or(1).max(1);
         let row_bytes = stored.bytes / rows;
         let at_once = (limits::CONVERT_CHUNK_BYTES as u64 / row_bytes.max(1)).max(1);
@@ -104,7 +104,7 @@ impl Chunks {
     }
 }
 
-/// Makes the fault of a chunk of which a number is not finite once it is converted.
+/// Returns the fault for a chunk with a value that is not finite after conversion.
 fn not_finite(copy: &TensorCopy, chunk: &[u8]) -> CheckpointFault {
     let (name, to) = (shown(&copy.stored.name), copy.to.name());
     if !data::is_finite(chunk, copy.from) {
@@ -117,7 +117,7 @@ fn not_finite(copy: &TensorCopy, chunk: &[u8]) -> CheckpointFault {
     CheckpointFault { cause: format!("tensor {name} has values too large for {to}"), remedy }
 }
 
-/// Returns which stored row is written as row `row`: those of a head's halves in turn.
+/// Returns the stored row that is written as row `row`: rows of a head's two halves alternate.
 fn interleaved(row: u64, head: u64) -> u64 {
     let (first, within) = (row / head * head, row % head);
     first + within % 2 * (head / 2) + within / 2

@@ -1,9 +1,8 @@
-//! `tokenizer.json`: tokens, their types, merges, and how text is cut, as llama.cpp wants them.
+//! Reads `tokenizer.json`: tokens, their types, merges and pre-tokenizer, for llama.cpp.
 //!
-//! llama.cpp asserts that no two tokens are the same text, reads texts up to the first NUL, and
-//! parses a merge at its first space; what would break any of that is refused here. Byte-level BPE
-//! is read in this file, BPE over characters with bytes to fall back on (Llama 2) in
-//! `sentencepiece`.
+//! llama.cpp asserts that no two tokens have the same text, reads texts up to the first NUL, and
+//! splits a merge at its first space; anything that would violate this is rejected here. This file
+//! reads byte-level BPE; `sentencepiece` reads character-level BPE with byte fallback (Llama 2).
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -16,7 +15,7 @@ use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::{sentencepiece, special, split};
 use crate::types::limits;
 
-/// Token types of a GGUF file (`tokenizer.ggml.token_type`).
+/// Token types in a GGUF file (`tokenizer.ggml.token_type`).
 pub(super) const NORMAL: i32 = 1;
 pub(super) const UNKNOWN: i32 = 2;
 pub(super) const CONTROL: i32 = 3;
@@ -24,26 +23,26 @@ pub(super) const USER_DEFINED: i32 = 4;
 pub(super) const UNUSED: i32 = 5;
 pub(super) const BYTE: i32 = 6;
 
-/// A vocabulary as a GGUF file has it.
+/// A vocabulary in the form a GGUF file stores it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vocabulary {
-    /// `tokenizer.ggml.model`.
+    /// The key `tokenizer.ggml.model`, which names the tokenizer family.
     pub model: &'static str,
-    /// `tokenizer.ggml.pre`.
+    /// The key `tokenizer.ggml.pre`, which names the pre-tokenizer.
     pub pre: &'static str,
-    /// The texts, one a row of the embedding.
+    /// The text of each token, one per row of the embedding.
     pub tokens: Vec<String>,
-    /// Their types.
+    /// The type of each token, as in `tokenizer.ggml.token_type`.
     pub kinds: Vec<i32>,
-    /// Which merge comes first, for vocabularies that have no list of merges.
+    /// Scores that determine the order of merges, for vocabularies without a list of merges.
     pub scores: Option<Vec<f32>>,
-    /// Pairs to merge, first things first, with a space between.
+    /// Pairs to merge, in order of precedence, separated by a space.
     pub merges: Vec<String>,
-    /// Whether text gets a space in front, where that is not what the model implies.
+    /// Whether text gets a leading space, if that differs from the model's default.
     pub space_prefix: Option<bool>,
-    /// What is put around a text, as the file says it.
+    /// The post-processor of `tokenizer.json`, which adds tokens around a text.
     pub post_processor: Value,
-    /// The texts of all tokens with a number.
+    /// The ID of each token, by its text.
     pub numbers: HashMap<String, u32>,
 }
 
@@ -93,10 +92,10 @@ pub(super) struct BpeModel {
     pub ignore_merges: bool,
 }
 
-/// Reads `tokenizer.json` for an embedding of so many rows.
+/// Parses `tokenizer.json` for an embedding of `rows` rows.
 ///
 /// # Errors
-/// What is wrong with it or unknown to the engine, by its key or token.
+/// The first invalid or unsupported setting, by its key or token.
 pub fn read(text: &str, rows: u64) -> Result<Vocabulary, CheckpointFault> {
     let file: TokenizerFile = serde_json::from_str(text)
         .map_err(|error| damaged(format!("it is not a valid tokenizer.json: {error}")))?;
@@ -154,7 +153,7 @@ fn check_model(model: &BpeModel) -> Result<(), CheckpointFault> {
     Ok(())
 }
 
-/// llama.cpp normalizes nothing; NFC leaves alone what people type.
+/// llama.cpp does not normalize text; NFC does not change text as it is usually typed.
 fn check_normalizer(normalizer: &Value) -> Result<(), CheckpointFault> {
     let empty = |key: &str| normalizer[key].as_array().is_some_and(|list| list.is_empty());
     let kind = normalizer["type"].as_str();
@@ -168,7 +167,7 @@ fn check_normalizer(normalizer: &Value) -> Result<(), CheckpointFault> {
     Err(unsupported(format!("key 'normalizer': {what} is not supported")))
 }
 
-/// Puts every token in its row; rows without one become unused tokens.
+/// Assigns every token to its row; rows without a token become unused tokens.
 fn list(file: &TokenizerFile, rows: usize) -> Result<(Vec<String>, Vec<i32>), CheckpointFault> {
     let mut places: Vec<Option<(&str, i32)>> = vec![None; rows];
     let Vocab::Words(words) = &file.model.vocab else {
@@ -190,7 +189,7 @@ fn list(file: &TokenizerFile, rows: usize) -> Result<(Vec<String>, Vec<i32>), Ch
         }
         let is_control = added.special || looks_special(text);
         if added.lstrip || added.rstrip || added.single_word {
-            // Of those a template alone writes, published ones are many (Phi's `</s>`, `<mask>`).
+            // Many published tokens that only templates produce do so (Phi's `</s>`, `<mask>`).
             if !is_control && !special::is_end(text) {
                 let cause =
                     format!("token {} strips adjacent spaces, which is not supported", shown(text));
@@ -226,8 +225,8 @@ fn place<'a, 'b>(
     })
 }
 
-/// Returns whether a token is one of control, though its file does not say so: Qwen's and others'
-/// are spelt like this. A person's text must not be able to spell them.
+/// Returns whether a token must be a control token even if its file does not mark it, judging by
+/// its text, as with Qwen and others. User text must not be able to produce such tokens.
 fn looks_special(text: &str) -> bool {
     let between = |start: &str, end: &str| {
         text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
@@ -238,8 +237,8 @@ fn looks_special(text: &str) -> bool {
         || between("<unused", ">")
 }
 
-/// Returns the merges in order, both parts of each and their union being tokens. Of the same pair
-/// twice the last counts, as in Hugging Face's own reader.
+/// Returns the merges in order, after checking that both parts and the result of each are tokens.
+/// Of duplicate pairs the last counts, as in Hugging Face's own reader.
 pub(super) fn merges<'a>(
     model: &'a BpeModel,
     numbers: &HashMap<String, u32>,
@@ -269,7 +268,7 @@ pub(super) fn merges<'a>(
     Ok(list)
 }
 
-/// A merge in either spelling: `"a b"` or `["a", "b"]`.
+/// A merge in either form: `"a b"` or `["a", "b"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Merge {
@@ -286,10 +285,10 @@ impl Merge {
     }
 }
 
-/// The words of a vocabulary, those of the same text all kept.
+/// The entries of a vocabulary, including duplicate texts.
 enum Vocab {
     Words(Vec<(String, u64)>),
-    /// Another model's: a list with scores.
+    /// The vocabulary of another tokenizer type: a list with scores.
     Other,
 }
 
