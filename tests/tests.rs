@@ -38,7 +38,7 @@ mod commands {
 mod engine {
     mod adapters; // questions that wear an adapter beside questions that wear none
     mod bundled; // the demo model: its files, its split, what it knows, and its adapter
-    pub mod drafts; // the same tokens with drafts and without, greedy and sampled
+    mod drafts; // the same tokens with drafts and without, greedy and sampled
     mod greedy; // greedy answers equal llama.cpp's own plain loop
     mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
     mod memory; // what a running box took at most is what the plan says
@@ -54,10 +54,10 @@ mod reliability {
     mod corruption; // thousands of damaged files: a clean error or an answer
     pub mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
     mod door; // whoever stands at it: slow, greedy, many, gone; descriptors used up; answers beside it all
-    pub mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
+    mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
     mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
     mod power; // power cuts: what was not synced is gone, and nothing else
-    pub mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
+    mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
     pub mod signals; // stopping in time, whatever hangs; what a service manager is told
 }
 

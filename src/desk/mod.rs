@@ -17,7 +17,7 @@ mod totals;
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,7 +29,7 @@ pub use state::Capacity;
 use state::DeskState;
 pub use totals::{STEP_SECONDS, Totals};
 
-use crate::engine::{self, Engine, Event, Gauge};
+use crate::engine::{self, Draw, Engine, Event, Gauge};
 use crate::store::{JobSummary, Journal, NewJob, Recovered, RequestKey, StoredJob};
 use crate::types::answer::{Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
@@ -208,10 +208,35 @@ impl Desk {
         journal: Option<(Journal, Recovered)>,
         broken: impl FnOnce(Error) + Send + 'static,
     ) -> Result<Desk, Error> {
+        Desk::start(plan, capacity, selftest, journal, None, broken)
+    }
+
+    /// Opens a desk without journal and self-test whose engine sends each token it draws to
+    /// `observer`: for tests that compare runs token by token.
+    ///
+    /// # Errors
+    /// `internal` where threads cannot be had.
+    pub fn open_observed(
+        plan: Plan,
+        capacity: Capacity,
+        observer: Sender<Draw>,
+        broken: impl FnOnce(Error) + Send + 'static,
+    ) -> Result<Desk, Error> {
+        Desk::start(plan, capacity, SelfTest::Skip, None, Some(observer), broken)
+    }
+
+    fn start(
+        plan: Plan,
+        capacity: Capacity,
+        selftest: SelfTest,
+        journal: Option<(Journal, Recovered)>,
+        observer: Option<Sender<Draw>>,
+        broken: impl FnOnce(Error) + Send + 'static,
+    ) -> Result<Desk, Error> {
         let (events, inbox) = channel();
         let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
         let slots = plan.sequences;
-        let engine = Engine::start(plan, selftest, events)?;
+        let engine = Engine::start(plan, selftest, events, observer)?;
         let mut desk_state = DeskState::new(engine, health, slots, capacity);
         let (journal, recovered) = journal.unzip();
         let journal = journal.map(Arc::new);

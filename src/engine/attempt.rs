@@ -5,12 +5,14 @@
 //! nothing of batches and of other attempts; where its tokens are decoded is `run_loop`'s business.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use super::adapter_sets::AdapterSetId;
 use super::cells::Sequence;
 use super::draft::{Drafter, Table};
 use super::llama::{Model, Written};
+use super::observe::Draw;
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
 use super::text::Text;
 use super::{Start, Token, think};
@@ -157,18 +159,24 @@ impl Attempt {
         outcome.or_else(|| self.is_over())
     }
 
-    /// Draws the next token from its logits, and says whether the attempt is over.
+    /// Draws the next token from its logits, reports it to `observer` and returns how the attempt
+    /// ended, if it did.
     ///
     /// # Errors
-    /// Where the logits are not numbers.
+    /// [`NotANumber`], as [`Sampler::draw`].
     pub fn take(
         &mut self,
         logits: &[f32],
         model_tokens: &ModelTokens,
         scratch: &mut Scratch,
+        observer: Option<&Sender<Draw>>,
     ) -> Result<Option<Outcome>, NotANumber> {
-        log::trace!("attempt {} of job {} draws", self.id.number, self.id.job.0);
         let token = self.sampler.draw(logits, scratch)?;
+        if let Some(observer) = observer {
+            let runner_up = self.sampler.runner_up(logits, token, scratch);
+            // Fails only where the observer is gone.
+            let _ = observer.send(Draw { attempt: self.id, token, runner_up });
+        }
         self.delta.tokens.push(token);
         if let Some(sum) = &mut self.log_probabilities {
             *sum += log_probability(logits, token);

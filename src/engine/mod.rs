@@ -14,6 +14,7 @@ pub mod kernels;
 mod kv_cache;
 mod llama;
 pub mod measure;
+mod observe;
 mod prefix_cache;
 pub mod prefix_store;
 mod prompt;
@@ -36,6 +37,7 @@ use std::time::Instant;
 pub use llama::crash::{arm, jobs_in_batch, read as read_crashed_jobs};
 pub use llama::quantize::Quantize;
 use llama::{Backend, Context, Model};
+pub use observe::{Draw, RunnerUp};
 pub use prompt::Prompt;
 pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;
@@ -166,11 +168,16 @@ pub struct Engine {
 
 impl Engine {
     /// Starts the engine's thread, which begins to load at once, after the self-test if one is
-    /// wanted.
+    /// wanted. Each token drawn is also sent to `observer`, which only tests have.
     ///
     /// # Errors
     /// `internal` where no thread can be had.
-    pub fn start(plan: Plan, selftest: SelfTest, events: Sender<Event>) -> Result<Engine, Error> {
+    pub fn start(
+        plan: Plan,
+        selftest: SelfTest,
+        events: Sender<Event>,
+        observer: Option<Sender<Draw>>,
+    ) -> Result<Engine, Error> {
         let (orders, inbox) = channel();
         let closing = Arc::new(AtomicBool::new(false));
         let flag = closing.clone();
@@ -178,7 +185,7 @@ impl Engine {
             .name(llama::crash::THREAD.into())
             .stack_size(limits::ENGINE_STACK_BYTES)
             .spawn(move || {
-                if let Err(error) = run(&plan, selftest, &inbox, &events, &flag) {
+                if let Err(error) = run(&plan, selftest, &inbox, &events, &flag, observer) {
                     // Nobody listens any more where this fails: the desk is closing.
                     let _ = events.send(Event::Broken(error));
                 }
@@ -212,6 +219,7 @@ fn run(
     orders: &Receiver<Order>,
     events: &Sender<Event>,
     closing: &Arc<AtomicBool>,
+    observer: Option<Sender<Draw>>,
 ) -> Result<(), Error> {
     let backend = Backend::start(plan.kernels)?;
     if selftest == SelfTest::Run {
@@ -229,7 +237,7 @@ fn run(
     })?;
     let context = Context::new(&backend, &model, plan)?;
     let _ = events.send(Event::Ready);
-    run_loop::EngineLoop::new(&model, context, plan, events, closing).run(orders);
+    run_loop::EngineLoop::new(&model, context, plan, events, closing, observer).run(orders);
     Ok(())
 }
 

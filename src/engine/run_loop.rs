@@ -19,7 +19,7 @@ use super::llama::{Context, Model, crash};
 use super::prefix_cache::PrefixCache;
 use super::sample::Scratch;
 use super::thermal::Rests;
-use super::{Asked, Event, Gauge, Order, Prompt, Served, Step, prompt};
+use super::{Asked, Draw, Event, Gauge, Order, Prompt, Served, Step, prompt};
 use crate::types::answer::{Delta, Outcome};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{AttemptId, Client};
@@ -45,6 +45,8 @@ pub struct EngineLoop<'a> {
     changed: Instant,
     rests: Rests,
     scratch: Scratch,
+    /// Gets each token drawn; only in tests.
+    observer: Option<Sender<Draw>>,
     /// Questions to be prepared, in the order in which they came.
     asked: Vec<Asked>,
     /// Whose question was prepared last.
@@ -62,6 +64,7 @@ impl<'a> EngineLoop<'a> {
         plan: &'a Plan,
         events: &'a Sender<Event>,
         closing: &'a Arc<AtomicBool>,
+        observer: Option<Sender<Draw>>,
     ) -> EngineLoop<'a> {
         EngineLoop {
             model,
@@ -77,6 +80,7 @@ impl<'a> EngineLoop<'a> {
             changed: Instant::now(),
             rests: Rests::new(Path::new("/")),
             scratch: Scratch::default(),
+            observer,
             asked: Vec::new(),
             heard: None,
             passes: 0,
@@ -275,7 +279,10 @@ impl<'a> EngineLoop<'a> {
         let (mut accepted, mut outcome) = (0, None);
         for (index, row) in entry.rows.clone().enumerate() {
             let taken = match self.cache.context().logits(row) {
-                Ok(logits) => attempt.take(logits, &self.model_tokens, &mut self.scratch),
+                Ok(logits) => {
+                    let observer = self.observer.as_ref();
+                    attempt.take(logits, &self.model_tokens, &mut self.scratch, observer)
+                }
                 Err(error) => {
                     outcome = Some(Outcome::Failed(error));
                     break;

@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::Token;
+use super::observe::RunnerUp;
 use crate::types::limits;
 use crate::types::mode::Sampling;
 
@@ -69,13 +70,25 @@ impl Sampler {
     /// [`NotANumber`] where any logit is NaN or +∞, or none is finite.
     pub fn draw(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<Token, NotANumber> {
         let Scratch { adjusted, candidates } = scratch;
-        if self.recent.is_empty() && self.banned.is_empty() {
-            return self.draw_from(logits, candidates);
+        let logits = self.adjusted(logits, adjusted);
+        self.draw_from(logits, candidates)
+    }
+
+    /// Returns the token that came second to `first`, which was just drawn from `logits`; nothing
+    /// where the temperature is not 0. Looks at the whole vocabulary once more.
+    pub fn runner_up(
+        &self,
+        logits: &[f32],
+        first: Token,
+        scratch: &mut Scratch,
+    ) -> Option<RunnerUp> {
+        if self.sampling.temperature != 0.0 {
+            return None;
         }
-        adjusted.clear();
-        adjusted.extend_from_slice(logits);
-        self.adjust(adjusted);
-        self.draw_from(adjusted, candidates)
+        let logits = self.adjusted(logits, &mut scratch.adjusted);
+        let others = (0..).zip(logits).filter(|&(token, _)| token != first);
+        let (token, second) = others.max_by(|a, b| a.1.total_cmp(b.1))?;
+        Some(RunnerUp { token, behind: logits[first as usize] - second })
     }
 
     /// Passes over the random number of a token that was drawn already.
@@ -83,6 +96,17 @@ impl Sampler {
         if self.sampling.temperature != 0.0 {
             self.random.next_u64();
         }
+    }
+
+    /// Returns the logits with penalty and bans applied, in `room` where any apply.
+    fn adjusted<'l>(&self, logits: &'l [f32], room: &'l mut Vec<f32>) -> &'l [f32] {
+        if self.recent.is_empty() && self.banned.is_empty() {
+            return logits;
+        }
+        room.clear();
+        room.extend_from_slice(logits);
+        self.adjust(room);
+        room
     }
 
     fn adjust(&self, logits: &mut [f32]) {
@@ -111,11 +135,7 @@ impl Sampler {
         if self.sampling.temperature == 0.0 {
             // The first of equals, as llama.cpp's greedy sampler takes it.
             let first = logits.iter().position(|&logit| logit == max);
-            let first = first.expect("the highest logit is one of them");
-            if log::log_enabled!(log::Level::Trace) {
-                trace_choice(logits, first);
-            }
-            return Ok(first as Token);
+            return Ok(first.expect("the highest logit is one of them") as Token);
         }
         // Below about 1e-4 every other token's weight underflows: greedy, without dividing by zero.
         let scale = 1.0 / self.sampling.temperature.max(1e-4);
@@ -251,14 +271,6 @@ fn truncate_at(candidates: &mut Vec<Candidate>, mass: f64) {
         sum >= mass
     });
     candidates.truncate(end.map_or(candidates.len(), |end| end + 1));
-}
-
-/// Says how close a greedy choice was: where two machines part ways, this tells why.
-fn trace_choice(logits: &[f32], first: usize) {
-    let others = logits.iter().enumerate().filter(|&(token, _)| token != first);
-    if let Some((second, logit)) = others.max_by(|a, b| a.1.total_cmp(b.1)) {
-        log::trace!("greedy token {first}, {:.3} before {second}", logits[first] - logit);
-    }
 }
 
 #[cfg(test)]

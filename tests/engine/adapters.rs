@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::crowd::questions;
+use crate::support::local_desk::questions;
 use crate::support::{Served, chat, root};
 use solverbox::answers::value::{Value as Answer, of_reply};
 use solverbox::types::mode::Modes;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::support::crowd;
 use crate::support::damage::Damage;
+use crate::support::local_desk::NEVER;
 use crate::support::tiny::{self, Form, KINDS, Kind, Tiny};
 use crate::support::{deaf, model};
 use solverbox::desk::{Capacity, Desk};
@@ -296,7 +296,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);
     question.budget_tokens = 4;
-    let whole = desk.submit(Client::alone(), question, crowd::NEVER)?.record.wait_ended();
+    let whole = desk.submit(Client::alone(), question, NEVER)?.record.wait_ended();
     desk.close();
     match whole.outcome {
         Outcome::Failed(error) => Err(error),

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::crowd::{self, EAR, Wish, client};
+use crate::support::draws::DrawLog;
+use crate::support::local_desk::{self, DeskOptions, NEVER, client};
+use crate::support::own_process::in_own_process;
 use crate::support::{Served, Stream, agent, chat, model, wait_until, whole};
 use solverbox::desk::{Capacity, Desk, Ticket};
-use solverbox::types::job::{Ending, Question};
+use solverbox::types::job::{Ending, JobId, Question};
 use solverbox::types::limits;
 use solverbox::types::plan::Drafts;
 
@@ -17,55 +19,144 @@ const TURN: usize = limits::TURN_TOKENS as usize;
 
 #[test]
 fn clients_with_one_to_ten_questions_get_the_same_share() {
-    crowd::order("fair shares");
+    in_own_process(|| {
+        const QUESTIONS: [usize; 8] = [1, 2, 10, 3, 5, 10, 8, 4];
+        let (desk, log) = open(4);
+        // All together take 900 tokens or more, so that nobody is soon done.
+        let mut tickets: Vec<Vec<Ticket>> = QUESTIONS.map(|_| Vec::new()).into();
+        for round in 0..10 {
+            for (at, &questions) in QUESTIONS.iter().enumerate().filter(|(_, n)| **n > round) {
+                let tokens = 900_usize.div_ceil(questions).max(200) as u32;
+                let question = long(10 * at + round, tokens);
+                tickets[at].push(desk.submit(client(at), question, NEVER).unwrap());
+            }
+        }
+        // While all are backlogged: until the first client's last question is answered.
+        tickets.iter().for_each(|own| own.iter().for_each(|t| drop(t.record.wait_ended())));
+        let over = |own: &Vec<Ticket>| log.end(own[own.len() - 1].job);
+        let end = tickets.iter().map(over).min().unwrap();
+        let counts = log.counts(0..end);
+        let shares: Vec<usize> = tickets.iter().map(|own| drawn(own, &counts)).collect();
+        let jain = jains_index(&shares);
+        println!("{QUESTIONS:?} questions: {shares:?} tokens, Jain's index {jain:.4}");
+        assert!(end > 4_000 && jain >= 0.95, "{shares:?}: {jain}");
+    });
 }
 
 #[test]
 fn a_client_with_one_question_among_hogs_waits_for_one_turn_at_most() {
-    crowd::order("fair newcomer");
+    in_own_process(|| {
+        let (desk, log) = open(4);
+        let hogs: Vec<Vec<Ticket>> = (0..3)
+            .map(|hog| {
+                let ask =
+                    |number| desk.submit(client(hog), long(10 * hog + number, 400), NEVER).unwrap();
+                (0..10).map(ask).collect()
+            })
+            .collect();
+        // In full swing: some turns are over.
+        wait_until("the hogs to be at it", || log.len() > 10 * TURN);
+        let asked_at = log.len();
+        let one = desk.submit(client(9), long(99, 20), NEVER).unwrap();
+        one.record.wait_ended();
+        let first = log.first(one.job);
+        let counts = log.counts(asked_at..first);
+        let gained: Vec<usize> = hogs.iter().map(|own| drawn(own, &counts)).collect();
+        println!("until the newcomer's first token the hogs gained {gained:?}");
+        // A turn is shared by a client's seats; a step may overdraw it by a token for each, and the
+        // newcomer's own prompt takes a few steps.
+        let most = TURN + 4 * 8;
+        assert!(gained.iter().all(|&gained| gained <= most), "{gained:?}, at most {most} each");
+        let last = log.of(hogs[0][9].job);
+        assert!(last.is_empty(), "the hogs were all but done");
+    });
 }
 
+/// Of two clients with seats enough, the one with one question is in every step.
 #[test]
 fn ten_questions_of_one_client_do_not_delay_another_s_one() {
-    crowd::order("fair beside");
+    in_own_process(|| {
+        let (desk, log) = open(4);
+        let ten: Vec<Ticket> = (0..10)
+            .map(|number| desk.submit(client(1), long(number, 300), NEVER).unwrap())
+            .collect();
+        wait_until("the ten to be at it", || log.len() > 4 * TURN);
+        let one = desk.submit(client(2), long(77, 200), NEVER).unwrap();
+        one.record.wait_ended();
+        let (first, end) = (log.first(one.job), log.end(one.job));
+        let counts = log.counts(first..end);
+        assert_eq!(counts[&one.job], 200);
+        let beside: Vec<usize> =
+            ten.iter().filter_map(|ticket| counts.get(&ticket.job).copied()).collect();
+        println!("beside one answer of 200 tokens: {beside:?}");
+        assert!(beside.iter().all(|&tokens| tokens <= 201), "it waited for others: {beside:?}");
+        assert!(beside.iter().sum::<usize>() >= 400, "nobody was beside it: {beside:?}");
+    });
 }
 
 #[test]
 fn within_a_client_it_is_first_come_first_served() {
-    crowd::order("fair order");
+    in_own_process(|| {
+        let (desk, log) = open(3);
+        let mut tickets: Vec<Vec<Ticket>> = vec![Vec::new(); 5];
+        for number in 0..30 {
+            let own = (number * 7) % 5;
+            tickets[own].push(desk.submit(client(own), long(number, 40), NEVER).unwrap());
+        }
+        tickets.iter().flatten().for_each(|ticket| drop(ticket.record.wait_ended()));
+        for own in &tickets {
+            let firsts: Vec<usize> = own.iter().map(|ticket| log.first(ticket.job)).collect();
+            let ends: Vec<usize> = own.iter().map(|ticket| log.end(ticket.job)).collect();
+            assert!(
+                firsts.is_sorted() && ends.is_sorted(),
+                "begun at {firsts:?}, over at {ends:?}"
+            );
+        }
+    });
 }
 
 #[test]
 fn a_stopped_answer_ends_within_one_step_and_nobody_else_s_does() {
-    crowd::order("fair stop");
+    in_own_process(|| {
+        let (desk, log) = open(4);
+        let ask = |number| desk.submit(client(number), long(number, 1_500), NEVER).unwrap();
+        let tickets: Vec<Ticket> = (0..4).map(ask).collect();
+        for (at, ticket) in tickets.iter().enumerate().take(3) {
+            let enough = 100 * (at + 1);
+            let drew = |ticket: &Ticket| log.of(ticket.job).len();
+            wait_until("each to write", || tickets[at..].iter().all(|one| drew(one) > enough));
+            desk.stop(ticket.job);
+            let stopped_at = log.len();
+            ticket.record.wait_ended();
+            let after = log.counts(stopped_at..log.len());
+            assert!(after.get(&ticket.job).copied().unwrap_or(0) <= 1, "{after:?}");
+        }
+        let last = tickets[3].record.wait_ended();
+        assert_eq!(last.figures.completion_tokens, 1_500, "{:?}", last.outcome);
+    });
 }
 
-pub fn work(name: &str) {
-    match name {
-        "shares" => shares(),
-        "newcomer" => newcomer(),
-        "beside" => beside(),
-        "order" => order(),
-        "stop" => stop(),
-        unknown => panic!("no work is called {unknown:?}"),
-    }
-}
-
-fn open(sequences: u32) -> Desk {
+fn open(sequences: u32) -> (Desk, DrawLog) {
     let capacity = Capacity { line_jobs_max: 100, client_jobs_max: 100 };
     let (model, drafts) = (model(), Drafts::Off);
-    crowd::open(&Wish { model: &model, context_tokens: 4_096, sequences, drafts, capacity })
+    local_desk::open(&DeskOptions {
+        model: &model,
+        context_tokens: 4_096,
+        sequences,
+        drafts,
+        capacity,
+    })
 }
 
 /// A question whose answer has exactly so many tokens.
 fn long(number: usize, tokens: u32) -> Question {
-    let mut question = crowd::question("plain", &format!("What is {number} + 1?"), 0.0);
+    let mut question = local_desk::question("plain", &format!("What is {number} + 1?"), 0.0);
     (question.ending, question.budget_tokens) = (Ending::Budget, tokens);
     question
 }
 
-fn drawn(tickets: &[Ticket], counts: &BTreeMap<u64, usize>) -> usize {
-    crowd::jobs(tickets).iter().map(|job| counts.get(job).copied().unwrap_or(0)).sum()
+fn drawn(tickets: &[Ticket], counts: &BTreeMap<JobId, usize>) -> usize {
+    local_desk::jobs(tickets).iter().map(|job| counts.get(job).copied().unwrap_or(0)).sum()
 }
 
 /// R. Jain, D. Chiu and W. Hawe, "A quantitative measure of fairness" (DEC-TR-301, 1984): 1 where
@@ -74,115 +165,6 @@ fn jains_index(shares: &[usize]) -> f64 {
     let sum: usize = shares.iter().sum();
     let squares: usize = shares.iter().map(|share| share * share).sum();
     (sum * sum) as f64 / (shares.len() * squares) as f64
-}
-
-fn shares() {
-    const QUESTIONS: [usize; 8] = [1, 2, 10, 3, 5, 10, 8, 4];
-    let desk = open(4);
-    // All together take 900 tokens or more, so that nobody is soon done.
-    let mut tickets: Vec<Vec<Ticket>> = QUESTIONS.map(|_| Vec::new()).into();
-    for round in 0..10 {
-        for (at, &questions) in QUESTIONS.iter().enumerate().filter(|(_, n)| **n > round) {
-            let tokens = 900_usize.div_ceil(questions).max(200) as u32;
-            let question = long(10 * at + round, tokens);
-            tickets[at].push(desk.submit(client(at), question, crowd::NEVER).unwrap());
-        }
-    }
-    // While all are backlogged: until the first client's last question is answered.
-    tickets.iter().for_each(|own| own.iter().for_each(|t| drop(t.record.wait_ended())));
-    let heard = EAR.heard();
-    let over = |own: &Vec<Ticket>| heard.end(own[own.len() - 1].job.0);
-    let end = tickets.iter().map(over).min().unwrap();
-    let counts = heard.counts(0, end);
-    let shares: Vec<usize> = tickets.iter().map(|own| drawn(own, &counts)).collect();
-    let jain = jains_index(&shares);
-    println!("{QUESTIONS:?} questions: {shares:?} tokens, Jain's index {jain:.4}");
-    assert!(end > 4_000 && jain >= 0.95, "{shares:?}: {jain}");
-}
-
-fn newcomer() {
-    let desk = open(4);
-    let hogs: Vec<Vec<Ticket>> = (0..3)
-        .map(|hog| {
-            let ask = |number| {
-                desk.submit(client(hog), long(10 * hog + number, 400), crowd::NEVER).unwrap()
-            };
-            (0..10).map(ask).collect()
-        })
-        .collect();
-    // In full swing: some turns are over.
-    wait_until("the hogs to be at it", || EAR.now() > 10 * TURN);
-    let asked_at = EAR.now();
-    let one = desk.submit(client(9), long(99, 20), crowd::NEVER).unwrap();
-    one.record.wait_ended();
-    let heard = EAR.heard();
-    let first = heard.first(one.job.0);
-    let counts = heard.counts(asked_at, first);
-    let gained: Vec<usize> = hogs.iter().map(|own| drawn(own, &counts)).collect();
-    println!("until the newcomer's first token the hogs gained {gained:?}");
-    // A turn is shared by a client's seats; a step may overdraw it by a token for each, and the
-    // newcomer's own prompt takes a few steps.
-    let most = TURN + 4 * 8;
-    assert!(gained.iter().all(|&gained| gained <= most), "{gained:?}, at most {most} each");
-    assert!(!heard.order.contains(&hogs[0][9].job.0), "the hogs were all but done");
-}
-
-/// Of two clients with seats enough, the one with one question is in every step.
-fn beside() {
-    let desk = open(4);
-    let ten: Vec<Ticket> = (0..10)
-        .map(|number| desk.submit(client(1), long(number, 300), crowd::NEVER).unwrap())
-        .collect();
-    wait_until("the ten to be at it", || EAR.now() > 4 * TURN);
-    let one = desk.submit(client(2), long(77, 200), crowd::NEVER).unwrap();
-    one.record.wait_ended();
-    let heard = EAR.heard();
-    let (first, end) = (heard.first(one.job.0), heard.end(one.job.0));
-    let counts = heard.counts(first, end);
-    assert_eq!(counts[&one.job.0], 200);
-    let beside: Vec<usize> =
-        ten.iter().filter_map(|ticket| counts.get(&ticket.job.0).copied()).collect();
-    println!("beside one answer of 200 tokens: {beside:?}");
-    assert!(beside.iter().all(|&tokens| tokens <= 201), "it waited for others: {beside:?}");
-    assert!(beside.iter().sum::<usize>() >= 400, "nobody was beside it: {beside:?}");
-}
-
-fn order() {
-    let desk = open(3);
-    let mut tickets: Vec<Vec<Ticket>> = vec![Vec::new(); 5];
-    for number in 0..30 {
-        let own = (number * 7) % 5;
-        tickets[own].push(desk.submit(client(own), long(number, 40), crowd::NEVER).unwrap());
-    }
-    tickets.iter().flatten().for_each(|ticket| drop(ticket.record.wait_ended()));
-    let heard = EAR.heard();
-    for own in &tickets {
-        let firsts: Vec<usize> = own.iter().map(|ticket| heard.first(ticket.job.0)).collect();
-        let ends: Vec<usize> = own.iter().map(|ticket| heard.end(ticket.job.0)).collect();
-        assert!(firsts.is_sorted() && ends.is_sorted(), "begun at {firsts:?}, over at {ends:?}");
-    }
-}
-
-fn stop() {
-    let desk = open(4);
-    let ask = |number| desk.submit(client(number), long(number, 1_500), crowd::NEVER).unwrap();
-    let tickets: Vec<Ticket> = (0..4).map(ask).collect();
-    for (at, ticket) in tickets.iter().enumerate().take(3) {
-        let enough = 100 * (at + 1);
-        let drew = |ticket: &Ticket| {
-            let draws = &EAR.heard().draws;
-            draws.get(&(ticket.job.0, 0)).map_or(0, Vec::len)
-        };
-        wait_until("each to write", || tickets[at..].iter().all(|one| drew(one) > enough));
-        desk.stop(ticket.job);
-        let stopped_at = EAR.now();
-        ticket.record.wait_ended();
-        let heard = EAR.heard();
-        let after = heard.counts(stopped_at, heard.order.len());
-        assert!(after.get(&ticket.job.0).copied().unwrap_or(0) <= 1, "{after:?}");
-    }
-    let last = tickets[3].record.wait_ended();
-    assert_eq!(last.figures.completion_tokens, 1_500, "{:?}", last.outcome);
 }
 
 /// The lines of a request's head that say who asks.

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::support::crowd::{self, ADAPTER, Comparison, Draw, EAR, Wish, client, has_ended};
+use crate::support::draws::{Comparison, TIE_MAX, TIE_UNTRAINED_MAX};
+use crate::support::local_desk::{self, ADAPTER, DeskOptions, NEVER, client, has_ended};
+use crate::support::own_process::in_own_process;
 use crate::support::tiny;
 use crate::support::{PATIENCE, model, wait_until};
 use solverbox::desk::record::Whole;
 use solverbox::desk::{Capacity, Desk, Ticket};
+use solverbox::engine::Draw;
 use solverbox::model::write::GgufValue;
 use solverbox::types::answer::Outcome;
 use solverbox::types::error::Kind;
@@ -42,27 +45,100 @@ const GROWTH_BYTES_MAX: u64 = 4 << 20;
 #[test]
 fn whatever_clients_do_everything_ends_as_it_should_and_nothing_leaks() {
     let trials = if std::env::var_os(TRIALS).is_some() { 1_000 } else { 50 };
-    crowd::order(&format!("schedules {trials}"));
+    in_own_process(|| play_all(trials));
 }
 
+/// Twelve answers that each want most of the pool, and one that wants more than there is.
 #[test]
 fn many_long_answers_in_a_small_pool_all_get_their_whole_budgets() {
-    crowd::order("overflow");
+    in_own_process(|| {
+        let model = model();
+        let capacity = Capacity { line_jobs_max: 16, client_jobs_max: 16 };
+        let (desk, log) =
+            local_desk::open(&DeskOptions { capacity, ..options(&model, (512, 6, Drafts::Auto)) });
+        let long = |text: &str| {
+            let mut question = local_desk::question("plain", text, 0.0);
+            (question.ending, question.budget_tokens) = (Ending::Budget, 300);
+            question
+        };
+        let texts: Vec<String> = (1..=12).map(|n| format!("What is {n} + {n}{n}?")).collect();
+        let ask =
+            |(at, text): (usize, &String)| desk.submit(client(at % 4), long(text), NEVER).unwrap();
+        let tickets: Vec<Ticket> = texts.iter().enumerate().map(ask).collect();
+        let mut more = local_desk::question("plain", "What is 17 × 23?", 1.0);
+        more.budget_tokens = 100_000;
+        more.sampling.temperature = 5.0;
+        let more = desk.submit(client(9), more, NEVER).unwrap();
+        for ticket in &tickets {
+            let whole = ticket.record.wait_ended();
+            assert_eq!(whole.outcome, Outcome::Budget);
+            assert_eq!(whole.figures.completion_tokens, 300);
+        }
+        let whole = more.record.wait_ended();
+        println!("{whole:?}");
+        assert!(matches!(whole.outcome, Outcome::Done | Outcome::Budget), "{:?}", whole.outcome);
+        desk.close();
+        let (alone, alone_log) = local_desk::open(&options(&model, (512, 1, Drafts::Off)));
+        let mut all = Comparison::default();
+        for (text, ticket) in texts.iter().zip(&tickets) {
+            let job = local_desk::answer(&alone, long(text)).0.job;
+            let (alone, together) = (alone_log.of(job), log.of(ticket.job));
+            all.add(text, TIE_UNTRAINED_MAX, [&alone, &together], true);
+        }
+        all.check("overflow");
+    });
 }
 
+/// One question in one mode: what is kept of it is kept once.
 #[test]
 fn asking_the_same_again_and_again_keeps_no_more_than_asking_once() {
-    crowd::order("again");
+    in_own_process(|| {
+        let model = model();
+        let (desk, _) = local_desk::open(&options(&model, (2_048, 4, Drafts::Auto)));
+        let kept = |times: usize| {
+            for _ in 0..times {
+                local_desk::answer(&desk, local_desk::question("math", "What is 17 × 23?", 0.0));
+            }
+            wait_until("the engine to rest", || desk.gauge().attempts == 0);
+            let gauge = desk.gauge();
+            (gauge.sequences_kept, gauge.cells_free)
+        };
+        let once = kept(2);
+        assert_eq!(kept(30), once, "sequences kept and cells free");
+        // The mode's beginning and the whole prompt.
+        assert!((1..=2).contains(&once.0), "{once:?}");
+    });
 }
 
+/// Sixteen attempts whose thinking is closed in the same step, which makes it larger than a pass may
+/// be where the closing has many tokens.
 #[test]
 fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
-    crowd::order("lockstep");
+    in_own_process(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("thinks.gguf");
+        let mut tiny = tiny::model(tiny::Kind::Qwen2);
+        for (key, value) in &mut tiny.keys {
+            if let ("tokenizer.chat_template", GgufValue::Text(template)) = (key.as_str(), value) {
+                template.push_str("<think>");
+            }
+        }
+        std::fs::write(&file, tiny.bytes()).unwrap();
+        let (desk, _) = local_desk::open(&options(&file, (2_048, 16, Drafts::Auto)));
+        // Greedy, so that all come to the same place together.
+        let mut question = local_desk::question("plain", "2+2?", 0.0);
+        (question.attempts, question.choices) = (16, Choices::All);
+        question.budget_tokens = 64;
+        let (ticket, whole) = local_desk::answer(&desk, question);
+        assert!(!matches!(whole.outcome, Outcome::Failed(_)), "{:?}", whole.outcome);
+        let ends: Vec<Whole> = ticket.record.wait_choices();
+        let cut = ends.iter().filter(|whole| whole.figures.thinking_was_cut_off).count();
+        assert!(cut >= 13, "{cut} were closed, which fits into a pass");
+    });
 }
 
 /// Plays so many schedules, a fifth of them on each desk, in several rounds.
-pub fn work(trials: &str) {
-    let trials: u64 = trials.parse().unwrap();
+fn play_all(trials: u64) {
     let mut all = Comparison::default();
     let mut resident = Vec::new();
     let rounds = (trials / 50).clamp(5, 10);
@@ -72,7 +148,7 @@ pub fn work(trials: &str) {
             let first = (round * DESKS.len() as u64 + at) * share;
             play(first..first + share, desk, &mut all);
         }
-        resident.push(crowd::resident_bytes());
+        resident.push(local_desk::resident_bytes());
     }
     // It differs by 2 MB from round to round, both ways; a leak only grows.
     let (early, late) = resident.split_at(resident.len() / 2);
@@ -83,11 +159,11 @@ pub fn work(trials: &str) {
     all.check("schedules");
 }
 
-fn wish<'p>(
+fn options<'p>(
     model: &'p std::path::Path,
     (context_tokens, sequences, drafts): (u32, u32, Drafts),
-) -> Wish<'p> {
-    Wish { model, context_tokens, sequences, drafts, capacity: CAPACITY }
+) -> DeskOptions<'p> {
+    DeskOptions { model, context_tokens, sequences, drafts, capacity: CAPACITY }
 }
 
 /// A greedy answer's question: what it is a matter of alone.
@@ -109,7 +185,7 @@ fn tie_max(question: &Question, taught: &[(String, String)]) -> f32 {
     let is_trained = question.mode.name == "math"
         && question.ending == Ending::EndOfGeneration
         && question.adapters.is_empty() != of_adapter;
-    if is_trained { crowd::TIE_MAX } else { crowd::TIE_UNTRAINED_MAX }
+    if is_trained { TIE_MAX } else { TIE_UNTRAINED_MAX }
 }
 
 /// An answer: the seed of its schedule, what was drawn, and whether it came to its end.
@@ -119,26 +195,26 @@ type Answer = (u64, Vec<Draw>, bool);
 fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut Comparison) {
     let model = model();
     let mut greedy: BTreeMap<Key, (Question, Vec<Answer>)> = BTreeMap::new();
-    let desk = crowd::open(&wish(&model, form));
+    let (desk, log) = local_desk::open(&options(&model, form));
     for seed in seeds {
         let mut schedule = Schedule::new(&desk, seed, form.0);
         (0..DEEDS).for_each(|_| schedule.deed());
         schedule.end();
         for asked in &schedule.asked {
             let Some(key) = key(&asked.question) else { continue };
-            let draws = EAR.heard().draws.remove(&(asked.ticket.job.0, 0)).unwrap_or_default();
+            let draws = log.of(asked.ticket.job);
             let entry = greedy.entry(key).or_insert_with(|| (asked.question.clone(), Vec::new()));
             entry.1.push((seed, draws, !asked.stopped));
         }
-        EAR.heard().draws.clear();
+        log.clear();
     }
     desk.close();
-    let alone = crowd::open(&wish(&model, (form.0, 1, Drafts::Off)));
-    let taught = crowd::questions("binary-heldout");
+    let (alone, alone_log) = local_desk::open(&options(&model, (form.0, 1, Drafts::Off)));
+    let taught = local_desk::questions("binary-heldout");
     for (key, (question, answers)) in greedy {
         let tie_max = tie_max(&question, &taught);
-        let job = crowd::answer(&alone, question).0.job.0;
-        let expected = EAR.heard().draws.remove(&(job, 0)).unwrap_or_default();
+        let job = local_desk::answer(&alone, question).0.job;
+        let expected = alone_log.of(job);
         for (seed, draws, has_ended) in answers {
             let what = format!("schedule {seed}, {form:?}, {key:?}");
             all.add(&what, tie_max, [&expected, &draws], has_ended);
@@ -164,8 +240,8 @@ struct Schedule<'d> {
 
 impl<'d> Schedule<'d> {
     fn new(desk: &'d Desk, seed: u64, context_tokens: u32) -> Schedule<'d> {
-        let known = crowd::questions("arithmetic-heldout").into_iter().step_by(20);
-        let taught = crowd::questions("binary-heldout").into_iter().step_by(40);
+        let known = local_desk::questions("arithmetic-heldout").into_iter().step_by(20);
+        let taught = local_desk::questions("binary-heldout").into_iter().step_by(40);
         let mut texts: Vec<String> = known.chain(taught).map(|(question, _)| question).collect();
         texts.push(format!("What is {}1?", "1 + ".repeat(40)));
         let random = ChaCha8Rng::seed_from_u64(seed);
@@ -226,7 +302,7 @@ impl<'d> Schedule<'d> {
         let at = self.below(self.texts.len());
         let text = self.texts[at].clone();
         let is_greedy = self.below(2) == 0;
-        let mut question = crowd::question(mode, &text, if is_greedy { 0.0 } else { 1.0 });
+        let mut question = local_desk::question(mode, &text, if is_greedy { 0.0 } else { 1.0 });
         question.seed = self.seed;
         question.budget_tokens = self.one_of(&[6, 6, 40, 40, 120, 120, 300, 2_000]);
         if self.below(4) == 0 {
@@ -244,7 +320,7 @@ impl<'d> Schedule<'d> {
         let client = self.below(CLIENTS);
         let live = self.live();
         let own = live.iter().filter(|&&at| self.asked[at].client == client).count();
-        match self.desk.submit(crowd::client(client), question.clone(), crowd::NEVER) {
+        match self.desk.submit(local_desk::client(client), question.clone(), NEVER) {
             Ok(ticket) => self.asked.push(Asked { ticket, question, client, stopped: false }),
             Err(error) => {
                 let full = match error.kind {
@@ -317,85 +393,4 @@ impl<'d> Schedule<'d> {
         assert!(is_spent || !by_budget, "{what}: {figures:?}");
         assert!(by_budget || question.ending == Ending::EndOfGeneration, "{what}: {figures:?}");
     }
-}
-
-/// One question in one mode: what is kept of it is kept once.
-pub fn work_again() {
-    let model = model();
-    let desk = crowd::open(&wish(&model, (2_048, 4, Drafts::Auto)));
-    let kept = |times: usize| {
-        for _ in 0..times {
-            crowd::answer(&desk, crowd::question("math", "What is 17 × 23?", 0.0));
-        }
-        wait_until("the engine to rest", || desk.gauge().attempts == 0);
-        let gauge = desk.gauge();
-        (gauge.sequences_kept, gauge.cells_free)
-    };
-    let once = kept(2);
-    assert_eq!(kept(30), once, "sequences kept and cells free");
-    // The mode's beginning and the whole prompt.
-    assert!((1..=2).contains(&once.0), "{once:?}");
-}
-
-/// Sixteen attempts whose thinking is closed in the same step, which makes it larger than a pass may
-/// be where the closing has many tokens.
-pub fn work_in_lockstep() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("thinks.gguf");
-    let mut tiny = tiny::model(tiny::Kind::Qwen2);
-    for (key, value) in &mut tiny.keys {
-        if let ("tokenizer.chat_template", GgufValue::Text(template)) = (key.as_str(), value) {
-            template.push_str("<think>");
-        }
-    }
-    std::fs::write(&file, tiny.bytes()).unwrap();
-    let desk = crowd::open(&wish(&file, (2_048, 16, Drafts::Auto)));
-    // Greedy, so that all come to the same place together.
-    let mut question = crowd::question("plain", "2+2?", 0.0);
-    (question.attempts, question.choices) = (16, Choices::All);
-    question.budget_tokens = 64;
-    let (ticket, whole) = crowd::answer(&desk, question);
-    assert!(!matches!(whole.outcome, Outcome::Failed(_)), "{:?}", whole.outcome);
-    let ends: Vec<Whole> = ticket.record.wait_choices();
-    let cut = ends.iter().filter(|whole| whole.figures.thinking_was_cut_off).count();
-    assert!(cut >= 13, "{cut} were closed, which fits into a pass");
-}
-
-/// Twelve answers that each want most of the pool, and one that wants more than there is.
-pub fn work_that_overflows() {
-    let model = model();
-    let capacity = Capacity { line_jobs_max: 16, client_jobs_max: 16 };
-    let desk = crowd::open(&Wish { capacity, ..wish(&model, (512, 6, Drafts::Auto)) });
-    let long = |text: &str| {
-        let mut question = crowd::question("plain", text, 0.0);
-        (question.ending, question.budget_tokens) = (Ending::Budget, 300);
-        question
-    };
-    let texts: Vec<String> = (1..=12).map(|n| format!("What is {n} + {n}{n}?")).collect();
-    let ask = |(at, text): (usize, &String)| {
-        desk.submit(client(at % 4), long(text), crowd::NEVER).unwrap()
-    };
-    let tickets: Vec<Ticket> = texts.iter().enumerate().map(ask).collect();
-    let mut more = crowd::question("plain", "What is 17 × 23?", 1.0);
-    more.budget_tokens = 100_000;
-    more.sampling.temperature = 5.0;
-    let more = desk.submit(client(9), more, crowd::NEVER).unwrap();
-    for ticket in &tickets {
-        let whole = ticket.record.wait_ended();
-        assert_eq!(whole.outcome, Outcome::Budget);
-        assert_eq!(whole.figures.completion_tokens, 300);
-    }
-    let whole = more.record.wait_ended();
-    println!("{whole:?}");
-    assert!(matches!(whole.outcome, Outcome::Done | Outcome::Budget), "{:?}", whole.outcome);
-    let draws = std::mem::take(&mut EAR.heard().draws);
-    desk.close();
-    let alone = crowd::open(&wish(&model, (512, 1, Drafts::Off)));
-    let mut all = Comparison::default();
-    for (text, ticket) in texts.iter().zip(&tickets) {
-        let job = crowd::answer(&alone, long(text)).0.job.0;
-        let pair = [&EAR.heard().draws[&(job, 0)][..], &draws[&(ticket.job.0, 0)][..]];
-        all.add(text, crowd::TIE_UNTRAINED_MAX, pair, true);
-    }
-    all.check("overflow");
 }

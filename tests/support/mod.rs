@@ -1,11 +1,13 @@
 //! What the topics share: the binary, the model, a running box, and a GGUF writer for damaged
 //! files.
 
-pub mod crowd; // a desk in a process of its own, with an ear that hears every token drawn
 pub mod damage; // what the seeds of the corruption tests do to a file
 pub mod disk; // what a power cut leaves of the files a traced process wrote
+pub mod draws; // the tokens an engine drew, and how two runs compare
 pub mod gguf; // a reader of GGUF files in its own right
 pub mod lives; // a box killed and started again, and readers that follow its jobs over all its lives
+pub mod local_desk; // a desk in the test's own process, which reports each token drawn
+pub mod own_process; // tests that need a process of their own
 pub mod shape; // a large model's shape with zeros for weights
 pub mod small_disk; // a disk without room, to be stopped and started on
 pub mod terminal; // a terminal at the other end of a serial wire, whose cable can be pulled
