@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::console::terminal::{history, served, served_at};
 use crate::support::terminal::Terminal;
-use crate::support::{Served, not_checked, root, text, wait_until};
+use crate::support::{PATIENCE, Served, not_checked, poll_for, root, text, wait_until};
 
 /// A box with a machine's console.
 fn machine(terminal: &Terminal, settings: &str, args: &[&str]) -> Served {
@@ -332,22 +332,15 @@ impl Tmux {
     fn wait_at_key(&self, key: &str, what: &str) {
         wait_until(&format!("{what:?} on the screen"), || {
             self.type_keys(&[key]);
-            std::thread::sleep(Duration::from_millis(200));
-            self.screen().contains(what)
+            let shows = || self.screen().contains(what).then_some(());
+            poll_for(Duration::from_millis(200), shows).is_some()
         });
     }
 
     fn wait(&self, what: &str) -> String {
-        let mut screen = String::new();
-        let until = std::time::Instant::now() + crate::support::PATIENCE;
-        while std::time::Instant::now() < until {
-            screen = self.screen();
-            if screen.contains(what) {
-                return screen;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("waiting for {what:?} on this screen:\n{screen}")
+        let shows = || Some(self.screen()).filter(|screen| screen.contains(what));
+        let missing = || panic!("waiting for {what:?} on this screen:\n{}", self.screen());
+        poll_for(PATIENCE, shows).unwrap_or_else(missing)
     }
 }
 

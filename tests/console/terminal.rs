@@ -171,6 +171,7 @@ fn characters_come_through_in_halves_at_any_border() {
     let asked = "¿Qué es 数 6×7? 😀 e\u{301}";
     for byte in asked.bytes() {
         terminal.send(&[byte]);
+        // Longer than the box waits for the rest of a read, so that each byte is read alone.
         std::thread::sleep(Duration::from_millis(70));
     }
     terminal.send(b"\0\r\n");
@@ -233,7 +234,7 @@ fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
     terminal.enter("What is 98765*87654?");
     terminal.wait("tokens/s)");
     terminal.wait("math> ");
-    terminal.pace(30);
+    terminal.read_slowly(30);
     let before = served.status("VmRSS");
     // Each of them stays behind the line.
     for _ in 0..3 {
@@ -246,7 +247,7 @@ fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
     let after = served.status("VmRSS");
     assert!(after < before + 4 * 1024, "{before} kB before, {after} kB after");
     // What was dropped from no buffer is told when the line is fast again.
-    terminal.pace(0);
+    terminal.read_all();
     for _ in 0..3 {
         terminal.wait("tokens/s)");
     }
@@ -378,6 +379,7 @@ fn a_box_with_a_line_that_stands_still_stops_in_time() {
     for _ in 0..200 {
         terminal.enter("/help");
     }
+    // Nothing shows from outside that the box has filled what the system holds.
     std::thread::sleep(Duration::from_secs(1));
     crate::support::send_signal(served.pid(), "TERM");
     served.wait_end(Duration::from_secs(5));
@@ -447,6 +449,7 @@ fn a_terminal_that_says_stop_is_waited_for() {
     terminal.settle();
     terminal.send(b"\x13");
     terminal.enter("/help");
+    // Long enough for the whole text at 9600 bits a second.
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(terminal.rest(), "", "nothing comes behind XOFF");
     terminal.send(b"\x11");

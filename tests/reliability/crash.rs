@@ -198,7 +198,7 @@ impl Asker {
                     self.shared.faults.lock().unwrap().push(fault);
                 }
             }
-            // Leaves the cores to the box.
+            // Nothing is waited for: so many acts a second leave the cores to the box.
             _ => std::thread::sleep(Duration::from_millis(5)),
         }
         Ok(())

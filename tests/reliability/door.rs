@@ -78,10 +78,7 @@ fn has(program: &str, trial: &str) -> bool {
 
 /// Waits until a figure has come down.
 fn wait_down(served: &Served, figure: &str, most: u64) {
-    wait_until(&format!("{figure} to be {most}"), || {
-        thread::sleep(Duration::from_millis(20));
-        served.status(figure) <= most
-    });
+    wait_until(&format!("{figure} to be {most}"), || served.status(figure) <= most);
 }
 
 #[test]
@@ -325,6 +322,7 @@ fn slow(slow: &Slow) {
         let (came, after) = page(2, &served);
         (fetched, failed, worst) = (fetched + 1, failed + u32::from(!came), worst.max(after));
         most_threads = most_threads.max(served.status("Threads"));
+        // Five looks a second, for as long as the attack lasts.
         thread::sleep(Duration::from_millis(200));
     }
     // Whoever is slow is out when the last time is up; who is not waited for any more frees its memory.

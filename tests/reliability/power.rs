@@ -24,7 +24,7 @@ use crate::support::disk::{self, History, Loss};
 use crate::support::lives::{Heard, Lives, Reader, Reading, Told, whole};
 use crate::support::shape::{Quantized, with_layers};
 use crate::support::trial;
-use crate::support::{model, not_checked, send_signal};
+use crate::support::{model, not_checked, poll_for, send_signal};
 use solverbox::desk::read_crashed_jobs;
 use solverbox::store::{Journal, Keeping, StoredJob};
 
@@ -136,12 +136,15 @@ impl Recording {
     /// Asks and forgets for a while: as long as it takes for many syncs.
     fn ask_for(&mut self, time: Duration) {
         let until = Instant::now() + time;
-        while Instant::now() < until {
-            let listed = self.lives.door.list();
+        loop {
             let is_open = |state: &Value| state == "queued" || state == "running";
-            if listed.iter().filter(|job| is_open(&job["state"])).count() >= OPEN_JOBS {
-                std::thread::sleep(Duration::from_millis(20));
-                continue;
+            let has_room = || {
+                let listed = self.lives.door.list();
+                listed.iter().filter(|job| is_open(&job["state"])).count() < OPEN_JOBS
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || poll_for(left, || has_room().then_some(())).is_none() {
+                return;
             }
             let wish = wish(&mut self.random, self.asked.len());
             match below(&mut self.random, 6) {
@@ -198,10 +201,8 @@ fn slow_life() -> Run {
         let body = json!({"question": question, "mode": "plain", "budget_tokens": 2000});
         recording.ask(&Wish { body, key: None });
     }
-    let until = Instant::now() + Duration::from_millis(trial::form(9_000, 40_000));
-    while Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // Time itself is what is tried: nothing else makes the journal sync.
+    std::thread::sleep(Duration::from_millis(trial::form(9_000, 40_000)));
     recording.end("KILL");
     recording.finish()
 }
@@ -395,7 +396,7 @@ impl Run {
     }
 }
 
-/// Truncations the power of a run so often; of one in `every` cuts a whole box goes on.
+/// Cuts the power of a run so often; of one in `every` cuts a whole box goes on.
 fn cut(run: &Run, cuts: usize, every: usize) -> Found {
     let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
     let mut found = Found::default();

@@ -434,11 +434,22 @@ pub fn whole(mut response: ureq::http::Response<ureq::Body>) -> (u16, String) {
     (response.status().as_u16(), body)
 }
 
+/// Waits until a condition holds; fails after [`PATIENCE`].
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "waited {PATIENCE:?} for {what}");
-        std::thread::yield_now();
+    let held = poll_for(PATIENCE, || holds().then_some(()));
+    assert!(held.is_some(), "waited {PATIENCE:?} for {what}");
+}
+
+/// Calls `look` until it returns something, for `limit` at most.
+pub fn poll_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let until = Instant::now() + limit;
+    loop {
+        let found = look();
+        if found.is_some() || Instant::now() > until {
+            return found;
+        }
+        // The only pause between two looks in the suite: it leaves the cores to what is waited for.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,15 +1,15 @@
-//! A terminal at the other end of a wire: a pseudo terminal whose slave the box opens as its serial
-//! port, and an emulator that keeps the screen.
+//! A terminal at the other end of a serial line: a pseudo terminal whose slave the server opens as
+//! its serial port, and an emulator that keeps the screen.
 //!
-//! The slave is reached over a link of a name that stays, so that pulling the cable and putting it
-//! back in is what it is with an adapter: the name goes, and comes back with another device.
+//! The server opens the slave through a symbolic link of a fixed name, so that unplugging and
+//! plugging in look as with a USB adapter: the name disappears and comes back as another device.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,118 +18,157 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::support::PATIENCE;
 
-/// Rows of the emulated screen, and its columns unless said otherwise.
+/// Rows and columns of the emulated screen.
 const ROWS: NonZeroU16 = NonZeroU16::new(50).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
+/// How long nothing comes where the server has said all it had to say.
+const QUIET: Duration = Duration::from_millis(300);
 
-/// What has come over the wire.
-struct Seen {
-    all: Vec<u8>,
-    /// What was looked at already.
-    from: usize,
+/// What has come over the line.
+struct Received {
+    bytes: Vec<u8>,
+    /// How many of them an earlier wait has taken.
+    taken: usize,
     screen: vt100::Parser,
+}
+
+/// How the terminal reads.
+#[derive(Clone, Copy, PartialEq)]
+enum Reading {
+    All,
+    BytesPerSecond(u64),
+    Nothing,
+}
+
+/// What a terminal shares with the thread that reads for it.
+struct Line {
+    received: Mutex<Received>,
+    /// Notified whenever bytes were received.
+    came: Condvar,
+    reading: Mutex<Reading>,
+    /// Notified whenever `reading` changes and when the cable is unplugged.
+    changed: Condvar,
 }
 
 pub struct Terminal {
     link: PathBuf,
     _folder: tempfile::TempDir,
     end: Option<FarEnd>,
-    seen: Arc<Mutex<Seen>>,
-    /// Bytes a second it reads; 0 for as many as come.
-    pace: Arc<AtomicU64>,
+    line: Arc<Line>,
 }
 
 struct FarEnd {
     master: File,
-    /// Held, so that the box closing its end is no hang-up of the pair.
+    /// Kept open, so that the server can close its end without hanging up the pair.
     _slave: File,
-    gone: Arc<AtomicBool>,
+    unplugged: Arc<AtomicBool>,
 }
 
 impl Terminal {
     pub fn new() -> Terminal {
         let folder = tempfile::tempdir().unwrap();
-        let seen = Seen { all: Vec::new(), from: 0, screen: vt100::Parser::new(ROWS, COLUMNS, 0) };
-        let mut terminal = Terminal {
-            link: folder.path().join("ttyUSB0"),
-            _folder: folder,
-            end: None,
-            seen: Arc::new(Mutex::new(seen)),
-            pace: Arc::new(AtomicU64::new(0)),
+        let screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+        let line = Line {
+            received: Mutex::new(Received { bytes: Vec::new(), taken: 0, screen }),
+            came: Condvar::new(),
+            reading: Mutex::new(Reading::All),
+            changed: Condvar::new(),
         };
+        let link = folder.path().join("ttyUSB0");
+        let mut terminal = Terminal { link, _folder: folder, end: None, line: Arc::new(line) };
         terminal.plug();
         terminal
     }
 
-    /// The port as the box is told it.
+    /// The port's name, as the server is given it.
     pub fn port(&self) -> String {
         self.link.display().to_string()
     }
 
-    /// Puts the cable in.
+    /// Plugs the cable in.
     pub fn plug(&mut self) {
-        // No program that is started meanwhile may hold the cable.
+        // A program started in the meantime must not inherit the cable.
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = File::options().read(true).write(true).open(&name).unwrap();
-        // What is typed before the box opens it is not to be echoed by the system.
+        // The system must not echo what is typed before the server opens the port.
         let mut raw = tcgetattr(&slave).unwrap();
         raw.make_raw();
         tcsetattr(&slave, OptionalActions::Now, &raw).unwrap();
         let master = File::from(master);
-        let gone = Arc::new(AtomicBool::new(false));
-        self.read_on(master.try_clone().unwrap(), gone.clone());
-        self.end = Some(FarEnd { master, _slave: slave, gone });
+        let unplugged = Arc::new(AtomicBool::new(false));
+        self.read_on(master.try_clone().unwrap(), unplugged.clone());
+        self.end = Some(FarEnd { master, _slave: slave, unplugged });
         std::os::unix::fs::symlink(name, &self.link).unwrap();
     }
 
-    fn read_on(&self, mut master: File, gone: Arc<AtomicBool>) {
-        let (seen, pace) = (self.seen.clone(), self.pace.clone());
+    fn read_on(&self, mut master: File, unplugged: Arc<AtomicBool>) {
+        let line = self.line.clone();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while !gone.load(Ordering::Relaxed) {
-                let pace = pace.load(Ordering::Relaxed);
-                if pace == u64::MAX {
-                    std::thread::sleep(Duration::from_millis(50));
-                    continue;
-                }
-                let most = if pace == 0 { bytes.len() } else { (pace as usize / 20).max(1) };
-                if pace > 0 {
-                    std::thread::sleep(Duration::from_millis(50));
-                }
+            while !unplugged.load(Ordering::Relaxed) {
+                let stands_still = |reading: &mut Reading| {
+                    *reading == Reading::Nothing && !unplugged.load(Ordering::Relaxed)
+                };
+                let reading = line.reading.lock().unwrap();
+                let reading = *line.changed.wait_while(reading, stands_still).unwrap();
+                let most = match reading {
+                    Reading::BytesPerSecond(pace) => {
+                        // A slow terminal: a twentieth of a second's bytes at a time.
+                        std::thread::sleep(Duration::from_millis(50));
+                        (pace as usize / 20).max(1)
+                    }
+                    Reading::All => bytes.len(),
+                    // Unplugged while it stood still.
+                    Reading::Nothing => continue,
+                };
                 let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
                 let mut waiting = [PollFd::new(&master, PollFlags::IN)];
                 if poll(&mut waiting, Some(&wait)).unwrap_or(0) == 0 {
                     continue;
                 }
                 let Ok(read @ 1..) = master.read(&mut bytes[..most]) else { return };
-                let mut seen = seen.lock().unwrap();
-                seen.all.extend_from_slice(&bytes[..read]);
-                seen.screen.process(&bytes[..read]);
+                let mut received = line.received.lock().unwrap();
+                received.bytes.extend_from_slice(&bytes[..read]);
+                received.screen.process(&bytes[..read]);
+                line.came.notify_all();
             }
         });
     }
 
-    /// Pulls it out.
+    /// Pulls the cable out.
     pub fn unplug(&mut self) {
         std::fs::remove_file(&self.link).unwrap();
         let end = self.end.take().unwrap();
-        end.gone.store(true, Ordering::Relaxed);
-        // Its reader lets go within a moment; the last one to do so hangs up.
+        end.unplugged.store(true, Ordering::Relaxed);
+        // Under the lock, so that a reader about to wait does not miss it.
+        drop(self.line.reading.lock().unwrap());
+        self.line.changed.notify_all();
+        // The reader closes its copy within a moment; whichever closes last hangs up.
         drop(end);
     }
 
     /// Reads nothing from here on.
     pub fn stop_reading(&self) {
-        self.pace(u64::MAX);
+        self.read_as(Reading::Nothing);
     }
 
-    /// Reads so many bytes a second from here on; 0: all that come.
-    pub fn pace(&self, bytes_per_second: u64) {
-        self.pace.store(bytes_per_second, Ordering::Relaxed);
+    /// Reads at most this many bytes a second from here on.
+    pub fn read_slowly(&self, bytes_per_second: u64) {
+        self.read_as(Reading::BytesPerSecond(bytes_per_second));
+    }
+
+    /// Reads all that comes, from here on.
+    pub fn read_all(&self) {
+        self.read_as(Reading::All);
+    }
+
+    fn read_as(&self, reading: Reading) {
+        *self.line.reading.lock().unwrap() = reading;
+        self.line.changed.notify_all();
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -140,52 +179,48 @@ impl Terminal {
         self.send(format!("{line}\r").as_bytes());
     }
 
-    /// Waits until this comes behind what was waited for before; returns what came before it.
+    /// Waits for `what` after the text an earlier wait ended with; returns the text before it.
     pub fn wait(&self, what: &str) -> String {
-        let began = Instant::now();
+        let until = Instant::now() + PATIENCE;
+        let mut received = self.line.received.lock().unwrap();
         loop {
-            {
-                let mut seen = self.seen.lock().unwrap();
-                let new = &seen.all[seen.from..];
-                let found = new.windows(what.len()).position(|part| part == what.as_bytes());
-                if let Some(at) = found {
-                    let before = String::from_utf8_lossy(&new[..at]).into_owned();
-                    seen.from += at + what.len();
-                    return before;
-                }
-                assert!(
-                    began.elapsed() < PATIENCE,
-                    "waiting for {what:?}; the screen has:\n{}",
-                    seen.screen.screen().contents()
-                );
+            let new = &received.bytes[received.taken..];
+            let found = new.windows(what.len()).position(|part| part == what.as_bytes());
+            if let Some(at) = found {
+                let before = String::from_utf8_lossy(&new[..at]).into_owned();
+                received.taken += at + what.len();
+                return before;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            let left = until.saturating_duration_since(Instant::now());
+            let screen = received.screen.screen().contents();
+            assert!(!left.is_zero(), "waiting for {what:?}; the screen has:\n{screen}");
+            received = self.line.came.wait_timeout(received, left).unwrap().0;
         }
     }
 
-    /// Forgets what came so far, once nothing has come for a moment.
+    /// Waits until nothing has come for [`QUIET`], and takes all that came.
     pub fn settle(&self) {
-        let mut last = usize::MAX;
+        let mut received = self.line.received.lock().unwrap();
         loop {
-            let all = self.seen.lock().unwrap().all.len();
-            if all == last {
-                break;
+            let all = received.bytes.len();
+            received.taken = all;
+            let is_quiet = |received: &mut Received| received.bytes.len() == all;
+            let waited = self.line.came.wait_timeout_while(received, QUIET, is_quiet).unwrap();
+            if waited.1.timed_out() {
+                return;
             }
-            last = all;
-            std::thread::sleep(Duration::from_millis(300));
+            received = waited.0;
         }
-        let mut seen = self.seen.lock().unwrap();
-        seen.from = seen.all.len();
     }
 
-    /// Returns all that came since this was last waited for or settled.
+    /// Returns all that came since the last wait.
     pub fn rest(&self) -> String {
-        let seen = self.seen.lock().unwrap();
-        String::from_utf8_lossy(&seen.all[seen.from..]).into_owned()
+        let received = self.line.received.lock().unwrap();
+        String::from_utf8_lossy(&received.bytes[received.taken..]).into_owned()
     }
 
-    /// Returns what stands on the screen.
+    /// Returns the text on the screen.
     pub fn screen(&self) -> String {
-        self.seen.lock().unwrap().screen.screen().contents()
+        self.line.received.lock().unwrap().screen.screen().contents()
     }
 }
