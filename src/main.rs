@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use solverbox::cli::{Cli, CommandFlags};
-use solverbox::console::wire::{Place, Wire};
+use solverbox::console::wire::{ConsolePlace, Wire};
 use solverbox::types::error::{Error, Kind, printable};
 use solverbox::{config, wiring};
 
@@ -61,7 +61,7 @@ fn start_log(cli: &Cli) {
         _ => None,
     };
     let on_terminal =
-        |consoles: &Vec<Wire>| consoles.iter().any(|wire| wire.place == Place::Standard);
+        |consoles: &Vec<Wire>| consoles.iter().any(|wire| wire.place == ConsolePlace::Standard);
     let logs_info = consoles.is_some_and(|consoles| !on_terminal(consoles));
     let filters = cli.log.as_deref().unwrap_or(if logs_info { "info" } else { "warn" });
     env_logger::Builder::new().parse_filters(filters).format_target(false).init();

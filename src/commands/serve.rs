@@ -15,7 +15,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use super::notify::{self, Supervisor};
 use super::{Loading, interrupt};
-use crate::console::wire::{Place, Wire};
+use crate::console::wire::{ConsolePlace, Wire};
 use crate::console::{self, ConsoleContext};
 use crate::desk::{self, Capacity, Desk};
 use crate::http;
@@ -166,8 +166,8 @@ fn check_consoles(consoles: &[Wire]) -> Result<(), Error> {
     }
     // One port may have several names, such as those in /dev/serial/by-id.
     let real = |wire: &Wire| match &wire.place {
-        Place::Standard => None,
-        Place::Port(path) => Some(path.canonicalize().unwrap_or_else(|_| path.clone())),
+        ConsolePlace::Standard => None,
+        ConsolePlace::Port(path) => Some(path.canonicalize().unwrap_or_else(|_| path.clone())),
     };
     let real: Vec<Option<PathBuf>> = consoles.iter().map(real).collect();
     let twice = (1..consoles.len()).find(|&at| real[..at].contains(&real[at]));

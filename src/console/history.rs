@@ -1,34 +1,34 @@
-//! The lines typed before, to walk through with the arrows up and down.
+//! The history of typed lines, browsed with the arrows up and down.
 //!
-//! The console's session adds each line that was sent. Bounded in lines and in bytes, the oldest go
-//! first. It lives as long as its terminal's session: nothing of it is written to disk.
+//! The session adds each submitted line. Bounded in lines and in bytes; the oldest are dropped first.
+//! It lives as long as its terminal's session: nothing of it is written to disk.
 
 use std::collections::VecDeque;
 
-/// Lines typed before, and where in them a person is.
+/// The submitted lines, and the position while browsing.
 #[derive(Debug)]
-pub struct Past {
-    /// The oldest first.
+pub struct LineHistory {
+    /// The lines, oldest first.
     lines: VecDeque<String>,
     bytes: usize,
     lines_max: usize,
     bytes_max: usize,
-    /// Steps back from the line being typed, which is 0.
+    /// Steps back from the line being typed; 0 is that line.
     steps: usize,
-    /// The line being typed, kept while others are looked at.
+    /// The line being typed, saved while browsing.
     typed: String,
 }
 
-impl Past {
-    /// Makes an empty past of at most `lines_max` lines and `bytes_max` bytes together.
-    pub fn new(lines_max: usize, bytes_max: usize) -> Past {
+impl LineHistory {
+    /// Makes an empty history of at most `lines_max` lines and `bytes_max` bytes in total.
+    pub fn new(lines_max: usize, bytes_max: usize) -> LineHistory {
         let (lines, typed) = (VecDeque::new(), String::new());
-        Past { lines, bytes: 0, lines_max, bytes_max, steps: 0, typed }
+        LineHistory { lines, bytes: 0, lines_max, bytes_max, steps: 0, typed }
     }
 
-    /// Keeps a line and ends the walk.
+    /// Adds a line and stops browsing.
     ///
-    /// Blank ones, the one that was kept last and those that exceed all room are not kept.
+    /// Blank lines, repetitions of the last one and lines larger than the bound are not added.
     pub fn add(&mut self, line: &str) {
         self.end_walk();
         let again = self.lines.back().is_some_and(|last| last == line);
@@ -42,10 +42,10 @@ impl Past {
         }
     }
 
-    /// Steps back and returns the line there, or nothing at the oldest.
+    /// Steps back and returns that line; `None` at the oldest.
     ///
-    /// `typed` is what stands on the terminal; at the first step it is kept. What was made of a
-    /// line of the past is forgotten.
+    /// `typed` is the line on the terminal, saved at the first step. Edits of a history line are
+    /// dropped.
     pub fn up(&mut self, typed: &str) -> Option<&str> {
         if self.steps == self.lines.len() {
             return None;
@@ -57,14 +57,14 @@ impl Past {
         self.here()
     }
 
-    /// Steps forward and returns the line there, in the end the one that was being typed; nothing
-    /// if that stands there already.
+    /// Steps forward and returns that line, finally the one being typed; `None` if that is already
+    /// shown.
     pub fn down(&mut self) -> Option<&str> {
         self.steps = self.steps.checked_sub(1)?;
         self.here()
     }
 
-    /// Forgets where the walk was and the line kept for its end, as when a line is given up.
+    /// Stops browsing and drops the saved line, as when a line is abandoned.
     pub fn end_walk(&mut self) {
         self.steps = 0;
         self.typed = String::new();

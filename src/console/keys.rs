@@ -1,74 +1,74 @@
-//! What a terminal sends, byte by byte, turned into keys.
+//! Decodes the bytes a terminal sends into keys.
 //!
-//! The console's session feeds it each byte and says when nothing came for a while: nothing else
-//! tells a lone Escape from the beginning of a sequence. It knows UTF-8, the sequences of ANSI
-//! terminals (ECMA-48, xterm), of the VT52 and of the Linux console. What it does not know it
-//! swallows whole, within bounds: a reply or a function key must not become letters in a question.
+//! The session pushes each byte and reports when none arrived for a while: only that distinguishes a
+//! lone Escape from the start of a sequence. It decodes UTF-8 and the sequences of ANSI terminals
+//! (ECMA-48, xterm), the VT52 and the Linux console. Unknown sequences are dropped whole, within
+//! bounds: a reply or a function key must not become letters in a question.
 //!
-//! It has no clock, reads nothing, and does not know what a key does.
+//! It has no clock, does no I/O, and does not know what a key does.
 
 use std::mem;
 
-/// Bytes a sequence has behind its Escape before it is taken for noise.
+/// Longest sequence after its Escape, in bytes; a longer one counts as noise.
 const SEQUENCE_BYTES_MAX: usize = 32;
-/// Bytes a terminal's longer reply (OSC, DCS and their like) has before it is taken for noise.
+/// Longest reply of a terminal (OSC, DCS and similar), in bytes; a longer one counts as noise.
 const REPLY_BYTES_MAX: usize = 256;
 
 const BELL: u8 = 0x07;
 const BACKSPACE: u8 = 0x08;
 const ESCAPE: u8 = 0x1b;
 const DELETE: u8 = 0x7f;
-/// Padding and flow control, which can come anywhere and belong to the wire.
+/// Padding and flow control, which can occur anywhere and belong to the line.
 const OF_THE_WIRE: [u8; 3] = [0x00, 0x11, 0x13];
 
-/// One key, or what stands for one.
+/// A key press, or a terminal event treated as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// A character that is no control character.
+    /// A printable character.
     Char(char),
-    /// The line is done.
+    /// Enter: the line is complete.
     Enter,
     /// The Tab key.
     Tab,
-    /// Erases what is left of the cursor.
+    /// Backspace: erases the cluster left of the cursor.
     Backspace,
-    /// Erases what is under the cursor.
+    /// Delete: erases the cluster under the cursor.
     Delete,
-    /// Arrow, or Ctrl-B.
+    /// Arrow left, or Ctrl-B.
     Left,
-    /// Arrow, or Ctrl-F.
+    /// Arrow right, or Ctrl-F.
     Right,
-    /// Arrow, or Ctrl-P.
+    /// Arrow up, or Ctrl-P.
     Up,
-    /// Arrow, or Ctrl-N.
+    /// Arrow down, or Ctrl-N.
     Down,
-    /// Home, or Ctrl-A.
+    /// The Home key, or Ctrl-A.
     Home,
-    /// End, or Ctrl-E.
+    /// The End key, or Ctrl-E.
     End,
     /// Alt-B, or an arrow with Ctrl or Alt.
     WordLeft,
     /// Alt-F, or an arrow with Ctrl or Alt.
     WordRight,
-    /// Ctrl-W, Alt-Backspace.
+    /// Erases the word to the left: Ctrl-W, Alt-Backspace.
     EraseWord,
-    /// Alt-D, Ctrl-Delete.
+    /// Erases the word to the right: Alt-D, Ctrl-Delete.
     EraseWordRight,
-    /// Ctrl-U.
+    /// Erases to the start of the line: Ctrl-U.
     EraseToStart,
-    /// Ctrl-K.
+    /// Erases to the end of the line: Ctrl-K.
     EraseToEnd,
-    /// Ctrl-C.
+    /// Interrupt: Ctrl-C.
     Interrupt,
-    /// Ctrl-D.
+    /// End of input: Ctrl-D.
     EndOfInput,
-    /// Ctrl-L.
+    /// Redraw the screen: Ctrl-L.
     Redraw,
-    /// What follows is pasted (bracketed paste).
+    /// Pasted text starts (bracketed paste).
     PasteBegin,
-    /// What was pasted is over.
+    /// Pasted text ends.
     PasteEnd,
-    /// Escape alone.
+    /// The Escape key alone.
     Escape,
 }
 
@@ -78,33 +78,33 @@ enum Begun {
     #[default]
     Nothing,
     Character,
-    /// An Escape, with nothing behind it so far.
+    /// An Escape without further bytes so far.
     Escape,
     Sequence,
     /// A reply that ends with BEL or ST (`ESC \`).
     Reply,
 }
 
-/// Turns bytes into keys; holds at most 256 of them.
+/// Decodes bytes into keys; buffers at most 256 bytes.
 #[derive(Debug, Default)]
-pub struct Keys {
+pub struct KeyDecoder {
     begun: Begun,
-    /// What has come of it; of sequences and replies without the Escape.
+    /// The bytes of it so far, without the Escape of a sequence or reply.
     held: Vec<u8>,
     after_return: bool,
-    /// Whether bytes came that are no text, since that was asked.
+    /// Whether invalid bytes arrived since the last query.
     had_noise: bool,
 }
 
-impl Keys {
-    /// Begins where nothing has come yet.
-    pub fn new() -> Keys {
-        Keys::default()
+impl KeyDecoder {
+    /// Makes a decoder that has received no bytes.
+    pub fn new() -> KeyDecoder {
+        KeyDecoder::default()
     }
 
-    /// Takes the next byte and returns the key that is complete with it.
+    /// Takes the next byte and returns the key it completes.
     ///
-    /// A control character ends whatever had begun and counts itself, so Ctrl-C always does.
+    /// A control character ends an unfinished sequence and is decoded itself, so Ctrl-C always works.
     pub fn push(&mut self, byte: u8) -> Option<Key> {
         if OF_THE_WIRE.contains(&byte) {
             return None;
@@ -135,8 +135,8 @@ impl Keys {
         }
     }
 
-    /// Says that nothing came for a while: a lone Escape is one, another sequence that had begun is
-    /// dropped. The rest of a character is waited for: nothing else can begin as it did.
+    /// Reports that no byte arrived for a while: an Escape is then the Escape key, any other
+    /// unfinished sequence is dropped. An unfinished character is kept: it is unambiguous.
     pub fn idle(&mut self) -> Option<Key> {
         if !self.is_between() {
             return None;
@@ -145,17 +145,17 @@ impl Keys {
         (begun == Begun::Escape).then_some(Key::Escape)
     }
 
-    /// Returns whether something has begun that [`Keys::idle`] would end.
+    /// Returns whether a sequence is unfinished that [`KeyDecoder::idle`] would end.
     pub fn is_between(&self) -> bool {
         !matches!(self.begun, Begun::Nothing | Begun::Character)
     }
 
-    /// Returns whether bytes came that no terminal sends, since this was asked last.
+    /// Returns whether bytes arrived that no terminal sends, since the last call.
     pub fn take_noise(&mut self) -> bool {
         mem::take(&mut self.had_noise)
     }
 
-    /// Goes on with what has begun, unless it has become too long to be true.
+    /// Continues an unfinished sequence, unless it has become too long.
     fn hold(&mut self, begun: Begun, byte: u8, bytes_max: usize) {
         self.held.push(byte);
         if self.held.len() < bytes_max {
@@ -204,7 +204,7 @@ impl Keys {
                 None
             }
             Err(_) if self.held.len() > 1 => {
-                // The beginning was bad, not what came now.
+                // The earlier bytes were invalid, not this one.
                 self.had_noise = true;
                 self.held.clear();
                 self.character(byte)
@@ -216,7 +216,7 @@ impl Keys {
         }
     }
 
-    /// Takes a printable byte of a sequence, or the one that begins it.
+    /// Takes a printable byte of a sequence, or its first byte.
     fn sequence(&mut self, begun: Begun, byte: u8) -> Option<Key> {
         if begun == Begun::Escape {
             self.held.clear();
@@ -241,14 +241,14 @@ fn is_whole(sequence: &[u8]) -> bool {
         [b'[', b'['] => false,
         [b'[' | b'O' | b'?'] => false,
         [b'[' | b'O' | b'?', .., last] => *last >= 0x40,
-        // Intermediate bytes (ECMA-35), as in the VT52's `ESC / Z`, which says who it is.
+        // Intermediate bytes (ECMA-35), as in the VT52's identification `ESC / Z`.
         [b' '..=b'/', .., last] => *last >= 0x30,
         [b' '..=b'/'] => false,
         _ => true,
     }
 }
 
-/// Returns the key a sequence stands for, which is given without its Escape.
+/// Decodes a sequence, given without its Escape.
 fn named(sequence: &[u8]) -> Option<Key> {
     // The first in a line is the VT52's or Alt with a letter; `[5C`, `O5C` and `Oc` are old xterms
     // and rxvt, `?M` and `OM` the Enter of a number pad.

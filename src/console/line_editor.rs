@@ -14,40 +14,40 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::keys::Key;
 
-/// Bytes of one cluster; a family of emoji has about 40. More marks on one letter are refused, as
-/// each edit and each painting would have to look at all of them.
+/// Longest cluster, in bytes; a family of emoji has about 40. More combining marks are refused,
+/// because each edit and each repaint scans all of them.
 pub const CLUSTER_BYTES_MAX: usize = 64;
 
-/// What a key did to the line.
+/// The effect of a key on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Nothing.
     Nothing,
-    /// A character was added at the end, and nothing else changed.
+    /// A character was appended, and nothing else changed.
     Appended,
-    /// Something else of the text changed.
+    /// The text changed in another way.
     Changed,
-    /// The cursor moved, the text is the same.
+    /// Only the cursor moved.
     Moved,
-    /// There is no room, or nothing to erase: a bell.
+    /// The edit was refused, for lack of room or text to erase: ring the bell.
     Refused,
 }
 
-/// A line of at most `bytes_max` bytes, and the cursor in it.
+/// An edit buffer of at most `bytes_max` bytes with a cursor.
 #[derive(Debug)]
-pub struct Line {
+pub struct LineEditor {
     text: String,
-    /// A byte on a cluster's border.
+    /// The cursor's byte offset, on a cluster boundary.
     cursor: usize,
-    /// Where the cluster left of the cursor begins; the cursor itself at the text's beginning.
+    /// Start of the cluster left of the cursor; the cursor itself at the start of the text.
     before: usize,
     bytes_max: usize,
 }
 
-impl Line {
-    /// Makes an empty line that takes up to `bytes_max` bytes.
-    pub fn new(bytes_max: usize) -> Line {
-        Line { text: String::new(), cursor: 0, before: 0, bytes_max }
+impl LineEditor {
+    /// Makes an empty line of at most `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> LineEditor {
+        LineEditor { text: String::new(), cursor: 0, before: 0, bytes_max }
     }
 
     /// Returns the text; its only control characters are line breaks that were inserted.
@@ -55,17 +55,17 @@ impl Line {
         &self.text
     }
 
-    /// Returns the byte the cursor stands before, on a cluster's border.
+    /// Returns the cursor's byte offset, on a cluster boundary.
     pub fn cursor(&self) -> usize {
         self.cursor
     }
 
-    /// Returns where the cluster left of the cursor begins; the cursor if there is none.
+    /// Returns the start of the cluster left of the cursor; the cursor if there is none.
     pub fn before(&self) -> usize {
         self.before
     }
 
-    /// Puts another text in place, as far as there is room, with the cursor behind it.
+    /// Replaces the text, truncated to the bound, with the cursor at its end.
     pub fn set(&mut self, text: &str) {
         self.text.clear();
         for c in text.chars().filter(|&c| is_text(c)) {
@@ -77,13 +77,13 @@ impl Line {
         self.place(self.text.len());
     }
 
-    /// Hands the text over and begins an empty one.
+    /// Takes the text and leaves an empty line.
     pub fn take(&mut self) -> String {
         (self.cursor, self.before) = (0, 0);
         mem::take(&mut self.text)
     }
 
-    /// Does what a key says. A Tab is one space.
+    /// Applies a key. A Tab inserts one space.
     pub fn apply(&mut self, key: Key) -> Edit {
         let (cursor, end) = (self.cursor, self.text.len());
         match key {
@@ -113,7 +113,7 @@ impl Line {
         }
     }
 
-    /// Inserts a character at the cursor. Of control characters it takes the line break only, for
+    /// Inserts a character at the cursor. The only control character accepted is a line break, for
     /// pasted text of several lines.
     pub fn insert(&mut self, c: char) -> Edit {
         if !is_text(c) || self.text.len() + c.len_utf8() > self.bytes_max {
@@ -149,15 +149,15 @@ impl Line {
         Edit::Moved
     }
 
-    /// Puts the cursor at a byte that was a border, or the next one if it is none any more.
+    /// Moves the cursor to a former boundary, or to the next boundary if it is none any more.
     fn place(&mut self, byte: usize) {
         let last = self.text[..byte].graphemes(true).next_back().unwrap_or("");
         self.settle(byte - last.len(), byte);
     }
 
-    /// Puts the cursor at the first border not before `byte`, found from the border before it.
+    /// Moves the cursor to the first boundary at or after `byte`, scanning from the boundary before.
     ///
-    /// What is left of a border has no say in where the next ones are, so it need not be looked at.
+    /// Text left of a boundary does not affect later boundaries, so it need not be scanned.
     fn settle(&mut self, border: usize, byte: usize) {
         (self.before, self.cursor) = (border, border);
         for cluster in self.text[border..].graphemes(true) {
@@ -169,7 +169,7 @@ impl Line {
         }
     }
 
-    /// Returns where the cluster right of the cursor ends.
+    /// Returns the end of the cluster right of the cursor.
     fn after(&self) -> usize {
         let next = self.text[self.cursor..].graphemes(true).next().unwrap_or("");
         self.cursor + next.len()
@@ -185,7 +185,7 @@ impl Line {
     }
 }
 
-/// Returns the bytes to the far end of the next word, what lies before it included.
+/// Returns the number of bytes to the far end of the next word, including the text before it.
 fn word_bytes<'a>(clusters: impl Iterator<Item = &'a str>) -> usize {
     let (mut bytes, mut in_word) = (0, false);
     for cluster in clusters {

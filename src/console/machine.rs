@@ -10,7 +10,7 @@ mod reply;
 mod telling;
 
 use super::link::{Heard, Link};
-use super::wire::Sums;
+use super::wire::Checksums;
 use super::{ConsoleContext, End};
 use crate::desk::{Durability, SubmitOptions, Ticket, closing};
 use crate::types::error::{Error, Kind};
@@ -60,7 +60,7 @@ impl<'a> Machine<'a> {
         memory: &'a mut Memory,
         client: Client,
         link: &'a mut Link,
-        sums: Sums,
+        sums: Checksums,
     ) -> Machine<'a> {
         Machine {
             house,
@@ -68,7 +68,7 @@ impl<'a> Machine<'a> {
             link,
             memory,
             ear: RequestReader::default(),
-            settings: Settings { crc: sums == Sums::On, ..Settings::default() },
+            settings: Settings { crc: sums == Checksums::On, ..Settings::default() },
             tellings: Vec::new(),
             turn: 0,
             is_leaving: false,

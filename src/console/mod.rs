@@ -31,7 +31,7 @@ use machine::Machine;
 use port::{Port, Trouble};
 use stdio::Standard;
 use terminal::Person;
-use wire::{Place, Speech, Sums, Wire};
+use wire::{Checksums, ConsolePlace, Speech, Wire};
 
 use crate::desk::{Desk, Ticket};
 use crate::types::error::Error;
@@ -96,7 +96,7 @@ pub fn open(
     for wire in wires {
         let (house, closing, left) = (house.clone(), closing.clone(), left.clone());
         let attend = move || match &wire.place {
-            Place::Standard => {
+            ConsolePlace::Standard => {
                 converse(
                     &wire,
                     Ends::Standard(Standard::open()),
@@ -109,7 +109,7 @@ pub fn open(
                     let _ = left.send(Ok(()));
                 }
             }
-            Place::Port(_) => attend(&wire, &house, &closing),
+            ConsolePlace::Port(_) => attend(&wire, &house, &closing),
         };
         let thread = std::thread::Builder::new().name("console".into()).spawn(attend);
         let thread =
@@ -137,7 +137,7 @@ impl Consoles {
 
 /// Waits for a port, and for whoever sits there; again and again.
 fn attend(wire: &Wire, house: &ConsoleContext, closing: &Arc<AtomicBool>) {
-    let Place::Port(path) = &wire.place else { return };
+    let ConsolePlace::Port(path) = &wire.place else { return };
     let mut memory = memory(house);
     let mut said = None;
     while !closing.load(Ordering::Relaxed) {
@@ -209,12 +209,12 @@ fn converse(
             End::ToMachine => {
                 speech = match wire.speech {
                     Speech::Machine(sums) => Speech::Machine(sums),
-                    Speech::Person => Speech::Machine(Sums::Off),
+                    Speech::Person => Speech::Machine(Checksums::Off),
                 };
             }
             End::ToPerson => speech = Speech::Person,
             // Whoever comes to a port next is greeted anew, at the first key.
-            End::Bye if wire.place != Place::Standard => match wait_for_key(&mut link) {
+            End::Bye if wire.place != ConsolePlace::Standard => match wait_for_key(&mut link) {
                 Heard::Bytes(_) => speech = wire.speech,
                 Heard::Closing => break End::Closing,
                 _ => break End::Gone,

@@ -4,40 +4,40 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What was said and is not sent yet; whole characters only.
+/// Output that was not sent yet; whole characters only.
 pub struct Outbox {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Unsent>,
     changed: Condvar,
     bytes_max: usize,
 }
 
-struct Waiting {
+struct Unsent {
     bytes: VecDeque<u8>,
-    /// Whether some of it is being sent.
+    /// Whether a part of it is being sent.
     is_sending: bool,
     is_shut: bool,
 }
 
 impl Outbox {
-    /// Makes an empty one that holds so many bytes at most.
+    /// Makes an empty outbox of at most `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Outbox {
-        let waiting = Waiting { bytes: VecDeque::new(), is_sending: false, is_shut: false };
+        let waiting = Unsent { bytes: VecDeque::new(), is_sending: false, is_shut: false };
         Outbox { waiting: Mutex::new(waiting), changed: Condvar::new(), bytes_max }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Unsent> {
         // Every change leaves it whole.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how many more bytes it takes; none once it is shut.
+    /// Returns the free space in bytes; 0 once it is closed.
     pub fn room(&self) -> usize {
         let waiting = self.lock();
         if waiting.is_shut { 0 } else { self.bytes_max - waiting.bytes.len() }
     }
 
-    /// Takes as much of a text as it has room for, and returns how many bytes that is: all, once it
-    /// is shut, for they go nowhere.
+    /// Accepts as much of a text as there is room for, and returns the number of bytes; once closed
+    /// it accepts and drops everything.
     pub fn put(&self, text: &str) -> usize {
         let mut waiting = self.lock();
         if waiting.is_shut {
@@ -49,14 +49,14 @@ impl Outbox {
         taken
     }
 
-    /// Drops what waits.
+    /// Drops the unsent output.
     pub fn clear(&self) {
         self.lock().bytes.clear();
         self.changed.notify_all();
     }
 
-    /// Hands over up to `most` bytes, 4 at least, in whole characters; blocks while there are none.
-    /// Returns whether there were any: not once it is shut.
+    /// Takes up to `most` bytes, at least 4, in whole characters; blocks while there are none.
+    /// Returns false once it is closed.
     pub fn take(&self, most: usize, bytes: &mut Vec<u8>) -> bool {
         let mut waiting = self.lock();
         while waiting.bytes.is_empty() && !waiting.is_shut {
@@ -76,15 +76,15 @@ impl Outbox {
         true
     }
 
-    /// Notes that what was handed over last is sent.
+    /// Notes that the bytes taken last were sent.
     pub fn sent(&self) {
         self.lock().is_sending = false;
         self.changed.notify_all();
     }
 
-    /// Blocks until all is sent or it is shut, or until `until`; returns whether nothing waits.
+    /// Blocks until everything is sent, the outbox is closed, or `until`; returns whether it is empty.
     pub fn wait_sent(&self, until: Instant) -> bool {
-        let is_busy = |waiting: &mut Waiting| {
+        let is_busy = |waiting: &mut Unsent| {
             !waiting.is_shut && (waiting.is_sending || !waiting.bytes.is_empty())
         };
         let patience = until.saturating_duration_since(Instant::now());
@@ -92,12 +92,12 @@ impl Outbox {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Returns whether it is shut.
+    /// Returns whether it is closed.
     pub fn is_shut(&self) -> bool {
         self.lock().is_shut
     }
 
-    /// Drops what waits, and all that comes.
+    /// Closes the outbox: drops the unsent output and all that follows.
     pub fn shut(&self) {
         let mut waiting = self.lock();
         waiting.is_shut = true;

@@ -1,55 +1,56 @@
-//! Puts the prompt and the line on a terminal, in few bytes: a serial line has a thousand a second.
+//! Paints the prompt and the line on a terminal in few bytes: a serial line carries about a thousand
+//! per second.
 //!
-//! The console's session calls it after each edit and writes what it returns. It remembers what it
-//! painted and writes only what differs, moving from where it left the cursor. It never moves above
-//! its first row, and makes new rows with line feeds, so a screen that scrolls is no special case.
-//! A row's last column stays empty (see `rows`): terminals differ in what they do after it. Of more
-//! than six rows it shows the six around the cursor; a row of three dots stands for the rest.
+//! The session calls it after each edit and writes the bytes it returns. It remembers what is on the
+//! screen and emits only the difference, relative to its last cursor position. It never moves above
+//! its first row and creates rows with line feeds, so scrolling needs no special case. The last
+//! column stays empty (see `rows`), because terminals differ in what they do after it. Of more than
+//! six rows it shows the six around the cursor; a row of three dots stands for the rest.
 //!
-//! It does not write, knows no keys' meaning, and takes the terminal's width as told. A terminal
-//! that joins or splits characters otherwise than wcwidth(3) shows the cursor beside its place.
+//! It does no I/O, knows no keys, and trusts the given width. On a terminal whose character widths
+//! differ from wcwidth(3) the cursor is misplaced.
 
 use std::fmt::Write;
 use std::mem;
 
 use super::keys::Key;
-use super::line_editor::{Edit, Line};
+use super::line_editor::{Edit, LineEditor};
 
-use rows::{Cell, Place, Rows};
+use rows::{CellPosition, Rows, ScreenCell};
 
 mod rows;
 
-/// Rows of the line shown at once; with the dots above and below that is a third of a screen.
+/// Most rows shown at once; with the dots above and below they take a third of a screen.
 const ROWS_MAX: usize = 6;
-/// The narrowest terminal painted for, in columns: each row has room for any cluster.
+/// The narrowest supported terminal, in columns: each row has room for any cluster.
 const WIDTH_MIN: usize = 10;
-/// So many steps left are no more bytes than a carriage return and a move right.
+/// Up to this many single steps left take no more bytes than a carriage return and a move right.
 const BACKSPACES_MAX: usize = 3;
 
-/// What a terminal understands.
+/// The control sequences a terminal supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
-    /// The sequences of ECMA-48: VT100 and later, and all that imitate them.
+    /// The sequences of ECMA-48: VT100, its successors and emulators.
     Ansi,
     /// Carriage return, line feed, backspace and bell only: printers, VT52, microcontrollers. The
     /// cursor stays at the line's end, see [`Painter::takes`].
     Plain,
 }
 
-/// What is on the terminal, and where its cursor is.
+/// Tracks the terminal's content and cursor, and paints the line.
 #[derive(Debug)]
 pub struct Painter {
     terminal: Terminal,
     laid: Rows,
-    /// To be written before anything else.
+    /// Bytes to write first.
     pending: String,
-    /// What each row shows; none where nothing is painted. What is not Ansi has only the last one.
-    rows: Vec<Vec<Cell>>,
-    /// The row of the wrapped line that is the first of these, not counting dots.
+    /// The content of each row; empty if nothing is painted. A plain terminal has only the last row.
+    rows: Vec<Vec<ScreenCell>>,
+    /// The wrapped line's row that is shown first, not counting dots.
     top: usize,
-    /// The cursor's place in these.
-    at: Place,
-    /// The byte of prompt and text it stands before.
+    /// The cursor's position in these rows.
+    at: CellPosition,
+    /// The cursor's byte offset in prompt and text.
     cursor: usize,
 }
 
@@ -58,23 +59,23 @@ impl Painter {
     /// beginning of an empty row.
     pub fn new(terminal: Terminal, width: usize) -> Painter {
         let laid = Rows::new(width.max(WIDTH_MIN));
-        let (pending, rows, at) = (String::new(), Vec::new(), Place::default());
+        let (pending, rows, at) = (String::new(), Vec::new(), CellPosition::default());
         Painter { terminal, laid, pending, rows, top: 0, at, cursor: 0 }
     }
 
-    /// Returns whether the terminal can show what a key does: without sequences the cursor cannot
-    /// go back into the text. The caller answers others with a bell instead of applying them.
+    /// Returns whether the terminal can show the effect of a key: without sequences the cursor cannot
+    /// go back into the text. The caller rings the bell instead of applying other keys.
     pub fn takes(&self, key: Key) -> bool {
         use Key::{Home, Left, Right, WordLeft, WordRight};
         self.terminal == Terminal::Ansi
             || !matches!(key, Home | Left | Right | WordLeft | WordRight)
     }
 
-    /// Returns the bytes that show the line as it is after `edit`, with the bell if it was refused.
+    /// Returns the bytes that show the line after `edit`, with the bell if it was refused.
     ///
-    /// To be called after each edit, or after several with [`Edit::Changed`]. Prompt and text may
-    /// hold line breaks, which begin a row; whatever else has no shape of its own is shown as `?`.
-    pub fn paint(&mut self, prompt: &str, line: &Line, edit: Edit) -> String {
+    /// Call it after each edit, or after several with [`Edit::Changed`]. LineEditor breaks in prompt and
+    /// text start a row; other characters without a glyph are shown as `?`.
+    pub fn paint(&mut self, prompt: &str, line: &LineEditor, edit: Edit) -> String {
         let one_more = edit == Edit::Appended && self.is_one_more(prompt, line.text());
         if one_more && let Some(shown) = self.append(prompt, line) {
             return shown;
@@ -96,8 +97,8 @@ impl Painter {
         out
     }
 
-    /// Returns the bytes that bring the cursor to the beginning of an empty row below the line,
-    /// which stays where it is and is the painter's no more. Nothing painted, nothing returned.
+    /// Returns the bytes that move the cursor to the start of an empty row below the line, which
+    /// stays on the screen and is no longer tracked. Empty if nothing is painted.
     pub fn leave(&mut self) -> String {
         let mut out = mem::take(&mut self.pending);
         for _ in self.at.row..self.rows.len() {
@@ -107,27 +108,27 @@ impl Painter {
         out
     }
 
-    /// Returns the bytes that take prompt and line off the screen, with the cursor where the prompt
-    /// began. What is not Ansi erases nothing: as [`Painter::leave`].
+    /// Returns the bytes that erase prompt and line from the screen, with the cursor where the prompt
+    /// began. A plain terminal cannot erase: there it does the same as [`Painter::leave`].
     pub fn erase(&mut self) -> String {
         if self.terminal == Terminal::Plain || self.rows.is_empty() {
             return self.leave();
         }
         let mut out = String::new();
-        self.go(Place::default(), &mut out);
+        self.go(CellPosition::default(), &mut out);
         out.push_str("\x1b[J");
         self.forget();
         out
     }
 
-    /// Paints for another width from now on, on a fresh row: where a terminal that was resized has
-    /// put the old ones is not known.
+    /// Changes the width and continues on a fresh row: where a resized terminal puts the old rows is
+    /// unknown.
     pub fn set_width(&mut self, width: usize) {
         self.pending = self.leave();
         self.laid = Rows::new(width.max(WIDTH_MIN));
     }
 
-    /// Paints for another terminal from now on, on a fresh row.
+    /// Changes the kind of terminal and continues on a fresh row.
     pub fn set_terminal(&mut self, terminal: Terminal) {
         self.pending = self.leave();
         self.terminal = terminal;
@@ -135,20 +136,20 @@ impl Painter {
 
     fn forget(&mut self) {
         self.rows.clear();
-        self.at = Place::default();
+        self.at = CellPosition::default();
         self.top = 0;
     }
 
-    /// Returns whether a text can be what was painted and one character more.
+    /// Returns whether a text can be the painted one with one more character.
     fn is_one_more(&self, prompt: &str, text: &str) -> bool {
         !text.is_empty() && self.laid.holds(prompt, last_char(text))
     }
 
-    /// Shows one more character behind the text, if it is a cluster of its own, the cursor is there
+    /// Appends one character on the screen, if it is a cluster of its own, the cursor is at the end
     /// and the row has room.
-    fn append(&mut self, prompt: &str, line: &Line) -> Option<String> {
+    fn append(&mut self, prompt: &str, line: &LineEditor) -> Option<String> {
         let at = last_char(line.text());
-        let cell = Cell::of(&line.text()[at..]);
+        let cell = ScreenCell::of(&line.text()[at..]);
         let is_alone = line.before() == at && self.cursor == prompt.len() + at;
         if !is_alone || !self.laid.has_room(self.at.column, &cell) {
             return None;
@@ -162,14 +163,20 @@ impl Painter {
         Some(shown)
     }
 
-    fn paint_around_cursor(&mut self, prompt: &str, line: &Line, same: usize, out: &mut String) {
+    fn paint_around_cursor(
+        &mut self,
+        prompt: &str,
+        line: &LineEditor,
+        same: usize,
+        out: &mut String,
+    ) {
         self.laid.lay(prompt, line.text(), same);
         self.cursor = prompt.len() + line.cursor();
         let (place, end) = (self.laid.place(self.cursor), self.laid.count());
         if end <= ROWS_MAX {
             self.top = 0;
         } else if !(self.top..self.top + ROWS_MAX).contains(&place.row) {
-            // By half of them at once: a long paste does not repaint all for each new row.
+            // Scrolls by half of them, so that a long paste does not repaint all for each new row.
             self.top = place.row.saturating_sub(ROWS_MAX / 2);
         }
         let mut rows = Vec::new();
@@ -182,10 +189,10 @@ impl Painter {
             rows.push(dots());
         }
         self.put(rows, out);
-        self.go(Place { row, column: place.column }, out);
+        self.go(CellPosition { row, column: place.column }, out);
     }
 
-    /// Shows a line whose last row alone can still be changed, or else all of it on fresh rows.
+    /// Shows a line by changing its last row only, or else all of it on fresh rows.
     fn paint_end(&mut self, prompt: &str, text: &str, same: usize, out: &mut String) {
         let start = self.laid.start(self.top);
         self.laid.lay(prompt, text, same);
@@ -206,8 +213,8 @@ impl Painter {
         self.cursor = prompt.len() + text.len();
     }
 
-    /// Makes the terminal show these rows, and leaves the cursor behind the last change.
-    fn put(&mut self, rows: Vec<Vec<Cell>>, out: &mut String) {
+    /// Makes the terminal show these rows, and leaves the cursor after the last change.
+    fn put(&mut self, rows: Vec<Vec<ScreenCell>>, out: &mut String) {
         let old_rows = mem::take(&mut self.rows);
         for (number, row) in rows.iter().enumerate() {
             let old = old_rows.get(number);
@@ -216,7 +223,7 @@ impl Painter {
             }
             let old = old.map_or(&[][..], |old| &old[..]);
             let same = row.iter().zip(old).take_while(|(new, old)| new == old).count();
-            self.go(Place { row: number, column: columns(&row[..same]) }, out);
+            self.go(CellPosition { row: number, column: columns(&row[..same]) }, out);
             for cell in &row[same..] {
                 out.push_str(&cell.shown);
                 self.at.column += cell.columns;
@@ -232,14 +239,14 @@ impl Painter {
             }
         }
         if let Some(last) = rows.last().filter(|_| rows.len() < old_rows.len()) {
-            self.go(Place { row: rows.len() - 1, column: columns(last) }, out);
+            self.go(CellPosition { row: rows.len() - 1, column: columns(last) }, out);
             out.push_str("\x1b[J");
         }
         self.rows = rows;
     }
 
-    /// Moves the cursor. Down is by line feeds, for the row may not be there yet.
-    fn go(&mut self, to: Place, out: &mut String) {
+    /// Moves the cursor, downwards by line feeds, because the row may not exist yet.
+    fn go(&mut self, to: CellPosition, out: &mut String) {
         sequence(self.at.row.saturating_sub(to.row), 'A', out);
         for _ in self.at.row..to.row {
             out.push_str("\r\n");
@@ -261,12 +268,12 @@ impl Painter {
     }
 }
 
-/// Returns where the last character begins.
+/// Returns the start of the last character.
 fn last_char(text: &str) -> usize {
     text.char_indices().next_back().map_or(0, |(at, _)| at)
 }
 
-/// Writes a cursor move of `count` steps, if there are any.
+/// Appends a cursor move of `count` steps, if not 0.
 fn sequence(count: usize, letter: char, out: &mut String) {
     let written = match count {
         0 => Ok(()),
@@ -276,13 +283,13 @@ fn sequence(count: usize, letter: char, out: &mut String) {
     written.expect("a String takes all that is written");
 }
 
-fn columns(cells: &[Cell]) -> usize {
+fn columns(cells: &[ScreenCell]) -> usize {
     cells.iter().map(|cell| cell.columns).sum()
 }
 
-/// A row in place of those that are not shown.
-fn dots() -> Vec<Cell> {
-    vec![Cell::of("."), Cell::of("."), Cell::of(".")]
+/// The row that stands for hidden rows.
+fn dots() -> Vec<ScreenCell> {
+    vec![ScreenCell::of("."), ScreenCell::of("."), ScreenCell::of(".")]
 }
 
 #[cfg(test)]

@@ -15,49 +15,49 @@ use serialport::{
 use super::wire::{Flow, Parity, Wire};
 use crate::types::limits;
 
-/// A port that is open.
+/// An open serial port.
 #[derive(Debug)]
 pub struct Port(TTYPort);
 
-/// What came of reading or writing.
+/// The result of a read or write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
-    /// So many bytes, one at least.
+    /// This many bytes were moved, at least one.
     Bytes(usize),
-    /// None within a moment.
+    /// Nothing was moved within the poll interval.
     Nothing,
-    /// None ever again: it was pulled out, or its other end closed.
+    /// The port is gone: unplugged, or its other end closed.
     Gone,
 }
 
-/// Why a port cannot be had.
+/// Why a port cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// There is none of that name.
+    /// The device does not exist.
     Missing,
-    /// It is something else.
+    /// The file is not a serial port.
     NoPort,
-    /// Another program has it.
+    /// Another program has opened it.
     Busy,
-    /// The system's login is on it, by the name of its program.
+    /// The system's login program uses it; holds the program's name.
     Login(String),
-    /// This user may not open it; this group may, if one does.
+    /// This user lacks permission; holds the group that has it, if any.
     Denied(Option<String>),
-    /// The system says something else.
+    /// Another error of the operating system.
     Other(String),
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Missing => f.write_str("it is not there; the box waits for it"),
+            Trouble::Missing => f.write_str("no such device; waiting for it"),
             Trouble::NoPort => {
-                f.write_str("it is no serial port; `solverbox serial-ports` lists them")
+                f.write_str("not a serial port; `solverbox serial-ports` lists them")
             }
-            Trouble::Busy => f.write_str("another program has it; the box waits for it"),
+            Trouble::Busy => f.write_str("in use by another program; waiting for it"),
             Trouble::Login(program) => write!(
                 f,
-                "the system's login ({program}) is on it; switch that off (docs/serial.md says \
+                "the system's login ({program}) uses it; switch that off (docs/serial.md says \
                  how), the box waits"
             ),
             Trouble::Denied(Some(group)) => write!(
@@ -66,7 +66,7 @@ impl fmt::Display for Trouble {
                  for the box's user, and start the box again"
             ),
             Trouble::Denied(None) => {
-                f.write_str("permission denied, and no group of its own has it; the box waits")
+                f.write_str("permission denied, and no group but root's has access; waiting for it")
             }
             Trouble::Other(cause) => write!(f, "{cause}; the box waits"),
         }
@@ -74,10 +74,10 @@ impl fmt::Display for Trouble {
 }
 
 impl Port {
-    /// Opens the port at `path` with the settings of a wire, for this program alone.
+    /// Opens the port at `path` exclusively, with the settings of a wire.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// The reason it cannot be opened.
     pub fn open(path: &Path, wire: &Wire) -> Result<Port, Trouble> {
         let about = path.metadata().map_err(|error| trouble_of(path, &error))?;
         if !about.file_type().is_char_device() {
@@ -110,32 +110,32 @@ impl Port {
         }
     }
 
-    /// Returns a second handle of it, so that one thread can read and another write.
+    /// Returns a second handle, so that one thread can read and another write.
     ///
     /// # Errors
-    /// Where the process has no descriptor left.
+    /// If the process has no free descriptor.
     pub fn second(&self) -> Result<Port, Trouble> {
         self.0.try_clone_native().map(Port).map_err(|error| Trouble::Other(error.to_string()))
     }
 
-    /// Reads what is there; waits a moment where nothing is.
+    /// Reads the available bytes; waits up to the poll interval for some.
     pub fn read(&mut self, bytes: &mut [u8]) -> Moved {
         moved(self.0.read(bytes))
     }
 
-    /// Writes some; waits a moment where there is no room.
+    /// Writes some bytes; waits up to the poll interval for room.
     pub fn write(&mut self, bytes: &[u8]) -> Moved {
         moved(self.0.write(bytes))
     }
 
-    /// Returns how many bytes the system has not sent yet; 0 where it does not say.
+    /// Returns the number of bytes in the system's output queue; 0 if unknown.
     pub fn unsent_bytes(&self) -> usize {
         self.0.bytes_to_write().map_or(0, |bytes| bytes as usize)
     }
 
-    /// Drops what is not sent yet: a line that stands still would be waited for when it is closed.
+    /// Drops the system's output queue: closing the port would wait for a stalled line.
     pub fn drop_unsent(&self) {
-        // Where it is gone there is nothing to drop.
+        // Fails only if the port is gone, which leaves nothing to drop.
         let _ = self.0.clear(ClearBuffer::Output);
     }
 }
@@ -154,7 +154,7 @@ fn moved(result: std::io::Result<usize>) -> Moved {
 fn refusal(path: &Path, error: &serialport::Error) -> Trouble {
     match error.kind() {
         serialport::ErrorKind::NoDevice if !path.exists() => Trouble::Missing,
-        // That is also what serialport says where another program has locked it.
+        // serialport reports the same if another program has locked it.
         serialport::ErrorKind::NoDevice => Trouble::Busy,
         serialport::ErrorKind::Io(kind) => trouble_of(path, &std::io::Error::from(kind)),
         _ => Trouble::Other(error.to_string()),
@@ -170,8 +170,7 @@ fn trouble_of(path: &Path, error: &std::io::Error) -> Trouble {
     }
 }
 
-/// Returns the name of the group that may read and write a file (group(5)), where that is not
-/// root's.
+/// Returns the name of a file's group (group(5)), unless it is root's.
 fn group_of(path: &Path) -> Option<String> {
     let about = path.metadata().ok()?;
     let group = Some(about.gid()).filter(|_| about.mode() & 0o060 == 0o060)?;
@@ -180,11 +179,11 @@ fn group_of(path: &Path) -> Option<String> {
     line.split(':').next().filter(|name| *name != "root").map(str::to_string)
 }
 
-/// Returns the program that waits for a login on the terminal of that device number, or whoever is
-/// logged in there.
+/// Returns the program whose controlling terminal has this device number: a login prompt, or the
+/// shell of a logged-in user.
 ///
-/// The system's table of processes says whose controlling terminal it is (proc_pid_stat(5),
-/// `tty_nr`), for everybody to read; the devices they have open are root's to see.
+/// Every user can read the controlling terminal of a process (proc_pid_stat(5), `tty_nr`); only root
+/// can see which devices it has open.
 fn login_on(device: u64) -> Option<String> {
     let processes = std::fs::read_dir("/proc").ok()?;
     processes.flatten().find_map(|process| {
@@ -194,20 +193,20 @@ fn login_on(device: u64) -> Option<String> {
     })
 }
 
-/// Reads a process's program and its controlling terminal's device number off its line.
+/// Parses a process's program and the device number of its controlling terminal.
 fn program_and_terminal(stat: &str) -> Option<(&str, u64)> {
-    // The program's name may hold anything, brackets too.
+    // The program's name may contain any character, even parentheses.
     let (before, after) = stat.rsplit_once(") ")?;
     let program = before.split_once(" (")?.1;
     let number: u32 = after.split(' ').nth(4)?.parse::<i32>().ok()?.cast_unsigned();
-    // The kernel's old form has the minor number in two pieces; the new one is stat(2)'s.
+    // The kernel's encoding splits the minor number in two; stat(2)'s does too.
     let (major, minor) = (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00);
     Some((program, rustix::fs::makedev(major, minor)))
 }
 
-/// Lists the ports of this machine: name, and what is known of each.
+/// Lists the serial ports of this machine: the name and a description of each.
 pub fn list() -> Vec<(String, String)> {
-    // serialport ends the process where that folder is missing.
+    // serialport panics if that folder is missing.
     if !Path::new("/sys/class/tty").is_dir() {
         return Vec::new();
     }

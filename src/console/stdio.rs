@@ -1,6 +1,6 @@
 //! Standard input and output as a console: a terminal, key by key, or a pipe, line by line.
 //!
-//! A terminal gets its settings back when this is dropped, and where the process is made to leave
+//! The terminal's settings are restored on drop, and before an early exit of the process
 //! ([`restore`]).
 
 use std::io::{IsTerminal, Write, stdin, stdout};
@@ -13,27 +13,27 @@ use rustix::termios::{OptionalActions, OutputModes, Termios, tcgetattr, tcgetwin
 use super::port::Moved;
 use crate::types::limits;
 
-/// The terminal's settings from before, while they are changed.
+/// The terminal's original settings, while they are changed.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Standard input and output.
 #[derive(Debug)]
 pub struct Standard {
-    /// Whether keys come one by one, and are shown by us.
+    /// Whether input arrives key by key and we echo it.
     pub has_keys: bool,
     /// Whether output is a terminal.
     pub has_screen: bool,
 }
 
 impl Standard {
-    /// Takes them; a terminal at both ends gives its keys one by one from here on.
+    /// Opens them; if both are a terminal, its input arrives key by key from now on.
     pub fn open() -> Standard {
         let has_screen = stdout().is_terminal();
         let has_keys = stdin().is_terminal() && has_screen && take_keys().is_ok();
         Standard { has_keys, has_screen }
     }
 
-    /// Reads what is there; waits a moment where nothing is.
+    /// Reads the available bytes; waits up to the poll interval for some.
     pub fn read(bytes: &mut [u8]) -> Moved {
         let input = stdin();
         let mut waiting = [PollFd::new(&input, PollFlags::IN)];
@@ -51,7 +51,7 @@ impl Standard {
         }
     }
 
-    /// Writes all of it, at once.
+    /// Writes all of `bytes` at once.
     pub fn write(bytes: &[u8]) -> Moved {
         let mut out = stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -60,7 +60,7 @@ impl Standard {
         }
     }
 
-    /// Returns how many columns the terminal has, if it says.
+    /// Returns the terminal's width in columns, if known.
     pub fn columns() -> Option<usize> {
         tcgetwinsize(stdout()).ok().map(|size| size.ws_col.into()).filter(|&columns| columns > 0)
     }
@@ -76,18 +76,18 @@ fn take_keys() -> rustix::io::Result<()> {
     let before = tcgetattr(stdin())?;
     let mut raw = before.clone();
     raw.make_raw();
-    // What others write to this terminal, the log for one, ends its lines as before.
+    // Output processing stays on, so that the log's lines on this terminal end as usual.
     raw.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
     tcsetattr(stdin(), OptionalActions::Now, &raw)?;
     *BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(before);
     Ok(())
 }
 
-/// Gives the terminal its settings back, where they were changed.
+/// Restores the terminal's settings, if they were changed.
 pub fn restore() {
     let before = BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     if let Some(before) = before {
-        // Where the terminal is gone there is nothing to give back.
+        // Fails only if the terminal is gone.
         let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
     }
 }

@@ -1,7 +1,7 @@
 //! A person at a terminal: questions are typed, answers come in lines, and `/help` says what else
 //! there is.
 //!
-//! Keys come in, text goes out; the desk has the questions and their records the text, so that
+//! KeyDecoder come in, text goes out; the desk has the questions and their records the text, so that
 //! nothing is lost where the cable is. While something is typed the text waits, and goes on behind
 //! it. `actions` has what commands do.
 
@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::following::{Followed, News};
-use super::history::Past;
-use super::keys::Keys;
-use super::line_editor::{Edit, Line};
+use super::history::LineHistory;
+use super::keys::KeyDecoder;
+use super::line_editor::{Edit, LineEditor};
 use super::link::{Ends, Heard, Link};
 use super::paint::{Painter, Terminal};
 use super::stdio::Standard;
@@ -49,7 +49,7 @@ pub struct Memory {
     /// Where somebody has said so.
     terminal: Option<Terminal>,
     columns: Option<usize>,
-    past: Past,
+    past: LineHistory,
     /// The job that was told to its end last.
     told: Option<JobName>,
     /// The jobs that were not, when the cable was pulled, in the order in which they were asked.
@@ -67,7 +67,7 @@ impl Memory {
             formulas: Formulas::Readable,
             terminal: None,
             columns: None,
-            past: Past::new(limits::CONSOLE_PAST_LINES, limits::CONSOLE_PAST_BYTES),
+            past: LineHistory::new(limits::CONSOLE_PAST_LINES, limits::CONSOLE_PAST_BYTES),
             told: None,
             untold: Vec::new(),
         }
@@ -90,8 +90,8 @@ pub struct Person<'a> {
     memory: &'a mut Memory,
     client: Client,
     link: &'a mut Link,
-    keys: Keys,
-    line: Line,
+    keys: KeyDecoder,
+    line: LineEditor,
     painter: Painter,
     screen: Screen,
     /// What is typed, and its lines before the one that is.
@@ -140,8 +140,8 @@ impl<'a> Person<'a> {
         Person {
             house,
             client,
-            keys: Keys::new(),
-            line: Line::new(limits::CONSOLE_LINE_BYTES_MAX),
+            keys: KeyDecoder::new(),
+            line: LineEditor::new(limits::CONSOLE_LINE_BYTES_MAX),
             painter: Painter::new(looks.terminal, looks.columns),
             screen: Screen::new(looks),
             memory,

@@ -1,7 +1,6 @@
-//! Where a console is and how its line is set: `/dev/ttyAMA0,9600,8n1,xonxoff`, as `--serial` has
-//! it.
+//! The settings of a console's line: `/dev/ttyAMA0,9600,8n1,xonxoff`, the value of `--serial`.
 //!
-//! Only what was typed: whether there is such a port, `port` finds out.
+//! Parsing only; `port` finds out whether the port exists.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,98 +8,98 @@ use std::str::FromStr;
 
 use crate::types::limits;
 
-/// One console.
+/// The place of a console and the settings of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire {
-    /// Where.
-    pub place: Place,
-    /// Bits a second.
+    /// Standard input or a serial port.
+    pub place: ConsolePlace,
+    /// Speed of the line in bits per second.
     pub baud: u32,
-    /// How a byte is sent.
-    pub framing: Framing,
-    /// How one side has the other wait.
+    /// Data, parity and stop bits.
+    pub framing: SerialFraming,
+    /// Flow control.
     pub flow: Flow,
-    /// Who sits at it, to begin with.
+    /// The protocol a session starts with.
     pub speech: Speech,
 }
 
 /// Where a console is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ConsolePlace {
     /// Standard input and output.
     Standard,
     /// A serial port.
     Port(PathBuf),
 }
 
-/// How a byte is sent, such as `8n1`.
+/// Data, parity and stop bits, such as `8n1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Framing {
-    /// Bits of it, 7 or 8: with fewer there are no letters.
+pub struct SerialFraming {
+    /// Data bits, 7 or 8: fewer cannot hold letters.
     pub data_bits: u8,
-    /// What checks them.
+    /// The parity bit.
     pub parity: Parity,
-    /// How long the line rests behind them, 1 or 2 bits.
+    /// Stop bits, 1 or 2.
     pub stop_bits: u8,
 }
 
-/// What checks a byte.
+/// The parity bit of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parity {
     /// Nothing.
     None,
-    /// A bit that makes the ones odd.
+    /// Odd parity: the number of ones is odd.
     Odd,
-    /// A bit that makes the ones even.
+    /// Even parity: the number of ones is even.
     Even,
 }
 
-/// How one side has the other wait.
+/// Flow control: how a side makes the other pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Not at all.
+    /// No flow control.
     None,
-    /// By the characters XON and XOFF.
+    /// Software flow control with XON and XOFF.
     XonXoff,
-    /// By the wires RTS and CTS.
+    /// Hardware flow control with RTS and CTS.
     RtsCts,
 }
 
-/// Who sits at a console.
+/// The protocol of a console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speech {
     /// A person at a terminal.
     Person,
-    /// A machine that speaks JSON lines.
-    Machine(Sums),
+    /// A machine that exchanges JSON lines.
+    Machine(Checksums),
 }
 
-/// Whether a machine's lines carry sums. One that a line has is checked in any case.
+/// Whether a machine's lines must carry a checksum. A checksum that is present is always verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sums {
-    /// They need not.
+pub enum Checksums {
+    /// Checksums are optional.
     Off,
-    /// They must.
+    /// Checksums are required.
     On,
 }
 
 impl Wire {
-    /// Returns how long so many bytes take, in seconds.
+    /// Returns the time to send `bytes` bytes, in seconds.
     pub fn seconds(&self, bytes: usize) -> f64 {
         match self.place {
-            Place::Standard => 0.0,
-            // A start bit and a stop bit go with each.
-            Place::Port(_) => bytes as f64 * 10.0 / f64::from(self.baud),
+            ConsolePlace::Standard => 0.0,
+            // Each byte has a start bit and stop bits.
+            ConsolePlace::Port(_) => bytes as f64 * 10.0 / f64::from(self.baud),
         }
     }
 
-    /// Returns how many bytes may wait to be sent: about half a second of them, so that what a
-    /// person does shows soon.
+    /// Returns the size of the send buffer in bytes: about half a second, so that the effect of a key
+    /// shows soon.
     pub fn waiting_bytes_max(&self) -> usize {
         let (least, most) = limits::CONSOLE_OUT_BYTES.into_inner();
         match self.place {
-            Place::Standard => most,
-            Place::Port(_) => (self.baud as usize / 20).clamp(least, most),
+            ConsolePlace::Standard => most,
+            ConsolePlace::Port(_) => (self.baud as usize / 20).clamp(least, most),
         }
     }
 }
@@ -111,15 +110,19 @@ impl FromStr for Wire {
     fn from_str(text: &str) -> Result<Wire, String> {
         let mut parts = text.split(',').map(str::trim);
         let place = match parts.next().unwrap_or_default() {
-            "" => return Err("a port is missing, such as /dev/ttyUSB0, or - for this one".into()),
-            "-" => Place::Standard,
-            flag if flag.starts_with('-') => return Err(format!("'{flag}' is no port")),
-            path => Place::Port(path.into()),
+            "" => {
+                return Err(
+                    "the port is missing, such as /dev/ttyUSB0, or - for this terminal".into()
+                );
+            }
+            "-" => ConsolePlace::Standard,
+            flag if flag.starts_with('-') => return Err(format!("'{flag}' is not a port")),
+            path => ConsolePlace::Port(path.into()),
         };
         let mut wire = Wire {
             place,
             baud: limits::CONSOLE_BAUD_DEFAULT,
-            framing: Framing { data_bits: 8, parity: Parity::None, stop_bits: 1 },
+            framing: SerialFraming { data_bits: 8, parity: Parity::None, stop_bits: 1 },
             flow: Flow::None,
             speech: Speech::Person,
         };
@@ -134,7 +137,9 @@ impl FromStr for Wire {
         if given.contains(&"sum") && wire.speech == Speech::Person {
             return Err("'crc' is for machines: write json,crc".into());
         }
-        if wire.place == Place::Standard && given.iter().any(|kind| kind.starts_with("line's")) {
+        if wire.place == ConsolePlace::Standard
+            && given.iter().any(|kind| kind.starts_with("line's"))
+        {
             return Err("'-' is no serial line: it has no speed, framing or flow control".into());
         }
         Ok(wire)
@@ -142,23 +147,23 @@ impl FromStr for Wire {
 }
 
 impl Wire {
-    /// Sets what one part says; returns what kind of thing that is.
+    /// Applies one part of the value; returns the kind of setting it is.
     fn set(&mut self, part: &str) -> Result<&'static str, String> {
         match part {
             "xonxoff" => self.flow = Flow::XonXoff,
             "rtscts" => self.flow = Flow::RtsCts,
             "json" if matches!(self.speech, Speech::Machine(_)) => return Ok("speech"),
-            "json" => self.speech = Speech::Machine(Sums::Off),
+            "json" => self.speech = Speech::Machine(Checksums::Off),
             "crc" => {
                 if self.speech != Speech::Person {
-                    self.speech = Speech::Machine(Sums::On);
+                    self.speech = Speech::Machine(Checksums::On);
                 }
                 return Ok("sum");
             }
             baud if baud.bytes().all(|c| c.is_ascii_digit()) && !baud.is_empty() => {
                 let (least, most) = limits::CONSOLE_BAUD.into_inner();
                 let number = baud.parse().ok().filter(|baud| (least..=most).contains(baud));
-                let refuse = || format!("'{baud}': {least} to {most} bits a second are possible");
+                let refuse = || format!("'{baud}': must be {least} to {most} bits per second");
                 self.baud = number.ok_or_else(refuse)?;
                 return Ok("line's speed");
             }
@@ -176,7 +181,7 @@ impl Wire {
     }
 }
 
-fn framing(text: &str) -> Option<Framing> {
+fn framing(text: &str) -> Option<SerialFraming> {
     let &[data_bits @ b'7'..=b'8', parity, stop_bits @ b'1'..=b'2'] = text.as_bytes() else {
         return None;
     };
@@ -186,19 +191,19 @@ fn framing(text: &str) -> Option<Framing> {
         b'e' => Parity::Even,
         _ => return None,
     };
-    Some(Framing { data_bits: data_bits - b'0', parity, stop_bits: stop_bits - b'0' })
+    Some(SerialFraming { data_bits: data_bits - b'0', parity, stop_bits: stop_bits - b'0' })
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ConsolePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Standard => f.write_str("standard input"),
-            Place::Port(path) => write!(f, "'{}'", path.display()),
+            ConsolePlace::Standard => f.write_str("standard input"),
+            ConsolePlace::Port(path) => write!(f, "'{}'", path.display()),
         }
     }
 }
 
-impl fmt::Display for Framing {
+impl fmt::Display for SerialFraming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parity = match self.parity {
             Parity::None => 'n',
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn a_port_has_settings_of_its_own_in_any_order() {
         let wire: Wire = "/dev/ttyUSB0".parse().unwrap();
-        assert_eq!(wire.place, Place::Port("/dev/ttyUSB0".into()));
+        assert_eq!(wire.place, ConsolePlace::Port("/dev/ttyUSB0".into()));
         assert_eq!((wire.baud, wire.framing.to_string()), (115_200, "8n1".to_string()));
         assert_eq!((wire.flow, wire.speech), (Flow::None, Speech::Person));
         let wire: Wire = "/dev/ttyS0,9600,7E2,xonxoff".parse().unwrap();
@@ -224,17 +229,17 @@ mod tests {
         assert_eq!(wire.flow, Flow::XonXoff);
         let wire: Wire = "/dev/ttyS0, rtscts, json, crc, 300".parse().unwrap();
         assert_eq!((wire.baud, wire.flow), (300, Flow::RtsCts));
-        assert_eq!(wire.speech, Speech::Machine(Sums::On));
-        assert_eq!("-".parse::<Wire>().unwrap().place, Place::Standard);
-        assert_eq!("-,json".parse::<Wire>().unwrap().speech, Speech::Machine(Sums::Off));
+        assert_eq!(wire.speech, Speech::Machine(Checksums::On));
+        assert_eq!("-".parse::<Wire>().unwrap().place, ConsolePlace::Standard);
+        assert_eq!("-,json".parse::<Wire>().unwrap().speech, Speech::Machine(Checksums::Off));
     }
 
     #[test]
     fn what_makes_no_sense_is_named() {
         for (text, named) in [
-            ("", "a port is missing"),
-            (",9600", "a port is missing"),
-            ("--listen", "'--listen' is no port"),
+            ("", "the port is missing"),
+            (",9600", "the port is missing"),
+            ("--listen", "'--listen' is not a port"),
             ("/dev/ttyS0,", "''"),
             ("/dev/ttyS0,fast", "'fast'"),
             ("/dev/ttyS0,49", "'49': 50 to"),

@@ -191,7 +191,7 @@ fn a_cable_pulled_in_mid_answer_loses_nothing() {
     terminal.wait("\x1b[2m");
     terminal.unplug();
     served.wait_log("gone; the box waits for it");
-    served.wait_log("it is not there");
+    served.wait_log("no such device");
     wait_until("it to be answered", || history(&served)[0]["finish"] == "done");
     let answer = history(&served)[0]["answer"].as_str().unwrap().to_string();
     terminal.plug();
@@ -203,7 +203,7 @@ fn a_cable_pulled_in_mid_answer_loses_nothing() {
     let told = terminal.wait("math> ").replace("\r\n", "\n");
     let end = answer.lines().last().unwrap();
     assert!(told.contains(end), "{told:?} has {end:?}");
-    let waits = served.log().matches("it is not there").count();
+    let waits = served.log().matches("no such device").count();
     assert_eq!(waits, 1, "it is said once");
 }
 
@@ -340,9 +340,9 @@ fn ports_that_cannot_be_had_are_named_with_the_reason_and_waited_for() {
     // As another program that locks its port.
     let holder = serialport::new(taken.port(), 9600).open_native().unwrap();
     let served = served_at(&[&late, "/etc/passwd", &taken.port(), &first.port()], &[]);
-    served.wait_log("late': it is not there; the box waits for it");
-    served.wait_log("'/etc/passwd': it is no serial port");
-    served.wait_log("another program has it; the box waits for it");
+    served.wait_log("late': no such device; waiting for it");
+    served.wait_log("'/etc/passwd': not a serial port");
+    served.wait_log("in use by another program; waiting for it");
     first.wait("math> ");
     drop(holder);
     taken.wait("math> ");

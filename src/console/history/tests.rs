@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn of(lines: &[&str]) -> Past {
-    let mut past = Past::new(100, 1 << 10);
+fn of(lines: &[&str]) -> LineHistory {
+    let mut past = LineHistory::new(100, 1 << 10);
     for line in lines {
         past.add(line);
     }
@@ -11,7 +11,7 @@ fn of(lines: &[&str]) -> Past {
 }
 
 /// All that is there, the newest first.
-fn all(past: &mut Past) -> Vec<String> {
+fn all(past: &mut LineHistory) -> Vec<String> {
     let mut list = Vec::new();
     while let Some(line) = past.up("") {
         list.push(line.to_string());
@@ -55,7 +55,7 @@ fn twice_in_a_row_is_kept_once_and_blank_not_at_all() {
 
 #[test]
 fn the_oldest_go_first() {
-    let mut past = Past::new(3, 10);
+    let mut past = LineHistory::new(3, 10);
     for line in ["1", "2", "3", "4"] {
         past.add(line);
     }

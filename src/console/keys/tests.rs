@@ -81,12 +81,12 @@ const UNKNOWN: [&[u8]; 24] = [
     b"\x1bP!|00000000\x1b\\",
 ];
 
-fn push_all(keys: &mut Keys, bytes: &[u8]) -> Vec<Key> {
+fn push_all(keys: &mut KeyDecoder, bytes: &[u8]) -> Vec<Key> {
     bytes.iter().filter_map(|&byte| keys.push(byte)).collect()
 }
 
 fn pressed(bytes: &[u8]) -> Vec<Key> {
-    let mut keys = Keys::new();
+    let mut keys = KeyDecoder::new();
     let mut list = push_all(&mut keys, bytes);
     list.extend(keys.idle());
     list
@@ -99,7 +99,7 @@ fn typed(text: &str) -> Vec<Key> {
 #[test]
 fn each_sequence_is_its_key_and_leaves_nothing_behind() {
     for (bytes, key) in SEQUENCES {
-        let mut keys = Keys::new();
+        let mut keys = KeyDecoder::new();
         assert_eq!(push_all(&mut keys, bytes), [key], "{}", bytes.escape_ascii());
         assert!(!keys.is_between(), "{}", bytes.escape_ascii());
         assert_eq!(keys.push(b'x'), Some(Key::Char('x')));
@@ -109,7 +109,7 @@ fn each_sequence_is_its_key_and_leaves_nothing_behind() {
 #[test]
 fn what_is_unknown_is_swallowed_whole() {
     for bytes in UNKNOWN {
-        let mut keys = Keys::new();
+        let mut keys = KeyDecoder::new();
         assert_eq!(push_all(&mut keys, bytes), [], "{}", bytes.escape_ascii());
         assert!(!keys.is_between(), "{}", bytes.escape_ascii());
         assert_eq!(keys.push(b'x'), Some(Key::Char('x')));
@@ -122,7 +122,7 @@ fn a_sequence_cut_short_gives_no_letters_and_the_next_one_is_understood() {
     for bytes in known.chain(UNKNOWN) {
         for cut in 1..bytes.len() {
             let (begun, name) = (&bytes[..cut], bytes.escape_ascii());
-            let mut keys = Keys::new();
+            let mut keys = KeyDecoder::new();
             assert_eq!(push_all(&mut keys, begun), [], "{name} cut at {cut}");
             // The rest of a character is waited for, whatever time passes.
             let is_character = !begun.contains(&ESCAPE);
@@ -243,7 +243,7 @@ fn flow_control_and_padding_can_come_anywhere() {
 #[test]
 fn interrupt_is_understood_in_the_middle_of_any_noise() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
-    let mut keys = Keys::new();
+    let mut keys = KeyDecoder::new();
     for _ in 0..1_000_000 {
         let number = random.next_u32();
         // Half of it is such as sequences are made of.

@@ -112,8 +112,8 @@ impl Slow {
     }
 }
 
-fn typed(text: &str) -> Line {
-    let mut line = Line::new(1 << 20);
+fn typed(text: &str) -> LineEditor {
+    let mut line = LineEditor::new(1 << 20);
     for c in text.chars() {
         line.insert(c);
     }
@@ -171,7 +171,7 @@ fn it_does_what_a_plain_and_slow_editor_does() {
     let mut random = ChaCha8Rng::seed_from_u64(11);
     for round in 0..10_000 {
         let bytes_max = if round % 4 == 0 { 40 } else { 1_000 };
-        let mut line = Line::new(bytes_max);
+        let mut line = LineEditor::new(bytes_max);
         let mut slow = Slow { clusters: Vec::new(), at: 0, bytes_max };
         let mut so_far = Vec::new();
         for _ in 0..12 {
@@ -239,7 +239,7 @@ fn words_are_letters_and_digits() {
 
 #[test]
 fn a_full_line_refuses_more_and_keeps_what_it_has() {
-    let mut line = Line::new(4);
+    let mut line = LineEditor::new(4);
     assert_eq!(line.insert('a'), Edit::Appended);
     assert_eq!(line.insert('数'), Edit::Appended);
     assert_eq!(line.insert('b'), Edit::Refused);

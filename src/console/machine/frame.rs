@@ -8,7 +8,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
-use super::super::wire::Sums;
+use super::super::wire::Checksums;
 use crate::types::error::Error;
 use crate::types::limits;
 
@@ -74,13 +74,13 @@ pub fn sum(object: &[u8]) -> u32 {
 ///
 /// # Errors
 /// `bad_request` where the sum is wrong, or is missing and needed.
-pub fn objects(line: &[u8], sums: Sums) -> Result<Vec<&[u8]>, Error> {
+pub fn objects(line: &[u8], sums: Checksums) -> Result<Vec<&[u8]>, Error> {
     let (body, said) = split_sum(line);
     let candidates = candidates(body);
     let Some(said) = said else {
         return match sums {
-            Sums::Off => Ok(candidates),
-            Sums::On => Err(Error::bad_request(
+            Checksums::Off => Ok(candidates),
+            Checksums::On => Err(Error::bad_request(
                 "the line has no sum",
                 "Put * and the CRC-32 of the object behind it, as 8 digits of 0-9 and A-F.",
             )),

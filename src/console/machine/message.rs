@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::super::wire::Sums;
+use super::super::wire::Checksums;
 use super::frame::{self, Line, Noise, Splitter};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{self, JobName, Question, Role, Turn};
@@ -138,8 +138,8 @@ impl Settings {
         }
     }
 
-    fn sums(self) -> Sums {
-        if self.crc { Sums::On } else { Sums::Off }
+    fn sums(self) -> Checksums {
+        if self.crc { Checksums::On } else { Checksums::Off }
     }
 }
 
@@ -285,7 +285,7 @@ impl<'de> Deserialize<'de> for Fields {
 }
 
 /// Finds the object in a line.
-fn object(line: &Line, sums: Sums) -> Result<Fields, Error> {
+fn object(line: &Line, sums: Checksums) -> Result<Fields, Error> {
     let Line::Whole(line) = line else {
         return Err(Error::new(
             Kind::TooLong,

@@ -1,12 +1,12 @@
-//! Where the rows of a prompt and its line begin, and what each shows.
+//! Lays out a prompt and its line in rows.
 //!
-//! The painter lays each new state of the line here; only what an edit can have moved is measured
-//! again. A row ends before the cluster that would reach the terminal's last column, or behind a
-//! line break. A cluster is as wide as its characters together, as wcwidth(3) has it and with it
-//! the terminals at the end of most serial lines, which know nothing of clusters; one that has no
-//! width or could upset a terminal is shown as `?`.
+//! The painter passes each new state of the line; only the part that an edit can have moved is
+//! measured again. A row ends before the cluster that would reach the terminal's last column, or
+//! after a line break. The width of a cluster is the sum of its characters' widths by wcwidth(3),
+//! like on most serial terminals, which do not know clusters; a cluster without width, or one that
+//! could upset a terminal, is shown as `?`.
 //!
-//! It knows nothing of what is on the screen.
+//! It does not know what is on the screen.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
@@ -18,38 +18,38 @@ const CLUSTER_COLUMNS_MAX: usize = 8;
 
 /// One cluster on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// What is written for it.
+pub struct ScreenCell {
+    /// The text to write.
     pub shown: String,
-    /// How many columns that takes; a line break takes none.
+    /// Its width in columns; 0 for a line break.
     pub columns: usize,
 }
 
-impl Cell {
+impl ScreenCell {
     /// Makes the cell of a cluster.
-    pub fn of(cluster: &str) -> Cell {
+    pub fn of(cluster: &str) -> ScreenCell {
         let (shown, columns) = shown(cluster);
-        Cell { shown: shown.to_string(), columns }
+        ScreenCell { shown: shown.to_string(), columns }
     }
 }
 
-/// A row, and columns left of the place.
+/// A position: a row and a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct CellPosition {
     /// Counted from 0.
     pub row: usize,
     /// Counted from 0.
     pub column: usize,
 }
 
-/// A prompt and a text, broken into rows. Bytes are counted through both.
+/// A prompt and a text, wrapped into rows. Byte offsets count through both.
 #[derive(Debug)]
 pub struct Rows {
-    /// Columns of a row that are used.
+    /// Usable columns of a row.
     columns_max: usize,
     prompt: String,
     text: String,
-    /// The byte each row begins with; the first row's is 0.
+    /// The byte offset of each row's start; 0 for the first.
     starts: Vec<usize>,
 }
 
@@ -60,20 +60,20 @@ impl Rows {
         Rows { columns_max: width - 1, prompt, text, starts: vec![0] }
     }
 
-    /// Returns how many bytes at the beginning are as in another prompt and text.
+    /// Returns the length of the prefix shared with another prompt and text, in bytes.
     pub fn same(&self, prompt: &str, text: &str) -> usize {
         if self.prompt == prompt { prompt.len() + common(&self.text, text) } else { 0 }
     }
 
-    /// Takes another prompt and text, of which the first `same` bytes are as before.
+    /// Replaces prompt and text, of which the first `same` bytes are unchanged.
     pub fn lay(&mut self, prompt: &str, text: &str, same: usize) {
         let same_text = same.saturating_sub(prompt.len());
         prompt.clone_into(&mut self.prompt);
         self.text.truncate(same_text);
         self.text.push_str(&text[same_text..]);
 
-        // A row's beginning hangs on its first cluster, which is surely the same if the next row's
-        // first character is.
+        // The start of a row depends on its first cluster, which is certainly unchanged if the next
+        // row's first character is.
         let known = self.starts.partition_point(|&start| start < same);
         self.starts.truncate(known.saturating_sub(1).max(1));
         let start = self.starts[self.starts.len() - 1];
@@ -95,13 +95,13 @@ impl Rows {
         self.starts.extend(starts);
     }
 
-    /// Returns whether this is the prompt and the text has so many bytes.
+    /// Returns whether the prompt is `prompt` and the text has `bytes` bytes.
     pub fn holds(&self, prompt: &str, text_bytes: usize) -> bool {
         self.prompt == prompt && self.text.len() == text_bytes
     }
 
-    /// Returns whether a cell fits into a row behind so many columns, and ends no row.
-    pub fn has_room(&self, columns: usize, cell: &Cell) -> bool {
+    /// Returns whether a cell fits into a row after `columns` columns without ending it.
+    pub fn has_room(&self, columns: usize, cell: &ScreenCell) -> bool {
         cell.columns > 0 && columns + cell.columns <= self.columns_max
     }
 
@@ -115,13 +115,13 @@ impl Rows {
         self.starts.len()
     }
 
-    /// Returns the byte a row begins with, if there is that row.
+    /// Returns the byte offset of a row's start, if the row exists.
     pub fn start(&self, row: usize) -> Option<usize> {
         self.starts.get(row).copied()
     }
 
-    /// Returns where the cluster at a byte is, or at the end would be if it had room.
-    pub fn place(&self, byte: usize) -> Place {
+    /// Returns the position of the cluster at a byte offset, or of the end of the text.
+    pub fn place(&self, byte: usize) -> CellPosition {
         let row = self.starts.partition_point(|&start| start <= byte) - 1;
         let (mut column, mut at) = (0, self.starts[row]);
         for cluster in self.clusters(at) {
@@ -131,11 +131,11 @@ impl Rows {
             at += cluster.len();
             column += shown(cluster).1;
         }
-        Place { row, column }
+        CellPosition { row, column }
     }
 
     /// Returns the cells of a row.
-    pub fn row(&self, row: usize) -> Vec<Cell> {
+    pub fn row(&self, row: usize) -> Vec<ScreenCell> {
         let start = self.starts[row];
         let mut bytes = self.start(row + 1).map_or(usize::MAX, |end| end - start);
         let of_row = self.clusters(start).take_while(|cluster| {
@@ -143,11 +143,10 @@ impl Rows {
             bytes = bytes.saturating_sub(cluster.len());
             fits
         });
-        of_row.map(Cell::of).collect()
+        of_row.map(ScreenCell::of).collect()
     }
 
-    /// Returns the clusters from a border on. None reaches from the prompt into the text: its
-    /// clusters are the line's own.
+    /// Returns the clusters from a boundary on. No cluster spans the prompt and the text.
     fn clusters(&self, from: usize) -> impl Iterator<Item = &str> {
         let of_prompt = &self.prompt[from.min(self.prompt.len())..];
         let of_text = &self.text[from.saturating_sub(self.prompt.len())..];
@@ -155,13 +154,13 @@ impl Rows {
     }
 }
 
-/// Returns how many bytes two texts have in common, in whole characters.
+/// Returns the length of the common prefix of two texts, in bytes of whole characters.
 fn common(one: &str, other: &str) -> usize {
     let pairs = one.bytes().zip(other.bytes());
     one.floor_char_boundary(pairs.take_while(|(a, b)| a == b).count())
 }
 
-/// Returns what is written for a cluster, and the columns it takes.
+/// Returns the text to write for a cluster, and its width in columns.
 fn shown(cluster: &str) -> (&str, usize) {
     if cluster == "\n" {
         return ("", 0);
@@ -171,7 +170,7 @@ fn shown(cluster: &str) -> (&str, usize) {
     let is_strange = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let is_tame = cluster.len() <= CLUSTER_BYTES_MAX
         && columns <= CLUSTER_COLUMNS_MAX
-        // What has no width of its own would join what is left of it on the screen.
+        // A character without width would combine with its left neighbour on the screen.
         && cluster.chars().next().is_some_and(|first| wide(first) > 0)
         && !cluster.contains(is_strange);
     if is_tame { (cluster, columns) } else { ("?", 1) }

@@ -47,7 +47,7 @@ struct Seat {
     screen: vt100::Parser,
     painter: Painter,
     prompt: &'static str,
-    line: Line,
+    line: LineEditor,
     /// Columns the painter has been told.
     width: usize,
     /// What has been written before, and stays above.
@@ -58,9 +58,9 @@ struct Seat {
 }
 
 /// The rows as they should be, and the cursor's place: measured plainly, from the beginning.
-fn expected(prompt: &str, line: &Line, width: usize) -> (Vec<String>, Place) {
+fn expected(prompt: &str, line: &LineEditor, width: usize) -> (Vec<String>, CellPosition) {
     let (mut rows, mut column, mut byte) = (vec![String::new()], 0, 0);
-    let mut place = Place::default();
+    let mut place = CellPosition::default();
     let text = line.text().graphemes(true);
     for (cluster, of_text) in
         prompt.graphemes(true).map(|c| (c, false)).chain(text.map(|c| (c, true)))
@@ -74,7 +74,7 @@ fn expected(prompt: &str, line: &Line, width: usize) -> (Vec<String>, Place) {
             column = 0;
         }
         if of_text && byte == line.cursor() {
-            place = Place { row: rows.len() - 1, column };
+            place = CellPosition { row: rows.len() - 1, column };
         }
         if cluster == "\n" {
             rows.push(String::new());
@@ -86,7 +86,7 @@ fn expected(prompt: &str, line: &Line, width: usize) -> (Vec<String>, Place) {
         byte += if of_text { cluster.len() } else { 0 };
     }
     if line.cursor() == line.text().len() {
-        place = Place { row: rows.len() - 1, column };
+        place = CellPosition { row: rows.len() - 1, column };
     }
     (rows, place)
 }
@@ -98,7 +98,7 @@ impl Seat {
             screen: vt100::Parser::new(size(HEIGHT), size(width), 0),
             painter: Painter::new(terminal, width),
             prompt: "math> ",
-            line: Line::new(4_000),
+            line: LineEditor::new(4_000),
             width,
             above: Vec::new(),
             first: 0,
@@ -133,9 +133,9 @@ impl Seat {
         text.trim_end().to_string()
     }
 
-    fn cursor(&self) -> Place {
+    fn cursor(&self) -> CellPosition {
         let (row, column) = self.screen.screen().cursor_position();
-        Place { row: row.into(), column: column.into() }
+        CellPosition { row: row.into(), column: column.into() }
     }
 
     fn paint(&mut self, edit: Edit) -> String {
@@ -155,7 +155,7 @@ impl Seat {
     }
 
     /// The rows that should be on the screen, with dots, and the cursor's place in them.
-    fn window(&self) -> (Vec<String>, Place) {
+    fn window(&self) -> (Vec<String>, CellPosition) {
         let (rows, place) = expected(self.prompt, &self.line, self.width);
         let top = self.painter.top;
         if rows.len() <= ROWS_MAX {
@@ -167,7 +167,7 @@ impl Seat {
         if top > 0 {
             shown.push("...".to_string());
         }
-        let place = Place { row: place.row - top + shown.len(), column: place.column };
+        let place = CellPosition { row: place.row - top + shown.len(), column: place.column };
         shown.extend(rows[top..].iter().take(ROWS_MAX).cloned());
         if top + ROWS_MAX < rows.len() {
             shown.push("...".to_string());
@@ -181,7 +181,7 @@ impl Seat {
         // A screen that has scrolled does not scroll back.
         self.first = self.first.min(HEIGHT - rows.len());
         let case = format!("{}{:?} at {}", self.prompt, self.line.text(), self.line.cursor());
-        assert_eq!(self.cursor(), Place { row: self.first + place.row, ..place }, "{case}");
+        assert_eq!(self.cursor(), CellPosition { row: self.first + place.row, ..place }, "{case}");
         for row in 0..HEIGHT {
             let wanted = match row.checked_sub(self.first) {
                 None => &self.above[self.above.len() - self.first + row],
@@ -202,13 +202,13 @@ impl Seat {
         self.keep_rows();
         let out = self.painter.leave();
         self.screen.process(out.as_bytes());
-        assert_eq!(self.cursor(), Place { row: self.first, column: 0 });
+        assert_eq!(self.cursor(), CellPosition { row: self.first, column: 0 });
     }
 
     fn erase(&mut self) {
         let out = self.painter.erase();
         self.screen.process(out.as_bytes());
-        assert_eq!(self.cursor(), Place { row: self.first, column: 0 });
+        assert_eq!(self.cursor(), CellPosition { row: self.first, column: 0 });
         assert!((self.first..HEIGHT).all(|row| self.shown_row(row).is_empty()));
     }
 
@@ -394,7 +394,7 @@ fn without_sequences_only_the_end_is_changed_in_place() {
 fn a_long_paste_is_written_a_few_times_at_most() {
     for terminal in [Terminal::Ansi, Terminal::Plain] {
         for piece in ["plain text, ", "数学", "🇩🇪", "one\ntwo\n", "e\u{301}"] {
-            let mut line = Line::new(1 << 20);
+            let mut line = LineEditor::new(1 << 20);
             let mut painter = Painter::new(terminal, 80);
             let mut written = 0;
             for c in piece.chars().cycle().take(1 << 14) {

@@ -69,16 +69,16 @@ fn what_may_be_an_object_is_the_whole_line_or_what_begins_later() {
         (b"{\"a{\"b{\"c", &[b"{\"a{\"b{\"c", b"{\"c", b"{\"b{\"c"]),
     ];
     for (line, expected) in cases {
-        assert_eq!(objects(line, Sums::Off).unwrap(), expected);
+        assert_eq!(objects(line, Checksums::Off).unwrap(), expected);
     }
     let many = b"{\"".repeat(1_000);
-    assert_eq!(objects(&many, Sums::Off).unwrap().len(), limits::MACHINE_STARTS_MAX + 1);
+    assert_eq!(objects(&many, Checksums::Off).unwrap().len(), limits::MACHINE_STARTS_MAX + 1);
 }
 
 #[test]
 fn a_sum_must_be_right_where_there_is_one_and_be_there_where_it_is_needed() {
     let sound = summed(PING);
-    for need in [Sums::Off, Sums::On] {
+    for need in [Checksums::Off, Checksums::On] {
         assert_eq!(objects(&sound, need).unwrap(), [PING]);
         let noisy = [b"{\"noise\xff", &sound[..], b"\x00 "].concat();
         assert_eq!(objects(&noisy, need).unwrap(), [PING], "noise is not in the sum");
@@ -86,12 +86,12 @@ fn a_sum_must_be_right_where_there_is_one_and_be_there_where_it_is_needed() {
         let found = objects(&wrong, need);
         assert!(found.is_err() || found.is_ok_and(|found| found == [&wrong[..]]));
     }
-    let error = objects(br#"{"type":"pong"}*12345678"#, Sums::Off).unwrap_err();
+    let error = objects(br#"{"type":"pong"}*12345678"#, Checksums::Off).unwrap_err();
     let expected = "the line's sum is wrong: it says 12345678, its bytes make ";
     assert!(error.message.starts_with(expected), "{error}");
-    assert_eq!(objects(PING, Sums::On).unwrap_err().message, "the line has no sum");
+    assert_eq!(objects(PING, Checksums::On).unwrap_err().message, "the line has no sum");
     let small = String::from_utf8(sound).unwrap().to_lowercase();
-    assert!(objects(small.as_bytes(), Sums::On).is_err(), "small letters are no digits");
+    assert!(objects(small.as_bytes(), Checksums::On).is_err(), "small letters are no digits");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_flipped_bit_in_any_byte_of_a_line_with_a_sum_is_noticed() {
         let mut found = Vec::new();
         for line in lines(&bytes, &[bytes.len()]) {
             let Line::Whole(line) = line else { panic!("{line:?}") };
-            let objects = objects(&line, Sums::On).unwrap_or_default();
+            let objects = objects(&line, Checksums::On).unwrap_or_default();
             found.extend(objects.into_iter().map(<[u8]>::to_vec));
         }
         assert_eq!(found, [PING], "bit {bit}");
@@ -133,7 +133,7 @@ fn noise_costs_at_most_the_line_it_touches() {
         let mut heard = Vec::new();
         for line in lines(&bytes, &sizes) {
             let Line::Whole(line) = line else { panic!("{line:?}") };
-            heard.extend(objects(&line, Sums::On).into_iter().flatten().map(<[u8]>::to_vec));
+            heard.extend(objects(&line, Checksums::On).into_iter().flatten().map(<[u8]>::to_vec));
         }
         // Before a sound line it costs nothing at all: the sum finds where the object begins.
         assert_eq!(heard, sent);

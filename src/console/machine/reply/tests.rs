@@ -7,7 +7,7 @@ use crate::answers::value;
 use crate::answers::vote::Ballot;
 use crate::console::machine::frame::{Line, Splitter, objects};
 use crate::console::machine::message::{Incoming, OF_THE_BOX, Request, RequestReader};
-use crate::console::wire::Sums;
+use crate::console::wire::Checksums;
 use crate::types::error::Kind;
 use crate::types::limits;
 
@@ -45,7 +45,7 @@ fn read(pen: &LineWriter, line: &str) -> Value {
     assert!(line.ends_with('\n'));
     let mut splitter = Splitter::default();
     let Some(Line::Whole(whole)) = splitter.line(&mut line.as_bytes()) else { panic!("{line}") };
-    let need = if crc { Sums::On } else { Sums::Off };
+    let need = if crc { Checksums::On } else { Checksums::Off };
     assert_eq!(line.contains("}*"), crc, "{line}");
     let object: Value = serde_json::from_slice(objects(&whole, need).unwrap()[0]).unwrap();
     assert!(OF_THE_BOX.contains(&object["type"].as_str().unwrap()), "{line}");

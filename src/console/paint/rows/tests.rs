@@ -68,15 +68,19 @@ fn what_has_no_shape_is_a_question_mark() {
     let strange =
         ["\x1b", "\u{9b}", "\r", "\r\n", "\u{301}", "\u{200d}", "\u{202e}", "\u{2028}", "\u{feff}"];
     for cluster in strange {
-        assert_eq!(Cell::of(cluster), Cell { shown: "?".to_string(), columns: 1 }, "{cluster:?}");
+        assert_eq!(
+            ScreenCell::of(cluster),
+            ScreenCell { shown: "?".to_string(), columns: 1 },
+            "{cluster:?}"
+        );
     }
     let marks = format!("e{}", "\u{301}".repeat(40));
-    assert_eq!(Cell::of(&marks).shown, "?");
-    assert_eq!(Cell::of(CROWD).shown, "?");
+    assert_eq!(ScreenCell::of(&marks).shown, "?");
+    assert_eq!(ScreenCell::of(CROWD).shown, "?");
     for (cluster, columns) in
         [("a", 1), ("e\u{301}", 1), ("数", 2), ("🇩🇪", 2), ("👨\u{200d}👩\u{200d}👧", 6)]
     {
-        assert_eq!(Cell::of(cluster), Cell { shown: cluster.to_string(), columns });
+        assert_eq!(ScreenCell::of(cluster), ScreenCell { shown: cluster.to_string(), columns });
     }
 }
 
@@ -84,6 +88,6 @@ fn what_has_no_shape_is_a_question_mark() {
 fn the_text_does_not_join_the_prompt() {
     let rows = laid("> ", "\u{301}a", 10);
     assert_eq!(shown_rows(&rows), ["> ?a"]);
-    assert_eq!(rows.place(2), Place { row: 0, column: 2 });
-    assert_eq!(rows.place(4), Place { row: 0, column: 3 });
+    assert_eq!(rows.place(2), CellPosition { row: 0, column: 2 });
+    assert_eq!(rows.place(4), CellPosition { row: 0, column: 3 });
 }
