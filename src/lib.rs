@@ -8,6 +8,7 @@
 //! ```
 
 pub mod answers;
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -17,13 +17,14 @@ mod api {
     pub mod jobs; // the job API, and jobs that go on after the box was stopped
     mod openai; // /v1, streaming and not
     pub mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
+    mod requests; // fields: numbers, strings and duplicates are read alike, whichever way they come
     mod schema; // every reply is as the OpenAPI document says
     mod status; // what the box says of itself, what its owner may do, the history
 }
 
 /// Serial lines and pipes.
 mod console {
-    mod machine; // machines at serial consoles, real terminal programs, a login prompt in the way
+    pub mod machine; // machines at serial consoles, real terminal programs, a login prompt in the way
     pub mod terminal; // people at serial consoles: asking, stopping, pulled cables, noise, slow lines, pipes
 }
 

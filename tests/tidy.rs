@@ -78,16 +78,15 @@ fn each_foreign_library_stays_in_its_room() {
     only("hmac", &["src/http/auth/secret.rs"]);
     only("argon2::", &["src/http/auth/owner/pin.rs"]);
     only("safetensors::", &["src/model/convert/"]);
-    // JSON is http's, and what machines at a serial line speak; some commands print one object, eval reads and writes JSON lines which reading
-    // knows, gguf-rs hands its values over as JSON, and checkpoints are described in it.
+    // What requests and replies look like is api's; HTTP and the serial line send them. Some commands print one object,
+    // eval reads and writes JSON lines which corpus knows, gguf-rs hands its values over as JSON, and checkpoints are described in it.
     let json = [
+        "src/api/",
         "src/http/",
         "src/console/machine/",
-        "src/commands/solve.rs",
-        "src/commands/beside.rs",
         "src/commands/history.rs",
         "src/commands/eval",
-        "src/commands/reading.rs",
+        "src/commands/corpus.rs",
         "src/commands/compare.rs",
         "src/commands/bench/report.rs",
         "src/commands/plan.rs",
@@ -101,19 +100,28 @@ fn each_foreign_library_stays_in_its_room() {
 
 #[test]
 fn rooms_know_only_the_rooms_to_their_left() {
-    let rooms: [(&str, &[&str]); 8] = [
-        ("words", &["words"]),
-        ("model", &["model", "words"]),
-        ("store", &["store", "words"]),
-        ("engine", &["engine", "words"]),
-        ("desk", &["desk", "engine", "store", "words"]),
-        ("http", &["http", "desk", "store", "words"]),
-        ("console", &["console", "desk", "store", "words"]),
-        ("commands", &["commands", "http", "console", "desk", "store", "model", "words"]),
+    let rooms: [(&str, &[&str]); 11] = [
+        ("types", &["types"]),
+        ("answers", &["answers", "types"]),
+        ("text", &["text", "types"]),
+        ("model", &["model", "answers", "types"]),
+        ("store", &["store", "answers", "types"]),
+        ("engine", &["engine", "answers", "types"]),
+        ("desk", &["desk", "engine", "store", "answers", "types"]),
+        ("api", &["api", "desk", "store", "answers", "types"]),
+        ("http", &["http", "api", "desk", "store", "answers", "types"]),
+        ("console", &["console", "api", "desk", "store", "text", "answers", "types"]),
+        (
+            "commands",
+            &[
+                "commands", "console", "http", "api", "desk", "store", "model", "text", "answers",
+                "types",
+            ],
+        ),
     ];
     // About the engine itself, which they ask directly: they are no doors.
     let workshop = [
-        "kernels", "selftest", "quantize", "imatrix", "compare", "reading", "verify", "bench",
+        "kernels", "selftest", "quantize", "imatrix", "compare", "corpus", "verify", "bench",
         "tune",
     ]
     .map(|command| format!("src/commands/{command}.rs"));
@@ -140,7 +148,9 @@ fn only_the_wiring_reads_the_environment_and_prints_errors() {
         &[
             "src/config.rs",
             "src/engine/llama/crash/tests.rs",
-            "src/engine/prefix/tests.rs",
+            "src/engine/prefix_store/tests.rs",
+            "src/api/ask/tests.rs",
+            "src/api/fields/tests.rs",
             "src/http/job_request/tests.rs",
         ],
     );
@@ -159,7 +169,7 @@ fn nothing_reaches_out_to_the_network() {
         for source in sources("src") {
             let code = source.text.split("#[cfg(test)]").next().unwrap_or("");
             // `solve` asks a box of this machine at the numeric address that box wrote down.
-            let may = source.name == "src/commands/beside.rs" && word == "TcpStream::connect";
+            let may = source.name == "src/api/client.rs" && word == "TcpStream::connect";
             let is_test = source.name.contains("tests");
             assert!(may || is_test || !code.contains(word), "{} names {word}", source.name);
         }

@@ -153,13 +153,24 @@ impl Tally {
 /// Displays as `3 of 8 attempts have ended: 391 ×2, 392 ×1`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} attempts have ended", self.ended(), self.wanted)?;
-        for (index, vote) in self.votes().iter().enumerate() {
-            let sign = if index == 0 { ":" } else { "," };
-            write!(f, "{sign} {} ×{}", vote.value, vote.count)?;
-        }
-        Ok(())
+        let votes = self.votes().into_iter().map(|vote| (vote.value, vote.count));
+        in_words(f, self.ended(), self.wanted, votes)
     }
+}
+
+/// Writes how a vote stands, as the `Display` of [`Tally`] does, from its numbers.
+pub(crate) fn in_words(
+    f: &mut fmt::Formatter<'_>,
+    ended: u32,
+    wanted: u32,
+    votes: impl IntoIterator<Item = (impl fmt::Display, u32)>,
+) -> fmt::Result {
+    write!(f, "{ended} of {wanted} attempts have ended")?;
+    for (index, (value, count)) in votes.into_iter().enumerate() {
+        let sign = if index == 0 { ":" } else { "," };
+        write!(f, "{sign} {value} ×{count}")?;
+    }
+    Ok(())
 }
 
 /// Returns the posterior probability that the leading answer, with `leader` votes, still leads the

@@ -12,20 +12,21 @@ mod telling;
 use super::link::{Heard, Link};
 use super::wire::Checksums;
 use super::{ConsoleContext, End};
+use crate::api::ask::{Ask, continue_from};
 use crate::desk::{Durability, SubmitOptions, Ticket, closing};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobName};
 use crate::types::limits;
 use crate::types::mode::DEFAULT_MODE;
 use crate::types::position::LogPosition;
-use message::{Asked, Id, Incoming, Request, RequestReader, Settings, Target};
+use message::{Id, Incoming, Request, RequestReader, Settings, Target};
 use reply::LineWriter;
 use telling::Telling;
 
 /// A question of this line, and the job it became: the same under the same id is the same job.
 struct Known {
     id: Id,
-    asked: Asked,
+    ask: Ask,
     ticket: Ticket,
 }
 
@@ -161,8 +162,8 @@ impl<'a> Machine<'a> {
     /// Does what a request says; returns under which id an error is told.
     fn obey(&mut self, request: Request) -> (Option<Id>, Result<(), Error>) {
         match request {
-            Request::Ask { id, asked, thinking } => {
-                let result = self.ask(&id, asked, thinking);
+            Request::Ask { id, ask, thinking } => {
+                let result = self.ask(&id, *ask, thinking);
                 (Some(id), result)
             }
             Request::Follow { id, job, from, thinking } => {
@@ -199,10 +200,10 @@ impl<'a> Machine<'a> {
 
     /// Asks; the same question under the same id, which a machine sends again where it heard no
     /// answer, is the job it was and is told anew.
-    fn ask(&mut self, id: &Id, asked: Asked, thinking: Option<bool>) -> Result<(), Error> {
+    fn ask(&mut self, id: &Id, ask: Ask, thinking: Option<bool>) -> Result<(), Error> {
         self.check_room(id)?;
         let ticket = match self.memory.known.iter().rfind(|known| known.id == *id) {
-            Some(known) if known.asked == asked => known.ticket.clone(),
+            Some(known) if known.ask == ask => known.ticket.clone(),
             Some(known) if !known.ticket.record.state().is_last() => {
                 return Err(Error::new(
                     Kind::Conflict,
@@ -211,16 +212,14 @@ impl<'a> Machine<'a> {
                 ));
             }
             _ => {
-                let mut question = asked.question(&self.house.modes)?;
-                if let Some(job) = asked.previous {
-                    let turns = self.house.desk.conversation([self.client; 2], job)?;
-                    question.turns.splice(0..0, turns);
-                }
+                let mut question = ask.question(&self.house.modes)?;
+                let clients = [self.client; 2];
+                continue_from(&self.house.desk, clients, ask.previous, &mut question)?;
                 let terms = SubmitOptions::of(Durability::Durable);
                 let ticket = self.house.desk.submit(self.client, question, terms)?;
                 let known = &mut self.memory.known;
                 known.retain(|known| known.id != *id);
-                known.push(Known { id: id.clone(), asked, ticket: ticket.clone() });
+                known.push(Known { id: id.clone(), ask, ticket: ticket.clone() });
                 if known.len() > limits::CONSOLE_KNOWN_MAX {
                     known.remove(0);
                 }

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::App;
 use super::reply::Reply;
-use super::{App, job_shape};
+use crate::api::json;
 use crate::desk::{self, Health, Overview, STEP_SECONDS};
 use crate::types::memory::MIB;
 use crate::types::plan::{Origin, Plan};
@@ -60,10 +61,10 @@ pub fn of_box(app: &App) -> Reply {
             "client_jobs_max": client_jobs_max(capacity.client_jobs_max),
         },
         "kv_cells": {"total": gauge.cells, "used": used},
-        "tokens_per_second": job_shape::rounded(totals.tokens_per_second()),
+        "tokens_per_second": json::rounded(totals.tokens_per_second()),
         "temperature_celsius": desk::celsius(),
         "memory": {"resident_mib": mib(memory.resident), "peak_mib": mib(memory.peak)},
-        "up_since": job_shape::seconds(app.facts.started),
+        "up_since": json::seconds_since_1970(app.facts.started),
     });
     Reply::json(200, &body)
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tiny_http::Request;
 
 use super::App;
-use super::job_shape;
 use super::refuse::{self, Shape};
 use super::stream::{Events, Left};
+use crate::api::json;
 use crate::desk::record::{State, View};
 use crate::desk::{Eta, Ticket};
 use crate::types::answer::{Figures, Outcome, Part};
@@ -74,13 +74,13 @@ impl Reader<'_> {
     /// Tells what has changed beside the text; returns whether that was the end.
     fn tell_standing(&mut self, view: &View) -> Result<bool, Left> {
         for end in &view.ends[self.told.ends..] {
-            let shape = job_shape::run_end(self.ticket, end);
+            let shape = json::attempt_end(self.ticket, end);
             self.tell("attempt", view.offset, &shape)?;
         }
         self.told.ends = view.ends.len();
         if let Some(tally) = view.tally.as_deref().filter(|t| t.ended() > self.told.ended_in_vote) {
             self.told.ended_in_vote = tally.ended();
-            self.tell("vote", view.offset, &job_shape::votes(tally))?;
+            self.tell("vote", view.offset, &json::votes(Some(tally)))?;
         }
         match &view.state {
             State::Interrupted(_) => {
@@ -100,7 +100,7 @@ impl Reader<'_> {
                 let standing = Some((place, view.eta));
                 if self.told.standing != standing {
                     self.told.standing = standing;
-                    let eta = view.eta.as_ref().map_or(Value::Null, job_shape::eta);
+                    let eta = view.eta.as_ref().map(json::eta);
                     let state = view.state.name();
                     let shape = json!({"state": state, "place": place, "eta": eta});
                     self.tell("queued", view.offset, &shape)?;
@@ -122,8 +122,8 @@ impl Reader<'_> {
             "finish": outcome.name(),
             "best_attempt": record.best(),
             "answer": record.text_of(record.best(), Part::Answer),
-            "votes": view.tally.as_deref().map_or(Value::Null, job_shape::votes),
-            "figures": job_shape::figures(figures),
+            "votes": json::votes(view.tally.as_deref()),
+            "figures": json::figures(figures),
         });
         self.tell("done", view.offset, &shape)
     }

@@ -2,7 +2,7 @@
 //!
 //! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or
 //! as events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to
-//! all others it does not exist. What is asked is read by `job_request`, shapes are `job_shape`'s.
+//! all others it does not exist. `job_request` reads requests, `api::json` writes replies.
 
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};
@@ -11,9 +11,11 @@ use super::auth::client::Principal;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
-use super::{App, job_events, job_request, job_shape, refused};
+use super::{App, job_events, job_request, refused};
+use crate::api::json;
 use crate::desk::record::State;
 use crate::desk::{Durability, SubmitOptions, Submitted, Ticket, closing};
+use crate::store::JobSummary;
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobName};
@@ -59,10 +61,11 @@ pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], req
     if app.is_closing() {
         return refused(app, &closing(), Shape::Own).send(request);
     }
-    let accepted = job_request::parse(body, &app.modes).and_then(|asked| {
+    let accepted = job_request::parse(body).and_then(|ask| {
+        let question = ask.question(&app.modes)?;
         let request = job_request::key(&request, body)?;
         let terms = SubmitOptions { request, ..SubmitOptions::of(Durability::Durable) };
-        super::submit(app, visitor, principal, asked.question, asked.previous, terms)
+        super::submit(app, visitor, principal, question, ask.previous, terms)
     });
     let ticket = match accepted {
         Ok(ticket) => ticket,
@@ -76,13 +79,7 @@ pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], req
     {
         return refused(app, error, Shape::Own).send(request);
     }
-    let place = app.desk.place(ticket.job);
-    let body = json!({
-        "id": ticket.name.to_string(),
-        "state": view.state.name(),
-        "place": place,
-        "eta_s": view.eta.map(|eta| job_shape::rounded(eta.seconds)),
-    });
+    let body = json::accepted(&ticket, &view, app.desk.place(ticket.job));
     let location = format!("/api/jobs/{}", ticket.name);
     Reply::json(202, &body).with("Location", location).send(request);
 }
@@ -98,8 +95,9 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
         let more = jobs.len() > page.limit as usize;
         jobs.truncate(page.limit as usize);
         let next = jobs.last().filter(|_| more).map(|job| job.name.to_string());
-        let jobs: Vec<Value> =
-            jobs.iter().map(|job| job_shape::listed(job, app.desk.standing(job.id))).collect();
+        let is_running = |job: &JobSummary| app.desk.place(job.id) == Some(0);
+        let state = |job: &JobSummary| if is_running(job) { "running" } else { "queued" };
+        let jobs: Vec<Value> = jobs.iter().map(|job| json::listed(job, state(job))).collect();
         Ok(json!({"jobs": jobs, "next": next}))
     });
     match listed {
@@ -129,11 +127,11 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Requ
         Part::Whole => whole(app, &ticket).send(request),
         Part::Finish => {
             app.desk.answer_now(ticket.job);
-            Reply::json(202, &standing(&ticket)).send(request);
+            Reply::json(202, &json::state(&ticket)).send(request);
         }
         Part::Stop => {
             app.desk.stop(ticket.job);
-            Reply::json(202, &standing(&ticket)).send(request);
+            Reply::json(202, &json::state(&ticket)).send(request);
         }
     }
 }
@@ -142,12 +140,7 @@ fn whole(app: &App, ticket: &Ticket) -> Reply {
     if matches!(ticket.record.state(), State::Ended(..)) {
         app.desk.settle();
     }
-    Reply::json(200, &job_shape::whole(ticket, app.desk.place(ticket.job)))
-}
-
-fn standing(ticket: &Ticket) -> Value {
-    let state = ticket.record.state().name();
-    json!({"id": ticket.name.to_string(), "state": state})
+    Reply::json(200, &json::job(ticket, app.desk.place(ticket.job)))
 }
 
 /// Finds a client's own job.

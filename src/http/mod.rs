@@ -11,7 +11,6 @@ mod figures;
 mod gate;
 mod job_events;
 mod job_request;
-mod job_shape;
 mod jobs;
 mod openai;
 mod openai_request;
@@ -43,6 +42,7 @@ use gate::{Connections, Gate, Visitor};
 use refuse::Shape;
 use reply::Reply;
 
+use crate::api::ask::continue_from;
 use crate::desk::{Desk, Durability, SubmitOptions, Ticket, closing};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{JobName, Question};
@@ -157,10 +157,8 @@ fn submit(
     previous: Option<JobName>,
     terms: SubmitOptions,
 ) -> Result<Ticket, Error> {
-    if let Some(job) = previous {
-        let before = app.desk.conversation([principal.client, principal.durable_client], job)?;
-        question.turns.splice(0..0, before);
-    }
+    let clients = [principal.client, principal.durable_client];
+    continue_from(&app.desk, clients, previous, &mut question)?;
     principal.admit(&mut question)?;
     log::debug!("{:?} asks", principal.client);
     if app.is_closing() {

@@ -10,12 +10,13 @@ use tiny_http::Request;
 
 use super::auth::client::Principal;
 use super::gate::Visitor;
-use super::openai_request::{Ask, Delivery, parse};
+use super::openai_request::{ChatRequest, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
 use super::stream::{Events, Left};
-use super::{App, job_request, job_shape, refused};
+use super::{App, job_request, refused};
 use crate::answers::vote::Tally;
+use crate::api::json::VotesJson;
 use crate::desk::record::{State, View, Whole};
 use crate::desk::{Durability, Eta, SubmitOptions, Ticket};
 use crate::types::answer::{Figures, Outcome, Part, Piece};
@@ -71,7 +72,7 @@ struct Completion {
 /// Answers a request, to the end of its job.
 pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], request: Request) {
     let submitted = parse(body, &app.modes).and_then(|ask| {
-        let Ask { question, previous, delivery, model, durability } = ask;
+        let ChatRequest { question, previous, delivery, model, durability } = ask;
         // Only what lasts can be found again.
         let request =
             job_request::key(&request, body)?.filter(|_| durability == Durability::Durable);
@@ -304,11 +305,13 @@ fn choice(index: usize, whole: &Whole) -> Value {
 fn ours(job: JobName, tally: Option<&Tally>) -> Value {
     let mut ours = json!({"job": job.to_string()});
     let Some(tally) = tally else { return ours };
-    ours["attempts"] = tally.wanted().into();
-    ours["ended"] = tally.ended().into();
-    ours["votes"] = job_shape::answers(tally);
-    ours["agreement"] = tally.agreement().into();
-    ours["best_attempt"] = tally.winner().into();
+    let votes = VotesJson::from(tally);
+    ours["attempts"] = votes.wanted.into();
+    ours["attempts_ended"] = votes.ended.into();
+    ours["ended"] = votes.ended.into();
+    ours["votes"] = votes.list().into();
+    ours["agreement"] = votes.agreement.into();
+    ours["best_attempt"] = votes.best_attempt.into();
     ours
 }
 

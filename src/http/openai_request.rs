@@ -1,18 +1,23 @@
 //! The request of `POST /v1/chat/completions`, read into a question.
 //!
 //! Field names and meanings follow OpenAI's API reference for chat completions; `ignore_eos` is
-//! llama.cpp's, `attempts` and `attempt_of_student` are ours. Fields we do not know are ignored;
-//! those that would change the answer and cannot be served are refused by name.
+//! llama.cpp's, `attempts`, `previous`, `durable` and `attempt_of_student` are ours. Unknown fields
+//! are ignored; those that would change the answer and cannot be served are refused by name.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::job_request::REMEDY;
+use crate::api::ask::{Ask, StudentWork};
+use crate::api::fields::{self, Fields, wrong};
 use crate::desk::Durability;
 use crate::types::error::Error;
 use crate::types::job::{self, Choices, Ending, JobName, Question, Role, Turn};
 use crate::types::limits;
-use crate::types::mode::{AdapterRef, DEFAULT_MODE, Modes, Reads};
+use crate::types::mode::{AdapterRef, DEFAULT_MODE, Modes};
 
-/// How the answer is to be sent.
+const EXAMPLE: &str = "Send a JSON object with messages; /openapi.json has all fields.";
+
+/// How an answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// One JSON object at the end.
@@ -23,18 +28,18 @@ pub enum Delivery {
     StreamWithUsage,
 }
 
-/// A request that was understood.
+/// A chat request that was understood.
 #[derive(Debug)]
-pub struct Ask {
+pub struct ChatRequest {
     /// The question.
     pub question: Question,
-    /// The job whose conversation it goes on with.
+    /// The job whose conversation comes before it.
     pub previous: Option<JobName>,
     /// How to send the answer.
     pub delivery: Delivery,
     /// `solverbox:MODE`, as answers name the model.
     pub model: String,
-    /// Whether the job goes on when its client leaves.
+    /// Whether the job continues when its client leaves.
     pub durability: Durability,
 }
 
@@ -42,99 +47,99 @@ pub struct Ask {
 ///
 /// # Errors
 /// `bad_request` whose message starts with the field's name; `not_found` for an unknown mode.
-pub fn parse(body: &[u8], modes: &Modes) -> Result<Ask, Error> {
-    let value: Value = serde_json::from_slice(body).map_err(|e| {
-        Error::bad_request(format!("the body is not JSON: {e}"), "Send a JSON object.")
-    })?;
-    let Value::Object(fields) = value else {
-        return Err(Error::bad_request("the body is no JSON object", "Send a JSON object."));
-    };
+pub fn parse(body: &[u8], modes: &Modes) -> Result<ChatRequest, Error> {
+    let fields = Fields::of_body(body, EXAMPLE, REMEDY)?;
     refuse_unserved(&fields)?;
     let (mode, adapters) = mode_and_adapters(&fields)?;
     let mode = modes.find(mode)?;
-    let model = adapters.iter().fold(format!("solverbox:{}", mode.name), |model, worn| {
-        format!("{model}+{}", worn.adapter)
+    let model = adapters.iter().fold(format!("solverbox:{}", mode.name), |model, adapter| {
+        format!("{model}+{}", adapter.adapter)
     });
-    let (system, mut turns) = messages(&fields)?;
-    let attempt = text(&fields, "attempt_of_student")?;
-    // A chat client that knows nothing of attempts may write one into its message.
-    if (attempt.is_some() || mode.reads == Reads::Question)
-        && let Some(last) = turns.last_mut()
-    {
-        last.text = job::message(&mode, &last.text, attempt)?;
-    }
-    let mut question = Question::new(mode, turns, job::fresh_seed());
-    question.system = system.unwrap_or(question.system);
-    if !adapters.is_empty() {
-        question.adapters = adapters;
-    }
-    question.stops = stops(&fields)?;
-    settings(&fields, &mut question)?;
-    attempts(&fields, &mut question)?;
-    question.check()?;
-    let previous = previous(&fields)?;
-    let durability =
-        if flag(&fields, "durable")? { Durability::Durable } else { Durability::WhileListening };
-    Ok(Ask { question, previous, delivery: delivery(&fields)?, model, durability })
+    let ask = Ask { adapters, ..ask(&fields)? };
+    let durable = fields.flag("durable")?.unwrap_or(false);
+    Ok(ChatRequest {
+        question: ask.question_in(mode)?,
+        previous: ask.previous,
+        delivery: delivery(&fields)?,
+        model,
+        durability: if durable { Durability::Durable } else { Durability::WhileListening },
+    })
 }
 
-fn bad(field: &str, cause: &str, remedy: &str) -> Error {
-    Error::bad_request(format!("{field}: {cause}"), remedy)
+/// Reads all but the model.
+fn ask(fields: &Fields) -> Result<Ask, Error> {
+    let Conversation { system, earlier, question } = conversation(fields)?;
+    let work = fields.string("attempt_of_student")?;
+    let (choices, attempts) = attempts(fields)?;
+    let ignores_eos = fields.flag("ignore_eos")?.unwrap_or(false);
+    Ok(Ask {
+        earlier,
+        system,
+        student_work: work
+            .map_or(StudentWork::InQuestion, |work| StudentWork::Given(work.to_string())),
+        previous: previous(fields)?,
+        choices,
+        attempts,
+        budget_tokens: budget(fields)?,
+        seed: fields.seed("seed")?,
+        temperature: fields.float("temperature")?,
+        top_p: fields.float("top_p")?,
+        ending: if ignores_eos { Ending::Budget } else { Ending::EndOfGeneration },
+        stops: stops(fields)?,
+        ..Ask::new(question)
+    })
 }
 
-/// Returns a field's value; `null` counts as absent, as OpenAI's clients send it.
-fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    fields.get(name).filter(|value| !value.is_null())
-}
-
-fn refuse_unserved(fields: &Map<String, Value>) -> Result<(), Error> {
+fn refuse_unserved(fields: &Fields) -> Result<(), Error> {
     let empty = |v: &Value| v.as_array().is_some_and(Vec::is_empty) || *v == Value::Bool(false);
-    let no_tools = get(fields, "tool_choice").is_some_and(|choice| choice == "none");
+    let no_tools = fields.get("tool_choice").is_some_and(|choice| choice == "none");
     for name in ["tools", "functions", "logprobs", "top_logprobs"] {
         let unused = no_tools && name == "tools";
-        if get(fields, name).is_some_and(|value| !empty(value) && !unused) {
-            return Err(bad(name, "this box cannot do that", "Leave the field out."));
+        if fields.get(name).is_some_and(|value| !empty(value) && !unused) {
+            return Err(wrong(name, "not supported", "Leave the field out."));
         }
     }
-    let format = get(fields, "response_format");
+    let format = fields.get("response_format");
     if format.is_some_and(|format| format.get("type").is_none_or(|kind| kind != "text")) {
-        return Err(bad("response_format", "only text can be had", "Leave the field out."));
+        return Err(wrong("response_format", "only text is supported", "Leave the field out."));
     }
     Ok(())
 }
 
 /// Returns the mode and the adapters of `solverbox:MODE+ADAPTER`; any other model name means the
 /// default mode.
-fn mode_and_adapters(fields: &Map<String, Value>) -> Result<(&str, Vec<AdapterRef>), Error> {
-    let model = text(fields, "model")?.unwrap_or_default();
+fn mode_and_adapters(fields: &Fields) -> Result<(&str, Vec<AdapterRef>), Error> {
+    let model = fields.string("model")?.unwrap_or_default();
     let mut names = model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE).split('+');
     let mode = names.next().unwrap_or_default();
     let adapters: Vec<AdapterRef> = names.map(AdapterRef::as_trained).collect();
     if adapters.len() > limits::ADAPTERS_WORN_MAX {
         let most = limits::ADAPTERS_WORN_MAX;
-        return Err(bad("model", "it names too many adapters", &format!("Name at most {most}.")));
+        return Err(wrong("model", "it names too many adapters", &format!("Name at most {most}.")));
     }
     Ok((mode, adapters))
 }
 
-fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Error> {
-    get(fields, name)
-        .map(|value| value.as_str().ok_or_else(|| bad(name, "it is no text", "Send a string.")))
-        .transpose()
+/// The messages of a chat request.
+struct Conversation {
+    /// The client's own system prompt.
+    system: Option<String>,
+    /// What comes before the question.
+    earlier: Vec<Turn>,
+    question: String,
 }
 
-/// Returns the client's system prompt, if it sent one, and the conversation.
-fn messages(fields: &Map<String, Value>) -> Result<(Option<String>, Vec<Turn>), Error> {
-    let list = get(fields, "messages").and_then(Value::as_array);
+fn conversation(fields: &Fields) -> Result<Conversation, Error> {
+    let list = fields.get("messages").and_then(Value::as_array);
     let Some(list) = list.filter(|list| !list.is_empty()) else {
         let remedy = "Send [{\"role\": \"user\", \"content\": \"your question\"}].";
-        return Err(bad("messages", "it is missing, empty or no list", remedy));
+        return Err(wrong("messages", "must be a list with at least one message", remedy));
     };
     let (mut system, mut turns) = (Vec::new(), Vec::new());
     for (at, message) in list.iter().enumerate() {
         let role = message.get("role").and_then(Value::as_str);
         let said = message.get("content").filter(|content| !content.is_null());
-        // An assistant that only called tools has said nothing.
+        // An assistant that only called tools has written nothing.
         let text = match (role, said) {
             (Some("assistant"), None) => String::new(),
             _ => content(said, &format!("messages[{at}].content"))?,
@@ -145,130 +150,99 @@ fn messages(fields: &Map<String, Value>) -> Result<(Option<String>, Vec<Turn>), 
             Some("assistant") => turns.push(Turn { role: Role::Assistant, text }),
             _ => {
                 let remedy = "Use system, user or assistant.";
-                return Err(bad(&format!("messages[{at}].role"), "it is unknown", remedy));
+                return Err(wrong(&format!("messages[{at}].role"), "unknown role", remedy));
             }
         }
     }
-    if turns.last().is_none_or(|turn| turn.role != Role::User) {
-        return Err(bad("messages", "the last one is not the user's", "End with a question."));
-    }
-    Ok(((!system.is_empty()).then(|| system.join("\n\n")), turns))
+    let last = turns.pop().filter(|turn| turn.role == Role::User);
+    let question = last.ok_or_else(|| {
+        wrong("messages", "the last one must be the user's", "End with a question.")
+    })?;
+    let system = (!system.is_empty()).then(|| system.join("\n\n"));
+    Ok(Conversation { system, earlier: turns, question: question.text })
 }
 
 /// Reads a message's content: a string, or a list of text parts.
 fn content(value: Option<&Value>, name: &str) -> Result<String, Error> {
+    let text_of = |(at, part): (usize, &Value)| {
+        let is_text = part.get("type").is_some_and(|kind| kind == "text");
+        let text = part.get("text").and_then(Value::as_str).filter(|_| is_text);
+        text.map(str::to_string).ok_or_else(|| {
+            wrong(&format!("{name}[{at}]"), "only text is supported", "Send text parts alone.")
+        })
+    };
     match value {
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Array(parts)) => {
-            let texts = parts.iter().enumerate().map(|(at, part)| {
-                let text = part.get("text").and_then(Value::as_str);
-                text.filter(|_| part.get("type").is_some_and(|kind| kind == "text")).ok_or_else(
-                    || {
-                        bad(
-                            &format!("{name}[{at}]"),
-                            "only text can be read",
-                            "Send text parts alone.",
-                        )
-                    },
-                )
-            });
-            Ok(texts.collect::<Result<Vec<_>, _>>()?.concat())
-        }
-        _ => Err(bad(name, "it is missing or no text", "Send a string.")),
+        Some(Value::Array(parts)) => parts.iter().enumerate().map(text_of).collect(),
+        _ => Err(wrong(name, "must be a string or a list of text parts", "Send a string.")),
     }
 }
 
-fn stops(fields: &Map<String, Value>) -> Result<Vec<String>, Error> {
-    let wrong = || bad("stop", "it is neither a string nor a list of strings", "Send a string.");
-    match get(fields, "stop") {
+fn stops(fields: &Fields) -> Result<Vec<String>, Error> {
+    let not_strings = || fields.wrong("stop", "must be a string or a list of strings");
+    match fields.get("stop") {
         None => Ok(Vec::new()),
         Some(Value::String(stop)) => Ok(vec![stop.clone()]),
         Some(Value::Array(list)) => {
-            list.iter().map(|s| s.as_str().map(str::to_string).ok_or_else(wrong)).collect()
+            list.iter().map(|s| s.as_str().map(str::to_string).ok_or_else(not_strings)).collect()
         }
-        Some(_) => Err(wrong()),
+        Some(_) => Err(not_strings()),
     }
 }
 
-fn settings(fields: &Map<String, Value>, question: &mut Question) -> Result<(), Error> {
-    let float = |name: &str| {
-        let number =
-            |v: &Value| v.as_f64().ok_or_else(|| bad(name, "it is no number", "Send one."));
-        get(fields, name).map(number).transpose().map(|n| n.map(|n| n as f32))
-    };
-    let sampling = &mut question.sampling;
-    sampling.temperature = float("temperature")?.unwrap_or(sampling.temperature);
-    sampling.top_p = float("top_p")?.unwrap_or(sampling.top_p);
-    if let Some(seed) = get(fields, "seed") {
-        // A seed is a name, not a quantity: negative ones keep their bits.
-        let bits = seed.as_u64().or_else(|| seed.as_i64().map(i64::cast_unsigned));
-        question.seed = bits.ok_or_else(|| bad("seed", "it is no integer", "Send an integer."))?;
-    }
+/// Reads the budget under either of its names, the newer one first.
+fn budget(fields: &Fields) -> Result<Option<u32>, Error> {
+    let mut budget = None;
     for name in ["max_tokens", "max_completion_tokens"] {
-        if let Some(tokens) = get(fields, name) {
-            let whole = tokens.as_u64().filter(|&n| n > 0);
-            let remedy = "Send a positive integer.";
-            let whole =
-                whole.ok_or_else(|| bad(name, &format!("{tokens} is no token count"), remedy))?;
-            // More than any context holds means as much as there is room for.
-            let most = limits::BUDGET_TOKENS_MAX;
-            question.budget_tokens = u32::try_from(whole).unwrap_or(most).min(most);
+        let Some(tokens) = fields.integer(name)? else { continue };
+        if tokens == 0 {
+            return Err(fields.wrong(name, "must be a positive integer"));
         }
+        // More than any context holds means as much as there is room for.
+        let most = limits::BUDGET_TOKENS_MAX;
+        budget = Some(u32::try_from(tokens).unwrap_or(most).min(most));
     }
-    if flag(fields, "ignore_eos")? {
-        question.ending = Ending::Budget;
-    }
-    Ok(())
+    Ok(budget)
 }
 
 /// Reads how often the question is tried: `attempts` vote on one choice, `n` are a choice each.
-fn attempts(fields: &Map<String, Value>, question: &mut Question) -> Result<(), Error> {
-    let number = |name: &str| {
-        let Some(value) = get(fields, name) else { return Ok(None) };
-        let whole = value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
-        let remedy = format!("Send an integer from 1 to {}.", limits::ATTEMPTS_MAX);
-        let whole = whole.ok_or_else(|| bad(name, "it is no positive integer", &remedy))? as u32;
-        job::check_attempts(name, whole).map(|()| Some(whole))
+fn attempts(fields: &Fields) -> Result<(Choices, Option<u32>), Error> {
+    let number = |name: &str| -> Result<Option<u32>, Error> {
+        let number = fields.u32(name)?;
+        number.map_or(Ok(()), |number| job::check_attempts(name, number))?;
+        Ok(number)
     };
-    let (choices, attempts) = (number("n")?, number("attempts")?);
-    match (choices, attempts) {
+    match (number("n")?, number("attempts")?) {
         (Some(n @ 2..), Some(attempts @ 2..)) => {
-            let cause = format!("{n} choices cannot be had of a vote of {attempts} attempts");
-            return Err(bad("n", &cause, "Send n for all the answers, or attempts for a vote."));
+            let cause = format!("a vote of {attempts} attempts cannot give {n} choices");
+            let remedy = "Send n for all the answers, or attempts for a vote.";
+            Err(wrong("n", &cause, remedy))
         }
-        (Some(n @ 2..), _) => {
-            question.attempts = n;
-            question.choices = Choices::All;
-        }
-        // One choice is what a vote gives; clients say so out of habit.
-        (_, attempts) => question.attempts = attempts.unwrap_or(question.attempts),
+        (n @ Some(2..), _) => Ok((Choices::All, n)),
+        // One choice is what a vote gives; clients ask for it out of habit.
+        (_, attempts) => Ok((Choices::Voted, attempts)),
     }
-    Ok(())
-}
-
-fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Error> {
-    let wrong = || bad(name, "it is neither true nor false", "Send true or false.");
-    get(fields, name).map_or(Ok(false), |value| value.as_bool().ok_or_else(wrong))
 }
 
 /// Returns the job of an answer's `solverbox.job`.
-fn previous(fields: &Map<String, Value>) -> Result<Option<JobName>, Error> {
-    let remedy = "Send the `solverbox.job` of an answer.";
-    let job = |id: &str| id.parse().map_err(|_| bad("previous", "it is no job", remedy));
-    text(fields, "previous")?.map(job).transpose()
+fn previous(fields: &Fields) -> Result<Option<JobName>, Error> {
+    let job = |id| fields::job("previous", id, "Send the `solverbox.job` of an answer.");
+    fields.string("previous")?.map(job).transpose()
 }
 
-fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Error> {
-    if !flag(fields, "stream")? {
+fn delivery(fields: &Fields) -> Result<Delivery, Error> {
+    if !fields.flag("stream")?.unwrap_or(false) {
         return Ok(Delivery::Whole);
     }
-    match get(fields, "stream_options") {
+    let wrong = |cause| Err(fields.wrong("stream_options", cause));
+    match fields.get("stream_options") {
         None => Ok(Delivery::Stream),
-        Some(Value::Object(options)) if flag(options, "include_usage")? => {
-            Ok(Delivery::StreamWithUsage)
-        }
-        Some(Value::Object(_)) => Ok(Delivery::Stream),
-        Some(_) => Err(bad("stream_options", "it is no object", "Send an object.")),
+        Some(Value::Object(options)) => match options.get("include_usage") {
+            Some(Value::Bool(true)) => Ok(Delivery::StreamWithUsage),
+            None | Some(Value::Bool(false) | Value::Null) => Ok(Delivery::Stream),
+            Some(_) => wrong("include_usage must be true or false"),
+        },
+        Some(_) => wrong("must be an object"),
     }
 }
 
@@ -278,11 +252,11 @@ mod tests {
     use crate::types::error::Kind;
     use serde_json::json;
 
-    fn with(extra: Value) -> Result<Ask, Error> {
+    fn with(extra: Value) -> Result<ChatRequest, Error> {
         with_modes(&extra, &Modes::built_in())
     }
 
-    fn with_modes(extra: &Value, modes: &Modes) -> Result<Ask, Error> {
+    fn with_modes(extra: &Value, modes: &Modes) -> Result<ChatRequest, Error> {
         let mut body = json!({"messages": [{"role": "user", "content": "2+2?"}]});
         for (name, value) in extra.as_object().unwrap() {
             body[name] = value.clone();
@@ -341,6 +315,9 @@ mod tests {
     fn what_clients_send_out_of_habit_is_understood() {
         let tools = json!([{"type": "function"}]);
         assert!(with(json!({"tools": tools, "tool_choice": "none", "n": 1.0, "top_p": 0})).is_ok());
+        let floats = with(json!({"seed": 1.0, "max_tokens": 5.0, "attempts": 2.0})).unwrap();
+        let Question { seed, budget_tokens, attempts, .. } = floats.question;
+        assert_eq!((seed, budget_tokens, attempts), (1, 5, 2));
         let most = with(json!({"max_tokens": 1_000_000_000_000_u64})).unwrap();
         assert_eq!(most.question.budget_tokens, limits::BUDGET_TOKENS_MAX);
         let messages = json!([
@@ -396,7 +373,7 @@ mod tests {
             (json!({"n": 17}), "n: 17 is too many, at most 16"),
             (json!({"n": 1.5}), "n:"),
             (json!({"n": "2"}), "n:"),
-            (json!({"n": 2, "attempts": 3}), "n: 2 choices"),
+            (json!({"n": 2, "attempts": 3}), "n: a vote of 3 attempts"),
             (json!({"attempts": 1e99}), "attempts:"),
             (json!({"attempts": -1}), "attempts:"),
             (json!({"attempts": 2, "model": "solverbox:hint"}), "attempts: mode 'hint'"),

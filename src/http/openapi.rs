@@ -45,7 +45,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::http::{job_request, routes};
+    use crate::api::ask::JOB_FIELDS;
+    use crate::http::routes;
 
     #[test]
     fn every_route_is_described_with_the_methods_it_has() {
@@ -72,7 +73,7 @@ mod tests {
         for way in document["components"]["schemas"]["Ask"]["oneOf"].as_array().unwrap() {
             let fields = way["properties"].as_object().unwrap();
             let fields: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
-            assert_eq!(fields, BTreeSet::from(job_request::FIELDS));
+            assert_eq!(fields, BTreeSet::from(JOB_FIELDS));
         }
     }
 

@@ -3,13 +3,15 @@
 //! Each action needs the owner's session and is noted in the owner's log, with the job's id and
 //! never with what was asked.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tiny_http::{Method, Request};
 
+use super::App;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
-use super::{App, job_shape};
+use crate::api::fields::Fields;
+use crate::api::json;
 use crate::desk::{Capacity, Ticket};
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
@@ -83,7 +85,7 @@ pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) 
         }
         Act::Whole => {
             note("see");
-            Reply::json(200, &job_shape::whole(&ticket, app.desk.place(ticket.job)))
+            Reply::json(200, &json::job(&ticket, app.desk.place(ticket.job)))
         }
         Act::Move => {
             note("move");
@@ -119,24 +121,19 @@ pub fn limits(app: &App, visitor: &Visitor, body: &[u8], request: &Request) -> R
 
 fn read(body: &[u8], now: Capacity) -> Result<Capacity, Error> {
     let form = "Send {\"queue_jobs_max\": N, \"client_jobs_max\": N} as JSON, or one of them.";
-    let fields: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|e| Error::bad_request(format!("the body is no JSON object: {e}"), form))?;
-    let mut changed = now;
-    for (name, value) in &fields {
-        let (field, most) = match name.as_str() {
-            "queue_jobs_max" => (&mut changed.line_jobs_max, limits::QUEUE_JOBS_CEILING),
-            "client_jobs_max" => (&mut changed.client_jobs_max, limits::CLIENT_JOBS_CEILING),
-            _ => {
-                let name: String = name.escape_debug().take(40).collect();
-                return Err(Error::bad_request(format!("{name}: there is no such limit"), form));
-            }
-        };
-        let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
-        *field = number.filter(|number| (1..=most).contains(number)).ok_or_else(|| {
-            Error::bad_request(format!("{name}: it is no number from 1 to {most}"), form)
-        })?;
-    }
-    Ok(changed)
+    let fields = Fields::of_body(body, form, form)?;
+    fields.check_known(&["queue_jobs_max", "client_jobs_max"], "the limits")?;
+    let limit = |name: &str, now: usize, most: usize| {
+        let Some(number) = fields.u32(name)? else { return Ok(now) };
+        let in_range = (1..=most).contains(&(number as usize)).then_some(number as usize);
+        let cause = || format!("must be an integer from 1 to {most}");
+        in_range.ok_or_else(|| fields.wrong(name, &cause()))
+    };
+    let (queue, client) = (limits::QUEUE_JOBS_CEILING, limits::CLIENT_JOBS_CEILING);
+    Ok(Capacity {
+        line_jobs_max: limit("queue_jobs_max", now.line_jobs_max, queue)?,
+        client_jobs_max: limit("client_jobs_max", now.client_jobs_max, client)?,
+    })
 }
 
 fn shape_of(capacity: Capacity) -> Value {
@@ -154,9 +151,9 @@ fn shape(app: &App, ticket: &Ticket) -> Value {
         "id": ticket.name.to_string(),
         "state": view.state.name(),
         "place": app.desk.place(ticket.job),
-        "eta": view.eta.as_ref().map_or(Value::Null, job_shape::eta),
+        "eta": view.eta.as_ref().map(json::eta),
         "mode": ticket.question.mode.name,
-        "asked_at": job_shape::seconds(ticket.asked),
+        "asked_at": json::seconds_since_1970(ticket.asked),
         "client": format!("{:?}", ticket.client),
         "attempts_wanted": ticket.question.attempts,
     })

@@ -46,12 +46,10 @@ pub fn body(error: &Error, shape: Shape) -> Value {
 
 /// Does so with another `code` in OpenAI's shape, for clients that know OpenAI's own.
 pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
-    let Error { message, remedy, .. } = error.for_strangers();
     match shape {
-        Shape::Own => {
-            json!({"error": {"kind": error.kind.name(), "message": message, "remedy": remedy}})
-        }
+        Shape::Own => json!({"error": crate::api::json::error(error)}),
         Shape::OpenAi => {
+            let Error { message, remedy, .. } = error.for_strangers();
             let kind = match status(error.kind) {
                 // What OpenAI's API says where a client has asked too often.
                 429 => "requests",

@@ -121,7 +121,7 @@ fn a_vote_ends_with_its_tally_whole_and_streamed() {
         let (ended, led) = (count(&ours["ended"]), counts.first().copied().unwrap_or(0));
         assert!(ended <= 4 && counts.iter().sum::<u64>() <= ended, "{ours}");
         assert!(counts.is_sorted_by(|a, b| a >= b), "{ours}");
-        assert!((ours["agreement"].as_f64().unwrap() - led as f64 / ended as f64).abs() < 1e-9);
+        assert!((ours["agreement"].as_f64().unwrap() - led as f64 / ended as f64).abs() < 5.1e-4);
         let best = &ours["best_attempt"];
         let leads = |vote: &Value| vote["attempts"].as_array().unwrap().contains(best);
         assert!(votes.first().is_none_or(leads) && count(best) < 4, "{ours}");

@@ -12,12 +12,12 @@ use crate::support::terminal::Terminal;
 use crate::support::{PATIENCE, Served, not_checked, poll_for, root, text, wait_until};
 
 /// A box with a machine's console.
-fn machine(terminal: &Terminal, settings: &str, args: &[&str]) -> Served {
+pub fn machine(terminal: &Terminal, settings: &str, args: &[&str]) -> Served {
     served_at(&[&format!("{},json{settings}", terminal.port())], args)
 }
 
 /// Returns the next line.
-fn line(terminal: &Terminal) -> Value {
+pub fn line(terminal: &Terminal) -> Value {
     let line = terminal.wait("\n");
     let object = line.split_once("}*").map_or(line.clone(), |(object, _)| format!("{object}}}"));
     serde_json::from_str(&object).unwrap_or_else(|error| panic!("{error}: {line:?}"))
@@ -36,7 +36,7 @@ fn until(terminal: &Terminal, types: &[&str]) -> Vec<Value> {
     }
 }
 
-fn send(terminal: &mut Terminal, object: &Value) {
+pub fn send(terminal: &mut Terminal, object: &Value) {
     terminal.send(format!("{object}\n").as_bytes());
 }
 

@@ -5,18 +5,15 @@
 //! One that is an object but no request is refused under its id, naming the field. Pure: who hears
 //! the bytes and carries the requests out is a session.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::wire::Checksums;
 use super::frame::{self, Line, Noise, Splitter};
+use crate::api::ask::{Ask, JOB_FIELDS};
+use crate::api::fields::{Fields, quoted};
 use crate::types::error::{Error, Kind};
-use crate::types::job::{self, JobName, Question, Role, Turn};
+use crate::types::job::JobName;
 use crate::types::limits;
-use crate::types::mode::{DEFAULT_MODE, Modes};
 use crate::types::position::LogPosition;
 
 /// What a machine calls a request: a whole number, or plain ASCII, as JSON.
@@ -41,42 +38,6 @@ impl Id {
         };
         let json = is_one.then(|| value.to_string());
         json.filter(|json| json.len() <= limits::MACHINE_ID_BYTES_MAX).map(Id)
-    }
-}
-
-/// A question as it was asked; the same question asked again is equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Its text.
-    pub question: String,
-    /// The mode's name, where one was given.
-    pub mode: Option<String>,
-    /// Attempts at it, unless the mode's.
-    pub attempts: Option<u32>,
-    /// Tokens of each, unless the mode's.
-    pub budget_tokens: Option<u32>,
-    /// Seed of the random numbers, unless a fresh one.
-    pub seed: Option<u64>,
-    /// The job whose conversation it goes on with.
-    pub previous: Option<JobName>,
-    /// What a student wrote, for modes that read it.
-    pub attempt_of_student: Option<String>,
-}
-
-impl Asked {
-    /// Returns the question in its mode, checked.
-    ///
-    /// # Errors
-    /// `bad_request` or `too_long` naming the field; `not_found` for an unknown mode.
-    pub fn question(&self, modes: &Modes) -> Result<Question, Error> {
-        let mode = modes.find(self.mode.as_deref().unwrap_or(DEFAULT_MODE))?;
-        let text = job::message(&mode, &self.question, self.attempt_of_student.as_deref())?;
-        let seed = self.seed.unwrap_or_else(job::fresh_seed);
-        let mut question = Question::new(mode, vec![Turn { role: Role::User, text }], seed);
-        question.attempts = self.attempts.unwrap_or(question.attempts);
-        question.budget_tokens = self.budget_tokens.unwrap_or(question.budget_tokens);
-        question.check()?;
-        Ok(question)
     }
 }
 
@@ -144,14 +105,14 @@ impl Settings {
 }
 
 /// What a machine may ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// A question.
     Ask {
         /// What its events are told under.
         id: Id,
         /// The question.
-        asked: Asked,
+        ask: Box<Ask>,
         /// Whether its thinking is told, where it says so.
         thinking: Option<bool>,
     },
@@ -181,7 +142,7 @@ pub enum Request {
 }
 
 /// What came of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
     /// A request.
     Request(Request),
@@ -207,7 +168,7 @@ impl RequestReader {
             match object(&line, settings.sums()) {
                 Ok(fields) => {
                     self.noise.ends();
-                    if !is_echo(&fields.map) {
+                    if !is_echo(&fields) {
                         return Some(read(&fields));
                     }
                 }
@@ -219,22 +180,10 @@ impl RequestReader {
     }
 }
 
-/// The types of lines a machine sends, and the fields of each.
+/// The types of lines that a machine sends, and the fields of each beside `type`; `ask` has those of
+/// a job as well.
 const FIELDS: [(&str, &[&str]); 8] = [
-    (
-        "ask",
-        &[
-            "id",
-            "question",
-            "mode",
-            "attempts",
-            "budget_tokens",
-            "seed",
-            "previous",
-            "attempt_of_student",
-            "thinking",
-        ],
-    ),
+    ("ask", &["id", "thinking"]),
     ("follow", &["id", "job", "from", "thinking"]),
     ("stop", &["id", "job"]),
     ("finish", &["id", "job"]),
@@ -250,40 +199,6 @@ pub const OF_THE_BOX: [&str; 14] = [
     "failed", "error", "pong", "ok", "job",
 ];
 
-/// The fields of an object, and the first name that is in it twice.
-struct Fields {
-    map: Map<String, Value>,
-    twice: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields { map: Map::new(), twice: None };
-                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
-                    if fields.map.contains_key(&name) {
-                        fields.twice.get_or_insert(name);
-                    } else {
-                        fields.map.insert(name, value);
-                    }
-                }
-                Ok(fields)
-            }
-        }
-
-        deserializer.deserialize_map(Reader)
-    }
-}
-
 /// Finds the object in a line.
 fn object(line: &Line, sums: Checksums) -> Result<Fields, Error> {
     let Line::Whole(line) = line else {
@@ -295,7 +210,7 @@ fn object(line: &Line, sums: Checksums) -> Result<Fields, Error> {
     };
     let mut cause = None;
     for object in frame::objects(line, sums)? {
-        match serde_json::from_slice(object) {
+        match Fields::parse(object, REMEDY) {
             Ok(fields) => return Ok(fields),
             // What is wrong with the whole line says the most.
             Err(error) => cause.get_or_insert(error),
@@ -303,155 +218,79 @@ fn object(line: &Line, sums: Checksums) -> Result<Fields, Error> {
     }
     let cause = cause.map_or_else(String::new, |error| format!(": {error}"));
     Err(Error::bad_request(
-        format!("the line is no JSON object{cause}"),
+        format!("the line is not a JSON object{cause}"),
         "Send one object a line, such as {\"type\":\"ping\"}; docs/serial.md has all of them.",
     ))
 }
 
-fn is_echo(fields: &Map<String, Value>) -> bool {
+fn is_echo(fields: &Fields) -> bool {
     fields.get("type").and_then(Value::as_str).is_some_and(|kind| OF_THE_BOX.contains(&kind))
 }
 
 fn read(fields: &Fields) -> Incoming {
     match request(fields) {
         Ok(request) => Incoming::Request(request),
-        Err(error) => Incoming::Refused(fields.map.get("id").and_then(Id::of), error),
+        Err(error) => Incoming::Refused(fields.get("id").and_then(Id::of), error),
     }
 }
 
-fn request(Fields { map, twice }: &Fields) -> Result<Request, Error> {
-    if let Some(name) = twice {
-        return Err(bad(&quoted(name), "it is there twice"));
-    }
-    let types = || format!("it is one of {}", FIELDS.map(|(kind, _)| kind).join(", "));
-    let Some(kind) = text(map, "type")? else {
-        return Err(bad("type", &format!("it is missing; {}", types())));
+fn request(fields: &Fields) -> Result<Request, Error> {
+    fields.check_unique()?;
+    let types = || format!("the types are {}", FIELDS.map(|(kind, _)| kind).join(", "));
+    let Some(kind) = fields.string("type")? else {
+        return Err(fields.wrong("type", &format!("missing; {}", types())));
     };
-    let Some((_, fields)) = FIELDS.iter().find(|(known, _)| *known == kind) else {
-        let cause = format!("there is no '{}'; {}", quoted(kind), types());
-        return Err(bad("type", &cause));
+    let Some((_, known)) = FIELDS.iter().find(|(known, _)| *known == kind) else {
+        let cause = format!("unknown type '{}'; {}", quoted(kind), types());
+        return Err(fields.wrong("type", &cause));
     };
-    let is_foreign = |name: &&String| *name != "type" && !fields.contains(&name.as_str());
-    if let Some(foreign) = map.keys().find(is_foreign) {
-        let remedy = format!("The fields of '{kind}' are type, {}.", fields.join(", "));
-        let message = format!("{}: there is no such field", quoted(foreign));
-        return Err(Error::bad_request(message, remedy));
-    }
-    let id = get(map, "id").map(|id| Id::of(id).ok_or_else(|| bad("id", WHAT_IDS_ARE)));
+    let asked: &[&str] = if kind == "ask" { &JOB_FIELDS } else { &[] };
+    fields.check_known(&[&["type"], *known, asked].concat(), &format!("'{kind}'"))?;
+    let id = fields.get("id").map(|id| Id::of(id).ok_or_else(|| fields.wrong("id", ID_FORM)));
     let id = id.transpose()?;
-    let needed = |id: Option<Id>| id.ok_or_else(|| bad("id", "it is missing"));
+    let needed = |id: Option<Id>| id.ok_or_else(|| fields.missing("id"));
     Ok(match kind {
-        "ask" => Request::Ask { id: needed(id)?, asked: asked(map)?, thinking: told(map)? },
-        "follow" => follow(map, needed(id)?)?,
-        "stop" => Request::Stop(target(map, id)?),
-        "finish" => Request::Finish(target(map, id)?),
+        "ask" => Request::Ask {
+            id: needed(id)?,
+            ask: Box::new(Ask::from_fields(fields)?),
+            thinking: fields.flag("thinking")?,
+        },
+        "follow" => follow(fields, needed(id)?)?,
+        "stop" => Request::Stop(target(fields, id)?),
+        "finish" => Request::Finish(target(fields, id)?),
         "last" => Request::Last(id),
-        "set" => Request::Set(id, change(map)?),
+        "set" => Request::Set(id, change(fields)?),
         "person" => Request::Person(id),
         _ => Request::Ping(id),
     })
 }
 
-const WHAT_IDS_ARE: &str = "it is no whole number and no text of 1 to 22 plain ASCII characters";
+const REMEDY: &str = "docs/serial.md says what is allowed.";
+const ID_FORM: &str = "must be an integer, or a string of 1 to 22 plain ASCII characters";
 
-fn asked(fields: &Map<String, Value>) -> Result<Asked, Error> {
-    let owned = |name| text(fields, name).map(|text| text.map(str::to_string));
-    let Some(question) = owned("question")? else {
-        return Err(bad("question", "it is missing"));
-    };
-    Ok(Asked {
-        question,
-        mode: owned("mode")?,
-        attempts: number(fields, "attempts")?,
-        budget_tokens: number(fields, "budget_tokens")?,
-        seed: seed(fields)?,
-        previous: name(fields, "previous")?,
-        attempt_of_student: owned("attempt_of_student")?,
-    })
+fn follow(fields: &Fields, id: Id) -> Result<Request, Error> {
+    let job = fields.job("job")?.ok_or_else(|| fields.missing("job"))?;
+    let from = fields.position("from")?.unwrap_or_default();
+    Ok(Request::Follow { id, job, from, thinking: fields.flag("thinking")? })
 }
 
-fn follow(fields: &Map<String, Value>, id: Id) -> Result<Request, Error> {
-    let Some(job) = name(fields, "job")? else { return Err(bad("job", "it is missing")) };
-    let place = |text: &str| {
-        text.parse().map_err(|_| bad("from", "it is no place in a log, such as \"1234\""))
-    };
-    let from = text(fields, "from")?.map(place).transpose()?.unwrap_or_default();
-    Ok(Request::Follow { id, job, from, thinking: told(fields)? })
-}
-
-fn target(fields: &Map<String, Value>, id: Option<Id>) -> Result<Target, Error> {
-    match (name(fields, "job")?, id) {
+fn target(fields: &Fields, id: Option<Id>) -> Result<Target, Error> {
+    match (fields.job("job")?, id) {
         (Some(job), id) => Ok(Target::Named(job, id)),
         (None, Some(id)) => Ok(Target::Under(id)),
-        (None, None) => Err(bad("job", "it is missing, and so is the id it was asked under")),
+        (None, None) => Err(fields.wrong("job", "missing, and so is the id of its question")),
     }
 }
 
-fn change(fields: &Map<String, Value>) -> Result<Change, Error> {
+fn change(fields: &Fields) -> Result<Change, Error> {
     let (low, high) = limits::MACHINE_LINE_BYTES.into_inner();
-    let line_bytes = number(fields, "line_bytes")?.map(|bytes| bytes as usize);
+    let line_bytes = fields.u32("line_bytes")?.map(|bytes| bytes as usize);
     if let Some(bytes) = line_bytes.filter(|bytes| !limits::MACHINE_LINE_BYTES.contains(bytes)) {
         let cause = format!("{bytes} is out of range, {low} to {high} are allowed");
-        return Err(bad("line_bytes", &cause));
+        return Err(fields.wrong("line_bytes", &cause));
     }
-    let (crc, ascii) = (flag(fields, "crc")?, flag(fields, "ascii")?);
-    Ok(Change { crc, line_bytes, thinking: told(fields)?, ascii })
-}
-
-fn get<'f>(fields: &'f Map<String, Value>, name: &str) -> Option<&'f Value> {
-    fields.get(name).filter(|value| !value.is_null())
-}
-
-fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str>, Error> {
-    let text = |value: &'f Value| value.as_str().ok_or_else(|| bad(name, "it is no text"));
-    get(fields, name).map(text).transpose()
-}
-
-fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, Error> {
-    let flag = |value: &Value| value.as_bool().ok_or_else(|| bad(name, "it is not true or false"));
-    get(fields, name).map(flag).transpose()
-}
-
-fn told(fields: &Map<String, Value>) -> Result<Option<bool>, Error> {
-    flag(fields, "thinking")
-}
-
-fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, Error> {
-    let number = |value: &Value| {
-        let whole = whole(value).and_then(|whole| u32::try_from(whole).ok());
-        whole.ok_or_else(|| bad(name, "it is no positive integer"))
-    };
-    get(fields, name).map(number).transpose()
-}
-
-fn seed(fields: &Map<String, Value>) -> Result<Option<u64>, Error> {
-    let seed = |value| whole(value).ok_or_else(|| bad("seed", "it is no integer from 0 up"));
-    get(fields, "seed").map(seed).transpose()
-}
-
-/// Returns a number from 0 up that is whole: to JSON 4 and 4.0 are one.
-fn whole(value: &Value) -> Option<u64> {
-    let of_float = |float: f64| {
-        // From 2^64 on there is no room.
-        let fits = float.fract() == 0.0 && (0.0..18_446_744_073_709_551_616.0).contains(&float);
-        fits.then_some(float as u64)
-    };
-    value.as_u64().or_else(|| value.as_f64().and_then(of_float))
-}
-
-fn name(fields: &Map<String, Value>, field: &str) -> Result<Option<JobName>, Error> {
-    let cause = "it is no job's id, which has 32 digits of 0-9 and a-f";
-    let name = |id: &str| id.parse().map_err(|_| bad(field, cause));
-    text(fields, field)?.map(name).transpose()
-}
-
-/// Returns the beginning of a name from outside, for a message.
-fn quoted(name: &str) -> String {
-    name.escape_debug().take(40).collect()
-}
-
-fn bad(name: &str, cause: &str) -> Error {
-    Error::bad_request(format!("{name}: {cause}"), "docs/serial.md says what is allowed.")
+    let (crc, ascii) = (fields.flag("crc")?, fields.flag("ascii")?);
+    Ok(Change { crc, line_bytes, thinking: fields.flag("thinking")?, ascii })
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::frame;
 use super::message::{Id, Settings};
 use crate::answers::vote::Tally;
+use crate::api::json::{self, VotesJson};
 use crate::desk::Eta;
 use crate::types::answer::{Figures, Outcome, Part};
 use crate::types::error::Error;
@@ -68,17 +69,13 @@ impl LineWriter {
         eta: Option<f64>,
     ) -> String {
         let draft = self.draft("accepted", Some(id)).must("job", &job.to_string().into());
-        draft.may("place", &place.into()).may("eta_s", &eta.map(rounded).into()).end()
+        draft.may("place", &place.into()).may("eta_s", &eta.map(json::rounded).into()).end()
     }
 
     /// Says how a job stands in line.
     pub fn queued(&self, id: &Id, state: &str, place: Option<usize>, eta: Option<Eta>) -> String {
-        let eta = eta.map(|eta| {
-            let [seconds, low, high] = [eta.seconds, eta.low, eta.high].map(rounded);
-            json!({"seconds": seconds, "low": low, "high": high})
-        });
         let draft = self.draft("queued", Some(id)).must("state", &state.into());
-        draft.must("place", &place.into()).may("eta", &eta.into()).end()
+        draft.must("place", &place.into()).may("eta", &eta.as_ref().map(json::eta).into()).end()
     }
 
     /// Says what an attempt wrote from the place `before` on, in as many lines as it takes; each
@@ -121,15 +118,16 @@ impl LineWriter {
     ) -> String {
         let draft = self.draft("attempt", Some(id)).must("attempt", &attempt.into());
         let draft = draft.must("finish", &outcome.name().into()).start_of("value", value);
-        draft.may("figures", &figures(taken)).end()
+        draft.may("figures", &json::figures(taken)).end()
     }
 
     /// Says how the vote stands: the leading answers, as many as fit.
     pub fn vote(&self, id: &Id, tally: &Tally) -> String {
-        let draft = self.draft("vote", Some(id)).must("wanted", &tally.wanted().into());
-        let draft = draft.must("ended", &tally.ended().into());
-        let draft = draft.must("best_attempt", &tally.winner().into());
-        draft.first_of("votes", answers(tally)).may("agreement", &agreement(tally)).end()
+        let votes = VotesJson::from(tally).short();
+        let draft = self.draft("vote", Some(id)).must("wanted", &votes.wanted.into());
+        let draft = draft.must("ended", &votes.ended.into());
+        let draft = draft.must("best_attempt", &votes.best_attempt.into());
+        draft.first_of("votes", votes.list()).may("agreement", &votes.agreement.into()).end()
     }
 
     /// Says that what was told beyond a place is written anew.
@@ -143,10 +141,10 @@ impl LineWriter {
         let draft = draft.must("best_attempt", &done.best_attempt.into());
         let draft = draft.start_of("value", done.value).may("at", &done.at.to_string().into());
         let draft = match done.votes {
-            Some(tally) => draft.may("votes", &votes(tally)),
+            Some(tally) => draft.may("votes", &VotesJson::from(tally).short().to_value()),
             None => draft,
         };
-        draft.may("figures", &figures(done.figures)).end()
+        draft.may("figures", &json::figures(done.figures)).end()
     }
 
     /// Says why a job could not be answered.
@@ -333,50 +331,6 @@ fn push(text: &mut String, c: char, must_be_escaped: bool) {
         }
         _ => text.push(c),
     }
-}
-
-/// Returns how a vote stands, as `/api/jobs` does.
-fn votes(tally: &Tally) -> Value {
-    json!({
-        "wanted": tally.wanted(),
-        "ended": tally.ended(),
-        "votes": answers(tally),
-        "agreement": agreement(tally),
-        "best_attempt": tally.winner(),
-    })
-}
-
-/// Returns the answers that were voted for, the leading one first.
-fn answers(tally: &Tally) -> Vec<Value> {
-    let votes = tally.votes();
-    let votes = votes.iter().map(|vote| {
-        let value = vote.value.to_string();
-        json!({"value": value, "count": vote.count, "attempts": vote.attempts})
-    });
-    votes.collect()
-}
-
-/// Returns the share of the leading answer to a thousandth: all its digits would not fit.
-fn agreement(tally: &Tally) -> Value {
-    ((tally.agreement() * 1_000.0).round() / 1_000.0).into()
-}
-
-/// Returns what a job or an attempt took, as `/api/jobs` does.
-fn figures(figures: &Figures) -> Value {
-    json!({
-        "prompt_tokens": figures.prompt_tokens,
-        "completion_tokens": figures.completion_tokens,
-        "thinking_tokens": figures.thinking_tokens,
-        "thinking_was_cut_off": figures.thinking_was_cut_off,
-        "first_token_seconds": rounded(figures.first_token_seconds),
-        "decode_seconds": rounded(figures.decode_seconds),
-        "tokens_per_second": rounded(figures.tokens_per_second()),
-    })
-}
-
-/// Returns seconds to a tenth.
-fn rounded(seconds: f64) -> f64 {
-    (seconds * 10.0).round() / 10.0
 }
 
 #[cfg(test)]

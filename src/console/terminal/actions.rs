@@ -1,9 +1,10 @@
 //! What a person's commands do, and asking.
 
+use crate::api::ask::{Ask, StudentWork, continue_from};
 use crate::desk::record::State;
 use crate::desk::{Durability, SubmitOptions, Ticket};
 use crate::types::error::Error;
-use crate::types::job::{self, JobName, Question, Role, Turn};
+use crate::types::job::{JobName, Question};
 use crate::types::limits;
 
 use super::super::End;
@@ -97,15 +98,15 @@ impl Person<'_> {
 
     fn submit(&mut self, asking: &Asking, attempt: Option<&str>) -> Result<Ticket, Error> {
         let desk = &self.house.desk;
-        let text = job::message(&self.memory.mode, &asking.question, attempt)?;
-        let mut turns = match asking.previous {
-            Some(job) => desk.conversation([self.client; 2], job)?,
-            None => Vec::new(),
+        let ask = Ask {
+            attempts: self.memory.attempts,
+            budget_tokens: self.memory.budget_tokens,
+            student_work: attempt
+                .map_or(StudentWork::Missing, |work| StudentWork::Given(work.to_string())),
+            ..Ask::new(asking.question.clone())
         };
-        turns.push(Turn { role: Role::User, text });
-        let mut question = Question::new(self.memory.mode.clone(), turns, job::fresh_seed());
-        question.attempts = self.memory.attempts.unwrap_or(question.attempts);
-        question.budget_tokens = self.memory.budget_tokens.unwrap_or(question.budget_tokens);
+        let mut question = ask.question_in(self.memory.mode.clone())?;
+        continue_from(desk, [self.client; 2], asking.previous, &mut question)?;
         desk.submit(self.client, question, SubmitOptions::of(Durability::Durable))
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::console::machine::frame;
+use crate::types::mode::Modes;
 
 const JOB: &str = "0123456789abcdef0123456789abcdef";
 
@@ -51,16 +52,15 @@ fn each_request_is_read_with_all_its_fields() {
         r#"{{"type":"ask","id":7,"question":"17*23?","mode":"math","attempts":4,"budget_tokens":100.0,
             "seed":18446744073709551615,"previous":"{JOB}","attempt_of_student":null,"thinking":false}}"#
     );
-    let asked = Asked {
-        question: "17*23?".into(),
+    let asked = Ask {
         mode: Some("math".into()),
         attempts: Some(4),
         budget_tokens: Some(100),
         seed: Some(u64::MAX),
         previous: Some(job()),
-        attempt_of_student: None,
+        ..Ask::new("17*23?")
     };
-    let all = Request::Ask { id: id("7"), asked, thinking: Some(false) };
+    let all = Request::Ask { id: id("7"), ask: Box::new(asked), thinking: Some(false) };
     assert_eq!(request_of(&ask.replace('\n', " ")), all);
     let from = "1234.2".parse().unwrap();
     let change =
@@ -98,64 +98,68 @@ fn a_refusal_names_the_field_and_goes_under_the_id() {
     let seven = Some("7");
     let of = |fields: &str| format!(r#"{{"type":"ask","id":7,"question":"x",{fields}}}"#);
     for (line, id, named) in [
-        ("hello".into(), None, "the line is no JSON object: expected"),
+        ("hello".into(), None, "the line is not a JSON object: expected"),
         (
             "[1]".into(),
             None,
-            "the line is no JSON object: invalid type: sequence, expected an object",
+            "the line is not a JSON object: invalid type: sequence, expected an object",
         ),
-        ("7".into(), None, "the line is no JSON object"),
+        ("7".into(), None, "the line is not a JSON object"),
         (
             r#"{"type":"ask","id":7,"question":"x"} y"#.into(),
             None,
-            "the line is no JSON object: trailing",
+            "the line is not a JSON object: trailing",
         ),
-        ("{}".into(), None, "type: it is missing; it is one of ask, follow,"),
-        (r#"{"id":7}"#.into(), seven, "type: it is missing"),
-        (r#"{"type":5,"id":7}"#.into(), seven, "type: it is no text"),
-        (r#"{"type":"aks","id":7}"#.into(), seven, "type: there is no 'aks'; it is one of ask, "),
-        (r#"{"type":"ask","question":"x"}"#.into(), None, "id: it is missing"),
-        (r#"{"type":"ask","id":7}"#.into(), seven, "question: it is missing"),
-        (r#"{"type":"ask","id":7.5,"question":"x"}"#.into(), None, "id: it is no whole number"),
-        (r#"{"type":"ask","id":"","question":"x"}"#.into(), None, "id: it is no whole number"),
+        ("{}".into(), None, "type: missing; the types are ask, follow,"),
+        (r#"{"id":7}"#.into(), seven, "type: missing"),
+        (r#"{"type":5,"id":7}"#.into(), seven, "type: must be a string"),
+        (r#"{"type":"aks","id":7}"#.into(), seven, "type: unknown type 'aks'; the types are ask, "),
+        (r#"{"type":"ask","question":"x"}"#.into(), None, "id: missing"),
+        (r#"{"type":"ask","id":7}"#.into(), seven, "question: missing"),
+        (r#"{"type":"ask","id":7.5,"question":"x"}"#.into(), None, "id: must be an integer"),
+        (r#"{"type":"ask","id":"","question":"x"}"#.into(), None, "id: must be an integer"),
         (
             r#"{"type":"ask","id":"12345678901234567890123","question":"x"}"#.into(),
             None,
-            "id: it is no",
+            "id: must be an integer",
         ),
-        (r#"{"type":"ping","id":"é"}"#.into(), None, "id: it is no"),
-        (r#"{"type":"ping","id":"\""}"#.into(), None, "id: it is no"),
-        (r#"{"type":"ping","id":[7]}"#.into(), None, "id: it is no"),
-        (of(r#""tempreature":1"#), seven, "tempreature: there is no such field"),
-        (of(r#""question":"y""#), seven, "question: it is there twice"),
-        (of(r#""mode":1"#), seven, "mode: it is no text"),
-        (of(r#""attempts":-1"#), seven, "attempts: it is no positive integer"),
-        (of(r#""attempts":4294967296"#), seven, "attempts: it is no positive integer"),
-        (of(r#""budget_tokens":"9""#), seven, "budget_tokens: it is no positive integer"),
-        (of(r#""seed":1.5"#), seven, "seed: it is no integer from 0 up"),
-        (of(r#""seed":18446744073709551616"#), seven, "seed: it is no integer from 0 up"),
-        (of(r#""previous":"7""#), seven, "previous: it is no job's id"),
-        (of(r#""thinking":1"#), seven, "thinking: it is not true or false"),
-        (of(r#""from":"1""#), seven, "from: there is no such field"),
-        (r#"{"type":"follow","id":7}"#.into(), seven, "job: it is missing"),
+        (r#"{"type":"ping","id":"é"}"#.into(), None, "id: must be an integer"),
+        (r#"{"type":"ping","id":"\""}"#.into(), None, "id: must be an integer"),
+        (r#"{"type":"ping","id":[7]}"#.into(), None, "id: must be an integer"),
+        (of(r#""tempreature":1"#), seven, "tempreature: unknown field"),
+        (of(r#""question":"y""#), seven, "question: given twice"),
+        (of(r#""mode":1"#), seven, "mode: must be a string"),
+        (of(r#""attempts":-1"#), seven, "attempts: must be a positive integer"),
+        (of(r#""attempts":4294967296"#), seven, "attempts: this integer is too large"),
+        (of(r#""budget_tokens":"9""#), seven, "budget_tokens: must be a positive integer"),
+        (of(r#""seed":1.5"#), seven, "seed: must be an integer of at most 64 bits"),
+        (
+            of(r#""seed":18446744073709551616"#),
+            seven,
+            "seed: must be an integer of at most 64 bits",
+        ),
+        (of(r#""previous":"7""#), seven, "previous: not a job ID"),
+        (of(r#""thinking":1"#), seven, "thinking: must be true or false"),
+        (of(r#""from":"1""#), seven, "from: unknown field"),
+        (r#"{"type":"follow","id":7}"#.into(), seven, "job: missing"),
         (
             format!(r#"{{"type":"follow","id":7,"job":"{JOB}","from":"x"}}"#),
             seven,
-            "from: it is no place",
+            "from: not a position",
         ),
         (
             format!(r#"{{"type":"follow","id":7,"job":"{JOB}","from":12}}"#),
             seven,
-            "from: it is no text",
+            "from: must be a string",
         ),
-        (r#"{"type":"stop"}"#.into(), None, "job: it is missing, and so is the id"),
+        (r#"{"type":"stop"}"#.into(), None, "job: missing, and so is the id"),
         (
             r#"{"type":"set","line_bytes":127}"#.into(),
             None,
             "line_bytes: 127 is out of range, 128 to 4096",
         ),
         (r#"{"type":"set","line_bytes":4097}"#.into(), None, "line_bytes: 4097 is out of range"),
-        (r#"{"type":"set","crc":"yes"}"#.into(), None, "crc: it is not true or false"),
+        (r#"{"type":"set","crc":"yes"}"#.into(), None, "crc: must be true or false"),
     ] {
         let (got, error) = refused(&line);
         assert_eq!(got.as_ref().map(Id::json), id, "{line}");
@@ -178,41 +182,16 @@ fn a_line_that_is_too_long_is_refused_without_an_id() {
 fn the_longest_question_fits_into_a_line() {
     let question = "x".repeat(crate::types::limits::QUESTION_BYTES_MAX);
     let line = format!(r#"{{"type":"ask","id":7,"question":"{question}","mode":"math","seed":1}}"#);
-    let Request::Ask { asked, .. } = request_of(&line) else { panic!("it asks") };
-    assert!(asked.question == question);
+    let Request::Ask { ask, .. } = request_of(&line) else { panic!("it asks") };
+    assert!(ask.question == question);
     // With the mode's own words it is too long for the desk, not for the line.
-    assert_eq!(asked.question(&Modes::built_in()).unwrap_err().kind, Kind::TooLong);
-}
-
-#[test]
-fn what_is_asked_becomes_a_question_in_its_mode() {
-    let question = |fields: &str| {
-        let line = format!(r#"{{"type":"ask","id":7,{fields}}}"#);
-        let Request::Ask { asked, .. } = request_of(&line) else { panic!("it asks") };
-        asked.question(&Modes::built_in())
-    };
-    let plain = question(r#""question":"2+2?""#).unwrap();
-    assert_eq!((plain.mode.name.as_str(), plain.asked()), (DEFAULT_MODE, "2+2?"));
-    let full = r#""question":"2+2?","mode":"math","attempts":3,"budget_tokens":100,"seed":7"#;
-    let full = question(full).unwrap();
-    assert_eq!((full.attempts, full.budget_tokens, full.seed), (3, 100, 7));
-    let review = r#""question":"2+2?","mode":"review","attempt_of_student":"5""#;
-    assert!(question(review).unwrap().asked().contains("Student's attempt:\n5"));
-    for (fields, kind) in [
-        (r#""question":" ""#, Kind::BadRequest),
-        (r#""question":"x","mode":"chess""#, Kind::NotFound),
-        (r#""question":"x","attempts":99"#, Kind::BadRequest),
-        (r#""question":"x","budget_tokens":0"#, Kind::BadRequest),
-        (r#""question":"x","attempt_of_student":"y""#, Kind::BadRequest),
-    ] {
-        assert_eq!(question(fields).unwrap_err().kind, kind, "{fields}");
-    }
+    assert_eq!(ask.question(&Modes::built_in()).unwrap_err().kind, Kind::TooLong);
 }
 
 #[test]
 fn a_question_asked_again_is_equal_however_it_is_written() {
     let asked = |line: &str| match request_of(line) {
-        Request::Ask { asked, .. } => asked,
+        Request::Ask { ask, .. } => ask,
         other => panic!("{other:?}"),
     };
     let first = asked(r#"{"type":"ask","id":7,"question":"é?","attempts":4,"thinking":false}"#);
@@ -294,7 +273,7 @@ fn any_bytes_are_heard_without_a_panic_and_give_at_most_one_reply_a_line() {
         let quoted = Value::from(&*text).to_string();
         let mut inputs = vec![input.to_vec(), [b"{\"", input].concat()];
         for (kind, fields) in FIELDS {
-            for field in fields {
+            for field in fields.iter().chain(&JOB_FIELDS) {
                 for value in [&*text, &quoted] {
                     inputs.push(
                         format!("{{\"type\":\"{kind}\",\"id\":1,\"{field}\":{value}}}")
@@ -312,8 +291,8 @@ fn any_bytes_are_heard_without_a_panic_and_give_at_most_one_reply_a_line() {
                 for incoming in heard {
                     match incoming {
                         Incoming::Refused(_, error) => assert!(!error.message.is_empty()),
-                        Incoming::Request(Request::Ask { asked, .. }) => {
-                            drop(asked.question(&Modes::built_in()))
+                        Incoming::Request(Request::Ask { ask, .. }) => {
+                            drop(ask.question(&Modes::built_in()))
                         }
                         Incoming::Request(_) => {}
                     }

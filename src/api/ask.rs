@@ -1,0 +1,199 @@
+//! A request for an answer, from whichever front end it came, made into a checked question.
+//!
+//! A front end fills in an [`Ask`] with what its client specified; everything left out is the
+//! mode's. `POST /api/jobs` and the serial protocol share the JSON fields in [`JOB_FIELDS`].
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use crate::desk::Desk;
+use crate::types::error::Error;
+use crate::types::job::{self, Choices, Client, Ending, JobName, Question, Role, Turn};
+use crate::types::mode::{AdapterRef, DEFAULT_MODE, Mode, Modes, Reads};
+
+/// The fields of a question in `POST /api/jobs` and in the serial protocol's `ask`.
+pub(crate) const JOB_FIELDS: [&str; 10] = [
+    "question",
+    "mode",
+    "attempts",
+    "budget_tokens",
+    "previous",
+    "attempt_of_student",
+    "seed",
+    "temperature",
+    "top_p",
+    "ignore_eos",
+];
+
+/// A request for an answer before its mode is known. `None` and empty lists mean what the mode has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// What the person asks.
+    pub question: String,
+    /// The conversation before the question, oldest turn first.
+    pub earlier: Vec<Turn>,
+    /// An answered job whose conversation comes before all of that.
+    pub previous: Option<JobName>,
+    /// The student's own work at the question.
+    pub student_work: StudentWork,
+    /// Name of the mode, [`DEFAULT_MODE`] if `None`.
+    pub mode: Option<String>,
+    /// The system prompt.
+    pub system: Option<String>,
+    /// How many attempts are made.
+    pub attempts: Option<u32>,
+    /// Whether the attempts vote on one answer.
+    pub choices: Choices,
+    /// Most tokens that each attempt may generate.
+    pub budget_tokens: Option<u32>,
+    /// Seed of the random numbers, fresh if `None`.
+    pub seed: Option<u64>,
+    /// As in [`Sampling`](crate::types::mode::Sampling).
+    pub temperature: Option<f32>,
+    /// As in [`Sampling`](crate::types::mode::Sampling).
+    pub top_p: Option<f32>,
+    /// Adapters instead of the mode's.
+    pub adapters: Vec<AdapterRef>,
+    /// What may end an attempt before its budget.
+    pub ending: Ending,
+    /// Strings that end the answer.
+    pub stops: Vec<String>,
+}
+
+/// Where the work of a student is, for modes that review it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StudentWork {
+    /// Nowhere; a mode that reviews work refuses the question.
+    Missing,
+    /// In the question, if the mode reviews work: chat clients have no field for it.
+    InQuestion,
+    /// In a text of its own.
+    Given(String),
+}
+
+impl Ask {
+    /// Asks `question` with the mode's own settings.
+    pub fn new(question: impl Into<String>) -> Ask {
+        Ask {
+            question: question.into(),
+            earlier: Vec::new(),
+            previous: None,
+            student_work: StudentWork::Missing,
+            mode: None,
+            system: None,
+            attempts: None,
+            choices: Choices::Voted,
+            budget_tokens: None,
+            seed: None,
+            temperature: None,
+            top_p: None,
+            adapters: Vec::new(),
+            ending: Ending::EndOfGeneration,
+            stops: Vec::new(),
+        }
+    }
+
+    /// Reads [`JOB_FIELDS`]; the caller decides about others.
+    pub(crate) fn from_fields(fields: &Fields) -> Result<Ask, Error> {
+        let owned = |name| fields.string(name).map(|text| text.map(str::to_string));
+        let work = owned("attempt_of_student")?;
+        let ignores_eos = fields.flag("ignore_eos")?.unwrap_or(false);
+        Ok(Ask {
+            mode: owned("mode")?,
+            attempts: fields.u32("attempts")?,
+            budget_tokens: fields.u32("budget_tokens")?,
+            previous: fields.job("previous")?,
+            student_work: work.map_or(StudentWork::Missing, StudentWork::Given),
+            seed: fields.seed("seed")?,
+            temperature: fields.float("temperature")?,
+            top_p: fields.float("top_p")?,
+            ending: if ignores_eos { Ending::Budget } else { Ending::EndOfGeneration },
+            ..Ask::new(fields.required_string("question")?)
+        })
+    }
+
+    /// Returns the body of a `POST /api/jobs` that asks the same: what [`JOB_FIELDS`] can express.
+    pub(crate) fn to_json(&self) -> Value {
+        let work = match &self.student_work {
+            StudentWork::Given(text) => Some(text.as_str()),
+            StudentWork::Missing | StudentWork::InQuestion => None,
+        };
+        let fields: [(&str, Value); JOB_FIELDS.len()] = [
+            ("question", self.question.as_str().into()),
+            ("mode", self.mode.as_deref().into()),
+            ("attempts", self.attempts.into()),
+            ("budget_tokens", self.budget_tokens.into()),
+            ("previous", self.previous.map(|job| job.to_string()).into()),
+            ("attempt_of_student", work.into()),
+            ("seed", self.seed.into()),
+            ("temperature", self.temperature.into()),
+            ("top_p", self.top_p.into()),
+            ("ignore_eos", (self.ending == Ending::Budget).then_some(true).into()),
+        ];
+        let given = fields.into_iter().filter(|(_, value)| !value.is_null());
+        given.map(|(name, value)| (name.to_string(), value)).collect::<Map<_, _>>().into()
+    }
+
+    /// Returns the checked question in the mode that was asked for.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown mode, and those of [`Ask::question_in`].
+    pub fn question(&self, modes: &Modes) -> Result<Question, Error> {
+        let mode = modes.find(self.mode.as_deref().unwrap_or(DEFAULT_MODE))?;
+        self.question_in(mode)
+    }
+
+    /// Returns the checked question in `mode`. The conversation of `previous` is not part of it
+    /// yet: [`continue_from`] adds it.
+    ///
+    /// # Errors
+    /// `bad_request` or `too_long`, naming the field.
+    pub fn question_in(&self, mode: Arc<Mode>) -> Result<Question, Error> {
+        let text = match &self.student_work {
+            StudentWork::InQuestion if mode.reads == Reads::StudentAttempt => self.question.clone(),
+            StudentWork::InQuestion | StudentWork::Missing => {
+                job::message(&mode, &self.question, None)?
+            }
+            StudentWork::Given(work) => job::message(&mode, &self.question, Some(work))?,
+        };
+        let turn = Turn { role: Role::User, text };
+        let turns = self.earlier.iter().cloned().chain([turn]).collect();
+        let mut question = Question::new(mode, turns, self.seed.unwrap_or_else(job::fresh_seed));
+        if let Some(system) = &self.system {
+            question.system.clone_from(system);
+        }
+        question.attempts = self.attempts.unwrap_or(question.attempts);
+        question.choices = self.choices;
+        question.budget_tokens = self.budget_tokens.unwrap_or(question.budget_tokens);
+        let sampling = &mut question.sampling;
+        sampling.temperature = self.temperature.unwrap_or(sampling.temperature);
+        sampling.top_p = self.top_p.unwrap_or(sampling.top_p);
+        if !self.adapters.is_empty() {
+            question.adapters.clone_from(&self.adapters);
+        }
+        question.ending = self.ending;
+        question.stops.clone_from(&self.stops);
+        question.check()?;
+        Ok(question)
+    }
+}
+
+/// Puts the conversation of the answered job `previous` before a question; without one the question
+/// stays as it is. The job must belong to one of `clients`, the names of the one who asks.
+pub(crate) fn continue_from(
+    desk: &Desk,
+    clients: [Client; 2],
+    previous: Option<JobName>,
+    question: &mut Question,
+) -> Result<(), Error> {
+    if let Some(previous) = previous {
+        let turns = desk.conversation(clients, previous)?;
+        question.turns.splice(0..0, turns);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
