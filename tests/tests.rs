@@ -32,6 +32,7 @@ mod console {
 mod commands {
     mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
     mod solve; // answers, JSON, figures, settings, exit codes, Ctrl-C
+    mod solve_remote; // the same where a box is running already, which is asked instead
     mod verify; // files told whole from damaged: structure, sums, adapters
 }
 

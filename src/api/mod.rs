@@ -5,5 +5,6 @@
 //! status codes and request routing belong to `http`; line lengths and checksums to `console`.
 
 pub mod ask;
+pub mod client;
 pub(crate) mod fields;
 pub mod json;

@@ -6,35 +6,32 @@
 use std::io::{ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::{CloseAtEnd, Loading, OutputFormat, interrupt};
-use crate::answers::value::boxed;
-use crate::answers::vote::Tally;
-use crate::desk::record::Whole;
+use crate::api::ask::Ask;
+use crate::api::json::FinishedJob;
 use crate::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
 use crate::types::answer::{Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
-use crate::types::job::{Client, Question};
+use crate::types::job::Client;
 use crate::types::kernels::SelfTest;
 use crate::types::limits;
+use crate::types::mode::Mode;
 
 /// Longest line that is written over: a wider one would begin another, which stays.
 const STATUS_CHARACTERS: usize = 79;
 
-/// Answers `question` (whose own words are `asked`) with the model of `loading`.
+/// Answers what `ask` says, in `mode`, with the model of `loading`.
 ///
 /// # Errors
 /// Everything that keeps it from an answer; `stopped` where Ctrl-C did.
 pub fn run(
     loading: &Loading,
-    question: Question,
-    asked: &str,
+    ask: &Ask,
+    mode: Arc<Mode>,
     output: OutputFormat,
 ) -> Result<(), Error> {
-    question.check()?;
-    let mode = question.mode.name.clone();
-    log::info!("mode {mode}, seed {}", question.seed);
+    let question = ask.question_in(mode)?;
+    log::info!("mode {}, seed {}", question.mode.name, question.seed);
     let plan = loading.plan()?;
     let model = plan.model.name();
     let desk = Arc::new(Desk::open(plan, Capacity::alone(1), SelfTest::Skip, None, |_| {})?);
@@ -48,34 +45,34 @@ pub fn run(
             followed => super::written(followed)?,
         }
     }
-    let whole = ticket.record.wait_ended();
-    report(&whole, asked, (&model, &mode), output)
+    let finished = ticket.record.wait_ended();
+    if let Outcome::Failed(error) = finished.outcome {
+        return Err(error);
+    }
+    report(&FinishedJob::new(&ticket.question, &finished), &ask.question, &model, output)
 }
 
-/// Says what an answer took, or prints it as an object.
+/// Prints the figures of an answer, or all of it as JSON.
 ///
 /// # Errors
-/// Why there is none; `stopped` where a person stopped it.
+/// `stopped` where a person stopped it.
 pub fn report(
-    whole: &Whole,
-    asked: &str,
-    names: (&str, &str),
+    job: &FinishedJob,
+    question: &str,
+    model: &str,
     output: OutputFormat,
 ) -> Result<(), Error> {
-    if let Outcome::Failed(error) = &whole.outcome {
-        return Err(error.clone());
-    }
     match output {
-        OutputFormat::Text => super::note(&figures(whole)),
+        OutputFormat::Text => super::note(&figures(job)),
         OutputFormat::Json => {
-            log::info!("{}", figures(whole));
-            print_json(whole, asked, names)?;
+            log::info!("{}", figures(job));
+            super::print(&job.line(question, model))?;
         }
     }
-    match whole.outcome {
-        Outcome::Stopped => Err(Error::new(Kind::Stopped, "stopped", "Ask again any time.")),
-        _ => Ok(()),
+    if job.finish == Outcome::Stopped.name() {
+        return Err(Error::new(Kind::Stopped, "stopped", "Ask again any time."));
     }
+    Ok(())
 }
 
 /// The first Ctrl-C stops the job, which then ends like any other; a second one leaves at once.
@@ -93,7 +90,7 @@ fn follow(ticket: &Ticket) -> std::io::Result<()> {
     let mut view = ticket.record.read(0);
     loop {
         if let Some(tally) = &view.tally {
-            screen.show_tally(tally)?;
+            screen.show_tally(tally.ended(), &tally.to_string())?;
         }
         screen.print_pieces(&ticket.heard(&view))?;
         if view.state.is_last() {
@@ -166,12 +163,15 @@ impl<W: Write> Screen<W> {
 
     /// Says how the vote stands where another attempt has ended: on a terminal over what it said
     /// last, but never over text.
-    fn show_tally(&mut self, tally: &Tally) -> std::io::Result<()> {
-        if tally.ended() == self.told {
+    ///
+    /// # Errors
+    /// What writing says.
+    pub fn show_tally(&mut self, ended: u32, votes: &str) -> std::io::Result<()> {
+        if ended == self.told {
             return Ok(());
         }
-        self.told = tally.ended();
-        let line = one_line(&tally.to_string());
+        self.told = ended;
+        let line = one_line(votes);
         if !super::has_terminal() {
             super::note(&line);
             return Ok(());
@@ -212,55 +212,23 @@ fn printable(text: &str) -> String {
     text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect()
 }
 
-fn figures(whole: &Whole) -> String {
-    let f = &whole.figures;
-    let end = match whole.outcome {
-        Outcome::Budget => " · the token budget ran out",
-        Outcome::Stopped => " · stopped",
-        Outcome::Done | Outcome::Failed(_) => "",
+fn figures(job: &FinishedJob) -> String {
+    let f = &job.figures;
+    let prompt = job.prompt_tokens_per_second.map(|speed| format!(" at {speed:.1} tokens/s"));
+    let end = match job.finish.as_str() {
+        "budget" => " · the token budget ran out",
+        "stopped" => " · stopped",
+        _ => "",
     };
     format!(
-        "prompt {} tokens at {:.1} tokens/s · generated {} tokens at {:.1} tokens/s · first token \
-         after {:.2} s{end}",
+        "prompt {} tokens{} · generated {} tokens at {:.1} tokens/s · first token after {:.1} s\
+         {end}",
         f.prompt_tokens,
-        f.prompt_tokens_per_second(),
+        prompt.unwrap_or_default(),
         f.completion_tokens,
-        f.tokens_per_second(),
+        f.tokens_per_second,
         f.first_token_seconds
     )
-}
-
-fn print_json(whole: &Whole, question: &str, (model, mode): (&str, &str)) -> Result<(), Error> {
-    let finish = match whole.outcome {
-        Outcome::Done => "done",
-        Outcome::Budget => "budget",
-        Outcome::Stopped => "stopped",
-        Outcome::Failed(_) => "failed",
-    };
-    let mut object = json!({
-        "question": question,
-        "model": model,
-        "mode": mode,
-        "thinking": whole.thinking,
-        "answer": whole.answer,
-        "boxed": boxed(&whole.answer),
-        "prompt_tokens": whole.figures.prompt_tokens,
-        "completion_tokens": whole.figures.completion_tokens,
-        "tokens_per_second": whole.figures.tokens_per_second(),
-        "finish": finish,
-    });
-    if let Some(tally) = &whole.tally {
-        let votes = tally.votes();
-        let votes = votes.iter().map(|vote| {
-            json!({
-                "value": vote.value.to_string(), "count": vote.count, "attempts": vote.attempts,
-            })
-        });
-        object["votes"] = votes.collect();
-        object["agreement"] = tally.agreement().into();
-        object["attempts"] = tally.ended().into();
-    }
-    super::print(&format!("{object}\n"))
 }
 
 #[cfg(test)]

@@ -443,6 +443,8 @@ pub const LIST_JOBS_DEFAULT: u32 = 50;
 /// Time after which a client whose stream ended is to come back, or who asks a closing box: as long
 /// as a box needs to start again.
 pub const COME_BACK: Duration = Duration::from_secs(2);
+/// Longest reply, or line of an event stream, that `solve` reads from a running solverbox, in bytes.
+pub const REMOTE_LINE_BYTES_MAX: u64 = 64 << 20;
 
 // The end of the process, and whoever watches over it.
 

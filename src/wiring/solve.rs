@@ -5,35 +5,42 @@ use std::path::Path;
 
 use super::model::{loading, mode};
 use super::output;
+use crate::api::ask::{Ask, StudentWork};
 use crate::cli::SolveFlags;
 use crate::commands::{solve, solve_remote};
 use crate::store::Folder;
 use crate::types::error::{Error, Kind, io_cause};
-use crate::types::job::{self, Ending, Question, Role, Turn};
+use crate::types::job::Ending;
 use crate::types::limits;
 
 /// Asks the server that runs in the same data folder, unless the flags ask for a model or for modes
 /// that server may not have; else answers in this process.
 pub(super) fn run(flags: &SolveFlags) -> Result<(), Error> {
-    let mode = mode(&flags.way, &flags.model.adapter)?;
-    let loads_own = flags.model.is_particular() || flags.way.modes.modes.is_some();
-    let loading = loading(flags.model.clone())?.with_adapters(&mode.adapters);
-    let asked = match flags.question.as_str() {
+    let question = match flags.question.as_str() {
         "-" => read_text("standard input", &mut std::io::stdin())?,
         question => question.to_string(),
     };
-    let attempt = flags.student_attempt.as_deref().map(read_attempt).transpose()?;
-    let text = job::message(&mode, &asked, attempt.as_deref())?;
-    let seed = flags.seed.unwrap_or_else(job::fresh_seed);
-    let mut question = Question::new(mode, vec![Turn { role: Role::User, text }], seed);
-    question.attempts = flags.attempts.unwrap_or(question.attempts);
-    if flags.ignore_eos {
-        question.ending = Ending::Budget;
-    }
+    let work = flags.student_attempt.as_deref().map(read_attempt).transpose()?;
+    let ask = Ask {
+        mode: Some(flags.way.mode.clone()),
+        student_work: work.map_or(StudentWork::Missing, StudentWork::Given),
+        attempts: flags.attempts,
+        budget_tokens: flags.way.budget_tokens,
+        seed: flags.seed,
+        temperature: flags.way.temperature,
+        ending: if flags.ignore_eos { Ending::Budget } else { Ending::EndOfGeneration },
+        ..Ask::new(question)
+    };
+    let loads_own = flags.model.is_particular() || flags.way.modes.modes.is_some();
+    let loading = loading(flags.model.clone())?;
     let data = loading.data.as_deref().filter(|_| !loads_own);
     match data.and_then(Folder::neighbour).and_then(|neighbour| neighbour.address) {
-        Some(address) => solve_remote::run(address, &question, &asked, output(flags.json)),
-        None => solve::run(&loading, question, &asked, output(flags.json)),
+        Some(address) => solve_remote::run(address, &ask, output(flags.json)),
+        None => {
+            let mode = mode(&flags.way, &flags.model.adapter)?;
+            let loading = loading.with_adapters(&mode.adapters);
+            solve::run(&loading, &ask, mode, output(flags.json))
+        }
     }
 }
 

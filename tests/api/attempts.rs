@@ -30,10 +30,15 @@ fn check_tally(tally: &Value) -> (u64, u64) {
     let votes = tally["votes"].as_array().unwrap();
     let count = |vote: &Value| vote["count"].as_u64().unwrap();
     for vote in votes {
-        assert_eq!(vote["attempts"].as_array().unwrap().len() as u64, count(vote), "{tally}");
+        assert_eq!(
+            vote["attempt_indices"].as_array().unwrap().len() as u64,
+            count(vote),
+            "{tally}"
+        );
+        assert_eq!(vote["attempts"], vote["attempt_indices"], "{tally}");
     }
     assert!(votes.iter().map(count).is_sorted_by(|a, b| a >= b), "{tally}");
-    let ended = tally.get("ended").unwrap_or(&tally["attempts"]).as_u64().unwrap();
+    let ended = tally["attempts_ended"].as_u64().unwrap();
     assert!(votes.iter().map(count).sum::<u64>() <= ended, "{tally}");
     (ended, votes.first().map_or(0, count))
 }
@@ -42,6 +47,7 @@ fn check_tally(tally: &Value) -> (u64, u64) {
 fn a_vote_on_an_easy_question_stops_early_and_says_what_was_voted() {
     let args = ["--attempts", "8", "--seed", "1", "--sequences", "2", "--temperature", "0.5"];
     let answer = solved(&[&args[..], &["What is 3+5?"]].concat());
+    assert_eq!(answer["attempts"], 8, "those that were asked for: {answer}");
     let (ended, leading) = check_tally(&answer);
     assert!(ended < 8 && leading >= 2, "{answer}");
     assert_eq!(answer["votes"][0]["value"], "8", "{answer}");

@@ -144,33 +144,6 @@ fn history_is_listed_shown_exported_and_deleted_beside_a_running_box() {
 }
 
 #[test]
-fn solve_beside_a_running_box_asks_that_box() {
-    let served = Served::ready(&["--question-tokens-max", "60"]);
-    let solve_with = |args: &[&str], question: &str| {
-        let mut command = solverbox();
-        command.arg("solve").args(args).arg("--data").arg(served.data.path());
-        command.args(["--mode", "plain", "--temperature", "0", question]).output().unwrap()
-    };
-    let solve = |args: &[&str]| solve_with(args, "What is 17*23?");
-    let asked = solve(&[]);
-    let said = text(&asked.stderr);
-    assert!(asked.status.success() && said.contains("asking http://127.0.0.1:"), "{said}");
-    assert!(text(&asked.stdout).contains("391"), "{}", text(&asked.stdout));
-    let (_, metrics) = served.get("/metrics");
-    assert_eq!(sample(&metrics, "solverbox_jobs_taken_total"), 1.0);
-    let object: Value = serde_json::from_str(&text(&solve(&["--json"]).stdout)).unwrap();
-    assert_eq!((&object["boxed"], &object["finish"]), (&json!("391"), &json!("done")));
-    assert!(object["completion_tokens"].as_u64().unwrap() > 5);
-    let own = solve(&["--model", "demo"]);
-    assert!(own.status.success() && !text(&own.stderr).contains("asking"), "its own model");
-    // Only the running box has this limit.
-    let refused = solve_with(&[], &"7 ".repeat(100));
-    assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(7), String::new()));
-    let said = text(&refused.stderr);
-    assert!(said.contains("at most 60 are allowed"), "{said}");
-}
-
-#[test]
 fn a_question_asked_of_openais_door_is_kept_and_durable_ones_go_on_without_their_client() {
     let served = Served::ready(&[]);
     let chat = |extra: Value| {

@@ -1,0 +1,325 @@
+//! Asks a running solverbox on this machine over its HTTP API, as `solve` does.
+//!
+//! Submits a job, reads its events and fetches its result, so that text, votes and errors arrive as
+//! data. The address is a number that the running process wrote into its data folder; no name is
+//! resolved and nothing else is ever connected to.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+
+use serde_json::Value;
+
+use super::ask::Ask;
+use super::json::{FinishedJob, VotesJson};
+use crate::types::answer::{Part, Piece};
+use crate::types::error::{Error, Kind, io_cause};
+use crate::types::job::JobName;
+use crate::types::limits;
+
+/// A solverbox that is running on this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct RunningBox {
+    address: SocketAddr,
+}
+
+/// A job that a running solverbox has accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteJob {
+    server: RunningBox,
+    id: JobName,
+}
+
+/// What happens to a job while its events are read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteEvent {
+    /// An attempt has generated text.
+    Text {
+        /// Index of the attempt, from 0.
+        attempt: u32,
+        /// The text and the part it belongs to.
+        piece: Piece,
+    },
+    /// Another attempt has ended, and this is how the vote stands.
+    Vote(VotesJson),
+    /// The job has ended; [`RemoteJob::finished`] has its answer.
+    Done,
+    /// The job could not be answered.
+    Failed(Error),
+}
+
+impl RunningBox {
+    /// Names the solverbox that listens at `address`; if it listens on all interfaces, loopback is
+    /// used.
+    pub fn at(address: SocketAddr) -> RunningBox {
+        let loopback = match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        let host = if address.ip().is_unspecified() { loopback } else { address.ip() };
+        RunningBox { address: SocketAddr::new(host, address.port()) }
+    }
+
+    /// Returns the address of its page.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Submits a question. Returns once it is on that solverbox's disk.
+    ///
+    /// # Errors
+    /// The server's own, as it reports it; `stopped` where it does not answer.
+    pub fn submit(&self, ask: &Ask) -> Result<RemoteJob, Error> {
+        let accepted = self.json("POST", "/api/jobs", &ask.to_json().to_string())?;
+        let id = accepted["id"].as_str().and_then(|id| id.parse().ok());
+        let id = id.ok_or_else(|| self.misunderstood("it accepted a question without a job ID"))?;
+        Ok(RemoteJob { server: *self, id })
+    }
+
+    /// Returns the name of the model that it runs.
+    ///
+    /// # Errors
+    /// `stopped` where it does not answer.
+    pub fn model(&self) -> Result<String, Error> {
+        let about = self.json("GET", "/api/box", "")?;
+        let name = about["model"]["name"].as_str().map(str::to_string);
+        name.ok_or_else(|| self.misunderstood("it does not name its model"))
+    }
+
+    /// Sends a request and returns the JSON of its reply.
+    fn json(&self, method: &str, path: &str, body: &str) -> Result<Value, Error> {
+        let reader = self.send(method, path, body)?;
+        self.read_json(reader)
+    }
+
+    fn read_json(&self, reader: BufReader<TcpStream>) -> Result<Value, Error> {
+        let mut text = String::new();
+        let read = reader.take(limits::REMOTE_LINE_BYTES_MAX).read_to_string(&mut text);
+        read.map_err(|error| self.unreachable(&error))?;
+        serde_json::from_str(&text).map_err(|_| self.misunderstood("its reply is not JSON"))
+    }
+
+    /// Sends a request and returns a reader of the reply's body, if that is not an error.
+    fn send(&self, method: &str, path: &str, body: &str) -> Result<BufReader<TcpStream>, Error> {
+        let sent = self.try_send(method, path, body);
+        let (status, reader) = sent.map_err(|error| self.unreachable(&error))?;
+        match status {
+            200..300 => Ok(reader),
+            _ => Err(self.error(&self.read_json(reader)?)),
+        }
+    }
+
+    fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> std::io::Result<(u16, BufReader<TcpStream>)> {
+        let mut socket = TcpStream::connect_timeout(&self.address, limits::CLOSE_WAIT)?;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        socket.write_all((head + body).as_bytes())?;
+        let mut reader = BufReader::new(socket);
+        let mut line = read_line(&mut reader)?;
+        let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or(ErrorKind::UnexpectedEof)?;
+        // The head ends with an empty line.
+        while line.trim_end() != "" {
+            line = read_line(&mut reader)?;
+        }
+        Ok((status, reader))
+    }
+
+    fn error(&self, reply: &Value) -> Error {
+        serde_json::from_value(reply["error"].clone())
+            .unwrap_or_else(|_| self.misunderstood("its refusal has no reason"))
+    }
+
+    fn unreachable(&self, error: &std::io::Error) -> Error {
+        self.misunderstood(&io_cause(error))
+    }
+
+    fn misunderstood(&self, cause: &str) -> Error {
+        Error::new(
+            Kind::Stopped,
+            format!("cannot ask the solverbox at {}: {cause}", self.url()),
+            "Ask again when it is back; with --model FILE this command loads a model of its own.",
+        )
+    }
+}
+
+impl RemoteJob {
+    /// Stops the job; it then ends like any other, with what it has written.
+    ///
+    /// # Errors
+    /// The server's own; `stopped` where it does not answer.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.server.json("POST", &format!("/api/jobs/{}/stop", self.id), "").map(drop)
+    }
+
+    /// Returns how many attempts are made, which is the mode's number where the request has none.
+    ///
+    /// # Errors
+    /// The server's own; `stopped` where it does not answer.
+    pub fn attempts(&self) -> Result<u32, Error> {
+        let job = self.server.json("GET", &self.path(), "")?;
+        let attempts =
+            job["attempts_wanted"].as_u64().and_then(|wanted| u32::try_from(wanted).ok());
+        attempts.ok_or_else(|| self.server.misunderstood("its job lacks attempts_wanted"))
+    }
+
+    /// Returns the job's events from the beginning; the iterator ends with `Done`, `Failed` or an
+    /// error.
+    ///
+    /// # Errors
+    /// The server's own; `stopped` where it does not answer.
+    pub fn events(&self) -> Result<impl Iterator<Item = Result<RemoteEvent, Error>>, Error> {
+        let path = format!("{}/events", self.path());
+        let mut reader = self.server.send("GET", &path, "")?;
+        let (job, mut is_over) = (*self, false);
+        Ok(std::iter::from_fn(move || {
+            if is_over {
+                return None;
+            }
+            let event = next_event(&mut reader);
+            let event = event
+                .map_err(|error| job.interrupted(&io_cause(&error)))
+                .and_then(|event| event.ok_or_else(|| job.interrupted("it is being stopped")));
+            is_over = matches!(event, Ok(RemoteEvent::Done | RemoteEvent::Failed(_)) | Err(_));
+            Some(event)
+        }))
+    }
+
+    /// Returns the answer of a job that has ended.
+    ///
+    /// # Errors
+    /// The job's own; `stopped` where the server does not answer.
+    pub fn finished(&self) -> Result<FinishedJob, Error> {
+        let job = self.server.json("GET", &self.path(), "")?;
+        if job.get("error").is_some() {
+            return Err(self.server.error(&job));
+        }
+        serde_json::from_value(job)
+            .map_err(|error| self.server.misunderstood(&format!("its job is incomplete: {error}")))
+    }
+
+    fn path(&self) -> String {
+        format!("/api/jobs/{}", self.id)
+    }
+
+    fn interrupted(&self, cause: &str) -> Error {
+        Error::new(
+            Kind::Stopped,
+            format!("the solverbox at {} did not finish: {cause}", self.server.url()),
+            format!(
+                "It continues when it is started again; solverbox history show {} has the answer.",
+                self.id
+            ),
+        )
+    }
+}
+
+/// Returns the next line with its end; an empty one where there is none.
+fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
+    let mut line = String::new();
+    reader.take(limits::REMOTE_LINE_BYTES_MAX).read_line(&mut line)?;
+    Ok(line)
+}
+
+/// Reads up to the next event that matters here; `None` where the stream has ended.
+fn next_event(reader: &mut impl BufRead) -> std::io::Result<Option<RemoteEvent>> {
+    let mut kind = String::new();
+    loop {
+        let line = read_line(reader)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let line = line.trim_end();
+        if let Some(name) = line.strip_prefix("event: ") {
+            kind = name.to_string();
+        } else if let Some(data) = line.strip_prefix("data: ")
+            && let Some(event) = event(&kind, data)
+        {
+            return Ok(Some(event));
+        }
+    }
+}
+
+/// Returns the event of a kind with its data; `None` for one that does not matter here.
+fn event(kind: &str, data: &str) -> Option<RemoteEvent> {
+    let data: Value = serde_json::from_str(data).ok()?;
+    let text = |part| {
+        let attempt = data["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok())?;
+        let text = data["text"].as_str()?.to_string();
+        Some(RemoteEvent::Text { attempt, piece: Piece { part, text } })
+    };
+    match kind {
+        "thinking" => text(Part::Thinking),
+        "answer" => text(Part::Answer),
+        "vote" => serde_json::from_value(data).ok().map(RemoteEvent::Vote),
+        "done" => Some(RemoteEvent::Done),
+        "failed" => {
+            let error = serde_json::from_value(data["error"].clone());
+            let unknown = |_| Error::internal("the job failed for a reason that is not understood");
+            Some(RemoteEvent::Failed(error.unwrap_or_else(unknown)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_as_data_and_comments_are_not_events() {
+        let stream = "retry: 2000\nevent: queued\nid: 0\ndata: {\"state\":\"queued\",\"place\":1,\"eta\":null}\n\n\
+            : alive\n\nevent: thinking\nid: 5\ndata: {\"attempt\":1,\"text\":\"17*23\\n\"}\n\n\
+            event: vote\nid: 5\ndata: {\"wanted\":4,\"ended\":1,\"votes\":[],\"agreement\":0.0,\"best_attempt\":1}\n\n\
+            event: failed\nid: 5\ndata: {\"error\":{\"kind\":\"busy\",\"message\":\"a. b: c\",\"remedy\":\"Wait.\"}}\n\n";
+        let mut reader = stream.as_bytes();
+        let mut events = Vec::new();
+        while let Some(event) = next_event(&mut reader).unwrap() {
+            events.push(event);
+        }
+        let votes = VotesJson {
+            wanted: 4,
+            ended: 1,
+            votes: Vec::new(),
+            agreement: 0.0,
+            best_attempt: Some(1),
+        };
+        let piece = Piece { part: Part::Thinking, text: "17*23\n".into() };
+        let error = Error::new(Kind::Busy, "a. b: c", "Wait.");
+        assert_eq!(
+            events,
+            [
+                RemoteEvent::Text { attempt: 1, piece },
+                RemoteEvent::Vote(votes),
+                RemoteEvent::Failed(error)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_box_that_listens_everywhere_is_asked_over_loopback() {
+        let url = |address: &str| RunningBox::at(address.parse().unwrap()).url();
+        assert_eq!(url("0.0.0.0:7860"), "http://127.0.0.1:7860/");
+        assert_eq!(url("[::]:7860"), "http://[::1]:7860/");
+        assert_eq!(url("192.168.1.5:80"), "http://192.168.1.5:80/");
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_named() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = RunningBox::at(free).submit(&Ask::new("2+2?")).unwrap_err();
+        assert_eq!(error.kind, Kind::Stopped);
+        assert!(
+            error.message.contains(&free.to_string()) && error.message.contains("refused"),
+            "{error}"
+        );
+    }
+}
