@@ -35,7 +35,8 @@ fn run() -> Result<(), Error> {
 fn exit_code(kind: Kind) -> u8 {
     match kind {
         Kind::Internal => 1,
-        Kind::BadRequest => 2,
+        // Faults of the environment were `bad_request` once; scripts rely on their code too.
+        Kind::BadRequest | Kind::Environment => 2,
         Kind::NoModel => 3,
         Kind::BadModel => 4,
         Kind::NoMemory => 5,

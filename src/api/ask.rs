@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use crate::desk::Desk;
+use crate::random;
 use crate::types::error::Error;
 use crate::types::job::{self, Choices, Client, Ending, JobName, Question, Role, Turn};
 use crate::types::mode::{AdapterRef, DEFAULT_MODE, Mode, Modes, Reads};
@@ -160,7 +161,7 @@ impl Ask {
         };
         let turn = Turn { role: Role::User, text };
         let turns = self.earlier.iter().cloned().chain([turn]).collect();
-        let mut question = Question::new(mode, turns, self.seed.unwrap_or_else(job::fresh_seed));
+        let mut question = Question::new(mode, turns, self.seed.unwrap_or_else(random::seed));
         if let Some(system) = &self.system {
             question.system.clone_from(system);
         }

@@ -205,7 +205,8 @@ fn print(text: &str) -> Result<(), Error> {
 fn make_folder(folder: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
-        Error::bad_request(
+        Error::new(
+            Kind::Environment,
             format!("cannot make the data folder '{}': {e}", folder.display()),
             "Name a writable folder with --data DIR.",
         )

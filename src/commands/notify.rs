@@ -131,7 +131,7 @@ impl Notifications {
     /// Returns how long to wait before the next look: food comes at half of the watchdog's time.
     fn pause(&self) -> Duration {
         let half = self.watchdog.map(|time| time / 2);
-        half.map_or(limits::STATUS_LOOK, |half| (half / 2).min(limits::STATUS_LOOK))
+        half.map_or(limits::STATUS_CHECK_EVERY, |half| (half / 2).min(limits::STATUS_CHECK_EVERY))
     }
 
     /// Returns what to tell the manager now, if anything.

@@ -20,7 +20,7 @@ use crate::console::{self, ConsoleContext};
 use crate::desk::{self, Capacity, Desk};
 use crate::http;
 use crate::store::{Folder, Journal, Keeping, Recovered};
-use crate::types::error::{Error, io_cause};
+use crate::types::error::{Error, Kind, io_cause};
 use crate::types::kernels::SelfTest;
 use crate::types::limits;
 use crate::types::mode::Modes;
@@ -188,7 +188,8 @@ fn open_journal(
     let file = folder.path().join(CRASHES);
     let cannot = |error: std::io::Error| {
         let cause = io_cause(&error);
-        Error::bad_request(
+        Error::new(
+            Kind::Environment,
             format!("cannot open '{}': {cause}", file.display()),
             "Name a writable folder with --data DIR.",
         )

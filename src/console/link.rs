@@ -87,7 +87,7 @@ impl Link {
             Ends::Standard(_) => Ok(None),
         };
         let (input, output) = (second()?, second()?);
-        let (teller, heard) = sync_channel(limits::CONSOLE_HEARD_MAX);
+        let (teller, heard) = sync_channel(limits::CONSOLE_READS_WAITING_MAX);
         let mut link = Link {
             heard,
             teller: teller.clone(),
@@ -177,7 +177,7 @@ impl Link {
     /// Says something. What has no room yet waits, within a bound beyond which it is dropped: only
     /// who types on at a line that stands still gets there.
     pub fn say(&mut self, text: &str) {
-        if self.unsaid.len() + text.len() <= limits::CONSOLE_UNSAID_BYTES_MAX {
+        if self.unsaid.len() + text.len() <= limits::CONSOLE_BACKLOG_BYTES_MAX {
             self.unsaid.push_str(text);
         }
         let taken = self.outbox.put(&self.unsaid);
@@ -214,7 +214,7 @@ impl Link {
 
     /// Ends the connection: what was said is sent first, unless the line stands still.
     pub fn close(mut self) {
-        let mut until = Instant::now() + limits::CONSOLE_LAST_WORDS;
+        let mut until = Instant::now() + limits::CONSOLE_CLOSE_WAIT;
         while !self.is_gone && !self.outbox.is_shut() {
             self.say("");
             let soon = Instant::now() + limits::CONSOLE_READ_WAIT;
@@ -224,7 +224,7 @@ impl Link {
                 // Whoever reads a pipe takes the time it takes, unless the box is being stopped.
                 Ends::Standard(_) => {
                     if !self.closing.load(Ordering::Relaxed) {
-                        until = Instant::now() + limits::CONSOLE_LAST_WORDS;
+                        until = Instant::now() + limits::CONSOLE_CLOSE_WAIT;
                     }
                     true
                 }

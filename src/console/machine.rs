@@ -106,7 +106,7 @@ impl<'a> Machine<'a> {
                 Heard::EndOfInput => self.is_leaving = true,
                 Heard::Gone => return End::Gone,
                 Heard::Closing => {
-                    let seconds = limits::COME_BACK.as_secs() as u32;
+                    let seconds = limits::RECONNECT_WAIT.as_secs() as u32;
                     self.say(|pen, _| pen.error(None, &closing(), Some(seconds)));
                     return End::Closing;
                 }
@@ -152,7 +152,7 @@ impl<'a> Machine<'a> {
         if let Err(error) = result {
             let seconds = match error.kind {
                 Kind::Busy | Kind::TooMany => Some(self.house.desk.retry_after().as_secs() as u32),
-                Kind::Stopped => Some(limits::COME_BACK.as_secs() as u32),
+                Kind::Stopped => Some(limits::RECONNECT_WAIT.as_secs() as u32),
                 _ => None,
             };
             self.say(|pen, _| pen.error(id.as_ref(), &error.for_strangers(), seconds));

@@ -67,7 +67,7 @@ impl Memory {
             formulas: Formulas::Readable,
             terminal: None,
             columns: None,
-            past: LineHistory::new(limits::CONSOLE_PAST_LINES, limits::CONSOLE_PAST_BYTES),
+            past: LineHistory::new(limits::CONSOLE_HISTORY_LINES, limits::CONSOLE_HISTORY_BYTES),
             told: None,
             untold: Vec::new(),
         }

@@ -15,8 +15,6 @@ mod recovery;
 mod state;
 mod totals;
 
-use std::fs::File;
-use std::io::Read;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -30,6 +28,7 @@ use state::DeskState;
 pub use totals::{STEP_SECONDS, Totals};
 
 use crate::engine::{self, Draw, Engine, Event, Gauge};
+use crate::random;
 use crate::store::{JobSummary, Journal, NewJob, Recovered, RequestKey, StoredJob};
 use crate::types::answer::{Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
@@ -503,11 +502,7 @@ pub fn ticket_of(kept: StoredJob) -> Ticket {
 
 /// Returns a name nobody can guess.
 fn fresh_name() -> Result<JobName, Error> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut random| random.read_exact(&mut bytes))
-        .map_err(|e| Error::internal(format!("cannot read '/dev/urandom': {e}")))?;
-    Ok(JobName(u128::from_ne_bytes(bytes)))
+    Ok(JobName(u128::from_ne_bytes(random::bytes()?)))
 }
 
 /// Returns why a box that is being closed takes no question.

@@ -4,28 +4,50 @@
 //! leaves the thread. It answers orders between two passes over the weights, so that stopping
 //! takes one step at most. It knows no queue, no client and no HTTP.
 
+#[forbid(unsafe_code)]
 mod adapter_sets;
+#[forbid(unsafe_code)]
 mod attempt;
+#[forbid(unsafe_code)]
 mod batch_builder;
+#[forbid(unsafe_code)]
 pub mod bench;
+#[forbid(unsafe_code)]
 mod cells;
+#[forbid(unsafe_code)]
 mod draft;
+#[forbid(unsafe_code)]
 pub mod kernels;
+#[forbid(unsafe_code)]
 mod kv_cache;
 mod llama;
+#[forbid(unsafe_code)]
 pub mod measure;
+#[forbid(unsafe_code)]
 mod observe;
+#[forbid(unsafe_code)]
 mod prefix_cache;
+#[forbid(unsafe_code)]
 pub mod prefix_store;
+#[forbid(unsafe_code)]
 mod prompt;
+#[forbid(unsafe_code)]
 mod run_loop;
+#[forbid(unsafe_code)]
 mod sample;
+#[forbid(unsafe_code)]
 mod selftest;
+#[forbid(unsafe_code)]
 mod step_cost;
+#[forbid(unsafe_code)]
 mod template;
+#[forbid(unsafe_code)]
 mod text;
+#[forbid(unsafe_code)]
 mod thermal;
+#[forbid(unsafe_code)]
 mod think;
+#[forbid(unsafe_code)]
 mod utf8;
 
 use std::sync::Arc;

@@ -103,11 +103,11 @@ impl Rests {
 
     /// Says how long to rest after a step that took `step` and ended `now`.
     ///
-    /// Reads a few small files of /sys and /proc, every `REST_LOOK_EVERY` at most; else it only
+    /// Reads a few small files of /sys and /proc, every `REST_CHECK_EVERY` at most; else it only
     /// computes.
     pub fn after(&mut self, step: Duration, now: Instant) -> Advice {
         let mut notes = Vec::new();
-        let fresh = |at| now.saturating_duration_since(at) < limits::REST_LOOK_EVERY;
+        let fresh = |at| now.saturating_duration_since(at) < limits::REST_CHECK_EVERY;
         if !self.looked.is_some_and(fresh) {
             self.looked = Some(now);
             self.share = self.heat.look(&mut notes).max(self.neighbours.look(&mut notes));

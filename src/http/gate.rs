@@ -75,7 +75,7 @@ impl Gate {
     /// soft limit of open files if needed, and admits fewer connections if it cannot.
     ///
     /// # Errors
-    /// `bad_request` if the address cannot be listened on, the directory cannot hold a socket, or
+    /// `environment` if the address cannot be listened on, the directory cannot hold a socket, or
     /// the limit of open files leaves no room; `internal` if `/proc` is not mounted.
     pub fn bind(address: SocketAddr, private_dir: &Path) -> Result<(Gate, UnixListener), Error> {
         Gate::bind_within(address, private_dir, Bounds::default())
@@ -90,7 +90,7 @@ impl Gate {
         // The accept loop polls; a connection that is gone when it accepts must not block it.
         listener.set_nonblocking(true).map_err(|e| cannot_listen(address, &e))?;
         let address = listener.local_addr().map_err(|e| cannot_listen(address, &e))?;
-        let visitors = Arc::new(Connections::new()?);
+        let visitors = Arc::new(Connections::default());
         let (backend_socket, private) = BackendSocket::open(private_dir)?;
         let connection_limit =
             Arc::new(ConnectionLimit::new(connection_limit::within_descriptors(&bounds)?));
@@ -155,5 +155,5 @@ fn cannot_listen(address: SocketAddr, e: &io::Error) -> Error {
         }
         _ => "Choose another address with --listen.",
     };
-    Error::new(Kind::BadRequest, format!("cannot listen on '{address}': {}", io_cause(e)), remedy)
+    Error::new(Kind::Environment, format!("cannot listen on '{address}': {}", io_cause(e)), remedy)
 }

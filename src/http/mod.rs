@@ -187,7 +187,7 @@ fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
             reply.with("Retry-After", app.desk.retry_after().as_secs().to_string())
         }
         Kind::Stopped if app.is_closing() => {
-            reply.with("Retry-After", limits::COME_BACK.as_secs().to_string())
+            reply.with("Retry-After", limits::RECONNECT_WAIT.as_secs().to_string())
         }
         _ => reply,
     }

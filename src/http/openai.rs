@@ -19,9 +19,10 @@ use crate::answers::vote::Tally;
 use crate::api::json::VotesJson;
 use crate::desk::record::{State, View, Whole};
 use crate::desk::{Durability, Eta, SubmitOptions, Ticket};
+use crate::random;
 use crate::types::answer::{Figures, Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
-use crate::types::job::{Choices, JobName, fresh_seed};
+use crate::types::job::{Choices, JobName};
 use crate::types::limits;
 use crate::types::mode::{DEFAULT_MODE, Mode, Reads, Voting};
 
@@ -85,7 +86,7 @@ pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], 
         Err(error) => return refused(app, &error, Shape::OpenAi).send(request),
     };
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let id = format!("chatcmpl-{:016x}", fresh_seed());
+    let id = format!("chatcmpl-{:016x}", random::seed());
     let completion = Completion { id, created, model };
     match delivery {
         Delivery::Whole => completion.send_whole(app, &ticket, request),

@@ -113,8 +113,8 @@ fn mode_and_adapters(fields: &Fields) -> Result<(&str, Vec<AdapterRef>), Error> 
     let mut names = model.strip_prefix("solverbox:").unwrap_or(DEFAULT_MODE).split('+');
     let mode = names.next().unwrap_or_default();
     let adapters: Vec<AdapterRef> = names.map(AdapterRef::as_trained).collect();
-    if adapters.len() > limits::ADAPTERS_WORN_MAX {
-        let most = limits::ADAPTERS_WORN_MAX;
+    if adapters.len() > limits::ADAPTERS_PER_QUESTION_MAX {
+        let most = limits::ADAPTERS_PER_QUESTION_MAX;
         return Err(wrong("model", "it names too many adapters", &format!("Name at most {most}.")));
     }
     Ok((mode, adapters))

@@ -25,7 +25,7 @@ impl Shape {
 /// Returns the status of an error.
 pub fn status(kind: Kind) -> u16 {
     match kind {
-        Kind::Internal | Kind::BadModel => 500,
+        Kind::Internal | Kind::BadModel | Kind::Environment => 500,
         Kind::BadRequest => 400,
         Kind::NoModel | Kind::NoMemory | Kind::Busy | Kind::Stopped => 503,
         Kind::TooLong => 413,

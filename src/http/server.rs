@@ -67,7 +67,7 @@ fn start(listener: &UnixListener) -> Result<Server, String> {
 fn serve(listener: &UnixListener, server: &Server, app: &Arc<App>) -> (u64, Fault) {
     let (mut answered, mut waited) = (0, false);
     loop {
-        match server.recv_timeout(limits::DEAF_LOOK) {
+        match server.recv_timeout(limits::SERVER_CHECK_EVERY) {
             Ok(Some(request)) => {
                 (answered, waited) = (answered + 1, false);
                 let app = app.clone();

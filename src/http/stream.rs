@@ -68,7 +68,7 @@ impl Events {
     /// data.
     fn retry(&mut self) -> String {
         match std::mem::take(&mut self.is_first) {
-            true => format!("retry: {}\n", limits::COME_BACK.as_millis()),
+            true => format!("retry: {}\n", limits::RECONNECT_WAIT.as_millis()),
             false => String::new(),
         }
     }

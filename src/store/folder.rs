@@ -37,10 +37,11 @@ impl Folder {
     /// Makes the folder where there is none, and takes it.
     ///
     /// # Errors
-    /// `bad_request` where it cannot be made or written; `busy` naming the box that has it.
+    /// `environment` if it cannot be made or written; `busy` naming the box that has it.
     pub fn take(path: &Path) -> Result<Folder, Error> {
         let cannot = |what: &str, error: &std::io::Error| {
-            Error::bad_request(
+            Error::new(
+                Kind::Environment,
                 format!("cannot {what} the data folder '{}': {}", path.display(), io_cause(error)),
                 "Name a writable folder with --data DIR.",
             )

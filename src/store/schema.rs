@@ -80,8 +80,8 @@ enum Fault {
 /// Opens the journal in `folder` for writing; returns where a damaged one was put, if there was.
 ///
 /// # Errors
-/// `no_space` where the disk is full; `bad_request` where the file is of a later program, or cannot
-/// be read or written, with the cause.
+/// `no_space` if the disk is full; `bad_request` if a later version of the program wrote the file;
+/// `environment` with the cause if it cannot be read or written.
 pub fn open(folder: &Path) -> Result<(Connection, Option<PathBuf>), Error> {
     match open_file(&folder.join(FILE)) {
         Ok(connection) => Ok((connection, None)),
@@ -317,7 +317,8 @@ pub fn failed(error: &rusqlite::Error) -> Error {
 }
 
 fn cannot_open(file: &Path, cause: &str) -> Error {
-    Error::bad_request(
+    Error::new(
+        Kind::Environment,
         format!("cannot open the journal '{}': {cause}", file.display()),
         "Name a folder of your own with --data DIR.",
     )

@@ -1,47 +1,49 @@
-//! The one error type everything in the box reports with.
+//! The one error type of the program.
 //!
-//! An error is two sentences for the person present (what failed, what to do now) and a stable kind
-//! that programs can rely on. `main` prints it, `http/` maps its kind to a status; nothing here
-//! knows of exit codes or statuses.
+//! An error has two texts for the user (what failed, what to do) and a stable kind for programs.
+//! `main` prints it and maps the kind to an exit code; `http/` maps it to a status. Neither is
+//! known here.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, as a stable name for programs.
+/// The kind of an error: a stable name that programs can rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Something in the box itself broke.
+    /// A fault in the program itself.
     Internal,
-    /// The request, a flag or a setting makes no sense as given.
+    /// A request, a flag or a setting is not valid.
     BadRequest,
     /// No model file was found.
     NoModel,
-    /// The model file is damaged, unsupported, or produced nonsense.
+    /// The model file is damaged or unsupported, or its output is not usable.
     BadModel,
-    /// What was asked for does not fit this machine's memory.
+    /// The model does not fit in this machine's memory.
     NoMemory,
-    /// The disk has no room for what would be written.
+    /// The disk is full.
     NoSpace,
-    /// The line of waiting questions, or the connections, are full.
+    /// The queue or the connections are full.
     Busy,
-    /// The client has as many questions in the box as one may have.
+    /// The client already has its maximum of unanswered questions.
     TooMany,
     /// The question is longer than allowed.
     TooLong,
-    /// The thing named does not exist.
+    /// The named job, mode, file or path does not exist.
     NotFound,
-    /// The same name was used for something else before.
+    /// The same name was already used for something else.
     Conflict,
-    /// A person stopped it.
+    /// A user stopped it, or the server is stopping.
     Stopped,
-    /// Who asks has to say who it is, and has not or not truly.
+    /// Credentials are required, and are missing or not valid.
     Unauthorized,
-    /// Who asks is known, or need not be, and may not do this.
+    /// The client is not permitted to do this.
     Forbidden,
-    /// The request was sent to a name that is not this box's.
+    /// The request names a host that is not this server.
     Misdirected,
+    /// The system does not provide what the program needs: an address, a socket, a writable folder.
+    Environment,
 }
 
 impl Kind {
@@ -63,33 +65,34 @@ impl Kind {
             Kind::Unauthorized => "unauthorized",
             Kind::Forbidden => "forbidden",
             Kind::Misdirected => "misdirected",
+            Kind::Environment => "environment",
         }
     }
 }
 
-/// A failure a person can act on: `what failed 'which': cause`, then the way out.
+/// A failure the user can act on: `what failed 'which': cause`, then the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
-    /// The stable kind.
+    /// What programs can rely on.
     pub kind: Kind,
-    /// What failed, naming the thing; no full stop.
+    /// What failed and which thing, without a full stop.
     pub message: String,
-    /// One full sentence: what the person present can do now.
+    /// One full sentence: what the user can do now.
     pub remedy: String,
 }
 
 impl Error {
-    /// Makes an error of `kind` from its two sentences.
+    /// Makes an error from its kind and its two texts.
     pub fn new(kind: Kind, message: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error { kind, message: message.into(), remedy: remedy.into() }
     }
 
-    /// Makes a `bad_request`.
+    /// Makes an error of kind `bad_request`.
     pub fn bad_request(message: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error::new(Kind::BadRequest, message, remedy)
     }
 
-    /// Makes an `internal`: the box is at fault, and starting it again is all a person can do.
+    /// Makes an error of kind `internal`, whose only remedy is to restart the program.
     pub fn internal(message: impl Into<String>) -> Error {
         Error::new(
             Kind::Internal,
@@ -98,8 +101,7 @@ impl Error {
         )
     }
 
-    /// Returns it as people far from the box may read it: what they can act on, and neither a path
-    /// nor a cause within.
+    /// Returns the error for remote users: what they can act on, without paths or internal causes.
     #[must_use]
     pub fn for_strangers(&self) -> Error {
         let what = match self.kind {
@@ -117,19 +119,20 @@ impl Error {
             Kind::NoModel | Kind::BadModel => "the box has no working model",
             Kind::NoMemory => "the box has not enough memory",
             Kind::NoSpace => "the box's disk is full",
+            Kind::Environment => "the box cannot use its disk or network",
         };
         let remedy = "Ask the person who looks after the box; its log says more.";
         Error::new(self.kind, what, remedy)
     }
 }
 
-/// Words an error of the system without the number Rust appends to it ("(os error 2)").
+/// Returns a system error's text without the number Rust appends to it ("(os error 2)").
 pub fn io_cause(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_string()
 }
 
-/// Escapes what a text from outside could do to a terminal.
+/// Escapes control characters, with which text from outside could control a terminal.
 pub fn printable(text: &str) -> String {
     text.chars().fold(String::new(), |mut safe, c| {
         if c.is_control() {

@@ -302,12 +302,6 @@ fn check_stops(stops: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns a seed nobody chose, from the standard library's per-process random state.
-pub fn fresh_seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
-}
-
 /// Puts a question and, where the mode reads one, a student's attempt into one message.
 ///
 /// # Errors

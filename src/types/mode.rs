@@ -281,8 +281,8 @@ impl ModeEntry {
 /// # Errors
 /// What is wrong, in a few words.
 fn check_worn(adapters: &[AdapterRef]) -> Result<(), String> {
-    if adapters.len() > limits::ADAPTERS_WORN_MAX {
-        let most = limits::ADAPTERS_WORN_MAX;
+    if adapters.len() > limits::ADAPTERS_PER_QUESTION_MAX {
+        let most = limits::ADAPTERS_PER_QUESTION_MAX;
         return Err(format!("{} are too many, at most {most} are allowed", adapters.len()));
     }
     let reach = limits::ADAPTER_SCALE_MAX;

@@ -63,7 +63,7 @@ impl Truncations {
     /// Adds a start that found so many bytes.
     pub fn push(&mut self, bytes: usize) {
         self.survived.push(bytes);
-        if self.survived.len() > limits::CUTS_KEPT {
+        if self.survived.len() > limits::TRUNCATIONS_KEPT {
             self.survived.remove(0);
             self.forgotten += 1;
         }
@@ -117,11 +117,12 @@ mod tests {
 
     #[test]
     fn too_many_starts_ago_nothing_is_known_to_have_survived() {
-        let cuts: Truncations = (0..limits::CUTS_KEPT + 3).map(|start| 100 + start).collect();
+        let cuts: Truncations =
+            (0..limits::TRUNCATIONS_KEPT + 3).map(|start| 100 + start).collect();
         assert_eq!(cuts.survived(LogPosition { offset: 50, start: 2 }), 0);
         assert_eq!(cuts.survived(LogPosition { offset: 50, start: 3 }), 50);
         let now = cuts.now(500);
-        assert_eq!(now.start as usize, limits::CUTS_KEPT + 3);
+        assert_eq!(now.start as usize, limits::TRUNCATIONS_KEPT + 3);
         assert_eq!(cuts.survived(now), 500);
         let (forgotten, survived) = cuts.parts();
         assert_eq!(Truncations::kept(forgotten, survived.to_vec()), cuts);

@@ -61,7 +61,7 @@ impl Machine {
 
     /// Returns the advice after a step that ended a second after the last.
     fn after_a_second(&mut self, pace: &mut Rests) -> Advice {
-        self.now += limits::REST_LOOK_EVERY;
+        self.now += limits::REST_CHECK_EVERY;
         pace.after(STEP, self.now)
     }
 
@@ -213,9 +213,9 @@ fn files_are_read_once_a_second_at_most() {
     let mut pace = machine.pace();
     assert_eq!(machine.rest_at(&mut pace, 0, 60.0), 0);
     machine.reads(0, "80000");
-    machine.now += limits::REST_LOOK_EVERY / 2;
+    machine.now += limits::REST_CHECK_EVERY / 2;
     assert_eq!(pace.after(STEP, machine.now).rest, Duration::ZERO);
-    machine.now += limits::REST_LOOK_EVERY / 2;
+    machine.now += limits::REST_CHECK_EVERY / 2;
     assert_eq!(pace.after(STEP, machine.now).rest, STEP);
 }
 
@@ -229,7 +229,7 @@ fn a_rest_is_never_longer_than_the_step_nor_than_its_bound_and_always_ends() {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         machine.reads(0, &format!("{}", (state >> 33) % 150_000));
-        machine.now += limits::REST_LOOK_EVERY;
+        machine.now += limits::REST_CHECK_EVERY;
         let step = Duration::from_millis((state >> 40) % 2_000);
         let rest = pace.after(step, machine.now).rest;
         assert!(rest <= step && rest <= limits::REST_MAX, "{rest:?} after {step:?}");

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::private;
+use crate::random;
 use crate::types::error::{Error, Kind, io_cause, printable};
 use crate::types::limits;
 
@@ -154,7 +155,7 @@ pub fn make(name: &str) -> Result<NewKey, Error> {
             "Choose a short name, such as lab-3.",
         )
     })?;
-    let key = format!("{PREFIX}{}", private::hex(&private::random::<32>()?));
+    let key = format!("{PREFIX}{}", private::hex(&random::bytes::<32>()?));
     let sum = private::hex(&sum(&key));
     Ok(NewKey { key, entry: format!("[[key]]\nname = \"{name}\"\nsha256 = \"{sum}\"\n") })
 }

@@ -9,9 +9,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
-
 use crate::types::error::{Error, Kind, io_cause};
 
 /// Reads `file`; `None` if it does not exist.
@@ -45,7 +42,7 @@ pub fn read_text(file: &Path, bytes_max: u64) -> io::Result<Option<String>> {
 /// Creates or replaces `file`, readable by its owner alone. The change is durable on return.
 ///
 /// # Errors
-/// `no_space` if the disk is full, `bad_request` if it cannot be written for another reason.
+/// `no_space` if the disk is full, `environment` if it cannot be written for another reason.
 pub fn write(file: &Path, bytes: &[u8]) -> Result<(), Error> {
     let part = part_of(file);
     let written = write_part(&part, bytes).and_then(|()| std::fs::rename(&part, file));
@@ -60,7 +57,7 @@ pub fn write(file: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Removes `file`; returns whether it existed.
 ///
 /// # Errors
-/// `bad_request` if it cannot be removed.
+/// `environment` if it cannot be removed.
 pub fn remove(file: &Path) -> Result<bool, Error> {
     match std::fs::remove_file(file) {
         Ok(()) => {
@@ -70,23 +67,6 @@ pub fn remove(file: &Path) -> Result<bool, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(unwritable(file, &error)),
     }
-}
-
-/// Returns bytes that nobody can guess.
-///
-/// # Errors
-/// `internal` where the kernel has none.
-pub fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    let mut filled = 0;
-    while filled < N {
-        match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
-            Ok(count) => filled += count,
-            Err(Errno::INTR) => {}
-            Err(e) => return Err(Error::internal(format!("cannot get random numbers: {e}"))),
-        }
-    }
-    Ok(bytes)
 }
 
 /// Encodes bytes as lower-case hexadecimal digits.
@@ -136,7 +116,11 @@ fn unwritable(file: &Path, error: &io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Error::new(Kind::NoSpace, what, "Free some space there.")
         }
-        _ => Error::bad_request(what, "Make its folder writable for the user that runs solverbox."),
+        _ => Error::new(
+            Kind::Environment,
+            what,
+            "Make its folder writable for the user that runs solverbox.",
+        ),
     }
 }
 
@@ -145,6 +129,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::*;
+    use crate::random;
 
     #[test]
     fn a_file_is_replaced_as_a_whole_and_nobody_else_may_read_it() {
@@ -168,7 +153,7 @@ mod tests {
 
     #[test]
     fn random_bytes_differ_and_can_be_written_down() {
-        let (a, b) = (random::<32>().unwrap(), random::<32>().unwrap());
+        let (a, b) = (random::bytes::<32>().unwrap(), random::bytes::<32>().unwrap());
         assert_ne!(a, b);
         assert_eq!(unhex(&hex(&a)), Some(a));
         assert_eq!(unhex::<2>("00ff"), Some([0, 255]));

@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::private;
+use crate::random;
 use crate::types::error::{Error, io_cause};
 use crate::types::limits::SECRET_BYTES;
 
@@ -59,7 +60,7 @@ impl Secret {
                 );
             }
         }
-        let secret = private::random()?;
+        let secret = random::bytes()?;
         private::write(&file, &secret)?;
         Ok(Secret(secret))
     }
@@ -69,7 +70,7 @@ impl Secret {
     /// # Errors
     /// `internal` if no random bytes are available.
     pub fn cookie(&self) -> Result<String, Error> {
-        let id = private::hex(&private::random::<{ ID_DIGITS / 2 }>()?);
+        let id = private::hex(&random::bytes::<{ ID_DIGITS / 2 }>()?);
         let seal = private::hex(&self.mac(&id).finalize().into_bytes());
         Ok(format!("{id}.{seal}"))
     }

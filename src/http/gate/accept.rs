@@ -18,7 +18,7 @@ use super::connection;
 use super::connection_limit::Permit;
 use super::rejected::Rejected;
 use super::wire;
-use crate::types::limits::{ACCEPT_PAUSE, CLOSING_LOOK, STACK_BYTES};
+use crate::types::limits::{ACCEPT_PAUSE, CLOSING_CHECK_EVERY, STACK_BYTES};
 
 /// Accepts from `listener` (in non-blocking mode) until `closing`.
 pub fn run(listener: &TcpListener, shared: &Arc<Shared>, closing: &AtomicBool) {
@@ -27,7 +27,7 @@ pub fn run(listener: &TcpListener, shared: &Arc<Shared>, closing: &AtomicBool) {
     while !closing.load(Ordering::Relaxed) {
         let mut fds = vec![PollFd::new(listener, PollFlags::IN)];
         rejected.watch(&mut fds);
-        let ready = wire::wait_any(&mut fds, Some(Instant::now() + CLOSING_LOOK));
+        let ready = wire::wait_any(&mut fds, Some(Instant::now() + CLOSING_CHECK_EVERY));
         let is_ready = !fds[0].revents().is_empty();
         drop(fds);
         rejected.serve();

@@ -5,8 +5,7 @@
 //! on disk, even after `kill -9`. The directory is addressed through a descriptor as well, because a
 //! socket's path is limited to 107 bytes and a data directory's is not.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -15,8 +14,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, open, openat, unlinkat};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::net::{bind, listen, socket_with};
 
+use crate::random;
 use crate::types::error::{Error, Kind, io_cause};
-use crate::types::limits::PASSAGE_BACKLOG;
+use crate::types::limits::BACKEND_BACKLOG;
 
 /// Connects the gate to tiny_http.
 pub struct BackendSocket {
@@ -27,7 +27,7 @@ impl BackendSocket {
     /// Makes the socket in `dir`; returns both of its ends, the connector and the listener.
     ///
     /// # Errors
-    /// `bad_request` if `dir` cannot hold a socket, `internal` if `/proc` is not mounted.
+    /// `environment` if `dir` cannot hold a socket, `internal` if `/proc` is not mounted.
     pub fn open(dir: &Path) -> Result<(BackendSocket, UnixListener), Error> {
         if !Path::new("/proc/self/fd").exists() {
             return Err(Error::new(
@@ -38,7 +38,8 @@ impl BackendSocket {
         }
         bind_unnamed(dir).map_err(|e| {
             let dir = dir.display();
-            Error::bad_request(
+            Error::new(
+                Kind::Environment,
                 format!("cannot make a socket in directory '{dir}': {}", io_cause(&e)),
                 "Name a writable directory with --data DIR.",
             )
@@ -65,7 +66,7 @@ fn bind_unnamed(dir: &Path) -> io::Result<(BackendSocket, UnixListener)> {
     unlinkat(&dir, &name, AtFlags::empty())?;
     let backend_socket = BackendSocket { socket: held? };
     // Listens only now that the name is gone: nobody else can have connected.
-    listen(&socket, PASSAGE_BACKLOG)?;
+    listen(&socket, BACKEND_BACKLOG)?;
     let listener = UnixListener::from(socket);
     backend_socket.try_out(&listener)?;
     Ok((backend_socket, listener))
@@ -84,7 +85,6 @@ impl BackendSocket {
 
 /// Returns a name that no other process uses, even in another container with the same process ID.
 fn unique_name() -> io::Result<String> {
-    let mut bytes = [0; 8];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!(".gate-{:016x}", u64::from_ne_bytes(bytes)))
+    let number = random::bytes().map(u64::from_ne_bytes).map_err(io::Error::other)?;
+    Ok(format!(".gate-{number:016x}"))
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::bounds::Bounds;
-use crate::types::error::Error;
+use crate::types::error::{Error, Kind};
 use crate::types::limits::{DESCRIPTORS_PER_CONNECTION, DESCRIPTORS_RESERVED};
 
 /// Counts the open connections of one gate and bounds them.
@@ -86,7 +86,8 @@ pub fn within_descriptors(bounds: &Bounds) -> Result<Bounds, Error> {
     let limit = raise_descriptors(needed);
     let connections = connections_within(limit, elsewhere, bounds.connections_max);
     if connections == 0 {
-        return Err(Error::bad_request(
+        return Err(Error::new(
+            Kind::Environment,
             format!("cannot serve with a limit of {limit} open files: {needed} are needed"),
             "Raise the limit, with `ulimit -n 1024` for instance, and start again.",
         ));

@@ -5,17 +5,16 @@
 //! [`Visitor::on_leave`]. An ID is of use only on the gate's private socket.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::types::error::{Error, io_cause};
+use crate::random;
 
 /// The visitors whose requests are being answered, by connection ID.
+#[derive(Default)]
 pub struct Connections {
-    random: File,
     table: Mutex<HashMap<String, Arc<Visitor>>>,
 }
 
@@ -37,17 +36,6 @@ enum VisitorState {
 }
 
 impl Connections {
-    /// Makes an empty table.
-    ///
-    /// # Errors
-    /// `internal` if the kernel's random numbers, which ids are made of, cannot be had.
-    pub(super) fn new() -> Result<Connections, Error> {
-        let random = File::open("/dev/urandom").map_err(|e| {
-            Error::internal(format!("cannot open '/dev/urandom': {}", io_cause(&e)))
-        })?;
-        Ok(Connections { random, table: Mutex::default() })
-    }
-
     /// Finds a visitor by the value of its request's [`VISITOR_HEADER`](super::VISITOR_HEADER).
     ///
     /// `None` means that it has disconnected: there is nobody to answer.
@@ -60,19 +48,13 @@ impl Connections {
         locked(&self.table).len()
     }
 
-    /// Returns a random number that nobody can guess.
-    fn random(&self) -> io::Result<u128> {
-        let mut bytes = [0; 16];
-        (&self.random).read_exact(&mut bytes)?;
-        Ok(u128::from_ne_bytes(bytes))
-    }
-
     /// Registers a visitor; dropping the visit before it was served means that it disconnected.
     ///
     /// # Errors
-    /// What reading `/dev/urandom` says.
+    /// If the kernel provides no random bytes for the ID.
     pub(super) fn enter(self: &Arc<Connections>, address: IpAddr) -> io::Result<Visit> {
-        let id = format!("{:032x}", self.random()?);
+        let id = random::bytes().map(u128::from_ne_bytes).map_err(io::Error::other)?;
+        let id = format!("{id:032x}");
         let visitor =
             Arc::new(Visitor { address, state: Mutex::new(VisitorState::Here(Vec::new())) });
         locked(&self.table).insert(id.clone(), Arc::clone(&visitor));

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::types::limits::PACED_ADDRESSES_MAX;
+use crate::types::limits::RATED_ADDRESSES_MAX;
 
 /// A rate in requests per second, with the burst allowed after a pause.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ impl RateLimit {
         let own = self.of_each.next(given.to_each.get(&address).copied(), now);
         let common = self.of_all.next(given.to_all, now);
         given.to_all = Some(common);
-        if given.to_each.len() >= PACED_ADDRESSES_MAX {
+        if given.to_each.len() >= RATED_ADDRESSES_MAX {
             // An address with a whole burst saved up need not be remembered.
             let gone = self.of_each.next(None, now);
             given.to_each.retain(|_, last| *last >= gone);
@@ -113,6 +113,6 @@ mod tests {
         let seconds = (now - start).as_secs_f64();
         assert!((seconds - (10_000.0 - 250.0) / 250.0).abs() < 0.1, "{seconds}");
         let remembered = limit.given.lock().unwrap().to_each.len();
-        assert!(remembered <= 2 * PACED_ADDRESSES_MAX, "{remembered}");
+        assert!(remembered <= 2 * RATED_ADDRESSES_MAX, "{remembered}");
     }
 }

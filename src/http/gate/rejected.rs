@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::bounds::Bounds;
 use super::refusal::{Manner, Refusal};
 use super::wire::{self, Gone};
-use crate::types::limits::TURNED_AWAY_MAX;
+use crate::types::limits::REJECTED_MAX;
 
 /// Refuses `client` and closes it gently; takes `linger_wait` at most.
 pub fn refuse(client: &TcpStream, refusal: &Refusal, manner: Manner, bounds: &Bounds) {
@@ -83,7 +83,7 @@ impl Rejected {
     /// silent client is closed silently. When too many are rejected at once, the rest are refused
     /// without reading their request.
     pub fn add(&mut self, client: TcpStream) {
-        if self.clients.len() >= TURNED_AWAY_MAX {
+        if self.clients.len() >= REJECTED_MAX {
             let _ = wire::send(&client, &Refusal::Busy.response(Manner::new("GET", "/")));
             return;
         }

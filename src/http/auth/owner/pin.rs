@@ -13,6 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::http::auth::private;
+use crate::random;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
@@ -55,7 +56,7 @@ pub fn set(data: &Path, pin: &str) -> Result<(), Error> {
     let params = Params::new(limits::PIN_MEMORY_KIB, limits::PIN_PASSES, 1, None);
     let params = params.map_err(|e| broken(&e))?;
     let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let salt = private::random::<16>()?;
+    let salt = random::bytes::<16>()?;
     let hash: PasswordHash =
         hasher.hash_password_with_salt(pin.as_bytes(), &salt).map_err(|e| broken(&e))?;
     private::write(&file(data), format!("pin = \"{hash}\"\n").as_bytes())

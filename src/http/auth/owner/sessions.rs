@@ -8,6 +8,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::http::auth::private;
+use crate::random;
 use crate::types::error::Error;
 use crate::types::limits::{OWNER_IDLE_MAX, OWNER_SESSIONS_MAX};
 
@@ -35,7 +36,7 @@ impl Sessions {
             let oldest = self.0.iter().min_by_key(|(_, used)| **used).map(|(sum, _)| *sum);
             oldest.and_then(|sum| self.0.remove(&sum));
         }
-        let token = private::hex(&private::random::<32>()?);
+        let token = private::hex(&random::bytes::<32>()?);
         self.0.insert(sum(&token), now);
         Ok(token)
     }

@@ -48,7 +48,7 @@ fn an_address_in_use_is_named() {
     let address = other.local_addr().expect("an address");
     let dir = TempDir::new().expect("a directory");
     let error = Gate::bind(address, dir.path()).map(drop).expect_err("no gate");
-    assert_eq!(error.kind.name(), "bad_request");
+    assert_eq!(error.kind.name(), "environment");
     assert_eq!(error.message, format!("cannot listen on '{address}': Address already in use"));
     assert_eq!(error.remedy, "Stop the other program or choose another port with --listen.");
 }
