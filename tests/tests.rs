@@ -56,6 +56,7 @@ mod reliability {
     mod corruption; // thousands of damaged files: a clean error or an answer
     pub mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
     mod door; // whoever stands at it: slow, greedy, many, gone; descriptors used up; answers beside it all
+    mod durable_ends; // an end that is told is on the disk, however slow the disk is
     mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
     mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
     mod power; // power cuts: what was not synced is gone, and nothing else

@@ -26,7 +26,7 @@ fn owner(action: &str, data: &Path, line: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn set_pin(data: &Path, pin: &str) {
+pub fn set_pin(data: &Path, pin: &str) {
     let set = owner("set-pin", data, &format!("{pin}\n"));
     assert!(set.status.success(), "{}", text(&set.stderr));
 }
