@@ -174,11 +174,11 @@ pub(crate) fn attempt_end(ticket: &Ticket, end: &AttemptEnd) -> Value {
 }
 
 /// Returns a job that was just accepted.
-pub(crate) fn accepted(ticket: &Ticket, view: &View, place: Option<usize>) -> Value {
+pub(crate) fn accepted(ticket: &Ticket, view: &View) -> Value {
     json!({
         "id": ticket.name.to_string(),
         "state": view.state.name(),
-        "place": place,
+        "place": view.place,
         "eta_s": view.eta.map(|eta| rounded(eta.seconds)),
     })
 }
@@ -190,7 +190,7 @@ pub(crate) fn state(ticket: &Ticket) -> Value {
 
 /// Returns a job with its state and the text so far of the attempt that represents it: the first,
 /// until a vote has another winner.
-pub(crate) fn job(ticket: &Ticket, place: Option<usize>) -> Value {
+pub(crate) fn job(ticket: &Ticket) -> Value {
     let record = &ticket.record;
     // Text, offset and state of one moment, so that reading on from the offset misses nothing.
     let view = record.read(0);
@@ -210,7 +210,7 @@ pub(crate) fn job(ticket: &Ticket, place: Option<usize>) -> Value {
         "attempts_wanted": ticket.question.attempts,
         "budget_tokens": ticket.question.budget_tokens,
         "offset": record.cuts().now(view.offset).to_string(),
-        "place": place,
+        "place": view.place,
         "eta": view.eta.as_ref().map(eta),
         "thinking": text(Part::Thinking),
         "answer": text(Part::Answer),

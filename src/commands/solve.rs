@@ -9,13 +9,15 @@ use std::sync::Arc;
 use super::{CloseAtEnd, Loading, OutputFormat, interrupt};
 use crate::api::ask::Ask;
 use crate::api::json::FinishedJob;
-use crate::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
+use crate::desk::feed::Texts;
+use crate::desk::{Capacity, Desk, Durability, Feed, JobEvent, SubmitOptions, Ticket};
 use crate::types::answer::{Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
 use crate::types::job::Client;
 use crate::types::kernels::SelfTest;
 use crate::types::limits;
 use crate::types::mode::Mode;
+use crate::types::position::LogPosition;
 
 /// Longest line that is written over: a wider one would begin another, which stays.
 const STATUS_CHARACTERS: usize = 79;
@@ -84,19 +86,20 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
     })
 }
 
-/// Prints the answer while it comes, to its end.
+/// Prints the answer as it is written, until the job has ended.
 fn follow(ticket: &Ticket) -> std::io::Result<()> {
     let mut screen = Screen::on_stdout();
-    let mut view = ticket.record.read(0);
+    let mut feed = Feed::new(ticket, LogPosition::default(), Texts::OneAnswer);
     loop {
-        if let Some(tally) = &view.tally {
-            screen.show_tally(tally.ended(), &tally.to_string())?;
+        match feed.next(usize::MAX, limits::HEARTBEAT) {
+            Some(JobEvent::Text { piece, .. }) => screen.print_pieces(&[piece])?,
+            Some(JobEvent::VoteChanged(tally)) => {
+                screen.show_tally(tally.ended(), &tally.to_string())?
+            }
+            Some(JobEvent::Ended(_) | JobEvent::Interrupted(_)) => return screen.finish(),
+            None
+            | Some(JobEvent::Rewound { .. } | JobEvent::Queued(_) | JobEvent::AttemptEnded(_)) => {}
         }
-        screen.print_pieces(&ticket.heard(&view))?;
-        if view.state.is_last() {
-            return screen.finish();
-        }
-        view = ticket.record.wait(view.version, view.offset, limits::HEARTBEAT);
     }
 }
 

@@ -17,7 +17,7 @@ use super::port::{Moved, Port};
 use super::stdio::Standard;
 use super::wire::Wire;
 use crate::desk::Ticket;
-use crate::desk::record::Record;
+use crate::desk::feed::{Change, Changes};
 use crate::types::error::Error;
 use crate::types::job::JobId;
 use crate::types::limits;
@@ -48,9 +48,9 @@ pub enum Ends {
     Standard(Standard),
 }
 
-/// Has a job's changes heard, as long as somebody keeps it.
+/// Keeps [`Heard::Changed`] coming for a job; dropping all of a job's subscriptions ends that.
 #[derive(Clone, Debug)]
-pub struct Following {
+pub struct Subscription {
     _kept: Arc<()>,
 }
 
@@ -190,26 +190,25 @@ impl Link {
         self.outbox.clear();
     }
 
-    /// Has changes of a job heard, as long as what is returned is kept, until the job is over or
-    /// the session is.
+    /// Subscribes to a job: until it has ended, each of its changes is a [`Heard::Changed`].
     ///
     /// # Errors
     /// `internal` where no thread can be had.
-    pub fn follow(&mut self, ticket: &Ticket) -> Result<Following, Error> {
+    pub fn follow(&mut self, ticket: &Ticket) -> Result<Subscription, Error> {
         self.followed.retain(|(_, kept)| kept.strong_count() > 0);
         let known = self.followed.iter().find(|(job, _)| *job == ticket.job);
         if let Some(kept) = known.and_then(|(_, kept)| kept.upgrade()) {
-            return Ok(Following { _kept: kept });
+            return Ok(Subscription { _kept: kept });
         }
         let kept = Arc::new(());
-        let (record, teller) = (ticket.record.clone(), self.teller.clone());
+        let (changes, teller) = (Changes::of(ticket), self.teller.clone());
         let wanted = Arc::downgrade(&kept);
         std::thread::Builder::new()
             .name("console follows".into())
-            .spawn(move || follow_on(&record, &teller, &wanted))
+            .spawn(move || follow_on(changes, &teller, &wanted))
             .map_err(|e| Error::internal(format!("cannot start a console's thread: {e}")))?;
         self.followed.push((ticket.job, Arc::downgrade(&kept)));
-        Ok(Following { _kept: kept })
+        Ok(Subscription { _kept: kept })
     }
 
     /// Ends the connection: what was said is sent first, unless the line stands still.
@@ -316,19 +315,15 @@ fn send_on(mut output: Option<Port>, wire: &Wire, outbox: &Outbox, teller: &Sync
     }
 }
 
-/// Tells of each change of a job, as long as that is wanted.
-fn follow_on(record: &Record, teller: &SyncSender<Heard>, wanted: &Weak<()>) {
-    let mut view = record.read(usize::MAX);
-    loop {
-        if teller.send(Heard::Changed).is_err() || view.state.is_last() {
+/// Sends each change of a job while somebody keeps its subscription.
+fn follow_on(mut changes: Changes, teller: &SyncSender<Heard>, wanted: &Weak<()>) {
+    while wanted.strong_count() > 0 {
+        let change = changes.wait(limits::CONSOLE_FOLLOW_WAIT);
+        if change != Change::None && teller.send(Heard::Changed).is_err() {
             return;
         }
-        let version = view.version;
-        while view.version == version {
-            if wanted.strong_count() == 0 {
-                return;
-            }
-            view = record.wait(version, usize::MAX, limits::CONSOLE_FOLLOW_WAIT);
+        if change == Change::Last {
+            return;
         }
     }
 }

@@ -5,9 +5,9 @@
 //! nothing but a line waits anywhere.
 
 mod frame;
+mod job_lines;
 mod message;
 mod reply;
-mod telling;
 
 use super::link::{Heard, Link};
 use super::wire::Checksums;
@@ -19,9 +19,9 @@ use crate::types::job::{Client, JobName};
 use crate::types::limits;
 use crate::types::mode::DEFAULT_MODE;
 use crate::types::position::LogPosition;
+use job_lines::JobLines;
 use message::{Id, Incoming, Request, RequestReader, Settings, Target};
 use reply::LineWriter;
-use telling::Telling;
 
 /// A question of this line, and the job it became: the same under the same id is the same job.
 struct Known {
@@ -46,7 +46,7 @@ pub struct Machine<'a> {
     ear: RequestReader,
     settings: Settings,
     /// The jobs that are told, by turns.
-    tellings: Vec<Telling>,
+    followed: Vec<JobLines>,
     /// Whose turn is next.
     turn: usize,
     /// Whether nothing more comes in.
@@ -70,7 +70,7 @@ impl<'a> Machine<'a> {
             memory,
             ear: RequestReader::default(),
             settings: Settings { crc: sums == Checksums::On, ..Settings::default() },
-            tellings: Vec::new(),
+            followed: Vec::new(),
             turn: 0,
             is_leaving: false,
             end: None,
@@ -88,7 +88,7 @@ impl<'a> Machine<'a> {
             if let Some(end) = self.end {
                 return end;
             }
-            if self.is_leaving && self.tellings.is_empty() {
+            if self.is_leaving && self.followed.is_empty() {
                 return End::Bye;
             }
             match self.link.hear(None) {
@@ -121,23 +121,23 @@ impl<'a> Machine<'a> {
     /// Tells what there is to tell, a line of each job at a time, as far as the wire takes it.
     fn tell_on(&mut self) {
         let mut quiet = 0;
-        while quiet < self.tellings.len() {
+        while quiet < self.followed.len() {
             // The longest line has room in it.
             let room = self.link.room();
             if room < self.settings.line_bytes.min(*limits::CONSOLE_OUT_BYTES.start()) {
                 return;
             }
-            self.turn %= self.tellings.len();
+            self.turn %= self.followed.len();
             let pen = LineWriter::new(self.settings);
-            match self.tellings[self.turn].next(&self.house.desk, &pen, room) {
+            match self.followed[self.turn].next(&pen, room) {
                 Some(line) => {
                     self.link.say(&line);
                     quiet = 0;
                 }
                 None => quiet += 1,
             }
-            if self.tellings[self.turn].is_over() {
-                self.tellings.remove(self.turn);
+            if self.followed[self.turn].is_over() {
+                self.followed.remove(self.turn);
             } else {
                 self.turn += 1;
             }
@@ -239,19 +239,19 @@ impl<'a> Machine<'a> {
         thinking: Option<bool>,
     ) -> Result<(), Error> {
         self.check_room(id)?;
-        let following = self.link.follow(&ticket)?;
-        self.tellings.retain(|told| told.id() != id && told.ticket().name != ticket.name);
-        let place = self.house.desk.place(ticket.job);
-        let eta = ticket.record.read(usize::MAX).eta.map(|eta| eta.seconds);
-        self.say(|pen, _| pen.accepted(id, ticket.name, place, eta));
+        let subscription = self.link.follow(&ticket)?;
+        self.followed.retain(|told| told.id() != id && told.ticket().name != ticket.name);
+        let view = ticket.record.read(usize::MAX);
+        let eta = view.eta.map(|eta| eta.seconds);
+        self.say(|pen, _| pen.accepted(id, ticket.name, view.place, eta));
         let thinking = thinking.unwrap_or(self.settings.thinking);
-        self.tellings.push(Telling::new(id.clone(), ticket, following, from, thinking));
+        self.followed.push(JobLines::new(id.clone(), ticket, subscription, from, thinking));
         Ok(())
     }
 
     /// Refuses to tell more jobs at once than are told under other ids already.
     fn check_room(&self, id: &Id) -> Result<(), Error> {
-        let others = self.tellings.iter().filter(|told| told.id() != id).count();
+        let others = self.followed.iter().filter(|told| told.id() != id).count();
         if others < limits::CONSOLE_KNOWN_MAX {
             return Ok(());
         }
@@ -271,7 +271,7 @@ impl<'a> Machine<'a> {
         let (id, found) = match target {
             Target::Named(job, id) => (id, self.own(job)),
             Target::Under(id) => {
-                let told = self.tellings.iter().find(|telling| *telling.id() == id);
+                let told = self.followed.iter().find(|telling| *telling.id() == id);
                 let told = told.map(|telling| telling.ticket().clone());
                 let known = || self.memory.known.iter().rfind(|known| known.id == id);
                 let found = told.or_else(|| known().map(|known| known.ticket.clone()));

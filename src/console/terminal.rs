@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::following::{Followed, News};
+use super::following::Followed;
 use super::history::LineHistory;
 use super::keys::KeyDecoder;
 use super::line_editor::{Edit, LineEditor};
@@ -23,7 +23,8 @@ use super::paint::{Painter, Terminal};
 use super::stdio::Standard;
 use super::wire::Wire;
 use super::{ConsoleContext, End};
-use crate::desk::Health;
+use crate::desk::feed::QueueStatus;
+use crate::desk::{Health, JobEvent};
 use crate::types::answer::{Figures, Outcome, Part};
 use crate::types::error::{Error, Kind, printable};
 use crate::types::job::{Client, JobName};
@@ -351,15 +352,15 @@ impl<'a> Person<'a> {
                 return;
             }
             // A character may take several bytes more on the wire than it has.
-            let Some(news) = followed.next(&self.house.desk, room / 4) else { return };
-            self.tell(news);
+            let Some(event) = followed.next(room / 4) else { return };
+            self.show(event);
         }
         self.show_prompt();
     }
 
-    fn tell(&mut self, news: News) {
-        match news {
-            News::Text(piece) => {
+    fn show(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Text { piece, .. } => {
                 if piece.part == Part::Thinking && !self.memory.shows_thinking {
                     return;
                 }
@@ -367,7 +368,7 @@ impl<'a> Person<'a> {
                 let shown = self.screen.text(&piece);
                 self.link.say(&shown);
             }
-            News::Standing(place, eta) => {
+            JobEvent::Queued(QueueStatus { place, eta, stage: _ }) => {
                 // Without an estimate it was asked just now, and is likely to begin at once.
                 let (Some(place @ 1..), Some(eta)) = (place, eta) else { return };
                 let [middle, low, high] = [eta.seconds, eta.low, eta.high].map(spoken);
@@ -375,8 +376,8 @@ impl<'a> Person<'a> {
                     "(in line: place {place}; over in about {middle}, {low} to {high})"
                 ));
             }
-            News::Votes(tally) => self.note(&format!("({tally})")),
-            News::Interrupted(error) => {
+            JobEvent::VoteChanged(tally) => self.note(&format!("({tally})")),
+            JobEvent::Interrupted(error) => {
                 self.end_text();
                 if let Some(interrupted) = self.followed.pop_front() {
                     self.memory.keep_untold(interrupted.ticket.name);
@@ -386,13 +387,13 @@ impl<'a> Person<'a> {
                     self.complain(&error);
                 }
             }
-            News::Ended(outcome, figures) => {
+            JobEvent::Ended(end) => {
                 self.end_text();
-                // What is told of an end stays true after a power cut.
-                self.house.desk.settle();
                 self.memory.told = self.followed.pop_front().map(|followed| followed.ticket.name);
-                self.tell_end(&outcome, &figures);
+                self.tell_end(&end.outcome, &end.figures);
             }
+            // The votes say as much, and what is on the screen already stays there.
+            JobEvent::AttemptEnded(_) | JobEvent::Rewound { .. } => {}
         }
     }
 

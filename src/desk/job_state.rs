@@ -12,7 +12,7 @@ use super::{Durability, Submitted, Ticket};
 use crate::answers::value::of_reply;
 use crate::answers::vote::{Ballot, Tally};
 use crate::engine::Prompt;
-use crate::store::{NewJob, StoredJob};
+use crate::store::{Journal, NewJob, StoredJob};
 use crate::types::answer::{Delta, Figures, Outcome, Part};
 use crate::types::error::Error;
 use crate::types::job::{Client, JobId, JobName, Question};
@@ -57,6 +57,10 @@ pub struct JobState {
     pub prompt: Option<Arc<Prompt>>,
     /// What the doors read.
     pub record: Arc<Record>,
+    /// Whether it is on the disk as far as it has to be, so that others may learn of it.
+    pub is_accepted: bool,
+    /// Whether its client had it deleted.
+    pub is_forgotten: bool,
     /// Whether its attempts are being stopped.
     pub stopping: Stopping,
     /// Whether a person wants the answer at once.
@@ -98,6 +102,8 @@ impl JobState {
             durability,
             prompt: None,
             record: Arc::new(Record::new()),
+            is_accepted: false,
+            is_forgotten: false,
             stopping: Stopping::No,
             answer_now: false,
             crashes: 0,
@@ -125,8 +131,7 @@ impl JobState {
             job_state.end_attempt(number, outcome, figures);
         }
         if let Some((outcome, figures)) = kept.end {
-            job_state.record.set_best(job_state.best());
-            job_state.record.set(State::Ended(outcome, figures));
+            job_state.record.end(job_state.best(), outcome, figures);
         }
         job_state
     }
@@ -285,41 +290,57 @@ impl JobState {
         self.runs.iter().all(|run| matches!(run.stage, Stage::Ended(..)))
     }
 
-    /// Ends the job as its attempts say, all of which have ended; returns how.
-    pub fn close(&self) -> (Outcome, Figures) {
+    /// Returns the end of a job all of whose attempts have ended.
+    pub fn end(&self) -> (Outcome, Figures) {
         let ends = self.runs.iter().filter_map(|run| match &run.stage {
             Stage::Ended(outcome, figures) => Some((outcome, figures)),
             _ => None,
         });
-        let best = self.best();
         let figures = together(ends.clone().map(|(_, figures)| figures));
         let outcome = match self.stopping {
             Stopping::Unwanted => Outcome::Stopped,
             _ => ends
                 .clone()
-                .nth(best as usize)
+                .nth(self.best() as usize)
                 .map_or(Outcome::Stopped, |(outcome, _)| outcome.clone()),
         };
-        self.record.set_best(best);
-        self.record.set(State::Ended(outcome.clone(), figures));
         (outcome, figures)
+    }
+
+    /// Publishes the job's end: once it is on the disk if the job is durable, else at once.
+    pub fn close(&self, outcome: Outcome, figures: Figures, journal: Option<&Journal>) {
+        let (record, best) = (self.record.clone(), self.best());
+        match journal.filter(|_| self.durability == Durability::Durable) {
+            Some(journal) => {
+                let end = outcome.clone();
+                let publish = move || record.end(best, end, figures);
+                journal.ended(self.id, outcome, figures, Box::new(publish));
+            }
+            None => record.end(best, outcome, figures),
+        }
     }
 
     fn best(&self) -> u32 {
         self.tally.winner().unwrap_or(0)
     }
 
-    /// Ends the job for this life of the box; one that lasts goes on in the next.
+    /// Interrupts the job because the box stops; only a durable one continues at the next start.
     pub fn interrupt(&self, error: &Error) {
-        match self.durability {
-            Durability::Durable => self.record.set(State::Interrupted(error.clone())),
-            Durability::WhileListening | Durability::Never => self.fail(error),
+        if self.is_durable() {
+            self.record.set(State::Interrupted(error.clone()));
+        } else {
+            self.record.end(self.best(), Outcome::Failed(error.clone()), Figures::default());
         }
     }
 
-    /// Ends the job for `error`, whatever its attempts do.
-    pub fn fail(&self, error: &Error) {
-        self.record.set(State::Ended(Outcome::Failed(error.clone()), Figures::default()));
+    /// Returns whether the job is in the journal and continues after a restart.
+    pub fn is_durable(&self) -> bool {
+        self.durability == Durability::Durable && !self.is_forgotten
+    }
+
+    /// Returns whether the job can be found by its name.
+    pub fn is_findable(&self) -> bool {
+        self.durability != Durability::Never && !self.is_forgotten
     }
 }
 
@@ -379,7 +400,8 @@ mod tests {
         let mut job_state = job_state(4);
         (0..4)
             .for_each(|number| end(&mut job_state, number, if number == 2 { "41" } else { "42" }));
-        let (outcome, figures) = job_state.close();
+        let (outcome, figures) = job_state.end();
+        job_state.close(outcome.clone(), figures, None);
         let again = JobState::restore(job_state.kept());
         let (was, is) = (job_state.record.wait_ended(), again.record.wait_ended());
         assert_eq!(was, is);

@@ -1,186 +1,46 @@
-//! The desk: takes questions from the doors, keeps them in line, and keeps their records.
+//! The desk: admits questions, queues them fairly, and keeps the records of their jobs.
 //!
-//! A door submits a validated question, gets a ticket, and reads the ticket's record. The desk
-//! gives every client its turns and hands attempts to the engine, which runs several at a time; it
-//! knows no HTTP and no terminal. With a journal (`store`) jobs outlive the process: a job that
-//! lasts is on the disk before its ticket is given, and goes on after a start where it was.
+//! A door submits a validated question, gets a ticket, and follows the ticket's record with a
+//! [`Feed`]. The desk shares the engine's slots fairly among the clients; it knows neither HTTP nor
+//! terminals. With a journal (`store`) jobs survive the process: a durable job is on the disk
+//! before its ticket is returned, and its end is on the disk before its record shows it.
 
 mod estimate;
 mod fair_queue;
+pub mod feed;
 mod job_state;
 mod lengths;
+mod overview;
 mod recent;
 pub mod record;
 mod recovery;
 mod state;
+mod ticket;
 mod totals;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 pub use crate::engine::{arm as note_crashes, celsius, read_crashed_jobs};
 pub use estimate::Eta;
+pub use feed::{Feed, JobEvent};
 use job_state::JobState;
-use record::{AttemptText, Record, State, View};
+pub use overview::{Health, Overview, Pulse};
+use record::State;
 pub use state::Capacity;
 use state::DeskState;
+pub use ticket::{Durability, SubmitOptions, Submitted, Ticket};
 pub use totals::{STEP_SECONDS, Totals};
 
 use crate::engine::{self, Draw, Engine, Event, Gauge};
 use crate::random;
-use crate::store::{JobSummary, Journal, NewJob, Recovered, RequestKey, StoredJob};
-use crate::types::answer::{Outcome, Part, Piece};
+use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob};
+use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
 use crate::types::kernels::SelfTest;
 use crate::types::plan::Plan;
-
-/// What a door holds of a job.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    /// The job.
-    pub job: JobId,
-    /// What it is called outside.
-    pub name: JobName,
-    /// Whose it is.
-    pub client: Client,
-    /// What was asked.
-    pub question: Arc<Question>,
-    /// When.
-    pub asked: SystemTime,
-    /// What is kept of it.
-    pub durability: Durability,
-    /// Whether it was asked just now.
-    pub submitted: Submitted,
-    /// Its record.
-    pub record: Arc<Record>,
-}
-
-/// How somebody came by a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Submitted {
-    /// Submitting it just now made it, or it was found by its name.
-    New,
-    /// It was submitted before under the same idempotency key.
-    Duplicate,
-}
-
-impl Ticket {
-    /// Returns what of a view is for who wants one answer: all of a single attempt; of attempts
-    /// that vote the first one's thinking while it comes, and with the end the best one's answer.
-    pub fn heard(&self, view: &View) -> Vec<Piece> {
-        let is_voted = self.question.is_voted();
-        let is_heard = |said: &&AttemptText| {
-            !is_voted || (said.attempt == 0 && said.piece.part == Part::Thinking)
-        };
-        let said = view.pieces.iter().filter(is_heard).map(|said| said.piece.clone());
-        let ended = is_voted && view.state.is_last();
-        let answer = ended.then(|| self.record.text_of(self.record.best(), Part::Answer));
-        let answer = answer.filter(|text| !text.is_empty());
-        said.chain(answer.map(|text| Piece { part: Part::Answer, text })).collect()
-    }
-}
-
-/// What is kept of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Nothing.
-    Never,
-    /// It is answered while its client listens; what it was answered is kept.
-    WhileListening,
-    /// All of it, from the moment it is accepted: it goes on whoever leaves and whatever happens to
-    /// the power.
-    Durable,
-}
-
-/// How a job stands that is not over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It has not begun.
-    Waiting,
-    /// It has.
-    Running,
-}
-
-/// How a question is to be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubmitOptions {
-    /// What is kept of it.
-    pub durability: Durability,
-    /// Asked again under the same key, it is the same job.
-    pub request: Option<RequestKey>,
-    /// Jobs the client may have in the box at once, where that is fewer than all may.
-    pub jobs_max: Option<u32>,
-}
-
-impl SubmitOptions {
-    /// Takes it without any key.
-    pub fn of(durability: Durability) -> SubmitOptions {
-        SubmitOptions { durability, request: None, jobs_max: None }
-    }
-}
-
-/// What the box does and has done.
-#[derive(Clone, Debug)]
-pub struct Overview {
-    /// Whether it can answer.
-    pub health: Health,
-    /// How full the engine is.
-    pub gauge: Gauge,
-    /// What was done since the start.
-    pub totals: Totals,
-    /// Jobs that have begun.
-    pub running: usize,
-    /// Jobs that have not.
-    pub waiting: usize,
-    /// How many jobs are taken.
-    pub capacity: Capacity,
-}
-
-/// Whether the box can answer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Health {
-    /// The model is being loaded.
-    Loading {
-        /// Bytes loaded so far.
-        bytes_loaded: u64,
-        /// Bytes of the model file.
-        bytes_total: u64,
-    },
-    /// Questions are being answered.
-    Ready {
-        /// Bytes of the model file.
-        bytes_total: u64,
-    },
-    /// The engine has ended by itself, with the reason.
-    Broken(Error),
-    /// The desk is being closed.
-    Closing,
-}
-
-impl Health {
-    /// Returns its name, for programs.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Health::Loading { .. } => "loading",
-            Health::Ready { .. } => "ready",
-            Health::Broken(_) => "failed",
-            Health::Closing => "closing",
-        }
-    }
-}
-
-/// Whether the engine makes progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pulse {
-    /// When the engine last said anything.
-    pub heard: Instant,
-    /// Jobs with an attempt that has a slot.
-    pub running: usize,
-    /// The other jobs.
-    pub waiting: usize,
-}
 
 /// The desk. Dropping it stops the job being answered and ends the engine.
 pub struct Desk {
@@ -349,18 +209,13 @@ impl Desk {
         self.journal.as_ref().map_or(Ok(Vec::new()), |journal| journal.list(client, before, most))
     }
 
-    /// Returns how a job stands that is not over.
-    pub fn standing(&self, job: JobId) -> Option<Standing> {
-        self.lock().standing(job)
+    /// Returns the state of a job that has not ended, or whose end is not on the disk yet; `None`
+    /// if only the journal may know it.
+    pub fn state_of(&self, job: JobId) -> Option<State> {
+        self.lock().state_of(job)
     }
 
-    /// Returns the place of a job in line: 0 once it has begun, 1 for the next; `None` if it is
-    /// over.
-    pub fn place(&self, job: JobId) -> Option<usize> {
-        self.lock().place(job)
-    }
-
-    /// Returns all jobs that are not over, in the order in which they were asked.
+    /// Returns all unfinished jobs, in the order of submission.
     pub fn unfinished(&self) -> Vec<Ticket> {
         self.lock().all()
     }
@@ -391,7 +246,7 @@ impl Desk {
     /// Has a job end its thinking and answer, at its next token. Blocks until that is on the disk.
     pub fn answer_now(&self, job: JobId) {
         self.lock().answer_now(job);
-        self.settle();
+        self.wait_written();
     }
 
     /// Stops a job and forgets it. Blocks until it is gone from the disk.
@@ -400,33 +255,35 @@ impl Desk {
     /// `no_space` or `internal` where it cannot be forgotten; it is stopped all the same.
     pub fn forget(&self, job: JobId, name: JobName) -> Result<(), Error> {
         self.lock().forget(job, name);
-        self.settled()
+        self.written()
     }
 
-    /// Blocks until what has become of jobs so far is on the disk, or cannot be written: who was
-    /// told how a job ended is not to be told otherwise after a power cut. What they write may
-    /// follow.
-    pub fn settle(&self) {
-        // Where it cannot be written it is tried again, and the log has said so.
-        let _ = self.settled();
-    }
-
-    fn settled(&self) -> Result<(), Error> {
-        // What an end is told by comes before its message to the journal, under one lock.
-        drop(self.lock());
-        self.journal.as_ref().map_or(Ok(()), |journal| journal.settle())
-    }
-
-    /// Stops a job: at once where it waits, within one step where it runs. Ended ones are left
-    /// alone. Blocks until it is on the disk that it is not to go on.
+    /// Stops a job: at once if it waits, within one step if it runs. Does nothing to one that has
+    /// ended. Blocks until it is on the disk that the job does not continue.
     pub fn stop(&self, job: JobId) {
-        self.stop_soon(job);
-        self.settle();
+        self.stop_all(&[job]);
     }
 
-    /// Does so without waiting for the disk.
+    /// Stops several jobs like [`Desk::stop`], in one write to the disk where that is possible.
+    pub fn stop_all(&self, jobs: &[JobId]) {
+        jobs.iter().for_each(|&job| self.stop_soon(job));
+        self.wait_written();
+    }
+
+    /// Stops a job without waiting for the disk: after a power cut it may continue.
     pub fn stop_soon(&self, job: JobId) {
         self.lock().stop(job);
+    }
+
+    /// Blocks until the orders given so far are on the disk, or cannot be written. What attempts
+    /// wrote may follow later.
+    fn wait_written(&self) {
+        // The journal tries again where it failed, and has logged why.
+        let _ = self.written();
+    }
+
+    fn written(&self) -> Result<(), Error> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.settle())
     }
 
     /// Returns whether the box can answer.

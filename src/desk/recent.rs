@@ -1,15 +1,18 @@
-//! Jobs that have just ended, for whoever asks for them before the journal has them on the disk,
-//! and for a box without one.
+//! Jobs that ended recently: found here while the journal does not have their end yet, and in a box
+//! without a journal.
 //!
-//! Kept in memory, the latest of them and not too many bytes; the desk adds and asks.
+//! Bounded in number and bytes; the oldest make room first. A job whose end is being written stays,
+//! because its record is the only one its readers can follow to the end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Ticket;
-use crate::types::job::JobName;
+use super::record::Record;
+use crate::types::job::{JobId, JobName};
 use crate::types::limits;
 
-/// The jobs, oldest first.
+/// The jobs that ended recently, oldest first.
 #[derive(Debug, Default)]
 pub struct Recent {
     kept: VecDeque<Ticket>,
@@ -17,22 +20,28 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Keeps a job that has ended.
+    /// Adds a job whose log is complete.
     pub fn keep(&mut self, ticket: Ticket) {
         self.bytes += bytes(&ticket);
         self.kept.push_back(ticket);
         while self.kept.len() > limits::RECENT_JOBS_MAX || self.bytes > limits::RECENT_BYTES_MAX {
-            let Some(oldest) = self.kept.pop_front() else { break };
-            self.bytes -= bytes(&oldest);
+            let oldest = self.kept.iter().position(|kept| kept.record.state().is_last());
+            let Some(gone) = oldest.and_then(|at| self.kept.remove(at)) else { break };
+            self.bytes -= bytes(&gone);
         }
     }
 
-    /// Returns the job called `name`, if it is here.
+    /// Finds a job by its name.
     pub fn find(&self, name: JobName) -> Option<Ticket> {
         self.kept.iter().find(|kept| kept.name == name).cloned()
     }
 
-    /// Forgets a job.
+    /// Returns the record of a job.
+    pub fn record_of(&self, job: JobId) -> Option<Arc<Record>> {
+        self.kept.iter().find(|kept| kept.job == job).map(|kept| kept.record.clone())
+    }
+
+    /// Removes a job.
     pub fn forget(&mut self, name: JobName) {
         if let Some(at) = self.kept.iter().position(|kept| kept.name == name)
             && let Some(gone) = self.kept.remove(at)
@@ -42,7 +51,7 @@ impl Recent {
     }
 }
 
-/// Returns the bytes of a job's texts, which do not change any more.
+/// Returns the size of a job's texts, which no longer change.
 fn bytes(ticket: &Ticket) -> usize {
     let asked: usize = ticket.question.turns.iter().map(|turn| turn.text.len()).sum();
     asked + ticket.record.bytes()
@@ -50,16 +59,20 @@ fn bytes(ticket: &Ticket) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::SystemTime;
 
     use super::*;
-    use crate::desk::record::Record;
-    use crate::types::answer::{Part, Piece};
-    use crate::types::job::{Client, JobId, Question, Role, Turn};
+    use crate::types::answer::{Figures, Outcome, Part, Piece};
+    use crate::types::job::{Client, Question, Role, Turn};
     use crate::types::mode::Modes;
 
     fn ticket(name: u128, text: String) -> Ticket {
+        let ticket = being_written(name, text);
+        ticket.record.end(0, Outcome::Done, Figures::default());
+        ticket
+    }
+
+    fn being_written(name: u128, text: String) -> Ticket {
         let record = Record::new();
         record.append(0, &Piece { part: Part::Answer, text });
         let turn = Turn { role: Role::User, text: "1+1?".into() };
@@ -89,5 +102,17 @@ mod tests {
         assert!(!has(&recent, jobs - 1) && has(&recent, jobs));
         recent.keep(ticket(jobs + 1, "x".repeat(limits::RECENT_BYTES_MAX)));
         assert_eq!((recent.bytes, recent.kept.len()), (0, 0), "too long to be kept");
+    }
+
+    #[test]
+    fn a_job_stays_until_its_end_is_on_the_disk() {
+        let mut recent = Recent::default();
+        recent.keep(being_written(0, "2".into()));
+        let jobs = 1..limits::RECENT_JOBS_MAX as u128 + 2;
+        jobs.clone().for_each(|name| recent.keep(ticket(name, "2".into())));
+        assert!(recent.find(JobName(0)).is_some() && recent.find(JobName(1)).is_none());
+        recent.find(JobName(0)).unwrap().record.end(0, Outcome::Done, Figures::default());
+        recent.keep(ticket(jobs.end, "2".into()));
+        assert!(recent.find(JobName(0)).is_none());
     }
 }

@@ -1,8 +1,9 @@
-//! The record of one job: its text and how it stands, read by any number of viewers.
+//! The record of one job: its text and its state, shared by the desk and any number of readers.
 //!
-//! There is one log for all attempts of a job, interleaved as their texts came; an offset counts
-//! its bytes. Readers wait for changes; the desk writes. Nothing here knows the engine or who
-//! reads.
+//! All attempts of a job write to one log, interleaved in the order their text arrived; an offset
+//! counts its bytes. The desk writes, and the journal's thread publishes an end once it is on the
+//! disk. Readers follow a job with [`Feed`](super::feed::Feed), which waits here. The record knows
+//! neither the engine nor its readers.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,110 +14,114 @@ use crate::types::answer::{Figures, Outcome, Part, Piece};
 use crate::types::error::Error;
 use crate::types::position::{LogPosition, Truncations};
 
-/// How a job stands.
+/// The state of a job, as its readers see it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
-    /// Asked; its prompt is not checked yet (the model may still be loading).
-    Asked,
-    /// In line, the so-manieth to be begun; 1 is next.
-    Waiting(usize),
-    /// Being answered.
+    /// Accepted; its prompt is not prepared yet, for example because the model is being loaded.
+    Preparing,
+    /// Prepared, and waiting for a slot of the engine.
+    Queued,
+    /// At least one attempt has started.
     Running,
-    /// Over for this life of the box, which has the reason; the job goes on in the next.
+    /// Interrupted because the box stops, for this reason; the job continues at the next start.
     Interrupted(Error),
-    /// Over.
+    /// Ended. Of a durable job the end is on the disk, unless the disk cannot be written.
     Ended(Outcome, Figures),
 }
 
 impl State {
-    /// Returns whether nothing more comes in this life of the box.
+    /// Returns whether the record changes no more before the box is restarted.
     pub fn is_last(&self) -> bool {
         matches!(self, State::Ended(..) | State::Interrupted(_))
     }
 
-    /// Returns its name, for programs.
+    /// Returns the state's name in JSON.
     pub fn name(&self) -> &'static str {
         match self {
-            State::Asked | State::Waiting(_) => "queued",
-            // Of one that is interrupted it is known only that it goes on.
+            State::Preparing | State::Queued => "queued",
+            // An interrupted job continues at the next start.
             State::Running | State::Interrupted(_) => "running",
             State::Ended(outcome, _) => outcome.state(),
         }
     }
 
-    /// Returns how it ended for who does not come back: an interrupted job has failed.
+    /// Returns the end for a reader that does not come back: to it an interrupted job has failed.
     pub fn end(&self) -> Option<(Outcome, Figures)> {
         match self {
             State::Ended(outcome, figures) => Some((outcome.clone(), *figures)),
             State::Interrupted(error) => Some((Outcome::Failed(error.clone()), Figures::default())),
-            State::Asked | State::Waiting(_) | State::Running => None,
+            State::Preparing | State::Queued | State::Running => None,
         }
     }
 }
 
-/// Text of one attempt.
+/// A piece of text and the attempt that wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptText {
-    /// Whose, from 0.
+    /// Index of the attempt, from 0.
     pub attempt: u32,
-    /// What.
+    /// The text, and whether it belongs to the thinking or to the answer.
     pub piece: Piece,
 }
 
-/// An attempt that has ended.
+/// The end of one attempt of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttemptEnd {
-    /// Which, from 0.
+    /// Index of the attempt, from 0.
     pub attempt: u32,
-    /// How.
+    /// How the attempt ended.
     pub outcome: Outcome,
-    /// What it took.
+    /// Tokens and seconds that the attempt took.
     pub figures: Figures,
 }
 
-/// What a reader sees at one moment.
+/// A snapshot of a job's record, from one offset of its log on.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The text from the offset asked for.
+    /// The text from the offset that was asked for.
     pub pieces: Vec<AttemptText>,
-    /// The offset to ask for next.
+    /// The offset behind `pieces`, to continue from.
     pub offset: usize,
-    /// Bytes of text there are behind it: none, unless less was asked for than there is.
+    /// Bytes of the log behind `offset`; 0 unless the read was limited.
     pub rest_bytes: usize,
-    /// How the job stands.
+    /// The job's state.
     pub state: State,
-    /// The attempts that have ended, in that order; all their text is before `offset`.
+    /// The job's place in the queue; see [`Record::place`].
+    pub place: Option<usize>,
+    /// The attempts that have ended, in that order; unless the read was limited, all their text is
+    /// before `offset`.
     pub ends: Vec<AttemptEnd>,
-    /// The votes so far, where attempts vote and one has ended.
+    /// The votes so far, if the attempts vote and one has ended.
     pub tally: Option<Arc<Tally>>,
-    /// The attempt whose text is the job's; before its end the first.
+    /// The attempt whose text is the job's; the first until the job ends.
     pub best: u32,
-    /// When it will be over, once that has been estimated.
+    /// When the job is expected to end, once that has been estimated.
     pub eta: Option<Eta>,
-    /// Counts changes: hand it to [`Record::wait`] to sleep until the next.
+    /// Number of changes so far; [`Record::wait`] blocks until it differs.
     pub version: u64,
 }
 
-/// One job's record.
+/// The record of one job: its log, its state, and what its readers wait for.
 #[derive(Debug)]
 pub struct Record {
     log: Mutex<Log>,
     cuts: Truncations,
     changed: Condvar,
-    /// Apart from `changed`, so that who waits for the end is not woken for every token.
+    /// Separate from `changed`, so that waiting for the end does not wake at every token.
     ended: Condvar,
 }
 
 #[derive(Debug)]
 struct Log {
     text: String,
-    /// The text in runs of one attempt and part.
+    /// Divides the text into runs of one attempt and part.
     spans: Vec<Span>,
     state: State,
+    /// Place in the queue while no attempt has started.
+    place: Option<usize>,
     ends: Vec<AttemptEnd>,
     tally: Option<Arc<Tally>>,
     eta: Option<Eta>,
-    /// The attempt whose text is the job's.
     best: u32,
     version: u64,
 }
@@ -130,17 +135,18 @@ struct Span {
 }
 
 impl Record {
-    /// Opens an empty record of a job just asked.
+    /// Makes the empty record of a new job.
     pub fn new() -> Record {
         Record::cut(Truncations::default())
     }
 
-    /// Opens one of a job whose text was cut off by stops of the box.
+    /// Makes the empty record of a restored job whose log was truncated at these restarts.
     pub fn cut(cuts: Truncations) -> Record {
         let log = Log {
             text: String::new(),
             spans: Vec::new(),
-            state: State::Asked,
+            state: State::Preparing,
+            place: None,
             ends: Vec::new(),
             tally: None,
             eta: None,
@@ -162,7 +168,7 @@ impl Record {
         self.note(log);
     }
 
-    /// Changes how the job stands; after the last state nothing changes any more.
+    /// Changes the job's state; does nothing after the last one.
     pub fn set(&self, state: State) {
         let mut log = self.lock();
         if !log.state.is_last() && log.state != state {
@@ -171,103 +177,139 @@ impl Record {
         }
     }
 
-    /// Notes that an attempt has ended.
+    /// Publishes the job's end, and the attempt whose text is the job's.
+    pub fn end(&self, best: u32, outcome: Outcome, figures: Figures) {
+        let mut log = self.lock();
+        if !log.state.is_last() {
+            log.best = best;
+            log.state = State::Ended(outcome, figures);
+            self.note(log);
+        }
+    }
+
+    /// Publishes the state and the place in the queue of a job of which no attempt has started.
+    pub fn set_queued(&self, state: State, place: usize) {
+        let mut log = self.lock();
+        if !log.state.is_last() && (&log.state, log.place) != (&state, Some(place)) {
+            (log.state, log.place) = (state, Some(place));
+            self.note(log);
+        }
+    }
+
+    /// Adds the end of an attempt.
     pub fn end_attempt(&self, end: AttemptEnd) {
         let mut log = self.lock();
         log.ends.push(end);
         self.note(log);
     }
 
-    /// Shows the votes so far.
+    /// Publishes the votes so far.
     pub fn set_tally(&self, tally: &Tally) {
         let mut log = self.lock();
         log.tally = Some(Arc::new(tally.clone()));
         self.note(log);
     }
 
-    /// Says when the job will be over.
+    /// Publishes when the job is expected to end.
     pub fn set_eta(&self, eta: Eta) {
         let mut log = self.lock();
         log.eta = Some(eta);
         self.note(log);
     }
 
-    /// Names the attempt whose texts are the job's, to be done before its end.
-    pub fn set_best(&self, attempt: u32) {
-        self.lock().best = attempt;
-    }
-
-    /// Returns all the text of one part of an attempt, without white space around it.
+    /// Returns the whole text of one part of an attempt, trimmed.
     pub fn text_of(&self, attempt: u32, part: Part) -> String {
         self.lock().text_of(attempt, part)
     }
 
-    /// Returns the attempt whose texts are the job's; before its end the first.
+    /// Returns the attempt whose text is the job's; the first until the job ends.
     pub fn best(&self) -> u32 {
         self.lock().best
     }
 
-    /// Returns how the job stands.
+    /// Returns the job's state.
     pub fn state(&self) -> State {
         self.lock().state.clone()
     }
 
-    /// Returns how many bytes of text there are.
+    /// Returns the job's place in the queue: 1 for the next to start, 0 once an attempt has
+    /// started, `None` after the last state and for a job that no desk has queued.
+    ///
+    /// Jobs that are not prepared yet come after all that are.
+    pub fn place(&self) -> Option<usize> {
+        self.lock().place()
+    }
+
+    /// Returns the length of the log in bytes.
     pub fn bytes(&self) -> usize {
         self.lock().text.len()
     }
 
-    /// Returns which stops of the box have cut off text of it.
+    /// Returns where restarts of the box have truncated the log.
     pub fn cuts(&self) -> &Truncations {
         &self.cuts
     }
 
-    /// Returns where a reader goes on that has read to `place`; less far where it had seen what is
-    /// not there any more.
+    /// Returns the offset from which a reader at this position continues: an earlier one if a
+    /// restart of the box has truncated the log since.
     pub fn resume(&self, place: LogPosition) -> usize {
         let log = self.lock();
         log.text.floor_char_boundary(self.cuts.survived(place))
     }
 
-    /// Returns the text from `offset` and how the job stands.
+    /// Returns a snapshot with all text from `offset` on.
     ///
-    /// An offset past the end, or inside a character, is moved back to the nearest place that is
-    /// not.
+    /// An offset past the end or inside a character is moved back to the nearest valid one.
     pub fn read(&self, offset: usize) -> View {
         self.read_some(offset, usize::MAX)
     }
 
-    /// Returns no more than about `bytes_max` bytes of the text from `offset`, one character at
-    /// least, and how the job stands: for who takes it slowly.
+    /// Returns a snapshot with about `bytes_max` bytes of the text from `offset` on, at least one
+    /// character, for readers behind a slow line.
     pub fn read_some(&self, offset: usize, bytes_max: usize) -> View {
         self.lock().view(offset, bytes_max)
     }
 
-    /// Blocks until something changed since `version` or `timeout` passed, then reads.
+    /// Blocks until the version differs from `version` or `timeout` has passed; returns a snapshot
+    /// with all text from `offset` on.
     pub fn wait(&self, version: u64, offset: usize, timeout: Duration) -> View {
+        self.wait_some(version, offset, usize::MAX, timeout)
+    }
+
+    /// Blocks like [`Record::wait`]; returns as much as [`Record::read_some`].
+    pub(super) fn wait_some(
+        &self,
+        version: u64,
+        offset: usize,
+        bytes_max: usize,
+        timeout: Duration,
+    ) -> View {
         let until = Instant::now() + timeout;
         let mut log = self.lock();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if log.version != version || left.is_zero() {
-                return log.view(offset, usize::MAX);
+                return log.view(offset, bytes_max);
             }
             log = self.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Blocks until the question is accepted or refused, or `timeout` passed, then reads.
-    pub fn wait_verdict(&self, timeout: Duration) -> View {
+    /// Blocks until the prompt is prepared, the job has ended or `timeout` has passed; returns the
+    /// state then.
+    pub fn wait_prepared(&self, timeout: Duration) -> State {
         let until = Instant::now() + timeout;
-        let mut view = self.read(0);
-        // Other things change as well, such as when it will be over.
-        while view.state == State::Asked && Instant::now() < until {
-            view = self.wait(view.version, 0, until.saturating_duration_since(Instant::now()));
+        let mut log = self.lock();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if log.state != State::Preparing || left.is_zero() {
+                return log.state.clone();
+            }
+            log = self.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        view
     }
 
-    /// Blocks until the job has ended or is interrupted, and returns all of it.
+    /// Blocks until the job has ended or is interrupted; returns its answer.
     pub fn wait_ended(&self) -> Whole {
         let log = self.lock_ended();
         let (thinking, answer) =
@@ -276,7 +318,8 @@ impl Record {
         Whole { thinking, answer, outcome, figures, tally: log.tally.clone() }
     }
 
-    /// Blocks until the job has ended, and returns each of its attempts, by number.
+    /// Blocks until the job has ended or is interrupted; returns the answers of its attempts, by
+    /// index.
     pub fn wait_choices(&self) -> Vec<Whole> {
         let log = self.lock_ended();
         let mut ends: Vec<&AttemptEnd> = log.ends.iter().collect();
@@ -321,22 +364,30 @@ impl Default for Record {
     }
 }
 
-/// An ended job or attempt: its parts, each without white space around it.
+/// The answer of a job or attempt that has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
-    /// All that was thought, by the best attempt where several were made.
+    /// The thinking, trimmed; the best attempt's if there are several.
     pub thinking: String,
-    /// All that was answered.
+    /// The answer, trimmed; the best attempt's if there are several.
     pub answer: String,
-    /// How it ended.
+    /// How the job or attempt ended.
     pub outcome: Outcome,
-    /// What it took.
+    /// Tokens and seconds that it took.
     pub figures: Figures,
-    /// The votes, where attempts voted.
+    /// The votes, if attempts voted.
     pub tally: Option<Arc<Tally>>,
 }
 
 impl Log {
+    fn place(&self) -> Option<usize> {
+        match self.state {
+            State::Preparing | State::Queued => self.place,
+            State::Running => Some(0),
+            State::Interrupted(_) | State::Ended(..) => None,
+        }
+    }
+
     fn text_of(&self, attempt: u32, part: Part) -> String {
         let mut start = 0;
         let mut text = String::new();
@@ -369,6 +420,7 @@ impl Log {
             offset: to.max(from),
             rest_bytes: self.text.len() - to.max(from),
             state: self.state.clone(),
+            place: self.place(),
             ends: self.ends.clone(),
             tally: self.tally.clone(),
             best: self.best,

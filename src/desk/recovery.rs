@@ -37,6 +37,7 @@ impl DeskState {
                 }
             }
         }
+        self.publish_places();
     }
 
     /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for

@@ -14,7 +14,7 @@ use super::lengths::End;
 use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
-use super::{Durability, Health, Overview, Pulse, Standing, SubmitOptions, Ticket, closing};
+use super::{Durability, Health, Overview, Pulse, SubmitOptions, Ticket, closing};
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, NewJob};
 use crate::types::answer::{Delta, Figures, Outcome};
@@ -125,6 +125,7 @@ impl DeskState {
         let job_state = JobState::new(NewJob { id: self.last_job, ..new }, terms.durability);
         let ticket = job_state.ticket();
         self.job_states.insert(job_state.id, job_state);
+        self.publish_places();
         Ok(ticket)
     }
 
@@ -140,9 +141,10 @@ impl DeskState {
         }
     }
 
-    /// Has an admitted question prepared.
-    pub fn prepare(&self, job: JobId) {
-        if let Some(job_state) = self.job_states.get(&job) {
+    /// Has a job prepared, which is accepted now.
+    pub fn prepare(&mut self, job: JobId) {
+        if let Some(job_state) = self.job_states.get_mut(&job) {
+            job_state.is_accepted = true;
             let (client, question) = (job_state.client, job_state.question.clone());
             self.order(Order::Prepare(Asked { job, client, question }));
         }
@@ -152,6 +154,7 @@ impl DeskState {
     pub fn withdraw(&mut self, job: JobId) {
         let withdrawn = self.job_states.remove(&job);
         self.totals.jobs_taken -= u64::from(withdrawn.is_some());
+        self.publish_places();
     }
 
     /// Returns what the box does and has done.
@@ -178,43 +181,23 @@ impl DeskState {
         self.share_anew();
     }
 
-    /// Finds a job that is not over or has just ended, by its name; none that is to be
-    /// forgotten.
+    /// Finds an unfinished or recently ended job by its name.
     pub fn find(&self, name: JobName) -> Option<Ticket> {
-        let is_known = |job_state: &&JobState| {
-            job_state.name == name && job_state.durability != Durability::Never
-        };
+        let is_known = |job_state: &&JobState| job_state.name == name && job_state.is_findable();
         let job_state = self.job_states.values().find(is_known);
         job_state.map(JobState::ticket).or_else(|| self.recent.find(name))
     }
 
-    /// Returns how a job stands that is not over.
-    pub fn standing(&self, job: JobId) -> Option<Standing> {
-        let standing = |job_state: &JobState| match job_state.is_started() {
-            true => Standing::Running,
-            false => Standing::Waiting,
-        };
-        self.job_states.get(&job).map(standing)
+    /// Returns the state of a job that has not ended, or whose end is not on the disk yet.
+    pub fn state_of(&self, job: JobId) -> Option<State> {
+        let record = self.job_states.get(&job).map(|job_state| job_state.record.clone());
+        record.or_else(|| self.recent.record_of(job)).map(|record| record.state())
     }
 
-    /// Returns the place of a job in line: 0 once it has begun, 1 for the next.
-    ///
-    /// One that is not prepared yet comes after all that are; the model may still be loading.
-    pub fn place(&self, job: JobId) -> Option<usize> {
-        let job_state = self.job_states.get(&job)?;
-        if job_state.is_started() {
-            return Some(0);
-        }
-        let line = self.queue.waiting();
-        let unprepared =
-            self.job_states.range(..=job).filter(|(job, _)| !self.in_line.contains(job)).count();
-        let at = line.iter().position(|&waiting| waiting == job);
-        Some(at.map_or(line.len() + unprepared, |at| at + 1))
-    }
-
-    /// Returns the jobs that are not over, in the order in which they were asked.
+    /// Returns the accepted jobs that have not ended, in the order of submission.
     pub fn all(&self) -> Vec<Ticket> {
-        self.job_states.values().map(JobState::ticket).collect()
+        let accepted = self.job_states.values().filter(|job_state| job_state.is_accepted);
+        accepted.map(JobState::ticket).collect()
     }
 
     /// Has a job end its thinking and answer. Attempts that have not begun are not made, unless
@@ -225,14 +208,13 @@ impl DeskState {
             return;
         }
         job_state.answer_now = true;
-        let (has_begun, lasts) =
-            (job_state.has_begun(), job_state.durability == Durability::Durable);
+        let (has_begun, is_durable) = (job_state.has_begun(), job_state.is_durable());
         self.order(Order::AnswerNow(job));
         if has_begun {
             self.end_waiting(job, Waiting::Unbegun);
         }
         // After what it ended, so that both are on the disk together.
-        if let Some(journal) = self.journal.as_ref().filter(|_| lasts) {
+        if let Some(journal) = self.journal.as_ref().filter(|_| is_durable) {
             journal.answer_now(job);
         }
         self.close_if_over(job);
@@ -243,7 +225,7 @@ impl DeskState {
     pub fn forget(&mut self, job: JobId, name: JobName) {
         self.recent.forget(name);
         if let Some(job_state) = self.job_states.get_mut(&job) {
-            job_state.durability = Durability::Never;
+            job_state.is_forgotten = true;
         }
         self.stop(job);
         if let Some(journal) = &self.journal {
@@ -257,7 +239,7 @@ impl DeskState {
             && job_state.stopping == Stopping::No
         {
             job_state.stopping = Stopping::Unwanted;
-            if let Some(journal) = durability(job_state, &self.journal) {
+            if let Some(journal) = journal_of(job_state, &self.journal) {
                 journal.stopping(job);
             }
             self.stop_all(job);
@@ -278,7 +260,7 @@ impl DeskState {
         for (number, figures) in job_state.end_waiting(which, &Outcome::Stopped) {
             let attempt = AttemptId { job, number };
             self.queue.remove(attempt);
-            if let Some(journal) = durability(job_state, &self.journal) {
+            if let Some(journal) = journal_of(job_state, &self.journal) {
                 journal.attempt_ended(attempt, None, Outcome::Stopped, figures);
             }
         }
@@ -296,15 +278,10 @@ impl DeskState {
     pub(super) fn fail(&mut self, job: JobId, error: &Error) {
         let Some(job_state) = self.job_states.remove(&job) else { return };
         self.restoring.remove(&job);
-        if let Some(journal) = durability(&job_state, &self.journal) {
-            journal.ended(job, Outcome::Failed(error.clone()), Figures::default());
-        }
-        job_state.fail(error);
-        self.totals.count_job(&Outcome::Failed(error.clone()));
-        // The journal may not have its end yet, and would show it to who asks as one that goes on.
-        if job_state.durability != Durability::Never {
-            self.recent.keep(job_state.ticket());
-        }
+        let outcome = Outcome::Failed(error.clone());
+        self.totals.count_job(&outcome);
+        job_state.close(outcome, Figures::default(), self.journal.as_deref());
+        self.keep_recent(&job_state);
     }
 
     pub(super) fn close_if_over(&mut self, job: JobId) {
@@ -313,20 +290,27 @@ impl DeskState {
         {
             self.in_line.remove(&job);
             self.restoring.remove(&job);
-            let (outcome, figures) = job_state.close();
+            let (outcome, figures) = job_state.end();
             self.totals.count_job(&outcome);
-            match (job_state.durability, &self.journal) {
-                (Durability::Durable, Some(journal)) => journal.ended(job, outcome, figures),
-                (Durability::WhileListening, Some(journal)) => journal.keep(job_state.kept()),
-                _ => {}
+            job_state.close(outcome, figures, self.journal.as_deref());
+            if job_state.durability == Durability::WhileListening
+                && job_state.is_findable()
+                && let Some(journal) = &self.journal
+            {
+                journal.keep(job_state.kept());
             }
-            if job_state.durability != Durability::Never {
-                self.recent.keep(job_state.ticket());
-            }
+            self.keep_recent(&job_state);
             if job_state.is_started() {
                 let seconds = job_state.asked.elapsed().as_secs_f64();
                 self.job_seconds = 0.7 * self.job_seconds + 0.3 * seconds;
             }
+        }
+    }
+
+    /// Keeps a job that has ended where it is found until its end is on the disk.
+    fn keep_recent(&mut self, job_state: &JobState) {
+        if job_state.is_findable() {
+            self.recent.keep(job_state.ticket());
         }
     }
 
@@ -386,7 +370,7 @@ impl DeskState {
     fn delta(&mut self, attempt: AttemptId, delta: Delta) {
         let Some(job_state) = self.job_states.get_mut(&attempt.job) else { return };
         job_state.append(attempt.number, &delta);
-        if let Some(journal) = durability(job_state, &self.journal) {
+        if let Some(journal) = journal_of(job_state, &self.journal) {
             journal.gained(attempt.job, attempt.number, delta);
         }
     }
@@ -406,7 +390,7 @@ impl DeskState {
             let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
             self.estimates.learn(&job_state.question.mode, figures.completion_tokens, end);
             job_state.end_attempt(attempt.number, outcome.clone(), figures);
-            if let Some(journal) = durability(job_state, &self.journal) {
+            if let Some(journal) = journal_of(job_state, &self.journal) {
                 journal.attempt_ended(attempt, delta, outcome, figures);
             }
             if job_state.is_decided() {
@@ -440,9 +424,10 @@ impl DeskState {
             self.queue.charge(attempt, limits::TURN_TOKENS);
         }
         if self.share_out() {
-            self.tell_places();
+            self.publish_places();
             self.estimate();
         } else if self.estimated.0.elapsed() >= limits::ESTIMATE_EVERY {
+            self.publish_places();
             self.estimate();
         }
     }
@@ -464,7 +449,7 @@ impl DeskState {
     pub(super) fn share_anew(&mut self) {
         self.line_up();
         self.share_out();
-        self.tell_places();
+        self.publish_places();
         self.estimate();
     }
 
@@ -503,13 +488,19 @@ impl DeskState {
         }
     }
 
-    fn tell_places(&self) {
-        for (place, job) in (1..).zip(self.queue.waiting()) {
-            if let Some(job_state) =
-                self.job_states.get(&job).filter(|job_state| !job_state.is_started())
-            {
-                job_state.record.set(State::Waiting(place));
+    /// Publishes the place in the queue of each job that has not started; jobs that are not
+    /// prepared yet come after all that are.
+    pub(super) fn publish_places(&self) {
+        let line = self.queue.waiting();
+        for (place, job) in (1..).zip(&line) {
+            if let Some(job_state) = self.job_states.get(job).filter(|job| !job.is_started()) {
+                job_state.record.set_queued(State::Queued, place);
             }
+        }
+        let is_unprepared = |job_state: &&JobState| !self.in_line.contains(&job_state.id);
+        let unprepared = self.job_states.values().filter(is_unprepared);
+        for (place, job_state) in (line.len() + 1..).zip(unprepared) {
+            job_state.record.set_queued(State::Preparing, place);
         }
     }
 
@@ -549,7 +540,7 @@ impl DeskState {
     }
 }
 
-/// Returns the journal if the case is kept in it as it goes.
-fn durability<'j>(job_state: &JobState, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
-    journal.as_deref().filter(|_| job_state.durability == Durability::Durable)
+/// Returns the journal if the job is written to it as it runs.
+fn journal_of<'j>(job_state: &JobState, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
+    journal.as_deref().filter(|_| job_state.is_durable())
 }

@@ -71,15 +71,16 @@ pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], req
         Ok(ticket) => ticket,
         Err(error) => return refused(app, &error, Shape::Own).send(request),
     };
-    // What the engine refuses at once is told at once; with a model that loads, later.
-    let view = ticket.record.wait_verdict(limits::JOB_VERDICT_WAIT);
+    // A question that cannot be prepared is refused here, unless that takes long: the model may
+    // still be loading, and the end of the job has to be written.
+    let state = ticket.record.wait_prepared(limits::JOB_VERDICT_WAIT);
     let asked_before = ticket.submitted == Submitted::Duplicate;
-    if let State::Ended(Outcome::Failed(error), _) = &view.state
+    if let State::Ended(Outcome::Failed(error), _) = &state
         && !asked_before
     {
         return refused(app, error, Shape::Own).send(request);
     }
-    let body = json::accepted(&ticket, &view, app.desk.place(ticket.job));
+    let body = json::accepted(&ticket, &ticket.record.read(usize::MAX));
     let location = format!("/api/jobs/{}", ticket.name);
     Reply::json(202, &body).with("Location", location).send(request);
 }
@@ -95,8 +96,7 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
         let more = jobs.len() > page.limit as usize;
         jobs.truncate(page.limit as usize);
         let next = jobs.last().filter(|_| more).map(|job| job.name.to_string());
-        let is_running = |job: &JobSummary| app.desk.place(job.id) == Some(0);
-        let state = |job: &JobSummary| if is_running(job) { "running" } else { "queued" };
+        let state = |job: &JobSummary| app.desk.state_of(job.id).map_or("queued", |s| s.name());
         let jobs: Vec<Value> = jobs.iter().map(|job| json::listed(job, state(job))).collect();
         Ok(json!({"jobs": jobs, "next": next}))
     });
@@ -116,7 +116,7 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Requ
     };
     match part {
         Part::Events => match job_request::from(&request) {
-            Ok(from) => job_events::send(app, &ticket, from, request),
+            Ok(from) => job_events::send(&ticket, from, request),
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
         Part::Whole if *request.method() == Method::Delete => {
@@ -124,7 +124,7 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Requ
             let refused = |error: Error| Reply::error(&error, Shape::Own);
             forgotten.map_or_else(refused, |()| Reply::empty(204)).send(request);
         }
-        Part::Whole => whole(app, &ticket).send(request),
+        Part::Whole => Reply::json(200, &json::job(&ticket)).send(request),
         Part::Finish => {
             app.desk.answer_now(ticket.job);
             Reply::json(202, &json::state(&ticket)).send(request);
@@ -134,13 +134,6 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Requ
             Reply::json(202, &json::state(&ticket)).send(request);
         }
     }
-}
-
-fn whole(app: &App, ticket: &Ticket) -> Reply {
-    if matches!(ticket.record.state(), State::Ended(..)) {
-        app.desk.settle();
-    }
-    Reply::json(200, &json::job(ticket, app.desk.place(ticket.job)))
 }
 
 /// Finds a client's own job.

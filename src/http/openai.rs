@@ -17,14 +17,16 @@ use super::stream::{Events, Left};
 use super::{App, job_request, refused};
 use crate::answers::vote::Tally;
 use crate::api::json::VotesJson;
-use crate::desk::record::{State, View, Whole};
-use crate::desk::{Durability, Eta, SubmitOptions, Ticket};
+use crate::desk::feed::{QueueStatus, Stage, Texts};
+use crate::desk::record::Whole;
+use crate::desk::{Durability, Eta, Feed, JobEvent, SubmitOptions, Ticket};
 use crate::random;
 use crate::types::answer::{Figures, Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Choices, JobName};
 use crate::types::limits;
 use crate::types::mode::{DEFAULT_MODE, Mode, Reads, Voting};
+use crate::types::position::LogPosition;
 
 /// Lists `solverbox` and each mode as a model of its own.
 pub fn models(app: &App) -> Reply {
@@ -103,7 +105,6 @@ pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], 
 impl Completion {
     fn send_whole(&self, app: &App, ticket: &Ticket, request: Request) {
         let whole = ticket.record.wait_ended();
-        settle(app, ticket);
         if let Outcome::Failed(error) = &whole.outcome {
             return refused(app, error, Shape::OpenAi).send(request);
         }
@@ -121,80 +122,59 @@ impl Completion {
 
     /// Sends the stream; returns when it is over or nobody reads it.
     fn send_stream(&self, app: &App, ticket: &Ticket, request: Request, delivery: Delivery) {
-        // A question the engine refuses at once still gets a status of its own.
-        let view = ticket.record.wait_verdict(limits::VERDICT_WAIT);
-        if let Some((Outcome::Failed(error), _)) = view.state.end() {
+        // A question that cannot be prepared still gets a status of its own.
+        let state = ticket.record.wait_prepared(limits::VERDICT_WAIT);
+        if let Some((Outcome::Failed(error), _)) = state.end() {
             return refused(app, &error, Shape::OpenAi).send(request);
         }
         let Ok(mut events) = Events::open(request) else { return };
-        let told = match ticket.question.choices {
-            Choices::Voted => self.stream(app, &mut events, ticket, view, delivery),
-            Choices::All => self.stream_all(app, &mut events, ticket, view, delivery),
-        };
-        if told.is_err() {
+        if self.stream(&mut events, ticket, delivery).is_err() {
             log::debug!("a reader left its stream");
         }
     }
 
-    fn stream(
-        &self,
-        app: &App,
-        events: &mut Events,
-        ticket: &Ticket,
-        mut view: View,
-        delivery: Delivery,
-    ) -> Result<(), Left> {
-        self.begin(events, 0, ticket)?;
-        let mut told = Told::default();
-        loop {
-            for piece in ticket.heard(&view) {
-                events.json(&self.chunk(0, delta(&piece), Value::Null))?;
-            }
-            if let Some((outcome, figures)) = view.state.end() {
-                settle(app, ticket);
-                let ours = ours(ticket.name, view.tally.as_deref());
-                self.finish(events, 0, &outcome, ours)?;
-                return self.end(events, &figures, delivery);
-            }
-            told.tell(events, &view)?;
-            let version = view.version;
-            view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
-            if view.version == version {
-                events.comment("alive")?;
-            }
-        }
-    }
-
-    /// Streams all answers of a job side by side, each under its index.
-    fn stream_all(
-        &self,
-        app: &App,
-        events: &mut Events,
-        ticket: &Ticket,
-        mut view: View,
-        delivery: Delivery,
-    ) -> Result<(), Left> {
-        for index in 0..ticket.question.attempts {
+    /// Streams one answer, or all answers of a job side by side, each under its index.
+    fn stream(&self, events: &mut Events, ticket: &Ticket, delivery: Delivery) -> Result<(), Left> {
+        let choices = ticket.question.choices;
+        let (texts, indices) = match choices {
+            Choices::Voted => (Texts::OneAnswer, 1),
+            Choices::All => (Texts::EveryAttempt, ticket.question.attempts),
+        };
+        for index in 0..indices {
             self.begin(events, index, ticket)?;
         }
-        let (mut told, mut ended) = (Told::default(), 0);
+        let mut feed = Feed::new(ticket, LogPosition::default(), texts);
+        let mut comments = Comments::default();
         loop {
-            for said in &view.pieces {
-                events.json(&self.chunk(said.attempt, delta(&said.piece), Value::Null))?;
-            }
-            for end in &view.ends[ended..] {
-                self.finish(events, end.attempt, &end.outcome, ours(ticket.name, None))?;
-            }
-            ended = view.ends.len();
-            if let Some((_, figures)) = view.state.end() {
-                settle(app, ticket);
-                return self.end(events, &figures, delivery);
-            }
-            told.tell(events, &view)?;
-            let version = view.version;
-            view = ticket.record.wait(version, view.offset, limits::HEARTBEAT);
-            if view.version == version {
-                events.comment("alive")?;
+            match feed.next(usize::MAX, limits::HEARTBEAT) {
+                None => events.comment("alive")?,
+                // A new reader starts at the beginning of the log.
+                Some(JobEvent::Rewound { .. }) => {}
+                Some(JobEvent::Queued(status)) => comments.queued(events, status)?,
+                Some(JobEvent::Text { attempt, piece, position: _ }) => {
+                    let index = if choices == Choices::All { attempt } else { 0 };
+                    events.json(&self.chunk(index, delta(&piece), Value::Null))?;
+                }
+                Some(JobEvent::AttemptEnded(end)) => {
+                    if choices == Choices::All {
+                        self.finish(events, end.attempt, &end.outcome, ours(ticket.name, None))?;
+                    }
+                }
+                Some(JobEvent::VoteChanged(tally)) => comments.voted(events, &tally)?,
+                Some(JobEvent::Ended(end)) => {
+                    if choices == Choices::Voted {
+                        let ours = ours(ticket.name, end.tally.as_deref());
+                        self.finish(events, 0, &end.outcome, ours)?;
+                    }
+                    return self.end(events, &end.figures, delivery);
+                }
+                Some(JobEvent::Interrupted(error)) => {
+                    if choices == Choices::Voted {
+                        let ours = ours(ticket.name, None);
+                        self.finish(events, 0, &Outcome::Failed(error), ours)?;
+                    }
+                    return self.end(events, &Figures::default(), delivery);
+                }
             }
         }
     }
@@ -252,31 +232,42 @@ impl Completion {
     }
 }
 
-/// Waits until the end of a job that lasts is on the disk, before anybody is told of it.
-fn settle(app: &App, ticket: &Ticket) {
-    if ticket.durability == Durability::Durable {
-        app.desk.settle();
-    }
-}
-
-/// What a reader has been told of how its job stands.
+/// What a stream's comments have said of its job.
 #[derive(Default)]
-struct Told {
-    standing: Option<String>,
-    eta: Option<Eta>,
+struct Comments {
+    status: Option<QueueStatus>,
+    tally: Option<String>,
+    /// The last comment about the stage and the votes.
+    standing: String,
 }
 
-impl Told {
-    /// Tells in comments what has changed.
-    fn tell(&mut self, events: &mut Events, view: &View) -> Result<(), Left> {
-        let standing = standing(view);
-        if self.standing.as_ref() != Some(&standing) {
-            events.comment(&standing)?;
-            self.standing = Some(standing);
+impl Comments {
+    /// Sends what has changed of the job's stage, its place in the queue and its estimate.
+    fn queued(&mut self, events: &mut Events, status: QueueStatus) -> Result<(), Left> {
+        let before = self.status.replace(status).and_then(|before| before.eta);
+        self.send_standing(events)?;
+        match status.eta.filter(|_| status.eta != before) {
+            Some(eta) => events.comment(&expected(&eta)),
+            None => Ok(()),
         }
-        if self.eta != view.eta {
-            self.eta = view.eta;
-            self.eta.map_or(Ok(()), |eta| events.comment(&expected(&eta)))?;
+    }
+
+    fn voted(&mut self, events: &mut Events, tally: &Tally) -> Result<(), Left> {
+        self.tally = Some(tally.to_string());
+        self.send_standing(events)
+    }
+
+    fn send_standing(&mut self, events: &mut Events) -> Result<(), Left> {
+        let Some(status) = self.status else { return Ok(()) };
+        let standing = match (status.stage, status.place, &self.tally) {
+            (Stage::Running, _, Some(tally)) => format!("running, {tally}"),
+            (Stage::Running, _, None) => "running".into(),
+            (Stage::Waiting, Some(place), _) => format!("place {place}"),
+            (Stage::Waiting, None, _) | (Stage::Preparing, ..) => "checking".into(),
+        };
+        if standing != self.standing {
+            events.comment(&standing)?;
+            self.standing = standing;
         }
         Ok(())
     }
@@ -319,16 +310,6 @@ fn ours(job: JobName, tally: Option<&Tally>) -> Value {
 /// Words an estimate: seconds until the job is over, and between which it is in 80 % of cases.
 fn expected(eta: &Eta) -> String {
     format!("eta {:.0} {:.0} {:.0}", eta.seconds, eta.low, eta.high)
-}
-
-fn standing(view: &View) -> String {
-    match (&view.state, &view.tally) {
-        (State::Asked, _) => "checking".into(),
-        (State::Waiting(place), _) => format!("place {place}"),
-        (State::Running, Some(tally)) => format!("running, {tally}"),
-        (State::Running, None) => "running".into(),
-        (State::Ended(..) | State::Interrupted(_), _) => "ended".into(),
-    }
 }
 
 fn finish_reason(outcome: &Outcome) -> &'static str {

@@ -14,6 +14,7 @@ use crate::api::fields::Fields;
 use crate::api::json;
 use crate::desk::{Capacity, Ticket};
 use crate::types::error::{Error, Kind};
+use crate::types::job::JobId;
 use crate::types::limits;
 
 /// What is done with one job.
@@ -56,11 +57,11 @@ pub fn all(app: &App, visitor: &Visitor, request: &Request) -> Reply {
     if *request.method() == Method::Delete {
         let detail = format!("{} jobs", jobs.len());
         app.identity.owner.note("clear", visitor.address(), &detail);
-        jobs.iter().for_each(|ticket| app.desk.stop_soon(ticket.job));
-        app.desk.settle();
+        let jobs: Vec<JobId> = jobs.iter().map(|ticket| ticket.job).collect();
+        app.desk.stop_all(&jobs);
         return Reply::empty(204);
     }
-    let jobs: Vec<Value> = jobs.iter().map(|ticket| shape(app, ticket)).collect();
+    let jobs: Vec<Value> = jobs.iter().map(|ticket| shape(ticket)).collect();
     Reply::json(200, &json!({"jobs": jobs}))
 }
 
@@ -85,17 +86,17 @@ pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) 
         }
         Act::Whole => {
             note("see");
-            Reply::json(200, &json::job(&ticket, app.desk.place(ticket.job)))
+            Reply::json(200, &json::job(&ticket))
         }
         Act::Move => {
             note("move");
             app.desk.move_first(ticket.job);
-            Reply::json(202, &shape(app, &ticket))
+            Reply::json(202, &shape(&ticket))
         }
         Act::Stop => {
             note("stop");
             app.desk.stop(ticket.job);
-            Reply::json(202, &shape(app, &ticket))
+            Reply::json(202, &shape(&ticket))
         }
     }
 }
@@ -145,12 +146,12 @@ fn shape_of(capacity: Capacity) -> Value {
 
 /// Returns a job as the owner's list has it: how it stands and whose it is, in six digits that tell
 /// clients apart.
-fn shape(app: &App, ticket: &Ticket) -> Value {
+fn shape(ticket: &Ticket) -> Value {
     let view = ticket.record.read(usize::MAX);
     json!({
         "id": ticket.name.to_string(),
         "state": view.state.name(),
-        "place": app.desk.place(ticket.job),
+        "place": view.place,
         "eta": view.eta.as_ref().map(json::eta),
         "mode": ticket.question.mode.name,
         "asked_at": json::seconds_since_1970(ticket.asked),

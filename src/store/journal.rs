@@ -45,8 +45,23 @@ pub struct Journal {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where who asked hears whether it is written.
+/// Receives whether what was sent is on the disk.
 type Answer = SyncSender<Result<(), Error>>;
+
+/// Is called once what it was sent with is on the disk, or cannot be written now.
+pub type OnWritten = Box<dyn FnOnce() + Send>;
+
+/// Calls an [`OnWritten`] when it is dropped, so that it is called even if the writer's thread has
+/// ended: nothing that waits for it may wait for ever.
+struct Report(Option<OnWritten>);
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if let Some(report) = self.0.take() {
+            report();
+        }
+    }
+}
 
 /// What the writer hears.
 enum Message {
@@ -64,11 +79,11 @@ enum Message {
     Settle(Answer),
 }
 
-/// What happens to a job once.
-#[derive(Clone, Debug)]
+/// A change of a job that happens once.
 enum Change {
     AttemptEnded(u32, Outcome, Figures),
-    Ended(Outcome, Figures),
+    /// The report is gone once the end was written, or a first attempt to write it failed.
+    Ended(Outcome, Figures, Option<Report>),
     AnswerNow,
     Stopping,
     Crashed,
@@ -156,9 +171,13 @@ impl Journal {
         self.tell(Message::AttemptEnded(attempt, delta, outcome, figures));
     }
 
-    /// Takes a job's end.
-    pub fn ended(&self, job: JobId, outcome: Outcome, figures: Figures) {
-        self.tell(Message::Urgent(job, Change::Ended(outcome, figures)));
+    /// Writes a job's end at once, and calls `on_written` from the writer's thread when it is on
+    /// the disk, or cannot be written now. In that case writing is tried again later.
+    ///
+    /// Does not block. `on_written` must not call the journal.
+    pub fn ended(&self, job: JobId, outcome: Outcome, figures: Figures, on_written: OnWritten) {
+        let report = Some(Report(Some(on_written)));
+        self.tell(Message::Urgent(job, Change::Ended(outcome, figures, report)));
     }
 
     /// Takes a whole job that was not accepted, when it is over.
@@ -411,6 +430,7 @@ impl Writer {
                     log::info!("the journal can be written again");
                 }
                 self.rows.clear();
+                // Reports the ends among them.
                 self.changes.clear();
                 self.since = None;
             }
@@ -419,10 +439,20 @@ impl Writer {
                     log::error!("{error}. {}", error.remedy);
                 }
                 self.failed = Some((Instant::now(), error));
+                self.report_ends();
                 self.bound_backlog();
                 if self.rows.is_empty() && self.changes.is_empty() {
                     self.since = None;
                 }
+            }
+        }
+    }
+
+    /// Reports the ends that could not be written: answers do not wait for a disk to be mended.
+    fn report_ends(&mut self) {
+        for (_, change) in &mut self.changes {
+            if let Change::Ended(_, _, report) = change {
+                *report = None;
             }
         }
     }
@@ -479,7 +509,7 @@ impl Writer {
                 Change::AttemptEnded(number, outcome, figures) => {
                     write::attempt(&transaction, *job, *number, &(outcome.clone(), *figures))?;
                 }
-                Change::Ended(outcome, figures) => {
+                Change::Ended(outcome, figures, _) => {
                     write::end(&transaction, *job, &(outcome.clone(), *figures))?;
                 }
                 Change::AnswerNow => write::answer_now(&transaction, *job)?,

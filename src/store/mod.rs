@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 pub use folder::{Folder, Neighbour};
 pub use history::{History, Which};
-pub use journal::{Journal, Recovered};
+pub use journal::{Journal, OnWritten, Recovered};
 pub use read::JobSummary;
 
 use crate::types::answer::{Delta, Figures, Outcome};

@@ -9,6 +9,7 @@ use crate::types::limits;
 
 use super::super::End;
 use super::super::following::Followed;
+use super::super::link::Subscription;
 use super::super::paint::Terminal;
 use super::Person;
 use super::command::{Command, HELP, Switch};
@@ -86,7 +87,7 @@ impl Person<'_> {
                 if !self.followed.is_empty() {
                     self.note("(accepted; its answer comes after the one before)");
                 }
-                self.follow(Followed::from(ticket, 0));
+                self.follow(ticket, |ticket, subscription| Followed::from(ticket, 0, subscription));
             }
             Err(error) => {
                 self.complain(&error);
@@ -110,12 +111,9 @@ impl Person<'_> {
         desk.submit(self.client, question, SubmitOptions::of(Durability::Durable))
     }
 
-    fn follow(&mut self, mut followed: Followed) {
-        match self.link.follow(&followed.ticket) {
-            Ok(following) => {
-                followed.following = Some(following);
-                self.followed.push_back(followed);
-            }
+    fn follow(&mut self, ticket: Ticket, how: impl FnOnce(Ticket, Subscription) -> Followed) {
+        match self.link.follow(&ticket) {
+            Ok(subscription) => self.followed.push_back(how(ticket, subscription)),
             Err(error) => self.complain(&error),
         }
     }
@@ -222,9 +220,8 @@ impl Person<'_> {
         let eta = view
             .eta
             .map_or(String::new(), |eta| format!("; over in about {}", spoken(eta.seconds)));
-        let place = self.house.desk.place(followed.ticket.job);
         let behind = view.offset.saturating_sub(followed.offset());
-        let stands = match place {
+        let stands = match view.place {
             Some(0) if behind > 0 => format!("being answered, {behind} bytes ahead of this line"),
             Some(0) => "being answered".to_string(),
             Some(place) => format!("in line: place {place}"),
@@ -242,13 +239,14 @@ impl Person<'_> {
         )];
         let own = desk.unfinished().into_iter().filter(|ticket| ticket.client == self.client);
         for ticket in own {
-            let place = match desk.place(ticket.job) {
+            let view = ticket.record.read(usize::MAX);
+            let place = match view.place {
                 Some(0) => "being answered".to_string(),
                 Some(place) => format!("place {place}"),
                 None => continue,
             };
-            let eta = ticket.record.read(usize::MAX).eta;
-            let eta = eta.map_or(String::new(), |eta| format!(", about {}", spoken(eta.seconds)));
+            let eta =
+                view.eta.map_or(String::new(), |eta| format!(", about {}", spoken(eta.seconds)));
             lines.push(format!("  {place}{eta}: {}", title(&ticket.question)));
         }
         self.note(&lines.join("\n"));
@@ -309,7 +307,7 @@ impl Person<'_> {
     fn show_again(&mut self, job: Ticket) {
         self.note(&format!("({})", title(&job.question)));
         if job.record.state().is_last() {
-            return self.follow(Followed::answer_of(job));
+            return self.follow(job, Followed::answer_of);
         }
         let end = job.record.bytes();
         let mut from = job.record.resume(job.record.cuts().now(end.saturating_sub(AGAIN_BYTES)));
@@ -320,7 +318,7 @@ impl Person<'_> {
             from += text.find('\n').map_or(0, |at| at + 1);
             self.note("(…)");
         }
-        self.follow(Followed::from(job, from));
+        self.follow(job, |job, subscription| Followed::from(job, from, subscription));
     }
 
     fn go_on(&mut self, question: &str) {
