@@ -191,7 +191,7 @@ impl Notifications {
             self.idle = Some(now);
         }
         // Its silence counts from when there was something to say.
-        let since = self.idle.map_or(pulse.heard, |idle| idle.max(pulse.heard));
+        let since = self.idle.map_or(pulse.last_event, |idle| idle.max(pulse.last_event));
         self.watchdog.is_none_or(|time| now.saturating_duration_since(since) < time)
     }
 }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn pulse(heard: Instant, running: usize, waiting: usize) -> Pulse {
-        Pulse { heard, running, waiting }
+        Pulse { last_event: heard, running, waiting }
     }
 
     /// How often it is fed in the seconds from `from` to `to`, looked at twice a second.

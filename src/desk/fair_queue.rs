@@ -162,7 +162,7 @@ impl FairQueue {
     }
 
     /// Returns whether any attempt of a job holds a slot.
-    pub fn sits(&self, job: JobId) -> bool {
+    pub fn has_slot(&self, job: JobId) -> bool {
         self.scheduled.range(of_job(job)).next().is_some()
     }
 

@@ -1,7 +1,8 @@
-//! One job at the desk: its attempts, what they wrote, and what becomes of them together.
+//! The state machine of one job: its attempts, their vote, and its end.
 //!
-//! Pure but for the record it fills: it gives no orders and knows no line. A job that the journal
-//! has kept becomes a case again, with its attempts where they were.
+//! Fills the job's record, and hands the end of a durable job to the journal. Gives no orders and
+//! does not know the queue. A job that the journal has stored is restored with its attempts where
+//! they were.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -19,62 +20,55 @@ use crate::types::job::{Client, JobId, JobName, Question};
 
 /// Why a job's attempts are being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopping {
-    /// They are not.
+enum Stopping {
+    /// They are not being stopped.
     No,
-    /// A person wants no more of it.
+    /// A person stopped the job.
     Unwanted,
     /// The vote is decided.
     Decided,
 }
 
-/// Which of the attempts that the engine has never heard of.
+/// Which of the attempts that the engine does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
-    /// All.
+pub enum Unstarted {
+    /// All of them.
     All,
-    /// Those that had not begun in an earlier life of the box either.
-    Unbegun,
+    /// Those that had not begun before a restart either.
+    NeverBegun,
 }
 
-/// One job.
+/// One job that has not ended.
 pub struct JobState {
-    /// Its number.
-    pub id: JobId,
-    /// What it is called outside.
-    pub name: JobName,
-    /// What was asked.
-    pub question: Arc<Question>,
-    /// Who asked.
-    pub client: Client,
-    /// When, or when this box was started if that was later.
-    pub asked: Instant,
-    /// When, by the calendar.
-    pub asked_at: SystemTime,
-    /// What is kept of it.
-    pub durability: Durability,
-    /// Its prompt, once it is prepared.
-    pub prompt: Option<Arc<Prompt>>,
-    /// What the doors read.
-    pub record: Arc<Record>,
-    /// Whether it is on the disk as far as it has to be, so that others may learn of it.
-    pub is_accepted: bool,
-    /// Whether its client had it deleted.
-    pub is_forgotten: bool,
-    /// Whether its attempts are being stopped.
-    pub stopping: Stopping,
-    /// Whether a person wants the answer at once.
-    pub answer_now: bool,
-    /// How often the box crashed over it.
-    pub crashes: u32,
-    runs: Vec<AttemptState>,
+    pub(super) id: JobId,
+    pub(super) name: JobName,
+    pub(super) question: Arc<Question>,
+    pub(super) client: Client,
+    /// When the question was asked, or when this process was started if that was later.
+    pub(super) asked: Instant,
+    /// When the question was asked, by the calendar.
+    asked_at: SystemTime,
+    pub(super) durability: Durability,
+    /// `None` until the engine has prepared it.
+    pub(super) prompt: Option<Arc<Prompt>>,
+    pub(super) record: Arc<Record>,
+    /// Whether others may learn of the job: a durable one is on the disk by then.
+    pub(super) is_accepted: bool,
+    /// Whether the job is deleted from the journal as soon as possible.
+    pub(super) is_forgotten: bool,
+    stopping: Stopping,
+    /// Whether a person asked for the answer at once.
+    pub(super) answer_now: bool,
+    /// How often the process crashed while it worked on the job.
+    pub(super) crashes: u32,
+    attempts: Vec<AttemptState>,
     tally: Tally,
 }
 
 struct AttemptState {
     stage: Stage,
     generated_tokens: u32,
-    /// What it gained before the box was started, until it goes on with it.
+    /// What it wrote before a restart, until it is handed to the engine.
     written: Vec<Delta>,
 }
 
@@ -86,16 +80,16 @@ enum Stage {
 }
 
 impl JobState {
-    /// Opens one for a question just asked.
+    /// Makes the state of a new job.
     pub fn new(new: NewJob, durability: Durability) -> JobState {
         let NewJob { id, name, client, question, asked: asked_at, request: _ } = new;
         let attempts = question.attempts;
-        let run =
+        let attempt =
             |_| AttemptState { stage: Stage::Waiting, generated_tokens: 0, written: Vec::new() };
         JobState {
             id,
             name,
-            runs: (0..attempts).map(run).collect(),
+            attempts: (0..attempts).map(attempt).collect(),
             tally: Tally::new(attempts),
             asked: Instant::now(),
             asked_at,
@@ -112,32 +106,32 @@ impl JobState {
         }
     }
 
-    /// Opens one as the journal has kept it.
-    pub fn restore(kept: StoredJob) -> JobState {
-        let StoredJob { id, name, client, question, asked, .. } = kept;
+    /// Restores the state of a job from the journal.
+    pub fn restore(stored: StoredJob) -> JobState {
+        let StoredJob { id, name, client, question, asked, .. } = stored;
         let new = NewJob { id, name, client, question, asked, request: None };
-        let mut job_state = JobState::new(new, Durability::Durable);
-        job_state.record = Arc::new(Record::cut(kept.cuts));
-        (job_state.answer_now, job_state.crashes) = (kept.answer_now, kept.crashes);
-        if kept.stopping {
-            job_state.stopping = Stopping::Unwanted;
+        let mut job = JobState::new(new, Durability::Durable);
+        job.record = Arc::new(Record::cut(stored.cuts));
+        (job.answer_now, job.crashes) = (stored.answer_now, stored.crashes);
+        if stored.stopping {
+            job.stopping = Stopping::Unwanted;
         }
-        for (number, delta) in kept.log {
-            job_state.append(number, &delta);
-            job_state.runs[number as usize].generated_tokens += delta.tokens.len() as u32;
-            job_state.runs[number as usize].written.push(delta);
+        for (number, delta) in stored.log {
+            job.append(number, &delta);
+            job.attempts[number as usize].generated_tokens += delta.tokens.len() as u32;
+            job.attempts[number as usize].written.push(delta);
         }
-        for (number, outcome, figures) in kept.ends {
-            job_state.end_attempt(number, outcome, figures);
+        for (number, outcome, figures) in stored.ends {
+            job.end_attempt(number, outcome, figures);
         }
-        if let Some((outcome, figures)) = kept.end {
-            job_state.record.end(job_state.best(), outcome, figures);
+        if let Some((outcome, figures)) = stored.end {
+            job.record.end(job.best(), outcome, figures);
         }
-        job_state
+        job
     }
 
-    /// Returns it as the journal keeps it, without what would be needed to go on with it.
-    pub fn kept(&self) -> StoredJob {
+    /// Returns the job for the journal, without the tokens that continuing it would need.
+    pub fn stored(&self) -> StoredJob {
         let view = self.record.read(0);
         let log = view.pieces.into_iter().map(|said| {
             let pieces = vec![said.piece];
@@ -162,7 +156,7 @@ impl JobState {
         }
     }
 
-    /// Returns what a door holds of it.
+    /// Returns a ticket for the job.
     pub fn ticket(&self) -> Ticket {
         Ticket {
             job: self.id,
@@ -176,54 +170,56 @@ impl JobState {
         }
     }
 
-    /// Returns whether any attempt has been started.
+    /// Returns whether any attempt was started since the process was.
     pub fn is_started(&self) -> bool {
-        self.runs.iter().any(|run| run.stage != Stage::Waiting)
+        self.attempts.iter().any(|attempt| attempt.stage != Stage::Waiting)
     }
 
-    /// Returns whether any attempt has begun, in this life of the box or an earlier one.
+    /// Returns whether any attempt has begun, be it before a restart.
     pub fn has_begun(&self) -> bool {
-        let has_begun = |run: &AttemptState| run.stage != Stage::Waiting || !run.written.is_empty();
-        self.runs.iter().any(has_begun)
+        let has_begun =
+            |attempt: &AttemptState| attempt.stage != Stage::Waiting || !attempt.written.is_empty();
+        self.attempts.iter().any(has_begun)
     }
 
     /// Returns the attempts that have not ended.
     pub fn running(&self) -> impl Iterator<Item = u32> {
-        let running = |run: &(u32, &AttemptState)| !matches!(run.1.stage, Stage::Ended(..));
-        (0..).zip(&self.runs).filter(running).map(|(number, _)| number)
+        let running = |attempt: &(u32, &AttemptState)| !matches!(attempt.1.stage, Stage::Ended(..));
+        (0..).zip(&self.attempts).filter(running).map(|(number, _)| number)
     }
 
-    /// Notes that an attempt starts or goes on; returns what it had gained before the box was
-    /// started where the engine does not know it yet.
-    pub fn slot(&mut self, number: u32) -> Option<Vec<Delta>> {
-        let run = &mut self.runs[number as usize];
-        if run.stage != Stage::Waiting {
+    /// Starts an attempt; returns what it wrote before a restart, or `None` if the engine knows the
+    /// attempt already.
+    pub fn start_attempt(&mut self, number: u32) -> Option<Vec<Delta>> {
+        let attempt = &mut self.attempts[number as usize];
+        if attempt.stage != Stage::Waiting {
             return None;
         }
-        run.stage = Stage::Started;
+        attempt.stage = Stage::Started;
         self.record.set(State::Running);
-        Some(std::mem::take(&mut run.written))
+        Some(std::mem::take(&mut attempt.written))
     }
 
-    /// Takes text of an attempt.
+    /// Appends an attempt's text to the record.
     pub fn append(&mut self, number: u32, delta: &Delta) {
         delta.pieces.iter().for_each(|piece| self.record.append(number, piece));
     }
 
-    /// Counts tokens an attempt has drawn.
+    /// Counts tokens that an attempt has drawn.
     pub fn count(&mut self, number: u32, tokens: u32) {
-        self.runs[number as usize].generated_tokens += tokens;
+        self.attempts[number as usize].generated_tokens += tokens;
     }
 
-    /// Returns how many tokens its attempts have drawn.
+    /// Returns how many tokens all attempts have drawn.
     pub fn tokens(&self) -> u64 {
-        self.runs.iter().map(|run| u64::from(run.generated_tokens)).sum()
+        self.attempts.iter().map(|attempt| u64::from(attempt.generated_tokens)).sum()
     }
 
-    /// Returns what estimates need to know of the job.
+    /// Returns what an estimate needs to know about the job.
     pub fn pending(&self, job: JobId) -> Pending<'_> {
-        let running = self.runs.iter().filter(|run| !matches!(run.stage, Stage::Ended(..)));
-        let generated: Vec<u32> = running.map(|run| run.generated_tokens).collect();
+        let running =
+            self.attempts.iter().filter(|attempt| !matches!(attempt.stage, Stage::Ended(..)));
+        let generated: Vec<u32> = running.map(|attempt| attempt.generated_tokens).collect();
         Pending {
             job,
             client: self.client,
@@ -237,14 +233,14 @@ impl JobState {
         }
     }
 
-    /// Takes an attempt's end and its ballot.
+    /// Ends an attempt, and adds its answer to the votes.
     pub fn end_attempt(&mut self, number: u32, outcome: Outcome, figures: Figures) {
-        let run = &mut self.runs[number as usize];
-        if matches!(run.stage, Stage::Ended(..)) {
+        let attempt = &mut self.attempts[number as usize];
+        if matches!(attempt.stage, Stage::Ended(..)) {
             return;
         }
-        run.stage = Stage::Ended(outcome.clone(), figures);
-        run.written = Vec::new();
+        attempt.stage = Stage::Ended(outcome.clone(), figures);
+        attempt.written = Vec::new();
         let counts = matches!(outcome, Outcome::Done | Outcome::Budget);
         self.record.end_attempt(AttemptEnd { attempt: number, outcome, figures });
         if self.question.attempts > 1 && counts {
@@ -257,24 +253,43 @@ impl JobState {
         }
     }
 
-    /// Ends attempts that the engine has never heard of, for the outcome given. Returns their
-    /// numbers, and what they had taken before the box was started.
-    pub fn end_waiting(&mut self, which: Waiting, outcome: &Outcome) -> Vec<(u32, Figures)> {
-        let figures = |run: &AttemptState| Figures {
-            completion_tokens: run.generated_tokens,
+    /// Ends attempts that the engine does not know with this outcome. Returns their indices, and
+    /// what they took before a restart.
+    pub fn end_unstarted(&mut self, which: Unstarted, outcome: &Outcome) -> Vec<(u32, Figures)> {
+        let figures = |attempt: &AttemptState| Figures {
+            completion_tokens: attempt.generated_tokens,
             ..Figures::default()
         };
-        let waits = |run: &AttemptState| {
-            let counts = which == Waiting::All || run.written.is_empty();
-            run.stage == Stage::Waiting && counts
+        let waits = |attempt: &AttemptState| {
+            let is_meant = which == Unstarted::All || attempt.written.is_empty();
+            attempt.stage == Stage::Waiting && is_meant
         };
-        let runs = (0..).zip(&self.runs).filter(|(_, run)| waits(run));
+        let attempts = (0..).zip(&self.attempts).filter(|(_, attempt)| waits(attempt));
         let waiting: Vec<(u32, Figures)> =
-            runs.map(|(number, run)| (number, figures(run))).collect();
+            attempts.map(|(number, attempt)| (number, figures(attempt))).collect();
         for &(number, figures) in &waiting {
             self.end_attempt(number, outcome.clone(), figures);
         }
         waiting
+    }
+
+    /// Marks the job as stopped by a person; returns false if it is being stopped already.
+    pub fn stop(&mut self) -> bool {
+        let is_first = self.stopping == Stopping::No;
+        if is_first {
+            self.stopping = Stopping::Unwanted;
+        }
+        is_first
+    }
+
+    /// Returns whether a person stopped the job.
+    pub fn is_unwanted(&self) -> bool {
+        self.stopping == Stopping::Unwanted
+    }
+
+    /// Marks the job as decided, so that its other attempts are stopped.
+    pub fn decide(&mut self) {
+        self.stopping = Stopping::Decided;
     }
 
     /// Returns whether the vote is decided before all attempts have ended.
@@ -287,12 +302,12 @@ impl JobState {
 
     /// Returns whether all attempts have ended.
     pub fn is_over(&self) -> bool {
-        self.runs.iter().all(|run| matches!(run.stage, Stage::Ended(..)))
+        self.attempts.iter().all(|attempt| matches!(attempt.stage, Stage::Ended(..)))
     }
 
     /// Returns the end of a job all of whose attempts have ended.
     pub fn end(&self) -> (Outcome, Figures) {
-        let ends = self.runs.iter().filter_map(|run| match &run.stage {
+        let ends = self.attempts.iter().filter_map(|attempt| match &attempt.stage {
             Stage::Ended(outcome, figures) => Some((outcome, figures)),
             _ => None,
         });
@@ -344,8 +359,8 @@ impl JobState {
     }
 }
 
-/// Returns what several attempts took together: tokens in all, and the time from the first of them
-/// to the last.
+/// Returns what several attempts took together: the sum of their tokens, and the time from the
+/// start of the first to the end of the last.
 fn together<'f>(figures: impl Iterator<Item = &'f Figures>) -> Figures {
     let began = |figures: &&Figures| figures.completion_tokens > 0;
     let mut all = figures.filter(began).copied();
@@ -369,7 +384,7 @@ mod tests {
     use crate::types::job::{Role, Turn};
     use crate::types::mode::Modes;
 
-    fn job_state(attempts: u32) -> JobState {
+    fn job(attempts: u32) -> JobState {
         let mode = Modes::built_in().find("math").unwrap();
         let turn = Turn { role: Role::User, text: "6 times 7?".to_string() };
         let mut question = Question::new(mode, vec![turn], 1);
@@ -390,48 +405,47 @@ mod tests {
         Delta { tokens: vec![1, 2], pieces: vec![piece], ..Delta::default() }
     }
 
-    fn end(job_state: &mut JobState, number: u32, answer: &str) {
-        job_state.append(number, &delta(answer));
-        job_state.end_attempt(number, Outcome::Done, Figures::default());
+    fn end(job: &mut JobState, number: u32, answer: &str) {
+        job.append(number, &delta(answer));
+        job.end_attempt(number, Outcome::Done, Figures::default());
     }
 
     #[test]
-    fn a_case_that_was_kept_is_what_it_was() {
-        let mut job_state = job_state(4);
-        (0..4)
-            .for_each(|number| end(&mut job_state, number, if number == 2 { "41" } else { "42" }));
-        let (outcome, figures) = job_state.end();
-        job_state.close(outcome.clone(), figures, None);
-        let again = JobState::restore(job_state.kept());
-        let (was, is) = (job_state.record.wait_ended(), again.record.wait_ended());
+    fn a_job_that_was_kept_is_what_it_was() {
+        let mut job = job(4);
+        (0..4).for_each(|number| end(&mut job, number, if number == 2 { "41" } else { "42" }));
+        let (outcome, figures) = job.end();
+        job.close(outcome.clone(), figures, None);
+        let again = JobState::restore(job.stored());
+        let (was, is) = (job.record.wait_ended(), again.record.wait_ended());
         assert_eq!(was, is);
         assert_eq!((is.outcome, is.figures), (outcome, figures));
-        assert_eq!(job_state.record.wait_choices(), again.record.wait_choices());
+        assert_eq!(job.record.wait_choices(), again.record.wait_choices());
         assert_eq!(again.running().count(), 0);
     }
 
     #[test]
-    fn a_case_that_was_not_over_goes_on_with_what_its_attempts_gained() {
-        let mut job_state = job_state(3);
-        end(&mut job_state, 1, "42");
-        let mut kept = job_state.kept();
-        kept.log.push((2, delta("4")));
-        kept.log.push((2, delta("2")));
-        let mut again = JobState::restore(kept);
+    fn a_job_that_was_not_over_goes_on_with_what_its_attempts_gained() {
+        let mut job = job(3);
+        end(&mut job, 1, "42");
+        let mut stored = job.stored();
+        stored.log.push((2, delta("4")));
+        stored.log.push((2, delta("2")));
+        let mut again = JobState::restore(stored);
         assert_eq!(again.running().collect::<Vec<u32>>(), [0, 2]);
         assert!(again.has_begun());
-        assert_eq!(again.slot(0), Some(Vec::new()));
-        let written = again.slot(2).unwrap();
+        assert_eq!(again.start_attempt(0), Some(Vec::new()));
+        let written = again.start_attempt(2).unwrap();
         assert_eq!(written.len(), 2);
-        assert_eq!(again.slot(2), None, "the engine has it now");
+        assert_eq!(again.start_attempt(2), None, "the engine has it now");
         assert_eq!(again.pending(JobId(1)).generated, [0, 4]);
     }
 
     #[test]
     fn an_attempt_that_was_begun_before_and_goes_on_no_more_has_taken_what_it_took() {
-        let mut kept = job_state(2).kept();
-        kept.log.push((1, delta("4")));
-        let ended = JobState::restore(kept).end_waiting(Waiting::All, &Outcome::Stopped);
+        let mut stored = job(2).stored();
+        stored.log.push((1, delta("4")));
+        let ended = JobState::restore(stored).end_unstarted(Unstarted::All, &Outcome::Stopped);
         let tokens: Vec<(u32, u32)> =
             ended.iter().map(|(number, figures)| (*number, figures.completion_tokens)).collect();
         assert_eq!(tokens, [(0, 0), (1, 2)]);
@@ -439,25 +453,25 @@ mod tests {
 
     #[test]
     fn estimates_wait_for_as_many_attempts_as_the_vote_is_likely_to_need() {
-        let mut job_state = job_state(8);
-        let needed = |job_state: &JobState| {
-            let pending = job_state.pending(JobId(1));
+        let mut job = job(8);
+        let needed = |job: &JobState| {
+            let pending = job.pending(JobId(1));
             (pending.generated.len(), pending.needed)
         };
-        assert_eq!(needed(&job_state), (8, 8));
-        end(&mut job_state, 0, "42");
-        end(&mut job_state, 1, "42");
-        assert_eq!(needed(&job_state), (6, 1));
-        end(&mut job_state, 2, "41");
-        assert!((2..=5).contains(&needed(&job_state).1), "{:?}", needed(&job_state));
+        assert_eq!(needed(&job), (8, 8));
+        end(&mut job, 0, "42");
+        end(&mut job, 1, "42");
+        assert_eq!(needed(&job), (6, 1));
+        end(&mut job, 2, "41");
+        assert!((2..=5).contains(&needed(&job).1), "{:?}", needed(&job));
     }
 
     #[test]
     fn only_drawn_tokens_are_generated() {
-        let mut job_state = job_state(1);
-        job_state.count(0, 0);
-        assert_eq!(job_state.pending(JobId(1)).generated, [0], "its prompt is being read");
-        job_state.count(0, 4);
-        assert_eq!(job_state.pending(JobId(1)).generated, [4]);
+        let mut job = job(1);
+        job.count(0, 0);
+        assert_eq!(job.pending(JobId(1)).generated, [0], "its prompt is being read");
+        job.count(0, 4);
+        assert_eq!(job.pending(JobId(1)).generated, [4]);
     }
 }

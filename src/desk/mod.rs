@@ -5,6 +5,7 @@
 //! terminals. With a journal (`store`) jobs survive the process: a durable job is on the disk
 //! before its ticket is returned, and its end is on the disk before its record shows it.
 
+mod admission;
 mod estimate;
 mod fair_queue;
 pub mod feed;
@@ -23,12 +24,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub use crate::engine::{arm as note_crashes, celsius, read_crashed_jobs};
+pub use admission::Capacity;
 pub use estimate::Eta;
 pub use feed::{Feed, JobEvent};
 use job_state::JobState;
 pub use overview::{Health, Overview, Pulse};
 use record::State;
-pub use state::Capacity;
 use state::DeskState;
 pub use ticket::{Durability, SubmitOptions, Submitted, Ticket};
 pub use totals::{STEP_SECONDS, Totals};
@@ -42,24 +43,24 @@ use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
 use crate::types::kernels::SelfTest;
 use crate::types::plan::Plan;
 
-/// The desk. Dropping it stops the job being answered and ends the engine.
+/// The desk, shared by all doors. Dropping it closes it.
 pub struct Desk {
-    desk_state: Arc<Mutex<DeskState>>,
+    state: Arc<Mutex<DeskState>>,
     journal: Option<Arc<Journal>>,
-    /// Held while a job is being accepted, so that one key makes one job.
+    /// Held while a job is accepted under an idempotency key, so that one key makes one job.
     accepting: Mutex<()>,
-    /// Held while the engine ends.
+    /// Held while the engine is stopped.
     ending: Mutex<()>,
 }
 
 impl Desk {
-    /// Opens the desk and starts the engine, which begins to load the model. With a journal it goes
-    /// on with the jobs found in it.
+    /// Opens the desk and starts the engine, which begins to load the model. With a journal, the
+    /// unfinished jobs in it continue.
     ///
-    /// `broken` is called once, from another thread, if the engine ends by itself.
+    /// `broken` is called once, from another thread, if the engine stops by itself.
     ///
     /// # Errors
-    /// `internal` where threads cannot be had.
+    /// `internal` if a thread cannot be started.
     pub fn open(
         plan: Plan,
         capacity: Capacity,
@@ -96,37 +97,37 @@ impl Desk {
         let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
         let slots = plan.sequences;
         let engine = Engine::start(plan, selftest, events, observer)?;
-        let mut desk_state = DeskState::new(engine, health, slots, capacity);
+        let mut state = DeskState::new(engine, health, slots, capacity);
         let (journal, recovered) = journal.unzip();
         let journal = journal.map(Arc::new);
-        desk_state.journal = journal.clone();
+        state.journal = journal.clone();
         if let Some(Recovered { jobs, last, .. }) = recovered {
-            desk_state.restore(jobs, last);
+            state.restore(jobs, last);
         }
-        let desk_state = Arc::new(Mutex::new(desk_state));
-        let shared = desk_state.clone();
+        let state = Arc::new(Mutex::new(state));
+        let shared = state.clone();
         std::thread::Builder::new()
             .name("desk".into())
-            .spawn(move || hear_all(&shared, &inbox, broken))
+            .spawn(move || take_events(&shared, &inbox, broken))
             .map_err(|e| Error::internal(format!("cannot start the desk's thread: {e}")))?;
-        Ok(Desk { desk_state, journal, accepting: Mutex::new(()), ending: Mutex::new(()) })
+        Ok(Desk { state, journal, accepting: Mutex::new(()), ending: Mutex::new(()) })
     }
 
-    /// Takes a question of `client` in line. Blocks until it is on the disk where it is to last.
+    /// Submits a question of `client`. Blocks until a durable job is on the disk.
     ///
     /// # Errors
-    /// What [`Question::check`] says; `too_many` where the client has as many unanswered ones as it
-    /// may; `busy` with the place the job would have had, and the seconds after which to try again,
-    /// where the line is full; the engine's own reason where it has ended; `no_space` or `internal`
-    /// where a job that is to last cannot be kept; `conflict` where the key was another question's.
+    /// Those of [`Question::check`]; `too_many` if the client has as many unfinished jobs as it may;
+    /// `busy`, with the seconds after which to try again, if the queue is full; the engine's own
+    /// error if it has stopped; `no_space` or `internal` if a durable job cannot be written;
+    /// `conflict` if the idempotency key belongs to another question.
     pub fn submit(
         &self,
         client: Client,
         question: Question,
-        terms: SubmitOptions,
+        options: SubmitOptions,
     ) -> Result<Ticket, Error> {
         question.check()?;
-        let SubmitOptions { durability, request, .. } = terms;
+        let SubmitOptions { durability, request, .. } = options;
         let new = NewJob {
             id: JobId::default(),
             name: fresh_name()?,
@@ -138,9 +139,9 @@ impl Desk {
         let journal = match (&self.journal, durability) {
             (Some(journal), Durability::Durable) => journal,
             _ => {
-                let mut desk_state = self.lock();
-                let ticket = desk_state.admit(new, terms)?;
-                desk_state.prepare(ticket.job);
+                let mut state = self.lock();
+                let ticket = state.admit(new, options)?;
+                state.prepare(ticket.job);
                 return Ok(ticket);
             }
         };
@@ -149,37 +150,40 @@ impl Desk {
         if let Some(request) = &request
             && let Some((name, asked)) = journal.find_request(client, &request.key)?
         {
-            return self.same(name, asked == request.asked);
+            return self.duplicate(name, asked == request.asked);
         }
-        // It counts from here on, but nobody knows of it until it is on the disk.
-        let ticket = self.lock().admit(new.clone(), terms)?;
+        // It counts from here on, but is not visible before it is on the disk.
+        let ticket = self.lock().admit(new.clone(), options)?;
         let accepted = journal.accept(NewJob { id: ticket.job, ..new });
-        let mut desk_state = self.lock();
+        let mut state = self.lock();
         match accepted {
-            Ok(()) => desk_state.prepare(ticket.job),
-            Err(_) => desk_state.withdraw(ticket.job),
+            Ok(()) => state.prepare(ticket.job),
+            Err(_) => state.withdraw(ticket.job),
         }
         accepted.map(|()| ticket)
     }
 
-    /// Returns the job that was asked under the same key, if the same was asked.
-    fn same(&self, name: JobName, is_same: bool) -> Result<Ticket, Error> {
+    /// Returns the job that was submitted under the same key.
+    ///
+    /// # Errors
+    /// `conflict` if that was another question.
+    fn duplicate(&self, name: JobName, is_same: bool) -> Result<Ticket, Error> {
         if !is_same {
             return Err(Error::new(
                 Kind::Conflict,
-                "Idempotency-Key: something else was asked under it",
+                "Idempotency-Key: already used for a different question",
                 "Send a new key with each new question.",
             ));
         }
         let found =
             self.find(name)?.map(|ticket| Ticket { submitted: Submitted::Duplicate, ..ticket });
-        found.ok_or_else(|| Error::internal("the job of a key is not in the journal"))
+        found.ok_or_else(|| Error::internal("the job of an idempotency key is not in the journal"))
     }
 
-    /// Finds a job by its name, whether or not it is over.
+    /// Finds a job by its name, unfinished or ended.
     ///
     /// # Errors
-    /// `internal` where the journal cannot be read.
+    /// `internal` if the journal cannot be read.
     pub fn find(&self, name: JobName) -> Result<Option<Ticket>, Error> {
         let known = self.lock().find(name);
         let is_live = |ticket: &Ticket| !ticket.record.state().is_last();
@@ -187,19 +191,20 @@ impl Desk {
         else {
             return Ok(known);
         };
-        // What lasts is there as long as the journal has it, which a command may forget; its end
-        // may not be there yet.
+        // A durable job exists while the journal has it, and a command may have deleted it. An end
+        // that could not be written is only in memory.
         Ok(match (journal.find(name)?, known) {
-            (Some(kept), Some(known)) if kept.end.is_none() => Some(known),
-            (Some(kept), _) => Some(ticket_of(kept)),
+            (Some(stored), Some(known)) if stored.end.is_none() => Some(known),
+            (Some(stored), _) => Some(ticket_of(stored)),
             (None, known) => known.filter(|known| known.durability == Durability::WhileListening),
         })
     }
 
-    /// Lists the latest jobs before `before`, of one client or of all, the latest first.
+    /// Lists jobs of one client or of all, newest first, `most` at most, only those older than
+    /// `before` if that is given.
     ///
     /// # Errors
-    /// `internal` where the journal cannot be read.
+    /// `internal` if the journal cannot be read.
     pub fn list(
         &self,
         client: Option<Client>,
@@ -220,13 +225,13 @@ impl Desk {
         self.lock().all()
     }
 
-    /// Returns the conversation of an answered job of a client, which may be known in two ways, its
-    /// answer last, to go on with. What was thought is left out, as chat templates leave it out of
-    /// what came before.
+    /// Returns the conversation of an answered job, with its answer last, for a question that
+    /// continues it. The job must belong to one of `clients`, the identities of one asker. Thinking
+    /// is left out, as chat templates leave it out of earlier turns.
     ///
     /// # Errors
-    /// `not_found` where it is another's, is not answered, or was too long ago: all the same, so
-    /// that nobody learns which jobs there are.
+    /// `not_found` if the job is another client's, is not answered, or is no longer kept. The error
+    /// is the same in each case, so that it does not reveal which jobs exist.
     pub fn conversation(&self, clients: [Client; 2], job: JobName) -> Result<Vec<Turn>, Error> {
         let ticket = self.find(job)?.filter(|ticket| clients.contains(&ticket.client));
         let answered = ticket.filter(|ticket| {
@@ -236,23 +241,24 @@ impl Desk {
             return Err(Error::new(
                 Kind::NotFound,
                 format!("previous: you have no answered question {job}"),
-                "Ask anew, with the whole conversation.",
+                "Ask again with the whole conversation.",
             ));
         };
         let answer = Turn { role: Role::Assistant, text: ticket.record.wait_ended().answer };
         Ok(ticket.question.turns.iter().cloned().chain([answer]).collect())
     }
 
-    /// Has a job end its thinking and answer, at its next token. Blocks until that is on the disk.
+    /// Has a job end its thinking and answer, from its next token on. Blocks until that is on the
+    /// disk.
     pub fn answer_now(&self, job: JobId) {
         self.lock().answer_now(job);
         self.wait_written();
     }
 
-    /// Stops a job and forgets it. Blocks until it is gone from the disk.
+    /// Stops a job and deletes it. Blocks until it is gone from the disk.
     ///
     /// # Errors
-    /// `no_space` or `internal` where it cannot be forgotten; it is stopped all the same.
+    /// `no_space` or `internal` if it cannot be deleted now; it is stopped all the same.
     pub fn forget(&self, job: JobId, name: JobName) -> Result<(), Error> {
         self.lock().forget(job, name);
         self.written()
@@ -286,27 +292,27 @@ impl Desk {
         self.journal.as_ref().map_or(Ok(()), |journal| journal.settle())
     }
 
-    /// Returns whether the box can answer.
+    /// Returns whether the box can answer questions.
     pub fn health(&self) -> Health {
         self.lock().health.clone()
     }
 
-    /// Returns what the box does and has done.
+    /// Returns a summary of what the box does and has done.
     pub fn overview(&self) -> Overview {
         self.lock().overview()
     }
 
-    /// Changes how many jobs are taken from now on, until the box is started again.
+    /// Changes how many jobs the box accepts, until it is restarted.
     pub fn set_capacity(&self, capacity: Capacity) {
-        self.lock().set_capacity(capacity);
+        self.lock().admission.set_capacity(capacity);
     }
 
-    /// Puts a job that has not begun before all others: it gets the next slot that is free.
+    /// Moves a job that has not started to the front of the queue: it gets the next free slot.
     pub fn move_first(&self, job: JobId) {
         self.lock().move_first(job);
     }
 
-    /// Returns when the engine last said anything, and how many jobs it has to do.
+    /// Returns when the engine last sent an event, and how many jobs it has to work on.
     pub fn pulse(&self) -> Pulse {
         self.lock().pulse()
     }
@@ -316,33 +322,32 @@ impl Desk {
         self.lock().gauge
     }
 
-    /// Returns how long a client turned away should wait before it tries again.
+    /// Returns how long a rejected client should wait before it tries again.
     pub fn retry_after(&self) -> Duration {
-        Duration::from_secs_f64(self.lock().retry_seconds())
+        Duration::from_secs_f64(self.lock().admission.retry_seconds())
     }
 
-    /// Ends the engine after its step and all jobs with the reason. Later questions are refused.
-    /// Returns when the engine has ended, whoever ended it: llama.cpp must not be at work any more
-    /// when the process leaves.
+    /// Interrupts all jobs, writes what the journal has pending, and stops the engine after its
+    /// step. Later questions are rejected. Blocks until the engine has stopped, also if another
+    /// thread closes the desk: llama.cpp must not be running when the process exits.
     pub fn close(&self) {
         let _ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = {
-            let mut desk_state = self.lock();
-            desk_state.health = Health::Closing;
-            desk_state.end_all(&closing());
-            desk_state.engine.take()
+            let mut state = self.lock();
+            state.health = Health::Closing;
+            state.interrupt_all(&closing());
+            state.engine.take()
         };
-        // First, because it is quick: the engine may be in the middle of a step, and what it still
-        // says is not heard any more.
+        // Before the engine, which may be in the middle of a step; its events no longer count.
         if let Some(journal) = &self.journal {
             journal.flush();
         }
-        // Joins the engine's thread, not under the lock.
+        // Joins the engine's thread, without the lock.
         drop(engine);
     }
 
     fn lock(&self) -> MutexGuard<'_, DeskState> {
-        lock(&self.desk_state)
+        lock(&self.state)
     }
 }
 
@@ -352,47 +357,47 @@ impl Drop for Desk {
     }
 }
 
-/// Returns a job that the journal has kept, to be read.
-pub fn ticket_of(kept: StoredJob) -> Ticket {
-    JobState::restore(kept).ticket()
+/// Returns a ticket for a stored job, to read it.
+pub fn ticket_of(stored: StoredJob) -> Ticket {
+    JobState::restore(stored).ticket()
 }
 
-/// Returns a name nobody can guess.
+/// Returns a name that cannot be guessed.
 fn fresh_name() -> Result<JobName, Error> {
     Ok(JobName(u128::from_ne_bytes(random::bytes()?)))
 }
 
-/// Returns why a box that is being closed takes no question.
+/// Returns the error of questions that come while the box is being closed.
 pub fn closing() -> Error {
     Error::new(Kind::Stopped, "the box is shutting down", "Ask again when it is back.")
 }
 
-fn lock(desk_state: &Mutex<DeskState>) -> MutexGuard<'_, DeskState> {
+fn lock(state: &Mutex<DeskState>) -> MutexGuard<'_, DeskState> {
     // Every change leaves the desk whole, so another thread's panic does not spoil it.
-    desk_state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hears the engine's events until it has ended.
-fn hear_all(desk_state: &Mutex<DeskState>, events: &Receiver<Event>, broken: impl FnOnce(Error)) {
+/// Takes the engine's events until it has stopped.
+fn take_events(state: &Mutex<DeskState>, events: &Receiver<Event>, broken: impl FnOnce(Error)) {
     let mut reason = None;
     for event in events {
         match event {
             Event::Broken(error) => reason = Some(error),
-            event => lock(desk_state).hear(event),
+            event => lock(state).take(event),
         }
     }
     let crashed = reason.is_none();
     let error = reason.unwrap_or_else(|| Error::internal("the engine stopped by itself"));
     {
-        let mut desk_state = lock(desk_state);
-        if desk_state.health == Health::Closing {
+        let mut state = lock(state);
+        if state.health == Health::Closing {
             return;
         }
-        if let Some(journal) = desk_state.journal.as_ref().filter(|_| crashed) {
+        if let Some(journal) = state.journal.as_ref().filter(|_| crashed) {
             engine::jobs_in_batch().into_iter().for_each(|job| journal.crashed(job));
         }
-        desk_state.health = Health::Broken(error.clone());
-        desk_state.end_all(&error);
+        state.health = Health::Broken(error.clone());
+        state.interrupt_all(&error);
     }
     broken(error);
 }

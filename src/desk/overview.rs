@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::state::Capacity;
+use super::admission::Capacity;
 use super::totals::Totals;
 use crate::engine::Gauge;
 use crate::types::error::Error;
@@ -62,7 +62,7 @@ impl Health {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pulse {
     /// When the engine last sent an event.
-    pub heard: Instant,
+    pub last_event: Instant,
     /// Jobs of which an attempt holds a slot.
     pub running: usize,
     /// Unfinished jobs without a slot.

@@ -1,9 +1,8 @@
-//! What becomes of jobs that were not over when the box was stopped, and in which order jobs are
-//! put in line.
+//! Recovery after a restart: which jobs continue, and in which order jobs enter the queue.
 //!
-//! A part of the desk, which calls it.
+//! A part of the desk's state, which calls it.
 
-use super::job_state::{JobState, Stopping};
+use super::job_state::JobState;
 use super::state::DeskState;
 use crate::store::StoredJob;
 use crate::types::error::{Error, Kind};
@@ -11,27 +10,26 @@ use crate::types::job::{AttemptId, JobId};
 use crate::types::limits;
 
 impl DeskState {
-    /// Takes the jobs that were not over when the box was stopped, oldest first, and goes on
-    /// counting from the `last` job there was.
-    pub fn restore(&mut self, jobs: Vec<StoredJob>, last: JobId) {
+    /// Restores the unfinished jobs of the journal, oldest first; new jobs are numbered from `last`
+    /// on. A job that was stopped, is decided or crashed the process too often is ended.
+    pub fn restore(&mut self, stored: Vec<StoredJob>, last: JobId) {
         self.last_job = last;
-        for kept in jobs {
-            let job_state = JobState::restore(kept);
-            let job = job_state.id;
-            log::info!("job {} goes on with {} tokens", job.0, job_state.tokens());
+        for stored in stored {
+            let restored = JobState::restore(stored);
+            let job = restored.id;
+            log::info!("job {} continues with {} tokens", job.0, restored.tokens());
             self.totals.jobs_taken += 1;
-            let twice = job_state.crashes >= limits::CRASHES_MAX;
-            let unwanted = job_state.stopping == Stopping::Unwanted;
-            self.job_states.insert(job, job_state);
-            if twice {
-                self.fail(job, &twice_crashed());
-            } else if unwanted {
-                self.stop_all(job);
-            } else if self.job_states.get(&job).is_some_and(JobState::is_decided) {
+            let (crashes, is_unwanted) = (restored.crashes, restored.is_unwanted());
+            self.jobs.insert(job, restored);
+            if crashes >= limits::CRASHES_MAX {
+                self.fail(job, &crashed_twice());
+            } else if is_unwanted {
+                self.stop_attempts(job);
+            } else if self.jobs.get(&job).is_some_and(JobState::is_decided) {
                 self.decide(job);
             } else {
                 self.close_if_over(job);
-                if self.job_states.contains_key(&job) {
+                if self.jobs.contains_key(&job) {
                     self.restoring.insert(job);
                     self.prepare(job);
                 }
@@ -40,40 +38,37 @@ impl DeskState {
         self.publish_places();
     }
 
-    /// Puts the attempts of prepared jobs in line. After a start all jobs found are waited for
-    /// first, so that each keeps its place: those that had begun before the others, older before
-    /// younger.
+    /// Adds the attempts of prepared jobs to the queue. After a restart that waits until all
+    /// restored jobs are prepared, so that each keeps its place: jobs that had begun first, then
+    /// older before younger ones.
     ///
-    /// Of those the box has crashed over one is in line at a time: if it crashes again, that one is
-    /// known to be at fault.
-    pub fn line_up(&mut self) {
+    /// Of the jobs that ran during a crash one at a time is in the queue, so that a second crash
+    /// identifies the culprit.
+    pub fn queue_prepared(&mut self) {
         if !self.restoring.is_empty() {
             return;
         }
-        let waits = |job_state: &&JobState| {
-            job_state.prompt.is_some() && !self.in_line.contains(&job_state.id)
-        };
-        let mut jobs: Vec<&JobState> = self.job_states.values().filter(waits).collect();
-        jobs.sort_by_key(|job_state| (!job_state.has_begun(), job_state.id));
-        let in_line =
-            |job_state: &JobState| job_state.crashes > 0 && self.in_line.contains(&job_state.id);
-        let mut has_suspect = self.job_states.values().any(in_line);
-        for job_state in jobs {
-            if job_state.crashes > 0 && std::mem::replace(&mut has_suspect, true) {
+        let is_ready = |job: &&JobState| job.prompt.is_some() && !self.queued.contains(&job.id);
+        let mut ready: Vec<&JobState> = self.jobs.values().filter(is_ready).collect();
+        ready.sort_by_key(|job| (!job.has_begun(), job.id));
+        let is_suspect = |job: &JobState| job.crashes > 0 && self.queued.contains(&job.id);
+        let mut has_suspect = self.jobs.values().any(is_suspect);
+        for job in ready {
+            if job.crashes > 0 && std::mem::replace(&mut has_suspect, true) {
                 continue;
             }
-            self.in_line.insert(job_state.id);
-            for number in job_state.running() {
-                self.queue.add(job_state.client, AttemptId { job: job_state.id, number });
+            self.queued.insert(job.id);
+            for number in job.running() {
+                self.queue.add(job.client, AttemptId { job: job.id, number });
             }
         }
     }
 }
 
-fn twice_crashed() -> Error {
+fn crashed_twice() -> Error {
     Error::new(
         Kind::Stopped,
-        "this question stopped the box twice",
-        "Ask it in other words, and tell the person who looks after the box.",
+        "this question crashed the server twice",
+        "Ask it in other words, and inform the person who runs this box.",
     )
 }

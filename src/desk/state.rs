@@ -1,15 +1,16 @@
-//! What the desk knows and decides: jobs, whose turn it is, and what the engine is told.
+//! The desk's state and decisions: its jobs, their order, and the orders to the engine.
 //!
-//! The desk's thread and the doors change it under one lock; it gives orders and fills records, and
-//! waits for nothing.
+//! The desk's thread and the doors change it under one lock. It sends orders, fills records and
+//! hands ends to the journal, and blocks for none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::admission::{Admission, Capacity, Load};
 use super::estimate::{Estimates, Pending};
 use super::fair_queue::{FairQueue, Move};
-use super::job_state::{JobState, Stopping, Waiting};
+use super::job_state::{JobState, Unstarted};
 use super::lengths::End;
 use super::recent::Recent;
 use super::record::State;
@@ -18,60 +19,39 @@ use super::{Durability, Health, Overview, Pulse, SubmitOptions, Ticket, closing}
 use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
 use crate::store::{Journal, NewJob};
 use crate::types::answer::{Delta, Figures, Outcome};
-use crate::types::error::{Error, Kind};
+use crate::types::error::Error;
 use crate::types::job::{AttemptId, JobId, JobName};
 use crate::types::limits;
 
-/// How many jobs the desk takes.
-#[derive(Clone, Copy, Debug)]
-pub struct Capacity {
-    /// Jobs that may wait in line.
-    pub line_jobs_max: usize,
-    /// Jobs of one client, waiting or being answered.
-    pub client_jobs_max: usize,
-}
-
-impl Capacity {
-    /// Returns that of a desk with one client, who may fill the line.
-    pub fn alone(line_jobs_max: usize) -> Capacity {
-        Capacity { line_jobs_max, client_jobs_max: usize::MAX }
-    }
-}
-
-/// The desk's state.
+/// All that the desk knows.
 pub struct DeskState {
-    /// Gone once the desk is being closed.
-    pub engine: Option<Engine>,
-    /// Whether questions can be answered.
-    pub health: Health,
-    /// How full the engine was when it last said so.
-    pub gauge: Gauge,
-    /// What was done.
-    pub totals: Totals,
-    /// What has just ended.
-    pub recent: Recent,
-    /// What lasts, if anything does.
-    pub journal: Option<Arc<Journal>>,
-    /// When the engine last said anything.
-    heard: Instant,
-    pub(super) job_states: BTreeMap<JobId, JobState>,
-    /// Jobs whose attempts were put in line.
-    pub(super) in_line: BTreeSet<JobId>,
-    /// Jobs of an earlier life of the box that are not prepared yet.
+    /// `None` once the desk is being closed.
+    pub(super) engine: Option<Engine>,
+    pub(super) health: Health,
+    /// As of the engine's last step or rest.
+    pub(super) gauge: Gauge,
+    pub(super) totals: Totals,
+    recent: Recent,
+    pub(super) journal: Option<Arc<Journal>>,
+    /// When the engine last sent an event.
+    last_event: Instant,
+    /// The jobs that have not ended.
+    pub(super) jobs: BTreeMap<JobId, JobState>,
+    /// Jobs whose attempts are in the queue.
+    pub(super) queued: BTreeSet<JobId>,
+    /// Jobs from before a restart that are not prepared yet.
     pub(super) restoring: BTreeSet<JobId>,
     pub(super) queue: FairQueue,
     slots: usize,
-    capacity: Capacity,
+    pub(super) admission: Admission,
     pub(super) last_job: JobId,
     estimates: Estimates,
-    /// When estimates were made, and how long that took.
+    /// When estimates were made last, and how long that took.
     estimated: (Instant, Duration),
-    /// Mean time a job takes once it runs, weighted towards the latest.
-    job_seconds: f64,
 }
 
 impl DeskState {
-    /// Opens it for an engine that runs so many attempts at a time.
+    /// Begins without jobs, for an engine that runs `slots` attempts at a time.
     pub fn new(engine: Engine, health: Health, slots: u32, capacity: Capacity) -> DeskState {
         DeskState {
             engine: Some(engine),
@@ -80,59 +60,53 @@ impl DeskState {
             totals: Totals::default(),
             recent: Recent::default(),
             journal: None,
-            heard: Instant::now(),
-            job_states: BTreeMap::new(),
-            in_line: BTreeSet::new(),
+            last_event: Instant::now(),
+            jobs: BTreeMap::new(),
+            queued: BTreeSet::new(),
             restoring: BTreeSet::new(),
             queue: FairQueue::new(slots as usize, limits::TURN_TOKENS),
             slots: slots as usize,
-            capacity,
+            admission: Admission::new(capacity),
             last_job: JobId::default(),
             estimates: Estimates::default(),
             estimated: (Instant::now(), Duration::ZERO),
-            job_seconds: 30.0,
         }
     }
 
-    /// Takes a checked question in line; it is not prepared before [`DeskState::prepare`]. The number
-    /// in `new` is given here.
+    /// Makes a job of a checked question, with the next job number. It is not prepared before
+    /// [`DeskState::prepare`].
     ///
     /// # Errors
-    /// Those of [`super::Desk::submit`].
-    pub fn admit(&mut self, new: NewJob, terms: SubmitOptions) -> Result<Ticket, Error> {
+    /// Like [`super::Desk::submit`].
+    pub fn admit(&mut self, new: NewJob, options: SubmitOptions) -> Result<Ticket, Error> {
         self.check_open()?;
-        let admitted = self.admit_within(new, terms);
-        match &admitted {
-            Ok(_) => self.totals.jobs_taken += 1,
+        let admitted = self.admission.check(self.load(&new), options.jobs_max);
+        match admitted {
+            Ok(()) => self.totals.jobs_taken += 1,
             Err(_) => self.totals.jobs_refused += 1,
         }
-        admitted
-    }
-
-    fn admit_within(&mut self, new: NewJob, terms: SubmitOptions) -> Result<Ticket, Error> {
-        let own =
-            self.job_states.values().filter(|job_state| job_state.client == new.client).count();
-        let most = terms.jobs_max.map_or(usize::MAX, |most| most as usize);
-        if own >= self.capacity.client_jobs_max.min(most) {
-            return Err(self.too_many(own));
-        }
-        // Who waits for another turn waits as well: where turns go round, all have soon begun.
-        let waiting = self.job_states.keys().filter(|&&job| !self.queue.sits(job)).count();
-        if waiting >= self.capacity.line_jobs_max {
-            return Err(self.busy());
-        }
+        admitted?;
         self.last_job.0 += 1;
-        let job_state = JobState::new(NewJob { id: self.last_job, ..new }, terms.durability);
-        let ticket = job_state.ticket();
-        self.job_states.insert(job_state.id, job_state);
+        let job = JobState::new(NewJob { id: self.last_job, ..new }, options.durability);
+        let ticket = job.ticket();
+        self.jobs.insert(job.id, job);
         self.publish_places();
         Ok(ticket)
     }
 
-    /// Returns whether questions are taken.
+    fn load(&self, new: &NewJob) -> Load {
+        Load {
+            of_client: self.jobs.values().filter(|job| job.client == new.client).count(),
+            // Those whose attempts are parked wait as well: with fair shares all have soon started.
+            waiting: self.jobs.keys().filter(|&&job| !self.queue.has_slot(job)).count(),
+            unfinished: self.jobs.len(),
+        }
+    }
+
+    /// Returns whether questions are accepted.
     ///
     /// # Errors
-    /// Why they are not.
+    /// The reason if they are not.
     fn check_open(&self) -> Result<(), Error> {
         match &self.health {
             Health::Loading { .. } | Health::Ready { .. } => Ok(()),
@@ -141,91 +115,82 @@ impl DeskState {
         }
     }
 
-    /// Has a job prepared, which is accepted now.
+    /// Marks a job as accepted, which a durable one is once it is on the disk, and has the engine
+    /// prepare its prompt.
     pub fn prepare(&mut self, job: JobId) {
-        if let Some(job_state) = self.job_states.get_mut(&job) {
-            job_state.is_accepted = true;
-            let (client, question) = (job_state.client, job_state.question.clone());
+        if let Some(accepted) = self.jobs.get_mut(&job) {
+            accepted.is_accepted = true;
+            let (client, question) = (accepted.client, accepted.question.clone());
             self.order(Order::Prepare(Asked { job, client, question }));
         }
     }
 
-    /// Forgets a question that was admitted and could not be accepted.
+    /// Removes a job that was admitted and could not be written to the disk.
     pub fn withdraw(&mut self, job: JobId) {
-        let withdrawn = self.job_states.remove(&job);
+        let withdrawn = self.jobs.remove(&job);
         self.totals.jobs_taken -= u64::from(withdrawn.is_some());
         self.publish_places();
     }
 
     /// Returns what the box does and has done.
     pub fn overview(&self) -> Overview {
-        let running = self.job_states.values().filter(|job_state| job_state.is_started()).count();
+        let running = self.jobs.values().filter(|job| job.is_started()).count();
         Overview {
             health: self.health.clone(),
             gauge: self.gauge,
             totals: self.totals.clone(),
             running,
-            waiting: self.job_states.len() - running,
-            capacity: self.capacity,
+            waiting: self.jobs.len() - running,
+            capacity: self.admission.capacity(),
         }
     }
 
-    /// Changes how many jobs are taken from now on.
-    pub fn set_capacity(&mut self, capacity: Capacity) {
-        self.capacity = capacity;
-    }
-
-    /// Puts a job that has not begun before all others.
+    /// Puts a job that has not started before all others.
     pub fn move_first(&mut self, job: JobId) {
         self.queue.move_first(job);
-        self.share_anew();
+        self.reschedule();
     }
 
     /// Finds an unfinished or recently ended job by its name.
     pub fn find(&self, name: JobName) -> Option<Ticket> {
-        let is_known = |job_state: &&JobState| job_state.name == name && job_state.is_findable();
-        let job_state = self.job_states.values().find(is_known);
-        job_state.map(JobState::ticket).or_else(|| self.recent.find(name))
+        let found = self.jobs.values().find(|job| job.name == name && job.is_findable());
+        found.map(JobState::ticket).or_else(|| self.recent.find(name))
     }
 
     /// Returns the state of a job that has not ended, or whose end is not on the disk yet.
     pub fn state_of(&self, job: JobId) -> Option<State> {
-        let record = self.job_states.get(&job).map(|job_state| job_state.record.clone());
+        let record = self.jobs.get(&job).map(|job| job.record.clone());
         record.or_else(|| self.recent.record_of(job)).map(|record| record.state())
     }
 
     /// Returns the accepted jobs that have not ended, in the order of submission.
     pub fn all(&self) -> Vec<Ticket> {
-        let accepted = self.job_states.values().filter(|job_state| job_state.is_accepted);
-        accepted.map(JobState::ticket).collect()
+        self.jobs.values().filter(|job| job.is_accepted).map(JobState::ticket).collect()
     }
 
-    /// Has a job end its thinking and answer. Attempts that have not begun are not made, unless
+    /// Has a job end its thinking and answer. Attempts that have not started are dropped, unless
     /// none has.
     pub fn answer_now(&mut self, job: JobId) {
-        let Some(job_state) = self.job_states.get_mut(&job) else { return };
-        if job_state.answer_now {
-            return;
-        }
-        job_state.answer_now = true;
-        let (has_begun, is_durable) = (job_state.has_begun(), job_state.is_durable());
+        let Some(asked) = self.jobs.get_mut(&job).filter(|job| !job.answer_now) else { return };
+        asked.answer_now = true;
+        let (has_begun, is_durable) = (asked.has_begun(), asked.is_durable());
         self.order(Order::AnswerNow(job));
         if has_begun {
-            self.end_waiting(job, Waiting::Unbegun);
+            self.end_unstarted(job, Unstarted::NeverBegun);
         }
-        // After what it ended, so that both are on the disk together.
+        // Behind the attempts that it ended, so that all of it is written together.
         if let Some(journal) = self.journal.as_ref().filter(|_| is_durable) {
             journal.answer_now(job);
         }
         self.close_if_over(job);
-        self.share_anew();
+        self.reschedule();
     }
 
-    /// Stops a job and keeps nothing of it.
+    /// Stops a job and deletes what is kept of it.
     pub fn forget(&mut self, job: JobId, name: JobName) {
         self.recent.forget(name);
-        if let Some(job_state) = self.job_states.get_mut(&job) {
-            job_state.is_forgotten = true;
+        if let Some(forgotten) = self.jobs.get_mut(&job) {
+            forgotten.is_forgotten = true;
         }
         self.stop(job);
         if let Some(journal) = &self.journal {
@@ -233,84 +198,84 @@ impl DeskState {
         }
     }
 
-    /// Stops a job: at once where it waits, within one step where it runs.
+    /// Stops a job: at once if it waits, within one step if it runs.
     pub fn stop(&mut self, job: JobId) {
-        if let Some(job_state) = self.job_states.get_mut(&job)
-            && job_state.stopping == Stopping::No
+        if let Some(stopped) = self.jobs.get_mut(&job)
+            && stopped.stop()
         {
-            job_state.stopping = Stopping::Unwanted;
-            if let Some(journal) = journal_of(job_state, &self.journal) {
+            if let Some(journal) = journal_of(stopped, &self.journal) {
                 journal.stopping(job);
             }
-            self.stop_all(job);
-            self.share_anew();
+            self.stop_attempts(job);
+            self.reschedule();
         }
     }
 
-    /// Stops what is left of a job.
-    pub(super) fn stop_all(&mut self, job: JobId) {
+    /// Stops the attempts of a job that have not ended.
+    pub(super) fn stop_attempts(&mut self, job: JobId) {
         self.order(Order::Stop(job));
-        self.end_waiting(job, Waiting::All);
+        self.end_unstarted(job, Unstarted::All);
         self.close_if_over(job);
     }
 
-    /// Stops attempts of a job that the engine has never heard of.
-    fn end_waiting(&mut self, job: JobId, which: Waiting) {
-        let Some(job_state) = self.job_states.get_mut(&job) else { return };
-        for (number, figures) in job_state.end_waiting(which, &Outcome::Stopped) {
+    /// Ends attempts that the engine does not know, as stopped.
+    fn end_unstarted(&mut self, job: JobId, which: Unstarted) {
+        let Some(ended) = self.jobs.get_mut(&job) else { return };
+        for (number, figures) in ended.end_unstarted(which, &Outcome::Stopped) {
             let attempt = AttemptId { job, number };
             self.queue.remove(attempt);
-            if let Some(journal) = journal_of(job_state, &self.journal) {
+            if let Some(journal) = journal_of(ended, &self.journal) {
                 journal.attempt_ended(attempt, None, Outcome::Stopped, figures);
             }
         }
     }
 
-    /// Stops what is left of a job whose vote is decided.
+    /// Stops the other attempts of a job whose vote is decided.
     pub(super) fn decide(&mut self, job: JobId) {
-        if let Some(job_state) = self.job_states.get_mut(&job) {
-            job_state.stopping = Stopping::Decided;
+        if let Some(decided) = self.jobs.get_mut(&job) {
+            decided.decide();
         }
-        self.stop_all(job);
+        self.stop_attempts(job);
     }
 
     /// Ends a job that cannot be answered.
     pub(super) fn fail(&mut self, job: JobId, error: &Error) {
-        let Some(job_state) = self.job_states.remove(&job) else { return };
+        let Some(failed) = self.jobs.remove(&job) else { return };
         self.restoring.remove(&job);
         let outcome = Outcome::Failed(error.clone());
         self.totals.count_job(&outcome);
-        job_state.close(outcome, Figures::default(), self.journal.as_deref());
-        self.keep_recent(&job_state);
+        failed.close(outcome, Figures::default(), self.journal.as_deref());
+        self.keep_recent(&failed);
     }
 
+    /// Ends a job if all its attempts have ended. Its slots are free at once, although its end is
+    /// not visible before it is on the disk.
     pub(super) fn close_if_over(&mut self, job: JobId) {
-        if self.job_states.get(&job).is_some_and(JobState::is_over)
-            && let Some(job_state) = self.job_states.remove(&job)
+        if !self.jobs.get(&job).is_some_and(JobState::is_over) {
+            return;
+        }
+        let Some(closed) = self.jobs.remove(&job) else { return };
+        self.queued.remove(&job);
+        self.restoring.remove(&job);
+        let (outcome, figures) = closed.end();
+        self.totals.count_job(&outcome);
+        closed.close(outcome, figures, self.journal.as_deref());
+        if closed.durability == Durability::WhileListening
+            && closed.is_findable()
+            && let Some(journal) = &self.journal
         {
-            self.in_line.remove(&job);
-            self.restoring.remove(&job);
-            let (outcome, figures) = job_state.end();
-            self.totals.count_job(&outcome);
-            job_state.close(outcome, figures, self.journal.as_deref());
-            if job_state.durability == Durability::WhileListening
-                && job_state.is_findable()
-                && let Some(journal) = &self.journal
-            {
-                journal.keep(job_state.kept());
-            }
-            self.keep_recent(&job_state);
-            if job_state.is_started() {
-                let seconds = job_state.asked.elapsed().as_secs_f64();
-                self.job_seconds = 0.7 * self.job_seconds + 0.3 * seconds;
-            }
+            journal.keep(closed.stored());
+        }
+        self.keep_recent(&closed);
+        if closed.is_started() {
+            self.admission.learn(closed.asked.elapsed());
         }
     }
 
-    /// Keeps a job that has ended where it is found until its end is on the disk.
-    fn keep_recent(&mut self, job_state: &JobState) {
-        if job_state.is_findable() {
-            self.recent.keep(job_state.ticket());
+    /// Keeps an ended job where it is found until the journal has its end.
+    fn keep_recent(&mut self, job: &JobState) {
+        if job.is_findable() {
+            self.recent.keep(job.ticket());
         }
     }
 
@@ -320,15 +285,15 @@ impl DeskState {
         }
     }
 
-    /// Returns when the engine last said anything, and how many jobs it has to do.
+    /// Returns when the engine last sent an event, and how many jobs it has to work on.
     pub fn pulse(&self) -> Pulse {
-        let running = self.job_states.keys().filter(|&&job| self.queue.sits(job)).count();
-        Pulse { heard: self.heard, running, waiting: self.job_states.len() - running }
+        let running = self.jobs.keys().filter(|&&job| self.queue.has_slot(job)).count();
+        Pulse { last_event: self.last_event, running, waiting: self.jobs.len() - running }
     }
 
-    /// Takes what the engine says.
-    pub fn hear(&mut self, event: Event) {
-        self.heard = Instant::now();
+    /// Takes an event of the engine.
+    pub fn take(&mut self, event: Event) {
+        self.last_event = Instant::now();
         match event {
             Event::Loading(loaded) => {
                 if let Health::Loading { bytes_loaded, .. } = &mut self.health {
@@ -342,17 +307,17 @@ impl DeskState {
                 }
             }
             Event::Prepared(job, Ok(prompt)) => {
-                if let Some(job_state) = self.job_states.get_mut(&job) {
-                    job_state.prompt = Some(prompt);
+                if let Some(prepared) = self.jobs.get_mut(&job) {
+                    prepared.prompt = Some(prompt);
                 }
                 self.restoring.remove(&job);
-                self.share_anew();
+                self.reschedule();
             }
             Event::Prepared(job, Err(error)) => {
                 self.fail(job, &error);
-                self.share_anew();
+                self.reschedule();
             }
-            Event::Gained(attempt, delta) => self.delta(attempt, delta),
+            Event::Gained(attempt, delta) => self.append(attempt, delta),
             Event::Ended(attempt, delta, outcome, figures) => {
                 self.end_attempt(attempt, delta, outcome, figures);
             }
@@ -367,10 +332,10 @@ impl DeskState {
         }
     }
 
-    fn delta(&mut self, attempt: AttemptId, delta: Delta) {
-        let Some(job_state) = self.job_states.get_mut(&attempt.job) else { return };
-        job_state.append(attempt.number, &delta);
-        if let Some(journal) = journal_of(job_state, &self.journal) {
+    fn append(&mut self, attempt: AttemptId, delta: Delta) {
+        let Some(job) = self.jobs.get_mut(&attempt.job) else { return };
+        job.append(attempt.number, &delta);
+        if let Some(journal) = journal_of(job, &self.journal) {
             journal.gained(attempt.job, attempt.number, delta);
         }
     }
@@ -383,26 +348,26 @@ impl DeskState {
         figures: Figures,
     ) {
         self.queue.remove(attempt);
-        if let Some(job_state) = self.job_states.get_mut(&attempt.job) {
+        if let Some(job) = self.jobs.get_mut(&attempt.job) {
             if let Some(delta) = &delta {
-                job_state.append(attempt.number, delta);
+                job.append(attempt.number, delta);
             }
             let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
-            self.estimates.learn(&job_state.question.mode, figures.completion_tokens, end);
-            job_state.end_attempt(attempt.number, outcome.clone(), figures);
-            if let Some(journal) = journal_of(job_state, &self.journal) {
+            self.estimates.learn(&job.question.mode, figures.completion_tokens, end);
+            job.end_attempt(attempt.number, outcome.clone(), figures);
+            if let Some(journal) = journal_of(job, &self.journal) {
                 journal.attempt_ended(attempt, delta, outcome, figures);
             }
-            if job_state.is_decided() {
+            if job.is_decided() {
                 self.decide(attempt.job);
             }
         }
         self.close_if_over(attempt.job);
-        self.share_anew();
+        self.reschedule();
     }
 
-    /// Counts a step against the turns of who went on in it. Who found no room in the cache has had
-    /// its turn: another may be able to use the slot.
+    /// Charges a step's tokens to the attempts it served. An attempt without room in the KV cache
+    /// is charged a whole turn, so that another may use its slot.
     fn charge(&mut self, step: Step) {
         self.gauge = step.gauge;
         if let Some(journal) = &self.journal {
@@ -416,71 +381,63 @@ impl DeskState {
         }
         for Served { attempt, tokens, drawn } in step.served {
             self.queue.charge(attempt, tokens);
-            if let Some(job_state) = self.job_states.get_mut(&attempt.job) {
-                job_state.count(attempt.number, drawn);
+            if let Some(job) = self.jobs.get_mut(&attempt.job) {
+                job.count(attempt.number, drawn);
             }
         }
         for attempt in step.stalled {
             self.queue.charge(attempt, limits::TURN_TOKENS);
         }
-        if self.share_out() {
-            self.publish_places();
-            self.estimate();
-        } else if self.estimated.0.elapsed() >= limits::ESTIMATE_EVERY {
+        if self.assign_slots() || self.estimated.0.elapsed() >= limits::ESTIMATE_EVERY {
             self.publish_places();
             self.estimate();
         }
     }
 
-    /// Tells the engine whose turn it is; returns whether anybody's has begun or ended.
-    fn share_out(&mut self) -> bool {
+    /// Assigns the engine's slots to attempts; returns whether any of them changed.
+    fn assign_slots(&mut self) -> bool {
         let moves = self.queue.assign();
         for &step in &moves {
             match step {
                 Move::Park(attempt) => self.order(Order::Park(attempt)),
-                Move::Slot(attempt) => self.slot(attempt),
+                Move::Slot(attempt) => self.start_or_resume(attempt),
             }
         }
         !moves.is_empty()
     }
 
-    /// Does so where jobs have come or gone, which changes places even if nobody's turn is over,
-    /// and tells everybody.
-    pub(super) fn share_anew(&mut self) {
-        self.line_up();
-        self.share_out();
+    /// Assigns the slots after jobs came, ended or moved, and publishes the new places in the queue
+    /// and estimates.
+    pub(super) fn reschedule(&mut self) {
+        self.queue_prepared();
+        self.assign_slots();
         self.publish_places();
         self.estimate();
     }
 
-    /// Tells every job when it will be over; not more often than it is worth.
+    /// Publishes when each job is expected to end, unless that was done just now.
     fn estimate(&mut self) {
         let (at, took) = self.estimated;
         let pause = limits::ESTIMATE_PAUSE.max(took * limits::ESTIMATE_PAUSE_TIMES);
-        if self.job_states.is_empty() || at.elapsed() < pause {
+        if self.jobs.is_empty() || at.elapsed() < pause {
             return;
         }
         let began = Instant::now();
-        // Of a client the older come first, as in its turns.
-        let jobs: Vec<Pending> =
-            self.job_states.iter().map(|(job, job_state)| job_state.pending(*job)).collect();
-        let etas = self.estimates.etas(self.slots, &jobs);
-        self.job_states
-            .values()
-            .zip(etas)
-            .for_each(|(job_state, eta)| job_state.record.set_eta(eta));
+        // In the order of submission, which is also that of a client's jobs in the queue.
+        let pending: Vec<Pending> = self.jobs.iter().map(|(id, job)| job.pending(*id)).collect();
+        let etas = self.estimates.etas(self.slots, &pending);
+        self.jobs.values().zip(etas).for_each(|(job, eta)| job.record.set_eta(eta));
         self.estimated = (Instant::now(), began.elapsed());
     }
 
-    fn slot(&mut self, attempt: AttemptId) {
-        let Some(job_state) = self.job_states.get_mut(&attempt.job) else { return };
-        let Some(prompt) = job_state.prompt.clone() else { return };
-        let Some(written) = job_state.slot(attempt.number) else {
+    fn start_or_resume(&mut self, attempt: AttemptId) {
+        let Some(job) = self.jobs.get_mut(&attempt.job) else { return };
+        let Some(prompt) = job.prompt.clone() else { return };
+        let Some(written) = job.start_attempt(attempt.number) else {
             return self.order(Order::Resume(attempt));
         };
-        let (client, question, asked) =
-            (job_state.client, job_state.question.clone(), job_state.asked);
-        let answer_now = job_state.answer_now;
+        let (client, question, asked) = (job.client, job.question.clone(), job.asked);
+        let answer_now = job.answer_now;
         let start = Start { attempt, client, question, prompt, asked, written };
         self.order(Order::Start(Box::new(start)));
         if answer_now {
@@ -493,54 +450,25 @@ impl DeskState {
     pub(super) fn publish_places(&self) {
         let line = self.queue.waiting();
         for (place, job) in (1..).zip(&line) {
-            if let Some(job_state) = self.job_states.get(job).filter(|job| !job.is_started()) {
-                job_state.record.set_queued(State::Queued, place);
+            if let Some(job) = self.jobs.get(job).filter(|job| !job.is_started()) {
+                job.record.set_queued(State::Queued, place);
             }
         }
-        let is_unprepared = |job_state: &&JobState| !self.in_line.contains(&job_state.id);
-        let unprepared = self.job_states.values().filter(is_unprepared);
-        for (place, job_state) in (line.len() + 1..).zip(unprepared) {
-            job_state.record.set_queued(State::Preparing, place);
+        let unprepared = self.jobs.values().filter(|job| !self.queued.contains(&job.id));
+        for (place, job) in (line.len() + 1..).zip(unprepared) {
+            job.record.set_queued(State::Preparing, place);
         }
     }
 
-    /// Ends every job as failed for `error`; those that last are not over for that, and go on at
-    /// the next start.
-    pub fn end_all(&mut self, error: &Error) {
-        for (_, job_state) in std::mem::take(&mut self.job_states) {
-            job_state.interrupt(error);
+    /// Interrupts every job because of `error`; durable ones continue at the next start.
+    pub fn interrupt_all(&mut self, error: &Error) {
+        for (_, job) in std::mem::take(&mut self.jobs) {
+            job.interrupt(error);
         }
-    }
-
-    fn busy(&self) -> Error {
-        let before = match self.job_states.len() {
-            1 => "1 question is".to_string(),
-            count => format!("{count} questions are"),
-        };
-        Error::new(
-            Kind::Busy,
-            format!("the line is full: {before} before yours"),
-            format!("Ask again in about {:.0} seconds.", self.retry_seconds()),
-        )
-    }
-
-    fn too_many(&self, own: usize) -> Error {
-        Error::new(
-            Kind::TooMany,
-            format!(
-                "{own} questions of yours are not answered yet, which is as many as one may have"
-            ),
-            "Wait for an answer, or stop a question.",
-        )
-    }
-
-    /// Returns after how many seconds one turned away should come again.
-    pub fn retry_seconds(&self) -> f64 {
-        self.job_seconds.clamp(*limits::RETRY_SECONDS.start(), *limits::RETRY_SECONDS.end())
     }
 }
 
 /// Returns the journal if the job is written to it as it runs.
-fn journal_of<'j>(job_state: &JobState, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
-    journal.as_deref().filter(|_| job_state.is_durable())
+fn journal_of<'j>(job: &JobState, journal: &'j Option<Arc<Journal>>) -> Option<&'j Journal> {
+    journal.as_deref().filter(|_| job.is_durable())
 }

@@ -285,7 +285,7 @@ fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered
     }
     let failed = get(&served, &guilty);
     assert_eq!(failed["state"], "failed", "{failed}");
-    assert_eq!(failed["error"]["message"], "this question stopped the box twice");
+    assert_eq!(failed["error"]["message"], "this question crashed the server twice");
     assert_eq!(all(&mut events(&served, &innocent, "0")).last().unwrap().kind, "done");
     let id = ask(&served, &short());
     assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");

@@ -382,7 +382,7 @@ fn a_job_that_is_moved_has_the_next_seat_and_nothing_is_lost() {
     turns.move_first(JobId(6));
     assert_eq!(turns.place(JobId(6)), 1);
     turns.move_first(JobId(1));
-    assert!(turns.sits(JobId(1)), "who sits is not moved");
+    assert!(turns.has_slot(JobId(1)), "who sits is not moved");
     turns.charge(attempt(1), TURN);
     assert_eq!(turns.assign(), [Move::Park(attempt(1)), Move::Slot(attempt(6))]);
     let mut served = Vec::new();
