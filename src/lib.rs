@@ -9,6 +9,7 @@
 
 #[forbid(unsafe_code)]
 pub mod answers;
+#[forbid(unsafe_code)]
 pub mod api;
 #[forbid(unsafe_code)]
 pub mod cli;

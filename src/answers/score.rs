@@ -99,8 +99,8 @@ fn consensus(attempts: &[Sample]) -> f64 {
     if winners.contains(&true) { 1.0 / winners.len() as f64 } else { 0.0 }
 }
 
-/// Returns the mean of scores from 0 to 1, one per question, with its 95 % interval; `trials` is the
-/// number of right-or-wrong trials they average.
+/// Returns the mean of scores from 0 to 1, one per question, with its 95 % interval; `trials` is
+/// the number of right-or-wrong trials they average.
 ///
 /// Attempts at one question are not independent, questions are: the standard error is that of the
 /// questions' scores. The interval is Wilson's (1927) for as many trials as have that

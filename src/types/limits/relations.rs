@@ -87,7 +87,10 @@ const _: () = {
 const _: () = {
     assert!(CONNECTIONS_PER_ADDRESS_MAX < CONNECTIONS_MAX, "one address cannot take all");
     assert!(CONNECTIONS_LOOPBACK_MAX < CONNECTIONS_MAX, "nor can this machine");
-    assert!(CONNECTIONS_MAX < BACKEND_BACKLOG as usize, "the relay never waits for tiny_http");
+    assert!(
+        CONNECTIONS_MAX < BACKEND_BACKLOG as usize,
+        "the relay never waits for the server behind it"
+    );
     assert!(ADDRESS_REQUESTS_PER_SECOND < REQUESTS_PER_SECOND);
     assert!(ADDRESS_REQUESTS_BURST < REQUESTS_BURST);
 };
