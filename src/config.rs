@@ -1,8 +1,8 @@
-//! From what was typed, the environment and the settings file to one `Cli`, made once.
+//! Merges the command line, the environment and the settings file into one `Cli`.
 //!
-//! The settings file's values become the defaults of the flags of the same name before clap
-//! parses, so a flag wins over the environment, that over the file, and every value passes the
-//! same checks. Nothing outside this file and cli.rs reads the environment.
+//! The settings file's values become the defaults of the flags of the same name before clap parses,
+//! so a flag overrides the environment, which overrides the file, and every value passes the same
+//! checks. Nothing outside this file and `cli` reads the environment.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -22,10 +22,11 @@ use crate::types::mode::Modes;
 
 /// Parses `args` (the program's name first) and the environment.
 ///
-/// `--help` and `--version` print and leave the program with exit code 0.
+/// `--help` and `--version` print and end the program with exit code 0.
 ///
 /// # Errors
-/// `bad_request` naming the flag or key, the value and the bound; `not_found` for a settings file.
+/// `bad_request` naming the flag or key, the value and the bound; `not_found` if the settings file
+/// cannot be read.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, Error> {
     let mut command = without_empty_twins(Cli::command());
     let mut settings = None;
@@ -39,13 +40,13 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, Error> {
     Cli::from_arg_matches(&matches).map_err(blame)
 }
 
-/// A settings file and what it says.
+/// A settings file with its content.
 struct SettingsFile {
     file: PathBuf,
     text: String,
 }
 
-/// Forgets environment twins that are set to nothing, as unit files and shells leave them.
+/// Ignores environment variables that are set but empty, as unit files and shells leave them.
 fn without_empty_twins(mut command: Command) -> Command {
     let empty: Vec<_> = command
         .get_arguments()
@@ -58,7 +59,7 @@ fn without_empty_twins(mut command: Command) -> Command {
     command.mut_subcommands(without_empty_twins)
 }
 
-/// Finds the settings file before everything else is parsed, because it changes the defaults.
+/// Finds the settings file before clap parses, because it changes the defaults.
 fn settings_file(args: &[OsString]) -> Option<PathBuf> {
     let mut args = args.iter().skip(1).take_while(|arg| *arg != "--");
     while let Some(arg) = args.next() {
@@ -83,37 +84,37 @@ fn read_settings(file: &Path, flag: &str) -> Result<String, Error> {
     let bytes = std::fs::metadata(file).map_err(|e| cannot(e.to_string()))?.len();
     if bytes > limits::SETTINGS_BYTES_MAX {
         let max = limits::SETTINGS_BYTES_MAX;
-        return Err(cannot(format!("its {bytes} bytes are too many, at most {max}")));
+        return Err(cannot(format!("{bytes} bytes are too many, at most {max} are allowed")));
     }
     std::fs::read_to_string(file).map_err(|e| cannot(e.to_string()))
 }
 
-/// Makes the file's values the defaults of the flags they name.
+/// Makes the file's values the defaults of the flags with these names.
 fn with_settings(mut command: Command, settings: &SettingsFile) -> Result<Command, Error> {
     let bad = |cause: String| {
         let what = format!("settings '{}': {cause}", settings.file.display());
-        Error::bad_request(what, "Mend that line; `solverbox COMMAND --help` lists the flags.")
+        Error::bad_request(what, "Correct that line; `solverbox COMMAND --help` lists the flags.")
     };
     let table: toml::Table =
         settings.text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
     let known = flags(&command);
     for (key, value) in table {
         if !known.contains(&key) || key == "config" {
-            return Err(bad(format!("'{key}' is no setting")));
+            return Err(bad(format!("unknown setting '{key}'")));
         }
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Float(number) => number.to_string(),
             toml::Value::Boolean(flag) => flag.to_string(),
-            _ => return Err(bad(format!("'{key}' needs one plain value"))),
+            _ => return Err(bad(format!("'{key}' must be a string, a number or a boolean"))),
         };
         command = with_default(command, &key, &value);
     }
     Ok(command)
 }
 
-/// Returns the long names of all flags of all commands.
+/// Returns the long names of every command's flags.
 fn flags(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_string));
     own.chain(command.get_subcommands().flat_map(flags)).collect()
@@ -130,25 +131,25 @@ fn with_default(mut command: Command, flag: &str, value: &str) -> Command {
     command.mut_subcommands(|sub| with_default(sub, flag, value))
 }
 
-/// Turns clap's message into ours; prints help and version as clap made them.
+/// Converts clap's message into our form; help and version are printed as they are.
 fn usage_error(error: clap::Error, args: &[OsString], settings: Option<&SettingsFile>) -> Error {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-    let asked = [DisplayHelp, DisplayVersion, DisplayHelpOnMissingArgumentOrSubcommand];
-    if asked.contains(&error.kind()) {
+    let shown = [DisplayHelp, DisplayVersion, DisplayHelpOnMissingArgumentOrSubcommand];
+    if shown.contains(&error.kind()) {
         error.exit();
     }
     let text = error.render().to_string();
-    // clap's first paragraph says what is wrong; tips, usage and hints follow.
+    // clap's first paragraph is the cause; tips, usage and hints follow.
     let what = text.split("\n\n").next().unwrap_or(&text);
     let what: Vec<&str> = what.trim_start_matches("error: ").lines().map(str::trim).collect();
     let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
-    let remedy = tips.map(|tip| format!("Perhaps {tip}. ")).collect::<String>()
-        + "`solverbox --help` shows what can be typed.";
+    let remedy = tips.map(|tip| format!("Tip: {tip}. ")).collect::<String>()
+        + "`solverbox --help` lists the commands and flags.";
     let place = origin(&error, args, settings).unwrap_or_default();
     Error::bad_request(format!("{place}{}", what.join(" ")), remedy)
 }
 
-/// Says where a bad value came from if it was not typed: the environment or the settings file.
+/// Returns the origin of a bad value that was not typed: the environment or the settings file.
 fn origin(
     error: &clap::Error,
     args: &[OsString],
@@ -171,10 +172,10 @@ fn origin(
     settings.map(|settings| format!("settings '{}': ", settings.file.display()))
 }
 
-/// Returns the built-in modes with the owner's.
+/// Returns the built-in modes, extended by the owner's file.
 ///
 /// # Errors
-/// `not_found` where the file cannot be read, `bad_request` where it is not well formed.
+/// `not_found` if the file cannot be read, `bad_request` if its content is not valid.
 pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
     let mut modes = Modes::built_in();
     if let Some(file) = &flags.modes {
@@ -183,26 +184,26 @@ pub fn modes(flags: &ModesFlags) -> Result<Modes, Error> {
     Ok(modes)
 }
 
-/// Returns who may ask a served box.
+/// Returns which requests a server admits.
 ///
 /// # Errors
-/// Those of [`ApiKeys::read`]; `bad_request` for too many names.
+/// Errors of [`ApiKeys::read`]; `bad_request` for too many host names.
 pub fn admission(flags: &AdmissionFlags) -> Result<Admission, Error> {
     let (names, max) = (flags.host_name.len(), limits::HOST_NAMES_MAX);
     if names > max {
         return Err(Error::bad_request(
             format!("--host-name: {names} names are too many, at most {max} are allowed"),
-            "Leave some out.",
+            "Remove some of them.",
         ));
     }
     let keys = flags.api_keys.as_deref().map(ApiKeys::read).transpose()?;
     Ok(Admission { keys, host_names: flags.host_name.clone() })
 }
 
-/// Returns the folder for what must last: the flag's, systemd's, or the user's own.
+/// Returns the data folder: the flag's, systemd's, or the user's.
 ///
 /// # Errors
-/// `bad_request` where none is named and the environment knows no home.
+/// `bad_request` if none is named and $HOME is not set.
 pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, Error> {
     let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     flag.map(Path::to_path_buf)
@@ -214,18 +215,18 @@ pub fn data_folder(flag: Option<&Path>) -> Result<PathBuf, Error> {
         })
 }
 
-/// systemd separates several state directories by colons; the first is ours.
+/// Returns the first of several state directories, which systemd separates by colons.
 fn first_of(folders: PathBuf) -> PathBuf {
     let text = folders.to_string_lossy();
     text.split(':').next().map(PathBuf::from).unwrap_or_default()
 }
 
-/// Returns who started the box and wants to be told how it is doing, as sd_notify(3) and
-/// sd_watchdog_enabled(3) say; nobody, where the environment names no socket.
+/// Returns the service manager to report to (sd_notify(3), sd_watchdog_enabled(3)); one without a
+/// socket if the environment names none.
 pub fn supervisor() -> Supervisor {
     let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let number = |name: &str| var(name)?.to_str()?.parse::<u64>().ok();
-    // Meant for another process, where this one was started by it and has inherited the rest.
+    // Otherwise the watchdog is meant for the parent process, whose environment was inherited.
     let is_ours = var("WATCHDOG_PID").is_none()
         || number("WATCHDOG_PID") == Some(u64::from(std::process::id()));
     let watchdog = number("WATCHDOG_USEC").filter(|micros| *micros > 0 && is_ours);
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_wins_over_the_settings_file_and_that_over_the_default() {
+    fn a_flag_overrides_the_settings_file_and_that_the_default() {
         let settings = "mode = \"code\"\nthreads = 3\ntemperature = 0.5\njson = true";
         let solve = solve(settings, &["--threads", "2", "q"]).unwrap();
         assert_eq!((solve.way.mode.as_str(), solve.model.threads), ("code", Some(2)));
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn further_names_of_the_box_are_listed_with_commas_or_one_by_one() {
+    fn host_names_are_given_with_commas_or_one_by_one() {
         let names = |settings: &str, args: &[&str]| -> Result<Vec<String>, Error> {
             match parse_with(settings, &[&["solverbox", "serve"], args].concat())?.command {
                 Typed::Serve(serve) => Ok(serve.admission.host_name),
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_fingers_gets_a_tip() {
+    fn a_mistyped_flag_gets_a_tip() {
         let error = solve("", &["--modle", "x", "q"]).unwrap_err();
         assert!(error.remedy.contains("--mode"), "{error:?}");
     }

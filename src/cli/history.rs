@@ -41,7 +41,7 @@ pub enum HistoryAction {
     },
     /// Write all questions and answers, oldest first
     Export {
-        /// Output format
+        /// Format of the export
         #[arg(long, value_name = "FORM", env = "SOLVERBOX_FORMAT", default_value = "jsonl",
               value_parser = one_of(EXPORT_FORMATS))]
         format: ExportFormat,
@@ -49,7 +49,7 @@ pub enum HistoryAction {
         #[arg(long, value_name = "FILE", env = "SOLVERBOX_OUT")]
         out: Option<PathBuf>,
     },
-    /// Delete answered questions
+    /// Delete questions that have been answered
     Delete {
         /// Job IDs, or their first digits
         #[arg(value_name = "ID", required_unless_present_any = ["older_than_days", "all"])]

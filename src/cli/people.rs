@@ -9,12 +9,12 @@ use crate::http::auth::host;
 /// The flags that set which requests a server admits.
 #[derive(Clone, Debug, Args)]
 pub struct AdmissionFlags {
-    /// File of API keys (TOML), written by `solverbox api-key`; programs on other machines then need a
-    /// key
+    /// File of API keys (TOML), written by `solverbox api-key`; programs on other machines then
+    /// need a key
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_API_KEYS")]
     pub api_keys: Option<PathBuf>,
-    /// Further host name that browsers may use, such as solver.school.example; the addresses and the
-    /// name of this machine are always accepted; repeatable
+    /// Further host name that browsers may use, such as solver.school.example; the addresses and
+    /// the name of this machine are always accepted; repeatable
     #[arg(long, value_name = "NAME", env = "SOLVERBOX_HOST_NAME", value_delimiter = ',',
           action = ArgAction::Append, value_parser = host_name)]
     pub host_name: Vec<String>,

@@ -20,7 +20,7 @@ pub struct QuantizeFlags {
     /// Model to read (GGUF in F32, F16 or BF16)
     #[arg(value_name = "IN")]
     pub from: PathBuf,
-    /// File to write
+    /// GGUF file to write
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
     /// Target type: q8_0 (INT8), q6_k, q5_k_m, q4_k_m (the usual choice), q4_k_s, iq4_nl, or q4_0
@@ -51,7 +51,7 @@ pub struct ImatrixFlags {
     /// Text to evaluate, or the records of `solverbox eval --out` (.jsonl)
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_TEXT")]
     pub text: PathBuf,
-    /// File to write
+    /// Importance matrix to write (GGUF)
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
 }
@@ -121,7 +121,7 @@ pub struct ConvertFlags {
     /// Folder of the checkpoint (config.json, tokenizer.json, model.safetensors), or of an adapter
     /// saved by PEFT
     pub dir: PathBuf,
-    /// File to write
+    /// GGUF file to write
     pub file: PathBuf,
     /// Type of the matrices: f16, bf16, f32, or a type of `quantize`, such as q4_k_m
     #[arg(long = "type", value_name = "TYPE", env = "SOLVERBOX_TYPE", default_value = "f16",

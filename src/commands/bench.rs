@@ -1,8 +1,8 @@
-//! `solverbox bench`: how fast this model is on this machine, by batch and context, beside what the
-//! memory's speed allows.
+//! `solverbox bench`: the speed of this model on this machine, by batch and context, compared with
+//! the memory's bandwidth.
 //!
-//! First single passes, for which it asks the engine directly; then whole questions through the
-//! desk. A workshop command: it has the box to itself. `report` words what was measured.
+//! Measures single passes with the engine directly, then complete questions through the desk. Has
+//! the engine to itself. `report` formats the results.
 
 mod bandwidth;
 mod loads;
@@ -22,21 +22,21 @@ use crate::types::limits;
 use crate::types::plan::{KvType, Plan};
 use loads::{Length, Loads};
 
-/// Sequences side by side that are measured: where kernels change their ways.
+/// Batch sizes measured: those at which kernels switch algorithms.
 const BATCHES: &[u32] = &[1, 2, 3, 4, 6, 8, 12, 16];
-/// Tokens of a prompt in one pass that are measured.
+/// Prefill slices measured, in tokens.
 const SLICES: &[u32] = &[16, 32, 64, limits::UBATCH_TOKENS];
-/// Tokens that are in the context already.
+/// Tokens in the context before a measured pass.
 const DEPTHS: &[u32] = &[0, 1_024, 4_096];
-/// Bytes of an SVG file, about.
+/// Approximate size of an SVG file in bytes.
 const SVG_BYTES: u64 = 16 << 10;
 
-/// How much is measured.
+/// The extent of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it, three times or more: minutes on a board.
+    /// Everything, three times or more: minutes on a board.
     Full,
-    /// Enough to see whether something is wrong.
+    /// Enough to notice a fault: seconds on a PC.
     Quick,
 }
 
@@ -77,27 +77,27 @@ impl Extent {
     }
 }
 
-/// What is to be measured, and how it is shown.
+/// The options of `bench`.
 #[derive(Debug)]
 pub struct BenchOptions {
-    /// The model.
+    /// The model to measure.
     pub loading: Loading,
-    /// How much.
+    /// How much to measure.
     pub extent: Extent,
-    /// What is printed.
+    /// Form of the results.
     pub output: OutputFormat,
-    /// A file for the plot.
+    /// File for the plot, if one is wanted.
     pub svg: Option<PathBuf>,
 }
 
-/// A pass that was timed.
+/// A measured pass over the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Pass {
-    /// Tokens before it.
+    /// Tokens in the context before the pass.
     depth: u32,
-    /// Tokens it decoded: of as many sequences, or of one prompt.
+    /// Tokens decoded: one each of as many sequences, or all of one prompt.
     tokens: u32,
-    /// The median of several.
+    /// Median time of several passes.
     seconds: f64,
 }
 
@@ -107,37 +107,37 @@ impl Pass {
     }
 }
 
-/// All that was measured.
+/// The results of all measurements.
 #[derive(Debug)]
 struct BenchResult {
     extent: Extent,
     plan: Plan,
-    /// Bytes of weights a pass reads.
+    /// Weights a pass reads, in bytes.
     weights_bytes: u64,
-    /// Bytes of the cache it reads for each token in it.
+    /// Part of the KV cache a pass reads per token in it, in bytes.
     kv_bytes: u64,
-    /// Bytes the machine reads in a second.
+    /// Bandwidth of the memory, in bytes/s.
     read_bytes_per_second: f64,
-    /// A token each of several sequences, which share what is before it.
+    /// Passes with one token per sequence; the sequences share the context before it.
     decode: Vec<Pass>,
-    /// Several tokens of one prompt.
+    /// Passes with several tokens of one prompt.
     prefill: Vec<Pass>,
     loads: Loads,
 }
 
 impl BenchResult {
-    /// Returns which share of what the memory can be read at a pass has read. Cells that sequences
-    /// share count once: no more need be read.
+    /// Returns the share of the memory's bandwidth a pass used. Cells shared by sequences count
+    /// once, because they need to be read once.
     fn share(&self, pass: &Pass) -> f64 {
         let bytes = self.weights_bytes + self.kv_bytes * u64::from(pass.depth);
         bytes as f64 / pass.seconds / self.read_bytes_per_second
     }
 }
 
-/// Measures and prints what came of it.
+/// Measures, and prints the results.
 ///
 /// # Errors
-/// Those of the model and of the plot's file.
+/// Errors of the model and of the plot's file.
 pub fn run(options: &BenchOptions) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let (mut weights_bytes, mut kv_by_type) = (0, [0; 2]);
@@ -147,9 +147,9 @@ pub fn run(options: &BenchOptions) -> Result<(), Error> {
         let wishes = options.loading.wishes;
         Wishes { sequences: wishes.sequences.or(Some(limits::SEQUENCES_MAX)), ..wishes }
     })?;
-    // What is measured shall not depend on what was asked before.
+    // The results must not depend on earlier questions.
     plan.prefixes = None;
-    // Before minutes are spent on what cannot be written.
+    // Checked before minutes are spent on a plot that cannot be written.
     let svg = options.svg.as_ref().map(|file| {
         check_other(&plan.model.path, file)?;
         NewFile::create(file, SVG_BYTES)
@@ -198,7 +198,7 @@ impl BenchProgress {
     }
 }
 
-/// Times the passes that fit into the context and have sequences enough.
+/// Measures the passes that fit the context and the number of sequences.
 fn passes(
     bench: &mut Bench,
     plan: &Plan,

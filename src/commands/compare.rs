@@ -1,7 +1,7 @@
-//! `solverbox compare A.gguf B.gguf --text FILE`: what quantizing cost. A is the measure, B what is
-//! measured.
+//! `solverbox compare A.gguf B.gguf --text FILE`: what quantization cost model B compared with its
+//! reference A.
 //!
-//! Both models read the text side by side (`engine::measure`); with `--set` they also answer its
+//! Both models evaluate the text in step (`engine::measure`); with `--set` they also answer its
 //! questions, one model after the other.
 
 use std::path::PathBuf;
@@ -16,27 +16,27 @@ use crate::engine::measure::{self, Comparison};
 use crate::types::error::Error;
 use crate::types::mode::Mode;
 
-/// What is to be compared by what.
+/// The options of `compare`.
 #[derive(Debug)]
 pub struct CompareOptions {
-    /// The measure, and what is measured.
+    /// The reference, and the model to compare with it.
     pub models: [Loading; 2],
-    /// The text.
+    /// File with the text to evaluate.
     pub text: PathBuf,
-    /// A set of questions, if the answers are to be compared too.
+    /// Question set for comparing answers too, if one is wanted.
     pub set: Option<PathBuf>,
-    /// In which mode they are asked.
+    /// Mode of the questions.
     pub mode: Arc<Mode>,
-    /// A seed for each attempt at a question.
+    /// One seed per attempt at each question.
     pub seeds: Vec<u64>,
-    /// What is printed.
+    /// Form of the results.
     pub output: OutputFormat,
 }
 
-/// Compares and prints what came of it.
+/// Compares the models and prints the results.
 ///
 /// # Errors
-/// Those of the text, the set and the models; `no_memory` where the two do not fit together.
+/// Errors of the text, the set and the models; `no_memory` if the two do not fit together.
 pub fn run(options: &CompareOptions) -> Result<(), Error> {
     let documents = corpus::documents(&options.text)?;
     let plans = corpus::plan(&options.models, &documents)?;
@@ -79,18 +79,18 @@ fn table(names: &[String; 2], c: &Comparison, answers: Option<&[EvalResult; 2]>)
     let percent =
         |(share, half): (f64, f64)| format!("{:.2} % ± {:.2}", 100.0 * share, 100.0 * half);
     let mut lines = vec![
-        ("measure", a),
-        ("measured", b),
-        ("tokens judged", c.tokens.to_string()),
-        ("perplexity of the measure", format!("{:.4}", c.perplexity[0])),
-        ("perplexity of the measured", format!("{:.4}", c.perplexity[1])),
-        ("their ratio", format!("{:.4} ± {:.4}", c.ratio.0, c.ratio.1)),
+        ("reference", a),
+        ("compared", b),
+        ("tokens evaluated", c.tokens.to_string()),
+        ("perplexity, reference", format!("{:.4}", c.perplexity[0])),
+        ("perplexity, compared", format!("{:.4}", c.perplexity[1])),
+        ("perplexity ratio", format!("{:.4} ± {:.4}", c.ratio.0, c.ratio.1)),
         ("mean KL divergence", format!("{:.5} ± {:.5} nats", c.divergence.0, c.divergence.1)),
         ("99 % of tokens below", format!("{:.5} nats", c.divergence_99)),
         ("same likeliest token", percent(c.same_top)),
     ];
     for (name, measured) in
-        ["right, the measure", "right, the measured"].into_iter().zip(answers.into_iter().flatten())
+        ["right, reference", "right, compared"].into_iter().zip(answers.into_iter().flatten())
     {
         lines.push((name, measured.right()));
     }

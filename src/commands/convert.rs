@@ -1,7 +1,7 @@
-//! `solverbox convert DIR FILE`: a GGUF file of a Hugging Face checkpoint or a LoRA adapter.
+//! `solverbox convert DIR FILE`: converts a Hugging Face checkpoint or a LoRA adapter to GGUF.
 //!
-//! Reading, checking and writing are `model/convert`, quantizing is the engine's; here is what a
-//! person sees of it. Ctrl-C leaves no file behind.
+//! `model/convert` reads, checks and writes, the engine quantizes; this file is the user interface.
+//! Ctrl-C leaves no file behind.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,19 +17,19 @@ use crate::types::error::Error;
 use crate::types::plan::Weights;
 use crate::types::quantize::{Mix, OutputHead};
 
-/// What matrices are stored as.
+/// The type of the written matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightType {
-    /// Floats.
+    /// Floats of one width.
     Float(Float),
-    /// Blocks that llama.cpp's quantizer makes.
+    /// Blocks made by llama.cpp's quantizer.
     Quantized(Mix),
 }
 
-/// Converts `dir` to `file` and says what was written.
+/// Converts `dir` to `file` and prints a summary.
 ///
 /// # Errors
-/// Those of [`convert::plan`], of writing, and of quantizing.
+/// Errors of [`convert::plan`], of writing, and of quantizing.
 pub fn run(dir: &Path, file: &Path, kind: WeightType, base: Option<&Path>) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let start = Instant::now();
@@ -55,7 +55,7 @@ pub fn run(dir: &Path, file: &Path, kind: WeightType, base: Option<&Path>) -> Re
     ))
 }
 
-/// Converts to the floats the checkpoint has, so that nothing is lost, and quantizes those.
+/// Converts to the checkpoint's own float type, which loses nothing, and quantizes the result.
 fn quantized(
     dir: &Path,
     file: &Path,
@@ -70,7 +70,7 @@ fn quantized(
         ));
     }
     plan.check_other(file)?;
-    // Beside the final file, because /tmp may be memory; never kept.
+    // In the folder of the final file, because /tmp may be in memory; always deleted.
     let mut name = OsString::from(file);
     name.push(".floats");
     let mut between = NewFile::create(Path::new(&name), plan.bytes())?;

@@ -1,5 +1,5 @@
-//! What `imatrix` and `compare` read: a plain text, or the records of an evaluation (`.jsonl`),
-//! whose questions and answers are the box's own.
+//! The texts that `imatrix` and `compare` evaluate: plain text, or the records of `eval`
+//! (`.jsonl`), which contain questions with the model's own answers.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,10 +18,10 @@ use crate::types::limits;
 use crate::types::mode::Modes;
 use crate::types::plan::Plan;
 
-/// Reads the documents of `file`.
+/// Reads the documents in `file`.
 ///
 /// # Errors
-/// `not_found` where it cannot be read; `bad_request` where it is no text, or a line is no record.
+/// `not_found` if it cannot be read or is not UTF-8; `bad_request` if a line is not a record.
 pub fn documents(file: &Path) -> Result<Vec<Document>, Error> {
     let text = read(file)?;
     if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl")) {
@@ -29,12 +29,14 @@ pub fn documents(file: &Path) -> Result<Vec<Document>, Error> {
     }
     let bad = |line: usize, cause: String| {
         let what = format!("--text '{}', line {line}: {cause}", file.display());
-        Error::bad_request(what, "Give a plain text, or what `solverbox eval --out` has recorded.")
+        Error::bad_request(what, "Give a plain text, or the records of `solverbox eval --out`.")
     };
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
     let (_, first) = lines.next().unwrap_or((1, ""));
     let run = object(first).map_err(|cause| bad(1, cause))?;
-    let system = run["system"].as_str().ok_or_else(|| bad(1, "it is no record's head".into()))?;
+    let system = run["system"]
+        .as_str()
+        .ok_or_else(|| bad(1, "not the first line of a file of records".into()))?;
     let suffix = if run["prompt"] == "published" { PUBLISHED_SUFFIX } else { "" };
     let records = lines.filter(|(_, line)| !line.trim().is_empty());
     records
@@ -46,7 +48,7 @@ fn exchange(line: &str, system: &str, suffix: &str) -> Result<Document, String> 
     let record = object(line)?;
     let field = |name: &str| {
         let text = record[name].as_str().map(str::to_string);
-        text.ok_or_else(|| format!("it is no record: '{name}' is missing"))
+        text.ok_or_else(|| format!("not a record: field '{name}' is missing"))
     };
     let mode = Modes::built_in().find("plain").map_err(|error| error.message)?;
     let turn = Turn { role: Role::User, text: field("question")? + suffix };
@@ -61,13 +63,13 @@ fn exchange(line: &str, system: &str, suffix: &str) -> Result<Document, String> 
 
 fn object(line: &str) -> Result<Json, String> {
     let json = serde_json::from_str(line).ok().filter(Json::is_object);
-    json.ok_or_else(|| "it is no JSON object".to_string())
+    json.ok_or_else(|| "not a JSON object".to_string())
 }
 
 fn read(file: &Path) -> Result<String, Error> {
     let cannot = |cause: String| {
         let what = format!("cannot read --text '{}': {cause}", file.display());
-        Error::new(Kind::NotFound, what, "Name a readable text.")
+        Error::new(Kind::NotFound, what, "Name a readable text file.")
     };
     let opened = File::open(file).map_err(|error| cannot(io_cause(&error)))?;
     let (mut bytes, most) = (Vec::new(), limits::TEXT_BYTES_MAX);
@@ -75,13 +77,13 @@ fn read(file: &Path) -> Result<String, Error> {
     if taken.map_err(|error| cannot(io_cause(&error)))? as u64 > most {
         return Err(cannot(format!("it has more than {most} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8".into()))
+    String::from_utf8(bytes).map_err(|_| cannot("it is not UTF-8 text".into()))
 }
 
-/// Plans for reading `documents` with each of `models`, all in memory at once.
+/// Plans for evaluating `documents` with each of `models`, all in memory at once.
 ///
 /// # Errors
-/// Those of [`Loading::plan`]; `no_memory` where they do not fit together.
+/// Errors of [`Loading::plan`]; `no_memory` if the models do not fit together.
 pub fn plan<const N: usize>(
     models: &[Loading; N],
     documents: &[Document],
@@ -96,18 +98,18 @@ pub fn plan<const N: usize>(
     if needed > available {
         let names: Vec<String> = plans.iter().map(|plan| plan.model.to_string()).collect();
         let (needed, available) = (needed >> 20, available >> 20);
-        let what = format!("reading with {} needs {needed} MiB", names.join(" and "));
+        let what = format!("evaluating with {} needs {needed} MiB", names.join(" and "));
         return Err(Error::new(
             Kind::NoMemory,
             format!("{what}, {available} MiB can be used"),
-            "Free memory, or do this on a larger machine: the result is the same.",
+            "Free memory, or run this on a larger machine: the result is the same.",
         ));
     }
     plans.try_into().map_err(|_| Error::internal("a plan was lost"))
 }
 
-/// Returns a plan with a context that holds the longest passage, and the bytes of logits after
-/// every token of a ubatch, which answering does not need.
+/// Returns a plan whose context holds the longest passage, and the size of the logits of a whole
+/// ubatch, which answering does not need.
 fn plan_one(model: &Loading, documents: &[Document]) -> Result<(Plan, u64), Error> {
     let is_text = |document: &Document| matches!(document, Document::Text(_));
     let wish = model.wishes.context_tokens.unwrap_or(u32::MAX);
@@ -122,7 +124,7 @@ fn plan_one(model: &Loading, documents: &[Document]) -> Result<(Plan, u64), Erro
         let context_tokens = Some(long.min(trained).min(wish));
         Wishes { context_tokens, sequences: Some(1), ..model.wishes }
     })?;
-    // Where they are computed, and where they are read.
+    // One buffer in which they are computed, one from which they are read.
     let logits_bytes = 2 * 4 * u64::from(limits::UBATCH_TOKENS) * vocabulary_tokens;
     Ok((plan, logits_bytes))
 }

@@ -1,9 +1,7 @@
-//! `solverbox eval --set FILE`: how often the answers are right, measured on questions with known
-//! answers.
+//! `solverbox eval --set FILE`: measures accuracy on questions with known answers.
 //!
-//! Every question is asked as often as there are seeds, through the desk like any other; the
-//! answers are normalised, graded and counted (words/score.rs). A workshop command: it has the box
-//! to itself.
+//! Each question is asked once per seed, through the desk like any other; the answers are
+//! normalised, graded and counted (`answers/score.rs`). Has the engine to itself.
 
 mod progress;
 mod records;
@@ -34,56 +32,56 @@ use records::{Details, Finish, Grade, RecordedAttempt, Records};
 use report::Speed;
 use set::EvalQuestion;
 
-/// What VibeThinker's published evaluation puts after each question, after a space as rllm does, on
+/// The suffix of each question in VibeThinker's published evaluation, after a space as in rllm, on
 /// which that evaluation builds (rllm's scripts/data/deepscaler_dataset.py).
 pub const PUBLISHED_SUFFIX: &str =
     " Let's think step by step and output the final answer within \\boxed{}.";
 
-/// How a question is put to the model.
+/// The form of the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptForm {
-    /// As people ask: under the mode's system prompt.
+    /// The mode's system prompt, then the question.
     Mode,
-    /// As VibeThinker's published evaluation does: no system prompt, its suffix after the question.
+    /// As in VibeThinker's published evaluation: no system prompt, a suffix after the question.
     Published,
 }
 
-/// Where the attempts are recorded.
+/// Whether and where attempts are recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recording {
-    /// Nowhere.
+    /// Attempts are not recorded.
     Off,
-    /// In a new file.
+    /// Record in a new file.
     New(PathBuf),
-    /// In the file of an interrupted run, whose attempts are not made again.
+    /// Continue the file of an interrupted run, whose attempts are not repeated.
     Resumed(PathBuf),
 }
 
-/// What is to be measured.
+/// The options of `eval`.
 #[derive(Debug)]
 pub struct EvalOptions {
-    /// The set's file.
+    /// File with the questions.
     pub set: PathBuf,
-    /// Questions at most, from the first on.
+    /// Number of questions to ask, from the first on; `None` for all.
     pub limit: Option<u32>,
-    /// The mode, with temperature and budget as they shall be.
+    /// Mode of the questions, with temperature and budget already set.
     pub mode: Arc<Mode>,
-    /// How the model is asked.
+    /// Form of the prompt.
     pub prompt: PromptForm,
-    /// A seed for each attempt at a question, see [`seed_of`].
+    /// One seed per attempt at each question; see [`seed_of`].
     pub seeds: Vec<u64>,
-    /// What is printed.
+    /// Form of the results.
     pub output: OutputFormat,
-    /// Where attempts are recorded.
+    /// Whether and where attempts are recorded.
     pub recording: Recording,
-    /// The model.
+    /// The model to evaluate.
     pub loading: Loading,
 }
 
-/// Asks all questions and prints what came of it.
+/// Asks all questions and prints the results.
 ///
 /// # Errors
-/// Those of [`measure`].
+/// Errors of [`measure`].
 pub fn run(options: &EvalOptions) -> Result<(), Error> {
     let measured = measure(options)?;
     super::print(&match options.output {
@@ -92,41 +90,41 @@ pub fn run(options: &EvalOptions) -> Result<(), Error> {
     })
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 #[derive(Debug)]
 pub struct EvalResult {
-    /// What was run.
+    /// Description of the run, as in the records.
     about: serde_json::Value,
-    /// A seed for each attempt.
+    /// One seed per attempt.
     seeds: Vec<u64>,
-    /// The scores of all questions.
+    /// Scores over all questions.
     all: Scores,
-    /// Those of each family.
+    /// Scores per family of questions.
     families: Vec<(String, Scores)>,
     speed: Speed,
 }
 
 impl EvalResult {
-    /// Returns it as one JSON object.
+    /// Returns the result as one JSON object.
     pub fn json(&self) -> serde_json::Value {
         report::json(self)
     }
 
-    /// Returns the share of right answers with its interval, for people.
+    /// Returns the share of right answers with its confidence interval, as text.
     pub fn right(&self) -> String {
         report::percent(&self.all.pass_at_1)
     }
 }
 
-/// Asks all questions.
+/// Asks all questions and grades the answers.
 ///
 /// # Errors
-/// What is wrong with the set, the model or the records; `stopped` by Ctrl-C, after which a
-/// recorded run can be resumed.
+/// Errors of the set, the model or the records; `stopped` after Ctrl-C, from which a recorded run
+/// can be resumed.
 pub fn measure(options: &EvalOptions) -> Result<EvalResult, Error> {
     check_mode(&options.mode)?;
     let items = set::read(&options.set, options.limit)?;
-    // Every attempt shall be computed as the first one was, whatever was asked before.
+    // Every attempt must be computed like the first, whatever was asked before.
     let plan = Plan { prefixes: None, ..options.loading.plan()? };
     let about = about(options, &plan)?;
     let mut answers = Answers::of(&items, &options.seeds);
@@ -143,11 +141,12 @@ pub fn measure(options: &EvalOptions) -> Result<EvalResult, Error> {
     let mut tokens = 0;
     let asked = ask_all(options, plan, &items, todo, |attempt, details| {
         let grade = answers.take(&attempt).map_err(Error::internal)?;
-        let grade = grade.ok_or_else(|| Error::internal("nobody asked that"))?;
+        let grade = grade.ok_or_else(|| Error::internal("an answer belongs to no question"))?;
         records.add(&attempt, &details, &grade)?;
         progress.step(grade.is_right);
         if attempt.finish == Finish::TooLong {
-            progress.note(&format!("{} is too long: counted as not answered", named(&attempt.id)));
+            progress
+                .note(&format!("{} is too long and counts as not answered", named(&attempt.id)));
         }
         tokens += u64::from(attempt.completion_tokens);
         Ok(())
@@ -159,20 +158,23 @@ pub fn measure(options: &EvalOptions) -> Result<EvalResult, Error> {
     Ok(EvalResult { about, seeds: options.seeds.clone(), all, families, speed })
 }
 
-/// Refuses modes that need more than a question.
+/// Rejects modes that need more than a question.
 fn check_mode(mode: &Mode) -> Result<(), Error> {
     job::message(mode, "", None).map(|_| ()).map_err(|_| {
         Error::bad_request(
-            format!("--mode: '{}' needs more than a question, which is all a set has", mode.name),
-            "Name another mode; `solverbox modes` lists them.",
+            format!(
+                "--mode: '{}' needs more than a question, and a set has only questions",
+                mode.name
+            ),
+            "Choose another mode; `solverbox modes` lists them.",
         )
     })
 }
 
-/// Describes what must be the same for attempts to be counted together.
+/// Describes the run: everything that must be equal for attempts to be counted together.
 fn about(options: &EvalOptions, plan: &Plan) -> Result<serde_json::Value, Error> {
     let (mode, sampling) = (&options.mode, &options.mode.sampling);
-    // As it is written: 0.95 and not what that is in 32 bits.
+    // The shortest decimal: 0.95 and not its 32-bit value in 64 bits.
     let decimal = |value: f32| value.to_string().parse::<f64>().unwrap_or(f64::from(value));
     let system = if options.prompt == PromptForm::Mode { mode.system.as_str() } else { "" };
     Ok(json!({
@@ -195,7 +197,7 @@ fn about(options: &EvalOptions, plan: &Plan) -> Result<serde_json::Value, Error>
     }))
 }
 
-/// Returns what is said of each adapter as one text; none where there are none.
+/// Joins a text per adapter into one; `None` without adapters.
 fn joined(each: impl Iterator<Item = Result<String, Error>>) -> Result<Option<String>, Error> {
     let all: Vec<String> = each.collect::<Result<_, _>>()?;
     Ok((!all.is_empty()).then(|| all.join("+")))
@@ -208,8 +210,8 @@ fn fingerprint(file: &Weights) -> Result<String, Error> {
     })
 }
 
-/// Asks what is to be asked, as many questions at a time as there are seeds, and hands over each
-/// attempt in order.
+/// Asks the questions in `todo`, as many at a time as there are seeds, and passes each attempt to
+/// `take` in order.
 fn ask_all(
     options: &EvalOptions,
     plan: Plan,
@@ -257,16 +259,17 @@ fn question(options: &EvalOptions, item: &EvalQuestion, seed: u64) -> Question {
     if options.prompt == PromptForm::Published {
         question.system.clear();
     }
-    // Each seed is a question of its own: what is measured is one attempt.
+    // Each seed is a question of its own: single attempts are measured.
     question.attempts = 1;
     question
 }
 
-/// Returns the seed of an attempt's random numbers, by which `solve --seed` repeats it; 48 bits,
-/// which every reader of JSON keeps.
+/// Returns the seed of an attempt's sampler, with which `solve --seed` repeats it; 48 bits, which
+/// every JSON parser preserves.
 ///
-/// Each question has its own: with the same numbers for all, the attempts of one seed would be
-/// lucky or not together, and the intervals, which take questions for independent, would lie.
+/// Each question has its own: with equal random numbers for all, the attempts of one seed would
+/// succeed or fail together, and the confidence intervals, which assume independent questions,
+/// would be wrong.
 fn seed_of(seed: u64, id: &str) -> u64 {
     fnv(fnv(START, &seed.to_le_bytes()), id.as_bytes()) >> 16
 }
@@ -303,12 +306,12 @@ fn outcome(
     Ok((attempt, details))
 }
 
-/// The first Ctrl-C ends the run in order, a second one at once.
+/// Ends the run in order at the first Ctrl-C, at once at the second.
 fn stop_on_interrupt(desk: &Arc<Desk>) -> Result<Arc<AtomicBool>, Error> {
     let (desk, stopped) = (Arc::downgrade(desk), Arc::new(AtomicBool::new(false)));
-    let says_stopped = stopped.clone();
+    let flag = stopped.clone();
     interrupt::on_interrupt(move |count| {
-        says_stopped.store(true, Ordering::Relaxed);
+        flag.store(true, Ordering::Relaxed);
         match desk.upgrade() {
             Some(desk) if count == 1 => desk.close(),
             _ => interrupt::leave(),
@@ -320,10 +323,10 @@ fn stop_on_interrupt(desk: &Arc<Desk>) -> Result<Arc<AtomicBool>, Error> {
 fn interrupted(done: usize, options: &EvalOptions) -> Error {
     let remedy = match &options.recording {
         Recording::Off => {
-            "Record attempts with --out FILE, so that --resume can go on.".to_string()
+            "Record attempts with --out FILE, so that --resume can continue.".to_string()
         }
         Recording::New(file) | Recording::Resumed(file) => {
-            format!("Go on with the same flags, --out {} and --resume.", file.display())
+            format!("Continue with the same flags, --out {} and --resume.", file.display())
         }
     };
     Error::new(Kind::Stopped, format!("stopped after {done} attempts"), remedy)
@@ -333,13 +336,13 @@ fn named(id: &str) -> String {
     format!("question '{}'", id.escape_debug())
 }
 
-/// The attempts at every question of a set, one for each seed.
+/// The graded attempts at all questions of a set.
 struct Answers<'a> {
     items: &'a [EvalQuestion],
     seeds: &'a [u64],
-    /// Which item an id is.
+    /// Index of a question by its ID.
     index: HashMap<&'a str, usize>,
-    /// By item and place of the seed.
+    /// Samples by question and by the index of the seed.
     samples: Vec<Vec<Option<Sample>>>,
 }
 
@@ -349,8 +352,10 @@ impl<'a> Answers<'a> {
         Answers { items, seeds, index, samples: vec![vec![None; seeds.len()]; items.len()] }
     }
 
-    /// Grades an attempt and keeps it; `None` where this run does not ask that. Refuses one whose
-    /// question is another now.
+    /// Grades and stores an attempt; `None` if it is not part of this run. Rejects an attempt whose
+    /// question has changed.
+    ///
+    /// The error is the cause for a message.
     fn take(&mut self, attempt: &RecordedAttempt) -> Result<Option<Grade<'a>>, String> {
         let place = self.seeds.iter().position(|seed| *seed == attempt.seed);
         let (Some(&at), Some(place)) = (self.index.get(attempt.id.as_str()), place) else {
@@ -358,7 +363,7 @@ impl<'a> Answers<'a> {
         };
         let item = &self.items[at];
         if item.question != attempt.question {
-            return Err(format!("{} was another question then", named(&item.id)));
+            return Err(format!("{} had a different text", named(&item.id)));
         }
         let value = of_reply(&attempt.answer);
         let is_right = value.as_ref() == Some(&item.truth);
@@ -379,7 +384,7 @@ impl<'a> Answers<'a> {
         self.samples.iter().flatten().flatten().count()
     }
 
-    /// Returns what is still to be asked: item and seed.
+    /// Returns the attempts still missing: index of the question and seed.
     fn missing(&self) -> Vec<(usize, u64)> {
         let pairs = self.samples.iter().enumerate().flat_map(|(at, samples)| {
             samples.iter().zip(self.seeds).map(move |(sample, &seed)| (at, seed, sample.is_none()))
@@ -392,7 +397,7 @@ impl<'a> Answers<'a> {
         scores(&self.samples.iter().map(whole).collect::<Vec<Vec<Sample>>>())
     }
 
-    /// Returns the scores by family, in the order of their names; none where the set has none.
+    /// Returns the scores per family, sorted by name; empty if the set has no families.
     fn family_scores(&self) -> Vec<(String, Scores)> {
         let mut families: BTreeMap<&str, Vec<Vec<Sample>>> = BTreeMap::new();
         for (item, samples) in self.items.iter().zip(&self.samples) {

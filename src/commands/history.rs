@@ -1,6 +1,6 @@
-//! `solverbox history`: what was asked and answered, listed, shown, exported, forgotten.
+//! `solverbox history`: lists, shows, exports and deletes questions and answers.
 //!
-//! It reads the journal in the data folder, beside a box that runs or without one.
+//! Uses the journal in the data folder, whether or not a server is running on it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,46 +16,46 @@ use crate::types::error::{Error, printable};
 use crate::types::job::{JobId, Role};
 use crate::types::limits;
 
-/// Characters of a question that a list shows.
+/// Length of a question in a list, in characters.
 const LIST_CHARACTERS: usize = 60;
 
-/// What is wanted of it.
+/// An action on the history.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// The latest so many, one a line.
+    /// List this many of the latest questions, one per line.
     List(u32),
-    /// All of one.
+    /// Show one question with its answer.
     Show(String),
-    /// All of them, into a file or standard output.
+    /// Write all of them to a file or to standard output.
     Export(ExportFormat, Option<PathBuf>),
-    /// Forget some.
+    /// Delete some of them.
     Delete(Deleted),
 }
 
-/// A form of an export.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
-    /// A text for people.
+    /// Markdown text, for people.
     Markdown,
 }
 
-/// What is to be forgotten.
+/// Which questions to delete.
 #[derive(Clone, Debug)]
 pub enum Deleted {
-    /// Everything that is over.
+    /// All that have ended.
     All,
-    /// What was asked more than so many days ago.
+    /// Those asked more than this many days ago.
     OlderThanDays(u32),
-    /// These.
+    /// Those with these IDs, or first digits of IDs.
     Jobs(Vec<String>),
 }
 
-/// Does what is wanted with the journal in `data`.
+/// Carries out an action on the journal in `data`.
 ///
 /// # Errors
-/// Those of the journal; where the export or standard output cannot be written.
+/// Errors of the journal; if the export or standard output cannot be written.
 pub fn run(data: &Path, action: Action) -> Result<(), Error> {
     let history = History::open(data)?;
     match action {
@@ -89,7 +89,7 @@ fn line(job: &JobSummary) -> String {
 fn export(history: &History, format: ExportFormat, file: &Path) -> Result<(), Error> {
     let cannot = |error: std::io::Error| {
         let what = format!("cannot write --out '{}': {error}", file.display());
-        Error::bad_request(what, "Name a file that can be written.")
+        Error::bad_request(what, "Name a writable file.")
     };
     let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(cannot)?);
     history.each(|kept| out.write_all(form(format, kept).as_bytes()).map_err(cannot))?;
@@ -105,14 +105,14 @@ fn delete(history: &History, deleted: Deleted) -> Result<(), Error> {
             history.forget(&Which::Before(since))?
         }
         Deleted::Jobs(ids) => {
-            // All are looked for first: where one is mistyped nothing is forgotten.
+            // All are searched for first: if one is mistyped, nothing is deleted.
             let jobs: Vec<StoredJob> =
                 ids.iter().map(|id| history.find(id)).collect::<Result<_, Error>>()?;
             let forget = |kept: &StoredJob| history.forget(&Which::One(kept.id));
             jobs.iter().map(forget).sum::<Result<usize, Error>>()?
         }
     };
-    super::note(&format!("solverbox: forgot {gone} jobs"));
+    super::note(&format!("solverbox: deleted {gone} jobs"));
     Ok(())
 }
 
@@ -124,7 +124,7 @@ fn form(format: ExportFormat, kept: StoredJob) -> String {
     }
 }
 
-/// Returns how a job ended and all it wrote; `None` where it has not ended.
+/// Returns a job's outcome and text; `None` if it has not ended.
 fn whole(ticket: &Ticket) -> Option<Whole> {
     matches!(ticket.record.state(), State::Ended(..)).then(|| ticket.record.wait_ended())
 }
@@ -163,11 +163,11 @@ fn markdown(ticket: &Ticket) -> String {
     let asked = ticket.question.asked();
     let (time, mode) = (time(ticket.asked), &ticket.question.mode.name);
     let mut text = format!("## {}\n\n*{time}, mode {mode}*\n\n{asked}\n\n", ticket.name);
-    let Some(whole) = whole(ticket) else { return text + "*It is not over.*\n\n" };
+    let Some(whole) = whole(ticket) else { return text + "*Not finished.*\n\n" };
     match &whole.outcome {
-        Outcome::Failed(error) => text += &format!("*It failed: {error}. {}*\n\n", error.remedy),
-        Outcome::Stopped => text += "*It was stopped.*\n\n",
-        Outcome::Budget => text += "*Its budget ran out.*\n\n",
+        Outcome::Failed(error) => text += &format!("*Failed: {error}. {}*\n\n", error.remedy),
+        Outcome::Stopped => text += "*Stopped.*\n\n",
+        Outcome::Budget => text += "*The token budget was used up.*\n\n",
         Outcome::Done => {}
     }
     if !whole.thinking.is_empty() {
@@ -182,7 +182,7 @@ fn markdown(ticket: &Ticket) -> String {
     text + &whole.answer + "\n\n"
 }
 
-/// Returns a time in RFC 3339, UTC, to the second.
+/// Formats a time as RFC 3339 in UTC, to the second.
 fn time(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);

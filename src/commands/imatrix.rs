@@ -1,5 +1,5 @@
-//! `solverbox imatrix --text FILE OUT`: which inputs of a model's matrices matter, so that
-//! quantizing can spare them.
+//! `solverbox imatrix --text FILE OUT`: computes an importance matrix, which tells the quantizer
+//! which inputs of each matrix matter most.
 
 use std::path::PathBuf;
 
@@ -10,21 +10,21 @@ use crate::model::importance::{self, CalibrationText};
 use crate::model::newfile::{NewFile, check_other};
 use crate::types::error::Error;
 
-/// What is to be read with what.
+/// The options of `imatrix`.
 #[derive(Debug)]
 pub struct ImatrixOptions {
-    /// The model.
+    /// The model to evaluate the text with.
     pub loading: Loading,
-    /// The text.
+    /// File with the text.
     pub text: PathBuf,
     /// The file to write.
     pub to: PathBuf,
 }
 
-/// Reads the text and writes the importance matrix.
+/// Evaluates the text and writes the importance matrix.
 ///
 /// # Errors
-/// Those of the text, the model and the file.
+/// Errors of the text, the model and the file.
 pub fn run(options: ImatrixOptions) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let documents = corpus::documents(&options.text)?;
@@ -32,7 +32,7 @@ pub fn run(options: ImatrixOptions) -> Result<(), Error> {
     let adapters = plan.adapters.iter().map(|adapter| &adapter.path);
     let mut read = adapters.chain([&plan.model.path, &options.text]);
     read.try_for_each(|file| check_other(file, &options.to))?;
-    // Before hours are spent on what cannot be written.
+    // Created before hours are spent on a file that cannot be written.
     let file = NewFile::create(&options.to, plan.memory.weights_bytes() / 1_000)?;
     let mut bar = ProgressBar::start("passages");
     let mut passages = 0;
@@ -50,7 +50,7 @@ pub fn run(options: ImatrixOptions) -> Result<(), Error> {
     importance::write(file, &importance, &source)?;
     let tokens = importance.iter().map(|item| item.tokens).max().unwrap_or(0);
     super::print(&format!(
-        "{}: {} matrices, {tokens} tokens read in {passages} passages\n",
+        "{}: {} matrices, {tokens} tokens evaluated in {passages} passages\n",
         options.to.display(),
         importance.len()
     ))

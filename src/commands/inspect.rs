@@ -1,4 +1,4 @@
-//! `solverbox inspect FILE`: what is in a GGUF file, without loading it.
+//! `solverbox inspect FILE`: shows the contents of a GGUF file without loading it.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use crate::model::{self, Header, locate};
 use crate::types::error::{Error, printable};
 use crate::types::plan::KvType;
 
-/// Prints architecture, shape, types, tokenizer, template and size.
+/// Prints size, architecture, shape, types, tokenizer and template.
 ///
 /// # Errors
-/// Those of [`model::look`].
+/// Errors of [`model::look`].
 pub fn run(file: &Path) -> Result<(), Error> {
     let header = model::look(&locate::find(Some(file), Path::new(""))?)?;
     super::print(&describe(&header))
@@ -42,7 +42,7 @@ fn describe(header: &Header) -> String {
         row("trained for", format!("{} tokens of context", shape.context_tokens)),
         row(
             "KV cache",
-            format!("{} bytes a token in f16, {} in q8_0", kv(KvType::F16), kv(KvType::Q8_0)),
+            format!("{} bytes per token in f16, {} in q8_0", kv(KvType::F16), kv(KvType::Q8_0)),
         ),
         row(
             "output head",

@@ -1,5 +1,7 @@
-//! One file a command. They are doors: they ask the desk, they never touch the engine; those of the
-//! workshop, which are about the engine or the files, do.
+//! One file per command.
+//!
+//! Most are doors: they use the desk and never the engine. The commands that make and measure
+//! models use the engine directly.
 
 pub mod api_key;
 pub mod bench;
@@ -49,25 +51,25 @@ pub enum OutputFormat {
     Json,
 }
 
-/// The model to load and how.
+/// Which model to load, with which adapters, and how.
 #[derive(Clone, Debug)]
 pub struct Loading {
-    /// The file named, if one is.
+    /// The model file, if the user named one.
     pub file: Option<PathBuf>,
-    /// Where to look otherwise.
+    /// Folder to search if no file is named.
     pub folder: PathBuf,
-    /// The adapters questions may wear, by name or file.
+    /// The adapters questions may use, by file or built-in name.
     pub adapters: Vec<PathBuf>,
-    /// What is wished of it.
+    /// Requirements of the user: sizes, threads, kernels.
     pub wishes: Wishes,
-    /// Folder for what must last; none where nothing is to last.
+    /// Data folder; `None` if nothing is stored on disk.
     pub data: Option<PathBuf>,
 }
 
 impl Loading {
     /// Adds the adapters that modes name.
-    pub fn with_adapters(mut self, worn: &[AdapterRef]) -> Loading {
-        for adapter in worn.iter().map(|worn| PathBuf::from(&worn.adapter)) {
+    pub fn with_adapters(mut self, named: &[AdapterRef]) -> Loading {
+        for adapter in named.iter().map(|one| PathBuf::from(&one.adapter)) {
             if !self.adapters.contains(&adapter) {
                 self.adapters.push(adapter);
             }
@@ -75,19 +77,19 @@ impl Loading {
         self
     }
 
-    /// Finds the files, checks them and plans their memory. Loads nothing, but has the model read
-    /// readahead. Says so where it is the demo model, which nobody may take for more.
+    /// Finds and checks the files and plans their memory. Loads nothing, but starts reading the
+    /// model file ahead. Warns on standard error if the model is the demo model.
     ///
     /// # Errors
-    /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the way out.
+    /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the remedy.
     pub fn plan(&self) -> Result<Plan, Error> {
         self.plan_by(|_| self.wishes)
     }
 
-    /// Does the same by other wishes, which may depend on what the header says.
+    /// Like [`plan`](Loading::plan), with requirements derived from the header.
     ///
     /// # Errors
-    /// Those of [`Loading::plan`].
+    /// See [`Loading::plan`].
     fn plan_by(&self, wishes: impl FnOnce(&Header) -> Wishes) -> Result<Plan, Error> {
         let file = self.find()?;
         let readahead = readahead::start(&file.path);
@@ -118,8 +120,8 @@ impl Loading {
         Ok(plan)
     }
 
-    /// Returns what `solverbox tune` has found for this model on this machine; nothing where a
-    /// number of threads is wished.
+    /// Returns the thread counts `solverbox tune` has measured for this model on this machine;
+    /// `None` if the user set a thread count.
     fn tuned(&self, wishes: &Wishes, file: &Weights) -> Option<Tuned> {
         let folder = self.data.as_ref().filter(|_| wishes.threads.is_none())?;
         let tuned = tuning::find(folder, file, wishes.kernels.name, model::plan::cores())?;
@@ -131,7 +133,8 @@ impl Loading {
         Some(tuned)
     }
 
-    /// Says where prefilled prompts are kept. What cannot be told apart is not kept.
+    /// Returns where prefilled prompts are stored; `None` if a file has no identity to store them
+    /// under.
     fn prefixes(&self, header: &Header, adapters: &[AdapterFile]) -> Option<PrefixFiles> {
         let folder = self.data.as_ref()?.join("prefixes");
         let of_adapter = |adapter: &AdapterFile| digest::of_adapter(&adapter.file).ok();
@@ -140,12 +143,12 @@ impl Loading {
         let known =
             model.zip(adapters).map(|(model, adapters)| PrefixFiles { folder, model, adapters });
         if known.is_none() {
-            log::info!("prefilled prompts will not be kept for {}", header.file);
+            log::info!("prefilled prompts will not be stored for {}", header.file);
         }
         known
     }
 
-    /// Finds the model, and says so where it is the demo model.
+    /// Finds the model, and warns if it is the demo model.
     fn find(&self) -> Result<Weights, Error> {
         let file = locate::find(self.file.as_deref(), &self.folder)?;
         match file.origin {
@@ -158,7 +161,7 @@ impl Loading {
         Ok(file)
     }
 
-    /// Reads the model's header and the adapters, checked.
+    /// Reads and checks the headers of the model and its adapters.
     fn open(&self, file: &Weights) -> Result<(Header, Vec<AdapterFile>), Error> {
         let header = model::open(file)?;
         let adapters: Result<Vec<AdapterFile>, Error> = self
@@ -169,7 +172,7 @@ impl Loading {
         let adapters = adapters?;
         if !header.is_known_exactly() {
             log::info!(
-                "{file} is of architecture '{}': its structure is only known roughly",
+                "{file} has architecture '{}', which is checked only in part",
                 printable(&header.architecture)
             );
         }
@@ -180,8 +183,8 @@ impl Loading {
     }
 }
 
-/// Closes a desk when a command ends, however it ends: a signal's thread may hold the desk too, so
-/// letting go of it here need not end the engine.
+/// Closes a desk when a command ends, however it ends: the signal thread may hold the desk too, so
+/// dropping it here need not end the engine.
 struct CloseAtEnd<'d>(&'d Desk);
 
 impl Drop for CloseAtEnd<'_> {
@@ -192,40 +195,40 @@ impl Drop for CloseAtEnd<'_> {
 
 /// Writes to standard output.
 ///
-/// A reader that has read enough (`… | head -1`) is no error.
+/// A reader that closes the pipe early (`… | head -1`) is not an error.
 ///
 /// # Errors
-/// `internal` where it cannot be written, naming the cause.
+/// `internal` with the cause if writing fails.
 fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Makes the data folder, for its user alone.
+/// Creates the data folder, accessible only to its user.
 fn make_folder(folder: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
         Error::new(
             Kind::Environment,
-            format!("cannot make the data folder '{}': {e}", folder.display()),
+            format!("cannot create the data folder '{}': {e}", folder.display()),
             "Name a writable folder with --data DIR.",
         )
     })
 }
 
-/// Asks something on standard error; the answer is typed behind it.
+/// Prints a prompt on standard error, without a line end.
 fn ask(question: &str) {
     let mut out = std::io::stderr();
     let _ = write!(out, "{question}").and_then(|()| out.flush());
 }
 
-/// Says a line on standard error; a person who closed it does not want to hear it.
+/// Prints a line on standard error; a closed one is ignored.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Shows how far something is, over what was shown before, on standard error if that is a terminal;
-/// returns whether it is.
+/// Shows a progress line in place of the previous one, if standard error is a terminal; returns
+/// whether it is.
 fn show_progress(line: &str) -> bool {
     let on_terminal = has_terminal();
     if on_terminal {
@@ -239,13 +242,13 @@ fn has_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Judges a write to standard output.
+/// Turns the result of a write to standard output into ours; see [`print`].
 fn written(result: std::io::Result<()>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::new(
             Kind::Internal,
             format!("cannot write to standard output: {error}"),
-            "Make room there, or write somewhere else.",
+            "Free space there, or write to another place.",
         )),
         _ => Ok(()),
     }

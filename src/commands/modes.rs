@@ -1,12 +1,12 @@
-//! `solverbox modes`: the modes a question can be asked in.
+//! `solverbox modes`: lists the modes.
 
 use crate::types::error::Error;
 use crate::types::mode::{DEFAULT_MODE, Mode, Modes, Reads};
 
-/// Prints one mode a line: name, sampling, budget, purpose, and its attempts where they vote.
+/// Prints one mode per line: name, sampling, budget, purpose, and the number of voting attempts.
 ///
 /// # Errors
-/// Where standard output cannot be written.
+/// If standard output cannot be written.
 pub fn run(modes: &Modes) -> Result<(), Error> {
     let lines: String = modes.iter().map(|mode| line(mode)).collect();
     super::print(&lines)

@@ -1,8 +1,8 @@
-//! Tells the service manager that started the box how it is doing, as sd_notify(3) says.
+//! Reports the server's state to the service manager that started it (sd_notify(3)).
 //!
-//! `serve` starts it. Ready is said once questions are answered. The manager's watchdog is fed only
-//! while the engine makes progress: one that has work and says nothing hangs, and the manager is to
-//! kill and start the box, which recovers its jobs. Where nobody wants to be told, nothing is done.
+//! `serve` starts it. `READY` is sent once questions are answered. The watchdog is fed only while
+//! the engine makes progress: an engine that has work and emits no events hangs, and the manager
+//! then restarts the server, which recovers its jobs. Without a manager nothing is done.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,70 +16,70 @@ use crate::desk::{Desk, Health, Pulse};
 use crate::types::error::Error;
 use crate::types::limits;
 
-/// Who wants to be told.
+/// The service manager, as the environment describes it; empty if there is none.
 #[derive(Clone, Debug, Default)]
 pub struct Supervisor {
-    /// Its socket: a path, or an abstract name after an `@`.
+    /// The manager's socket: a path, or an abstract name after an `@`.
     pub socket: Option<OsString>,
-    /// The time after which it takes a silent box for dead.
+    /// Time without a sign of life after which the manager restarts the server.
     pub watchdog: Option<Duration>,
 }
 
-/// The way to the service manager.
+/// The connection to the service manager, if there is one.
 pub struct Manager {
-    line: Option<Arc<ManagerSocket>>,
+    socket: Option<Arc<ManagerSocket>>,
 }
 
-/// A socket with the address at its other end.
+/// A socket with the manager's address.
 struct ManagerSocket {
     socket: UnixDatagram,
     to: SocketAddr,
 }
 
-/// Begins to tell `supervisor` how the desk is doing, on a thread of its own that ends with it.
+/// Starts a thread that reports the desk's state to `supervisor` and ends with the desk.
 ///
 /// # Errors
-/// `internal` where no thread can be had. A socket that cannot be reached is only logged: the box
-/// answers questions without it, and the manager will notice.
+/// `internal` if no thread can be created. A socket that cannot be opened is only logged: the
+/// server works without it, and the manager will notice.
 pub fn start(supervisor: &Supervisor, desk: &Arc<Desk>) -> Result<Manager, Error> {
-    let Some(name) = &supervisor.socket else { return Ok(Manager { line: None }) };
-    let line = match ManagerSocket::open(name) {
-        Ok(line) => Arc::new(line),
+    let Some(name) = &supervisor.socket else { return Ok(Manager { socket: None }) };
+    let socket = match ManagerSocket::open(name) {
+        Ok(socket) => Arc::new(socket),
         Err(error) => {
             log::warn!("cannot reach the service manager at {name:?}: {error}");
-            return Ok(Manager { line: None });
+            return Ok(Manager { socket: None });
         }
     };
-    let mut news = Notifications::new(supervisor.watchdog);
-    let (desk, to) = (Arc::downgrade(desk), line.clone());
+    let mut notifications = Notifications::new(supervisor.watchdog);
+    let (desk, to) = (Arc::downgrade(desk), socket.clone());
     std::thread::Builder::new()
         .name("notify".into())
-        .spawn(move || tell_on(&mut news, &desk, &to))
-        .map_err(|e| Error::internal(format!("cannot start the notifying thread: {e}")))?;
-    Ok(Manager { line: Some(line) })
+        .spawn(move || report(&mut notifications, &desk, &to))
+        .map_err(|e| Error::internal(format!("cannot start the notification thread: {e}")))?;
+    Ok(Manager { socket: Some(socket) })
 }
 
 impl Manager {
-    /// Says that the box is on its way out.
+    /// Reports that the server is stopping.
     pub fn stopping(&self) {
-        if let Some(line) = &self.line {
-            line.say("STOPPING=1\nSTATUS=stopping");
+        if let Some(socket) = &self.socket {
+            socket.send("STOPPING=1\nSTATUS=stopping");
         }
     }
 }
 
-fn tell_on(news: &mut Notifications, desk: &Weak<Desk>, line: &ManagerSocket) {
+fn report(notifications: &mut Notifications, desk: &Weak<Desk>, socket: &ManagerSocket) {
     while let Some(desk) = desk.upgrade() {
         let (health, pulse) = (desk.health(), desk.pulse());
-        // Held no longer than that: whoever drops the last one ends the engine.
+        // Released early: dropping the last reference ends the engine.
         drop(desk);
         if health == Health::Closing {
             return;
         }
-        if let Some(text) = news.of(&health, pulse, Instant::now()) {
-            line.say(&text);
+        if let Some(text) = notifications.due(&health, pulse, Instant::now()) {
+            socket.send(&text);
         }
-        std::thread::sleep(news.pause());
+        std::thread::sleep(notifications.pause());
     }
 }
 
@@ -91,27 +91,28 @@ impl ManagerSocket {
             None => SocketAddr::from_pathname(name)?,
         };
         let socket = UnixDatagram::unbound()?;
-        // A manager that reads nothing must not hold the box up.
+        // A manager that does not read must not block the server.
         socket.set_nonblocking(true)?;
         Ok(ManagerSocket { socket, to })
     }
 
-    fn say(&self, text: &str) {
+    fn send(&self, text: &str) {
         if let Err(error) = self.socket.send_to_addr(text.as_bytes(), &self.to) {
-            log::debug!("the service manager was not told: {error}");
+            log::debug!("cannot notify the service manager: {error}");
         }
     }
 }
 
-/// What is worth saying: a decision over what the desk knows and the time, nothing else.
+/// Decides which notifications are due, from the desk's state and the time alone.
 struct Notifications {
-    /// After this time the manager takes the box for dead.
+    /// The manager's watchdog time, if it has one.
     watchdog: Option<Duration>,
     is_ready: bool,
-    /// What was said last, and when.
+    /// The last status sent, and when.
     status: Option<(String, Instant)>,
+    /// When the watchdog was last fed.
     fed: Option<Instant>,
-    /// When there was last nothing to do.
+    /// When the engine last had no work.
     idle: Option<Instant>,
     hangs: bool,
 }
@@ -128,14 +129,14 @@ impl Notifications {
         }
     }
 
-    /// Returns how long to wait before the next look: food comes at half of the watchdog's time.
+    /// Returns the pause before the next check; the watchdog is fed at half its time.
     fn pause(&self) -> Duration {
         let half = self.watchdog.map(|time| time / 2);
         half.map_or(limits::STATUS_CHECK_EVERY, |half| (half / 2).min(limits::STATUS_CHECK_EVERY))
     }
 
-    /// Returns what to tell the manager now, if anything.
-    fn of(&mut self, health: &Health, pulse: Pulse, now: Instant) -> Option<String> {
+    /// Returns the notifications due now, if any.
+    fn due(&mut self, health: &Health, pulse: Pulse, now: Instant) -> Option<String> {
         let mut lines = Vec::new();
         let is_loading = matches!(health, Health::Loading { .. });
         if matches!(health, Health::Ready { .. }) && !self.is_ready {
@@ -144,13 +145,13 @@ impl Notifications {
             lines.push("READY=1".to_string());
         }
         let status = status(health, pulse);
-        let is_due = self.status.as_ref().is_none_or(|(said, at)| {
-            *said != status && now.saturating_duration_since(*at) >= limits::STATUS_EVERY
+        let is_due = self.status.as_ref().is_none_or(|(last, at)| {
+            *last != status && now.saturating_duration_since(*at) >= limits::STATUS_EVERY
         });
         if is_due {
             lines.push(format!("STATUS={status}"));
-            if is_loading && self.goes_on(health, pulse, now) {
-                // The manager waits for READY so much longer.
+            if is_loading && self.makes_progress(health, pulse, now) {
+                // Extends the manager's wait for READY.
                 lines.push(format!("EXTEND_TIMEOUT_USEC={}", limits::LOADING_PATIENCE.as_micros()));
             }
             self.status = Some((status, now));
@@ -161,42 +162,44 @@ impl Notifications {
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
-    /// Returns whether the watchdog is to be fed now.
+    /// Returns whether the watchdog must be fed now.
     fn feeds(&mut self, health: &Health, pulse: Pulse, now: Instant) -> bool {
         let Some(watchdog) = self.watchdog else { return false };
-        let goes_on = self.goes_on(health, pulse, now);
-        if goes_on == self.hangs {
-            self.hangs = !goes_on;
-            match goes_on {
-                true => log::info!("the engine goes on"),
-                false => log::error!("the engine has work and has said nothing for {watchdog:?}"),
+        let progresses = self.makes_progress(health, pulse, now);
+        if progresses == self.hangs {
+            self.hangs = !progresses;
+            match progresses {
+                true => log::info!("the engine makes progress again"),
+                false => {
+                    log::error!("the engine has work but has made no progress for {watchdog:?}")
+                }
             }
         }
         let is_due = self.fed.is_none_or(|fed| now.saturating_duration_since(fed) >= watchdog / 2);
-        if goes_on && is_due {
+        if progresses && is_due {
             self.fed = Some(now);
         }
-        goes_on && is_due
+        progresses && is_due
     }
 
-    /// Returns whether the engine makes progress, or has nothing to do.
-    fn goes_on(&mut self, health: &Health, pulse: Pulse, now: Instant) -> bool {
+    /// Returns whether the engine makes progress or has no work.
+    fn makes_progress(&mut self, health: &Health, pulse: Pulse, now: Instant) -> bool {
         let is_busy = match health {
             Health::Loading { .. } => true,
             Health::Ready { .. } => pulse.running + pulse.waiting > 0,
-            // It has ended by itself, and the box will end with it.
+            // The engine has failed, and the server ends with it.
             Health::Broken(_) | Health::Closing => false,
         };
         if !is_busy {
             self.idle = Some(now);
         }
-        // Its silence counts from when there was something to say.
+        // Its silence counts from the time it got work.
         let since = self.idle.map_or(pulse.last_event, |idle| idle.max(pulse.last_event));
         self.watchdog.is_none_or(|time| now.saturating_duration_since(since) < time)
     }
 }
 
-/// Says in a line how the box is doing.
+/// Returns the status line for the manager.
 fn status(health: &Health, pulse: Pulse) -> String {
     let Pulse { running, waiting, .. } = pulse;
     match health {
@@ -212,7 +215,7 @@ fn status(health: &Health, pulse: Pulse) -> String {
             (_, 0) => format!("ready, {running} answering"),
             _ => format!("ready, {running} answering, {waiting} waiting"),
         },
-        Health::Broken(_) => "the engine has ended by itself".to_string(),
+        Health::Broken(_) => "the engine has failed".to_string(),
         Health::Closing => "stopping".to_string(),
     }
 }
@@ -234,59 +237,62 @@ mod tests {
 
     /// How often it is fed in the seconds from `from` to `to`, looked at twice a second.
     fn food(
-        news: &mut Notifications,
+        notifications: &mut Notifications,
         health: &Health,
         seconds: std::ops::Range<u32>,
         of: impl Fn(u32) -> Pulse,
         start: Instant,
     ) -> usize {
         let looks = seconds.flat_map(|second| [(second, 0), (second, 500)]);
-        let said = looks.filter_map(|(second, millis)| {
+        let sent = looks.filter_map(|(second, millis)| {
             let now = start + Duration::from_secs(second.into()) + Duration::from_millis(millis);
-            news.of(health, of(second), now)
+            notifications.due(health, of(second), now)
         });
-        said.filter(|text| text.contains("WATCHDOG=1")).count()
+        sent.filter(|text| text.contains("WATCHDOG=1")).count()
     }
 
     #[test]
     fn the_watchdog_is_fed_at_half_its_time_while_steps_are_made_and_no_more_where_one_hangs() {
-        let (start, mut news) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
+        let (start, mut notifications) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
         let at = |second: u32| start + Duration::from_secs(second.into());
-        let fed = food(&mut news, &READY, 0..20, |second| pulse(at(second), 1, 0), start);
+        let fed = food(&mut notifications, &READY, 0..20, |second| pulse(at(second), 1, 0), start);
         assert_eq!(fed, 4, "at 0, 5, 10 and 15 s");
         // The engine says nothing after the 20th second: fed until that was 10 s ago.
-        let fed = food(&mut news, &READY, 20..60, |_| pulse(at(20), 1, 3), start);
+        let fed = food(&mut notifications, &READY, 20..60, |_| pulse(at(20), 1, 3), start);
         assert_eq!(fed, 2, "at 20 and 25 s");
-        let fed = food(&mut news, &READY, 60..70, |second| pulse(at(second), 1, 3), start);
+        let fed = food(&mut notifications, &READY, 60..70, |second| pulse(at(second), 1, 3), start);
         assert_eq!(fed, 2, "it goes on");
     }
 
     #[test]
     fn an_idle_engine_may_be_silent_and_its_silence_does_not_count_when_work_comes() {
-        let (start, mut news) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
-        assert_eq!(food(&mut news, &READY, 0..3600, |_| pulse(start, 0, 0), start), 720);
+        let (start, mut notifications) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
+        assert_eq!(food(&mut notifications, &READY, 0..3600, |_| pulse(start, 0, 0), start), 720);
         // A question comes after an hour; its first step takes 6 s.
-        assert!(food(&mut news, &READY, 3600..3606, |_| pulse(start, 0, 1), start) > 0);
-        assert_eq!(food(&mut news, &READY, 3610..3620, |_| pulse(start, 0, 1), start), 0);
+        assert!(food(&mut notifications, &READY, 3600..3606, |_| pulse(start, 0, 1), start) > 0);
+        assert_eq!(food(&mut notifications, &READY, 3610..3620, |_| pulse(start, 0, 1), start), 0);
     }
 
     #[test]
     fn loading_feeds_it_by_its_progress() {
-        let (start, mut news) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
+        let (start, mut notifications) = (Instant::now(), Notifications::new(Some(WATCHDOG)));
         let at = |second: u32| start + Duration::from_secs(second.into());
         assert_eq!(
-            food(&mut news, &loading(5), 0..300, |second| pulse(at(second), 0, 0), start),
+            food(&mut notifications, &loading(5), 0..300, |second| pulse(at(second), 0, 0), start),
             60
         );
-        assert_eq!(food(&mut news, &loading(6), 311..400, |_| pulse(at(300), 0, 0), start), 0);
+        assert_eq!(
+            food(&mut notifications, &loading(6), 311..400, |_| pulse(at(300), 0, 0), start),
+            0
+        );
     }
 
     #[test]
     fn ready_is_said_once_and_a_status_when_it_changes_but_not_often() {
-        let (start, mut news) = (Instant::now(), Notifications::new(None));
+        let (start, mut notifications) = (Instant::now(), Notifications::new(None));
         let mut say = |health: &Health, millis: u64, running, waiting| {
             let now = start + Duration::from_millis(millis);
-            news.of(health, pulse(now, running, waiting), now)
+            notifications.due(health, pulse(now, running, waiting), now)
         };
         let extend = "\nEXTEND_TIMEOUT_USEC=60000000";
         assert_eq!(say(&loading(3), 0, 0, 0), Some(format!("STATUS=loading 3 %{extend}")));

@@ -1,8 +1,8 @@
-//! `solverbox plan`: what a model would take of a board's memory, what fits, and how fast it can
-//! be, from the file's header alone.
+//! `solverbox plan`: a model's memory use on a board, what fits, and the expected speed, from the
+//! file's header alone.
 //!
-//! The same plan `serve` and `solve` make before they load; also for boards this machine is not.
-//! Nothing is loaded and the engine is never asked.
+//! The plan is the one `serve` and `solve` make before they load, also for boards other than this
+//! machine. Loads nothing and never uses the engine.
 
 use serde_json::{Value, json};
 
@@ -17,39 +17,39 @@ use crate::types::error::Error;
 use crate::types::memory::{Bound, MIB, Room};
 use crate::types::plan::{KvType, Plan};
 
-/// The numbers of sequences the largest contexts are listed for.
+/// Numbers of sequences for which the largest context is listed.
 const LISTED_SEQUENCES: [u32; 5] = [1, 2, 4, 8, 16];
 
-/// What is planned for.
+/// The options of `plan`.
 #[derive(Debug)]
 pub struct PlanOptions {
-    /// The model and what is wished of it.
+    /// The model and what is required of it.
     pub loading: Loading,
-    /// The board that was named, if one was.
+    /// The board to plan for; `None` for this machine.
     pub board: Option<&'static Board>,
-    /// Its memory; `None` stands for what this machine can give now.
+    /// Memory to plan for; `None` for what this machine has available now.
     pub room: Option<Room>,
-    /// How it is printed.
+    /// Form of the results.
     pub output: OutputFormat,
 }
 
-/// All there is to say.
+/// Everything that is printed.
 struct Report {
     header: Header,
     board: Option<&'static Board>,
     plan: Plan,
     room: Room,
     fits: bool,
-    /// For each of [`LISTED_SEQUENCES`] the largest context in f16 and in q8_0.
+    /// Largest context in f16 and in q8_0, for each of [`LISTED_SEQUENCES`].
     largest: Vec<(u32, [Option<u32>; 2])>,
-    /// What a token costs at the start, and with half the context filled.
+    /// Cost of a token in an empty context, and in one half full.
     costs: [PerToken; 2],
 }
 
 /// Prints the plan, whether it fits or not.
 ///
 /// # Errors
-/// `no_memory` where it does not fit, after it was printed; what is wrong with the file.
+/// `no_memory` after printing, if the model does not fit; errors of the file.
 pub fn run(options: &PlanOptions) -> Result<(), Error> {
     let file = options.loading.find()?;
     let (header, adapters) = options.loading.open(&file)?;
@@ -117,14 +117,14 @@ fn memory_table(report: &Report) -> String {
         row(&format!("weights, {kind}"), *bytes, "");
     }
     if memory.repacked_head_bytes > 0 {
-        let note = "the embedding once more, in the kernels' order";
+        let note = "a second copy of the embedding, repacked";
         row("output head, repacked", memory.repacked_head_bytes, note);
     }
     if memory.adapter_bytes > 0 {
         row("adapters", memory.adapter_bytes, "");
     }
     let token = kv_bytes(&report.header, report.plan.kv, 1);
-    row("KV cache", memory.kv_bytes, &format!("{} bytes a token", grouped(token)));
+    row("KV cache", memory.kv_bytes, &format!("{} bytes per token", grouped(token)));
     row("compute buffers", memory.compute_bytes, "");
     let rows_note = format!("for {}", sequences(report.plan.sequences));
     row("logits and sampling", memory.logits_bytes, &rows_note);
@@ -136,7 +136,7 @@ fn memory_table(report: &Report) -> String {
     rows.concat()
 }
 
-/// The line to look at.
+/// The line that says whether the model fits.
 fn verdict(report: &Report) -> String {
     let needed = grouped(report.plan.memory.total_bytes().div_ceil(MIB));
     let word = if report.fits { "fits" } else { "does not fit" };
@@ -170,7 +170,7 @@ fn largest_table(report: &Report) -> String {
 fn speed_table(report: &Report) -> String {
     let [empty, half] = report.costs;
     let mut lines =
-        vec![format!("\n{:<22}{:>10}{:>12}\n", "tokens/s, one attempt", "at first", "half full")];
+        vec![format!("\n{:<22}{:>10}{:>12}\n", "tokens/s, one attempt", "empty", "half full")];
     for board in BOARDS {
         let [first, later] = [empty, half].map(|cost| board.tokens_per_second(cost));
         lines.push(format!("{:<22}{first:>10.1}{later:>12.1}\n", board.about));
@@ -185,12 +185,12 @@ fn speed_table(report: &Report) -> String {
     lines.concat()
 }
 
-/// The line that shows how a speed was computed.
+/// The line that shows how a board's speed was computed.
 fn formula(board: &Board, weights: u64) -> String {
-    let fed = format!("{:.1} GB/s / GB a token", board.bytes_per_second / 1e9);
+    let fed = format!("{:.1} GB/s / GB per token", board.bytes_per_second / 1e9);
     let formula = if board.weights_per_second.is_finite() {
         let (rate, weights) = (board.weights_per_second / 1e9, weights as f64 / 1e9);
-        format!("the least of {fed} and {rate:.1} G weights/s / {weights:.2} G weights a token")
+        format!("the smaller of {fed} and {rate:.1} G weights/s / {weights:.2} G weights per token")
     } else {
         fed
     };
@@ -243,7 +243,7 @@ fn object(report: &Report) -> Value {
     })
 }
 
-/// Writes a number with commas between thousands.
+/// Formats a number with commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -256,7 +256,7 @@ fn grouped(number: u64) -> String {
     out
 }
 
-/// Writes a number with one digit after the point.
+/// Formats a number with one decimal.
 fn decimal(number: f64) -> String {
     let tenths = (number * 10.0).round() as u64;
     format!("{}.{}", grouped(tenths / 10), tenths % 10)

@@ -1,33 +1,33 @@
-//! A bar on a terminal that shows how far long work is; nothing where there is no terminal.
+//! A progress bar on standard error; shows nothing if that is not a terminal.
 
 use std::time::{Duration, Instant};
 
 use super::{note, show_progress};
 
-/// Characters of the bar.
+/// Width of the bar in characters.
 const WIDTH: u64 = 20;
 
-/// Time between two looks of it.
-const LOOK: Duration = Duration::from_millis(100);
+/// Minimum time between two updates.
+const UPDATE_EVERY: Duration = Duration::from_millis(100);
 
-/// The bar of one piece of work.
+/// The progress bar of one task.
 #[derive(Debug)]
 pub struct ProgressBar {
     start: Instant,
     what: &'static str,
-    /// When it was last shown.
+    /// When the bar was last shown.
     shown: Option<Instant>,
 }
 
 impl ProgressBar {
-    /// Starts the clock on `what`, the unit that is counted, such as `tensors`.
+    /// Starts the clock; `what` is the unit counted, such as `tensors`.
     pub fn start(what: &'static str) -> ProgressBar {
         ProgressBar { start: Instant::now(), what, shown: None }
     }
 
     /// Shows that `done` of `total` are done.
     pub fn show(&mut self, done: u64, total: u64) {
-        if total == 0 || self.shown.is_some_and(|last| last.elapsed() < LOOK) {
+        if total == 0 || self.shown.is_some_and(|last| last.elapsed() < UPDATE_EVERY) {
             return;
         }
         let on_terminal = show_progress(&self.line(done, total, self.start.elapsed().as_secs()));
@@ -43,7 +43,7 @@ impl ProgressBar {
     }
 }
 
-/// What is printed after it begins on a line of its own.
+/// Later output begins on a line of its own.
 impl Drop for ProgressBar {
     fn drop(&mut self) {
         if self.shown.is_some() {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_how_far_it_is_and_how_long_it_takes() {
+    fn the_line_shows_progress_and_the_time_left() {
         let bar = ProgressBar::start("tensors");
         assert_eq!(bar.line(0, 8, 0), "[....................] 0/8 tensors");
         assert_eq!(bar.line(4, 8, 30), "[##########..........] 4/8 tensors, 30 s left");

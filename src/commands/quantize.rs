@@ -1,4 +1,4 @@
-//! `solverbox quantize IN.gguf OUT.gguf TYPE`: the same model in fewer bits.
+//! `solverbox quantize IN.gguf OUT.gguf TYPE`: quantizes a model to fewer bits per weight.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,38 +13,38 @@ use crate::types::limits;
 use crate::types::plan::Weights;
 use crate::types::quantize::{Mix, OutputHead};
 
-/// What is to be made of what.
+/// The options of `quantize`.
 #[derive(Debug)]
 pub struct QuantizeOptions {
-    /// The model to read, by file or built-in name.
+    /// Model to read, by file or built-in name.
     pub from: PathBuf,
-    /// The file to write.
+    /// GGUF file to write.
     pub to: PathBuf,
-    /// What it becomes.
+    /// Target mix of types.
     pub mix: Mix,
-    /// What its head becomes.
+    /// Type of the output head.
     pub head: OutputHead,
-    /// The importance matrix, if there is one.
+    /// File with an importance matrix, if one is used.
     pub importance: Option<PathBuf>,
-    /// What becomes of a model that is quantized already.
+    /// Whether a model that is already quantized is accepted.
     pub again: Again,
-    /// Threads to compute with.
+    /// Number of threads to use.
     pub threads: u32,
 }
 
-/// Whether a quantized model may be quantized again, which loses more than doing it once.
+/// Whether a quantized model may be quantized again, which loses more than quantizing once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// It is refused.
+    /// The model is rejected.
     Refused,
-    /// It is done.
+    /// The model is quantized again.
     Allowed,
 }
 
-/// Quantizes and says what came of it.
+/// Quantizes a model and prints a summary.
 ///
 /// # Errors
-/// Those of reading and writing the files; `bad_request` where the model is quantized already.
+/// Errors of reading and writing the files; `bad_request` if the model is already quantized.
 pub fn run(options: &QuantizeOptions) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     let header = model::open(&locate::find(Some(&options.from), Path::new(""))?)?;
@@ -61,11 +61,11 @@ pub fn run(options: &QuantizeOptions) -> Result<(), Error> {
     ))
 }
 
-/// Quantizes the model of `header`, which `model::open` has passed, into the file `options.to`;
+/// Quantizes the model of `header`, which `model::open` has checked, into the file `options.to`;
 /// returns the new file's size in bytes.
 ///
 /// # Errors
-/// Those of [`run`].
+/// See [`run`].
 pub fn quantize(header: &Header, options: &QuantizeOptions) -> Result<u64, Error> {
     check_other(&header.file.path, &options.to)?;
     options.importance.iter().try_for_each(|file| check_other(file, &options.to))?;
@@ -86,7 +86,7 @@ pub fn quantize(header: &Header, options: &QuantizeOptions) -> Result<u64, Error
     let mut bar = ProgressBar::start("tensors");
     let quantized = engine::quantize(&what, |done, total| bar.show(done, total));
     drop(bar);
-    // A full disk looks like a bad model to llama.cpp, or passes unnoticed, but the file shows it.
+    // llama.cpp reports a full disk as a bad model or not at all, but the file shows it.
     let whole = quantized.and_then(|()| model::open(&Weights::model(file.path())));
     let whole = whole.map_err(|error| match file.free_bytes() {
         Some(free) if free < limits::FULL_DISK_BYTES => {
@@ -104,18 +104,18 @@ fn check_source(header: &Header, again: Again) -> Result<(), Error> {
     match quantized {
         Some(tensor) if again == Again::Refused => Err(Error::bad_request(
             format!(
-                "cannot quantize {}: it is quantized already (tensor '{}' is {})",
+                "cannot quantize {}: it is already quantized (tensor '{}' is {})",
                 header.file,
                 tensor.name.escape_debug(),
                 tensor.kind.name
             ),
-            "Start from a file in F32, F16 or BF16, or say --requantize, which loses more.",
+            "Start from a file in F32, F16 or BF16, or use --requantize, which loses more.",
         )),
         _ => Ok(()),
     }
 }
 
-/// Returns what the new file will have at least: every matrix in the mix's usual type.
+/// Returns a lower bound of the new file's size: every matrix in the mix's usual type.
 fn least_bytes(header: &Header, mix: Mix) -> u64 {
     let kind = model::types::TYPES.iter().find(|kind| kind.name == mix.tensor_type());
     let least = |tensor: &model::TensorInfo| {

@@ -1,6 +1,6 @@
-//! `solverbox selftest`: shows that the kernels in use compute correctly on this processor.
+//! `solverbox selftest`: checks that the kernels compute correctly on this CPU.
 //!
-//! A workshop command: it asks the engine directly. Of models it loads the built-in one.
+//! Uses the engine directly, with the demo model.
 
 use std::time::Instant;
 
@@ -14,11 +14,11 @@ use crate::types::kernels::KernelSet;
 use crate::types::limits;
 use crate::types::plan::{KvType, Pacing};
 
-/// Runs the self-test of `kernels`, on all cores unless `threads` says otherwise, and prints one
-/// line a check, then how many passed and the time it took.
+/// Runs the self-test of `kernels`, on all cores unless `threads` is given, and prints one line per
+/// check, then the number passed and the time.
 ///
 /// # Errors
-/// `internal`, naming the checks that failed, after they were printed; or where it cannot run.
+/// `internal` naming the failed checks, after printing, or if the test cannot run.
 pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Error> {
     let start = Instant::now();
     let wishes = Wishes {

@@ -1,18 +1,18 @@
-//! `solverbox serial-ports`: the serial ports of this machine, for `--serial`.
+//! `solverbox serial-ports`: lists the serial ports of this machine, for `--serial`.
 
 use crate::console::port;
 use crate::types::error::{Error, printable};
 
-/// Prints one port a line: its name, and what is known of it.
+/// Prints one port per line: its name, and what is known about it.
 ///
 /// # Errors
-/// Where nothing can be printed.
+/// If standard output cannot be written.
 pub fn run() -> Result<(), Error> {
     let ports = port::list();
     if ports.is_empty() {
         super::note(
-            "There is no serial port here. Plug an adapter in, or see docs/serial.md for a board's \
-             own.",
+            "No serial port found. Plug in an adapter, or see docs/serial.md for the ports of a \
+             board.",
         );
     }
     let width = ports.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

@@ -1,9 +1,9 @@
-//! `solverbox serve`: the page, the API and consoles, until Ctrl-C or SIGTERM; `solverbox console`:
-//! consoles alone.
+//! `solverbox serve`: the web page, the API and consoles, until Ctrl-C or SIGTERM; `solverbox
+//! console`: consoles only.
 //!
-//! The door opens before the model is loaded: the page comes at once, `/healthz` shows the
-//! progress, and questions wait in line. A signal stops it within `LEAVE_WITHIN`, whatever hangs;
-//! a second one at once.
+//! Requests are accepted before the model is loaded: the page is served at once, `/healthz` shows
+//! the progress, and questions are queued. A signal stops the process within `LEAVE_WITHIN`,
+//! whatever hangs; a second one at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -26,42 +26,42 @@ use crate::types::limits;
 use crate::types::mode::Modes;
 use crate::types::plan::Plan;
 
-/// Who was aboard in a crash, written by a handler of its signal.
+/// File with the jobs that were in the batch during a crash, written by the signal's handler.
 const CRASHES: &str = "crashed";
-/// Bytes of it that are read: of far more crashes than one.
+/// Most bytes of that file that are read: enough for many crashes.
 const CRASHES_BYTES_MAX: u64 = 16 << 10;
 
-/// What `serve` was asked for.
+/// The options of `serve` and `console`.
 #[derive(Debug)]
 pub struct ServeOptions {
-    /// The model.
+    /// The model to serve.
     pub loading: Loading,
-    /// The modes it offers.
+    /// The modes offered to clients.
     pub modes: Modes,
-    /// Where it listens, and who may ask there; nothing where it is for consoles alone.
+    /// Address of the HTTP server and the requests it admits; `None` for consoles only.
     pub door: Option<(SocketAddr, http::Admission)>,
-    /// Where consoles are.
+    /// Ports of the consoles.
     pub consoles: Vec<Wire>,
-    /// Folder for what must last.
+    /// Data folder, with journal, cookies' secret and prefilled prompts.
     pub data: PathBuf,
-    /// How the journal in it is kept.
+    /// Settings of the journal in the data folder.
     pub keeping: Keeping,
-    /// Questions that may wait.
+    /// Limits of the queue.
     pub capacity: Capacity,
-    /// Whether the kernels are checked first.
+    /// Whether the kernels are checked at start.
     pub selftest: SelfTest,
-    /// Who is told how it is doing.
+    /// The service manager to report to.
     pub supervisor: Supervisor,
 }
 
-/// Serves until a signal ends it, or the engine does.
+/// Serves until a signal or the engine's failure.
 ///
 /// # Errors
-/// What keeps it from serving: the model's, the address's, the data folder's, the engine's own end.
+/// Errors of the model, the address, the data folder and the consoles; the engine's failure.
 pub fn run(mut options: ServeOptions) -> Result<(), Error> {
     check_consoles(&options.consoles)?;
     let plan = options.loading.plan()?;
-    let told = plan.clone();
+    let shown = plan.clone();
     let folder = Folder::take(&options.data)?;
     let (journal, crashes) = open_journal(&folder, &options, &plan)?;
     let door = match options.door.take() {
@@ -72,7 +72,7 @@ pub fn run(mut options: ServeOptions) -> Result<(), Error> {
     let (ends, end) = channel();
     let broken = ends.clone();
     if let Err(error) = desk::note_crashes(crashes) {
-        log::warn!("who is aboard in a crash will not be known: {error}");
+        log::warn!("the jobs in the batch will not be recorded in a crash: {error}");
     }
     let desk = Desk::open(plan, options.capacity, options.selftest, Some(journal), move |error| {
         let _ = broken.send(Err(error));
@@ -81,15 +81,15 @@ pub fn run(mut options: ServeOptions) -> Result<(), Error> {
     stop_on_signals(ends.clone())?;
     let manager = notify::start(&options.supervisor, &desk)?;
     folder.tell(address);
-    let house = house(&desk, &options.modes, &told);
-    let serving = door.map(|door| door.serve(desk.clone(), options.modes, told)).transpose()?;
-    let consoles = console::open(options.consoles, house, &left_by(address, ends))
+    let context = console_context(&desk, &options.modes, &shown);
+    let serving = door.map(|door| door.serve(desk.clone(), options.modes, shown)).transpose()?;
+    let consoles = console::open(options.consoles, context, &left_by(address, ends))
         .inspect_err(|_| console::restore())?;
-    // Its senders live as long as their threads: this waits for a signal, a broken engine, or for
-    // who came to talk to leave.
+    // The senders live as long as their threads: this waits for a signal, the engine's failure, or
+    // the end of standard input.
     let reason = end.recv().unwrap_or(Ok(()));
     manager.stopping();
-    // First nobody's question is taken any more, then those here get what there is and an end.
+    // First no more questions are accepted, then the jobs here get an end.
     if let Some(serving) = &serving {
         serving.close();
     }
@@ -111,12 +111,13 @@ fn open_door(
     let address = door.address();
     super::note(&format!("solverbox: open http://{address}/ in a browser; Ctrl-C ends it"));
     if !address.ip().is_loopback() {
-        log::warn!("everybody on the network of {address} can ask this box");
+        log::warn!("every machine on the network of {address} can use this server");
     }
     Ok(door)
 }
 
-/// The first signal ends the box in good order, or after a time whatever hangs; the second at once.
+/// Ends the server in order at the first signal, or after a deadline if something hangs; at once at
+/// the second.
 fn stop_on_signals(ends: Sender<Result<(), Error>>) -> Result<(), Error> {
     let last_resort = interrupt::last_resort()?;
     interrupt::on_interrupt(move |count| {
@@ -129,22 +130,22 @@ fn stop_on_signals(ends: Sender<Result<(), Error>>) -> Result<(), Error> {
     })
 }
 
-/// Returns what consoles know of the box.
-fn house(desk: &Arc<Desk>, modes: &Modes, plan: &Plan) -> ConsoleContext {
+/// Returns what consoles need to know about the server.
+fn console_context(desk: &Arc<Desk>, modes: &Modes, plan: &Plan) -> ConsoleContext {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     ConsoleContext {
         desk: desk.clone(),
         modes: modes.clone(),
         name: name.trim().to_string(),
         model: Path::new(&plan.model.name()).file_stem().map_or_else(String::new, |stem| {
-            // Nobody at a console is to see a path.
+            // Users at a console must not see a path.
             stem.to_string_lossy().into_owned()
         }),
     }
 }
 
-/// Returns who hears that standard input has ended: a box without a page is there for it, one with
-/// a page goes on.
+/// Returns the channel to notify when standard input ends: without an HTTP server the process ends
+/// then.
 fn left_by(
     address: Option<SocketAddr>,
     ends: Sender<Result<(), Error>>,
@@ -152,13 +153,13 @@ fn left_by(
     address.is_none().then_some(ends)
 }
 
-/// Refuses consoles that would be in each other's way.
+/// Rejects too many consoles, and ports named twice.
 fn check_consoles(consoles: &[Wire]) -> Result<(), Error> {
     let most = limits::CONSOLES_MAX;
     if consoles.len() > most {
         return Err(Error::bad_request(
             format!(
-                "--serial: {} consoles are too many, at most {most} are possible",
+                "--serial: {} consoles are too many, at most {most} are allowed",
                 consoles.len()
             ),
             "Name fewer.",
@@ -179,7 +180,7 @@ fn check_consoles(consoles: &[Wire]) -> Result<(), Error> {
     })
 }
 
-/// Opens the journal, and the file that a crash will be noted in; what it held is counted first.
+/// Opens the journal, and the file that records crashes; earlier crashes are counted first.
 fn open_journal(
     folder: &Folder,
     options: &ServeOptions,
@@ -201,13 +202,13 @@ fn open_journal(
     opened.by_ref().take(CRASHES_BYTES_MAX).read_to_end(&mut noted).map_err(cannot)?;
     let crashed = desk::read_crashed_jobs(&noted);
     if !crashed.is_empty() {
-        log::error!("the box crashed over {} questions when it ran last", crashed.len());
+        log::error!("{} questions were in the batch when the server crashed last", crashed.len());
     }
-    // Of the same file another model may be made; of its tokens no other vocabulary.
+    // The same file name may later hold another model, whose vocabulary does not fit these tokens.
     let model = format!("{} {}", plan.model.name(), plan.file_bytes);
     let keeping = Keeping { model, ..options.keeping.clone() };
-    // First, and on the disk: a crash that a power cut brought back would be counted twice, and its
-    // questions given up.
+    // Synced before the journal is opened: a record that a power cut brings back would be counted
+    // twice, and its questions would fail.
     if !noted.is_empty() {
         opened.set_len(0).and_then(|()| opened.sync_data()).map_err(cannot)?;
     }

@@ -1,8 +1,8 @@
-//! `solverbox tune`: how many threads are best for this model on this machine, measured and kept.
+//! `solverbox tune`: measures the best thread counts for this model on this machine and saves them.
 //!
-//! Decoding waits for the memory, which a few cores may use up, and every thread more is one more
-//! to wait for; prompts wait for arithmetic and want all cores. A workshop command: it has the box
-//! to itself, and asks the engine directly. `model/tuning.rs` keeps what it finds.
+//! Decoding is limited by the memory, which a few cores can saturate, and each further thread adds
+//! waiting; prefill is limited by arithmetic and profits from all cores. Has the engine to itself.
+//! `model/tuning.rs` stores the results.
 
 use std::path::Path;
 
@@ -14,24 +14,25 @@ use crate::model::plan::{Wishes, cores};
 use crate::model::tuning::{self, Tuned};
 use crate::types::error::{Error, Kind, io_cause};
 
-/// Sequences decoded side by side that are measured.
+/// Batch sizes whose decoding is measured.
 const BATCHES: [u32; 3] = [1, 4, 8];
-/// Tokens of a prompt's slice: few enough that one thread of a slow board takes no minute for them.
+/// Size of the prefill slice, in tokens: one thread of a slow board takes less than a minute for
+/// it.
 const SLICE_TOKENS: u32 = 32;
-/// Tokens before each pass: somewhere in an answer.
+/// Tokens in the context before each pass, as in the middle of an answer.
 const DEPTH_TOKENS: u32 = 128;
-/// Tokens of the context that takes.
+/// Size of the KV cache for the measurements, in tokens.
 const CONTEXT_TOKENS: u32 = 256;
-/// How long each is measured: four numbers of threads and four passes make a minute at most, unless
-/// a pass alone takes longer.
+/// Effort per measurement: four thread counts with four kinds of pass take at most a minute, unless
+/// a single pass takes longer.
 const EFFORT: Effort = Effort { passes: 12, seconds: 3.5 };
-/// Up to so many cores each number of threads is tried; of more, fewer.
+/// Every thread count up to this one is tried; above it, only some.
 const EACH_UP_TO: u32 = 8;
-/// How much slower fewer threads may be to be taken: the cores they leave have other things to do,
-/// and no measurement is better than that.
+/// Fewer threads are preferred if they are at most this factor slower: the free cores have other
+/// work, and the measurements are no more exact.
 const TOLERANCE: f64 = 1.02;
 
-/// What one number of threads takes: seconds for each of [`BATCHES`], and for a slice.
+/// The times of one thread count: seconds for each of [`BATCHES`], and for a prefill slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct ThreadTimes {
     threads: u32,
@@ -39,13 +40,13 @@ struct ThreadTimes {
     slice: f64,
 }
 
-/// Measures, prints the table, and keeps the best numbers in `data`.
+/// Measures, prints a table, and saves the best thread counts in `data`.
 ///
 /// # Errors
-/// Those of the model; those of writing.
+/// Errors of the model and of writing.
 pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
-    // The tuned numbers of an earlier time shall not bound this one's.
+    // An earlier result must not limit this one.
     let most = loading.wishes.threads.unwrap_or_else(cores);
     let plan = loading.plan_by(|header| {
         let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
@@ -58,10 +59,10 @@ pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
     })?;
     let model = fingerprint::of(&plan.model.path).map_err(|error| {
         let what = format!("cannot read {}: {}", plan.model, io_cause(&error));
-        Error::new(Kind::NoModel, what, "Check the disk.")
+        Error::new(Kind::NoModel, what, "Check the disk, or copy the file again.")
     })?;
     let tried = numbers(most);
-    let mut bar = ProgressBar::start("numbers of threads");
+    let mut bar = ProgressBar::start("thread counts");
     let rows = timed(&plan, |bench| {
         bench.fill(DEPTH_TOKENS.min(plan.context_tokens / 2))?;
         let total = tried.len() as u64;
@@ -79,7 +80,7 @@ pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
     super::print(&report(&rows, &tuned, &tuning::file(data)))
 }
 
-/// Returns the numbers of threads to try, rising; `most` is the last.
+/// Returns the thread counts to try, ascending up to `most`.
 fn numbers(most: u32) -> Vec<u32> {
     let tried = |n: &u32| *n <= EACH_UP_TO || n.is_multiple_of(EACH_UP_TO) || *n + 1 >= most;
     (1..=most).filter(tried).collect()
@@ -94,10 +95,10 @@ fn measure(bench: &mut Bench, threads: u32) -> Result<ThreadTimes, Error> {
     Ok(ThreadTimes { threads, decode, slice: bench.slice(SLICE_TOKENS, EFFORT)? })
 }
 
-/// Returns the best numbers of threads for large passes, and for small ones no more than that.
+/// Returns the best thread counts for large passes and, at most as many, for small ones.
 ///
-/// The best is the smallest that takes at most [`TOLERANCE`] of the least time; batches count
-/// alike, by the geometric mean of their times.
+/// The best is the smallest whose time is within [`TOLERANCE`] of the shortest; batches have equal
+/// weight, through the geometric mean of their times.
 fn best(rows: &[ThreadTimes]) -> (u32, u32) {
     let threads = smallest(rows.iter().map(|row| (row.threads, row.slice)));
     let mean = |row: &ThreadTimes| row.decode.iter().map(|seconds| seconds.ln()).sum::<f64>();
@@ -122,9 +123,9 @@ fn report(rows: &[ThreadTimes], tuned: &Tuned, file: &Path) -> String {
     for (at, batch) in BATCHES.into_iter().enumerate() {
         line(format!("decoding {batch}"), batch, &|row| row.decode[at]);
     }
-    line(format!("a prompt's {SLICE_TOKENS}"), SLICE_TOKENS, &|row| row.slice);
+    line(format!("prefill of {SLICE_TOKENS}"), SLICE_TOKENS, &|row| row.slice);
     out + &format!(
-        "\n\nthreads for prompts: {}, for decoding: {}; kept in '{}'\n",
+        "\n\nthreads for prefill: {}, for decoding: {}; saved in '{}'\n",
         tuned.threads,
         tuned.decode_threads,
         file.display()

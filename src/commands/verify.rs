@@ -1,8 +1,8 @@
-//! `solverbox verify [FILE…]`: are the model files whole?
+//! `solverbox verify [FILE…]`: checks model files for damage.
 //!
-//! Checks what every loader checks, structure first, then reads each file to its end and compares
-//! its SHA-256 with the one on record. All files are looked at before it ends. A workshop command:
-//! it asks the engine's template renderer whether a chat template parses; llama.cpp is not started.
+//! Performs the checks that precede every load, then reads each file to its end and compares its
+//! SHA-256 with the recorded one. Examines all files before it ends. Of the engine it uses only the
+//! template renderer, to parse chat templates; llama.cpp is not started.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,56 +15,56 @@ use crate::model::{self, Content, Header, adapter, bundled, checksum, locate};
 use crate::types::error::{Error, Kind, io_cause, printable};
 use crate::types::plan::{Origin, Weights};
 
-/// How often progress is shown.
+/// Interval between two progress updates.
 const SHOWN_EVERY: Duration = Duration::from_millis(200);
 
-/// What is to be checked.
+/// The options of `verify`.
 #[derive(Debug)]
 pub struct VerifyOptions {
-    /// The files; none means all of the folder and what is built in.
+    /// Files to check; empty for all models in the folder and the built-in files.
     pub files: Vec<PathBuf>,
-    /// The folder of models.
+    /// Folder to search for models.
     pub folder: PathBuf,
-    /// The model adapters are compared with.
+    /// Base model with which adapters are compared.
     pub base: Option<PathBuf>,
-    /// How the findings are printed.
+    /// Form of the results.
     pub output: OutputFormat,
 }
 
-/// What was found of one file.
+/// The result for one file.
 struct Finding {
     name: String,
-    /// What it is, or what is wrong with it.
+    /// The kind of file, or the fault in its structure.
     structure: Result<Sound, Error>,
     sum: ChecksumResult,
 }
 
-/// What a sound file is.
+/// A file whose structure is valid.
 struct Sound {
     what: &'static str,
-    /// Bytes nobody reads: harmless, but not what was written.
+    /// Bytes after the end of the data: harmless, but unexpected.
     surplus_bytes: u64,
 }
 
-/// What a file's SHA-256 says.
+/// The result of comparing a file's SHA-256.
 enum ChecksumResult {
-    /// Not computed: there is no file to read.
+    /// Not computed, because there is no file to read.
     None,
-    /// There is nothing to compare it with.
+    /// Computed, but no sum is recorded.
     NotRecorded(checksum::Sha256Hex),
-    /// As it is recorded there.
+    /// Equal to the one recorded in the named place.
     Same(checksum::Sha256Hex, String),
-    /// Another than what is recorded there.
+    /// Different from the one recorded in the named place.
     Differs(checksum::Sha256Hex, String),
-    /// The file, or the record, cannot be read.
+    /// The file or the recorded sum cannot be read.
     Failed(String),
 }
 
-/// Checks all files and prints what was found.
+/// Checks all files and prints the results.
 ///
 /// # Errors
-/// `bad_model` where a file is damaged, naming the first of them, `no_model` where one is not
-/// there; what is wrong with the base or the folder.
+/// `bad_model` if a file is damaged, naming the first; `no_model` if a file does not exist; errors
+/// of the base model and the folder.
 pub fn run(options: &VerifyOptions) -> Result<(), Error> {
     let base = match &options.base {
         Some(base) => Some(model::open(&locate::find(Some(base), &options.folder)?)?),
@@ -90,7 +90,7 @@ pub fn run(options: &VerifyOptions) -> Result<(), Error> {
     judge(&findings)
 }
 
-/// Finds the file a name stands for; adapters have names of their own.
+/// Finds the file with a name, which may be a built-in one.
 fn located(name: &Path) -> Result<Weights, Error> {
     if name.as_os_str() == bundled::ADAPTER {
         return bundled::adapter();
@@ -106,7 +106,7 @@ fn examine(name: &Path, base: Option<&Header>) -> Result<Finding, Error> {
     Ok(Finding { name: printable(&file.name()), structure, sum })
 }
 
-/// Checks the structure, and says what the file is.
+/// Checks the structure and returns the kind of file.
 fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
     let mut surplus_bytes = 0;
     let what = match model::content(file)? {
@@ -118,7 +118,7 @@ fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
             if header.is_known_exactly() {
                 "model"
             } else {
-                "model of an architecture only known roughly"
+                "model of an architecture that is checked only in part"
             }
         }
         Content::Adapter => {
@@ -140,7 +140,7 @@ fn structure(file: &Weights, base: Option<&Header>) -> Result<Sound, Error> {
     Ok(Sound { what, surplus_bytes })
 }
 
-/// Reads the whole file and compares its sum with the one on record.
+/// Reads the whole file and compares its SHA-256 with the recorded one.
 fn sum(file: &Weights) -> ChecksumResult {
     let (total, mut shown, mut is_shown) =
         (file.path.metadata().map_or(0, |m| m.len()), Instant::now(), false);
@@ -172,7 +172,8 @@ impl Finding {
             && !matches!(self.sum, ChecksumResult::Differs(..) | ChecksumResult::Failed(_))
     }
 
-    /// Takes the file's name, which the line begins with, from the front of a message.
+    /// Removes the file's name from the front of a message, because the line already begins with
+    /// it.
     fn without_name(&self, message: &str) -> String {
         let message = printable(message);
         let prefixes =
@@ -181,18 +182,18 @@ impl Finding {
         cause.map(str::to_string).unwrap_or(message)
     }
 
-    /// Words it as `NAME: structure, sum`.
+    /// Formats the result as `NAME: structure, sum`.
     fn line(&self) -> String {
         let structure = match &self.structure {
             Ok(Sound { what, surplus_bytes: 0 }) => format!("{what}, structure ok"),
             Ok(Sound { what, surplus_bytes }) => {
-                format!("{what}, structure ok but for {surplus_bytes} bytes after its end")
+                format!("{what}, structure ok except {surplus_bytes} bytes after its end")
             }
             Err(error) => self.without_name(&error.message),
         };
         let sum = match &self.sum {
             ChecksumResult::None => return format!("{}: {structure}", self.name),
-            ChecksumResult::NotRecorded(sum) => format!("no SHA-256 on record (it is {sum})"),
+            ChecksumResult::NotRecorded(sum) => format!("no SHA-256 recorded (it is {sum})"),
             ChecksumResult::Same(..) => "SHA-256 ok".to_string(),
             ChecksumResult::Differs(_, place) => {
                 format!("SHA-256 differs from the one in '{place}'")
@@ -230,7 +231,7 @@ impl Finding {
     }
 }
 
-/// Makes the error that names how many files are not whole.
+/// Returns the error with the number of damaged files.
 fn judge(findings: &[Finding]) -> Result<(), Error> {
     let bad: Vec<&Finding> = findings.iter().filter(|finding| !finding.is_whole()).collect();
     let Some(first) = bad.first() else { return Ok(()) };
@@ -242,12 +243,12 @@ fn judge(findings: &[Finding]) -> Result<(), Error> {
         return Err(Error::new(
             Kind::NoModel,
             format!("{} of {} files cannot be read, first '{name}'", bad.len(), findings.len()),
-            "Name files that are there; `solverbox verify` alone checks all of --models.",
+            "Name files that exist; without names, `solverbox verify` checks all of --models.",
         ));
     }
     Err(Error::new(
         Kind::BadModel,
-        format!("{} of {} files are not whole, first '{name}'", bad.len(), findings.len()),
-        "Copy or fetch them again from where they are whole; models/README.md says how.",
+        format!("{} of {} files are damaged, first '{name}'", bad.len(), findings.len()),
+        "Copy or download them again; models/README.md says how.",
     ))
 }

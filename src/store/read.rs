@@ -105,7 +105,7 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>
     let mut statement = from.prepare_cached(&sql)?;
     let head = statement.query_row([number], |row| {
         let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 6)?;
-        let cuts = Truncations::kept(forgotten, survived);
+        let cuts = Truncations::from_parts(forgotten, survived);
         let (crashes, wants) = (row.get::<_, u32>(7)?, (row.get::<_, bool>(8)?, row.get(9)?));
         Ok((listed(row)?, cuts, crashes, wants))
     });

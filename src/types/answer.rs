@@ -1,4 +1,4 @@
-//! What comes back: pieces of text, how it ended, and the figures.
+//! The results of an attempt: pieces of text, the outcome, the figures.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,61 +12,61 @@ pub type Token = i32;
 pub enum Part {
     /// Between `<think>` and `</think>`.
     Thinking,
-    /// Everything else: what was asked for.
+    /// Everything outside the thinking.
     Answer,
 }
 
-/// Text an attempt gained, whole characters only.
+/// Text an attempt produced, in whole characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
-    /// Where it belongs.
+    /// The part of the attempt the text belongs to.
     pub part: Part,
-    /// The text; never empty.
+    /// The text, never empty.
     pub text: String,
 }
 
-/// What an attempt gained in one step.
+/// What an attempt gained in one step. The tokens make the attempt resumable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
-    /// Tokens it drew, in order, its end token counted: from them it can be gone on with.
+    /// Tokens drawn, in order, including an end token.
     pub tokens: Vec<Token>,
-    /// Whether the engine then ended its thinking, with tokens of its own.
+    /// Whether the engine then ended the thinking by inserting tokens of its own.
     pub closed_thinking: bool,
-    /// The text that became known by that; what could still turn out otherwise comes later.
+    /// The text these tokens completed; text that a later token could still change is held back.
     pub pieces: Vec<Piece>,
-    /// What it had taken by then, in all.
+    /// The attempt's times up to this step.
     #[serde(skip)]
     pub taken: AttemptProgress,
 }
 
-/// What an attempt has taken so far, as far as its tokens do not tell.
+/// The times and the probability of an attempt so far: what its tokens alone do not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttemptProgress {
-    /// As [`Figures::prompt_seconds`].
+    /// Duration of the prefill, as [`Figures::prompt_seconds`].
     pub prompt_seconds: f32,
-    /// As [`Figures::first_token_seconds`].
+    /// Time to the first token, as [`Figures::first_token_seconds`].
     pub first_token_seconds: f32,
-    /// As [`Figures::decode_seconds`].
+    /// Duration of the decoding, as [`Figures::decode_seconds`].
     pub decode_seconds: f32,
-    /// Sum of the drawn tokens' log-probabilities; 0 where attempts are not compared.
+    /// Sum of the drawn tokens' log-probabilities; 0 if attempts are not compared.
     pub log_probability: f32,
 }
 
-/// How a job ended.
+/// How a job or an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// The model finished by itself, or a stop string did.
+    /// The model ended the answer, or a stop string did.
     Done,
-    /// The token budget, or the room in the context, ran out.
+    /// The token budget or the context was used up.
     Budget,
-    /// A person stopped it or left.
+    /// The user stopped it or disconnected.
     Stopped,
-    /// It could not be answered.
+    /// An error prevented an answer.
     Failed(Error),
 }
 
 impl Outcome {
-    /// Returns its name, for programs.
+    /// Returns the outcome's name in JSON and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Done => "done",
@@ -76,7 +76,8 @@ impl Outcome {
         }
     }
 
-    /// Returns the state of a job that ended so, for programs: one without budget left is done too.
+    /// Returns the state of a job with this outcome, for JSON; a job that used up its budget is
+    /// done.
     pub fn state(&self) -> &'static str {
         match self {
             Outcome::Done | Outcome::Budget => "done",
@@ -86,36 +87,35 @@ impl Outcome {
     }
 }
 
-/// What an attempt took. Times are wall-clock seconds.
+/// Token counts, times and probability of an attempt. Times are wall-clock seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Tokens of the rendered prompt.
+    /// Tokens in the rendered prompt.
     pub prompt_tokens: u32,
-    /// Tokens generated, injected ones and the end token counted.
+    /// Tokens generated, including inserted ones and the end token.
     pub completion_tokens: u32,
-    /// Those of them that were thinking.
+    /// Tokens generated within the thinking.
     pub thinking_tokens: u32,
-    /// Whether the budget or a person ended the thinking, so that the answer is what was known by
-    /// then.
+    /// Whether the budget or the user cut the thinking short before the answer.
     pub thinking_was_cut_off: bool,
-    /// Seconds from the start of the prompt's decoding to the first token.
+    /// Seconds from the start of the prefill to the first token.
     pub prompt_seconds: f64,
     /// Seconds from the first token to the last.
     pub decode_seconds: f64,
-    /// Seconds from asking to the first token, waiting in line included.
+    /// Seconds from submitting to the first token, including the wait in the queue.
     pub first_token_seconds: f64,
-    /// Mean natural logarithm of the drawn tokens' probabilities, under the model's own logits; 0
-    /// where attempts are not compared.
+    /// Mean natural logarithm of the drawn tokens' probabilities under the model's unmodified
+    /// logits; 0 if attempts are not compared.
     pub mean_log_probability: f64,
 }
 
 impl Figures {
-    /// Returns prompt tokens per second, 0 where nothing was decoded.
+    /// Returns the prefill speed in tokens/s; 0 if nothing was decoded.
     pub fn prompt_tokens_per_second(&self) -> f64 {
         rate(f64::from(self.prompt_tokens), self.prompt_seconds)
     }
 
-    /// Returns decoded tokens per second over the tokens after the first, 0 where there are none.
+    /// Returns the decode speed in tokens/s, over the tokens after the first; 0 if there are none.
     pub fn tokens_per_second(&self) -> f64 {
         rate(f64::from(self.completion_tokens.saturating_sub(1)), self.decode_seconds)
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_of_nothing_are_zero() {
+    fn speeds_without_tokens_are_zero() {
         assert_eq!(Figures::default().tokens_per_second(), 0.0);
         let figures = Figures { completion_tokens: 11, decode_seconds: 2.0, ..Figures::default() };
         assert_eq!(figures.tokens_per_second(), 5.0);

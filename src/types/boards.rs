@@ -1,28 +1,28 @@
-//! The boards the box is made for, as plain data: what a plan needs to know of a machine that is
-//! not this one, and how fast it can be expected to be.
+//! The supported boards as plain data: what `plan` needs to know about a machine other than this
+//! one, and how fast it is expected to be.
 
 use super::kernels::{self, KernelSet};
 
-/// A board.
+/// A supported single-board computer.
 #[derive(Debug, PartialEq)]
 pub struct Board {
-    /// What people call it: `--board NAME`.
+    /// Short name for `--board NAME`.
     pub name: &'static str,
-    /// Its full name.
+    /// Full name, for people.
     pub about: &'static str,
-    /// The kernels it chooses.
+    /// Name of the kernel set its CPU selects.
     pub kernels: &'static str,
-    /// Its memory.
+    /// Total memory in bytes.
     pub ram_bytes: u64,
-    /// Its cores.
+    /// Number of CPU cores.
     pub cores: u32,
-    /// Bytes of weights it streams in a second.
+    /// Memory bandwidth while decoding, in bytes/s.
     pub bytes_per_second: f64,
-    /// Weights it multiplies in a second while it decodes; infinite where memory is the bound.
+    /// Weights multiplied per second while decoding; infinite if the memory is the only limit.
     pub weights_per_second: f64,
 }
 
-/// The boards, the fastest first.
+/// All supported boards, the fastest first.
 ///
 /// Raspberry Pi 5: file size × tokens/s is 9.76 to 10.55 GB/s from Q2_K to Q8_0 with 4 threads
 /// (llama.cpp issue 26484), which is below what its memory can be read at, 11.6 GB/s.
@@ -52,25 +52,25 @@ pub const BOARDS: &[Board] = &[
     },
 ];
 
-/// What a token costs.
+/// The cost of decoding one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerToken {
-    /// Bytes of weights read; the rows of an embedding that is no head do not count.
+    /// Bytes of weights read; an embedding that is not also the head does not count.
     pub weights_bytes: u64,
-    /// Bytes of the KV cache read.
+    /// Bytes read from the KV cache.
     pub kv_bytes: u64,
-    /// Weights multiplied with.
+    /// Number of weights multiplied.
     pub weights: u64,
 }
 
 impl Board {
-    /// Returns the set of kernels it chooses.
+    /// Returns the kernel set its CPU selects.
     pub fn kernel_set(&self) -> &'static KernelSet {
         kernels::by_name(self.kernels).expect("a test finds every board's set")
     }
 
-    /// Returns the tokens a second to expect of one attempt alone: as many as the memory can feed,
-    /// or as many as the cores can multiply, whichever is less.
+    /// Returns the expected speed of a single attempt in tokens/s: what the memory can supply or
+    /// what the cores can multiply, whichever is less.
     pub fn tokens_per_second(&self, token: PerToken) -> f64 {
         let bytes = (token.weights_bytes + token.kv_bytes).max(1);
         let fed = self.bytes_per_second / bytes as f64;
@@ -83,14 +83,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_board_has_its_kernels() {
+    fn every_board_has_a_kernel_set() {
         let names: Vec<_> = BOARDS.iter().map(|board| board.kernel_set().name).collect();
         assert_eq!(names, ["armv8.2-dotprod", "armv8.0"]);
     }
 
     /// Qwen2.5-1.5B Q4_K_M, published at 9.97 tokens/s on a Pi 5 and its like at 4.2 on a Nano.
     #[test]
-    fn the_published_speeds_come_out() {
+    fn the_formula_reproduces_the_published_speeds() {
         let qwen = PerToken { weights_bytes: 980_097_536, kv_bytes: 0, weights: 1_543_714_304 };
         assert!((9.5..10.6).contains(&BOARDS[0].tokens_per_second(qwen)));
         let gemma = PerToken { weights_bytes: 800_000_000, kv_bytes: 0, weights: 1_000_000_000 };

@@ -115,13 +115,13 @@ impl Error {
             | Kind::Unauthorized
             | Kind::Forbidden
             | Kind::Misdirected => return self.clone(),
-            Kind::Internal => "something in the box broke",
-            Kind::NoModel | Kind::BadModel => "the box has no working model",
-            Kind::NoMemory => "the box has not enough memory",
-            Kind::NoSpace => "the box's disk is full",
-            Kind::Environment => "the box cannot use its disk or network",
+            Kind::Internal => "an internal fault occurred",
+            Kind::NoModel | Kind::BadModel => "the server has no working model",
+            Kind::NoMemory => "the server lacks memory",
+            Kind::NoSpace => "the server's disk is full",
+            Kind::Environment => "the server cannot use its disk or network",
         };
-        let remedy = "Ask the person who looks after the box; its log says more.";
+        let remedy = "Ask the administrator; the server's log has the details.";
         Error::new(self.kind, what, remedy)
     }
 }

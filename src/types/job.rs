@@ -1,4 +1,4 @@
-//! A question as the doors hand it to the desk: checked, complete, independent of how it came in.
+//! A question as every door passes it to the desk: validated, complete, the same for all doors.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use super::error::{Error, Kind};
 use super::limits;
 use super::mode::{AdapterRef, Mode, Reads, Sampling, Voting};
 
-/// A job within the box: the later asked, the higher; a restart goes on counting.
+/// A job's number within the server, increasing in the order of submission, across restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
-/// What a job is called outside: a random number, so that nobody finds another's by trying.
-/// Written as 32 hexadecimal digits.
+/// A job's public ID: a random number, so that other clients' jobs cannot be guessed. Written as 32
+/// hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JobName(pub u128);
 
@@ -26,7 +26,7 @@ impl fmt::Display for JobName {
     }
 }
 
-/// What was read is no job's name.
+/// The error for a text that is not a job ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoJobName;
 
@@ -42,40 +42,42 @@ impl FromStr for JobName {
     }
 }
 
-/// Names one attempt of a job; sorts by job, then by number: the order in which a client's
-/// attempts are served.
+/// Identifies one attempt; sorts by job, then by number: the order in which a client's attempts are
+/// scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId {
-    /// The job.
+    /// The job the attempt belongs to.
     pub job: JobId,
-    /// Which of its attempts, from 0.
+    /// The attempt's number within the job, from 0.
     pub number: u32,
 }
 
-/// Who asks, for fair turns and for ownership: compared as a whole, and telling nobody who it is.
+/// A client, the unit of fairness and ownership. Clients can be compared but not identified: the
+/// value is a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Client([u8; 16]);
 
 impl Client {
-    /// Returns whoever has the box to itself, as a command does.
+    /// Returns the client for a command, which has the engine to itself.
     pub fn alone() -> Client {
         Client::of("command", b"")
     }
 
-    /// Returns the client as the journal keeps it.
+    /// Returns the client's bytes, for the journal.
     pub fn bytes(&self) -> [u8; 16] {
         self.0
     }
 
-    /// Returns the client that was kept.
+    /// Restores a client from the journal's bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Client {
         Client(bytes)
     }
 
-    /// Makes the client that is known by `mark`, in a `realm` of its own: the same bytes as a
-    /// cookie and as an API key are two clients.
+    /// Makes the client identified by `mark` within a `realm`: the same bytes as a cookie and as an
+    /// API key are two clients.
     ///
-    /// It is half of a SHA-256: neither can a mark be read off it nor a second one be found for it.
+    /// The value is half a SHA-256: the mark cannot be recovered from it, and no second mark with
+    /// the same value can be found.
     pub fn of(realm: &str, mark: &[u8]) -> Client {
         let sum = Sha256::new()
             .chain_update(b"solverbox client\0")
@@ -89,7 +91,7 @@ impl Client {
     }
 }
 
-/// Six digits, enough to follow one client through a log and too few to try passwords against.
+/// Shows six digits: enough to follow a client through a log, too few to test guesses against.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, ..] = self.0;
@@ -97,25 +99,25 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Who said a turn of a conversation.
+/// The author of a turn in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
-    /// The person asking.
+    /// The user who asks.
     User,
-    /// The model, earlier in the conversation.
+    /// The model, in an earlier answer.
     Assistant,
 }
 
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
-    /// Who said it.
+    /// The author of the message.
     pub role: Role,
-    /// What was said; a person's text, never parsed for control tokens.
+    /// The message; a user's text is never parsed for control tokens.
     pub text: String,
 }
 
-/// What may end an attempt before its budget.
+/// What can end an attempt before its budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// Any end-of-generation token of the model.
@@ -124,44 +126,44 @@ pub enum Ending {
     Budget,
 }
 
-/// What comes of a question's attempts.
+/// Which answers a question's attempts result in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Choices {
-    /// One answer, on which they vote.
+    /// One answer, chosen by a vote.
     Voted,
-    /// All their answers, one for each attempt.
+    /// The answer of each attempt.
     All,
 }
 
-/// One validated question.
+/// A question with everything needed to answer it; [`Question::check`] validates it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Question {
-    /// The preset it is asked in; there is no asking without one.
+    /// The preset the question is asked in.
     pub mode: Arc<Mode>,
-    /// The system prompt: the mode's, unless the client brought its own.
+    /// The system prompt: the mode's, unless the client sent its own.
     pub system: String,
-    /// The conversation; its last turn is the person's.
+    /// The conversation; its last turn is the user's.
     pub turns: Vec<Turn>,
-    /// Sampling: the mode's, with what the client changed.
+    /// Sampling settings: the mode's, with the client's changes.
     pub sampling: Sampling,
-    /// Seed of the random numbers; the same seed on the same box repeats an answer.
+    /// Random seed; the same seed on the same machine repeats an answer.
     pub seed: u64,
-    /// Attempts at it, 1 to [`limits::ATTEMPTS_MAX`]: the mode's, unless the client asked for more.
+    /// Number of attempts, 1 to [`limits::ATTEMPTS_MAX`]: the mode's, unless the client set one.
     pub attempts: u32,
-    /// What comes of them.
+    /// Whether the attempts vote or are all returned.
     pub choices: Choices,
-    /// Adapters added to the model: the mode's, unless the client chose others.
+    /// Adapters to apply: the mode's, unless the client chose others.
     pub adapters: Vec<AdapterRef>,
-    /// Generated tokens at most, injected ones counted.
+    /// Most tokens to generate per attempt, including inserted ones.
     pub budget_tokens: u32,
-    /// What may end it early.
+    /// What can end an attempt early.
     pub ending: Ending,
-    /// Strings that end the answer when it contains them; they are not part of it.
+    /// Strings that end the answer where they occur; they are not part of it.
     pub stops: Vec<String>,
 }
 
 impl Question {
-    /// Makes a question in `mode` with the mode's own settings and a seed of the caller's.
+    /// Makes a question in `mode` with the mode's settings and the caller's seed.
     pub fn new(mode: Arc<Mode>, turns: Vec<Turn>, seed: u64) -> Question {
         Question {
             system: mode.system.clone(),
@@ -178,12 +180,12 @@ impl Question {
         }
     }
 
-    /// Returns whether the system prompt is the client's own.
+    /// Returns whether the client sent its own system prompt.
     pub fn brings_system(&self) -> bool {
         self.system != self.mode.system
     }
 
-    /// Returns what the person asked last.
+    /// Returns the user's last message.
     pub fn asked(&self) -> &str {
         let last = self.turns.iter().rev().find(|turn| turn.role == Role::User);
         last.map_or("", |turn| &turn.text)
@@ -194,12 +196,12 @@ impl Question {
         self.attempts > 1 && self.choices == Choices::Voted
     }
 
-    /// Returns the seed of an attempt's random numbers.
+    /// Returns the seed of an attempt's sampler.
     ///
-    /// The first attempt, number 0, has the question's own and is the one a single attempt would
-    /// be. The others have the outputs of SplitMix64 started with it (Steele, Lea and Flood, Fast
-    /// splittable pseudorandom number generators, OOPSLA 2014): different for all attempts at a
-    /// question, and not those of a question with another seed nearby.
+    /// Attempt 0 has the question's seed and equals a single attempt. The others have the outputs
+    /// of SplitMix64 started with it (Steele, Lea and Flood, Fast splittable pseudorandom number
+    /// generators, OOPSLA 2014): different for each attempt, and unrelated to those of questions
+    /// with neighbouring seeds.
     pub fn seed_of_attempt(&self, attempt: u32) -> u64 {
         if attempt == 0 {
             return self.seed;
@@ -210,7 +212,7 @@ impl Question {
         z ^ (z >> 31)
     }
 
-    /// Checks all that can be checked without the model.
+    /// Checks everything that does not depend on the model.
     ///
     /// # Errors
     /// `bad_request` or `too_long`, naming the field, the value and the bound.
@@ -249,30 +251,30 @@ impl Question {
                     limits::BUDGET_TOKENS_MIN,
                     limits::BUDGET_TOKENS_MAX
                 ),
-                "Ask for a budget inside that range.",
+                "Ask for a budget within that range.",
             ));
         }
         check_attempts("attempts", self.attempts)?;
         if self.is_voted() && self.mode.voting == Voting::Off {
             return Err(Error::bad_request(
                 format!(
-                    "attempts: mode '{}' does not vote, and {} were asked for",
+                    "attempts: mode '{}' does not vote, but {} were requested",
                     self.mode.name, self.attempts
                 ),
-                "Ask for 1 attempt, or in a mode that votes, such as 'math'.",
+                "Ask for 1 attempt, or use a mode that votes, such as 'math'.",
             ));
         }
         check_stops(&self.stops)
     }
 }
 
-/// Returns whether there is nothing to read in a text.
+/// Returns whether a text has no visible characters.
 fn is_blank(text: &str) -> bool {
-    // A byte order mark is all that some editors leave of an empty file.
+    // Some editors write a byte order mark even into an empty file.
     text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// Checks a number of attempts that came in the field `name`.
+/// Checks a number of attempts given in the field `name`.
 ///
 /// # Errors
 /// `bad_request` naming the field, the value and the bound.
@@ -296,16 +298,16 @@ fn check_stops(stops: &[String]) -> Result<(), Error> {
     if stops.iter().any(|s| s.is_empty() || s.len() > limits::STOP_BYTES_MAX) {
         return Err(Error::bad_request(
             format!("stop: a string must have 1 to {} bytes", limits::STOP_BYTES_MAX),
-            "Shorten the stop string, or leave it out.",
+            "Shorten the stop string, or omit it.",
         ));
     }
     Ok(())
 }
 
-/// Puts a question and, where the mode reads one, a student's attempt into one message.
+/// Returns the message for a question and, if the mode reads one, a student's attempt.
 ///
 /// # Errors
-/// `bad_request` where the mode needs an attempt and none is there, or the other way round.
+/// `bad_request` if the mode needs an attempt and there is none, or the reverse.
 pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<String, Error> {
     match (mode.reads, attempt.map(str::trim).filter(|a| !is_blank(a))) {
         (Reads::Question, None) => Ok(question.to_string()),
@@ -317,12 +319,11 @@ pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<Str
         }
         (Reads::StudentAttempt, None) => Err(Error::bad_request(
             format!("mode '{}' needs the student's attempt", mode.name),
-            "Send the student's work along: --student-attempt FILE, or the field \
-             attempt_of_student.",
+            "Add the student's work, with --student-attempt FILE or the field attempt_of_student.",
         )),
         (Reads::Question, Some(_)) => Err(Error::bad_request(
-            format!("mode '{}' reads no student's attempt", mode.name),
-            "Ask in mode 'review', or leave the attempt out.",
+            format!("mode '{}' does not read a student's attempt", mode.name),
+            "Use mode 'review', or omit the attempt.",
         )),
     }
 }
@@ -371,7 +372,7 @@ mod tests {
     fn a_vote_in_a_mode_that_does_not_vote_is_refused_and_choices_are_not() {
         let turn = Turn { role: Role::User, text: "1+1?".into() };
         let hint = Question::new(Modes::built_in().find("hint").unwrap(), vec![turn], 1);
-        assert!(hint.check().is_ok(), "one attempt is no vote");
+        assert!(hint.check().is_ok(), "a single attempt does not vote");
         let voted = Question { attempts: 4, ..hint.clone() };
         let error = voted.check().unwrap_err();
         assert!(error.message.contains("mode 'hint' does not vote"), "{error}");

@@ -1,37 +1,37 @@
-//! The kernel sets: ggml's CPU kernels compiled for generations of processors, as plain data.
+//! The kernel sets as plain data: ggml's CPU kernels compiled for CPU generations.
 //!
-//! build/kernels.rs compiles them, engine/kernels.rs chooses one, engine/llama registers it, and
-//! the memory plan asks what it keeps repacked. Features have the names of Rust's `std::arch`
-//! macros; tests/build/disassembly.rs sees to it that a set needs no others.
+//! `build/kernels.rs` compiles them, `engine/kernels.rs` selects one, `engine/llama` registers it,
+//! and the memory plan asks which types it repacks. Features have the names of Rust's `std::arch`
+//! macros; tests/build/disassembly.rs checks that a set uses no others.
 
 use super::error::Error;
 
-/// One compilation of the kernels.
+/// One compiled set of kernels.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KernelSet {
-    /// What people call it: `--kernels NAME`.
+    /// Name for `--kernels NAME`.
     pub name: &'static str,
-    /// Features a processor must have and its operating system must allow, separated by spaces.
+    /// CPU features required, which the operating system must enable too; separated by spaces.
     pub features: &'static str,
-    /// Tensor types it keeps in an order of its own, for matrix products with 4 and more columns;
-    /// from `ggml_repack_get_optimal_repack_type` of ggml 0.26. Tests ask ggml itself.
+    /// Tensor types the set repacks in memory, for matrix products with 4 or more columns; from
+    /// `ggml_repack_get_optimal_repack_type` of ggml 0.26, with which a test compares them.
     pub repacks: &'static [&'static str],
 }
 
 impl KernelSet {
-    /// Returns the features it needs, one by one.
+    /// Iterates over the required CPU features.
     pub fn needs(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.features.split_whitespace()
     }
 
-    /// Returns whether arithmetic and not memory decides its speed, so that a pass costs what its
-    /// tokens cost and nothing drafted can pay: `armv8.0` has no instruction for dot products of
-    /// bytes, and a Cortex-A57 takes several for each.
+    /// Returns whether arithmetic limits the speed rather than memory, so that the cost of a pass
+    /// grows with its tokens and drafts cannot pay: `armv8.0` lacks an instruction for dot products
+    /// of bytes, and a Cortex-A57 needs several for each.
     pub fn is_compute_bound(&self) -> bool {
         self.name == "armv8.0"
     }
 
-    /// Returns whether tensors of this type are kept repacked.
+    /// Returns whether the set repacks tensors of this type.
     pub fn repacks(&self, type_name: &str) -> bool {
         self.repacks.contains(&type_name)
     }
@@ -40,19 +40,19 @@ impl KernelSet {
 /// Whether the kernels are checked before the model is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelfTest {
-    /// They are, which takes some 50 ms; a failure ends the engine.
+    /// Check them, which takes about 50 ms; a failure ends the engine.
     Run,
-    /// They are trusted.
+    /// Use them without a check.
     Skip,
 }
 
-/// What every type with a repacked form on ARM has from the dot product on.
+/// The types repacked on ARM CPUs with the dot product instructions.
 const ARM_REPACKS: &[&str] = &["Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"];
 
-/// Sets for aarch64, from the most modest to the best.
+/// Sets for aarch64, from the oldest CPU to the best.
 ///
-/// The compiler may use all of Armv8.2 for the two later ones: `crc`, `lse` and `rdm` are what that
-/// has beyond Armv8.0 for ordinary programs.
+/// The compiler may use all of Armv8.2 for the latter two: `crc`, `lse` and `rdm` are the features
+/// it adds to Armv8.0 for ordinary programs.
 pub const AARCH64: &[KernelSet] = &[
     KernelSet { name: "armv8.0", features: "neon", repacks: &[] },
     KernelSet {
@@ -67,7 +67,7 @@ pub const AARCH64: &[KernelSet] = &[
     },
 ];
 
-/// Sets for x86-64, from the most modest to the best: the levels of the psABI, the last with the
+/// Sets for x86-64, from the oldest CPU to the best: the levels of the psABI, the last with the
 /// byte products of Ice Lake and Zen 4.
 pub const X86_64: &[KernelSet] = &[
     KernelSet {
@@ -89,24 +89,24 @@ pub const X86_64: &[KernelSet] = &[
     },
 ];
 
-/// The sets in this build, from the most modest to the best.
+/// The sets in this build, from the oldest CPU to the best.
 pub const SETS: &[KernelSet] = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
 
-/// Returns the sets of this build and of that for the other architecture.
+/// Iterates over the sets of every architecture.
 pub fn everywhere() -> impl Iterator<Item = &'static KernelSet> {
     AARCH64.iter().chain(X86_64)
 }
 
-/// Finds a set by its name, in this build or the other.
+/// Finds a set of any architecture by its name.
 ///
 /// # Errors
-/// `bad_request` with the names there are.
+/// `bad_request`, listing the names of all sets.
 pub fn by_name(name: &str) -> Result<&'static KernelSet, Error> {
     everywhere().find(|set| set.name == name).ok_or_else(|| {
         let names: Vec<&str> = everywhere().map(|set| set.name).collect();
         Error::bad_request(
-            format!("--kernels (or SOLVERBOX_KERNELS): there is no set '{name}'"),
-            format!("Name one of {}.", names.join(", ")),
+            format!("--kernels (or SOLVERBOX_KERNELS): no kernel set is named '{name}'"),
+            format!("Choose one of {}.", names.join(", ")),
         )
     })
 }

@@ -51,7 +51,7 @@ pub const PENALTY_WINDOW_TOKENS: usize = 256;
 pub const ATTEMPTS_MAX: u32 = SEQUENCES_MAX;
 /// A vote ends early once its leading answer would win with at least this probability.
 pub const VOTE_CHANCE_ENOUGH: f64 = 0.95;
-/// Highest sampling temperature.
+/// Highest sampling temperature a request may set.
 pub const TEMPERATURE_MAX: f32 = 5.0;
 
 // The queue.

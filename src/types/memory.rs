@@ -1,75 +1,74 @@
-//! Memory in numbers: what a plan takes, item by item, and what there is.
+//! The memory use of a plan, item by item, and the available memory with what limits it.
 //!
-//! `model/memory.rs` computes the one, `model/available.rs` finds out the other. Plain data.
+//! `model/memory.rs` computes the first, `model/available.rs` the second. Plain data.
 
 use std::fmt;
 
-/// 2^20 bytes.
+/// One mebibyte, in bytes.
 pub const MIB: u64 = 1 << 20;
 
-/// What one process holds, in bytes.
+/// The memory use of one process, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Weights as the file has them, by tensor type, largest first.
+    /// Weights as stored in the file, by tensor type, largest first.
     pub weights: Vec<(&'static str, u64)>,
-    /// A tied output head once more, in the order the kernels want it.
+    /// Second copy of a tied output head, repacked for the kernels.
     pub repacked_head_bytes: u64,
-    /// The adapters' weights.
+    /// Weights of all adapters.
     pub adapter_bytes: u64,
-    /// The KV cache.
+    /// Keys and values of the KV cache.
     pub kv_bytes: u64,
-    /// Activations of one pass, and the threads' own work space.
+    /// Activations of one pass, and the threads' work buffers.
     pub compute_bytes: u64,
-    /// A row of logits a sequence, and what sampling from it takes.
+    /// One row of logits per sequence, and the sampler's buffers.
     pub logits_bytes: u64,
-    /// The vocabulary's tables.
+    /// Tables of the vocabulary.
     pub vocabulary_bytes: u64,
     /// The program itself: its code, graphs, threads and buffers.
     pub program_bytes: u64,
-    /// The most that is held at once before there is a KV cache: weights and tables as they are
-    /// read and repacked.
+    /// Peak before the KV cache is allocated, while weights are read and repacked.
     pub loading_bytes: u64,
 }
 
 impl Memory {
-    /// Returns the bytes of all weights, a repacked head's and the adapters' included.
+    /// Returns the size of all weights, including a repacked head and the adapters.
     pub fn weights_bytes(&self) -> u64 {
         let file: u64 = self.weights.iter().map(|(_, bytes)| bytes).sum();
         file + self.repacked_head_bytes + self.adapter_bytes
     }
 
-    /// Returns the bytes of all but the weights and the KV cache.
+    /// Returns the size of everything except the weights and the KV cache.
     pub fn buffers_bytes(&self) -> u64 {
         self.compute_bytes + self.logits_bytes + self.vocabulary_bytes + self.program_bytes
     }
 
-    /// Returns what is held while questions are answered.
+    /// Returns the memory in use while questions are answered.
     pub fn running_bytes(&self) -> u64 {
         self.weights_bytes() + self.kv_bytes + self.buffers_bytes()
     }
 
-    /// Returns the most that is held at any time.
+    /// Returns the peak: while loading or while running.
     pub fn total_bytes(&self) -> u64 {
         self.running_bytes().max(self.loading_bytes)
     }
 }
 
-/// What sets the bound of the memory there is.
+/// What limits the available memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// Nothing known: everything is admitted.
+    /// No limit is known: every plan is accepted.
     Unknown,
-    /// What the system can give without swapping, as it says itself.
+    /// The memory the system reports as available without swapping.
     System,
-    /// The limit of a control group of processes, by its folder's name.
+    /// The limit of a control group, with the name of its folder.
     Group(String),
     /// The limit of this process's address space (`ulimit -v`).
     AddressSpace,
-    /// A board's memory less what is kept for its system, as a person gave them.
+    /// A board's memory less the reserve for its system, as given by flags.
     Given {
-        /// All memory, in bytes.
+        /// Total memory in bytes.
         ram_bytes: u64,
-        /// Kept back, in bytes.
+        /// Reserve for the system, in bytes.
         reserve_bytes: u64,
     },
 }
@@ -89,28 +88,28 @@ impl fmt::Display for Bound {
     }
 }
 
-/// The memory there is for a plan.
+/// The memory available to a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes that can be used.
+    /// Available memory in bytes.
     pub bytes: u64,
-    /// What keeps it from being more.
+    /// What limits the available memory.
     pub bound: Bound,
 }
 
 impl Room {
-    /// Returns room without end, for where nothing is known.
+    /// Returns unlimited room, for systems that report nothing.
     pub fn unknown() -> Room {
         Room { bytes: u64::MAX, bound: Bound::Unknown }
     }
 
-    /// Returns a board's memory less what is kept for its system.
+    /// Returns a board's memory less the reserve for its system.
     pub fn given(ram_bytes: u64, reserve_bytes: u64) -> Room {
         let bytes = ram_bytes.saturating_sub(reserve_bytes);
         Room { bytes, bound: Bound::Given { ram_bytes, reserve_bytes } }
     }
 
-    /// Returns the lesser of two.
+    /// Returns the smaller of two rooms.
     pub fn least(self, other: Room) -> Room {
         if other.bytes < self.bytes { other } else { self }
     }

@@ -1,7 +1,7 @@
-//! The box's vocabulary: plain types every other room speaks.
+//! Plain data types that every other room uses.
 //!
-//! Nothing here does I/O, starts threads or imports another room of ours; that is what lets every
-//! layer use it (tests/tidy.rs checks).
+//! Nothing here does I/O, starts a thread or imports another room, so every layer can use it
+//! (checked by tests/tidy.rs).
 
 pub mod answer;
 pub mod boards;

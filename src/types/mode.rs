@@ -1,8 +1,7 @@
 //! Modes: named presets of system prompt, sampling, token budget and attempts.
 //!
-//! The built-in ones stand in `modes.toml` beside this file; an owner's file extends or changes
-//! them. This file parses and checks them. It does not read files: `config` does, and hands the
-//! text over.
+//! The built-in ones are in `modes.toml` in this folder; an owner's file extends or changes them.
+//! Parses and checks modes, but does not read files: `config` does that.
 
 use std::sync::Arc;
 
@@ -11,21 +10,21 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, Kind};
 use super::limits;
 
-/// The mode used where a person names none.
+/// The mode of questions that name none.
 pub const DEFAULT_MODE: &str = "math";
 
 const BUILT_IN: &str = include_str!("modes.toml");
 
-/// How the next token is drawn from the model's logits.
+/// How the next token is sampled from the model's logits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
-    /// Divides the logits; 0 takes the most likely token always (greedy).
+    /// Divides the logits; 0 always takes the most likely token (greedy).
     pub temperature: f32,
-    /// Keeps the smallest set of tokens whose probabilities sum to this, one at least; 1 is off.
+    /// Keeps the smallest set of tokens whose probabilities sum to this, at least one; 1 is off.
     pub top_p: f32,
-    /// Keeps the so many most likely tokens; 0 is off.
+    /// Keeps this many of the most likely tokens; 0 is off.
     pub top_k: u32,
-    /// Drops tokens less likely than this times the most likely one; 0 is off.
+    /// Drops tokens less likely than this fraction of the most likely one; 0 is off.
     pub min_p: f32,
     /// Makes tokens of the recent text less likely (CTRL, arXiv 1909.05858, §4.1); 1 is off.
     pub repetition_penalty: f32,
@@ -60,21 +59,21 @@ impl Sampling {
     }
 }
 
-/// Whether a mode reads a student's own work beside the question.
+/// Whether a mode reads a student's own work in addition to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reads {
-    /// The question alone.
+    /// The mode reads only the question.
     Question,
-    /// The question and the student's attempt at it.
+    /// The mode reads the question and the student's attempt at it.
     StudentAttempt,
 }
 
 /// Whether several attempts at a question vote on its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Voting {
-    /// By the values of their answers.
+    /// They vote by the values of their answers.
     ByValue,
-    /// Never: what the mode is asked for has no value by which texts could be compared.
+    /// They do not: the mode's answers have no value by which they could be compared.
     Off,
 }
 
@@ -82,16 +81,16 @@ pub enum Voting {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdapterRef {
-    /// Its file, or the name of a built-in one.
+    /// The adapter's file, or the name of a built-in adapter.
     #[serde(rename = "file")]
     pub adapter: String,
-    /// What its matrices are multiplied with; 1 is what it was trained for.
+    /// Factor for the adapter's matrices; 1 is the strength it was trained for.
     #[serde(default = "as_trained")]
     pub scale: f32,
 }
 
 impl AdapterRef {
-    /// Names an adapter at the scale it was trained for.
+    /// Returns a reference to an adapter at the scale it was trained for.
     pub fn as_trained(adapter: impl Into<String>) -> AdapterRef {
         AdapterRef { adapter: adapter.into(), scale: as_trained() }
     }
@@ -101,31 +100,30 @@ fn as_trained() -> f32 {
     1.0
 }
 
-/// A named preset: who the model shall be, how it samples, how long it may think, how often it
-/// tries.
+/// A named preset: system prompt, sampling, token budget, attempts, adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mode {
-    /// The name people type.
+    /// Name to select the mode by.
     pub name: String,
-    /// One line for people choosing.
+    /// One-line description for users.
     pub about: String,
-    /// The system prompt.
+    /// System prompt of the mode's questions.
     pub system: String,
-    /// Sampling defaults.
+    /// Sampling settings, unless a request changes them.
     pub sampling: Sampling,
-    /// Budget in generated tokens, thinking included.
+    /// Most tokens to generate, thinking included.
     pub budget_tokens: u32,
-    /// What the mode reads.
+    /// Whether the mode reads a student's attempt too.
     pub reads: Reads,
-    /// Attempts at a question; 1 where they do not vote.
+    /// Number of attempts at a question; 1 if they do not vote.
     pub attempts: u32,
-    /// Whether they vote.
+    /// Whether the attempts vote.
     pub voting: Voting,
-    /// Adapters it adds to the model.
+    /// Adapters to apply to the model.
     pub adapters: Vec<AdapterRef>,
 }
 
-/// All modes of this box, in the order they are shown.
+/// All modes, in the order in which they are shown.
 #[derive(Clone, Debug)]
 pub struct Modes {
     list: Vec<Arc<Mode>>,
@@ -157,25 +155,26 @@ struct ModeEntry {
 }
 
 impl Modes {
-    /// Returns the built-in modes.
+    /// Returns the modes the program contains.
     pub fn built_in() -> Modes {
         let mut modes = Modes { list: Vec::new() };
-        // The file is part of the program and a test parses it: it cannot fail on a user's machine.
+        // The file is part of the program and a test parses it, so this cannot fail for a user.
         modes.extend(BUILT_IN, "modes.toml").expect("the built-in modes are well formed");
         modes
     }
 
-    /// Adds the modes of an owner's TOML `text`; `file` names it in errors.
+    /// Adds the modes of an owner's TOML `text`; `file` names the text in errors.
     ///
-    /// A known name changes the keys it gives and keeps the rest; a new one needs `system`.
+    /// An entry with a known name changes the keys it gives and keeps the rest; one with a new name
+    /// needs `system`.
     ///
     /// # Errors
-    /// `bad_request` naming the file, the mode and the key at fault; `self` is then unchanged.
+    /// `bad_request` naming the file, the mode and the key; `self` is then unchanged.
     pub fn extend(&mut self, text: &str, file: &str) -> Result<(), Error> {
         let parsed: ModesFile = toml::from_str(text).map_err(|e| {
             Error::bad_request(
                 format!("cannot read modes '{file}': {}", e.to_string().trim_end()),
-                "Mend the line shown; src/types/modes.toml is an example of the form.",
+                "Correct the line shown; docs/modes.md shows the format.",
             )
         })?;
         let mut list = self.list.clone();
@@ -194,7 +193,7 @@ impl Modes {
     /// Finds a mode by its name.
     ///
     /// # Errors
-    /// `not_found` listing the modes there are.
+    /// `not_found`, listing all modes.
     pub fn find(&self, name: &str) -> Result<Arc<Mode>, Error> {
         self.list.iter().find(|m| m.name == name).cloned().ok_or_else(|| {
             let names: Vec<&str> = self.list.iter().map(|m| m.name.as_str()).collect();
@@ -206,7 +205,7 @@ impl Modes {
         })
     }
 
-    /// Iterates over the modes in the order they are shown.
+    /// Iterates over the modes in the order in which they are shown.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Mode>> {
         self.list.iter()
     }
@@ -221,7 +220,7 @@ impl ModeEntry {
             && self.name.len() <= 32
             && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !name_ok {
-            return bad("bad name", "Use up to 32 of the characters a-z, 0-9 and '-' for a name.");
+            return bad("bad name", "Use up to 32 characters of a-z, 0-9 and '-' for a name.");
         }
         let from = base.map(|m| m.sampling).unwrap_or_default();
         let sampling = Sampling {
@@ -261,34 +260,31 @@ impl ModeEntry {
             return bad(&format!("attempts: {attempts} is out of range"), &remedy);
         }
         if attempts > 1 && voting == Voting::Off {
-            let what = format!("attempts: {attempts} are of no use where votes = false");
-            return bad(&what, "Give it `attempts = 1`, or `votes = true`.");
+            let what = format!("attempts: {attempts} need votes = true");
+            return bad(&what, "Set `attempts = 1` or `votes = true`.");
         }
         let about = self.about.or_else(|| base.map(|m| m.about.clone())).unwrap_or_default();
         let (name, budget_tokens) = (self.name, budget);
         let system = system.trim().to_string();
         let adapters =
             self.adapters.or_else(|| base.map(|m| m.adapters.clone())).unwrap_or_default();
-        if let Err(error) = check_worn(&adapters) {
-            return bad(&format!("adapters: {error}"), "Mend that entry of adapters.");
+        if let Err(error) = check_adapters(&adapters) {
+            return bad(&format!("adapters: {error}"), "Correct that entry of adapters.");
         }
         Ok(Mode { name, about, system, sampling, budget_tokens, reads, attempts, voting, adapters })
     }
 }
 
-/// Checks adapters as they are named.
-///
-/// # Errors
-/// What is wrong, in a few words.
-fn check_worn(adapters: &[AdapterRef]) -> Result<(), String> {
+/// Checks the number and the scales of a mode's adapters; the error is the cause for a message.
+fn check_adapters(adapters: &[AdapterRef]) -> Result<(), String> {
     if adapters.len() > limits::ADAPTERS_PER_QUESTION_MAX {
         let most = limits::ADAPTERS_PER_QUESTION_MAX;
         return Err(format!("{} are too many, at most {most} are allowed", adapters.len()));
     }
     let reach = limits::ADAPTER_SCALE_MAX;
-    match adapters.iter().find(|worn| !(-reach..=reach).contains(&worn.scale)) {
-        Some(worn) => {
-            Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", worn.scale))
+    match adapters.iter().find(|one| !(-reach..=reach).contains(&one.scale)) {
+        Some(one) => {
+            Err(format!("scale {} is out of range, -{reach} to {reach} is allowed", one.scale))
         }
         None => Ok(()),
     }
@@ -299,13 +295,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_modes_are_the_six_promised() {
+    fn the_built_in_modes_are_the_six_documented() {
         let names: Vec<String> = Modes::built_in().iter().map(|m| m.name.clone()).collect();
         assert_eq!(names, ["math", "code", "hint", "review", "proof", "plain"]);
     }
 
     #[test]
-    fn the_default_mode_samples_as_vibethinker_wants() {
+    fn the_default_mode_samples_as_vibethinker_recommends() {
         let math = Modes::built_in().find(DEFAULT_MODE).unwrap();
         assert_eq!((math.sampling.temperature, math.sampling.top_p), (1.0, 0.95));
         assert_eq!((math.sampling.top_k, math.sampling.min_p), (0, 0.0));
@@ -355,8 +351,8 @@ mod tests {
             ("[[mode]]\nname='Math'\nsystem='x'", "bad name"),
             ("[[mode]]\nname='math'\nattempts=0", "attempts: 0"),
             ("[[mode]]\nname='math'\nattempts=17", "attempts: 17"),
-            ("[[mode]]\nname='hint'\nattempts=2", "'hint': attempts: 2 are of no use"),
-            ("[[mode]]\nname='math'\nvotes=false\nattempts=2", "votes = false"),
+            ("[[mode]]\nname='hint'\nattempts=2", "'hint': attempts: 2 need votes = true"),
+            ("[[mode]]\nname='math'\nvotes=false\nattempts=2", "votes = true"),
             ("[[mode]]\nname='math'\ntempreature=1", "tempreature"),
             ("[[mode]", "own.toml"),
         ];

@@ -1,7 +1,7 @@
-//! The memory plan: what will be held in memory, decided before a byte of weights is loaded.
+//! The memory plan: what to load and reserve, decided before any weights are loaded.
 //!
-//! `model/plan.rs` makes one from a file's header; the engine does as it says. Plain data, so that
-//! neither needs to know the other.
+//! `model/plan.rs` computes it from a file's header; the engine carries it out. Plain data, so that
+//! neither room imports the other.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,50 +11,50 @@ use super::kernels::KernelSet;
 use super::limits;
 use super::memory::Memory;
 
-/// What the weights of a file are.
+/// The role of a weight file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightsRole {
-    /// A whole model.
+    /// A complete model, with vocabulary.
     Model,
-    /// A LoRA adapter, which is added to a model's own weights.
+    /// A LoRA adapter, which is added to a model's weights.
     Adapter,
-    /// An importance matrix, which says what quantizing may not hurt.
+    /// An importance matrix, which guides quantization.
     Importance,
 }
 
-/// Where a file comes from.
+/// The origin of a weight file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// From the file system.
+    /// A file on disk.
     Disk,
-    /// From inside the program, which calls it so; the path leads to a copy in memory.
+    /// A file inside the program, with its name; the path leads to a copy in memory.
     BuiltIn(&'static str),
 }
 
-/// A file of weights; displayed as people know it, such as `model 'models/x.gguf'`.
+/// A weight file; displayed with its role and name, such as `model 'models/x.gguf'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
-    /// What they are.
+    /// The role of the weights.
     pub role: WeightsRole,
-    /// Where they come from.
+    /// Whether the file is on disk or built in.
     pub origin: Origin,
-    /// What to open.
+    /// The path to open.
     pub path: PathBuf,
 }
 
 impl Weights {
-    /// Makes a model of a file on disk.
+    /// Returns the model in a file on disk.
     pub fn model(path: impl Into<PathBuf>) -> Weights {
         Weights { role: WeightsRole::Model, origin: Origin::Disk, path: path.into() }
     }
 
-    /// Makes an adapter of a file on disk.
+    /// Returns the adapter in a file on disk.
     pub fn adapter(path: impl Into<PathBuf>) -> Weights {
         Weights { role: WeightsRole::Adapter, origin: Origin::Disk, path: path.into() }
     }
 
-    /// Returns the name by which a question can name it: without a path, which is nobody's
-    /// business.
+    /// Returns the name requests use: the file name without its path, which remote users must not
+    /// see, and without its extension.
     pub fn stem(&self) -> String {
         match self.origin {
             Origin::Disk => {
@@ -64,7 +64,7 @@ impl Weights {
         }
     }
 
-    /// Returns the name people know the file by.
+    /// Returns the file's name for messages: its path, or the built-in name.
     pub fn name(&self) -> String {
         match self.origin {
             Origin::Disk => self.path.display().to_string(),
@@ -84,17 +84,17 @@ impl fmt::Display for Weights {
     }
 }
 
-/// Data type of the KV cache.
+/// Data type of the KV cache's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvType {
-    /// 16-bit floats: 2 bytes an element, the fastest.
+    /// 16-bit floats: 2 bytes per element, the fastest.
     F16,
     /// 8-bit blocks: 34 bytes for 32 elements, about half the memory.
     Q8_0,
 }
 
 impl KvType {
-    /// Returns the name of the type, as flags and messages have it.
+    /// Returns the type's name in flags and messages.
     pub const fn name(self) -> &'static str {
         match self {
             KvType::F16 => "f16",
@@ -102,7 +102,8 @@ impl KvType {
         }
     }
 
-    /// Returns the bytes `elements` take; a row is a multiple of 32 in every supported model.
+    /// Returns the size of `elements` elements in bytes; a row is a multiple of 32 in every
+    /// supported model.
     pub fn bytes(self, elements: u64) -> u64 {
         match self {
             KvType::F16 => elements * 2,
@@ -111,24 +112,24 @@ impl KvType {
     }
 }
 
-/// Whether tokens are guessed and decoded along, to be taken where they are what is drawn.
+/// Whether tokens are drafted: decoded in advance, and kept if they match the tokens drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drafts {
-    /// Where the measured cost of a pass says that it pays.
+    /// Draft where the measured cost of a pass says that it pays.
     Auto,
-    /// Wherever anything can be guessed, whatever it costs: what is the same with all of these is
-    /// the same with any. Not for people: it is slower on every machine.
+    /// Draft wherever possible, whatever it costs. For tests: an answer that is the same with every
+    /// draft is the same with any. Slower on every machine.
     Always,
-    /// Never.
+    /// Decode without drafts.
     Off,
 }
 
-/// How passes over the weights are made up.
+/// The composition of passes over the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pacing {
-    /// Whether tokens are drafted.
+    /// Whether passes include drafted tokens.
     pub drafts: Drafts,
-    /// How long a pass should take at most, which bounds the slices of prompts in it.
+    /// Longest time a pass should take, which bounds its slices of prefill.
     pub step: Duration,
 }
 
@@ -139,55 +140,55 @@ impl Default for Pacing {
     }
 }
 
-/// Where prefilled prompts are kept across restarts, and what they are computed by.
+/// Where prefilled prefixes are stored across restarts, and the identity of what computed them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrefixFiles {
-    /// Their folder.
+    /// Folder with the prefix files.
     pub folder: PathBuf,
-    /// The digest of the model's file.
+    /// Digest of the model's file.
     pub model: [u8; 32],
-    /// Those of the adapters, in the plan's order.
+    /// Digests of the adapters' files, in the plan's order.
     pub adapters: Vec<[u8; 32]>,
 }
 
-/// What the engine shall load and reserve.
+/// What the engine loads and reserves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The GGUF file, already checked by `model/scan.rs`.
+    /// The model file, already checked by `model::open`.
     pub model: Weights,
-    /// Its size in bytes.
+    /// Size of the model file in bytes.
     pub file_bytes: u64,
-    /// The adapters questions may wear, already checked against the model by `model/adapter.rs`.
+    /// The adapters questions may use, already checked against the model by `model/adapter.rs`.
     pub adapters: Vec<Weights>,
     /// Size of the KV cache in tokens, shared by all sequences.
     pub context_tokens: u32,
-    /// Sequences that may be in it at once.
+    /// Number of sequences in the KV cache.
     pub sequences: u32,
-    /// Its type.
+    /// Type of the KV cache's cells.
     pub kv: KvType,
-    /// The memory all of it takes.
+    /// Memory use, item by item.
     pub memory: Memory,
-    /// The kernels that will compute.
+    /// The kernel set in use.
     pub kernels: &'static KernelSet,
-    /// Threads of a pass over the weights, at most.
+    /// Largest number of threads of a pass over the weights.
     pub threads: u32,
-    /// Threads of a pass of at most [`limits::SMALL_PASS_TOKENS`] tokens, no more than `threads`.
+    /// Threads of a pass of at most [`limits::SMALL_PASS_TOKENS`] tokens; at most `threads`.
     pub decode_threads: u32,
-    /// How passes are made up.
+    /// Drafts and target time of a pass.
     pub pacing: Pacing,
-    /// Where prefilled prompts are kept, if they are.
+    /// Where prefilled prefixes are stored, if they are.
     pub prefixes: Option<PrefixFiles>,
-    /// Longest question in tokens of the model.
+    /// Longest question, in tokens of the model.
     pub question_tokens_max: u32,
 }
 
 impl Plan {
-    /// Returns the threads a pass of `tokens` tokens uses.
+    /// Returns the number of threads for a pass of `tokens` tokens.
     pub fn threads_for(&self, tokens: usize) -> u32 {
         if tokens <= limits::SMALL_PASS_TOKENS { self.decode_threads } else { self.threads }
     }
 
-    /// Finds an adapter by the name people know it by, or by its file's name without the ending.
+    /// Finds an adapter by its name, or by its file name without the extension; returns its index.
     pub fn adapter(&self, name: &str) -> Option<usize> {
         let stem = |weights: &Weights| weights.path.file_stem().is_some_and(|stem| stem == name);
         let named = self.adapters.iter().position(|weights| weights.name() == name);

@@ -1,21 +1,21 @@
-//! Where a reader of a job's log is: an offset, and in which life of the box it was read.
+//! Positions in a job's log: an offset with the number of the process start it refers to.
 //!
-//! What a power cut takes from the end of a log is written anew, perhaps otherwise. So a place says
-//! how often the box had been started anew for the job when it was told: `1234` before the first
-//! such start, `1234.2` after the second. Pure; `http` reads and writes it, the journal keeps the
-//! cuts.
+//! A power cut can truncate a log, and the text generated again may differ. So a position says how
+//! often the server had restarted since the job was submitted: `1234` before the first restart,
+//! `1234.2` after the second. Pure; the doors read and write positions, the journal keeps the
+//! truncations.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::limits;
 
-/// A place in the log of one job.
+/// A reader's position in the log of one job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogPosition {
-    /// Bytes of the log before it.
+    /// Number of bytes before the position.
     pub offset: usize,
-    /// How often the box had been started anew since the job was asked.
+    /// Number of restarts since the job was submitted.
     pub start: u32,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for LogPosition {
     }
 }
 
-/// What was read is no place.
+/// The error for a text that is not a log position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAPosition;
 
@@ -46,21 +46,21 @@ impl FromStr for LogPosition {
     }
 }
 
-/// How much of a job's log survived each stop of the box, oldest first.
+/// How many bytes of a job's log survived each restart, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Truncations {
-    /// Starts whose cuts are forgotten.
+    /// Restarts before those in `survived`, of which nothing is known any more.
     forgotten: u32,
     survived: Vec<usize>,
 }
 
 impl Truncations {
-    /// Takes them as they were kept.
-    pub fn kept(forgotten: u32, survived: Vec<usize>) -> Truncations {
+    /// Restores truncations from the [`parts`](Truncations::parts) that were stored.
+    pub fn from_parts(forgotten: u32, survived: Vec<usize>) -> Truncations {
         Truncations { forgotten, survived }
     }
 
-    /// Adds a start that found so many bytes.
+    /// Adds a restart that found `bytes` bytes of the log.
     pub fn push(&mut self, bytes: usize) {
         self.survived.push(bytes);
         if self.survived.len() > limits::TRUNCATIONS_KEPT {
@@ -69,24 +69,24 @@ impl Truncations {
         }
     }
 
-    /// Returns how many starts are forgotten, and the bytes that survived the others.
+    /// Returns the number of restarts no longer listed, and the surviving bytes of the others.
     pub fn parts(&self) -> (u32, &[usize]) {
         (self.forgotten, &self.survived)
     }
 
-    /// Returns the place of an offset that is told now.
+    /// Returns the position of an offset in the log as it is now.
     pub fn now(&self, offset: usize) -> LogPosition {
         LogPosition { offset, start: self.forgotten + self.survived.len() as u32 }
     }
 
-    /// Returns how much of what a reader at `place` has seen is still the log's; nothing where that
-    /// was too many starts ago to know.
-    pub fn survived(&self, place: LogPosition) -> usize {
-        match place.start.checked_sub(self.forgotten) {
+    /// Returns how many of the bytes a reader at `position` has seen are still in the log: 0 if
+    /// that was too many restarts ago to know.
+    pub fn survived(&self, position: LogPosition) -> usize {
+        match position.start.checked_sub(self.forgotten) {
             None => 0,
             Some(start) => {
                 let later = self.survived.iter().skip(start as usize);
-                later.copied().min().map_or(place.offset, |least| least.min(place.offset))
+                later.copied().min().map_or(position.offset, |least| least.min(position.offset))
             }
         }
     }
@@ -94,9 +94,9 @@ impl Truncations {
 
 impl FromIterator<usize> for Truncations {
     fn from_iter<I: IntoIterator<Item = usize>>(survived: I) -> Truncations {
-        let mut cuts = Truncations::default();
-        survived.into_iter().for_each(|bytes| cuts.push(bytes));
-        cuts
+        let mut truncations = Truncations::default();
+        survived.into_iter().for_each(|bytes| truncations.push(bytes));
+        truncations
     }
 }
 
@@ -105,10 +105,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_written_and_read_in_one_way() {
+    fn a_position_has_one_spelling() {
         for (text, offset, start) in [("0", 0, 0), ("1234", 1234, 0), ("1234.2", 1234, 2)] {
-            let place = LogPosition { offset, start };
-            assert_eq!((text.parse(), place.to_string().as_str()), (Ok(place), text));
+            let position = LogPosition { offset, start };
+            assert_eq!((text.parse(), position.to_string().as_str()), (Ok(position), text));
         }
         for text in ["", ".", "1.", ".1", "-1", "+1", "1.2.3", "1 ", "99999999999999999999999"] {
             assert_eq!(text.parse::<LogPosition>(), Err(NotAPosition), "{text}");
@@ -116,15 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn too_many_starts_ago_nothing_is_known_to_have_survived() {
-        let cuts: Truncations =
+    fn after_too_many_restarts_nothing_is_known_to_have_survived() {
+        let truncations: Truncations =
             (0..limits::TRUNCATIONS_KEPT + 3).map(|start| 100 + start).collect();
-        assert_eq!(cuts.survived(LogPosition { offset: 50, start: 2 }), 0);
-        assert_eq!(cuts.survived(LogPosition { offset: 50, start: 3 }), 50);
-        let now = cuts.now(500);
+        assert_eq!(truncations.survived(LogPosition { offset: 50, start: 2 }), 0);
+        assert_eq!(truncations.survived(LogPosition { offset: 50, start: 3 }), 50);
+        let now = truncations.now(500);
         assert_eq!(now.start as usize, limits::TRUNCATIONS_KEPT + 3);
-        assert_eq!(cuts.survived(now), 500);
-        let (forgotten, survived) = cuts.parts();
-        assert_eq!(Truncations::kept(forgotten, survived.to_vec()), cuts);
+        assert_eq!(truncations.survived(now), 500);
+        let (forgotten, survived) = truncations.parts();
+        assert_eq!(Truncations::from_parts(forgotten, survived.to_vec()), truncations);
     }
 }

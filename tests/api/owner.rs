@@ -115,7 +115,7 @@ fn a_pin_that_cannot_be_one_is_refused_with_the_bounds() {
         assert!(text(&refused.stderr).contains("6 to 64 characters"), "{}", text(&refused.stderr));
     }
     assert!(!data.path().join("owner.toml").exists());
-    assert!(text(&owner("remove-pin", data.path(), "").stderr).contains("there was no PIN"));
+    assert!(text(&owner("remove-pin", data.path(), "").stderr).contains("no PIN was set"));
     set_pin(data.path(), "123456\r");
     let text = std::fs::read_to_string(data.path().join("owner.toml")).unwrap();
     assert!(text.starts_with("pin = \"$argon2id$") && !text.contains("123456"), "{text}");

@@ -35,13 +35,13 @@ fn the_tables_say_what_takes_what_what_fits_and_how_fast_it_can_be() {
         "kernels   armv8.2-dotprod (Raspberry Pi 5), 4 threads\n",
         "context   40,960 tokens in f16, shared by 8 sequences: 5,120 each\n",
         "weights, Q8_0                    1,564.1\n",
-        "output head, repacked              236.5   the embedding once more",
-        "KV cache                         1,120.0   28,672 bytes a token\n",
+        "output head, repacked              236.5   a second copy of the embedding",
+        "KV cache                         1,120.0   28,672 bytes per token\n",
         "\nfits: ",
         " of 3,396 MiB (4096 MiB of memory less 700 for the system)\n",
         "\n16 sequences ",
         "\nRaspberry Pi 5               6.2 ",
-        "\nRaspberry Pi 5: 10.1 GB/s / GB a token\n",
+        "\nRaspberry Pi 5: 10.1 GB/s / GB per token\n",
         "G weights/s / 1.54 G weights a token\n",
     ] {
         assert!(tables.contains(says), "{says}\n{tables}");

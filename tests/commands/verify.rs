@@ -31,7 +31,7 @@ fn without_files_it_checks_the_folder_and_what_is_built_in() {
     let sum = sum(&models.join("tiny.gguf"));
     let lines = [
         "models/copy.gguf: model, structure ok, SHA-256 ok".to_string(),
-        format!("models/tiny.gguf: model, structure ok, no SHA-256 on record (it is {sum})"),
+        format!("models/tiny.gguf: model, structure ok, no SHA-256 recorded (it is {sum})"),
         "demo: model, structure ok, SHA-256 ok".to_string(),
         "demo-binary: adapter, structure ok, SHA-256 ok".to_string(),
     ];
@@ -60,7 +60,7 @@ fn one_changed_byte_of_the_weights_is_found_by_the_sum_and_all_files_are_checked
         assert!(lines.contains(says), "{says}: {lines}");
     }
     assert_eq!(lines.lines().count(), 5);
-    assert!(stderr.contains("3 of 5 files are not whole, first 'a.gguf'"), "{stderr}");
+    assert!(stderr.contains("3 of 5 files are damaged, first 'a.gguf'"), "{stderr}");
     assert_eq!(stderr.lines().count(), 2, "{stderr}");
     let output = verify(&["c.gguf"], folder.path());
     assert_eq!(output.status.code(), Some(3));
@@ -115,7 +115,7 @@ fn what_follows_the_last_tensor_is_told() {
     let output = verify(&["long.gguf"], folder.path());
     assert!(output.status.success());
     let line = text(&output.stdout);
-    assert!(line.contains("structure ok but for 100 bytes after its end"), "{line}");
+    assert!(line.contains("structure ok except 100 bytes after its end"), "{line}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn the_environment_can_name_another_set() {
     let output = solverbox().arg("kernels").env("SOLVERBOX_KERNELS", modest).output().unwrap();
     let list = text(&output.stdout);
     let line = list.lines().find(|line| line.contains("runs: ")).unwrap();
-    assert!(line.starts_with(modest) && line.contains("it was asked for"), "{list}");
+    assert!(line.starts_with(modest) && line.contains("as requested"), "{list}");
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn a_reader_over_any_stops_of_the_box() {
                 2 => {
                     kept.truncate(kept.len() - amount.min(kept.len()));
                     let (forgotten, survived) = record.cuts().parts();
-                    let mut cuts = Truncations::kept(forgotten, survived.to_vec());
+                    let mut cuts = Truncations::from_parts(forgotten, survived.to_vec());
                     cuts.push(kept.iter().map(|(_, piece)| piece.text.len()).sum());
                     record = Record::cut(cuts);
                     kept.iter().for_each(|(attempt, piece)| record.append(*attempt, piece));

@@ -121,7 +121,7 @@ fn while_it_stops_no_question_is_taken_and_a_hang_does_not_keep_it() {
         );
     }
     assert_eq!(served.get("/").0, 200);
-    wait_until("the last resort", || served.log().contains("something hangs: leaving"));
+    wait_until("the last resort", || served.log().contains("shutdown hangs: exiting"));
     assert_eq!(served.exit_code(), Some(1));
     assert!(asked.elapsed() < STOP, "{:?}", asked.elapsed());
     drop(hang);

@@ -158,12 +158,12 @@ const READ: &str = "1 threads for prompts and 1 for decoding, as tuned";
 #[test]
 fn what_tune_has_found_is_read_by_the_next_start() {
     let (folder, said) = tuned();
-    for row in ["decoding 1 ", "decoding 4 ", "decoding 8 ", "a prompt's 32 "] {
+    for row in ["decoding 1 ", "decoding 4 ", "decoding 8 ", "prefill of 32 "] {
         let line = said.lines().find(|line| line.starts_with(row)).unwrap();
         let rate: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
         assert!(rate.is_finite() && rate > 0.0, "{said}");
     }
-    assert!(said.contains("threads for prompts: 1, for decoding: 1; kept in "), "{said}");
+    assert!(said.contains("threads for prefill: 1, for decoding: 1; saved in "), "{said}");
     let own = model();
     let demo = ["--model", own.to_str().unwrap()];
     assert!(log_of_solve(folder.path(), &demo).contains(READ));

@@ -110,12 +110,15 @@ fn a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not() {
     }
     assert_eq!(lines(&out).len(), 17);
     let output = command(&[&args[..], &["--resume"]].concat()).output().unwrap();
-    assert!(text(&output.stdout).contains("nothing was left to be asked"), "a third time");
+    assert!(text(&output.stdout).contains("no attempts were missing"), "a third time");
     let output = command(&args).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "without --resume nothing is overwritten");
     let output = command(&[&args[..], &["--resume", "--mode", "plain"]].concat()).output().unwrap();
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("its run had mode \"math\", this one has \"plain\""), "{stderr}");
+    assert!(
+        stderr.contains("the recorded run had mode \"math\", this one has \"plain\""),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -215,11 +218,11 @@ fn it_asks_as_the_published_evaluation_does_if_told_so() {
 fn what_is_wrong_with_a_set_is_named_with_its_line() {
     let good = r#"{"id": "a", "question": "1+1?", "answer": "2"}"#;
     let cases = [
-        (format!("{good}\n{{\"id\"\n"), "line 2: no JSON"),
-        (format!("{good}\n{{\"question\": \"1+2?\"}}\n"), "line 2: it has no answer"),
-        (r#"{"id": "a", "question": "1+1?"}"#.to_string(), "line 1: it has no answer"),
-        (format!("{good}\n\n{good}\n"), "line 3: id 'a' is that of line 1"),
-        (String::new(), "it holds no questions"),
+        (format!("{good}\n{{\"id\"\n"), "line 2: not JSON"),
+        (format!("{good}\n{{\"question\": \"1+2?\"}}\n"), "line 2: field 'answer' is missing"),
+        (r#"{"id": "a", "question": "1+1?"}"#.to_string(), "line 1: field 'answer' is missing"),
+        (format!("{good}\n\n{good}\n"), "line 3: id 'a' was used in line 1"),
+        (String::new(), "it contains no questions"),
     ];
     let folder = tempfile::tempdir().unwrap();
     let set = folder.path().join("own.jsonl");

@@ -326,9 +326,9 @@ fn plain_text_is_read_too_and_what_cannot_be_is_named() {
     let cases = [
         (write("short.txt", b"1 + 1"), "there is too little to read"),
         (write("bytes.txt", b"\xff\xfe"), "it is not UTF-8"),
-        (write("no.jsonl", b"1 + 1"), "line 1: it is no JSON object"),
+        (write("no.jsonl", b"1 + 1"), "line 1: not a JSON object"),
         (write("empty.jsonl", format!("{head}\n{empty}").as_bytes()), "its replies are empty"),
-        (write("half.jsonl", format!("{head}\n{{}}").as_bytes()), "line 2: it is no record"),
+        (write("half.jsonl", format!("{head}\n{{}}").as_bytes()), "line 2: not a record"),
         (name(&folder.path().join("missing.txt")).to_string(), "No such file"),
     ];
     for (text, says) in cases {
@@ -348,7 +348,7 @@ fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
     let cut = folder.path().join("cut.gguf");
     std::fs::write(&cut, &std::fs::read(&f16).unwrap()[..4_000_000]).unwrap();
     let cases: [(&[&str], i32, &str); 7] = [
-        (&["demo", name(&made), "q4_0"], 2, "it is quantized already (tensor"),
+        (&["demo", name(&made), "q4_0"], 2, "it is already quantized (tensor"),
         (&[name(&f16), name(&link), "q4_0"], 2, "it is the file being read"),
         (&[name(&cut), name(&made), "q4_0"], 4, "truncated"),
         (&["none.gguf", name(&made), "q4_0"], 3, "none.gguf"),

@@ -1,8 +1,8 @@
-//! How fast this machine reads its memory: the limit of decoding, which reads all weights for each
+//! Measures the memory's read bandwidth, the limit of decoding, which reads all weights in each
 //! pass.
 //!
-//! Every thread streams a part of its own of a buffer no cache can hold, from start to end and
-//! several times; the fastest time counts, as in McCalpin's STREAM, because it is a limit.
+//! Each thread streams its own part of a buffer too large for any cache, several times; the fastest
+//! time counts, as in McCalpin's STREAM, because a limit is measured.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -11,15 +11,15 @@ use std::time::Instant;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
 
-/// How often the buffer is read.
+/// Number of times the buffer is read.
 const ROUNDS: usize = 8;
-/// Words added up side by side, so that no sum waits for the one before it.
+/// Independent sums, so that no addition waits for the previous one.
 const LANES: usize = 16;
 
-/// Returns the bytes `threads` threads read in a second, together.
+/// Returns the read bandwidth of `threads` threads together, in bytes/s.
 ///
 /// # Errors
-/// `no_memory` where there is no room for the buffer.
+/// `no_memory` if the buffer cannot be allocated.
 pub fn bytes_per_second(threads: u32) -> Result<f64, Error> {
     let threads = threads.max(1) as usize;
     let words = limits::BANDWIDTH_BYTES / size_of::<u64>() / threads;
@@ -43,9 +43,9 @@ pub fn bytes_per_second(threads: u32) -> Result<f64, Error> {
     Ok((threads * words * size_of::<u64>()) as f64 / best.max(f64::MIN_POSITIVE))
 }
 
-/// Reads a part once a round, all threads at the same time; returns when each began and ended.
+/// Reads a part once per round, all threads at the same time; returns each round's start and end.
 fn read(mut part: Vec<u64>, words: usize, start: &Barrier) -> Vec<[Instant; 2]> {
-    // Written first: pages that never were are all one page of zeros.
+    // Written first: untouched pages all map to one page of zeros.
     part.extend(0..words as u64);
     let round = |_| {
         start.wait();
@@ -69,7 +69,7 @@ fn sum(words: &[u64]) -> u64 {
 
 fn no_memory() -> Error {
     let mib = limits::BANDWIDTH_BYTES >> 20;
-    let what = format!("measuring the memory's speed needs {mib} MiB, which cannot be had");
+    let what = format!("measuring the memory's speed needs {mib} MiB, which are not available");
     Error::new(Kind::NoMemory, what, "Free memory first.")
 }
 
@@ -83,7 +83,7 @@ mod tests {
             let words: Vec<u64> = (1..=length).collect();
             assert_eq!(sum(&words), length * (length + 1) / 2);
         }
-        assert_eq!(sum(&[u64::MAX, 2]), 1, "an overflow is no fault");
+        assert_eq!(sum(&[u64::MAX, 2]), 1, "overflow wraps");
     }
 
     #[test]

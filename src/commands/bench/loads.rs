@@ -1,8 +1,8 @@
-//! The loads people put on a box, asked through the desk: one stream with and without drafts,
-//! several attempts at one question, several clients at once.
+//! Typical loads, submitted through the desk: one stream with and without drafts, several attempts
+//! at one question, several clients at once.
 //!
-//! Every question is another one under the same system prompt, and every answer has the same
-//! length, whatever the model says.
+//! All questions are different and share a system prompt; all answers have the same length,
+//! whatever the model generates.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,110 +16,115 @@ use crate::types::limits;
 use crate::types::mode::{Mode, Modes};
 use crate::types::plan::{Drafts, Pacing, Plan};
 
-/// Attempts at one question, and clients at once, that are measured.
-const CROWDS: [u32; 3] = [1, 4, 8];
+/// Numbers of attempts at one question, and of clients at once, that are measured.
+const COUNTS: [u32; 3] = [1, 4, 8];
 
-/// How many loads are measured.
-pub const COUNT: u64 = 2 + 2 * CROWDS.len() as u64;
+/// Number of loads measured.
+pub const COUNT: u64 = 2 + 2 * COUNTS.len() as u64;
 
-/// How much is asked.
+/// The length of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length {
-    /// Tokens of each answer.
+    /// Length of each answer in tokens.
     pub answer_tokens: u32,
-    /// Tokens of the answers that are measured with and without drafts.
+    /// Length of the answers measured with and without drafts, in tokens.
     pub stream_tokens: u32,
-    /// How often each is asked; the median counts.
+    /// Number of repetitions; the median counts.
     pub rounds: u32,
 }
 
-/// Who asks.
+/// What runs concurrently in a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Concurrency {
-    /// One client, whose question gets so many attempts.
+    /// This many attempts at one client's question.
     Attempts(u32),
-    /// So many clients with a question each.
+    /// This many clients with one question each.
     Clients(u32),
 }
 
-/// What came of one load.
+/// The result of one load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Load {
-    /// Attempts, or clients.
+    /// Number of attempts or clients.
     pub count: u32,
-    /// Tokens of all answers together.
+    /// Tokens generated in all answers together.
     pub tokens: u32,
     /// Seconds from the first question to the last answer's end, the prompts included.
     pub seconds: f64,
-    /// Seconds from a question to the first token of its answer, the median of the questions.
+    /// Seconds from a question to the first token of its answer, median of all questions.
     pub first_token_seconds: f64,
 }
 
 impl Load {
-    /// Returns the tokens of all answers together, by the second.
+    /// Returns the throughput of all answers together, in tokens/s.
     pub fn tokens_per_second(&self) -> f64 {
         f64::from(self.tokens) / self.seconds
     }
 }
 
-/// What came of all of them.
+/// The results of all loads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loads {
-    /// One stream without drafts, and with them.
+    /// One stream, without and with drafts.
     pub streams: Vec<(Drafts, Load)>,
-    /// Several attempts at one question, with drafts as the plan says.
+    /// Several attempts at one question, with drafts as planned.
     pub attempts: Vec<Load>,
-    /// Several clients with a question each, the same way.
+    /// Several clients with one question each, with drafts as planned.
     pub clients: Vec<Load>,
 }
 
-/// Loads the model for each way of drafting and asks; `done` hears the end of each load.
+/// Measures all loads, loading the model once with and once without drafts; calls `done` after each
+/// load.
 ///
 /// # Errors
-/// Those of the desk, and of answers that failed.
+/// Errors of the desk, and of answers that failed.
 pub fn measure(plan: &Plan, length: Length, mut done: impl FnMut()) -> Result<Loads, Error> {
     let Length { answer_tokens, stream_tokens, rounds } = length;
     let mut loads = Loads::default();
     for drafts in [Drafts::Off, Drafts::Auto] {
-        let mut asker =
-            Asker::open(Plan { pacing: Pacing { drafts, ..plan.pacing }, ..plan.clone() })?;
-        // The first one brings the system prompt into the cache.
-        asker.ask(Concurrency::Clients(1), answer_tokens)?;
-        let stream = asker.median(Concurrency::Clients(1), stream_tokens, rounds)?;
+        let mut generator =
+            LoadGenerator::open(Plan { pacing: Pacing { drafts, ..plan.pacing }, ..plan.clone() })?;
+        // The first question brings the system prompt into the cache.
+        generator.ask(Concurrency::Clients(1), answer_tokens)?;
+        let stream = generator.median(Concurrency::Clients(1), stream_tokens, rounds)?;
         loads.streams.push((drafts, stream));
         done();
         if drafts != plan.pacing.drafts {
             continue;
         }
-        for count in CROWDS {
-            loads.attempts.push(asker.median(
+        for count in COUNTS {
+            loads.attempts.push(generator.median(
                 Concurrency::Attempts(count),
                 answer_tokens,
                 rounds,
             )?);
             done();
-            loads.clients.push(asker.median(Concurrency::Clients(count), answer_tokens, rounds)?);
+            loads.clients.push(generator.median(
+                Concurrency::Clients(count),
+                answer_tokens,
+                rounds,
+            )?);
             done();
         }
     }
     Ok(loads)
 }
 
-/// A desk with its engine, and how many questions it was asked.
-struct Asker {
+/// A desk with its engine, and the number of questions asked so far.
+struct LoadGenerator {
     desk: Desk,
     mode: Arc<Mode>,
     asked: u32,
 }
 
-impl Asker {
-    fn open(plan: Plan) -> Result<Asker, Error> {
+impl LoadGenerator {
+    fn open(plan: Plan) -> Result<LoadGenerator, Error> {
         let capacity = Capacity::alone(limits::QUEUE_JOBS_DEFAULT);
         let desk = Desk::open(plan, capacity, SelfTest::Skip, None, |_| {})?;
-        Ok(Asker { desk, mode: Modes::built_in().find("math")?, asked: 0 })
+        Ok(LoadGenerator { desk, mode: Modes::built_in().find("math")?, asked: 0 })
     }
 
-    /// Asks `rounds` times and returns the load that took the median time.
+    /// Measures a load `rounds` times and returns the one with the median time.
     fn median(
         &mut self,
         concurrency: Concurrency,
@@ -168,7 +173,7 @@ impl Asker {
         })
     }
 
-    /// Makes the next question, the same for every desk that was asked as many.
+    /// Returns the next question; every desk gets the same sequence of questions.
     fn question(&mut self, attempts: u32, tokens: u32) -> Question {
         self.asked += 1;
         let (a, b) = (self.asked * 7 + 110, self.asked * 11 + 230);
@@ -177,7 +182,7 @@ impl Asker {
         let question = Question::new(self.mode.clone(), vec![turn], u64::from(self.asked));
         Question {
             attempts,
-            // A vote would end before all answers do.
+            // A vote would end before all answers are complete.
             choices: Choices::All,
             budget_tokens: tokens,
             ending: Ending::Budget,

@@ -1,51 +1,51 @@
-//! Draws lines over a pair of axes as an SVG file: throughput against batch size.
+//! Draws line charts as SVG: throughput against batch size.
 //!
-//! Nothing but shapes and text, so that any browser shows it; every value can also be read as text
-//! where the pointer rests on its mark.
+//! Uses only shapes and text, so that every browser shows it; hovering over a point shows its
+//! value.
 
 use std::fmt::Write;
 
-/// One line of the plot.
+/// One line of the chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// What it shows, for the legend.
+    /// Name of the line in the legend.
     pub name: String,
-    /// Its points, from left to right; finite and not negative.
+    /// Points from left to right; finite and not negative.
     pub points: Vec<(f64, f64)>,
 }
 
-/// The words of a plot.
+/// The texts of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels<'a> {
-    /// Above it.
+    /// Title above the chart.
     pub title: &'a str,
-    /// What is counted to the right.
+    /// Label of the horizontal axis.
     pub x: &'a str,
-    /// What is counted upwards.
+    /// Label of the vertical axis.
     pub y: &'a str,
 }
 
-/// Pixels of the whole.
+/// Width and height of the chart, in pixels.
 const SIZE: (f64, f64) = (720.0, 440.0);
-/// Pixels to the left of, above, to the right of and below the axes.
+/// Margins to the left of, above, to the right of and below the axes, in pixels.
 const MARGINS: [f64; 4] = [72.0, 48.0, 24.0, 56.0];
-/// Colours that people with any kind of colour vision tell apart (Okabe and Ito, Color Universal
+/// Colours that are distinct with any kind of colour vision (Okabe and Ito, Color Universal
 /// Design, 2008), from dark to light.
 const COLOURS: [&str; 4] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];
-/// Dashes tell lines apart in print.
+/// Dash patterns, which distinguish lines in print.
 const DASHES: [&str; 4] = ["none", "9 4", "3 3", "12 3 3 3"];
-/// Marks on the upright axis, about.
+/// Approximate number of ticks on the vertical axis.
 const MARKS: f64 = 6.0;
 
-/// Returns the plot, with a mark on the level axis at each of `x_marks`.
+/// Returns the chart, with a tick on the horizontal axis at each of `x_marks`.
 pub fn svg(labels: &Labels, x_marks: &[f64], series: &[Series]) -> String {
     let points = || series.iter().flat_map(|series| &series.points);
     let step = round_step(points().map(|point| point.1).fold(0.0, f64::max) / MARKS);
     let most = points().map(|point| point.1).fold(step, f64::max);
     let top = (most / step).ceil() * step;
     let right = x_marks.iter().copied().chain(points().map(|point| point.0)).fold(1.0, f64::max);
-    let [left, above, solve_remote, below] = MARGINS;
-    let (width, height) = (SIZE.0 - left - solve_remote, SIZE.1 - above - below);
+    let [left, above, beyond, below] = MARGINS;
+    let (width, height) = (SIZE.0 - left - beyond, SIZE.1 - above - below);
     let x = |value: f64| left + value / right * width;
     let y = |value: f64| above + (1.0 - value / top) * height;
     let mut out = head(labels.title);
@@ -119,7 +119,7 @@ fn text(out: &mut String, at: (f64, f64), anchor: &str, text: &str) {
     let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
 }
 
-/// Returns the 1, 2 or 5 of any power of ten that is `least` or the next above.
+/// Returns the smallest of 1, 2 and 5 times a power of ten that is at least `least`.
 fn round_step(least: f64) -> f64 {
     if least.is_nan() || least <= 0.0 {
         return 1.0;
@@ -129,14 +129,14 @@ fn round_step(least: f64) -> f64 {
     steps.into_iter().find(|step| *step >= least * 0.999).unwrap_or(steps[3])
 }
 
-/// Writes three digits of a number, all of a larger one.
+/// Formats a number with at most two decimals, none from 100 on.
 fn number(value: f64) -> String {
     let places = if value.abs() >= 100.0 { 0 } else { 2 };
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
-/// Text as XML 1.0 can have it: control characters cannot even be escaped.
+/// Escapes text for XML 1.0, and drops control characters, which it cannot represent.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

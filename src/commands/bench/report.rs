@@ -1,4 +1,4 @@
-//! Words what `bench` has measured: tables, one JSON object, a plot.
+//! Formats the results of `bench`: tables, one JSON object, a chart.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::{BenchResult, Extent, Pass};
 use crate::types::error::printable;
 use crate::types::plan::Drafts;
 
-/// Returns the tables.
+/// Returns the results as tables.
 pub fn tables(m: &BenchResult) -> String {
     let plan = &m.plan;
     let giga = |bytes: f64| bytes / 1e9;
@@ -24,8 +24,8 @@ pub fn tables(m: &BenchResult) -> String {
     );
     let _ = writeln!(
         out,
-        "memory    is read at {:.1} GB/s; a pass reads {:.3} GB of weights, and {:.1} KB for each \
-         token in the context",
+        "memory    bandwidth {:.1} GB/s; a pass reads {:.3} GB of weights and {:.1} KB per token \
+         in the context",
         giga(m.read_bytes_per_second),
         giga(m.weights_bytes as f64),
         m.kv_bytes as f64 / 1e3
@@ -58,7 +58,7 @@ pub fn tables(m: &BenchResult) -> String {
     if notes.len() > 0 { out + "\n" + &notes.collect::<String>() } else { out }
 }
 
-/// Returns one JSON object and a line's end.
+/// Returns the results as one line of JSON.
 pub fn json(m: &BenchResult) -> String {
     let plan = &m.plan;
     let pass = |pass: &Pass, what: &str| {
@@ -112,7 +112,7 @@ pub fn json(m: &BenchResult) -> String {
     format!("{object}\n")
 }
 
-/// Returns the plot of decoding: a line for each depth.
+/// Returns the chart of decode throughput, with a line for each depth.
 pub fn svg(m: &BenchResult) -> String {
     let plan = &m.plan;
     let depths = m.extent.depths().iter().map(|&depth| (depth, at(&m.decode, depth)));
@@ -125,12 +125,12 @@ pub fn svg(m: &BenchResult) -> String {
     });
     let title =
         format!("{}, {}, {} threads", plan.model.name(), plan.kernels.name, plan.decode_threads);
-    let labels = Labels { title: &title, x: "sequences decoded side by side", y: "tokens/s" };
+    let labels = Labels { title: &title, x: "sequences in one batch", y: "tokens/s" };
     let marks: Vec<f64> = m.extent.batches().iter().map(|&batch| f64::from(batch)).collect();
     plot::svg(&labels, &marks, &series.collect::<Vec<_>>())
 }
 
-/// What did not fit, and what is to be known.
+/// Notes on what did not fit and on what needs an explanation.
 fn notes(m: &BenchResult) -> Vec<String> {
     let (context, sequences) = (m.plan.context_tokens, m.plan.sequences);
     let fits = |depth: u32, tokens: u32| depth + tokens <= context;
@@ -149,7 +149,7 @@ fn notes(m: &BenchResult) -> Vec<String> {
         notes.push(format!("not measured: batches of more than the {sequences} sequences planned"));
     }
     if m.decode.iter().any(|pass| m.share(pass) > 1.0) {
-        notes.push("more than 100 %: the caches hold what is read".into());
+        notes.push("more than 100 %: the CPU's caches hold what is read".into());
     }
     notes
 }

@@ -1,29 +1,29 @@
-//! How far an evaluation is: a bar on a terminal, a line now and then where there is none.
+//! Progress of an evaluation: a bar on a terminal, an occasional line otherwise.
 
 use std::time::{Duration, Instant};
 
 use crate::commands::{note, show_progress};
 
-/// Characters of the bar.
+/// Width of the bar in characters.
 const WIDTH: usize = 10;
-/// Lines for those who read a log, in all.
+/// Total number of lines printed if there is no terminal.
 const LINES: usize = 10;
 
 /// The progress shown on standard error.
 #[derive(Debug)]
 pub struct EvalProgress {
     start: Instant,
-    /// Attempts in all, and those an earlier run had made.
+    /// Number of attempts in total, and of those made by an earlier run.
     total: usize,
     earlier: usize,
     done: usize,
     right: usize,
-    /// Whether the cursor stands behind a bar.
+    /// Whether the cursor is on the bar's line.
     is_shown: bool,
 }
 
 impl EvalProgress {
-    /// Starts the clock on `total` attempts, of which `earlier` are made already.
+    /// Starts the clock on `total` attempts, `earlier` of which an earlier run has made.
     pub fn start(total: usize, earlier: usize) -> EvalProgress {
         EvalProgress {
             start: Instant::now(),
@@ -35,7 +35,7 @@ impl EvalProgress {
         }
     }
 
-    /// Counts an attempt and shows how far it is.
+    /// Counts an attempt and shows the progress.
     pub fn step(&mut self, is_right: bool) {
         self.done += 1;
         self.right += usize::from(is_right);
@@ -47,13 +47,13 @@ impl EvalProgress {
         }
     }
 
-    /// Says something on a line of its own.
+    /// Prints a message on a line of its own.
     pub fn note(&mut self, line: &str) {
         self.leave();
         note(line);
     }
 
-    /// Leaves the bar's line, if there is one.
+    /// Ends the bar's line, if one is shown.
     fn leave(&mut self) {
         if std::mem::take(&mut self.is_shown) {
             note("");
@@ -74,14 +74,14 @@ impl EvalProgress {
     }
 }
 
-/// What is printed after it begins on a line of its own.
+/// Later output begins on a line of its own.
 impl Drop for EvalProgress {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-/// Words a time: `3 s`, `4 min`, `2 h 5 min`.
+/// Formats a time: `3 s`, `4 min`, `2 h 5 min`.
 fn span(seconds: f64) -> String {
     let seconds = seconds.ceil() as u64;
     match seconds {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_counts_what_this_run_has_made() {
+    fn the_time_left_is_based_on_this_runs_attempts() {
         let mut progress = EvalProgress::start(100, 50);
         (progress.done, progress.right) = (60, 9);
         let line = progress.line(Duration::from_secs(100));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_worded_for_people() {
+    fn times_have_units_that_suit_their_length() {
         assert_eq!(
             [0.0, 3.2, 119.0, 120.0, 7500.0].map(span),
             ["0 s", "4 s", "119 s", "2 min", "2 h 5 min"]

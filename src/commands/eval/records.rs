@@ -1,9 +1,8 @@
-//! The records of an evaluation: JSON lines, one for each attempt, below one that says what was
-//! run.
+//! The records of an evaluation: a JSON line that describes the run, then one per attempt.
 //!
-//! A line is written whole and at once, so that a run which was interrupted, or cut off with the
-//! power, goes on from the file: a torn last line is dropped. Answers are graded anew when they are
-//! read, so a corrected answer in the set needs no new attempts.
+//! Each line is written at once, so that a run interrupted by Ctrl-C or a power cut continues from
+//! the file: an incomplete last line is dropped. Answers are graded again when they are read, so a
+//! corrected answer in the set needs no new attempts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -17,11 +16,11 @@ use crate::types::limits;
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// By itself.
+    /// The model ended the answer.
     Done,
-    /// The budget ended it, or its thinking.
+    /// The budget ended the answer or the thinking.
     Budget,
-    /// It was never made: the question is too long for the box.
+    /// It was not made: the question is too long.
     TooLong,
 }
 
@@ -37,71 +36,71 @@ impl Finish {
     }
 }
 
-/// What is graded and counted of an attempt.
+/// The part of an attempt that is graded and counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedAttempt {
-    /// The question's id.
+    /// ID of the question.
     pub id: String,
-    /// The question, by which it is known again.
+    /// Text of the question, to notice changes.
     pub question: String,
-    /// Its seed, of those of the run.
+    /// Seed of the attempt, one of the run's.
     pub seed: u64,
-    /// The answer, without thinking.
+    /// Text of the answer, without the thinking.
     pub answer: String,
-    /// Tokens it took.
+    /// Number of tokens generated.
     pub completion_tokens: u32,
-    /// How it ended.
+    /// How the attempt ended.
     pub finish: Finish,
 }
 
-/// What a line tells besides, for those who study it.
+/// Further fields of a record, for analysis.
 #[derive(Debug, Default)]
 pub struct Details {
-    /// The seed by which `solve --seed` repeats it.
+    /// The seed with which `solve --seed` repeats the attempt.
     pub solve_seed: u64,
-    /// What came before the answer.
+    /// Text of the thinking.
     pub thinking: String,
-    /// Tokens of its prompt.
+    /// Number of tokens in the prompt.
     pub prompt_tokens: u32,
-    /// Seconds from its start to its end.
+    /// Seconds from the attempt's start to its end.
     pub seconds: f64,
 }
 
-/// What came of an attempt.
+/// The grade of an attempt.
 #[derive(Debug)]
 pub struct Grade<'a> {
-    /// The kind of question.
+    /// Family of the question.
     pub family: &'a str,
-    /// The right answer.
+    /// The correct answer, normalised.
     pub truth: String,
     /// The attempt's answer, normalised.
     pub value: Option<String>,
-    /// Whether it is right.
+    /// Whether the answer is correct.
     pub is_right: bool,
 }
 
-/// A file records are added to; none where nobody wants them.
+/// A file of records, open for appending, or none.
 #[derive(Debug)]
 pub struct Records {
     file: Option<(File, PathBuf)>,
 }
 
 impl Records {
-    /// Keeps no records.
+    /// Returns records that are written nowhere.
     pub fn none() -> Records {
         Records { file: None }
     }
 
-    /// Starts a new file, which must not be there yet.
+    /// Starts a new file, which must not exist.
     ///
     /// # Errors
-    /// `bad_request` where it is there or cannot be made.
+    /// `bad_request` if it exists or cannot be created.
     pub fn start(path: &Path, run: &Json) -> Result<Records, Error> {
         let file = OpenOptions::new().append(true).create_new(true).open(path);
         let file = file.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Error::bad_request(
-                format!("--out: '{}' is there already", path.display()),
-                "Go on with it with --resume, or name a new file.",
+                format!("--out: '{}' already exists", path.display()),
+                "Continue it with --resume, or name a new file.",
             ),
             _ => cannot("write", path, &error),
         })?;
@@ -110,12 +109,12 @@ impl Records {
         Ok(records)
     }
 
-    /// Opens an interrupted run's file and hands over what it holds, attempt by attempt; a new file
-    /// where there is none. `take` refuses an attempt with the reason.
+    /// Opens the file of an interrupted run and passes each attempt in it to `take`, which may
+    /// reject it with a cause; starts a new file if none exists.
     ///
     /// # Errors
-    /// `bad_request` where it is of another run, naming the difference, or is no such file; it is
-    /// left as it is then.
+    /// `bad_request` if the file belongs to another run, naming the difference, or is not a file of
+    /// records; it is then left unchanged.
     pub fn resume(
         path: &Path,
         run: &Json,
@@ -130,8 +129,8 @@ impl Records {
             read_lines(&mut BufReader::new(&file), run, take).map_err(|fault| match fault {
                 RecordsFault::Io(error) => cannot("read", path, &error),
                 RecordsFault::Wrong(cause) => Error::bad_request(
-                    format!("cannot go on with '{}': {cause}", path.display()),
-                    "Give the flags of that run again, or name a new file with --out FILE.",
+                    format!("cannot continue '{}': {cause}", path.display()),
+                    "Use the flags of that run, or name a new file with --out FILE.",
                 ),
             })?;
         file.set_len(whole).map_err(|error| cannot("write", path, &error))?;
@@ -142,10 +141,10 @@ impl Records {
         Ok(records)
     }
 
-    /// Adds an attempt.
+    /// Appends the record of an attempt.
     ///
     /// # Errors
-    /// `bad_request` where it cannot be written.
+    /// `bad_request` if it cannot be written.
     pub fn add(
         &mut self,
         attempt: &RecordedAttempt,
@@ -177,14 +176,14 @@ impl Records {
     }
 }
 
-/// Why a file is not the records of this run.
+/// Why a file cannot be continued by this run.
 enum RecordsFault {
     Io(std::io::Error),
     Wrong(String),
 }
 
-/// Returns how many bytes the whole lines have: what follows the last line break was being written
-/// when the run ended.
+/// Returns the length of the complete lines in bytes: what follows the last line break is an
+/// incomplete record.
 fn read_lines(
     from: &mut impl BufRead,
     run: &Json,
@@ -202,13 +201,13 @@ fn read_lines(
         }
         let text = std::str::from_utf8(&line);
         match (number, is_whole) {
-            // Torn while it was begun; anything else is somebody's own file.
+            // Interrupted within the first line; any other content is a different kind of file.
             (1, false) if format!("{run}\n").as_bytes().starts_with(&line) => return Ok(0),
             (1, _) => same_run(text.unwrap_or_default(), run).map_err(RecordsFault::Wrong)?,
             (_, false) => return Ok(whole),
             (_, true) => {
                 let attempt = text.ok().and_then(read_attempt);
-                let attempt = attempt.ok_or("it is no record".to_string());
+                let attempt = attempt.ok_or("not a record".to_string());
                 attempt
                     .and_then(|attempt| take(&attempt))
                     .map_err(|cause| RecordsFault::Wrong(format!("line {number}: {cause}")))?;
@@ -218,16 +217,16 @@ fn read_lines(
     }
 }
 
-/// Says what is not as in the run that wrote the first line.
+/// Checks that this run equals the one described by the first line; the error is the difference.
 fn same_run(line: &str, run: &Json) -> Result<(), String> {
     let earlier: Option<Json> = serde_json::from_str(line).ok().filter(|_| line.ends_with('\n'));
     let earlier = earlier.as_ref().and_then(Json::as_object);
     let earlier = earlier.filter(|fields| fields.contains_key("model"));
-    let earlier = earlier.ok_or("it is no file of records")?;
+    let earlier = earlier.ok_or("not a file of records")?;
     for (key, value) in run.as_object().into_iter().flatten() {
         let was = earlier.get(key).unwrap_or(&Json::Null);
         if was != value {
-            return Err(format!("its run had {key} {was}, this one has {value}"));
+            return Err(format!("the recorded run had {key} {was}, this one has {value}"));
         }
     }
     Ok(())
@@ -250,8 +249,8 @@ fn read_attempt(line: &str) -> Option<RecordedAttempt> {
 fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Error {
     let cause = io_cause(error);
     let remedy = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room there, then --resume.",
-        _ => "Name a file that can be written with --out FILE.",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Free space there, then use --resume.",
+        _ => "Name a writable file with --out FILE.",
     };
     Error::new(
         Kind::BadRequest,
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_torn_at_any_byte_goes_on_with_its_whole_attempts() {
+    fn a_file_cut_at_any_byte_continues_after_its_complete_attempts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
         let mut records = Records::start(&path, &run()).unwrap();
@@ -314,31 +313,31 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_overwritten_and_no_other_run_is_mixed_in() {
+    fn nothing_is_overwritten_and_no_other_run_is_continued() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
         assert!(resumed(&path, &run()).unwrap().1.is_empty(), "a new file");
         let error = Records::start(&path, &run()).unwrap_err();
-        assert!(error.message.contains("is there already"), "{error}");
+        assert!(error.message.contains("already exists"), "{error}");
         let other = json!({"model": "demo", "mode": "plain", "temperature": 1.0});
         let error = resumed(&path, &other).unwrap_err();
         assert!(error.message.contains("had mode \"math\", this one has \"plain\""), "{error}");
         let cases = [
-            ("hello".to_string(), "no file of records"),
-            ("hello\n".to_string(), "no file of records"),
-            ("{\"id\": 1, \"question\": \"1+1?\"}".to_string(), "no file of records"),
-            (format!("{}\n{{}}\n", run()), "line 2: it is no record"),
+            ("hello".to_string(), "not a file of records"),
+            ("hello\n".to_string(), "not a file of records"),
+            ("{\"id\": 1, \"question\": \"1+1?\"}".to_string(), "not a file of records"),
+            (format!("{}\n{{}}\n", run()), "line 2: not a record"),
         ];
         for (text, says) in cases {
             std::fs::write(&path, &text).unwrap();
             let error = resumed(&path, &run()).unwrap_err();
             assert!(error.message.contains(says), "{error}");
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "it is left alone");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "the file is unchanged");
         }
     }
 
     #[test]
-    fn an_attempt_nobody_takes_ends_it_with_the_line() {
+    fn a_rejected_attempt_is_reported_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
         let mut records = Records::start(&path, &run()).unwrap();

@@ -1,14 +1,14 @@
-//! The end of an evaluation: its scores as a table for people, or as one JSON object.
+//! The scores of an evaluation as a table or as one JSON object.
 
 use serde_json::{Value as Json, json};
 
 use super::EvalResult;
 use crate::answers::score::{Estimate, Scores};
 
-/// What this run computed, and in which time; attempts of an earlier run are not in it.
+/// The speed of this run, without attempts of an earlier run.
 #[derive(Clone, Copy, Debug)]
 pub struct Speed {
-    /// Tokens generated.
+    /// Number of tokens generated.
     pub tokens: u64,
     /// Seconds from the first question to the last answer, loading included.
     pub seconds: f64,
@@ -20,7 +20,7 @@ impl Speed {
     }
 }
 
-/// Returns a line for each family and one for all.
+/// Returns a table with a line per family and one for all questions.
 pub fn table(measured: &EvalResult) -> String {
     let EvalResult { all, families, speed, .. } = measured;
     let attempts = measured.seeds.len();
@@ -49,7 +49,7 @@ pub fn table(measured: &EvalResult) -> String {
     }
     lines
         + &match speed.tokens {
-            0 => "nothing was left to be asked\n".to_string(),
+            0 => "no attempts were missing\n".to_string(),
             _ => format!(
                 "{} tokens in {:.0} s: {:.1} tokens/s\n",
                 speed.tokens,
@@ -59,7 +59,7 @@ pub fn table(measured: &EvalResult) -> String {
         }
 }
 
-/// Returns `about` with the scores as one line of JSON.
+/// Returns the description of the run with its scores.
 pub fn json(measured: &EvalResult) -> Json {
     let mut object = measured.about.clone();
     object["seeds"] = json!(measured.seeds);
@@ -86,12 +86,12 @@ fn fields(scores: &Scores) -> Json {
     })
 }
 
-/// Words a share with its interval.
+/// Formats a share with its confidence interval.
 pub fn percent(e: &Estimate) -> String {
     format!("{:.1} % ({:.1}–{:.1})", 100.0 * e.share, 100.0 * e.low, 100.0 * e.high)
 }
 
-/// Escapes what a set could do to a terminal.
+/// Escapes control characters in names from a set.
 fn printable(text: &str) -> String {
     text.escape_debug().to_string()
 }

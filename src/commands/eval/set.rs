@@ -1,8 +1,8 @@
 //! Question sets: JSON lines of `{"id", "question", "answer", "family"?}`.
 //!
-//! The form of AIME and MATH files is read as well: `problem` for `question`, numbers for texts, no
-//! `id` (the line's number then), other fields. Every fault names its line, and nothing is asked
-//! before the whole set is sound.
+//! The format of AIME and MATH files works as well: `problem` for `question`, numbers for strings,
+//! no `id` (the line number is used), further fields. Each error names its line, and no question is
+//! asked before the whole set is valid.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,24 +15,23 @@ use crate::answers::value::Value;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
-/// A question with its truth.
+/// A question with its correct answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalQuestion {
-    /// Its name, one of a kind in the set.
+    /// ID, unique in the set.
     pub id: String,
-    /// What is asked.
+    /// Text of the question.
     pub question: String,
-    /// Its answer, normalised.
+    /// The correct answer, normalised for comparison.
     pub truth: Value,
-    /// What kind of question it is; empty where the set does not say.
+    /// Family of the question; empty if the set does not name one.
     pub family: String,
 }
 
-/// Reads a set, its first `limit` questions if there is one.
+/// Reads a set, or its first `limit` questions.
 ///
 /// # Errors
-/// `not_found` where the file cannot be read; `bad_request` naming the file, the line and what is
-/// wrong with it.
+/// `not_found` if the file cannot be read; `bad_request` naming the file, the line and the cause.
 pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<EvalQuestion>, Error> {
     let cannot = |cause: String| {
         let what = format!("cannot read set '{}': {cause}", file.display());
@@ -54,7 +53,7 @@ pub fn read(file: &Path, limit: Option<u32>) -> Result<Vec<EvalQuestion>, Error>
     })
 }
 
-/// Parses a set; the fault comes with its line, counted from 1, 0 for the whole.
+/// Parses a set; an error has its line, counted from 1, or 0 for the whole set.
 fn parse(text: &str, limit: Option<u32>) -> Result<Vec<EvalQuestion>, (usize, String)> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     let mut lines_of_ids = HashMap::new();
@@ -63,12 +62,12 @@ fn parse(text: &str, limit: Option<u32>) -> Result<Vec<EvalQuestion>, (usize, St
         let item = parse_line(line, number).map_err(|cause| (number, cause))?;
         if let Some(earlier) = lines_of_ids.insert(item.id.clone(), number) {
             let id = item.id.escape_debug();
-            return Err((number, format!("id '{id}' is that of line {earlier} already")));
+            return Err((number, format!("id '{id}' was used in line {earlier}")));
         }
         items.push(item);
     }
     if items.is_empty() {
-        return Err((0, "it holds no questions".into()));
+        return Err((0, "it contains no questions".into()));
     }
     items.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
     Ok(items)
@@ -76,7 +75,7 @@ fn parse(text: &str, limit: Option<u32>) -> Result<Vec<EvalQuestion>, (usize, St
 
 fn parse_line(line: &str, number: usize) -> Result<EvalQuestion, String> {
     let json: Json = serde_json::from_str(line).map_err(|error| no_json(&error))?;
-    let object = json.as_object().ok_or("it is no object")?;
+    let object = json.as_object().ok_or("not a JSON object")?;
     // AIME files write 'Problem' as well as 'problem'.
     let find = |name: &str| {
         object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -85,7 +84,7 @@ fn parse_line(line: &str, number: usize) -> Result<EvalQuestion, String> {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(text.clone())),
         Some(Json::Number(number)) => Ok(Some(number.to_string())),
-        Some(_) => Err(format!("field '{name}' is neither text nor number")),
+        Some(_) => Err(format!("field '{name}' must be a string or a number")),
     };
     let question = match field("question")? {
         Some(question) => Some(question),
@@ -93,9 +92,9 @@ fn parse_line(line: &str, number: usize) -> Result<EvalQuestion, String> {
     };
     let question = question.filter(|text| !text.trim().is_empty());
     let question = question.ok_or("field 'question' is missing or empty")?;
-    let answer = field("answer")?.ok_or("it has no answer (field 'answer')")?;
+    let answer = field("answer")?.ok_or("field 'answer' is missing")?;
     let truth = Value::parse(&answer)
-        .ok_or_else(|| format!("field 'answer': '{}' is no answer", answer.escape_debug()))?;
+        .ok_or_else(|| format!("field 'answer': '{}' is not an answer", answer.escape_debug()))?;
     Ok(EvalQuestion {
         id: field("id")?.unwrap_or_else(|| number.to_string()),
         family: field("family")?.unwrap_or_default(),
@@ -104,11 +103,11 @@ fn parse_line(line: &str, number: usize) -> Result<EvalQuestion, String> {
     })
 }
 
-/// Words what serde_json says, which counts lines anew.
+/// Formats an error of serde_json, whose line numbers start again in each line of the set.
 fn no_json(error: &serde_json::Error) -> String {
     let cause = error.to_string();
     let cause = cause.split(" at line ").next().unwrap_or_default();
-    format!("no JSON: {cause} in column {}", error.column())
+    format!("not JSON: {cause} in column {}", error.column())
 }
 
 #[cfg(test)]
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_are_read_in_our_form_and_in_that_of_aime_files() {
+    fn sets_are_read_in_our_format_and_in_that_of_aime_files() {
         let ours = r#"{"id": "a", "question": "1+1?", "answer": "2", "family": "sums"}"#;
         let aime = r#"{"problem": "Find $m+n$.", "answer": 73, "year": 2024, "url": null}"#;
         let items = parse(&format!("{ours}\n\n{aime}\n"), None).unwrap();
@@ -130,18 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_names_its_line_and_what_is_wrong() {
+    fn each_error_names_its_line_and_the_cause() {
         let good = r#"{"id": "a", "question": "1+1?", "answer": "2"}"#;
         let cases = [
-            ("{", "no JSON: EOF while parsing an object in column 1"),
-            ("[1]", "no object"),
+            ("{", "not JSON: EOF while parsing an object in column 1"),
+            ("[1]", "not a JSON object"),
             (r#"{"answer": "2"}"#, "'question'"),
             (r#"{"question": " ", "answer": "2"}"#, "'question'"),
-            (r#"{"question": "1+1?"}"#, "no answer"),
-            (r#"{"question": "1+1?", "answer": null}"#, "no answer"),
-            (r#"{"question": "1+1?", "answer": [2]}"#, "'answer' is neither"),
-            (r#"{"question": "1+1?", "answer": " "}"#, "'answer': ' ' is no answer"),
-            (good, "that of line 1"),
+            (r#"{"question": "1+1?"}"#, "'answer' is missing"),
+            (r#"{"question": "1+1?", "answer": null}"#, "'answer' is missing"),
+            (r#"{"question": "1+1?", "answer": [2]}"#, "'answer' must be a string"),
+            (r#"{"question": "1+1?", "answer": " "}"#, "'answer': ' ' is not an answer"),
+            (good, "was used in line 1"),
         ];
         for (line, expected) in cases {
             let (at, cause) = parse(&format!("{good}\n{line}"), None).unwrap_err();

@@ -105,7 +105,7 @@ const _: () = {
     assert!(is_shorter(CLOSING_CHECK_EVERY, CLOSE_WAIT));
     assert!(is_shorter(REST_MAX, REST_CHECK_EVERY), "a rest ends before the next reading");
     assert!(is_shorter(STATUS_CHECK_EVERY, STATUS_EVERY));
-    assert!(is_shorter(STATUS_EVERY, LOADING_PATIENCE), "the manager hears again before its limit");
+    assert!(is_shorter(STATUS_EVERY, LOADING_PATIENCE), "the limit is extended in time");
     assert!(is_shorter(PIN_WAIT_FIRST, PIN_WAIT_MAX) && is_shorter(PIN_WAIT_MAX, PIN_LOCKED));
     assert!(is_shorter(CONSOLE_KEY_WAIT, CONSOLE_READ_WAIT), "an escape key is a key by itself");
 };
