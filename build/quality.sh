@@ -23,8 +23,11 @@ plain = {k: v for k, v in env.items() if not k.startswith("SOLVERBOX_")}
 SETS = "tests/data/arithmetic-heldout.jsonl", "tests/data/binary-heldout.jsonl"
 
 
-def measure(model, set_file, *more):
-    command = [binary, "eval", "--json", "--threads", "1", "--model", model, "--set", set_file, *more]
+SAMPLED, GREEDY = ("--temperature", "1"), ("--temperature", "0")
+
+
+def measure(model, set_file, temperature, *more):
+    command = [binary, "eval", "--json", "--threads", "1", "--model", model, "--set", set_file, *temperature, *more]
     run = subprocess.run(command, env=plain, stdout=subprocess.PIPE)
     if run.returncode:
         sys.exit(f"solverbox: quality.sh: '{' '.join(command)}' failed with status {run.returncode}\n"
@@ -48,15 +51,15 @@ head = f"| pass@1, % (95 %) | cons@{attempts} | pass@{attempts} | gain from voti
 print(f"| demo model {head}\n|---|---:|---:|---:|---:|---:|---:|")
 for name in ("F16", "Q8_0", "Q4_K_M", "Q4_0"):
     model = "demo" if name == "Q8_0" else f"{files}/solverbox-demo-{name.lower()}.gguf"
-    row(name, measure(model, SETS[0], "--attempts", attempts), measure(model, SETS[0], "--temperature", "0"))
+    row(name, measure(model, SETS[0], SAMPLED, "--attempts", attempts), measure(model, SETS[0], GREEDY))
 many = "target/quality/arithmetic-heldout.jsonl"
 subprocess.run([sys.executable, "models/bundled/sets.py", "--into", "target/quality", "--each", env["EACH"]], check=True)
-sampled, greedy = (measure("demo", many, *more)["families"] for more in ((), ("--temperature", "0")))
+sampled, greedy = (measure("demo", many, temperature)["families"] for temperature in (SAMPLED, GREEDY))
 print("\n| family, Q8_0 | questions | one attempt, % (95 %) | greedy | tokens |\n|---|---:|---:|---:|---:|")
 for name, scores in sampled.items():
     cells = [scores["questions"], percent(scores["pass_at_1"]), percent(greedy[name]["pass_at_1"])]
     print(f"| {name} |", " | ".join(map(str, cells)), f"| {scores['mean_completion_tokens']:.0f} |", flush=True)
 print(f"\n| base 2, Q8_0 {head}\n|---|---:|---:|---:|---:|---:|---:|")
 for name, more in (("without the adapter", ()), ("with the adapter", ("--adapter", "demo-binary"))):
-    row(name, measure("demo", SETS[1], "--attempts", attempts, *more), measure("demo", SETS[1], "--temperature", "0", *more))
+    row(name, measure("demo", SETS[1], SAMPLED, "--attempts", attempts, *more), measure("demo", SETS[1], GREEDY, *more))
 PYTHON

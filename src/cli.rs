@@ -86,7 +86,7 @@ pub enum CommandFlags {
     /// Measure accuracy on a set of questions with known answers
     Eval(EvalFlags),
     /// List the modes for asking questions
-    Modes(ModesFlags),
+    Modes(ListModesFlags),
     /// Show a model's memory use on a board, what fits, and the expected speed
     Plan(PlanFlags),
     /// Convert a Hugging Face checkpoint or a LoRA adapter to GGUF
@@ -196,6 +196,21 @@ pub struct ModesFlags {
     /// File with your own modes (TOML); they extend or change the built-in ones
     #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODES")]
     pub modes: Option<PathBuf>,
+}
+
+/// The flags of `solverbox modes`.
+#[derive(Debug, Args)]
+pub struct ListModesFlags {
+    /// The flag that names a file with the owner's modes.
+    #[command(flatten)]
+    pub modes: ModesFlags,
+    /// Model that answers; `demo`, the built-in model, has a lower temperature [default: the newest
+    /// .gguf in --models, else the built-in model]
+    #[arg(long, value_name = "FILE", env = "SOLVERBOX_MODEL")]
+    pub model: Option<PathBuf>,
+    /// Folder to search for models
+    #[arg(long, value_name = "DIR", env = "SOLVERBOX_MODELS", default_value = "models")]
+    pub models: PathBuf,
 }
 
 /// The flags that set how a question is answered.

@@ -25,6 +25,9 @@ pub const WARNING: &str = "demo model: school arithmetic only";
 pub const WAY_OUT: &str = "Put a VibeThinker-1.5B GGUF file into the models folder, or name one \
     with --model FILE; models/README.md says how to get one.";
 
+/// The demo model's changes to the built-in modes, in the form of an owner's `--modes` file.
+pub const MODES: &str = include_str!("../../models/bundled/modes.toml");
+
 /// SHA-256 checksums of both files, as sha256sum prints them.
 pub const SUMS: &str = include_str!("../../models/bundled/SHA256SUMS");
 
@@ -92,6 +95,20 @@ fn in_memory(name: &str, bytes: &[u8]) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::mode::Modes;
+
+    #[test]
+    fn the_demo_models_modes_are_the_built_in_ones_at_another_temperature() {
+        let (built_in, mut own) = (Modes::built_in(), Modes::built_in());
+        own.extend(MODES, MODEL).unwrap();
+        assert_eq!(own.iter().count(), built_in.iter().count());
+        for (before, mode) in built_in.iter().zip(own.iter()) {
+            let mut mode = mode.as_ref().clone();
+            assert!(mode.sampling.temperature < before.sampling.temperature, "{}", mode.name);
+            mode.sampling.temperature = before.sampling.temperature;
+            assert_eq!(mode, **before);
+        }
+    }
 
     #[test]
     fn they_are_files_that_cannot_be_changed_and_are_made_once() {

@@ -1,6 +1,6 @@
 //! `solverbox compare`: two models under the same conditions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::model::mode;
 use super::output;
@@ -8,6 +8,7 @@ use crate::cli::CompareFlags;
 use crate::commands::Loading;
 use crate::commands::compare::CompareOptions;
 use crate::engine::kernels;
+use crate::model::locate;
 use crate::model::plan::Wishes;
 use crate::types::error::Error;
 use crate::types::limits;
@@ -27,6 +28,8 @@ impl TryFrom<CompareFlags> for CompareOptions {
             threads: flags.threads,
             question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
         };
+        // Both models answer in the reference's mode.
+        let mode = mode(&flags.way, &locate::find(Some(&flags.measure), Path::new(""))?, &[])?;
         let loading = |file: PathBuf| Loading {
             file: Some(file),
             folder: PathBuf::new(),
@@ -38,7 +41,7 @@ impl TryFrom<CompareFlags> for CompareOptions {
             models: [loading(flags.measure), loading(flags.measured)],
             text: flags.text,
             set: flags.set,
-            mode: mode(&flags.way, &[])?,
+            mode,
             seeds: (1..=u64::from(flags.attempts)).collect(),
             output: output(flags.json),
         })

@@ -1,6 +1,6 @@
 //! `solverbox eval`: which questions are asked, with which seeds, and where attempts are recorded.
 
-use super::model::{loading, mode};
+use super::model::{chosen, loading, mode};
 use super::output;
 use crate::cli::EvalFlags;
 use crate::commands::eval::{EvalOptions, Recording};
@@ -16,7 +16,7 @@ impl TryFrom<EvalFlags> for EvalOptions {
             Some(file) => Recording::New(file),
             None => Recording::Off,
         };
-        let mode = mode(&flags.way, &flags.model.adapter)?;
+        let mode = mode(&flags.way, &chosen(&flags.model)?, &flags.model.adapter)?;
         Ok(EvalOptions {
             set: flags.set,
             limit: flags.limit,

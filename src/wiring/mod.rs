@@ -16,6 +16,7 @@ use crate::cli::{CommandFlags, OwnerCommand, OwnerFlags};
 use crate::commands::{self, OutputFormat};
 use crate::config;
 use crate::engine::kernels;
+use crate::model::locate;
 use crate::types::error::Error;
 
 /// Runs a command to its end.
@@ -36,7 +37,10 @@ pub fn run(command: CommandFlags) -> Result<(), Error> {
         CommandFlags::Quantize(flags) => commands::quantize::run(&flags.into()),
         CommandFlags::Imatrix(flags) => commands::imatrix::run(flags.try_into()?),
         CommandFlags::Compare(flags) => commands::compare::run(&flags.try_into()?),
-        CommandFlags::Modes(flags) => commands::modes::run(&config::modes(&flags)?),
+        CommandFlags::Modes(flags) => {
+            let model = locate::find(flags.model.as_deref(), &flags.models)?;
+            commands::modes::run(&config::modes(&flags.modes, &model)?)
+        }
         CommandFlags::Inspect(flags) => commands::inspect::run(&flags.file),
         CommandFlags::Plan(flags) => commands::plan::run(&flags.try_into()?),
         CommandFlags::Verify(flags) => commands::verify::run(&flags.into()),

@@ -8,11 +8,12 @@ use crate::cli::{ModelFlags, WayFlags};
 use crate::commands::Loading;
 use crate::config;
 use crate::engine::kernels;
+use crate::model::locate;
 use crate::model::plan::Wishes;
 use crate::types::error::Error;
 use crate::types::kernels::KernelSet;
 use crate::types::mode::{AdapterRef, Mode};
-use crate::types::plan::Pacing;
+use crate::types::plan::{Pacing, Weights};
 
 /// Returns the model to load, with kernels that run on this CPU.
 pub(super) fn loading(flags: ModelFlags) -> Result<Loading, Error> {
@@ -36,9 +37,19 @@ pub(super) fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Lo
     Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data }
 }
 
-/// Returns the named mode with what the flags override; `adapters` are added to the mode's own.
-pub(super) fn mode(flags: &WayFlags, adapters: &[PathBuf]) -> Result<Arc<Mode>, Error> {
-    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes)?.find(&flags.mode)?);
+/// Returns the model that the flags choose, unchecked.
+pub(super) fn chosen(flags: &ModelFlags) -> Result<Weights, Error> {
+    locate::find(flags.model.as_deref(), &flags.models)
+}
+
+/// Returns the named mode for `model` with what the flags override; `adapters` are added to the
+/// mode's own.
+pub(super) fn mode(
+    flags: &WayFlags,
+    model: &Weights,
+    adapters: &[PathBuf],
+) -> Result<Arc<Mode>, Error> {
+    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes, model)?.find(&flags.mode)?);
     let named =
         adapters.iter().map(|adapter| AdapterRef::as_trained(adapter.display().to_string()));
     mode.adapters.extend(named);

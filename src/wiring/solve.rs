@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::model::{loading, mode};
+use super::model::{chosen, loading, mode};
 use super::output;
 use crate::api::ask::{Ask, StudentWork};
 use crate::cli::SolveFlags;
@@ -37,7 +37,7 @@ pub(super) fn run(flags: &SolveFlags) -> Result<(), Error> {
     match data.and_then(Folder::neighbour).and_then(|neighbour| neighbour.address) {
         Some(address) => solve_remote::run(address, &ask, output(flags.json)),
         None => {
-            let mode = mode(&flags.way, &flags.model.adapter)?;
+            let mode = mode(&flags.way, &chosen(&flags.model)?, &flags.model.adapter)?;
             let loading = loading.with_adapters(&mode.adapters);
             solve::run(&loading, &ask, mode, output(flags.json))
         }
