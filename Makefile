@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target installs its dependencies first
-.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes noise reliability picture cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers noise reliability picture cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -104,6 +104,10 @@ votes: ## effect of stopping decided votes early, on 560 jobs of the demo model,
 	@build/prepare.sh test
 	VOTES_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- votes:: --nocapture
 
+first-answers: ## the questions of the README and docs, 100 times each, answered by the demo model, 2 min
+	@build/prepare.sh test
+	FIRST_ANSWER_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- first_answer:: --nocapture
+
 reliability: ## the full reliability trials, on an idle machine, 30 min; writes docs/reliability.md
 	@build/prepare.sh test
 	@build/reliability.sh
@@ -117,7 +121,7 @@ noise: ## one minute of line noise at a console; the suite runs five seconds of 
 	@build/prepare.sh test
 	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::terminal::noise
 
-trials: model-smollm2 test references corruption schedules votes noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
+trials: model-smollm2 test references corruption schedules votes first-answers noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
 
 clean: ## removes build output; keeps fetched models
 	rm -rf target models/.fetch.*

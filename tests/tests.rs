@@ -30,6 +30,7 @@ mod console {
 
 /// The command line.
 mod commands {
+    mod first_answer; // the questions the README shows, to the demo model, again and again
     mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
     mod solve; // answers, JSON, figures, settings, exit codes, Ctrl-C
     mod solve_remote; // the same where a box is running already, which is asked instead
