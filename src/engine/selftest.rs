@@ -1,12 +1,12 @@
-//! The kernel self-test: does the set of CPU kernels in use compute correctly on this processor?
+//! The kernel self-test: whether the kernel set in use computes correctly on this CPU.
 //!
-//! Called by the command `selftest`, and by `serve` before it loads. Each check runs one operation
-//! of ggml on fixed data and compares the result with scalar sums in f64, within a bound derived
-//! from how the kernels round; `product`, `attention` and `elementwise` state it. It needs
-//! llama.cpp's CPU kernels registered, but no model, and prints nothing. `answers`, which only the
-//! command calls, is the other end: whole answers of the demo model.
+//! Called by the command `selftest`, and by `serve` before it loads a model. Each check runs one
+//! operation of ggml on fixed data and compares the result with scalar sums in f64, within a bound
+//! derived from the rounding of the kernels, which `product`, `attention` and `elementwise` state.
+//! It needs registered CPU kernels but no model. `answers`, which only the command calls, checks
+//! complete answers of the demo model instead.
 
-pub mod answers;
+pub(crate) mod answers;
 mod attention;
 mod elementwise;
 mod expected;
@@ -15,43 +15,43 @@ mod product;
 #[cfg(test)]
 mod tests;
 
-use super::llama::graph::{Cpu, Op, Place, Tensor};
+use super::llama::graph::{Cpu, Op, TensorData, WeightLayout};
 use crate::types::error::{Error, Kind};
-use expected::Expected;
+use expected::ExpectedValues;
 
-/// Failures named one by one; more are counted.
+/// The number of failures an error lists; further ones are counted.
 const NAMED_MAX: usize = 4;
 
-/// One known-answer test that was run.
+/// The result of one known-answer test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// What was computed, such as `q4_0 × 33 rows, repacked`.
+    /// The operation, such as `q4_0 × 33 rows, repacked`, or the question.
     pub name: String,
-    /// How well; or where it is off and how far.
+    /// How it passed, or where the result is wrong and by how much.
     pub result: Result<Passed, String>,
 }
 
 /// How a check passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Passed {
-    /// Its values used this share of their error bound at most, 0 to 1.
+    /// Its errors used at most this share of their bounds, 0 to 1.
     Within(f64),
-    /// It is the one right answer.
+    /// It is the only right answer.
     Right,
 }
 
-/// Runs all checks on one thread, and those where threads share a row's work also on `threads`.
+/// Runs all checks on one thread, and those in which threads share a row also on `threads`.
 ///
-/// Blocks for 30 to 100 ms; on a machine busy with other things longer, as ggml's threads wait for
-/// each other without sleeping.
+/// Blocks for 30 to 100 ms, longer on a busy machine, because ggml's threads spin while they wait
+/// for each other.
 ///
-/// The CPU kernels must be registered with ggml, as starting llama.cpp does. Kinds of weights the
-/// set does not repack have only their plain check.
+/// The CPU kernels must be registered with ggml, as starting llama.cpp does. Types of weights that
+/// the set does not repack have only a plain check.
 ///
 /// # Errors
-/// `internal` or `no_memory` where the kernels cannot be run at all. Wrong results are no error
-/// here: see [`judge`].
-pub fn run(threads: u32) -> Result<Vec<Check>, Error> {
+/// `internal` or `no_memory` if the kernels cannot run at all. Wrong results are not an error here;
+/// see [`judge`].
+pub(crate) fn run(threads: u32) -> Result<Vec<Check>, Error> {
     let cpu = Cpu::open()?;
     let mut checks = Vec::new();
     product::run(&cpu, threads, &mut checks)?;
@@ -60,10 +60,10 @@ pub fn run(threads: u32) -> Result<Vec<Check>, Error> {
     Ok(checks)
 }
 
-/// Makes one error of the checks that failed.
+/// Combines the failed checks into one error.
 ///
 /// # Errors
-/// `internal`, naming them.
+/// `internal`, naming the first failures, if a check failed or none was run.
 pub fn judge(checks: &[Check]) -> Result<(), Error> {
     let failed: Vec<&str> =
         checks.iter().filter(|check| check.result.is_err()).map(|c| c.name.as_str()).collect();
@@ -79,27 +79,28 @@ pub fn judge(checks: &[Check]) -> Result<(), Error> {
     };
     Err(Error::new(
         Kind::Internal,
-        format!("the kernels in use compute wrongly on this processor: {which}"),
+        format!("the kernels in use compute wrong results on this CPU: {which}"),
         "Choose another set with --kernels NAME; if every set fails, the board is faulty: \
          replace it.",
     ))
 }
 
-/// How many threads a check runs on.
+/// The threads a check runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Threads {
-    /// One: the kernel alone, on whole rows.
+    /// One thread, which computes whole rows.
     One,
-    /// One, then so many: their shares of a row have other lengths.
+    /// One thread, then this many, whose shares of a row have other lengths.
     Several(u32),
 }
 
-/// Runs an operation and compares; `None` where the set does not do it with the first input there.
+/// Runs an operation and compares its result; `None` if the set does not support it with this layout
+/// of the first input.
 fn check(
     cpu: &Cpu,
     threads: Threads,
-    (op, inputs, place): (Op, &[Tensor], Place),
-    (expected, columns): (&Expected, usize),
+    (op, inputs, layout): (Op, &[TensorData], WeightLayout),
+    (expected, columns): (&ExpectedValues, usize),
 ) -> Result<Option<Result<Passed, String>>, Error> {
     let counts = match threads {
         Threads::Several(threads) if threads > 1 => vec![1, threads],
@@ -108,7 +109,7 @@ fn check(
     let mut largest = 0f64;
     for count in counts {
         cpu.use_threads(count);
-        let Some(got) = cpu.run(op, inputs, place)? else { return Ok(None) };
+        let Some(got) = cpu.run(op, inputs, layout)? else { return Ok(None) };
         match expected.compare(&got, columns) {
             Ok(share) => largest = largest.max(share),
             Err(reason) => return Ok(Some(Err(format!("with {count} thread(s): {reason}")))),
@@ -117,7 +118,7 @@ fn check(
     Ok(Some(Ok(Passed::Within(largest))))
 }
 
-/// Says that the set lacks an operation every set has.
-fn lacks(name: &str) -> Error {
-    Error::internal(format!("the kernels in use cannot do {name}"))
+/// Returns the error for a set without an operation that every set must have.
+fn unsupported(name: &str) -> Error {
+    Error::internal(format!("the kernels in use do not support {name}"))
 }

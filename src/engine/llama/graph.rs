@@ -1,9 +1,9 @@
 //! Runs one ggml operation on the registered CPU kernels.
 //!
-//! Called by the self-test. Everything of the kernels is reached through ggml's registry, never by
-//! the name of a symbol, so that what runs is the set that was registered. It knows shapes and
-//! bytes, not what a right result is, and no model. As everywhere in ggml, shapes an operation
-//! cannot take end the process: they are fixed in the program and never come from outside.
+//! Called by the self-test. The kernels are reached through ggml's registry, never by the name of a
+//! symbol, so the registered set is what runs. This module knows shapes and bytes, but no correct
+//! results and no model. As everywhere in ggml, a shape that an operation does not support ends the
+//! process; shapes are fixed in the program and never come from outside.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
@@ -11,14 +11,14 @@ use std::ptr::{NonNull, null, null_mut};
 
 use llama_cpp_sys_2 as sys;
 
-use crate::types::error::{Error, Kind as ErrorKind};
+use crate::types::error::{Error, Kind};
 
-/// The tensors a graph of one operation has at most: four inputs and the result.
+/// Room for the tensors of a graph of one operation: at most four inputs and the result.
 const TENSORS_MAX: usize = 8;
 
-/// How the elements of a tensor are kept.
+/// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum ElementType {
     /// 32-bit integers.
     I32,
     /// 32-bit floats.
@@ -35,76 +35,76 @@ pub enum Kind {
     Q6K,
 }
 
-impl Kind {
-    /// Returns ggml's name of it.
-    pub fn name(self) -> &'static str {
+impl ElementType {
+    /// Returns ggml's name of the type.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Kind::I32 => "i32",
-            Kind::F32 => "f32",
-            Kind::F16 => "f16",
-            Kind::Q4_0 => "q4_0",
-            Kind::Q8_0 => "q8_0",
-            Kind::Q4K => "q4_K",
-            Kind::Q6K => "q6_K",
+            ElementType::I32 => "i32",
+            ElementType::F32 => "f32",
+            ElementType::F16 => "f16",
+            ElementType::Q4_0 => "q4_0",
+            ElementType::Q8_0 => "q8_0",
+            ElementType::Q4K => "q4_K",
+            ElementType::Q6K => "q6_K",
         }
     }
 
     fn ggml(self) -> sys::ggml_type {
         match self {
-            Kind::I32 => sys::GGML_TYPE_I32,
-            Kind::F32 => sys::GGML_TYPE_F32,
-            Kind::F16 => sys::GGML_TYPE_F16,
-            Kind::Q4_0 => sys::GGML_TYPE_Q4_0,
-            Kind::Q8_0 => sys::GGML_TYPE_Q8_0,
-            Kind::Q4K => sys::GGML_TYPE_Q4_K,
-            Kind::Q6K => sys::GGML_TYPE_Q6_K,
+            ElementType::I32 => sys::GGML_TYPE_I32,
+            ElementType::F32 => sys::GGML_TYPE_F32,
+            ElementType::F16 => sys::GGML_TYPE_F16,
+            ElementType::Q4_0 => sys::GGML_TYPE_Q4_0,
+            ElementType::Q8_0 => sys::GGML_TYPE_Q8_0,
+            ElementType::Q4K => sys::GGML_TYPE_Q4_K,
+            ElementType::Q6K => sys::GGML_TYPE_Q6_K,
         }
     }
 }
 
-/// A tensor's data in our memory: rows of `shape[0]` elements, in ggml's order of dimensions.
+/// A tensor's elements in our memory: rows of `shape[0]` elements, in ggml's order of dimensions.
 #[derive(Clone)]
-pub struct Tensor {
-    kind: Kind,
+pub(crate) struct TensorData {
+    kind: ElementType,
     shape: [usize; 4],
     bytes: Vec<u8>,
 }
 
-impl Tensor {
-    /// Makes a tensor of whole numbers.
-    pub fn of_integers(shape: [usize; 4], values: &[i32]) -> Tensor {
+impl TensorData {
+    /// Makes a tensor of integers.
+    pub(crate) fn of_integers(shape: [usize; 4], values: &[i32]) -> TensorData {
         assert_eq!(values.len(), shape.iter().product::<usize>());
         let bytes = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
-        Tensor { kind: Kind::I32, shape, bytes }
+        TensorData { kind: ElementType::I32, shape, bytes }
     }
 
-    /// Makes a tensor of `values` in a kind of floats, rounded by ggml-base's portable code.
-    pub fn of_floats(kind: Kind, shape: [usize; 4], values: &[f32]) -> Tensor {
+    /// Makes a tensor of `values` in a type of floats, rounded by ggml-base's portable code.
+    pub(crate) fn of_floats(kind: ElementType, shape: [usize; 4], values: &[f32]) -> TensorData {
         assert_eq!(values.len(), shape.iter().product::<usize>());
-        assert_ne!(kind, Kind::I32, "floats are wanted");
+        assert_ne!(kind, ElementType::I32, "floats are wanted");
         let (columns, rows) = (shape[0], values.len() / shape[0]);
         // SAFETY: plain functions of a type and a length.
         let (row_bytes, block) = unsafe {
             (sys::ggml_row_size(kind.ggml(), columns as i64), sys::ggml_blck_size(kind.ggml()))
         };
-        assert!(columns.is_multiple_of(block as usize), "a row is made of whole blocks");
+        assert!(columns.is_multiple_of(block as usize), "a row consists of whole blocks");
         let mut bytes = vec![0u8; row_bytes * rows];
         let to = bytes.as_mut_ptr().cast::<c_void>();
         let (rows, columns) = (rows as i64, columns as i64);
-        // SAFETY: memory of the allocator suits blocks of any kind. It reads rows × columns
-        // floats and writes rows × row_bytes, which `bytes` has; none of our kinds needs an
+        // SAFETY: allocated memory is aligned for blocks of any type. The call reads rows × columns
+        // floats and writes rows × row_bytes, the length of `bytes`; none of these types needs an
         // importance matrix.
         let written = unsafe {
             sys::ggml_quantize_chunk(kind.ggml(), values.as_ptr(), to, 0, rows, columns, null())
         };
         assert_eq!(written, bytes.len());
-        Tensor { kind, shape, bytes }
+        TensorData { kind, shape, bytes }
     }
 
-    /// Returns its elements as ggml-base's portable code reads them.
-    pub fn values(&self) -> Vec<f32> {
+    /// Returns the elements as ggml-base's portable code converts them.
+    pub(crate) fn values(&self) -> Vec<f32> {
         let count = self.shape.iter().product::<usize>();
-        if self.kind == Kind::F32 {
+        if self.kind == ElementType::F32 {
             let floats = self.bytes.chunks_exact(4);
             return floats.map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect();
         }
@@ -113,52 +113,52 @@ impl Tensor {
         // and writes as many floats.
         unsafe {
             let traits = &*sys::ggml_get_type_traits(self.kind.ggml());
-            let read = traits.to_float.expect("every kind of floats but f32 can be read");
+            let read = traits.to_float.expect("every type of floats but f32 has a conversion");
             read(self.bytes.as_ptr().cast(), values.as_mut_ptr(), count as i64);
         }
         values
     }
 
-    /// Returns a tensor of the same kind and shape.
+    /// Returns a tensor of the same type and shape.
     #[cfg(test)]
-    pub fn with_values(&self, values: &[f32]) -> Tensor {
-        Tensor::of_floats(self.kind, self.shape, values)
+    pub(crate) fn with_values(&self, values: &[f32]) -> TensorData {
+        TensorData::of_floats(self.kind, self.shape, values)
     }
 
-    /// Returns the bytes, for tests that spoil them.
+    /// Returns the bytes, for tests that corrupt them.
     #[cfg(test)]
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }
 
 /// How rotary positions pair the elements of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pairs {
-    /// Neighbours, as Llama has it.
+pub(crate) enum Pairs {
+    /// Neighbours, as in Llama.
     Neighbours,
-    /// An element and the one half a head on ("NEOX"), as Qwen2 has it.
+    /// An element and the one half a head further ("NEOX"), as in Qwen2.
     Halves,
 }
 
-/// One operation; shapes are in ggml's order, the fastest first. Results are f32.
+/// One operation; shapes are in ggml's order, the fastest dimension first. Results are f32.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Op {
+pub(crate) enum Op {
     /// Weights `[depth, width]` × activations `[depth, rows]` → `[width, rows]`.
     Product,
     /// Scores `[cells, rows]` with an f16 mask `[cells, rows]` → shares `[cells, rows]`.
     SoftMax {
-        /// Scores are multiplied by it before the mask is added.
+        /// The factor of the scores, applied before the mask is added.
         scale: f32,
     },
     /// Values `[columns, rows]` → the same divided by the root of their mean square.
     RmsNorm {
-        /// Added to the mean square.
+        /// The term added to the mean square.
         epsilon: f32,
     },
-    /// Values `[head, heads, rows]` with positions `[rows]` (i32) → the same turned.
+    /// Values `[head, heads, rows]` with positions `[rows]` (i32) → the same rotated.
     Rope {
-        /// Which elements are turned together.
+        /// Which elements are rotated together.
         pairs: Pairs,
         /// The base of the angles.
         base: f32,
@@ -166,24 +166,24 @@ pub enum Op {
     /// Queries `[head, rows, heads]` (f32), keys and values `[head, cells, kv heads]`, an f16 mask
     /// `[cells, rows]` → `[head, heads, rows]`.
     FlashAttention {
-        /// Products of queries and keys are multiplied by it.
+        /// The factor of the products of queries and keys.
         scale: f32,
     },
     /// Gates and values of one shape → silu(gate) × value.
     SwiGlu,
 }
 
-/// Which memory the first input is kept in.
+/// The memory layout of the first input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// As it is in a file.
+pub(crate) enum WeightLayout {
+    /// As in a file.
     Plain,
     /// Rearranged for the kernels (`CPU_REPACK`).
     Repacked,
 }
 
 /// The registered CPU kernels, ready to run.
-pub struct Cpu {
+pub(crate) struct Cpu {
     device: sys::ggml_backend_dev_t,
     backend: NonNull<sys::ggml_backend>,
     plain: sys::ggml_backend_buffer_type_t,
@@ -195,8 +195,8 @@ impl Cpu {
     /// Opens the registered CPU kernels.
     ///
     /// # Errors
-    /// `internal` where none are registered.
-    pub fn open() -> Result<Cpu, Error> {
+    /// `internal` if none are registered.
+    pub(crate) fn open() -> Result<Cpu, Error> {
         // SAFETY: reads ggml's registry; null is checked.
         let device = unsafe { sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU) };
         if device.is_null() {
@@ -205,9 +205,10 @@ impl Cpu {
         // SAFETY: the name has, in ggml's registry, this type.
         let set_threads: sys::ggml_backend_set_n_threads_t =
             unsafe { transmute(procedure(device, c"ggml_backend_set_n_threads")) };
-        let set_threads = set_threads
-            .ok_or_else(|| Error::internal("the kernels do not let their threads be set"))?;
-        // SAFETY: a registered device may be started with no parameters; null is checked.
+        let set_threads = set_threads.ok_or_else(|| {
+            Error::internal("the CPU kernels have no function to set their threads")
+        })?;
+        // SAFETY: a registered device can be started without parameters; null is checked.
         let backend = NonNull::new(unsafe { sys::ggml_backend_dev_init(device, null()) })
             .ok_or_else(|| Error::internal("the CPU kernels do not start"))?;
         // SAFETY: every device has a buffer type.
@@ -215,19 +216,19 @@ impl Cpu {
         Ok(Cpu { device, backend, plain, repack: repack_type(device), set_threads })
     }
 
-    /// Runs what follows on so many threads.
-    pub fn use_threads(&self, threads: u32) {
+    /// Sets the number of threads of later operations.
+    pub(crate) fn use_threads(&self, threads: u32) {
         // SAFETY: the function is this backend's own.
         unsafe { (self.set_threads)(self.backend.as_ptr(), threads.clamp(1, 512) as c_int) }
     }
 
-    /// Returns whether the set was compiled with a feature, as ggml spells it (`FP16_VA`).
-    pub fn has(&self, feature: &CStr) -> bool {
+    /// Returns whether the set was compiled with a feature, in ggml's spelling (`FP16_VA`).
+    pub(crate) fn has(&self, feature: &CStr) -> bool {
         // SAFETY: the name has, in ggml's registry, this type.
         let features: sys::ggml_backend_get_features_t =
             unsafe { transmute(procedure(self.device, c"ggml_backend_get_features")) };
         let Some(features) = features else { return false };
-        // SAFETY: the list is static, its strings too, and it ends with a null name.
+        // SAFETY: the list and its strings are static, and a null name ends it.
         unsafe {
             let mut next = features(sys::ggml_backend_dev_backend_reg(self.device));
             while !next.is_null() && !(*next).name.is_null() {
@@ -240,37 +241,42 @@ impl Cpu {
         false
     }
 
-    /// Runs one operation and returns its result; `None` where the set does not do it with the
-    /// first input in `place`, as it repacks only some kinds.
+    /// Runs one operation and returns its result; `None` if the set does not support it with the
+    /// first input in `layout`: it repacks only some types.
     ///
-    /// Blocks. What an operation does not write comes back as NaN.
+    /// Blocks. Elements that an operation does not write are returned as NaN.
     ///
     /// # Errors
-    /// `no_memory` where buffers cannot be had, `internal` where ggml refuses.
-    pub fn run(&self, op: Op, inputs: &[Tensor], place: Place) -> Result<Option<Vec<f32>>, Error> {
-        let first_type = match (place, self.repack) {
-            (Place::Plain, _) => self.plain,
-            (Place::Repacked, Some(repack)) => repack.as_ptr(),
-            (Place::Repacked, None) => return Ok(None),
+    /// `no_memory` if buffers cannot be allocated, `internal` if ggml rejects the operation.
+    pub(crate) fn run(
+        &self,
+        op: Op,
+        inputs: &[TensorData],
+        layout: WeightLayout,
+    ) -> Result<Option<Vec<f32>>, Error> {
+        let first_type = match (layout, self.repack) {
+            (WeightLayout::Plain, _) => self.plain,
+            (WeightLayout::Repacked, Some(repack)) => repack.as_ptr(),
+            (WeightLayout::Repacked, None) => return Ok(None),
         };
-        let (first, rest) = (Drawing::new()?, Drawing::new()?);
+        let (first, rest) = (Description::new()?, Description::new()?);
         let mut tensors = Vec::new();
         for (at, input) in inputs.iter().enumerate() {
             tensors.push(if at == 0 { &first } else { &rest }.tensor(input)?);
         }
         let node = rest.node(op, &tensors)?;
         let _first_memory = first.memory(first_type)?;
-        // SAFETY: all tensors are drawn; `extra` is what the buffer type noted about the first.
-        let is_done = unsafe {
+        // SAFETY: all tensors are described; the buffer type sets `extra` of those it repacks.
+        let is_supported = unsafe {
             sys::ggml_backend_dev_supports_op(self.device, node.as_ptr())
-                && (place == Place::Plain || !tensors[0].as_ref().extra.is_null())
+                && (layout == WeightLayout::Plain || !tensors[0].as_ref().extra.is_null())
         };
-        if !is_done {
+        if !is_supported {
             return Ok(None);
         }
         let _rest_memory = rest.memory(self.plain)?;
         for (tensor, input) in tensors.iter().zip(inputs) {
-            // SAFETY: the tensor has memory for exactly these bytes (`Drawing::tensor`).
+            // SAFETY: the tensor has memory for exactly these bytes (`Description::tensor`).
             unsafe {
                 let (from, bytes) = (input.bytes.as_ptr().cast(), input.bytes.len());
                 sys::ggml_backend_tensor_set(tensor.as_ptr(), from, 0, bytes);
@@ -281,24 +287,24 @@ impl Cpu {
 
     fn compute(
         &self,
-        drawing: &Drawing,
+        description: &Description,
         node: NonNull<sys::ggml_tensor>,
     ) -> Result<Vec<f32>, Error> {
         let node = node.as_ptr();
-        // SAFETY: the node is drawn and has memory; all bits set is a NaN.
+        // SAFETY: the node is described and has memory; all bits set is a NaN.
         let count = unsafe {
             assert_eq!((*node).type_, sys::GGML_TYPE_F32, "results are f32");
             sys::ggml_backend_tensor_memset(node, 0xFF, 0, sys::ggml_nbytes(node));
             sys::ggml_nelements(node) as usize
         };
-        // SAFETY: the drawing has room for one graph of so many nodes; the graph lives in it.
+        // SAFETY: the description has room for one graph of that many nodes; the graph lives in it.
         let status = unsafe {
-            let graph = sys::ggml_new_graph_custom(drawing.0.as_ptr(), TENSORS_MAX, false);
+            let graph = sys::ggml_new_graph_custom(description.0.as_ptr(), TENSORS_MAX, false);
             sys::ggml_build_forward_expand(graph, node);
             sys::ggml_backend_graph_compute(self.backend.as_ptr(), graph)
         };
         if status != sys::GGML_STATUS_SUCCESS {
-            return Err(Error::internal(format!("ggml could not compute: status {status}")));
+            return Err(Error::internal(format!("ggml cannot compute: status {status}")));
         }
         let mut result = vec![0f32; count];
         // SAFETY: `result` has as many bytes as the node.
@@ -311,12 +317,12 @@ impl Cpu {
 
 impl Drop for Cpu {
     fn drop(&mut self) {
-        // SAFETY: it was started in `open` and nobody else has it; buffers do not need it.
+        // SAFETY: started in `open` and owned by this value alone; buffers do not need it.
         unsafe { sys::ggml_backend_free(self.backend.as_ptr()) }
     }
 }
 
-/// Returns what the kernels offer under a name, or null.
+/// Returns the kernels' function of that name, or null.
 fn procedure(device: sys::ggml_backend_dev_t, name: &CStr) -> *mut c_void {
     // SAFETY: a registered device has a registry entry; the name is NUL-terminated.
     unsafe {
@@ -325,7 +331,7 @@ fn procedure(device: sys::ggml_backend_dev_t, name: &CStr) -> *mut c_void {
     }
 }
 
-/// Finds the memory whose tensors the kernels rearrange.
+/// Finds the buffer type whose tensors the kernels repack.
 fn repack_type(device: sys::ggml_backend_dev_t) -> Option<NonNull<sys::ggml_backend_buffer_type>> {
     // SAFETY: the name has, in ggml's registry, this type.
     let list: sys::ggml_backend_dev_get_extra_bufts_t =
@@ -343,12 +349,12 @@ fn repack_type(device: sys::ggml_backend_dev_t) -> Option<NonNull<sys::ggml_back
     None
 }
 
-/// Tensors drawn but without memory: a ggml context.
-struct Drawing(NonNull<sys::ggml_context>);
+/// Tensors that are described but have no memory: a ggml context.
+struct Description(NonNull<sys::ggml_context>);
 
-impl Drawing {
-    fn new() -> Result<Drawing, Error> {
-        // SAFETY: plain functions; ggml allocates the little it needs by itself.
+impl Description {
+    fn new() -> Result<Description, Error> {
+        // SAFETY: plain functions; ggml allocates what it needs by itself.
         let context = unsafe {
             let graph_bytes = sys::ggml_graph_overhead_custom(TENSORS_MAX, false);
             sys::ggml_init(sys::ggml_init_params {
@@ -357,21 +363,21 @@ impl Drawing {
                 no_alloc: true,
             })
         };
-        NonNull::new(context).map(Drawing).ok_or_else(no_memory)
+        NonNull::new(context).map(Description).ok_or_else(no_memory)
     }
 
-    fn tensor(&self, data: &Tensor) -> Result<NonNull<sys::ggml_tensor>, Error> {
+    fn tensor(&self, data: &TensorData) -> Result<NonNull<sys::ggml_tensor>, Error> {
         let shape = data.shape.map(|length| length as i64);
         // SAFETY: the context lives and has room for `TENSORS_MAX` tensors.
         let tensor =
             unsafe { sys::ggml_new_tensor(self.0.as_ptr(), data.kind.ggml(), 4, shape.as_ptr()) };
         let tensor = NonNull::new(tensor).ok_or_else(no_memory)?;
-        // SAFETY: it was just drawn.
+        // SAFETY: the tensor was just described.
         assert_eq!(unsafe { sys::ggml_nbytes(tensor.as_ptr()) }, data.bytes.len());
         Ok(tensor)
     }
 
-    /// Draws the operation's result.
+    /// Describes the operation's result.
     fn node(
         &self,
         op: Op,
@@ -379,7 +385,7 @@ impl Drawing {
     ) -> Result<NonNull<sys::ggml_tensor>, Error> {
         let context = self.0.as_ptr();
         let input = |at: usize| inputs[at].as_ptr();
-        // SAFETY: context and inputs live; a shape that does not fit ends the process inside ggml.
+        // SAFETY: context and inputs are alive; an unsupported shape ends the process inside ggml.
         let node = unsafe {
             match op {
                 Op::Product => sys::ggml_mul_mat(context, input(0), input(1)),
@@ -421,37 +427,37 @@ impl Drawing {
         NonNull::new(node).ok_or_else(no_memory)
     }
 
-    /// Gives all its tensors memory of a type, which lives as long as what is returned.
-    fn memory(&self, from: sys::ggml_backend_buffer_type_t) -> Result<Memory, Error> {
+    /// Allocates memory of a buffer type for all tensors; it lives as long as the result.
+    fn memory(&self, from: sys::ggml_backend_buffer_type_t) -> Result<TensorMemory, Error> {
         // SAFETY: the buffer type is the device's own; the tensors have no memory yet.
         let buffer =
             unsafe { sys::ggml_backend_alloc_ctx_tensors_from_buft(self.0.as_ptr(), from) };
-        NonNull::new(buffer).map(Memory).ok_or_else(no_memory)
+        NonNull::new(buffer).map(TensorMemory).ok_or_else(no_memory)
     }
 }
 
-impl Drop for Drawing {
+impl Drop for Description {
     fn drop(&mut self) {
-        // SAFETY: made in `new`; its tensors are not used any more.
+        // SAFETY: made in `new`; its tensors are no longer used.
         unsafe { sys::ggml_free(self.0.as_ptr()) }
     }
 }
 
-/// A buffer some tensors live in.
-struct Memory(NonNull<sys::ggml_backend_buffer>);
+/// The memory of some tensors.
+struct TensorMemory(NonNull<sys::ggml_backend_buffer>);
 
-impl Drop for Memory {
+impl Drop for TensorMemory {
     fn drop(&mut self) {
-        // SAFETY: nothing is computed in it any more, and nobody else has it.
+        // SAFETY: no operation uses it any longer, and this value alone owns it.
         unsafe { sys::ggml_backend_buffer_free(self.0.as_ptr()) }
     }
 }
 
 fn no_memory() -> Error {
     Error::new(
-        ErrorKind::NoMemory,
-        "cannot reserve the little memory an operation needs",
-        "End other programs and try again.",
+        Kind::NoMemory,
+        "cannot allocate memory for an operation",
+        "Close other programs and try again.",
     )
 }
 
@@ -464,23 +470,23 @@ mod tests {
     use crate::engine::llama::tests::BACKEND;
 
     #[test]
-    fn the_chosen_set_repacks_the_types_words_kernels_rs_says_and_no_others() {
+    fn the_selected_set_repacks_exactly_the_types_its_table_lists() {
         LazyLock::force(&BACKEND);
         let set = choose(None).unwrap();
         let cpu = Cpu::open().unwrap();
         for id in 0..sys::GGML_TYPE_COUNT {
-            // SAFETY: plain functions of a constant table; types that were removed have no block.
+            // SAFETY: plain functions of a constant table; removed types have no block.
             let name = unsafe {
                 if sys::ggml_blck_size(id) == 0 {
                     continue;
                 }
                 CStr::from_ptr(sys::ggml_type_name(id)).to_str().unwrap().to_uppercase()
             };
-            let drawing = Drawing::new().unwrap();
+            let description = Description::new().unwrap();
             // SAFETY: the context lives; 512 columns are whole blocks of every type.
-            let tensor = unsafe { sys::ggml_new_tensor_2d(drawing.0.as_ptr(), id, 512, 80) };
-            let _memory = drawing.memory(cpu.repack.unwrap().as_ptr()).unwrap();
-            // SAFETY: the tensor was just drawn and its memory lives.
+            let tensor = unsafe { sys::ggml_new_tensor_2d(description.0.as_ptr(), id, 512, 80) };
+            let _memory = description.memory(cpu.repack.unwrap().as_ptr()).unwrap();
+            // SAFETY: the tensor was just described and its memory is alive.
             let repacks = unsafe { !(*tensor).extra.is_null() };
             assert_eq!(repacks, set.repacks(&name), "{name} by {}", set.name);
         }

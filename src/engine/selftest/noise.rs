@@ -1,18 +1,18 @@
-//! Data for the self-test that looks like a model's and is the same on every machine.
+//! Test data that resembles a model's and is the same on every machine.
 //!
-//! Used by its cases. Neighbouring blocks differ in size, so that a kernel that takes the scale or
-//! the block next door is far off. No cryptography, no seed from outside.
+//! Neighbouring blocks differ in amplitude, so a kernel that uses the wrong block or scale is far
+//! off. Not for cryptography, and no seed comes from outside.
 
-/// Elements that share an amplitude: the smallest block with a scale of its own in most kinds.
+/// The number of elements that share an amplitude: a block with its own scale in most types.
 const BLOCK: usize = 32;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a full-period generator in five lines.
-pub struct Noise(u64);
+/// A source of values, from SplitMix64 (Steele, Lea, Flood 2014).
+pub(crate) struct TestValues(u64);
 
-impl Noise {
-    /// Starts a stream; equal seeds make equal streams.
-    pub fn new(seed: u64) -> Noise {
-        Noise(seed)
+impl TestValues {
+    /// Starts a sequence of values; equal seeds give equal sequences.
+    pub(crate) fn new(seed: u64) -> TestValues {
+        TestValues(seed)
     }
 
     fn bits(&mut self) -> u64 {
@@ -23,13 +23,13 @@ impl Noise {
         z ^ (z >> 31)
     }
 
-    /// Returns a whole number of 0 to `below` - 1.
+    /// Returns an integer from 0 to `below` - 1.
     fn below(&mut self, below: u64) -> u64 {
         self.bits() % below
     }
 
-    /// Returns values spread evenly over -a to a, where a is 0.5, 1, 1.5 or 2 for each block.
-    pub fn values(&mut self, count: usize) -> Vec<f32> {
+    /// Returns values uniformly distributed from -a to a, where a is 0.5, 1, 1.5 or 2 per block.
+    pub(crate) fn values(&mut self, count: usize) -> Vec<f32> {
         let mut amplitude = 1.0;
         let mut value = |at: usize| {
             if at.is_multiple_of(BLOCK) {
@@ -41,9 +41,9 @@ impl Noise {
         (0..count).map(&mut value).collect()
     }
 
-    /// Returns values that neither f16 nor `Q8_0` rounds: in each block k / 127 of its largest,
-    /// which is 127/128 of a power of two.
-    pub fn exact_values(&mut self, count: usize) -> Vec<f32> {
+    /// Returns values that neither f16 nor `Q8_0` rounds: each is k / 127 of its block's largest
+    /// value, which is 127/128 of a power of two.
+    pub(crate) fn exact_values(&mut self, count: usize) -> Vec<f32> {
         let mut unit = 1.0;
         let mut value = |at: usize| {
             if at.is_multiple_of(BLOCK) {
