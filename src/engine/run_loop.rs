@@ -18,7 +18,7 @@ use super::kv_cache::KvCache;
 use super::llama::{Context, Model, crash};
 use super::prefix_cache::PrefixCache;
 use super::sample::Scratch;
-use super::thermal::Rests;
+use super::thermal::Throttle;
 use super::{Asked, Draw, Event, Gauge, Order, Prompt, Served, Step, prompt};
 use crate::types::answer::{Delta, Outcome};
 use crate::types::error::{Error, Kind};
@@ -43,7 +43,7 @@ pub struct EngineLoop<'a> {
     prefix: PrefixCache<'a>,
     /// When what is active was put on.
     changed: Instant,
-    rests: Rests,
+    rests: Throttle,
     scratch: Scratch,
     /// Gets each token drawn; only in tests.
     observer: Option<Sender<Draw>>,
@@ -78,7 +78,7 @@ impl<'a> EngineLoop<'a> {
             adapter_sets: AdapterSets::new(model, plan),
             prefix: PrefixCache::new(plan),
             changed: Instant::now(),
-            rests: Rests::new(Path::new("/")),
+            rests: Throttle::new(Path::new("/")),
             scratch: Scratch::default(),
             observer,
             asked: Vec::new(),
@@ -119,7 +119,7 @@ impl<'a> EngineLoop<'a> {
         let advice = self.rests.after(now - began, now);
         for note in advice.notes {
             // Heat is for a person to mend; what else runs on a machine is known to its owner.
-            let level = if note.is_of_heat() { log::Level::Warn } else { log::Level::Info };
+            let level = if note.is_about_heat() { log::Level::Warn } else { log::Level::Info };
             log::log!(level, "{note}");
         }
         advice.rest

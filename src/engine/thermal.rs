@@ -1,10 +1,10 @@
-//! How long the engine rests after a step, so that the firmware need not slow the whole board down
-//! and programs beside the box get their turn.
+//! Throttling: how long the engine pauses after a step, so that the firmware does not slow the CPU
+//! down and other programs get CPU time.
 //!
-//! The engine's loop asks after every step. Of what the files of Linux say (`thermal/heat` reads
-//! thermometers, `thermal/neighbours` the processor's load) one share of the time comes out; a step
-//! is followed by a rest that makes up that share. And a pass takes fewer threads where others take
-//! cores. It changes no clock.
+//! The engine's loop asks after every step. From files of the Linux kernel (`thermal/heat` reads
+//! temperature sensors, `thermal/neighbours` the load) follows a share of the time, and each step is
+//! followed by a pause of that share. A pass also uses fewer threads if other programs use cores. No
+//! clock frequency is changed.
 
 mod heat;
 mod neighbours;
@@ -19,44 +19,44 @@ use crate::types::limits;
 use heat::Heat;
 use neighbours::Neighbours;
 
-/// What the engine is to do after a step.
+/// The throttling after one step.
 #[derive(Debug, Default, PartialEq)]
-pub struct Advice {
-    /// How long to rest: at most as long as the step was, and at most `REST_MAX`.
-    pub rest: Duration,
-    /// What is to be said; each change is said once.
-    pub notes: Vec<Note>,
+pub(crate) struct Advice {
+    /// The pause: at most as long as the step, and at most `REST_MAX`.
+    pub(crate) rest: Duration,
+    /// Changes to log, each once.
+    pub(crate) notes: Vec<Note>,
 }
 
-/// A change a person may want to know the reason of.
+/// A change of the throttling and its reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Note {
-    /// It rests because of heat from now on.
+pub(crate) enum Note {
+    /// Pauses because of heat begin.
     Hot {
-        /// What the warmest thermometer says, in °C.
+        /// The reading of the warmest sensor, in °C.
         celsius: f32,
-        /// Where the firmware slows the processor down, in °C.
+        /// The temperature at which the firmware slows the CPU down, in °C.
         limit_celsius: f32,
     },
-    /// It does so no more.
+    /// Pauses because of heat end.
     Cooled,
-    /// It rests, or computes with fewer threads, because of other programs from now on.
+    /// Pauses, or fewer threads, because of other programs begin.
     Crowded {
-        /// What they take of all processors.
+        /// The share of all cores that other programs use.
         percent: f32,
     },
-    /// It does so no more.
+    /// Pauses and fewer threads because of other programs end.
     Alone,
 }
 
-/// Returns what the processor's warmest thermometer says now, in °C, if it has one.
+/// Returns the reading of the CPU's warmest temperature sensor in °C, if it has one.
 pub fn celsius() -> Option<f32> {
     Heat::find(Path::new("/")).warmest()
 }
 
 impl Note {
-    /// Returns whether it is about heat, and not about other programs.
-    pub fn is_of_heat(&self) -> bool {
+    /// Returns whether the reason is heat, not other programs.
+    pub(crate) fn is_about_heat(&self) -> bool {
         matches!(self, Note::Hot { .. } | Note::Cooled)
     }
 }
@@ -66,63 +66,61 @@ impl fmt::Display for Note {
         match self {
             Note::Hot { celsius, limit_celsius } => write!(
                 f,
-                "the processor is at {celsius:.0} °C and would be slowed down at \
-                 {limit_celsius:.0} °C: resting between steps; a fan or heat sink makes answers \
-                 faster"
+                "the CPU is at {celsius:.0} °C and is slowed down at {limit_celsius:.0} °C: pausing \
+                 between steps; a fan or a heat sink makes answers faster"
             ),
-            Note::Cooled => write!(f, "the processor has cooled down: no more rests for its heat"),
+            Note::Cooled => write!(f, "the CPU has cooled down: no more pauses because of heat"),
             Note::Crowded { percent } => {
-                write!(f, "other programs take {percent:.0} % of the processor: leaving it to them")
+                write!(f, "other programs use {percent:.0} % of the CPU: leaving it to them")
             }
             Note::Alone => {
-                write!(f, "other programs hardly take anything of the processor any more")
+                write!(f, "other programs no longer use the CPU: using all of it again")
             }
         }
     }
 }
 
-/// The state behind the advice.
-pub struct Rests {
+/// Decides the throttling.
+pub(crate) struct Throttle {
     heat: Heat,
     neighbours: Neighbours,
-    looked: Option<Instant>,
-    /// The share of the time to rest, 0 to 1/2.
+    measured: Option<Instant>,
+    /// The share of the time to pause, 0 to 1/2.
     share: f64,
 }
 
-impl Rests {
-    /// Finds the thermometers below `root`, which is `/`; finding none is normal.
-    pub fn new(root: &Path) -> Rests {
-        Rests {
+impl Throttle {
+    /// Finds the temperature sensors below `root`, which is `/` except in tests. There may be none.
+    pub(crate) fn new(root: &Path) -> Throttle {
+        Throttle {
             heat: Heat::find(root),
             neighbours: Neighbours::new(root),
-            looked: None,
+            measured: None,
             share: 0.0,
         }
     }
 
-    /// Says how long to rest after a step that took `step` and ended `now`.
+    /// Returns the throttling after a step that took `step` and ended `now`.
     ///
-    /// Reads a few small files of /sys and /proc, every `REST_CHECK_EVERY` at most; else it only
-    /// computes.
-    pub fn after(&mut self, step: Duration, now: Instant) -> Advice {
+    /// Reads a few small files of /sys and /proc, at most once every `REST_LOOK_EVERY`.
+    pub(crate) fn after(&mut self, step: Duration, now: Instant) -> Advice {
         let mut notes = Vec::new();
-        let fresh = |at| now.saturating_duration_since(at) < limits::REST_CHECK_EVERY;
-        if !self.looked.is_some_and(fresh) {
-            self.looked = Some(now);
-            self.share = self.heat.look(&mut notes).max(self.neighbours.look(&mut notes));
+        let fresh = |at| now.saturating_duration_since(at) < limits::REST_LOOK_EVERY;
+        if !self.measured.is_some_and(fresh) {
+            self.measured = Some(now);
+            self.share = self.heat.measure(&mut notes).max(self.neighbours.measure(&mut notes));
         }
         let rest = step.mul_f64(self.share / (1.0 - self.share)).min(limits::REST_MAX);
         Advice { rest, notes }
     }
 
-    /// Returns how many of `threads` a pass should take beside other programs: at least one.
-    pub fn threads(&self, threads: u32) -> u32 {
-        self.neighbours.threads_beside(threads)
+    /// Returns how many of `threads` a pass should use given the load of other programs, at least 1.
+    pub(crate) fn threads(&self, threads: u32) -> u32 {
+        self.neighbours.threads_left(threads)
     }
 }
 
-/// Returns where `value` stands between `low` (0) and `high` (1).
+/// Returns the position of `value` between `low` (0) and `high` (1).
 fn ramp(value: f64, low: f64, high: f64) -> f64 {
     ((value - low) / (high - low)).clamp(0.0, 1.0)
 }
