@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::adapter_sets::AdapterSetId;
 use super::cells::Sequence;
-use super::draft::{Drafter, Table};
+use super::draft::{Drafter, NgramTable};
 use super::llama::{Model, Written};
 use super::observe::Draw;
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
@@ -81,7 +81,7 @@ impl Attempt {
     pub fn begin(
         mut start: Start,
         model_tokens: &ModelTokens,
-        table: &mut Table,
+        table: &mut NgramTable,
         context_tokens: u32,
     ) -> (Attempt, Option<Outcome>) {
         let written = std::mem::take(&mut start.written);
@@ -95,7 +95,7 @@ impl Attempt {
     fn new(
         start: Start,
         model_tokens: &ModelTokens,
-        table: &mut Table,
+        table: &mut NgramTable,
         context_tokens: u32,
     ) -> Attempt {
         let Start { attempt, client, question, prompt, asked, written: _ } = start;

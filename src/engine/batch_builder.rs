@@ -13,7 +13,7 @@ use super::Token;
 use super::adapter_sets::AdapterSetId;
 use super::attempt::Attempt;
 use super::cells::{Sequence, common};
-use super::draft::{Guess, Table};
+use super::draft::{Guess, NgramTable};
 use super::kv_cache::KvCache;
 use super::llama::Batch;
 use super::step_cost::StepCost;
@@ -58,7 +58,7 @@ pub struct BatchBuilder {
     step: Duration,
     pace: StepCost,
     /// What drafts are guessed from.
-    pub table: Table,
+    pub table: NgramTable,
     guesses: Vec<Vec<Guess>>,
 }
 
@@ -76,7 +76,7 @@ impl BatchBuilder {
             },
             step: plan.pacing.step,
             pace: StepCost::new(),
-            table: Table::new(),
+            table: NgramTable::new(),
             guesses: Vec::new(),
         }
     }
@@ -146,7 +146,7 @@ impl BatchBuilder {
         cache: &mut KvCache,
     ) {
         let most = limits::UBATCH_TOKENS as usize - self.tokens();
-        let mut left = self.pace.slice(self.tokens(), self.step.as_secs_f64(), most);
+        let mut left = self.pace.prefill_tokens(self.tokens(), self.step.as_secs_f64(), most);
         for at in reading {
             if left == 0 {
                 break;
@@ -343,7 +343,7 @@ impl BatchBuilder {
         // Where most tokens skip the head, a small pass says nothing of those that do not.
         let rows: usize = entries.iter().map(|entry| entry.rows.len()).sum();
         if rows * 2 > self.batch.len() || self.batch.len() > limits::LOGIT_ROWS as usize {
-            self.pace.saw(self.batch.len(), began.elapsed().as_secs_f64());
+            self.pace.record(self.batch.len(), began.elapsed().as_secs_f64());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Texts that repeat themselves, texts that do not, and what is guessed from them.
+//! Guesses for texts that repeat themselves and for texts that do not.
 
 use std::collections::HashSet;
 
@@ -12,15 +12,15 @@ fn random_text(seed: u64, tokens: usize, vocabulary: u64) -> Vec<Token> {
     (0..tokens).map(|_| (random.next_u64() % vocabulary) as Token).collect()
 }
 
-fn guesses(drafter: &Drafter, table: &Table, most: usize) -> Vec<Guess> {
+fn guesses(drafter: &Drafter, table: &NgramTable, most: usize) -> Vec<Guess> {
     let mut guesses = Vec::new();
     drafter.propose(table, most, &mut guesses);
     guesses
 }
 
-/// Writes a text token by token and returns how many tokens were guessed in all, expected to be
-/// right and right, of three guesses before each.
-fn follow(drafter: &mut Drafter, table: &mut Table, text: &[Token]) -> (usize, f64, usize) {
+/// Appends a text token by token, with three guesses before each, and returns how many guesses were
+/// made, how many were expected to be right, and how many were right.
+fn follow(drafter: &mut Drafter, table: &mut NgramTable, text: &[Token]) -> (usize, f64, usize) {
     let (mut made, mut expected, mut right) = (0, 0.0, 0);
     for at in 0..text.len() {
         let guesses = guesses(drafter, table, 3);
@@ -34,9 +34,9 @@ fn follow(drafter: &mut Drafter, table: &mut Table, text: &[Token]) -> (usize, f
 }
 
 #[test]
-fn a_text_that_repeats_itself_is_guessed_far_ahead() {
+fn a_repeating_text_is_guessed_far_ahead() {
     let line = random_text(1, 40, 100_000);
-    let mut table = Table::new();
+    let mut table = NgramTable::new();
     let mut drafter = Drafter::new(&[7, 8, 9], &mut table);
     for _ in 0..4 {
         drafter.extend(&line, &mut table);
@@ -47,9 +47,9 @@ fn a_text_that_repeats_itself_is_guessed_far_ahead() {
 }
 
 #[test]
-fn a_line_of_the_prompt_is_guessed_when_it_is_quoted_for_the_first_time() {
+fn a_line_of_the_prompt_is_guessed_at_its_first_quotation() {
     let prompt = random_text(2, 300, 100_000);
-    let mut table = Table::new();
+    let mut table = NgramTable::new();
     let mut drafter = Drafter::new(&prompt, &mut table);
     drafter.extend(&prompt[100..108], &mut table);
     let guesses = guesses(&drafter, &table, 3);
@@ -57,8 +57,8 @@ fn a_line_of_the_prompt_is_guessed_when_it_is_quoted_for_the_first_time() {
 }
 
 #[test]
-fn text_without_repetition_is_guessed_next_to_never_once_that_is_known() {
-    let mut table = Table::new();
+fn a_text_without_repetition_is_almost_never_guessed_once_that_is_known() {
+    let mut table = NgramTable::new();
     let mut drafter = Drafter::new(&[], &mut table);
     drafter.extend(&random_text(3, 2_000, 50), &mut table);
     let (_, expected, _) = follow(&mut drafter, &mut table, &random_text(4, 500, 50));
@@ -67,8 +67,8 @@ fn text_without_repetition_is_guessed_next_to_never_once_that_is_known() {
 }
 
 #[test]
-fn a_text_that_begins_to_repeat_itself_is_noticed_in_its_second_round() {
-    let mut table = Table::new();
+fn a_text_that_starts_to_repeat_itself_is_noticed_in_its_second_round() {
+    let mut table = NgramTable::new();
     let mut drafter = Drafter::new(&[], &mut table);
     drafter.extend(&random_text(5, 3_000, 50), &mut table);
     let line = random_text(6, 200, 50);
@@ -80,9 +80,9 @@ fn a_text_that_begins_to_repeat_itself_is_noticed_in_its_second_round() {
 }
 
 #[test]
-fn what_one_attempt_wrote_is_guessed_for_another() {
+fn text_of_one_attempt_is_guessed_for_another() {
     let derivation = random_text(7, 200, 100_000);
-    let mut table = Table::new();
+    let mut table = NgramTable::new();
     let mut first = Drafter::new(&[1, 2, 3], &mut table);
     let mut second = Drafter::new(&[4, 5, 6], &mut table);
     first.extend(&derivation, &mut table);
@@ -91,8 +91,8 @@ fn what_one_attempt_wrote_is_guessed_for_another() {
 }
 
 #[test]
-fn a_guess_is_always_what_followed_the_token_before_it_in_some_text() {
-    let mut table = Table::new();
+fn a_guess_has_always_followed_the_token_before_it_in_some_text() {
+    let mut table = NgramTable::new();
     let mut followed = HashSet::new();
     let mut texts: Vec<(Drafter, Token)> =
         (0..4).map(|text| (Drafter::new(&[text], &mut table), text)).collect();
@@ -114,8 +114,8 @@ fn a_guess_is_always_what_followed_the_token_before_it_in_some_text() {
 }
 
 #[test]
-fn chances_fall_from_guess_to_guess_and_no_more_are_made_than_asked_for() {
-    let mut table = Table::new();
+fn chances_decrease_and_no_more_guesses_are_made_than_asked_for() {
+    let mut table = NgramTable::new();
     let mut drafter = Drafter::new(&random_text(8, 500, 20), &mut table);
     for seed in 0..200 {
         drafter.extend(&random_text(seed % 9, 10, 20), &mut table);
@@ -130,8 +130,8 @@ fn chances_fall_from_guess_to_guess_and_no_more_are_made_than_asked_for() {
 }
 
 #[test]
-fn chances_are_how_often_guesses_turn_out_right() {
-    // A line of 60 tokens again and again, every fifth token another one.
+fn chances_equal_the_share_of_right_guesses() {
+    // A repeated line of 60 tokens, in which every fifth token is random.
     let line = random_text(9, 60, 1_000);
     let mut random = ChaCha8Rng::seed_from_u64(10);
     let text: Vec<Token> = (0..6_000)
@@ -140,7 +140,7 @@ fn chances_are_how_often_guesses_turn_out_right() {
             _ => line[at % line.len()],
         })
         .collect();
-    let mut table = Table::new();
+    let mut table = NgramTable::new();
     let mut drafter = Drafter::new(&text[..1_000], &mut table);
     let (made, expected, right) = follow(&mut drafter, &mut table, &text[1_000..]);
     let ratio = expected / right as f64;
@@ -149,31 +149,31 @@ fn chances_are_how_often_guesses_turn_out_right() {
 }
 
 #[test]
-fn a_prompt_everybody_has_does_not_make_guesses_bolder() {
+fn a_common_prompt_does_not_make_guesses_bolder() {
     let (prompt, answer) = (random_text(11, 1_000, 30), random_text(12, 100, 30));
     let chances = |prompts: usize| {
-        let mut table = Table::new();
+        let mut table = NgramTable::new();
         for _ in 0..prompts {
             Drafter::new(&prompt, &mut table);
         }
         let mut drafter = Drafter::new(&prompt, &mut table);
         follow(&mut drafter, &mut table, &answer).1
     };
-    // The prompt's own contexts have become surer, which is all.
+    // Only the confidence in the prompt's own contexts has grown.
     assert!((chances(8) - chances(0)).abs() < 10.0, "{} {}", chances(8), chances(0));
 }
 
 #[test]
-fn a_table_that_is_full_many_times_over_still_knows_what_came_last() {
-    let mut table = Table::new();
-    let bytes = size_of_val(&*table.slots);
+fn a_table_that_has_overflowed_many_times_still_knows_the_latest_text() {
+    let mut table = NgramTable::new();
+    let bytes = size_of_val(&*table.entries);
     let mut drafter = Drafter::new(&random_text(13, 1_000_000, 150_000), &mut table);
     let line = random_text(14, 2_000, 150_000);
     drafter.extend(&line, &mut table);
     drafter.extend(&line[500..508], &mut table);
     let guesses = guesses(&drafter, &table, 3);
     assert!(guesses.iter().map(|guess| guess.token).eq(line[508..511].iter().copied()));
-    assert_eq!(size_of_val(&*table.slots), bytes);
+    assert_eq!(size_of_val(&*table.entries), bytes);
     assert_eq!(bytes, limits::DRAFT_TABLE_BYTES);
     assert!(size_of::<Drafter>() <= 200, "{}", size_of::<Drafter>());
 }
