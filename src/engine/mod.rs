@@ -14,7 +14,7 @@ mod batch_builder;
 pub mod bench;
 #[forbid(unsafe_code)]
 mod cells;
-#[forbid(unsafe_code)]
+mod cpu_features;
 mod draft;
 #[forbid(unsafe_code)]
 pub mod kernels;

@@ -138,7 +138,7 @@ fn the_kernels_compute_correctly_on_each_board() {
         let last = list.lines().last().unwrap();
         assert!(last.contains(&format!("checks of {set} passed")), "{processor}: {last}");
         assert_eq!(list.matches(" ok     the right answer\n").count(), 5, "{processor}: {list}");
-        // As words/kernels.rs has it, which the memory plan goes by.
+        // As types/kernels.rs lists it, on which the memory plan relies.
         let repacked = list.contains("q6_K × 33 rows, repacked");
         let planned = AARCH64.iter().find(|known| known.name == set).unwrap().repacks("Q6_K");
         assert_eq!(repacked, planned, "{processor}: {list}");
@@ -156,7 +156,7 @@ fn kernels_a_board_cannot_run_are_refused_with_the_reason() {
         stderr.contains("'armv8.2-dotprod' needs") && stderr.contains("dotprod, which"),
         "{stderr}"
     );
-    assert!(stderr.contains("the best set here, armv8.0"), "{stderr}");
+    assert!(stderr.contains("use armv8.0, the best set here"), "{stderr}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! The kernel sets as llama.cpp sees them: one of them is registered as its CPU backend.
+//! Registers a kernel set as llama.cpp's CPU backend.
 //!
-//! build/kernels.rs gave each set's entry point its name. Of a set, nothing but this entry point is
-//! called by name: what else it has is asked for through the registration, as llama.cpp does.
+//! `build/kernels.rs` gave each set's entry point its name. Only this entry point is called by
+//! name; everything else in a set is looked up through its registration, as llama.cpp does it.
 
 use std::ffi::{CStr, c_void};
 use std::mem::transmute;
@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use llama_cpp_sys_2 as sys;
 
-use crate::engine::kernels::missing;
+use crate::engine::cpu_features::missing;
 use crate::types::error::{Error, Kind};
 use crate::types::kernels::KernelSet;
 
@@ -51,48 +51,48 @@ fn registration(set: &KernelSet) -> Option<Registration> {
     })
 }
 
-/// The set that is registered, which a process cannot take back.
+/// The set that is registered; a process cannot undo that.
 static CHOSEN: Mutex<Option<(&str, Registered)>> = Mutex::new(None);
 
-/// A registered set: how its threads are made and ended.
+/// A registered set: the functions that start and end its threads.
 #[derive(Clone, Copy)]
-pub struct Registered {
+pub(crate) struct Registered {
     new_threads: NewThreads,
     free_threads: FreeThreads,
 }
 
 impl Registered {
-    /// Makes `set` llama.cpp's CPU backend, if it is not that already.
+    /// Makes `set` llama.cpp's CPU backend unless it is already.
     ///
     /// # Errors
-    /// `internal` where this processor cannot run it, which engine/kernels.rs should have said; or
-    /// where a backend is registered already: the build has kernels of its own.
-    pub fn register(set: &KernelSet) -> Result<Registered, Error> {
+    /// `internal` if the CPU lacks a feature the set needs, which `engine/kernels.rs` should have
+    /// reported, or if another backend is registered: the build has kernels of its own.
+    pub(crate) fn register(set: &KernelSet) -> Result<Registered, Error> {
         let mut chosen = CHOSEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((name, registered)) = *chosen
             && name == set.name
         {
             return Ok(registered);
         }
-        // SAFETY: a plain function; it counts what was compiled in, which should be nothing.
+        // SAFETY: a plain function; it counts the backends compiled in, of which there should be none.
         let others = unsafe { sys::ggml_backend_reg_count() };
         if others != 0 {
-            // Two CPU backends would share the work in ways nobody planned.
+            // Two CPU backends would share the work in unplanned ways.
             return Err(Error::new(
                 Kind::Internal,
                 format!("this build has {others} backends besides its kernel sets"),
-                "Build it again inside the repository, where .cargo/config.toml sets GGML_CPU=OFF.",
+                "Rebuild inside the repository, where .cargo/config.toml sets GGML_CPU=OFF.",
             ));
         }
         let registration = registration(set).ok_or_else(|| {
             Error::internal(format!("the kernel set '{}' is not in this build", set.name))
         })?;
         if !missing(set).is_empty() {
-            return Err(Error::internal(format!("this processor cannot run '{}'", set.name)));
+            return Err(Error::internal(format!("this CPU cannot run '{}'", set.name)));
         }
-        // SAFETY: the processor has all the set needs; the result is static.
+        // SAFETY: the CPU has every feature the set needs; the result is static.
         let backend = unsafe { registration() };
-        // SAFETY: as above; nothing uses the registry on another thread yet.
+        // SAFETY: as above; no other thread uses the registry yet.
         unsafe { sys::ggml_backend_register(backend) };
         let registered = Registered {
             // SAFETY: ggml-cpu.h declares `ggml_threadpool_new` with this signature.
@@ -108,21 +108,21 @@ impl Registered {
         Ok(registered)
     }
 
-    /// Starts `threads` threads that wait for passes; null where they cannot be had.
-    pub fn new_threads(self, threads: u32) -> *mut sys::ggml_threadpool {
-        // SAFETY: plain functions of a struct made by ggml itself.
+    /// Starts `threads` threads that wait for passes; null if they cannot be started.
+    pub(crate) fn new_threads(self, threads: u32) -> *mut sys::ggml_threadpool {
+        // SAFETY: plain functions; ggml itself made the struct.
         unsafe {
             let mut params = sys::ggml_threadpool_params_default(threads as i32);
             (self.new_threads)(&mut params)
         }
     }
 
-    /// Ends threads made by `new_threads`.
+    /// Ends threads that `new_threads` started.
     ///
     /// # Safety
     /// No context may use them any more.
-    pub unsafe fn free_threads(self, threads: *mut sys::ggml_threadpool) {
-        // SAFETY: the caller made them and gives them up.
+    pub(crate) unsafe fn free_threads(self, threads: *mut sys::ggml_threadpool) {
+        // SAFETY: the caller no longer uses them.
         unsafe { (self.free_threads)(threads) }
     }
 }
@@ -144,12 +144,12 @@ mod tests {
     use crate::types::kernels::SETS;
 
     #[test]
-    fn every_set_of_the_list_is_in_the_build() {
+    fn every_listed_set_is_in_the_build() {
         assert!(SETS.iter().all(|set| registration(set).is_some()));
     }
 
     #[test]
-    fn a_second_backend_is_refused_with_the_way_out() {
+    fn a_second_backend_is_rejected_with_a_remedy() {
         LazyLock::force(&BACKEND);
         let error = Registered::register(&SETS[0]).err().unwrap();
         assert!(error.to_string().contains("1 backends besides"), "{error}");
