@@ -12,7 +12,7 @@ use super::attempt::Attempt;
 use super::cells::common;
 use super::kv_cache::KvCache;
 use super::llama::Model;
-use super::prefix_store::{Identity, PrefixStore};
+use super::prefix_store::{PrefixIdentity, PrefixStore};
 use super::{Prompt, Token, prompt};
 use crate::types::job::{Question, Role, Turn};
 use crate::types::plan::Plan;
@@ -106,7 +106,7 @@ impl<'p> PrefixCache<'p> {
 
     /// Returns what a file must have been made by; none where nothing is to be in files. What only
     /// requests put together is in none: there may be thousands of combinations.
-    fn identity(&self, adapter_set: AdapterSetId, adapter_sets: &AdapterSets) -> Option<Identity> {
+    fn identity(&self, adapter_set: AdapterSetId, adapter_sets: &AdapterSets) -> Option<PrefixIdentity> {
         let kept = self.plan.prefixes.as_ref()?;
         if adapter_sets.parts(adapter_set).len() > 1 && !self.of_modes.contains(&adapter_set) {
             return None;
@@ -114,7 +114,7 @@ impl<'p> PrefixCache<'p> {
         let adapter = |&(at, scale): &(usize, f32)| Some((*kept.adapters.get(at)?, scale));
         let adapters: Option<Vec<_>> =
             adapter_sets.parts(adapter_set).iter().map(adapter).collect();
-        Some(Identity::new(&kept.model, &adapters?, self.plan.kv, self.plan.kernels.name))
+        Some(PrefixIdentity::new(&kept.model, &adapters?, self.plan.kv, self.plan.kernels.name))
     }
 }
 

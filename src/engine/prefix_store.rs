@@ -1,11 +1,11 @@
-//! Prefilled prompts on disk: what every job of a mode begins with is computed once, and is there
-//! again milliseconds after a restart.
+//! Prefilled prefixes on disk: the common prefix of a mode's prompts is computed once and restored
+//! within milliseconds after a restart.
 //!
-//! The engine's loop loads and saves. Each prompt has a file (`envelope`), called after all that
-//! decides its cells; any difference, be it a lost byte or another model, and the file is thrown
-//! away quietly, and the prompt is prefilled. What the cells say is for `llama/state.rs` to check.
-//! Writing happens on a thread of its own, because an SD card may take a second; what cannot be
-//! written is logged once and is nobody's error.
+//! `prefix_cache` loads and saves. Each prefix has a file (`envelope`) whose name is derived from
+//! everything that decides its cells. If anything differs, be it a lost byte or another model, the
+//! file is deleted and the prefix is prefilled instead. `llama/state.rs` checks the cells
+//! themselves. Files are written on a separate thread, because an SD card may take a second; a
+//! failed write is logged once and is not an error.
 
 mod envelope;
 #[cfg(test)]
@@ -18,30 +18,31 @@ use std::sync::Once;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use envelope::{ENDING, PART};
+use envelope::{EXTENSION, PART};
 use sha2::{Digest, Sha256};
 
-use super::Token;
+use crate::types::answer::Token;
 use crate::types::error::io_cause;
 use crate::types::limits;
 use crate::types::plan::KvType;
 
-/// Everything, besides its tokens, that decides what the cells of a prompt are.
+/// Everything besides the tokens that decides the cells of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity([u8; 32]);
+pub struct PrefixIdentity([u8; 32]);
 
-impl Identity {
-    /// Makes the identity of what computes the cells: the digest of the model's file, the digest
-    /// and the scale of each adapter in the order they are added, the type of the KV cache, the
-    /// name of the kernel set (two sets round differently), and this program with its engine.
+impl PrefixIdentity {
+    /// Hashes what computes the cells: the digest of the model's file, the digest and the scale of
+    /// each adapter in the order in which they are added, the type of the KV cache, the name of the
+    /// kernel set (two sets round differently), and the versions of this program and its engine.
     ///
-    /// The context's length is not in it, so the model must be one whose cells do not depend on it.
+    /// The context's length is not included, so the model must be one whose cells do not depend on
+    /// it.
     pub fn new(
         model: &[u8; 32],
         adapters: &[([u8; 32], f32)],
         kv: KvType,
         kernels: &str,
-    ) -> Identity {
+    ) -> PrefixIdentity {
         let mut sum = Sha256::new();
         for text in [env!("CARGO_PKG_VERSION"), env!("SOLVERBOX_ENGINE"), kv.name(), kernels] {
             sum.update((text.len() as u64).to_le_bytes());
@@ -52,69 +53,68 @@ impl Identity {
             sum.update(adapter);
             sum.update(scale.to_le_bytes());
         }
-        Identity(sum.finalize().into())
+        PrefixIdentity(sum.finalize().into())
     }
 }
 
-/// The prompts kept in one folder. Dropping it waits for what is being written.
+/// A folder of prefix files. Dropping it blocks until pending files are written.
 pub struct PrefixStore {
     folder: PathBuf,
-    /// Started with the first save.
-    writer: Option<Writer>,
+    /// Started by the first save.
+    writer: Option<PrefixWriter>,
 }
 
-struct Writer {
+struct PrefixWriter {
     waiting: SyncSender<WaitingPrefix>,
     thread: JoinHandle<()>,
 }
 
-/// A prompt to be written.
 struct WaitingPrefix {
-    identity: Identity,
+    identity: PrefixIdentity,
     tokens: Vec<Token>,
     cells: Vec<u8>,
 }
 
 impl PrefixStore {
-    /// Names the folder, which need not be there yet; no other files belong into it.
+    /// Uses `folder`, which need not exist yet and must not be shared with other files.
     pub fn new(folder: PathBuf) -> PrefixStore {
         PrefixStore { folder, writer: None }
     }
 
-    /// Returns the cells saved for these tokens by what had the same identity; `None` where there
-    /// are none. A file that is not as it was written is removed.
+    /// Returns the cells saved for these tokens under the same identity, if any. Deletes a file that
+    /// was damaged or altered.
     ///
-    /// Blocks while at most `PREFIX_BYTES_MAX` are read; allocates no more than the file has.
-    pub fn load(&self, identity: &Identity, tokens: &[Token]) -> Option<Vec<u8>> {
+    /// Blocks while at most `PREFIX_BYTES_MAX` are read; allocates no more than the file's size.
+    pub fn load(&self, identity: &PrefixIdentity, tokens: &[Token]) -> Option<Vec<u8>> {
         let path = path(&self.folder, identity, tokens);
         match envelope::read(&path, &identity.0, tokens) {
             Ok(cells) => {
-                log::debug!("{} prefilled tokens are in '{}'", tokens.len(), path.display());
+                log::debug!("restored {} prefilled tokens from '{}'", tokens.len(), path.display());
                 Some(cells)
             }
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => {
-                log::debug!("'{}' is thrown away: {}", path.display(), io_cause(&error));
+                log::debug!("deleting prefix file '{}': {}", path.display(), io_cause(&error));
                 let _ = fs::remove_file(&path);
                 None
             }
         }
     }
 
-    /// Has the cells of these tokens written, and returns at once. Where the disk is slower than
-    /// prompts are prefilled, they are left to be saved another time.
-    pub fn save(&mut self, identity: Identity, tokens: Vec<Token>, cells: Vec<u8>) {
+    /// Queues the cells of these tokens for writing and returns at once. If the queue is full, they
+    /// are dropped.
+    pub fn save(&mut self, identity: PrefixIdentity, tokens: Vec<Token>, cells: Vec<u8>) {
         if self.writer.is_none() {
-            let (waiting, kept) = sync_channel(limits::PREFIX_WRITES_WAITING_MAX);
+            let (waiting, inbox) = sync_channel(limits::PREFIX_WRITES_WAITING_MAX);
             let folder = self.folder.clone();
             let thread = std::thread::Builder::new().name("prefixes".into());
-            match thread.spawn(move || write_all(&folder, &kept)) {
-                Ok(thread) => self.writer = Some(Writer { waiting, thread }),
-                Err(error) => say_once(&self.folder, &error),
+            match thread.spawn(move || write_all(&folder, &inbox)) {
+                Ok(thread) => self.writer = Some(PrefixWriter { waiting, thread }),
+                Err(error) => log_once(&self.folder, &error),
             }
         }
         if let Some(writer) = &self.writer {
-            // Fails where too many wait already, or where the thread broke.
+            // Fails if the queue is full or the thread has panicked.
             let _ = writer.waiting.try_send(WaitingPrefix { identity, tokens, cells });
         }
     }
@@ -122,53 +122,52 @@ impl PrefixStore {
 
 impl Drop for PrefixStore {
     fn drop(&mut self) {
-        if let Some(Writer { waiting, thread }) = self.writer.take() {
+        if let Some(PrefixWriter { waiting, thread }) = self.writer.take() {
             drop(waiting);
-            // A panic on that thread was already reported.
+            // A panic on that thread has been reported already.
             let _ = thread.join();
         }
     }
 }
 
-fn write_all(folder: &Path, kept: &Receiver<WaitingPrefix>) {
-    for WaitingPrefix { identity, tokens, cells } in kept {
+fn write_all(folder: &Path, inbox: &Receiver<WaitingPrefix>) {
+    for WaitingPrefix { identity, tokens, cells } in inbox {
         let path = path(folder, &identity, &tokens);
         let written = make_room(folder, cells.len() as u64)
             .and_then(|()| envelope::write(&path, &identity.0, &tokens, &cells));
         match written {
-            Ok(()) => log::debug!("{} tokens are kept in '{}'", tokens.len(), path.display()),
-            Err(error) => say_once(folder, &error),
+            Ok(()) => log::debug!("saved {} tokens in '{}'", tokens.len(), path.display()),
+            Err(error) => log_once(folder, &error),
         }
     }
 }
 
-fn say_once(folder: &Path, error: &std::io::Error) {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| {
+fn log_once(folder: &Path, error: &std::io::Error) {
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| {
         let (folder, cause) = (folder.display(), io_cause(error));
-        log::info!("prompts will be prefilled anew after a restart: '{folder}': {cause}");
+        log::info!("cannot save prefixes in '{folder}', a restart will prefill them: {cause}");
     });
 }
 
-/// Returns the file for these tokens: its name says nothing, but is another one wherever anything
-/// differs.
-fn path(folder: &Path, identity: &Identity, tokens: &[Token]) -> PathBuf {
+/// Returns the file for these tokens; its name is a hash of the identity and the tokens.
+fn path(folder: &Path, identity: &PrefixIdentity, tokens: &[Token]) -> PathBuf {
     let mut sum = Sha256::new();
     sum.update(identity.0);
     tokens.iter().for_each(|token| sum.update(token.to_le_bytes()));
     let name: String = sum.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    folder.join(name).with_extension(ENDING)
+    folder.join(name).with_extension(EXTENSION)
 }
 
-/// Makes the folder, and removes from it the prompts not used for longest, and what a power cut
-/// left of them, until there is room for one more file of `bytes`.
+/// Creates the folder if needed and deletes the least recently used files, unfinished ones
+/// included, until there is room for another file of `bytes`.
 fn make_room(folder: &Path, bytes: u64) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)?.flatten() {
         let path = entry.path();
-        let is_ours = path.extension().is_some_and(|end| end == ENDING || end == PART);
-        // One that is gone by now was removed by another process.
+        let is_ours = path.extension().is_some_and(|end| end == EXTENSION || end == PART);
+        // A file that has vanished by now was deleted by another process.
         if let Ok(about) = entry.metadata()
             && about.is_file()
             && is_ours

@@ -18,7 +18,7 @@ fn ask(data: &Path, question: &str) -> (String, usize, usize) {
     let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
     let lines = |what: &str| said.lines().filter(|line| line.contains(what)).count();
     let answer = reply["answer"].as_str().unwrap().to_string();
-    (answer, lines("prefilled tokens are in"), lines("is thrown away"))
+    (answer, lines("prefilled tokens from"), lines("deleting prefix file"))
 }
 
 fn kept(data: &Path) -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ use crate::support::tiny::{self, Kind};
 use crate::support::{Gguf, model, root};
 use solverbox::desk::record::Record;
 use solverbox::engine::check_template;
-use solverbox::engine::prefix_store::{Identity, PrefixStore};
+use solverbox::engine::prefix_store::{PrefixIdentity, PrefixStore};
 use solverbox::http;
 use solverbox::http::auth::host::{self, Authority, Hosts};
 use solverbox::model::convert::{self, shards, tokenizer};
@@ -140,7 +140,7 @@ fn an_importance_matrix() {
 #[test]
 fn a_prefilled_prompt() {
     let folder = tempfile::tempdir().unwrap();
-    let identity = Identity::new(&[7; 32], &[], KvType::F16, "armv8.0");
+    let identity = PrefixIdentity::new(&[7; 32], &[], KvType::F16, "armv8.0");
     let prefixes = || PrefixStore::new(folder.path().into());
     prefixes().save(identity, vec![1, 2, 3], b"keys and values".to_vec());
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();

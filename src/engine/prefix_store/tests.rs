@@ -20,12 +20,12 @@ use crate::engine::llama::state::tests::{context, decode, some_tokens};
 
 const ANY: [u8; 32] = [7; 32];
 
-fn identity() -> Identity {
-    Identity::new(&ANY, &[], KvType::F16, "armv8.0")
+fn identity() -> PrefixIdentity {
+    PrefixIdentity::new(&ANY, &[], KvType::F16, "armv8.0")
 }
 
 /// Saves and waits for it.
-fn save(folder: &Path, identity: Identity, tokens: &[Token], cells: &[u8]) {
+fn save(folder: &Path, identity: PrefixIdentity, tokens: &[Token], cells: &[u8]) {
     PrefixStore::new(folder.into()).save(identity, tokens.into(), cells.into());
 }
 
@@ -54,7 +54,7 @@ fn what_was_saved_is_loaded_and_nothing_else() {
 #[test]
 fn another_model_adapter_scale_cache_or_kernel_set_is_another_identity() {
     let of = |model: u8, adapters: &[([u8; 32], f32)], kv, kernels| {
-        Identity::new(&[model; 32], adapters, kv, kernels)
+        PrefixIdentity::new(&[model; 32], adapters, kv, kernels)
     };
     let (one, two) = (([1; 32], 1.0), ([2; 32], 1.0));
     let all = [
@@ -76,7 +76,7 @@ fn another_model_adapter_scale_cache_or_kernel_set_is_another_identity() {
 fn a_file_under_anothers_name_is_thrown_away() {
     let folder = tempfile::tempdir().unwrap();
     let prefixes = PrefixStore::new(folder.path().into());
-    let other = Identity::new(&[8; 32], &[], KvType::F16, "armv8.0");
+    let other = PrefixIdentity::new(&[8; 32], &[], KvType::F16, "armv8.0");
     for (identity, tokens) in [(other, [1, 2]), (self::identity(), [1, 3])] {
         save(folder.path(), identity, &tokens, b"cells");
         let file = path(folder.path(), &self::identity(), &[1, 2]);
@@ -221,7 +221,7 @@ impl Trial {
     fn new() -> Trial {
         let folder = tempfile::tempdir().unwrap();
         let (prefix, mut files) = (some_tokens(60, 1), Vec::new());
-        let mut sound = |kv: KvType, identity: Identity, tokens: &[Token]| {
+        let mut sound = |kv: KvType, identity: PrefixIdentity, tokens: &[Token]| {
             let mut context = context(kv);
             decode(&mut context, 1, 0, tokens);
             let cells = context.save_sequence(1).unwrap();
@@ -234,8 +234,8 @@ impl Trial {
         let cells = sound(KvType::F16, identity(), &prefix);
         sound(KvType::F16, identity(), &some_tokens(60, 9));
         sound(KvType::F16, identity(), &some_tokens(30, 9));
-        sound(KvType::F16, Identity::new(&[8; 32], &[], KvType::F16, "armv8.0"), &prefix);
-        sound(KvType::Q8_0, Identity::new(&ANY, &[], KvType::Q8_0, "armv8.0"), &prefix);
+        sound(KvType::F16, PrefixIdentity::new(&[8; 32], &[], KvType::F16, "armv8.0"), &prefix);
+        sound(KvType::Q8_0, PrefixIdentity::new(&ANY, &[], KvType::Q8_0, "armv8.0"), &prefix);
         let (random, context) = (ChaCha8Rng::seed_from_u64(0), with_neighbour());
         let mut trial =
             Trial { folder, random, context, prefix, cells, files, expected: Default::default() };
