@@ -130,10 +130,10 @@ impl<'a> EngineLoop<'a> {
             Order::Prepare(asked) => self.asked.push(asked),
             Order::Start(start) => {
                 self.prefix.restore(&start.prompt, &mut self.cache, &self.adapter_sets);
-                crash::prepare(Some(start.attempt.job));
+                crash::set_job_in_preparation(Some(start.attempt.job));
                 let (table, room) = (&mut self.batch_builder.table, self.plan.context_tokens);
                 let (attempt, outcome) = Attempt::begin(*start, &self.model_tokens, table, room);
-                crash::prepare(None);
+                crash::set_job_in_preparation(None);
                 self.attempts.push(attempt);
                 if let Some(outcome) = outcome {
                     self.end(self.attempts.len() - 1, outcome);
@@ -170,7 +170,7 @@ impl<'a> EngineLoop<'a> {
             let Some(at) = next else { return };
             let Asked { job, client, question } = self.asked.remove(at);
             self.heard = Some(client);
-            crash::prepare(Some(job));
+            crash::set_job_in_preparation(Some(job));
             let (most, room) = (self.plan.question_tokens_max, self.plan.context_tokens);
             let adapter_set = self.adapter_sets.adapter_set(&question.adapters);
             let prompt = adapter_set.and_then(|adapter_set| {
@@ -179,7 +179,7 @@ impl<'a> EngineLoop<'a> {
                     self.prefix.tokens(self.model, &question, adapter_set, &prompt.tokens);
                 Ok(Arc::new(Prompt { adapter_set, prefix_tokens, ..prompt }))
             });
-            crash::prepare(None);
+            crash::set_job_in_preparation(None);
             self.tell(Event::Prepared(job, prompt));
         }
     }

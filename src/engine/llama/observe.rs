@@ -1,8 +1,9 @@
-//! Watches what goes into the matrices of a model during passes: the raw material of an importance
+//! Observes the activations that a model multiplies with its weights, the data of an importance
 //! matrix.
 //!
-//! llama.cpp asks about every operation of its graph whether somebody wants to see its result, and
-//! shows it. Of a product with weights the inputs are looked at: each one's square is added up.
+//! For every operation of its graph llama.cpp asks whether its result is wanted, and if so calls
+//! back when it is computed. For each product with weights, the squares of the activations are
+//! summed per input.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,21 +13,21 @@ use llama_cpp_sys_2 as sys;
 
 use crate::types::quantize::Importance;
 
-/// Collects the inputs' squares. Used by one thread, the one that makes the passes.
+/// Collects the squares of activations. Used only by the thread that runs the passes.
 #[derive(Debug, Default)]
-pub struct Observer {
-    sums: RefCell<BTreeMap<String, Sums>>,
+pub(crate) struct Observer {
+    sums: RefCell<BTreeMap<String, InputSums>>,
 }
 
 #[derive(Debug, Default)]
-struct Sums {
+struct InputSums {
     squares: Vec<f64>,
     tokens: u64,
 }
 
 impl Observer {
-    /// Returns what has been collected, by the tensors' names.
-    pub fn collected(&self) -> Vec<Importance> {
+    /// Returns the sums collected so far, sorted by the names of the tensors.
+    pub(crate) fn collected(&self) -> Vec<Importance> {
         let sums = self.sums.borrow();
         let list = sums.iter().map(|(tensor, sums)| Importance {
             tensor: tensor.clone(),
@@ -36,7 +37,7 @@ impl Observer {
         list.collect()
     }
 
-    /// Adds rows of inputs, each `width` long, to those of `tensor`.
+    /// Adds rows of activations, each of length `width`, to the sums of `tensor`.
     fn add(&self, tensor: &str, width: usize, inputs: &[f32]) {
         let mut all = self.sums.borrow_mut();
         let sums = match all.get_mut(tensor) {
@@ -53,47 +54,48 @@ impl Observer {
     }
 }
 
-/// What llama.cpp calls: with `ask`, whether the result of `tensor` is wanted; without, shows it.
+/// The callback for llama.cpp: with `ask`, returns whether the result of `tensor` is wanted; without,
+/// adds its activations to the sums.
 ///
 /// # Safety
-/// `tensor` is an operation of a graph in the memory of this process, computed where `ask` is
-/// false; `observer` is an [`Observer`] that no other thread uses.
-pub unsafe extern "C" fn on_operation(
+/// `tensor` is an operation of a graph in the memory of this process, computed if `ask` is false;
+/// `observer` is an [`Observer`] that no other thread uses.
+pub(crate) unsafe extern "C" fn on_operation(
     tensor: *mut sys::ggml_tensor,
     ask: bool,
     observer: *mut c_void,
 ) -> bool {
-    // SAFETY: the caller's word; the operation and its sources live for the call.
+    // SAFETY: the caller guarantees it; the operation and its sources live for the call.
     let Some((weights, inputs)) = (unsafe { product(tensor) }) else { return false };
     let name = CStr::from_bytes_until_nul(bytes(&weights.name)).unwrap_or_default();
     let Ok(name) = name.to_str() else { return false };
-    // As llama-imatrix does: the head profits little, and where it is the embedding too its
-    // importance would be taken for the embedding's.
-    let is_adapters = name.ends_with(".lora_a") || name.ends_with(".lora_b");
-    if !name.starts_with("blk.") || is_adapters {
+    // As llama-imatrix does: the head profits little, and if it is also the embedding, its
+    // importance would be used for the embedding.
+    let is_of_adapter = name.ends_with(".lora_a") || name.ends_with(".lora_b");
+    if !name.starts_with("blk.") || is_of_adapter {
         return false;
     }
     if !ask && !inputs.data.is_null() {
         let width = inputs.ne[0].max(1) as usize;
         let rows = (inputs.ne[1] * inputs.ne[2] * inputs.ne[3]).max(0) as usize;
         // SAFETY: checked to be 32-bit floats without gaps; they were computed before this product
-        // and stay until the pass goes on.
+        // and are valid until the pass continues.
         let values = unsafe { std::slice::from_raw_parts(inputs.data.cast::<f32>(), width * rows) };
-        // SAFETY: the caller's word.
+        // SAFETY: the caller guarantees it.
         unsafe { &*observer.cast::<Observer>() }.add(name, width, values);
     }
     true
 }
 
-/// Returns weights and inputs where `tensor` is a product of weights with 32-bit floats that lie
-/// without gaps.
+/// Returns the weights and the activations if `tensor` is a product of weights with contiguous
+/// 32-bit floats.
 ///
 /// # Safety
-/// `tensor` and its sources live as long as the result is used.
+/// `tensor` and its sources must outlive the result.
 unsafe fn product<'t>(
     tensor: *mut sys::ggml_tensor,
 ) -> Option<(&'t sys::ggml_tensor, &'t sys::ggml_tensor)> {
-    // SAFETY: the caller's word; null is checked, here and below.
+    // SAFETY: the caller guarantees it; null is checked, here and below.
     let tensor = unsafe { tensor.as_ref() }?;
     if tensor.op != sys::GGML_OP_MUL_MAT {
         return None;
@@ -109,7 +111,7 @@ unsafe fn product<'t>(
     (inputs.type_ == sys::GGML_TYPE_F32 && is_gapless).then_some((weights, inputs))
 }
 
-/// Returns the bytes of a C name.
+/// Returns a C name as bytes.
 fn bytes(name: &[std::ffi::c_char]) -> &[u8] {
     // SAFETY: the two types have the same size and alignment, and every value is valid in both.
     unsafe { std::slice::from_raw_parts(name.as_ptr().cast(), name.len()) }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn squares_are_added_up_by_tensor_and_input() {
+    fn squares_are_summed_by_tensor_and_input() {
         let observer = Observer::default();
         observer.add("blk.0.b", 2, &[1.0, 2.0, 3.0, -4.0]);
         observer.add("blk.0.a", 1, &[5.0]);

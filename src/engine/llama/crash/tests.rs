@@ -1,4 +1,4 @@
-//! What a crash leaves behind, each in a process of its own.
+//! What a crash records, each tried in a separate process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-/// Says to this test's other process how to crash, and into which file to write.
+/// Environment variable that makes this program crash: how, and the file to write to.
 const ORDER: &str = "SOLVERBOX_TEST_CRASH";
 
 #[test]
-fn what_was_written_is_read_and_halves_are_left_out() {
+fn recorded_jobs_are_read_and_an_incomplete_number_is_ignored() {
     let mut bytes: Vec<u8> = [7_u64, 0, 3, 7].iter().flat_map(|n| n.to_ne_bytes()).collect();
     bytes.extend([1, 2, 3]);
     assert_eq!(read(&bytes), [JobId(3), JobId(7)]);
@@ -18,14 +18,14 @@ fn what_was_written_is_read_and_halves_are_left_out() {
 }
 
 #[test]
-fn a_crash_of_the_engine_and_a_signal_from_outside_are_blamed_on_who_is_aboard() {
+fn a_crash_of_the_engine_or_a_signal_from_outside_records_the_jobs_in_the_batch() {
     if let Ok(order) = std::env::var(ORDER) {
         let (way, file) = order.split_once(' ').unwrap();
         crash(way, file);
     }
     let me = "engine::llama::crash::tests::\
-        a_crash_of_the_engine_and_a_signal_from_outside_are_blamed_on_who_is_aboard";
-    for (way, signal, blamed) in [
+        a_crash_of_the_engine_or_a_signal_from_outside_records_the_jobs_in_the_batch";
+    for (way, signal, recorded) in [
         ("engine abort", libc::SIGABRT, vec![JobId(3), JobId(7)]),
         ("engine fault", libc::SIGSEGV, vec![JobId(3), JobId(7)]),
         ("kernel abort", libc::SIGABRT, vec![JobId(3), JobId(7)]),
@@ -50,18 +50,18 @@ fn a_crash_of_the_engine_and_a_signal_from_outside_are_blamed_on_who_is_aboard()
         }
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(signal), "{way}");
-        assert_eq!(read(&std::fs::read(file.path()).unwrap()), blamed, "{way}");
+        assert_eq!(read(&std::fs::read(file.path()).unwrap()), recorded, "{way}");
     }
 }
 
-/// Crashes this process on a thread of that name.
+/// Crashes this process as `way` says, `THREAD-HOW`.
 fn crash(way: &str, file: &str) -> ! {
     arm(File::options().write(true).open(file).unwrap()).unwrap();
     set_jobs_in_batch([JobId(7), JobId(3)].into_iter());
     let (name, end) = way.split_once('-').unwrap();
     let end: fn() = match end {
         "abort" => || std::process::abort(),
-        // SAFETY: none: nothing is mapped there, which is the point.
+        // SAFETY: none: nothing is mapped there, and the fault is intended.
         "fault" => || unsafe { std::ptr::null_mut::<u8>().wrapping_add(8).write_volatile(1) },
         _ => || {
             writeln!(std::io::stdout(), "waiting").unwrap();
@@ -70,7 +70,7 @@ fn crash(way: &str, file: &str) -> ! {
     };
     let own = std::thread::Builder::new();
     let thread = if name == "kernel" {
-        // As the kernels' threads are: made by the engine's, without a name of their own.
+        // Like the kernels' threads: created by the engine's, without a name of their own.
         own.name(THREAD.into()).spawn(move || std::thread::spawn(end).join())
     } else {
         own.name(name.into()).spawn(move || {
