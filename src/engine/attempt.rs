@@ -14,7 +14,7 @@ use super::draft::{Drafter, NgramTable};
 use super::llama::{Model, Written};
 use super::observe::Draw;
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
-use super::text::Text;
+use super::detokenizer::Detokenizer;
 use super::{Start, Token, think};
 use crate::types::answer::{AttemptProgress, Delta, Figures, Outcome, Part};
 use crate::types::error::{Error, Kind};
@@ -60,7 +60,7 @@ pub struct Attempt {
     /// Tokens kept back for an answer while the thinking is open; 0 once closed by the engine.
     reserve_tokens: u32,
     sampler: Sampler,
-    text: Text,
+    text: Detokenizer,
     /// What it gained and did not hand out yet.
     delta: Delta,
     figures: Figures,
@@ -120,7 +120,7 @@ impl Attempt {
             budget_tokens,
             reserve_tokens: if ends_itself { reserve_tokens(budget_tokens) } else { 0 },
             sampler,
-            text: Text::new(prompt.part, question.stops.clone()),
+            text: Detokenizer::new(prompt.part, question.stops.clone()),
             delta: Delta::default(),
             figures: Figures { prompt_tokens, ..Figures::default() },
             log_probabilities: question.is_voted().then_some(0.0),

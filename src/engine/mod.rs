@@ -15,6 +15,7 @@ pub mod bench;
 #[forbid(unsafe_code)]
 mod cells;
 mod cpu_features;
+mod detokenizer;
 mod draft;
 #[forbid(unsafe_code)]
 pub mod kernels;
@@ -41,9 +42,6 @@ mod selftest;
 mod step_cost;
 #[forbid(unsafe_code)]
 mod template;
-#[forbid(unsafe_code)]
-mod text;
-#[forbid(unsafe_code)]
 mod thermal;
 #[forbid(unsafe_code)]
 mod think;

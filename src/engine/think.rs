@@ -1,46 +1,46 @@
 //! Splits generated text into thinking and answer at `<think>` and `</think>`.
 //!
-//! Tags may be cut anywhere by piece borders, so text that could be the start of the awaited tag is
-//! held back until it is decided. White space right after a tag (and before the first text) is
-//! layout, not content, and is dropped.
+//! A tag may span several pieces, so text that could be the start of the expected tag is held back
+//! until that is decided. White space right after a tag, and before the first text, is layout and
+//! is dropped.
 
 use crate::types::answer::{Part, Piece};
 
 /// The tag that opens thinking.
-pub const OPEN: &str = "<think>";
-/// The tag that ends it.
-pub const CLOSE: &str = "</think>";
+pub(crate) const OPEN: &str = "<think>";
+/// The tag that closes thinking.
+pub(crate) const CLOSE: &str = "</think>";
 
 /// Splits one attempt's text as it arrives.
 #[derive(Debug)]
-pub struct Splitter {
+pub(crate) struct ThinkSplitter {
     part: Part,
     held: String,
     at_start: bool,
-    /// Set once the engine has closed the thinking: from then on tags are text.
+    /// Set once the engine has closed the thinking: tags are text from then on.
     closed: bool,
 }
 
-impl Splitter {
-    /// Starts in `part`: thinking where the prompt itself ended with `<think>`.
-    pub fn new(part: Part) -> Splitter {
-        Splitter { part, held: String::new(), at_start: true, closed: false }
+impl ThinkSplitter {
+    /// Starts in `part`, which is thinking if the prompt ends with `<think>`.
+    pub(crate) fn new(part: Part) -> ThinkSplitter {
+        ThinkSplitter { part, held: String::new(), at_start: true, closed: false }
     }
 
     /// Returns the part the next text belongs to.
-    pub fn part(&self) -> Part {
+    pub(crate) fn part(&self) -> Part {
         self.part
     }
 
-    /// Ends the thinking as if its tag had come; what follows is answer whatever it says.
-    pub fn close(&mut self) -> Vec<Piece> {
+    /// Closes the thinking as if its tag had occurred; everything after it is answer.
+    pub(crate) fn close(&mut self) -> Vec<Piece> {
         let pieces = self.finish();
         (self.part, self.at_start, self.closed) = (Part::Answer, true, true);
         pieces
     }
 
-    /// Takes more text and returns the pieces that are decided now.
-    pub fn push(&mut self, text: &str) -> Vec<Piece> {
+    /// Takes more text and returns the pieces that are decided.
+    pub(crate) fn push(&mut self, text: &str) -> Vec<Piece> {
         self.held.push_str(text);
         if self.closed {
             return self.finish();
@@ -63,8 +63,8 @@ impl Splitter {
         pieces
     }
 
-    /// Ends the text: what was held back is ordinary text after all.
-    pub fn finish(&mut self) -> Vec<Piece> {
+    /// Ends the text and returns what was held back, as ordinary text.
+    pub(crate) fn finish(&mut self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         self.emit(self.held.len(), &mut pieces);
         pieces
@@ -80,8 +80,9 @@ impl Splitter {
     }
 }
 
-/// Returns the length in bytes of the longest end of `text` that could still become one of `words`.
-pub fn undecided<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> usize {
+/// Returns the length in bytes of the longest suffix of `text` that is a proper prefix of one of
+/// `words`.
+pub(crate) fn undecided<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> usize {
     let longest = |word: &str| {
         (1..word.len()).rev().find(|&n| word.is_char_boundary(n) && text.ends_with(&word[..n]))
     };
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     fn split(parts: &[&str], start: Part) -> (String, String) {
-        let mut splitter = Splitter::new(start);
+        let mut splitter = ThinkSplitter::new(start);
         let mut pieces: Vec<Piece> = parts.iter().flat_map(|p| splitter.push(p)).collect();
         pieces.extend(splitter.finish());
         assert!(pieces.iter().all(|p| !p.text.is_empty()));
@@ -104,12 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_borders_gives_the_same_split() {
+    fn every_pair_of_cuts_gives_the_same_split() {
         let text = "<think>\n17×23 < think> 340+51\n</think>\n\nIt is <b>391</b> </thin.";
         let expected = ("17×23 < think> 340+51\n".into(), "It is <b>391</b> </thin.".into());
-        let borders: Vec<usize> = (0..=text.len()).filter(|&i| text.is_char_boundary(i)).collect();
-        for &a in &borders {
-            for &b in borders.iter().filter(|&&b| b >= a) {
+        let cuts: Vec<usize> = (0..=text.len()).filter(|&i| text.is_char_boundary(i)).collect();
+        for &a in &cuts {
+            for &b in cuts.iter().filter(|&&b| b >= a) {
                 let parts = [&text[..a], &text[a..b], &text[b..]];
                 assert_eq!(split(&parts, Part::Answer), expected, "{a} {b}");
             }
@@ -117,20 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_opened_the_thinking_starts_inside_it() {
+    fn a_prompt_that_opens_the_thinking_starts_inside_it() {
         let expected = ("so 4".into(), "4".into());
         assert_eq!(split(&["so 4</thi", "nk>4"], Part::Thinking), expected);
     }
 
     #[test]
-    fn unclosed_thinking_stays_thinking_and_a_lone_close_stays_text() {
+    fn unclosed_thinking_stays_thinking_and_a_lone_closing_tag_is_text() {
         assert_eq!(split(&["<think>hm", "m <"], Part::Answer), ("hmm <".into(), "".into()));
         assert_eq!(split(&["a</think>b"], Part::Answer), ("".into(), "a</think>b".into()));
     }
 
     #[test]
-    fn thinking_closed_by_the_engine_is_not_opened_again() {
-        let mut splitter = Splitter::new(Part::Thinking);
+    fn thinking_closed_by_the_engine_cannot_be_reopened() {
+        let mut splitter = ThinkSplitter::new(Part::Thinking);
         let mut pieces = splitter.push("so 2+2 </th");
         pieces.extend(splitter.close());
         pieces.extend(splitter.push("\n<think>4"));
@@ -141,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn text_is_not_held_back_longer_than_it_could_be_a_tag() {
-        let mut splitter = Splitter::new(Part::Answer);
+    fn text_is_held_back_only_while_it_could_be_a_tag() {
+        let mut splitter = ThinkSplitter::new(Part::Answer);
         assert_eq!(splitter.push("1 <")[0].text, "1 ");
         assert_eq!(splitter.push(" 2")[0].text, "< 2");
     }

@@ -1,17 +1,17 @@
-//! Joins bytes into text: tokens may end in the middle of a character.
+//! Joins bytes into text: a token may end in the middle of a character.
 //!
-//! A character that arrives in halves is held back until it is whole; bytes that can never become
-//! one turn into U+FFFD. What is still half when the text ends is dropped, never shown broken.
+//! An incomplete character is held back until it is complete; bytes that cannot become one turn
+//! into U+FFFD. A character that is still incomplete at the end of the text is dropped.
 
-/// Holds the start of an unfinished character, at most 3 bytes.
+/// Holds the start of an incomplete character, at most 3 bytes.
 #[derive(Debug, Default)]
-pub struct Utf8 {
+pub(crate) struct Utf8 {
     held: Vec<u8>,
 }
 
 impl Utf8 {
-    /// Takes more bytes and returns the text that is complete now.
-    pub fn push(&mut self, bytes: &[u8]) -> String {
+    /// Takes more bytes and returns the characters that are complete.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
         self.held.extend_from_slice(bytes);
         let mut text = String::new();
         let mut at = 0;
@@ -35,11 +35,9 @@ impl Utf8 {
         self.held.drain(..at);
         text
     }
-}
 
-impl Utf8 {
-    /// Drops the half of a character that was held back: its other half will not come.
-    pub fn drop_half(&mut self) {
+    /// Drops an incomplete character that will not be completed.
+    pub(crate) fn drop_incomplete(&mut self) {
         self.held.clear();
     }
 }
@@ -51,7 +49,7 @@ mod tests {
     const SAMPLE: &str = "a é 17×23 数学 🧮 e\u{301} \u{10FFFF}!";
 
     #[test]
-    fn every_split_gives_the_same_text() {
+    fn every_cut_gives_the_same_text() {
         let bytes = SAMPLE.as_bytes();
         for first in 0..=bytes.len() {
             for second in first..=bytes.len() {
@@ -64,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_broken_is_ever_shown() {
+    fn characters_that_arrive_byte_by_byte_are_never_replaced() {
         let mut utf8 = Utf8::default();
         for byte in SAMPLE.bytes() {
             assert!(!utf8.push(&[byte]).contains(char::REPLACEMENT_CHARACTER));
@@ -72,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_bytes_become_replacement_characters_and_the_rest_survives() {
+    fn invalid_bytes_become_replacement_characters_and_the_rest_survives() {
         let mut utf8 = Utf8::default();
         assert_eq!(utf8.push(b"a\xFFb\xC3("), "a\u{FFFD}b\u{FFFD}(");
         assert_eq!(utf8.push(b"\xE2\x82"), "");
@@ -80,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn random_bytes_agree_with_the_standard_librarys_lossy_reading() {
+    fn random_bytes_agree_with_the_standard_librarys_lossy_conversion() {
         use rand_chacha::rand_core::{Rng, SeedableRng};
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
         for _ in 0..2_000 {

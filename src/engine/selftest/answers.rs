@@ -9,7 +9,7 @@ use super::{Check, Passed};
 use crate::answers::value::{Value, of_reply};
 use crate::engine::llama::{Context, Logits, Model};
 use crate::engine::sample::{Sampler, Scratch};
-use crate::engine::text::Text;
+use crate::engine::detokenizer::Detokenizer;
 use crate::engine::{prompt, run_loop};
 use crate::types::answer::{Part, Piece};
 use crate::types::error::Error;
@@ -70,7 +70,7 @@ fn greedy(model: &Model, context: &mut Context, plan: &Plan, text: &str) -> Resu
     let mut scratch = Scratch::default();
     let room = plan.context_tokens;
     let prompt = prompt::prepare(model, &question, plan.question_tokens_max, room)?;
-    let (mut answer, mut written) = (String::new(), Text::new(prompt.part, Vec::new()));
+    let (mut answer, mut written) = (String::new(), Detokenizer::new(prompt.part, Vec::new()));
     let mut take = |pieces: Vec<Piece>| {
         let answers = pieces.into_iter().filter(|piece| piece.part == Part::Answer);
         answer.extend(answers.map(|piece| piece.text));
