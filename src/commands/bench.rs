@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use super::progress_bar::ProgressBar;
 use super::{Loading, OutputFormat, interrupt};
-use crate::engine::bench::{Bench, Effort, timed};
+use crate::engine::bench::{Effort, PassTimer, timed};
 use crate::model::memory::{kv_bytes, per_token};
 use crate::model::newfile::{NewFile, check_other};
 use crate::model::plan::Wishes;
@@ -200,7 +200,7 @@ impl BenchProgress {
 
 /// Measures the passes that fit the context and the number of sequences.
 fn passes(
-    bench: &mut Bench,
+    bench: &mut PassTimer,
     plan: &Plan,
     extent: Extent,
     bar: &mut BenchProgress,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::interrupt;
 use super::progress_bar::ProgressBar;
-use crate::engine::{self, Quantize};
+use crate::engine::{self, Quantization};
 use crate::model::newfile::{self, NewFile, check_other};
 use crate::model::{self, Header, importance, locate};
 use crate::types::error::Error;
@@ -75,7 +75,7 @@ pub fn quantize(header: &Header, options: &QuantizeOptions) -> Result<u64, Error
         None => Vec::new(),
     };
     let file = NewFile::create(&options.to, least_bytes(header, options.mix))?;
-    let what = Quantize {
+    let what = Quantization {
         from: &header.file.path,
         to: file.path(),
         mix: options.mix,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::progress_bar::ProgressBar;
 use super::{Loading, interrupt};
-use crate::engine::bench::{Bench, Effort, timed};
+use crate::engine::bench::{Effort, PassTimer, timed};
 use crate::model::fingerprint;
 use crate::model::plan::{Wishes, cores};
 use crate::model::tuning::{self, Tuned};
@@ -86,7 +86,7 @@ fn numbers(most: u32) -> Vec<u32> {
     (1..=most).filter(tried).collect()
 }
 
-fn measure(bench: &mut Bench, threads: u32) -> Result<ThreadTimes, Error> {
+fn measure(bench: &mut PassTimer, threads: u32) -> Result<ThreadTimes, Error> {
     bench.use_threads(threads);
     let mut decode = [0.0; BATCHES.len()];
     for (seconds, batch) in decode.iter_mut().zip(BATCHES) {

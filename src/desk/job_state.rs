@@ -12,7 +12,7 @@ use super::record::{AttemptEnd, Record, State};
 use super::{Durability, Submitted, Ticket};
 use crate::answers::value::of_reply;
 use crate::answers::vote::{Ballot, Tally};
-use crate::engine::Prompt;
+use crate::engine::protocol::Prompt;
 use crate::store::{Journal, NewJob, StoredJob};
 use crate::types::answer::{Delta, Figures, Outcome, Part};
 use crate::types::error::Error;

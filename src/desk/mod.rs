@@ -34,7 +34,8 @@ use state::DeskState;
 pub use ticket::{Durability, SubmitOptions, Submitted, Ticket};
 pub use totals::{STEP_SECONDS, Totals};
 
-use crate::engine::{self, Draw, Engine, Event, Gauge};
+use crate::engine::protocol::{Event, Gauge};
+use crate::engine::{self, Draw, Engine};
 use crate::random;
 use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob};
 use crate::types::answer::Outcome;

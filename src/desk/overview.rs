@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::admission::Capacity;
 use super::totals::Totals;
-use crate::engine::Gauge;
+use crate::engine::protocol::Gauge;
 use crate::types::error::Error;
 
 /// A summary of what the box does now and has done since it was started.

@@ -16,7 +16,10 @@ use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
 use super::{Durability, Health, Overview, Pulse, SubmitOptions, Ticket, closing};
-use crate::engine::{Asked, Engine, Event, Gauge, Order, Served, Start, Step};
+use crate::engine::Engine;
+use crate::engine::protocol::{
+    Event, Gauge, Order, PrepareRequest, Served, StartRequest, StepReport,
+};
 use crate::store::{Journal, NewJob};
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
@@ -121,7 +124,7 @@ impl DeskState {
         if let Some(accepted) = self.jobs.get_mut(&job) {
             accepted.is_accepted = true;
             let (client, question) = (accepted.client, accepted.question.clone());
-            self.order(Order::Prepare(Asked { job, client, question }));
+            self.order(Order::Prepare(PrepareRequest { job, client, question }));
         }
     }
 
@@ -317,12 +320,12 @@ impl DeskState {
                 self.fail(job, &error);
                 self.reschedule();
             }
-            Event::Gained(attempt, delta) => self.append(attempt, delta),
+            Event::Delta(attempt, delta) => self.append(attempt, delta),
             Event::Ended(attempt, delta, outcome, figures) => {
                 self.end_attempt(attempt, delta, outcome, figures);
             }
             Event::Step(step) => self.charge(step),
-            Event::Rest(gauge) => {
+            Event::Idle(gauge) => {
                 self.gauge = gauge;
                 if let Some(journal) = &self.journal {
                     journal.set_resting(true);
@@ -368,7 +371,7 @@ impl DeskState {
 
     /// Charges a step's tokens to the attempts it served. An attempt without room in the KV cache
     /// is charged a whole turn, so that another may use its slot.
-    fn charge(&mut self, step: Step) {
+    fn charge(&mut self, step: StepReport) {
         self.gauge = step.gauge;
         if let Some(journal) = &self.journal {
             journal.set_resting(false);
@@ -438,7 +441,7 @@ impl DeskState {
         };
         let (client, question, asked) = (job.client, job.question.clone(), job.asked);
         let answer_now = job.answer_now;
-        let start = Start { attempt, client, question, prompt, asked, written };
+        let start = StartRequest { attempt, client, question, prompt, asked, written };
         self.order(Order::Start(Box::new(start)));
         if answer_now {
             self.order(Order::AnswerNow(attempt.job));

@@ -1,18 +1,18 @@
-//! The only place that names llama.cpp, with its parts `adapter`, `context`, `graph`, `observe`,
-//! `quantize`, `sets` and `state`.
+//! The only module that uses llama.cpp, with its parts `adapter`, `context`, `crash`, `graph`,
+//! `observe`, `quantize`, `sets` and `state`.
 //!
 //! It wraps what the engine's loop needs in plain types: tokens are `i32`, text is bytes, errors
-//! are ours. `Model` and `Context` live and die on the engine thread. llama.cpp's own log lines go
-//! to `log` at debug level; its error lines are kept, as a failed call says no more than "null".
+//! are ours. `Model` and `Context` never leave the engine thread. llama.cpp's log lines go to `log`
+//! at debug level; its error lines are collected, because a failed call returns only "null".
 
 mod adapter;
 mod context;
-pub mod crash;
-pub mod graph;
+pub(crate) mod crash;
+pub(crate) mod graph;
 mod observe;
-pub mod quantize;
+pub(crate) mod quantize;
 mod sets;
-pub mod state;
+pub(crate) mod state;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::Mutex;
@@ -23,46 +23,45 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-pub use adapter::Adapter;
-pub use context::{Batch, Context, Logits, SEQUENCE_IDS, SequenceId};
-pub use observe::Observer;
-pub use sets::Registered;
+pub(crate) use adapter::LoraAdapter;
+pub(crate) use context::{Batch, Context, LLAMA_SEQUENCES, LlamaSequence, Logits};
+pub(crate) use observe::Observer;
+pub(crate) use sets::Registered;
 
-use super::Token;
+use crate::types::answer::Token;
 use crate::types::error::{Error, Kind};
 use crate::types::kernels::KernelSet;
 use crate::types::plan::{Plan, Weights};
 
-/// What llama.cpp complained of since the list was last emptied, oldest first, at most 8 lines.
-static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// llama.cpp's error lines since the list was last cleared, oldest first, at most 8.
+static ERROR_LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Who wrote a text decides how it is tokenised.
+/// The origin of a text, which decides how it is tokenised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// By the chat template or the engine: control tokens are parsed.
-    ByTemplate,
-    /// By a person: it is plain text, whatever it looks like.
-    ByPerson,
+pub(crate) enum TextOrigin {
+    /// The chat template or the engine: control tokens are parsed.
+    Template,
+    /// A user: plain text, even if it looks like a control token.
+    User,
 }
 
-/// Proof that llama.cpp has been started with one kernel set; one at a time, always the same set.
-pub struct Backend {
+/// Proof that llama.cpp runs with one kernel set. There is one at a time, always with the same set.
+pub(crate) struct Backend {
     llama: LlamaBackend,
     kernels: Registered,
 }
 
 impl Backend {
-    /// Starts llama.cpp on `set`, which this processor must be able to run, with its log in our
-    /// hands.
+    /// Starts llama.cpp on `set`, which this CPU must be able to run, and redirects its log.
     ///
     /// # Errors
-    /// `internal` where it is running already, or has other backends.
-    pub fn start(set: &KernelSet) -> Result<Backend, Error> {
+    /// `internal` if llama.cpp is running already or has other backends.
+    pub(crate) fn start(set: &KernelSet) -> Result<Backend, Error> {
         // SAFETY: `on_log` has llama.cpp's signature, never unwinds, and needs no user data.
         unsafe { llama_cpp_sys_2::llama_log_set(Some(on_log), std::ptr::null_mut()) };
         // SAFETY: the same holds for `on_abort`. Without it ggml would start a debugger on itself.
         unsafe { llama_cpp_sys_2::ggml_set_abort_callback(Some(on_abort)) };
-        // Before llama.cpp's own start, which searches folders for backends if it finds none.
+        // Before llama.cpp's own start, which searches folders for backends if it has none.
         let kernels = Registered::register(set)?;
         let llama = LlamaBackend::init().map_err(|e| Error::internal(e.to_string()))?;
         log::info!("kernels: {}", set.name);
@@ -78,35 +77,35 @@ unsafe extern "C" fn on_log(
     if text.is_null() {
         return;
     }
-    // SAFETY: llama.cpp hands over a NUL-terminated string that lives for the call.
+    // SAFETY: llama.cpp passes a NUL-terminated string that lives for the call.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     let text = text.trim_end();
     log::debug!(target: "llama.cpp", "{text}");
-    quantize::hear(text);
+    quantize::read_log_line(text);
     if level == llama_cpp_sys_2::GGML_LOG_LEVEL_ERROR
-        && let Ok(mut complaints) = COMPLAINTS.lock()
-        && complaints.len() < 8
+        && let Ok(mut lines) = ERROR_LINES.lock()
+        && lines.len() < 8
     {
-        complaints.push(text.to_string());
+        lines.push(text.to_string());
     }
 }
 
-/// Hears a failed assertion of ggml's. It cannot be caught: the process dies when this returns.
+/// Logs a failed assertion of ggml. It cannot be caught: the process ends when this returns.
 unsafe extern "C" fn on_abort(message: *const c_char) {
     if !message.is_null() {
-        // SAFETY: ggml hands over a NUL-terminated string that lives for the call.
+        // SAFETY: ggml passes a NUL-terminated string that lives for the call.
         let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-        log::error!("llama.cpp gave up, which ends the program: {message}");
+        log::error!("llama.cpp aborted, which ends the program: {message}");
     }
 }
 
-fn forget_complaints() {
-    if let Ok(mut complaints) = COMPLAINTS.lock() {
-        complaints.clear();
+fn clear_error_lines() {
+    if let Ok(mut lines) = ERROR_LINES.lock() {
+        lines.clear();
     }
 }
 
-/// Returns the pointer llama-cpp-2 keeps to itself.
+/// Returns the pointer that llama-cpp-2 keeps private.
 fn pointer(model: &LlamaModel) -> *mut llama_cpp_sys_2::llama_model {
     const { assert!(size_of::<LlamaModel>() == size_of::<*mut llama_cpp_sys_2::llama_model>()) };
     // SAFETY: `LlamaModel` is `#[repr(transparent)]` over one non-null pointer in the pinned
@@ -114,93 +113,92 @@ fn pointer(model: &LlamaModel) -> *mut llama_cpp_sys_2::llama_model {
     unsafe { std::mem::transmute_copy(model) }
 }
 
-/// Returns llama.cpp's first complaint without its function's name in front.
-fn complaint() -> String {
-    let first = COMPLAINTS.lock().ok().and_then(|lines| lines.first().cloned());
+/// Returns llama.cpp's first error line, without the name of its function.
+fn first_error_line() -> String {
+    let first = ERROR_LINES.lock().ok().and_then(|lines| lines.first().cloned());
     let line = first.unwrap_or_else(|| "llama.cpp gave no reason".to_string());
     let cause = line.split_once("error loading model: ").map_or(line.as_str(), |(_, cause)| cause);
     cause.split_once(": ").filter(|(f, _)| f.starts_with("llama_")).map_or(cause, |(_, c)| c).into()
 }
 
 /// Loaded weights and vocabulary.
-pub struct Model {
+pub(crate) struct Model {
     model: LlamaModel,
     /// Tokens only a template may use, longest text first.
     control: Vec<(Token, String)>,
-    /// Texts among them that llama.cpp would find even in a person's text.
+    /// Those of their texts that llama.cpp would parse even in user text.
     markers: Vec<String>,
 }
 
 impl Model {
-    /// Reads the plan's model into memory. Not mapped: repacked
-    /// weights would be held twice, and a mapping may be evicted, which an SD card takes minutes to
-    /// make good.
+    /// Loads the plan's model into memory. It is not mapped: repacked weights would be in memory
+    /// twice, and an evicted mapping takes minutes to read again from an SD card.
     ///
-    /// Blocks; `progress` hears the share loaded and stops it by `false`.
+    /// Blocks; calls `progress` with the share loaded, 0 to 1, and stops if it returns `false`.
     ///
     /// # Errors
-    /// `bad_model` with llama.cpp's own reason; `stopped` where `progress` said so.
-    pub fn load(
+    /// `bad_model` with llama.cpp's own reason; `stopped` if `progress` returned `false`.
+    pub(crate) fn load(
         backend: &Backend,
         plan: &Plan,
         mut progress: impl FnMut(f32) -> bool + 'static,
     ) -> Result<Model, Error> {
-        forget_complaints();
+        clear_error_lines();
         let stopped = std::rc::Rc::new(std::cell::Cell::new(false));
-        let says_stopped = stopped.clone();
+        let stop_flag = stopped.clone();
         let params = LlamaModelParams::default()
             .with_n_gpu_layers(0)
             .with_use_mmap(false)
             .with_progress_callback(move |share| {
-                let go_on = progress(share);
-                says_stopped.set(!go_on);
-                go_on
+                let is_wanted = progress(share);
+                stop_flag.set(!is_wanted);
+                is_wanted
             });
         let loaded = LlamaModel::load_from_file(&backend.llama, &plan.model.path, &params);
         if stopped.get() {
             return Err(Error::new(Kind::Stopped, "stopped while loading", "Start it again."));
         }
-        let model = loaded.map_err(|_| bad_model(plan, &complaint()))?;
+        let model = loaded.map_err(|_| bad_model(plan, &first_error_line()))?;
         let (control, markers) = reserved_tokens(&model);
         Ok(Model { model, control, markers })
     }
 
-    /// Reads an adapter into memory, for as long as the model lives.
+    /// Loads an adapter for as long as the model lives.
     ///
     /// # Errors
     /// `bad_model` with llama.cpp's own reason.
-    pub fn read_adapter(&self, file: &Weights) -> Result<Adapter, Error> {
-        Adapter::load(&self.model, file)
+    pub(crate) fn load_adapter(&self, file: &Weights) -> Result<LoraAdapter, Error> {
+        LoraAdapter::load(&self.model, file)
     }
 
-    /// Returns the chat template the file carries.
-    pub fn chat_template(&self) -> Option<String> {
+    /// Returns the chat template in the model's file.
+    pub(crate) fn chat_template(&self) -> Option<String> {
         chat_template(&self.model)
     }
 
     /// Returns the tokens only a template may use, with their text, longest text first.
-    pub fn control_tokens(&self) -> &[(Token, String)] {
+    pub(crate) fn control_tokens(&self) -> &[(Token, String)] {
         &self.control
     }
 
     /// Returns the tokens that end a generation.
-    pub fn end_tokens(&self) -> Vec<Token> {
+    pub(crate) fn end_tokens(&self) -> Vec<Token> {
         (0..self.model.n_vocab()).filter(|&token| self.is_end(token)).collect()
     }
 
     /// Returns whether `token` ends a generation.
-    pub fn is_end(&self, token: Token) -> bool {
+    pub(crate) fn is_end(&self, token: Token) -> bool {
         self.model.vocab().is_eog(LlamaToken(token))
     }
 
-    /// Returns the token a text starts with, where the model wants one.
-    pub fn start_token(&self) -> Option<Token> {
+    /// Returns the token every text must start with, if the model has one.
+    pub(crate) fn start_token(&self) -> Option<Token> {
         let vocab = self.model.vocab();
         (vocab.should_add_bos() && vocab.bos().0 >= 0).then(|| vocab.bos().0)
     }
 
-    /// Returns the texts of the start and end tokens, as chat templates name them; empty if none.
-    pub fn template_tokens(&self) -> (String, String) {
+    /// Returns the texts of the start and end tokens, for chat templates; empty if there is none.
+    pub(crate) fn template_tokens(&self) -> (String, String) {
         let vocab = self.model.vocab();
         let text = |token: LlamaToken| {
             let text = (token.0 >= 0).then(|| vocab.text(token)).flatten();
@@ -209,16 +207,16 @@ impl Model {
         (text(vocab.bos()), text(vocab.eos()))
     }
 
-    /// Tokenises `text`; no start token is added.
+    /// Tokenises `text`; adds no start token.
     ///
-    /// `parse_special = false` keeps llama.cpp from finding control tokens in a person's text, but
-    /// not tokens a file calls user-defined. Some files call their role markers so: a person's text
-    /// is therefore cut inside each of them, and the parts are tokenised one by one.
-    pub fn tokenize(&self, text: &str, written: Written) -> Vec<Token> {
+    /// `parse_special = false` keeps llama.cpp from parsing control tokens in user text, but not
+    /// tokens that the file marks as user-defined, as some files do with their role markers. So
+    /// user text is cut inside each marker, and the parts are tokenised one by one.
+    pub(crate) fn tokenize(&self, text: &str, origin: TextOrigin) -> Vec<Token> {
         let vocab = self.model.vocab();
-        let tokens = match written {
-            Written::ByTemplate => vocab.tokenize(text.as_bytes(), false, true),
-            Written::ByPerson => broken_at(text, &self.markers)
+        let tokens = match origin {
+            TextOrigin::Template => vocab.tokenize(text.as_bytes(), false, true),
+            TextOrigin::User => cut_markers(text, &self.markers)
                 .into_iter()
                 .flat_map(|part| vocab.tokenize(part.as_bytes(), false, false))
                 .collect(),
@@ -226,18 +224,18 @@ impl Model {
         tokens.into_iter().map(|token| token.0).collect()
     }
 
-    /// Returns how many tokens the vocabulary has.
-    pub fn vocabulary_tokens(&self) -> usize {
+    /// Returns the size of the vocabulary.
+    pub(crate) fn vocabulary_tokens(&self) -> usize {
         self.model.n_vocab().max(0) as usize
     }
 
-    /// Returns whether a token is one of the vocabulary.
-    pub fn has(&self, token: Token) -> bool {
+    /// Returns whether the vocabulary contains `token`.
+    pub(crate) fn has(&self, token: Token) -> bool {
         (0..self.model.n_vocab()).contains(&token)
     }
 
-    /// Returns a token's bytes; control tokens have none, but for the thinking tags.
-    pub fn piece(&self, token: Token) -> Vec<u8> {
+    /// Returns a token's bytes; none for control tokens, except the thinking tags.
+    pub(crate) fn piece(&self, token: Token) -> Vec<u8> {
         let vocab = self.model.vocab();
         let piece = vocab.token_to_piece(LlamaToken(token), true, None);
         let is_tag = matches!(piece.as_slice(), b"<think>" | b"</think>");
@@ -249,8 +247,8 @@ fn chat_template(model: &LlamaModel) -> Option<String> {
     model.chat_template(None).ok()?.to_string().ok()
 }
 
-/// Returns the tokens only a template may use, longest first, and those of their texts that the
-/// file calls user-defined: what stands in the chat template, or looks like `<|…|>`.
+/// Returns the tokens only a template may use, longest text first, and the texts of those that the
+/// file marks as user-defined although the chat template contains them or they look like `<|…|>`.
 fn reserved_tokens(model: &LlamaModel) -> (Vec<(Token, String)>, Vec<String>) {
     let vocab = model.vocab();
     let template = chat_template(model).unwrap_or_default();
@@ -262,10 +260,10 @@ fn reserved_tokens(model: &LlamaModel) -> (Vec<(Token, String)>, Vec<String>) {
         }
         let piece = vocab.token_to_piece(LlamaToken(token), true, None);
         let text = String::from_utf8_lossy(&piece).into_owned();
-        let looks_so = text.starts_with("<|") && text.ends_with("|>");
+        let looks_reserved = text.starts_with("<|") && text.ends_with("|>");
         let is_marker = !text.trim().is_empty()
             && text.chars().count() > 1
-            && (looks_so || template.contains(&text));
+            && (looks_reserved || template.contains(&text));
         if !is_control && is_marker {
             markers.push(text.clone());
         }
@@ -277,8 +275,8 @@ fn reserved_tokens(model: &LlamaModel) -> (Vec<(Token, String)>, Vec<String>) {
     (reserved, markers)
 }
 
-/// Cuts `text` after the first character of every marker in it, so that no part contains one.
-fn broken_at<'t>(text: &'t str, markers: &[String]) -> Vec<&'t str> {
+/// Cuts `text` after the first character of every marker in it, so that no part contains a marker.
+fn cut_markers<'t>(text: &'t str, markers: &[String]) -> Vec<&'t str> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(at) = markers.iter().filter_map(|marker| rest.find(marker.as_str())).min() {
@@ -309,8 +307,8 @@ pub mod tests {
     use std::path::{Path, PathBuf};
     use std::sync::LazyLock;
 
-    /// llama.cpp on the best kernels here, started once for all tests of this process.
-    pub static BACKEND: LazyLock<Backend> =
+    /// llama.cpp on the best kernel set, started once for all tests of this process.
+    pub(crate) static BACKEND: LazyLock<Backend> =
         LazyLock::new(|| Backend::start(kernels()).expect("one start"));
 
     fn kernels() -> &'static KernelSet {
@@ -318,15 +316,15 @@ pub mod tests {
     }
 
     /// The test model, loaded once for all tests of this process.
-    pub static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
+    pub(crate) static MODEL: LazyLock<Model> = LazyLock::new(|| load(&file()));
 
     fn file() -> PathBuf {
         let file = "models/bundled/solverbox-demo-q8_0.gguf";
         Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
     }
 
-    /// Makes the plan of a model of which nothing is wished.
-    pub fn plan(path: &Path) -> Plan {
+    /// Makes a plan for a model with the smallest settings.
+    pub(crate) fn plan(path: &Path) -> Plan {
         Plan {
             model: crate::types::plan::Weights::model(path),
             file_bytes: 0,
@@ -369,7 +367,7 @@ pub mod tests {
     }
 
     #[test]
-    fn control_tokens_typed_by_a_person_stay_plain_text() {
+    fn control_tokens_typed_by_a_user_stay_plain_text() {
         let plain = control_count(&prompt_of(&["What is 2+2?"]));
         assert_eq!(plain, 5, "system, user and assistant of ChatML");
         for typed in [
@@ -383,13 +381,13 @@ pub mod tests {
             assert_eq!(control_count(&tokens), plain, "{typed}");
             assert!(control_count(&reference(&[typed])) > plain, "the danger is real: {typed}");
             let bytes: Vec<u8> = tokens.iter().flat_map(|&token| MODEL.piece(token)).collect();
-            assert!(String::from_utf8_lossy(&bytes).contains(typed), "all of it is still there");
+            assert!(String::from_utf8_lossy(&bytes).contains(typed), "the text is complete");
         }
     }
 
-    /// A file may call its role markers user-defined, which llama.cpp finds in any text.
+    /// A file may mark its role markers as user-defined, which llama.cpp parses in any text.
     #[test]
-    fn role_markers_of_another_type_stay_plain_text_too() {
+    fn user_defined_role_markers_stay_plain_text() {
         let mut bytes = std::fs::read(file()).unwrap();
         let key = b"tokenizer.ggml.token_type";
         let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
@@ -412,7 +410,7 @@ pub mod tests {
     }
 
     #[test]
-    fn white_space_a_template_trims_is_trimmed_from_the_text() {
+    fn white_space_that_a_template_trims_is_trimmed_from_user_text() {
         let template = "{% for m in messages %}{{ m.content | trim }}|{% endfor %}";
         let names = (String::new(), String::new());
         let segments = crate::engine::template::render(template, names, &question(&["q"])).unwrap();
@@ -426,7 +424,7 @@ pub mod tests {
         assert_eq!(control_count(&tokens), 9);
     }
 
-    /// llama.cpp's own rendering and tokenising, which trusts what people type.
+    /// llama.cpp's own rendering and tokenising, which trusts user text.
     fn reference(texts: &[&str]) -> Vec<Token> {
         let question = question(texts);
         let message =

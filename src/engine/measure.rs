@@ -1,17 +1,18 @@
-//! Reads texts with a model instead of answering with it: for importance matrices, and to compare
-//! two quantizations of one model.
+//! Evaluates a model on texts: for importance matrices, and to compare two quantizations of a
+//! model.
 //!
-//! Plain text is read as llama.cpp's tools read it, so that the figures can be compared with
-//! theirs: in passages of 512 tokens, of which the second half is judged but for its first token. A
-//! question with its reply is read as one passage, of which the reply is judged.
+//! Plain text is processed like in llama.cpp's tools, so that the figures can be compared with
+//! theirs: in passages of 512 tokens, of which the second half, except its first token, is scored.
+//! A question with its reply is one passage, of which the reply is scored.
 
 mod distance;
 
 use super::attempt::close_text;
-use super::llama::{Backend, Context, Logits, Model, Observer, Written};
-use super::run_loop::not_a_number;
-use super::{Token, prompt, think};
-use crate::types::answer::Part;
+use super::llama::{Backend, Context, LlamaSequence, Logits, Model, Observer, TextOrigin};
+use super::prompt;
+use super::sample::not_a_number;
+use super::think;
+use crate::types::answer::{Part, Token};
 use crate::types::error::{Error, Kind};
 use crate::types::job::Question;
 use crate::types::limits;
@@ -19,39 +20,39 @@ use crate::types::plan::Plan;
 use crate::types::quantize::Importance;
 
 pub use distance::Comparison;
-use distance::Tally;
+use distance::DivergenceSums;
 
-/// Something to be read.
+/// A text to evaluate a model on.
 #[derive(Clone, Debug)]
 pub enum Document {
-    /// A text. What looks like a control token is one: it is the owner's own text.
+    /// Plain text. Control tokens in it are parsed, because it is the operator's own text.
     Text(String),
-    /// A question as a person asked it, and what a model replied.
+    /// A question as a client submitted it, and a model's reply.
     Exchange {
-        /// The question.
+        /// The question, rendered with the model's chat template.
         question: Box<Question>,
-        /// What was thought, empty if nothing.
+        /// The thinking of the reply; empty if there was none.
         thinking: String,
-        /// What was answered.
+        /// The answer of the reply.
         answer: String,
     },
 }
 
-/// Tokens that are read in one go, from an empty context on.
+/// Tokens that are decoded from an empty context on.
 #[derive(Clone, Debug, PartialEq)]
-struct Passage {
+struct TokenPassage {
     tokens: Vec<Token>,
-    /// The first token that is judged, by what the model expected in its place.
-    judged_from: usize,
+    /// The first token that is scored, by the probability the model gave it.
+    scored_from: usize,
 }
 
-/// Reads `documents` with the plan's model and returns how much each input of its matrices matters;
-/// `progress` hears passages read and passages in all.
+/// Evaluates the plan's model on `documents` and returns the importance of each input of its
+/// matrices. Calls `progress` with the passages done and the total.
 ///
-/// Blocks. No engine may be running. The plan's context bounds a passage.
+/// Blocks. No engine may be running. The plan's context bounds the length of a passage.
 ///
 /// # Errors
-/// `bad_request` where there is too little to read; those of loading.
+/// `bad_request` if the text is too short; also if the model cannot be loaded.
 pub fn importance(
     plan: &Plan,
     documents: &[Document],
@@ -62,22 +63,23 @@ pub fn importance(
     let passages = passages(&model, documents, plan)?;
     let observer = Observer::default();
     let mut context = Context::for_reading(&backend, &model, plan, Some(&observer))?;
-    wear_all(&model, plan, &mut context)?;
+    activate_all(&model, plan, &mut context)?;
     for (done, passage) in passages.iter().enumerate() {
         progress(done, passages.len());
-        read(&mut [&mut context], passage, |_, _| Ok(()))?;
+        evaluate(&mut [&mut context], passage, |_, _| Ok(()))?;
     }
     progress(passages.len(), passages.len());
     Ok(observer.collected())
 }
 
-/// Reads `documents` with two models, the first of which is the measure of the second.
+/// Compares two models on `documents`; the first is the reference. Calls `progress` with the
+/// passages done and the total.
 ///
 /// Blocks. No engine may be running. Both models are in memory at once.
 ///
 /// # Errors
-/// `bad_request` where there is too little to read, or the models have different vocabularies;
-/// `bad_model` where one computes no numbers; those of loading.
+/// `bad_request` if the text is too short or the vocabularies differ; `bad_model` if a model
+/// computes NaN or infinity; also if a model cannot be loaded.
 pub fn compare(
     plans: [&Plan; 2],
     documents: &[Document],
@@ -92,51 +94,51 @@ pub fn compare(
     if width != models[1].vocabulary_tokens() || lists[0] != lists[1] {
         return Err(Error::bad_request(
             format!("{} and {} have different vocabularies", plans[0].model, plans[1].model),
-            "Compare two files of one model.",
+            "Compare two files of the same model.",
         ));
     }
     let context = |at: usize| Context::for_reading(&backend, &models[at], plans[at], None);
     let (mut first, mut second) = (context(0)?, context(1)?);
-    wear_all(&models[0], plans[0], &mut first)?;
-    wear_all(&models[1], plans[1], &mut second)?;
-    let mut tally = Tally::default();
+    activate_all(&models[0], plans[0], &mut first)?;
+    activate_all(&models[1], plans[1], &mut second)?;
+    let mut sums = DivergenceSums::default();
     for (done, passage) in lists[0].iter().enumerate() {
         progress(done, lists[0].len());
-        read(&mut [&mut first, &mut second], passage, |next, rows| {
+        evaluate(&mut [&mut first, &mut second], passage, |next, rows| {
             let row = |which: usize, at: usize| &rows[which][at * width..][..width];
-            let judged = next.iter().enumerate().filter_map(|(at, token)| Some((at, (*token)?)));
-            for (at, token) in judged {
+            let scored = next.iter().enumerate().filter_map(|(at, token)| Some((at, (*token)?)));
+            for (at, token) in scored {
                 let logits = [row(0, at), row(1, at)];
-                let no_number = |which: usize| not_a_number(plans[which]);
-                tally.add(logits, token as usize).map_err(no_number)?;
+                let not_finite = |which: usize| not_a_number(plans[which]);
+                sums.add(logits, token as usize).map_err(not_finite)?;
             }
             Ok(())
         })?;
     }
     progress(lists[0].len(), lists[0].len());
-    tally.comparison().ok_or_else(|| {
+    sums.comparison().ok_or_else(|| {
         Error::bad_request(
-            "--text: it holds nothing to judge the models by: its replies are empty",
-            "Give records with answers, or a plain text.",
+            "--text: there is nothing to score, because all replies are empty",
+            "Give records with answers, or plain text.",
         )
     })
 }
 
-/// Adds all of the plan's adapters to the weights.
-fn wear_all(model: &Model, plan: &Plan, context: &mut Context) -> Result<(), Error> {
-    let read = |file| model.read_adapter(file);
-    let adapters = plan.adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+/// Activates all of the plan's adapters.
+fn activate_all(model: &Model, plan: &Plan, context: &mut Context) -> Result<(), Error> {
+    let load = |file| model.load_adapter(file);
+    let adapters = plan.adapters.iter().map(load).collect::<Result<Vec<_>, _>>()?;
     context.activate(&adapters.iter().map(|adapter| (adapter, 1.0)).collect::<Vec<_>>())
 }
 
-/// Reads a passage with one or two contexts, a ubatch at a time, from an empty cache on.
+/// Decodes a passage in one or two contexts, ubatch by ubatch, from an empty cache on.
 ///
-/// `judge` hears, for each token of a ubatch, the token that follows if that is to be judged, and
-/// each context's logits, a row for each token.
-fn read<'m>(
+/// `score` gets, for each token of a ubatch, the next token if it is to be scored, and each
+/// context's logits, one row per token.
+fn evaluate<'m>(
     contexts: &mut [&mut Context<'m>],
-    passage: &Passage,
-    mut judge: impl FnMut(&[Option<Token>], &[&[f32]]) -> Result<(), Error>,
+    passage: &TokenPassage,
+    mut score: impl FnMut(&[Option<Token>], &[&[f32]]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let step = limits::UBATCH_TOKENS as usize;
     for (index, slice) in passage.tokens.chunks(step).enumerate() {
@@ -145,16 +147,20 @@ fn read<'m>(
             context.read(slice, start as u32, Logits::All)?;
         }
         let next: Vec<Option<Token>> = (start + 1..=start + slice.len())
-            .map(|at| passage.tokens.get(at).copied().filter(|_| at >= passage.judged_from))
+            .map(|at| passage.tokens.get(at).copied().filter(|_| at >= passage.scored_from))
             .collect();
         let rows: Result<Vec<&[f32]>, Error> = contexts.iter().map(|c| c.all_logits()).collect();
-        judge(&next, &rows?)?;
+        score(&next, &rows?)?;
     }
-    contexts.iter_mut().for_each(|context| context.truncate(0, 0));
+    contexts.iter_mut().for_each(|context| context.truncate(LlamaSequence::FIRST, 0));
     Ok(())
 }
 
-fn passages(model: &Model, documents: &[Document], plan: &Plan) -> Result<Vec<Passage>, Error> {
+fn passages(
+    model: &Model,
+    documents: &[Document],
+    plan: &Plan,
+) -> Result<Vec<TokenPassage>, Error> {
     let mut list = Vec::new();
     for document in documents {
         match document {
@@ -167,35 +173,36 @@ fn passages(model: &Model, documents: &[Document], plan: &Plan) -> Result<Vec<Pa
     if list.is_empty() {
         let least = limits::PASSAGE_TOKENS_MIN;
         return Err(Error::bad_request(
-            format!("--text: there is too little to read, at least {least} tokens are needed"),
+            format!("--text: the text is too short, at least {least} tokens are needed"),
             "Give a longer text.",
         ));
     }
     Ok(list)
 }
 
-fn of_text(model: &Model, text: &str, context_tokens: u32) -> Vec<Passage> {
+fn of_text(model: &Model, text: &str, context_tokens: u32) -> Vec<TokenPassage> {
     let start = model.start_token();
     let mut tokens: Vec<Token> = start.into_iter().collect();
-    // Piece by piece: llama.cpp takes 70 bytes for each it is given at once.
-    pieces(text).for_each(|piece| tokens.extend(model.tokenize(piece, Written::ByTemplate)));
+    // In pieces: llama.cpp allocates 70 bytes for each byte of a text.
+    pieces(text).for_each(|piece| tokens.extend(model.tokenize(piece, TextOrigin::Template)));
     let long = limits::PASSAGE_TOKENS.min(context_tokens) as usize;
-    // What remains at the end is dropped, as llama.cpp's tools do, unless it is all there is.
+    // An incomplete passage at the end is dropped, as in llama.cpp's tools, unless it is the only
+    // one.
     let long = if tokens.len() < long { tokens.len() } else { long };
     if long < limits::PASSAGE_TOKENS_MIN {
         return Vec::new();
     }
     let passage = |chunk: &[Token]| {
         let mut tokens = chunk.to_vec();
-        // It takes the first token's place, which is not judged.
+        // Replaces the first token, which is not scored.
         start.iter().for_each(|&start| tokens[0] = start);
-        Passage { tokens, judged_from: long / 2 + 1 }
+        TokenPassage { tokens, scored_from: long / 2 + 1 }
     };
     tokens.chunks_exact(long).map(passage).collect()
 }
 
-/// Cuts a text before lines that do not begin with white space, where no token ends up in two
-/// pieces; a line longer than `TEXT_PIECE_BYTES` is cut anywhere.
+/// Cuts a text before lines that do not start with white space, where no token spans the cut; a
+/// line longer than `TEXT_PIECE_BYTES` is cut anywhere.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -209,30 +216,30 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the passage, or nothing where the prompt alone fills the context.
+/// Returns the passage, or `None` if the prompt alone fills the context.
 fn of_exchange(
     model: &Model,
     question: &Question,
     thinking: &str,
     answer: &str,
     plan: &Plan,
-) -> Result<Option<Passage>, Error> {
+) -> Result<Option<TokenPassage>, Error> {
     let room = plan.context_tokens;
     let prompt = match prompt::prepare(model, question, plan.question_tokens_max, room) {
         Err(error) if error.kind == Kind::TooLong => return Ok(None),
         prompt => prompt?,
     };
-    // With the line breaks reasoning models put there; records keep the text between them.
-    let thought = match (thinking.is_empty(), prompt.part) {
+    // With the line breaks of reasoning models; records contain the text without them.
+    let thinking = match (thinking.is_empty(), prompt.part) {
         (true, _) => String::new(),
         (false, Part::Thinking) => format!("{thinking}{}", close_text()),
         (false, Part::Answer) => format!("{}\n{thinking}{}", think::OPEN, close_text()),
     };
-    let judged_from = prompt.tokens.len();
+    let scored_from = prompt.tokens.len();
     let mut tokens = prompt.tokens;
-    tokens.extend(model.tokenize(&format!("{thought}{answer}"), Written::ByTemplate));
+    tokens.extend(model.tokenize(&format!("{thinking}{answer}"), TextOrigin::Template));
     tokens.truncate(room as usize);
-    Ok(Some(Passage { tokens, judged_from }))
+    Ok(Some(TokenPassage { tokens, scored_from }))
 }
 
 #[cfg(test)]
@@ -240,13 +247,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_before_lines_and_nothing_of_it_is_lost() {
+    fn a_text_is_cut_before_lines_without_loss() {
         let line = "x".repeat(limits::TEXT_PIECE_BYTES / 4 - 10) + "\n";
         let text = line.repeat(4) + "  " + &line.repeat(4) + "é".repeat(90_000).as_str();
         let cut: Vec<&str> = pieces(&text).collect();
         assert!(cut.concat() == text);
         assert!(cut.iter().all(|piece| piece.len() <= limits::TEXT_PIECE_BYTES));
-        assert_eq!(cut[0].len(), 3 * line.len(), "not before the line that begins with spaces");
+        assert_eq!(cut[0].len(), 3 * line.len(), "not before the line that starts with spaces");
         assert_eq!(pieces("").count(), 0);
     }
 }

@@ -1,8 +1,8 @@
 //! The engine: one thread that owns llama.cpp, the model and the context, and runs attempts.
 //!
-//! The desk sends orders and hears events; nothing else talks to it, and nothing of llama.cpp
-//! leaves the thread. It answers orders between two passes over the weights, so that stopping
-//! takes one step at most. It knows no queue, no client and no HTTP.
+//! The desk sends orders and receives events (`protocol`); nothing else talks to the engine, and
+//! nothing of llama.cpp leaves its thread. Orders are answered between two passes over the weights,
+//! so stopping takes at most one step. Queues, clients' permissions and HTTP are unknown here.
 
 #[forbid(unsafe_code)]
 mod adapter_sets;
@@ -14,8 +14,11 @@ mod batch_builder;
 pub mod bench;
 #[forbid(unsafe_code)]
 mod cells;
+#[forbid(unsafe_code)]
 mod cpu_features;
+#[forbid(unsafe_code)]
 mod detokenizer;
+#[forbid(unsafe_code)]
 mod draft;
 #[forbid(unsafe_code)]
 pub mod kernels;
@@ -33,6 +36,8 @@ pub mod prefix_store;
 #[forbid(unsafe_code)]
 mod prompt;
 #[forbid(unsafe_code)]
+pub mod protocol;
+#[forbid(unsafe_code)]
 mod run_loop;
 #[forbid(unsafe_code)]
 mod sample;
@@ -42,6 +47,7 @@ mod selftest;
 mod step_cost;
 #[forbid(unsafe_code)]
 mod template;
+#[forbid(unsafe_code)]
 mod thermal;
 #[forbid(unsafe_code)]
 mod think;
@@ -55,131 +61,20 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 pub use llama::crash::{arm, jobs_in_batch, read as read_crashed_jobs};
-pub use llama::quantize::Quantize;
+pub use llama::quantize::Quantization;
 use llama::{Backend, Context, Model};
 pub use observe::{Draw, RunnerUp};
-pub use prompt::Prompt;
+use protocol::{Event, Order};
 pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;
 pub use thermal::celsius;
 
-pub use crate::types::answer::Token;
-
-use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
-use crate::types::job::{AttemptId, Client, JobId, Question};
 use crate::types::kernels::SelfTest;
 use crate::types::limits;
 use crate::types::plan::Plan;
 
-/// What the desk wants.
-pub enum Order {
-    /// Render and tokenise a question; answered by [`Event::Prepared`].
-    Prepare(Asked),
-    /// Run an attempt, beside those that run; answered by gains and [`Event::Ended`].
-    Start(Box<Start>),
-    /// Let an attempt wait for its next turn. It keeps its cells unless others need them.
-    Park(AttemptId),
-    /// Let a parked attempt go on.
-    Resume(AttemptId),
-    /// Have a job's attempts end their thinking and answer.
-    AnswerNow(JobId),
-    /// Forget a job: each of its attempts stops, answered by [`Event::Ended`]; a question that is
-    /// not prepared yet will not be.
-    Stop(JobId),
-}
-
-/// A question to be prepared.
-pub struct Asked {
-    /// For which job.
-    pub job: JobId,
-    /// Who asks.
-    pub client: Client,
-    /// What.
-    pub question: Arc<Question>,
-}
-
-/// Everything an attempt needs.
-pub struct Start {
-    /// Which attempt at which job.
-    pub attempt: AttemptId,
-    /// Who shares room with others.
-    pub client: Client,
-    /// The question, for sampling, budget and stops.
-    pub question: Arc<Question>,
-    /// Its prompt.
-    pub prompt: Arc<Prompt>,
-    /// When it was asked, for the time to the first token.
-    pub asked: Instant,
-    /// What it had gained when the box was stopped; nothing for one that begins.
-    pub written: Vec<Delta>,
-}
-
-/// What the desk hears.
-pub enum Event {
-    /// So many bytes of the model are loaded.
-    Loading(u64),
-    /// The model is loaded and orders are being answered.
-    Ready,
-    /// The model could not be loaded; the engine has ended.
-    Broken(Error),
-    /// A question's prompt, or why it cannot be asked.
-    Prepared(JobId, Result<Arc<Prompt>, Error>),
-    /// An attempt drew tokens and gained text.
-    Gained(AttemptId, Delta),
-    /// An attempt ended, with the text that was held back until then; nothing more comes of it.
-    Ended(AttemptId, Option<Delta>, Outcome, Figures),
-    /// A pass over the weights is done.
-    Step(Step),
-    /// Nobody has a turn: the engine waits for an order, holding so much.
-    Rest(Gauge),
-}
-
-/// What a step did for one attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct Served {
-    /// Which.
-    pub attempt: AttemptId,
-    /// Tokens it went on by, of its prompt or of its text.
-    pub tokens: u32,
-    /// Tokens it has drawn; none while its prompt is read.
-    pub drawn: u32,
-}
-
-/// What one pass over the weights did.
-pub struct Step {
-    /// What it did for each attempt in it.
-    pub served: Vec<Served>,
-    /// Attempts with a turn that found no room in the cache.
-    pub stalled: Vec<AttemptId>,
-    /// How long it took, sampling included.
-    pub seconds: f64,
-    /// How full the engine is, before the attempts that ended in this step give anything back.
-    pub gauge: Gauge,
-}
-
-/// How full the engine is and what it has done since it started: a few numbers, cheap to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gauge {
-    /// Attempts it runs, parked ones counted.
-    pub attempts: usize,
-    /// Cells of the KV cache in all.
-    pub cells: usize,
-    /// Cells no sequence uses.
-    pub cells_free: usize,
-    /// Sequences that hold tokens or may.
-    pub sequences: usize,
-    /// Those of them that no attempt has, kept for questions that begin alike.
-    pub sequences_kept: usize,
-    /// Passes over the weights so far.
-    pub passes: u64,
-    /// Tokens decoded along in them as drafts, what fills a pass up counted.
-    pub drafted_tokens: u64,
-    /// Drafted tokens that were what was drawn, so that they cost no pass of their own.
-    pub accepted_tokens: u64,
-}
-
-/// The desk's end of the engine. Dropping it ends the engine after the step in progress.
+/// A handle to the engine's thread. Dropping it ends the thread after the step in progress.
 pub struct Engine {
     orders: Option<Sender<Order>>,
     closing: Arc<AtomicBool>,
@@ -187,11 +82,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the engine's thread, which begins to load at once, after the self-test if one is
-    /// wanted. Each token drawn is also sent to `observer`, which only tests have.
+    /// Starts the engine's thread, which loads the model at once, after the self-test if one is
+    /// wanted. Each token drawn is also sent to `observer`, which only tests use.
     ///
     /// # Errors
-    /// `internal` where no thread can be had.
+    /// `internal` if the thread cannot be started.
     pub fn start(
         plan: Plan,
         selftest: SelfTest,
@@ -206,7 +101,7 @@ impl Engine {
             .stack_size(limits::ENGINE_STACK_BYTES)
             .spawn(move || {
                 if let Err(error) = run(&plan, selftest, &inbox, &events, &flag, observer) {
-                    // Nobody listens any more where this fails: the desk is closing.
+                    // Fails only if the desk is closing.
                     let _ = events.send(Event::Broken(error));
                 }
             })
@@ -214,7 +109,7 @@ impl Engine {
         Ok(Engine { orders: Some(orders), closing, thread: Some(thread) })
     }
 
-    /// Sends an order; it is lost where the engine has ended, as the desk will hear.
+    /// Sends an order. It is lost if the engine has ended, which [`Event::Broken`] reports.
     pub fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(order);
@@ -227,7 +122,7 @@ impl Drop for Engine {
         self.closing.store(true, Ordering::Relaxed);
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // A panic on that thread was already reported; there is nothing left to save.
+            // A panic on that thread has been reported already; nothing is left to save.
             let _ = thread.join();
         }
     }
@@ -261,30 +156,30 @@ fn run(
     Ok(())
 }
 
-/// Quantizes a model with llama.cpp's own quantizer, which needs no engine.
+/// Quantizes a model with llama.cpp's own quantizer, without starting the engine.
 ///
-/// Blocks; `progress` hears tensors done and tensors in all.
+/// Blocks; calls `progress` with the tensors done and the total.
 ///
 /// # Errors
-/// Those of [`Quantize::run`]; `internal` where llama.cpp cannot be started.
-pub fn quantize(what: &Quantize<'_>, progress: impl FnMut(u64, u64)) -> Result<(), Error> {
+/// As [`Quantization::run`]; `internal` if llama.cpp cannot be started.
+pub fn quantize(what: &Quantization<'_>, progress: impl FnMut(u64, u64)) -> Result<(), Error> {
     let _backend = Backend::start(kernels::choose(None)?)?;
     what.run(progress)
 }
 
-/// Starts llama.cpp and checks that the plan's kernels compute correctly on this processor: each
-/// alone, and all together in answers of the plan's model, which must be the demo model.
+/// Starts llama.cpp and checks that the plan's kernels compute correctly on this CPU: each
+/// operation separately, and complete answers of the plan's model, which must be the demo model.
 ///
-/// Blocks. llama.cpp runs once at a time: no engine may be running.
+/// Blocks. No engine may be running: a process runs llama.cpp once at a time.
 ///
 /// # Errors
-/// `internal` where the kernels cannot be run at all; [`judge`] says whether they passed.
+/// `internal` if the kernels cannot run at all. [`judge`] reports whether they passed.
 pub fn selftest(plan: &Plan) -> Result<Vec<Check>, Error> {
     let backend = Backend::start(plan.kernels)?;
     let mut checks = selftest::run(plan.threads)?;
     let model = Model::load(&backend, plan, |_| true)?;
-    // The demo model is too small for several threads to be of use, and on a busy machine they wait
-    // for each other; the checks above have tried them.
+    // The demo model is too small for several threads, which would wait for each other on a busy
+    // machine; the checks above have covered threads.
     let alone = Plan { threads: 1, decode_threads: 1, ..plan.clone() };
     let mut context = Context::new(&backend, &model, &alone)?;
     selftest::answers::run(&model, &mut context, plan, &mut checks)?;

@@ -1,7 +1,7 @@
-//! What an observer of the engine gets: each token as it is drawn. Only tests attach one, to compare
-//! runs token by token; without an observer nothing here costs more than a look at an `Option`.
+//! Observation of the engine: each token as it is drawn. Only tests attach an observer, to compare
+//! runs token by token; without one, the cost is the check of an `Option`.
 
-use super::Token;
+use crate::types::answer::Token;
 use crate::types::job::AttemptId;
 
 /// A token the engine drew, sent before any event that follows from it.
@@ -11,14 +11,15 @@ pub struct Draw {
     pub attempt: AttemptId,
     /// The token drawn, the end of a generation included.
     pub token: Token,
-    /// The token that came second; only where the likeliest one is always drawn.
+    /// The second likeliest token; only at temperature 0.
     pub runner_up: Option<RunnerUp>,
 }
 
-/// The second likeliest token of a greedy choice. Where two runs part, it tells a tie from a fault.
+/// The second likeliest token of a greedy choice. If two runs differ, it distinguishes a tie from a
+/// fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunnerUp {
-    /// The token.
+    /// The token that came second.
     pub token: Token,
     /// How far its logit is below that of the token drawn, penalties applied.
     pub behind: f32,

@@ -81,8 +81,8 @@ impl PrefixStore {
         PrefixStore { folder, writer: None }
     }
 
-    /// Returns the cells saved for these tokens under the same identity, if any. Deletes a file that
-    /// was damaged or altered.
+    /// Returns the cells saved for these tokens under the same identity, if any. Deletes a file
+    /// that was damaged or altered.
     ///
     /// Blocks while at most `PREFIX_BYTES_MAX` are read; allocates no more than the file's size.
     pub fn load(&self, identity: &PrefixIdentity, tokens: &[Token]) -> Option<Vec<u8>> {

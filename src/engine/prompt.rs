@@ -1,43 +1,29 @@
 //! From a question to the tokens of its prompt.
 //!
-//! The chat template's own text may contain control tokens, a person's text never does: `template`
-//! renders the one around the other, and each is tokenised in its own way here. A person's text is
-//! tokenised together with the template's plain text around it, so that the tokens are those of the
-//! usual rendering whenever nobody typed a control token.
+//! The chat template's own text may contain control tokens, user text never does: `template`
+//! renders the one around the other, and here each is tokenised in its own way. User text is
+//! tokenised together with the template's plain text around it, so the tokens equal those of the
+//! usual rendering unless a user typed a control token.
 
-use super::Token;
-use super::adapter_sets::AdapterSetId;
-use super::llama::{Model, Written};
+use super::llama::{Model, TextOrigin};
+use super::protocol::{AdapterSetId, Prompt};
 use super::template::{Segment, bad_template, render};
 use super::think;
-use crate::types::answer::Part;
+use crate::types::answer::{Part, Token};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Question, Role};
 use crate::types::limits;
 
-/// A prompt ready to be decoded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prompt {
-    /// Its tokens, at least one.
-    pub tokens: Vec<Token>,
-    /// Where the model's text begins: thinking where the template itself opened it.
-    pub part: Part,
-    /// How many of them every prompt of its mode begins with.
-    pub prefix_tokens: usize,
-    /// The adapters it is read with.
-    pub adapter_set: AdapterSetId,
-}
-
-/// ChatML, for models that have its control tokens but bring no template.
+/// ChatML, for models that have its control tokens but no template.
 const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + \
     '<|im_end|>\\n' }}{% endfor %}{{ '<|im_start|>assistant\\n' }}";
 
-/// Renders and tokenises `question`.
+/// Renders and tokenises `question`; the prompt has no prefix and no adapters yet.
 ///
 /// # Errors
-/// `too_long` with both numbers where the client's text exceeds `question_tokens_max` or the prompt
-/// leaves no room in `context_tokens`; `bad_model` where the template is missing or broken.
-pub fn prepare(
+/// `too_long`, with both numbers, if the client's text exceeds `question_tokens_max` or the prompt
+/// leaves no room in `context_tokens`; `bad_model` if the template is missing or broken.
+pub(crate) fn prepare(
     model: &Model,
     question: &Question,
     question_tokens_max: u32,
@@ -51,7 +37,7 @@ pub fn prepare(
     let segments = render(&template, model.template_tokens(), question)?;
     let tokens = tokenize(model, &segments, &texts);
     if tokens.is_empty() {
-        return Err(bad_template("nothing of it can be written in the model's vocabulary"));
+        return Err(bad_template("its output has no tokens in the model's vocabulary"));
     }
     if tokens.len() as u64 + 1 > u64::from(context_tokens) {
         return Err(too_long("prompt", tokens.len(), context_tokens.saturating_sub(1)));
@@ -59,7 +45,7 @@ pub fn prepare(
     let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
     let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));
     let part = if opened { Part::Thinking } else { Part::Answer };
-    Ok(Prompt { tokens, part, prefix_tokens: 0, adapter_set: 0 })
+    Ok(Prompt { tokens, part, prefix_tokens: 0, adapter_set: AdapterSetId::NONE })
 }
 
 fn template_of(model: &Model) -> Result<String, Error> {
@@ -67,7 +53,7 @@ fn template_of(model: &Model) -> Result<String, Error> {
     match model.chat_template() {
         Some(template) => Ok(template),
         None if has("<|im_start|>") && has("<|im_end|>") => Ok(CHATML.to_string()),
-        None => Err(bad_template("it has none")),
+        None => Err(bad_template("the file has none")),
     }
 }
 
@@ -79,14 +65,16 @@ fn too_long(what: &str, tokens: usize, tokens_max: u32) -> Error {
     )
 }
 
-/// Measures what people wrote: their side of the conversation, and a system message of their own.
-/// What the model answered was bounded when it did; all of it must fit the context anyway.
+/// Checks the length of the client's own text: the user turns, and a system message if the client
+/// supplied one. Earlier answers were bounded when they were generated, and the context bounds
+/// everything.
 ///
-/// Bytes are compared first: tokenising costs time that others wait for.
+/// Compares bytes first, because all attempts wait while a text is tokenised.
 fn check_length(model: &Model, q: &Question, texts: &[&str], tokens_max: u32) -> Result<(), Error> {
-    let people = q.turns.iter().zip(&texts[1..]).filter(|(turn, _)| turn.role == Role::User);
+    let user_turns = q.turns.iter().zip(&texts[1..]).filter(|(turn, _)| turn.role == Role::User);
     let system = texts.first().filter(|_| q.brings_system());
-    let sent: Vec<&str> = system.into_iter().chain(people.map(|(_, text)| text)).copied().collect();
+    let sent: Vec<&str> =
+        system.into_iter().chain(user_turns.map(|(_, text)| text)).copied().collect();
     let bytes: usize = sent.iter().map(|text| text.len()).sum();
     let bytes_max = tokens_max as usize * limits::TOKEN_BYTES_MEAN_MAX;
     if bytes > bytes_max {
@@ -96,20 +84,21 @@ fn check_length(model: &Model, q: &Question, texts: &[&str], tokens_max: u32) ->
             "Shorten the question.",
         ));
     }
-    let tokens = sent.iter().map(|text| model.tokenize(text, Written::ByPerson).len()).sum();
+    let tokens = sent.iter().map(|text| model.tokenize(text, TextOrigin::User).len()).sum();
     if tokens > tokens_max as usize {
         return Err(too_long("question", tokens, tokens_max));
     }
     Ok(())
 }
 
-/// Tokenises segments: what stands between control tokens is one text, as llama.cpp itself sees it.
-pub fn tokenize(model: &Model, segments: &[Segment], texts: &[&str]) -> Vec<Token> {
+/// Tokenises segments; the text between two control tokens is tokenised in one piece, as llama.cpp
+/// does it.
+pub(crate) fn tokenize(model: &Model, segments: &[Segment], texts: &[&str]) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
     let mut plain = String::new();
     for segment in segments {
         let text = match segment {
-            Segment::Person(slot) => {
+            Segment::User(slot) => {
                 plain.push_str(slot.fill(texts));
                 continue;
             }
@@ -120,11 +109,11 @@ pub fn tokenize(model: &Model, segments: &[Segment], texts: &[&str]) -> Vec<Toke
             continue;
         };
         plain.push_str(&text[..first]);
-        tokens.extend(model.tokenize(&plain, Written::ByPerson));
-        tokens.extend(model.tokenize(&text[first..last], Written::ByTemplate));
+        tokens.extend(model.tokenize(&plain, TextOrigin::User));
+        tokens.extend(model.tokenize(&text[first..last], TextOrigin::Template));
         plain = text[last..].to_string();
     }
-    tokens.extend(model.tokenize(&plain, Written::ByPerson));
+    tokens.extend(model.tokenize(&plain, TextOrigin::User));
     if let Some(start) = model.start_token()
         && tokens.first() != Some(&start)
     {

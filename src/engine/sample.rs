@@ -1,13 +1,13 @@
-//! Draws the next token from a row of logits, as the mode says.
+//! Draws the next token from a row of logits, with the sampling settings of the mode.
 //!
-//! Order: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one draw.
-//! This is the order of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's
-//! own chain applies temperature last, another distribution wherever temperature is not 1. Exactly
-//! one random number is used for each token drawn: a seed with a count of tokens names a state.
+//! The order is: banned tokens and repetition penalty, temperature, top-k, top-p, min-p, then one
+//! draw. It is that of the published evaluations (Hugging Face transformers, vLLM); llama.cpp's own
+//! chain applies the temperature last, which gives another distribution unless it is 1. Each draw
+//! uses exactly one random number, so a seed and a number of tokens determine the state.
 //!
-//! Nothing is sorted that need not be: top-p sums the probabilities in bins by size, and sorts only
-//! the bin in which its limit falls; top-k selects. Sorting 151,936 tokens of a flat distribution
-//! takes longer than a quarter of a pass over the weights.
+//! As little as possible is sorted: top-p sums the probabilities in bins and sorts only the bin
+//! that contains its limit; top-k selects. Sorting 151,936 tokens of a flat distribution takes
+//! longer than a quarter of a pass over the weights.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -16,22 +16,24 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::Token;
 use super::observe::RunnerUp;
+use crate::types::answer::Token;
+use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::mode::Sampling;
+use crate::types::plan::Plan;
 
 /// Draws tokens for one attempt.
-pub struct Sampler {
+pub(crate) struct Sampler {
     sampling: Sampling,
     random: ChaCha8Rng,
     recent: VecDeque<Token>,
     banned: Arc<[Token]>,
 }
 
-/// Room to work in, one for all samplers of a thread: 20 bytes a token of the vocabulary.
+/// Buffers shared by all samplers of a thread: 20 bytes per token of the vocabulary.
 #[derive(Default)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     adjusted: Vec<f32>,
     candidates: Vec<Candidate>,
 }
@@ -43,19 +45,19 @@ struct Candidate {
     weight: f64,
 }
 
-/// The logits are not numbers: the model or the kernels are broken.
+/// A logit is NaN or infinite: the model or the kernels are broken.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotANumber;
+pub(crate) struct NotANumber;
 
 impl Sampler {
     /// Makes a sampler; `banned` tokens are never drawn.
-    pub fn new(sampling: Sampling, seed: u64, banned: impl Into<Arc<[Token]>>) -> Sampler {
+    pub(crate) fn new(sampling: Sampling, seed: u64, banned: impl Into<Arc<[Token]>>) -> Sampler {
         let random = ChaCha8Rng::seed_from_u64(seed);
         Sampler { sampling, random, recent: VecDeque::new(), banned: banned.into() }
     }
 
-    /// Notes a token of the text, prompt included, for the repetition penalty.
-    pub fn saw(&mut self, token: Token) {
+    /// Records a token of the text, prompt included, for the repetition penalty.
+    pub(crate) fn record(&mut self, token: Token) {
         if self.sampling.repetition_penalty != 1.0 {
             self.recent.push_back(token);
             if self.recent.len() > limits::PENALTY_WINDOW_TOKENS {
@@ -67,16 +69,26 @@ impl Sampler {
     /// Draws a token from `logits`, one finite value for each token of the vocabulary.
     ///
     /// # Errors
-    /// [`NotANumber`] where any logit is NaN or +∞, or none is finite.
-    pub fn draw(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<Token, NotANumber> {
+    /// [`NotANumber`] if any logit is NaN or +∞, or none is finite.
+    pub(crate) fn draw(
+        &mut self,
+        logits: &[f32],
+        scratch: &mut Scratch,
+    ) -> Result<Token, NotANumber> {
         let Scratch { adjusted, candidates } = scratch;
-        let logits = self.adjusted(logits, adjusted);
-        self.draw_from(logits, candidates)
+        let token = self.draw_from(self.adjusted(logits, adjusted), candidates)?;
+        if log::log_enabled!(log::Level::Trace)
+            && let Some(RunnerUp { token: second, behind }) = self.runner_up(logits, token, scratch)
+        {
+            // Shows a tie where two machines draw different tokens.
+            log::trace!("greedy token {token}, {behind:.3} before {second}");
+        }
+        Ok(token)
     }
 
-    /// Returns the token that came second to `first`, which was just drawn from `logits`; nothing
-    /// where the temperature is not 0. Looks at the whole vocabulary once more.
-    pub fn runner_up(
+    /// Returns the second likeliest token after `first`, which was just drawn from `logits`; `None`
+    /// unless the temperature is 0. Searches the whole vocabulary again.
+    pub(crate) fn runner_up(
         &self,
         logits: &[f32],
         first: Token,
@@ -91,22 +103,22 @@ impl Sampler {
         Some(RunnerUp { token, behind: logits[first as usize] - second })
     }
 
-    /// Passes over the random number of a token that was drawn already.
-    pub fn skip(&mut self) {
+    /// Skips the random number of a token that was drawn before a restart.
+    pub(crate) fn skip(&mut self) {
         if self.sampling.temperature != 0.0 {
             self.random.next_u64();
         }
     }
 
-    /// Returns the logits with penalty and bans applied, in `room` where any apply.
-    fn adjusted<'l>(&self, logits: &'l [f32], room: &'l mut Vec<f32>) -> &'l [f32] {
+    /// Returns the logits with penalty and bans applied; uses `buffer` if there are any.
+    fn adjusted<'l>(&self, logits: &'l [f32], buffer: &'l mut Vec<f32>) -> &'l [f32] {
         if self.recent.is_empty() && self.banned.is_empty() {
             return logits;
         }
-        room.clear();
-        room.extend_from_slice(logits);
-        self.adjust(room);
-        room
+        buffer.clear();
+        buffer.extend_from_slice(logits);
+        self.adjust(buffer);
+        buffer
     }
 
     fn adjust(&self, logits: &mut [f32]) {
@@ -133,11 +145,11 @@ impl Sampler {
     ) -> Result<Token, NotANumber> {
         let max = highest(logits)?;
         if self.sampling.temperature == 0.0 {
-            // The first of equals, as llama.cpp's greedy sampler takes it.
+            // The first of equals, like llama.cpp's greedy sampler.
             let first = logits.iter().position(|&logit| logit == max);
             return Ok(first.expect("the highest logit is one of them") as Token);
         }
-        // Below about 1e-4 every other token's weight underflows: greedy, without dividing by zero.
+        // Below about 1e-4 all other weights underflow, which is greedy without a division by 0.
         let scale = 1.0 / self.sampling.temperature.max(1e-4);
         let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         choose_candidates(&self.sampling, logits, max, scale, candidates);
@@ -149,8 +161,8 @@ impl Sampler {
                 return Ok(candidate.token);
             }
         }
-        // Rounding may leave a crumb: it belongs to the last candidate.
-        Ok(candidates.last().expect("the most likely token is always one").token)
+        // A remainder left by rounding belongs to the last candidate.
+        Ok(candidates.last().expect("the most likely token is always a candidate").token)
     }
 }
 
@@ -172,29 +184,29 @@ fn choose_candidates(
     if top_k > 0 {
         let most = top_k as usize;
         if most < candidates.len() {
-            candidates.select_nth_unstable_by(most, likelier);
+            candidates.select_nth_unstable_by(most, by_likelihood);
             candidates.truncate(most);
         }
         if top_p < 1.0 {
             let kept: f64 = candidates.iter().map(|c| c.weight).sum();
-            candidates.sort_unstable_by(likelier);
+            candidates.sort_unstable_by(by_likelihood);
             truncate_at(candidates, kept * f64::from(top_p));
         }
     }
     candidates.retain(|c| c.weight >= f64::from(min_p));
 }
 
-/// Compares two candidates, the likelier first, and of equals the one with the lower number.
-fn likelier(a: &Candidate, b: &Candidate) -> Ordering {
+/// Orders candidates by descending probability, then by token.
+fn by_likelihood(a: &Candidate, b: &Candidate) -> Ordering {
     b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token))
 }
 
-/// Bins for each factor of e by which a token is less likely than the likeliest.
+/// Bins per factor of e between the probability of a token and that of the likeliest one.
 const BINS_PER_E: f32 = 32.0;
-/// Bins in all; the last one is also for whatever is less likely than e⁻³².
+/// The number of bins; the last one includes everything less likely than e⁻³².
 const BINS: usize = 1024;
 
-/// Puts into `candidates` the likeliest tokens whose probabilities sum to `top_p`, one at least.
+/// Adds to `candidates` the likeliest tokens whose probabilities sum to `top_p`, at least one.
 fn nucleus(logits: &[f32], max: f32, scale: f32, top_p: f64, candidates: &mut Vec<Candidate>) {
     let bin = |logit: f32| (((max - logit) * scale * BINS_PER_E) as usize).min(BINS - 1);
     let mut masses = [0.0_f64; BINS];
@@ -202,26 +214,26 @@ fn nucleus(logits: &[f32], max: f32, scale: f32, top_p: f64, candidates: &mut Ve
         masses[bin(logit)] += weight(logit, max, scale);
     }
     let mut left = masses.iter().sum::<f64>() * top_p;
-    // The bin in which the limit falls; all before it are in whole.
+    // The bin that contains the limit; all bins before it are included completely.
     let mut edge = 0;
     while edge + 1 < BINS && left > masses[edge] {
         left -= masses[edge];
         edge += 1;
     }
     gather(logits, max, scale, |logit| bin(logit) == edge, candidates);
-    candidates.sort_unstable_by(likelier);
+    candidates.sort_unstable_by(by_likelihood);
     truncate_at(candidates, left);
     gather(logits, max, scale, |logit| bin(logit) < edge, candidates);
 }
 
-/// Returns the probability of a token relative to the likeliest one.
+/// Returns the probability of a token relative to that of the likeliest one.
 fn weight(logit: f32, max: f32, scale: f32) -> f64 {
     f64::from(((logit - max) * scale).exp())
 }
 
-/// Returns the natural logarithm of the probability of `token` under the logits themselves, as at
-/// temperature 1 with every filter off; 0 or less.
-pub fn log_probability(logits: &[f32], token: Token) -> f64 {
+/// Returns the natural logarithm of the probability of `token` at temperature 1 without any filter;
+/// at most 0.
+pub(crate) fn log_probability(logits: &[f32], token: Token) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from((logit - max).exp())).sum();
     let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
@@ -229,25 +241,28 @@ pub fn log_probability(logits: &[f32], token: Token) -> f64 {
 }
 
 /// Returns the highest logit.
+///
+/// # Errors
+/// [`NotANumber`] if any logit is NaN or +∞, or none is finite.
 fn highest(logits: &[f32]) -> Result<f32, NotANumber> {
-    // Eight maxima side by side, which the compiler makes one vector; NaN never wins a comparison,
-    // so it is looked for apart.
+    // Eight maxima in parallel, which the compiler vectorises; NaN never wins a comparison, so it
+    // is detected separately.
     let mut max = [f32::NEG_INFINITY; 8];
     let mut nan = [false; 8];
-    let mut see = |lane: usize, x: f32| {
+    let mut compare = |lane: usize, x: f32| {
         max[lane] = if x > max[lane] { x } else { max[lane] };
         nan[lane] |= x.is_nan();
     };
     let chunks = logits.chunks_exact(8);
-    chunks.remainder().iter().for_each(|&x| see(0, x));
+    chunks.remainder().iter().for_each(|&x| compare(0, x));
     for chunk in chunks {
-        (0..8).for_each(|lane| see(lane, chunk[lane]));
+        (0..8).for_each(|lane| compare(lane, chunk[lane]));
     }
     let max = max.into_iter().fold(f32::NEG_INFINITY, f32::max);
     if nan.contains(&true) || !max.is_finite() { Err(NotANumber) } else { Ok(max) }
 }
 
-/// Adds those of the tokens that `which` takes; a token whose logit is -∞ is none.
+/// Adds the tokens whose logit satisfies `which` and is not -∞.
 fn gather(
     logits: &[f32],
     max: f32,
@@ -263,7 +278,7 @@ fn gather(
     }
 }
 
-/// Keeps the shortest beginning whose weights reach `mass`; at least one candidate.
+/// Keeps the shortest prefix whose weights reach `mass`, at least one candidate.
 fn truncate_at(candidates: &mut Vec<Candidate>, mass: f64) {
     let mut sum = 0.0;
     let end = candidates.iter().position(|c| {
@@ -271,6 +286,15 @@ fn truncate_at(candidates: &mut Vec<Candidate>, mass: f64) {
         sum >= mass
     });
     candidates.truncate(end.map_or(candidates.len(), |end| end + 1));
+}
+
+/// Returns the error for logits that are NaN or infinite.
+pub(crate) fn not_a_number(plan: &Plan) -> Error {
+    Error::new(
+        Kind::BadModel,
+        format!("{} computed values that are not numbers", plan.model),
+        "The model file is damaged or unsuitable for these kernels: use another file.",
+    )
 }
 
 #[cfg(test)]
@@ -289,7 +313,7 @@ mod tests {
         (0..n).map(|_| (random.next_u32() % 40_000) as f32 / 1_000.0 - 20.0).collect()
     }
 
-    /// The distribution the settings mean, computed the plain way: sort everything.
+    /// Computes the distribution of the settings the simple way: sorts everything.
     fn reference(logits: &[f32], sampling: Sampling) -> Vec<f64> {
         let scaled = |l: f32| f64::from(l) / f64::from(sampling.temperature);
         let max = logits.iter().map(|&l| scaled(l)).fold(f64::MIN, f64::max);
@@ -364,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn greedy_takes_the_first_of_the_highest_and_a_seed_repeats_its_draws() {
+    fn greedy_draws_the_first_of_the_highest_and_a_seed_repeats_its_draws() {
         let mut greedy = Sampler::new(Sampling { temperature: 0.0, ..OFF }, 1, []);
         assert_eq!(draw(&mut greedy, &[0.0, 3.0, 3.0, -1.0]), Ok(1));
         let logits = random_logits(3, 50);
@@ -377,18 +401,18 @@ mod tests {
     }
 
     #[test]
-    fn banned_tokens_are_never_drawn_and_penalised_ones_less() {
+    fn banned_tokens_are_never_drawn_and_penalised_ones_less_often() {
         let mut sampler = Sampler::new(OFF, 1, [0]);
         assert!((0..2_000).all(|_| draw(&mut sampler, &[9.0, 0.0, 0.0]).unwrap() != 0));
         let sampling = Sampling { repetition_penalty: 2.0, temperature: 0.0, ..OFF };
         let mut sampler = Sampler::new(sampling, 1, []);
         assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(0));
-        sampler.saw(0);
+        sampler.record(0);
         assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(1));
     }
 
     #[test]
-    fn logits_that_are_not_numbers_are_an_error_not_a_token() {
+    fn logits_that_are_not_numbers_are_an_error() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
         for logits in [&[1.0, nan][..], &[nan, 1.0], &[inf, 0.0], &[-inf, -inf], &[]] {
             for temperature in [0.0, 1.0] {

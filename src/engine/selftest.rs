@@ -94,8 +94,8 @@ enum Threads {
     Several(u32),
 }
 
-/// Runs an operation and compares its result; `None` if the set does not support it with this layout
-/// of the first input.
+/// Runs an operation and compares its result; `None` if the set does not support it with this
+/// layout of the first input.
 fn check(
     cpu: &Cpu,
     threads: Threads,

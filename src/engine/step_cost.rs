@@ -2,8 +2,8 @@
 //! operation, and the decisions that follow: how many drafted tokens pay, and how much of a prompt
 //! fits.
 //!
-//! `batch_builder` records each pass here and asks before it builds the next batch. Texts and tokens
-//! are unknown here; the probabilities of guesses come from `draft`.
+//! `batch_builder` records each pass here and asks before it builds the next batch. Texts and
+//! tokens are unknown here; the probabilities of guesses come from `draft`.
 //!
 //! The cost is a staircase. Repacked kernels multiply four tokens at once and repeat their
 //! single-token kernel for the rest (ggml's repack.cpp), so 2 or 3 tokens may cost more than 4;
@@ -32,7 +32,8 @@ const SURPRISE: f64 = 1.5;
 const LEVEL_RATE: f64 = 1.0 / 8.0;
 /// The learning rate of a single size.
 const SIZE_RATE: f64 = 1.0 / 16.0;
-/// The factor by which drafts or padding must promise to be better; noise changes a ratio by as much.
+/// The factor by which drafts or padding must promise to be better; noise changes a ratio by as
+/// much.
 const MARGIN: f64 = 1.05;
 /// Prompt tokens in the first step, before any measurement.
 const FIRST_SLICE_TOKENS: usize = 16;

@@ -1,8 +1,9 @@
-//! Renders a model's chat template around texts it never sees.
+//! Renders a model's chat template around texts that the template never sees.
 //!
-//! The template (Jinja, rendered by minijinja as Hugging Face renders it) gets place-holders for
-//! what people wrote; the rendering is cut there. White space a template trims from a message is
-//! trimmed; what else it might do to one (few do) is not. Pure: knows no model and no tokens.
+//! The template (Jinja, rendered by minijinja like Hugging Face does) gets placeholders for the
+//! messages, and its output is cut at them. White space that a template trims from a message is
+//! trimmed; other changes it might make to one, which few templates do, are not applied. Pure:
+//! knows no model and no tokens.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,37 +14,37 @@ use crate::types::error::{Error, Kind};
 use crate::types::job::{Question, Role};
 use crate::types::limits;
 
-/// A run of rendered text, by who wrote it.
+/// A part of a rendered prompt, by its origin.
 #[derive(Debug, PartialEq)]
-pub enum Segment {
-    /// The template.
+pub(crate) enum Segment {
+    /// Text of the template.
     Template(String),
-    /// A person, or the owner's mode; its text goes here.
-    Person(Slot),
+    /// A message, or the system prompt, of the question.
+    User(Placeholder),
 }
 
-/// Where a text that somebody wrote goes: text 0 is the system prompt, text i + 1 is turn i.
+/// The position of a text of the question: text 0 is the system prompt, text i + 1 is turn i.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slot {
+pub(crate) struct Placeholder {
     text: usize,
     trims_start: bool,
     trims_end: bool,
 }
 
-/// Why a conversation could not be rendered.
+/// The reason why a conversation could not be rendered.
 enum Unrendered {
-    /// The template itself says so, with its reason.
+    /// The template raised an exception with this message.
     Refused(String),
-    /// The template is broken.
+    /// The template is broken in this way.
     Broken(String),
 }
 
 /// Renders `template` into segments; `bos` and `eos` are the texts of the start and end tokens.
 ///
 /// # Errors
-/// `bad_model` where the template is broken or drops a message, `bad_request` where it refuses the
+/// `bad_model` if the template is broken or omits a message, `bad_request` if it rejects the
 /// client's conversation.
-pub fn render(
+pub(crate) fn render(
     template: &str,
     (bos, eos): (String, String),
     question: &Question,
@@ -63,45 +64,45 @@ pub fn render(
         let rendered = render_messages(template, &bos, &eos, messages)?;
         let segments = cut(&rendered, texts);
         let first = usize::from(system.is_none());
-        let has = |text| segments.iter().any(|s| matches!(s, Segment::Person(p) if p.text == text));
+        let has = |text| segments.iter().any(|s| matches!(s, Segment::User(p) if p.text == text));
         match (first..texts).find(|&text| !has(text)) {
             None => Ok(segments),
-            Some(0) => Err(Unrendered::Broken("it leaves the system prompt out".into())),
-            Some(_) => Err(Unrendered::Broken("it leaves a message out".into())),
+            Some(0) => Err(Unrendered::Broken("it omits the system prompt".into())),
+            Some(_) => Err(Unrendered::Broken("it omits a message".into())),
         }
     };
     let plain: Vec<_> = system.iter().chain(&turns).cloned().collect();
     whole(&plain)
         .or_else(|unrendered| {
-            // Some templates know no system role: the first message then carries it.
+            // Some templates have no system role: the first message then contains it.
             let (Some((_, prompt)), "user") = (&system, turns[0].0) else { return Err(unrendered) };
             let mut merged = turns.clone();
             merged[0].1 = format!("{prompt}\n\n{}", merged[0].1);
             whole(&merged).map_err(|_| unrendered)
         })
         .map_err(|unrendered| match unrendered {
-            // With one question in a stock mode the model's file is at fault, else the client.
+            // For a single question in an unchanged mode the model is at fault, else the client.
             Unrendered::Refused(reason) if question.turns.len() > 1 || question.brings_system() => {
                 Error::bad_request(
-                    format!("messages: the model refuses such a conversation: {reason}"),
-                    "Let user and assistant take turns, the user first.",
+                    format!("messages: the model rejects this conversation: {reason}"),
+                    "Alternate user and assistant messages, starting with the user.",
                 )
             }
             Unrendered::Refused(reason) | Unrendered::Broken(reason) => bad_template(&reason),
         })
 }
 
-/// Checks that `template` can be parsed, without rendering anything.
+/// Checks that a chat template can be parsed, without rendering it.
 ///
 /// # Errors
-/// `bad_model` with the place and the reason.
+/// `bad_model` with the line and the reason.
 pub fn check(template: &str) -> Result<(), Error> {
     let mut environment = environment().map_err(|error| bad_template(&error.to_string()))?;
     let parsed = environment.add_template_owned("template", without_generation_tags(template));
     parsed.map_err(|error| bad_template(&error.to_string()))
 }
 
-/// The Jinja of chat templates: what Hugging Face switches on, and a bound on how long it may run.
+/// The Jinja of chat templates: the options Hugging Face enables, and a bound on the run time.
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -119,32 +120,30 @@ fn render_messages(
     let broken = |error: minijinja::Error| Unrendered::Broken(error.to_string());
     let mut environment = environment().map_err(broken)?;
     let raised = Arc::new(Mutex::new(None));
-    let hears = raised.clone();
+    let message = raised.clone();
     environment.add_function("raise_exception", move |reason: String| {
-        *hears.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        *message.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, reason))
     });
-    // A board may have no clock worth trusting, and an answer should not depend on the day.
+    // A board may lack a clock, and an answer should not depend on the date.
     environment.add_function("strftime_now", |_format: String| String::new());
     let messages: Vec<_> =
         messages.iter().map(|(role, content)| context! { role => *role, content }).collect();
-    let known = context! {
+    let variables = context! {
         messages,
         add_generation_prompt => true,
         bos_token => bos,
         eos_token => eos,
     };
-    environment.render_str(&without_generation_tags(template), known).map_err(|error| match raised
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-    {
-        Some(reason) => Unrendered::Refused(reason),
-        None => broken(error),
+    environment.render_str(&without_generation_tags(template), variables).map_err(|error| {
+        match raised.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(reason) => Unrendered::Refused(reason),
+            None => broken(error),
+        }
     })
 }
 
-/// Drops `{% generation %}` and its end, which mark text for training and are no Jinja.
+/// Drops `{% generation %}` and its end tag, which mark text for training and are not Jinja.
 fn without_generation_tags(template: &str) -> String {
     let mut kept = String::new();
     let mut rest = template;
@@ -161,17 +160,17 @@ fn without_generation_tags(template: &str) -> String {
     kept + rest
 }
 
-/// White space no template writes itself: where it is gone, the template trims its messages.
+/// White space that templates do not use themselves; if it is gone, the template trims messages.
 const EM_SPACE: char = '\u{2003}';
 
-/// Private-use characters around an index, with white space on both sides.
+/// Returns private-use characters around an index, with white space on both sides.
 ///
-/// A template that had such characters of its own would keep them as text.
+/// Such characters in a template's own text remain text.
 fn placeholder(text: usize) -> String {
     format!("{EM_SPACE}\u{F4F0}{text}\u{F4F1}{EM_SPACE}")
 }
 
-/// Cuts rendered text at the place-holders of texts below `texts`.
+/// Cuts rendered text at the placeholders of the texts 0 to `texts` - 1.
 fn cut(rendered: &str, texts: usize) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut own = String::new();
@@ -194,28 +193,28 @@ fn cut(rendered: &str, texts: usize) -> Vec<Segment> {
         rest = after.strip_prefix(EM_SPACE).unwrap_or(after);
         let trims_end = rest.len() == after.len();
         segments.push(Segment::Template(std::mem::take(&mut own)));
-        segments.push(Segment::Person(Slot { text, trims_start, trims_end }));
+        segments.push(Segment::User(Placeholder { text, trims_start, trims_end }));
     }
     own.push_str(rest);
     segments.push(Segment::Template(own));
     segments
 }
 
-impl Slot {
-    /// Returns the text that goes here.
-    pub fn fill<'t>(self, texts: &[&'t str]) -> &'t str {
+impl Placeholder {
+    /// Returns the text for this position, trimmed like the template trims it.
+    pub(crate) fn fill<'t>(self, texts: &[&'t str]) -> &'t str {
         let text = texts[self.text];
         let text = if self.trims_start { text.trim_start() } else { text };
         if self.trims_end { text.trim_end() } else { text }
     }
 }
 
-/// Makes the error of a template that cannot be used.
-pub fn bad_template(cause: &str) -> Error {
+/// Returns the error for a template that cannot be used.
+pub(crate) fn bad_template(cause: &str) -> Error {
     Error::new(
         Kind::BadModel,
         format!("cannot use the model's chat template: {cause}"),
-        "Use a GGUF file of a chat or reasoning model, with its chat template.",
+        "Use a GGUF file of a chat or reasoning model that contains a chat template.",
     )
 }
 
@@ -242,23 +241,24 @@ mod tests {
     }
 
     fn verbatim(text: usize) -> Segment {
-        Segment::Person(Slot { text, trims_start: false, trims_end: false })
+        Segment::User(Placeholder { text, trims_start: false, trims_end: false })
     }
 
     #[test]
-    fn a_template_never_sees_what_a_person_wrote() {
+    fn a_template_never_sees_the_messages() {
         let template = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}] \
                         {{ m['content'] | trim }}{% endfor %}\
                         {% if add_generation_prompt %}[a]{% endif %}";
         let segments = rendered(template, &["{{ 7*7 }} <|im_end|>"]).unwrap();
         let own = |text: &str| Segment::Template(text.into());
-        let trimmed = |text| Segment::Person(Slot { text, trims_start: true, trims_end: true });
+        let trimmed =
+            |text| Segment::User(Placeholder { text, trims_start: true, trims_end: true });
         let expected = [own("<s>[system] "), trimmed(0), own("[user] "), trimmed(1), own("[a]")];
         assert_eq!(segments, expected);
     }
 
     #[test]
-    fn a_template_without_a_system_role_gets_it_in_the_first_message() {
+    fn without_a_system_role_the_first_message_contains_the_system_prompt() {
         let template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}\
                         {% endif %}{% for m in messages %}({{ m.content }}){% endfor %}";
         let segments = rendered(template, &["q"]).unwrap();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_drops_the_system_role_gets_it_in_the_first_message() {
+    fn if_the_system_role_is_omitted_the_first_message_contains_the_system_prompt() {
         let template = "{% for m in messages %}{% if m.role == 'user' %}({{ m.content }})\
                         {% endif %}{% endfor %}";
         let segments = rendered(template, &["q"]).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_the_template_refuses_is_the_clients_fault_and_a_question_is_not() {
+    fn a_rejected_conversation_is_a_bad_request_and_a_rejected_question_a_bad_model() {
         let template = "{% if messages | length != 2 %}{{ raise_exception('take turns') }}\
                         {% endif %}\
                         {% for m in messages %}{{ m.content }}{% endfor %}";
@@ -285,14 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn what_templates_in_the_wild_also_use_is_known() {
+    fn extensions_that_published_templates_use_are_supported() {
         let template = "{{ strftime_now('%d') }}{% for m in messages %}\
                         {%- generation %}{{ m.content }}{% endgeneration -%}{% endfor %}";
         assert!(rendered(template, &["q"]).unwrap().contains(&verbatim(1)));
     }
 
     #[test]
-    fn python_methods_that_templates_use_work() {
+    fn python_methods_that_templates_use_are_supported() {
         let template = "{% for m in messages %}{% if m.content.startswith('x') %}{% continue %}\
                         {% endif %}{{ m.content.split('</think>')[-1].lstrip('\\n') }}{% endfor %}";
         assert!(rendered(template, &["q"]).unwrap().contains(&verbatim(1)));
@@ -303,7 +303,7 @@ mod tests {
         let cases = [
             ("{% for m in messages %}", "unexpected end"),
             ("{{ raise_exception('only poems') }}", "only poems"),
-            ("no question at all", "leaves the system prompt out"),
+            ("no question at all", "omits the system prompt"),
             (
                 "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}",
                 "fuel",
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_does_not_parse_is_told_without_a_question() {
+    fn a_template_that_does_not_parse_is_rejected_without_a_question() {
         assert!(check("{% for m in messages %}{%- generation %}x{% endfor %}").is_ok());
         let error = check("{% for m in messages %}").unwrap_err();
         assert!(error.message.contains("unexpected end"), "{error}");
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn place_holders_a_template_has_of_its_own_stay_text() {
+    fn placeholders_in_a_templates_own_text_stay_text() {
         let segments = cut("a\u{F4F0}9\u{F4F1}b\u{2003}\u{F4F0}1\u{F4F1}\u{2003}c\u{F4F0}", 2);
         let own = |text: &str| Segment::Template(text.into());
         let expected = [own("a\u{F4F0}9\u{F4F1}b"), verbatim(1), own("c\u{F4F0}")];

@@ -2,9 +2,9 @@
 //! down and other programs get CPU time.
 //!
 //! The engine's loop asks after every step. From files of the Linux kernel (`thermal/heat` reads
-//! temperature sensors, `thermal/neighbours` the load) follows a share of the time, and each step is
-//! followed by a pause of that share. A pass also uses fewer threads if other programs use cores. No
-//! clock frequency is changed.
+//! temperature sensors, `thermal/neighbours` the load) follows a share of the time, and each step
+//! is followed by a pause of that share. A pass also uses fewer threads if other programs use
+//! cores. No clock frequency is changed.
 
 mod heat;
 mod neighbours;
@@ -66,8 +66,8 @@ impl fmt::Display for Note {
         match self {
             Note::Hot { celsius, limit_celsius } => write!(
                 f,
-                "the CPU is at {celsius:.0} °C and is slowed down at {limit_celsius:.0} °C: pausing \
-                 between steps; a fan or a heat sink makes answers faster"
+                "the CPU is at {celsius:.0} °C and is slowed down at {limit_celsius:.0} °C: \
+                 pausing between steps; a fan or a heat sink makes answers faster"
             ),
             Note::Cooled => write!(f, "the CPU has cooled down: no more pauses because of heat"),
             Note::Crowded { percent } => {
@@ -102,10 +102,10 @@ impl Throttle {
 
     /// Returns the throttling after a step that took `step` and ended `now`.
     ///
-    /// Reads a few small files of /sys and /proc, at most once every `REST_LOOK_EVERY`.
+    /// Reads a few small files of /sys and /proc, at most once every `REST_CHECK_EVERY`.
     pub(crate) fn after(&mut self, step: Duration, now: Instant) -> Advice {
         let mut notes = Vec::new();
-        let fresh = |at| now.saturating_duration_since(at) < limits::REST_LOOK_EVERY;
+        let fresh = |at| now.saturating_duration_since(at) < limits::REST_CHECK_EVERY;
         if !self.measured.is_some_and(fresh) {
             self.measured = Some(now);
             self.share = self.heat.measure(&mut notes).max(self.neighbours.measure(&mut notes));
@@ -114,7 +114,8 @@ impl Throttle {
         Advice { rest, notes }
     }
 
-    /// Returns how many of `threads` a pass should use given the load of other programs, at least 1.
+    /// Returns how many of `threads` a pass should use given the load of other programs, at least
+    /// 1.
     pub(crate) fn threads(&self, threads: u32) -> u32 {
         self.neighbours.threads_left(threads)
     }

@@ -324,7 +324,7 @@ fn plain_text_is_read_too_and_what_cannot_be_is_named() {
     let head = r#"{"system": "", "prompt": "mode", "model": "demo"}"#;
     let empty = r#"{"question": "What is the sum of 12 and 34?", "thinking": "", "answer": ""}"#;
     let cases = [
-        (write("short.txt", b"1 + 1"), "there is too little to read"),
+        (write("short.txt", b"1 + 1"), "the text is too short"),
         (write("bytes.txt", b"\xff\xfe"), "it is not UTF-8"),
         (write("no.jsonl", b"1 + 1"), "line 1: not a JSON object"),
         (write("empty.jsonl", format!("{head}\n{empty}").as_bytes()), "its replies are empty"),

@@ -1,9 +1,9 @@
-//! The context: one KV cache, the buffers and the threads to run passes over the weights.
+//! The context: a KV cache with the buffers and the threads that passes over the weights need.
 //!
-//! Made through llama-cpp-sys-2, because llama-cpp-2 hides the context's pointer and
-//! `n_outputs_max`. With the one, threads wait between passes instead of being started for each;
-//! with the other, logits are reserved for a row a sequence instead of for a ubatch (75 MB less
-//! with VibeThinker's vocabulary and 8 sequences).
+//! Created through llama-cpp-sys-2, because llama-cpp-2 hides the context's pointer and
+//! `n_outputs_max`. The pointer lets threads wait between passes instead of being started for each
+//! one; `n_outputs_max` reserves logits for one row per sequence instead of a whole ubatch (75 MB
+//! less with VibeThinker's vocabulary and 8 sequences).
 
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
@@ -12,91 +12,119 @@ use llama_cpp_sys_2 as sys;
 
 use super::observe::{Observer, on_operation};
 use super::sets::Registered;
-use super::{Backend, Model, complaint, forget_complaints, pointer};
-use crate::engine::Token;
+use super::{Backend, Model, clear_error_lines, first_error_line, pointer};
+use crate::types::answer::Token;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::plan::{KvType, Plan};
 
-/// Which logits reading a slice computes: the head is a fifth of the weights.
+/// Which logits [`Context::read`] computes; the head is a fifth of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logits {
-    /// Those after the last token, until the next pass.
+pub(crate) enum Logits {
+    /// After the last token; valid until the next pass.
     Last,
-    /// Those after every token, until the next pass; only for a context made for reading.
+    /// After every token; valid until the next pass, only in a context made for reading.
     All,
 }
 
-/// Names one sequence of the KV cache, below [`SEQUENCE_IDS`].
-pub type SequenceId = i32;
+/// llama.cpp's number of a sequence (`llama_seq_id`), 0 to [`LLAMA_SEQUENCES`] - 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct LlamaSequence(sys::llama_seq_id);
 
-/// Sequences a unified cache can tell apart (llama-cparams.h, `LLAMA_MAX_SEQ`). They cost nothing,
+impl LlamaSequence {
+    /// The sequence that [`Context::read`] uses.
+    pub(crate) const FIRST: LlamaSequence = LlamaSequence(0);
+
+    /// Makes the number `index`, below [`LLAMA_SEQUENCES`].
+    pub(crate) const fn new(index: usize) -> LlamaSequence {
+        debug_assert!(index < LLAMA_SEQUENCES);
+        LlamaSequence(index as sys::llama_seq_id)
+    }
+
+    /// Returns the number as llama.cpp's functions take it.
+    pub(super) fn raw(self) -> sys::llama_seq_id {
+        self.0
+    }
+}
+
+/// Sequences a unified cache distinguishes (`LLAMA_MAX_SEQ` in llama-cparams.h). They cost nothing,
 /// but only those below the plan's number of sequences can be in a batch.
-pub const SEQUENCE_IDS: usize = 256;
+pub(crate) const LLAMA_SEQUENCES: usize = 256;
 
-/// What one pass over the weights decodes: tokens of any sequences.
+/// The tokens one pass over the weights decodes, of any sequences.
 ///
-/// The tokens of a sequence stand in order and go on where its cells end.
+/// The tokens of a sequence are in order and continue where its cells end.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     tokens: Vec<Token>,
     positions: Vec<i32>,
-    sequences: Vec<SequenceId>,
-    /// 1 where the logits after a token are wanted.
+    sequences: Vec<LlamaSequence>,
+    /// 1 if the logits after the token are wanted.
     wanted: Vec<i8>,
 }
 
 impl Batch {
-    /// Empties it.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.tokens.clear();
         self.positions.clear();
         self.sequences.clear();
         self.wanted.clear();
     }
 
-    /// Returns how many tokens are in it.
-    pub fn len(&self) -> usize {
+    /// Returns the number of tokens.
+    pub(crate) fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Adds a token and returns its row, by which [`Context::logits`] knows it.
-    pub fn push(&mut self, token: Token, position: u32, id: SequenceId, wanted: bool) -> usize {
+    /// Appends a token and returns its row, for [`Context::logits`].
+    pub(crate) fn push(
+        &mut self,
+        token: Token,
+        position: u32,
+        sequence: LlamaSequence,
+        wanted: bool,
+    ) -> usize {
         self.tokens.push(token);
         self.positions.push(position as i32);
-        self.sequences.push(id);
+        self.sequences.push(sequence);
         self.wanted.push(i8::from(wanted));
         self.tokens.len() - 1
     }
 }
 
-/// One KV cache with what it takes to use it.
-pub struct Context<'m> {
+/// A llama.cpp context and its threads.
+pub(crate) struct Context<'m> {
     pub(super) context: NonNull<sys::llama_context>,
     threads: NonNull<sys::ggml_threadpool>,
     kernels: Registered,
     vocabulary_tokens: usize,
-    /// For reading slices of one sequence.
+    /// The batch of [`Context::read`], reused.
     slice: Batch,
     /// llama.cpp's context points into the model.
     model: PhantomData<&'m Model>,
 }
 
 impl<'m> Context<'m> {
-    /// Reserves the plan's KV cache, compute buffers and threads.
+    /// Allocates the plan's KV cache, compute buffers and threads.
     ///
     /// # Errors
-    /// `no_memory` where they cannot be had.
-    pub fn new(backend: &Backend, model: &'m Model, plan: &Plan) -> Result<Context<'m>, Error> {
+    /// `no_memory` if they cannot be allocated.
+    pub(crate) fn new(
+        backend: &Backend,
+        model: &'m Model,
+        plan: &Plan,
+    ) -> Result<Context<'m>, Error> {
         Context::with(backend, model, plan, params(plan))
     }
 
-    /// Reserves the same for reading texts: with logits after every token, which take 4 bytes a
-    /// token of a ubatch and of the vocabulary, twice; `observer` sees what goes into the matrices.
+    /// Like [`Context::new`], for evaluating texts: with logits after every token, which take twice
+    /// 4 bytes × the tokens of a ubatch × the vocabulary. `observer` is shown the activations that
+    /// are multiplied with weights.
     ///
     /// # Errors
-    /// Those of [`Context::new`].
-    pub fn for_reading(
+    /// As [`Context::new`].
+    pub(crate) fn for_reading(
         backend: &Backend,
         model: &'m Model,
         plan: &Plan,
@@ -118,12 +146,15 @@ impl<'m> Context<'m> {
         plan: &Plan,
         params: sys::llama_context_params,
     ) -> Result<Context<'m>, Error> {
-        forget_complaints();
+        clear_error_lines();
         let no_memory = || {
             let (tokens, file) = (plan.context_tokens, &plan.model);
             Error::new(
                 Kind::NoMemory,
-                format!("cannot reserve a context of {tokens} tokens for {file}: {}", complaint()),
+                format!(
+                    "cannot reserve a context of {tokens} tokens for {file}: {}",
+                    first_error_line()
+                ),
                 "Lower --context-tokens, or use --kv q8_0.",
             )
         };
@@ -133,7 +164,7 @@ impl<'m> Context<'m> {
         let context = NonNull::new(context).ok_or_else(no_memory)?;
         let kernels = backend.kernels;
         let Some(threads) = NonNull::new(kernels.new_threads(plan.threads)) else {
-            // SAFETY: it was made above and nobody else has it.
+            // SAFETY: it was made above and this function alone owns it.
             unsafe { sys::llama_free(context.as_ptr()) };
             return Err(no_memory());
         };
@@ -151,18 +182,19 @@ impl<'m> Context<'m> {
         })
     }
 
-    /// Decodes a batch of 1 to `UBATCH_TOKENS` tokens in one pass over the weights. At most the
-    /// plan's rows of logits may be wanted; the cells it needs must be free.
+    /// Decodes a batch of 1 to `UBATCH_TOKENS` tokens in one pass over the weights. At most
+    /// `LOGIT_ROWS` rows of logits may be wanted, and enough cells must be free.
     ///
     /// # Errors
-    /// `internal` where llama.cpp refuses.
-    pub fn decode(&mut self, batch: &Batch) -> Result<(), Error> {
+    /// `internal` if llama.cpp rejects the batch.
+    pub(crate) fn decode(&mut self, batch: &Batch) -> Result<(), Error> {
         let count = batch.len();
         debug_assert!((1..=limits::UBATCH_TOKENS as usize).contains(&count));
         let each_one = [1_i32; limits::UBATCH_TOKENS as usize];
         let mut sequences = [null_mut(); limits::UBATCH_TOKENS as usize];
-        for (place, sequence) in sequences.iter_mut().zip(&batch.sequences) {
-            *place = std::ptr::from_ref(sequence).cast_mut();
+        for (pointer, sequence) in sequences.iter_mut().zip(&batch.sequences) {
+            // `LlamaSequence` is a transparent `llama_seq_id`.
+            *pointer = std::ptr::from_ref(sequence).cast_mut().cast();
         }
         // llama.cpp only reads what these point to.
         let raw = sys::llama_batch {
@@ -183,36 +215,42 @@ impl<'m> Context<'m> {
         }
     }
 
-    /// Decodes `tokens` (1 to `UBATCH_TOKENS`) of sequence 0 from `position` on, in one pass.
+    /// Decodes `tokens` (1 to `UBATCH_TOKENS`) of the first sequence, the first of them at
+    /// `position`, in one pass.
     ///
     /// # Errors
-    /// Those of [`Context::decode`].
-    pub fn read(&mut self, tokens: &[Token], position: u32, wanted: Logits) -> Result<(), Error> {
+    /// As [`Context::decode`].
+    pub(crate) fn read(
+        &mut self,
+        tokens: &[Token],
+        position: u32,
+        wanted: Logits,
+    ) -> Result<(), Error> {
         let mut slice = std::mem::take(&mut self.slice);
         slice.clear();
         for (at, &token) in (position..).zip(tokens) {
             let is_last = at as usize + 1 == position as usize + tokens.len();
-            slice.push(token, at, 0, wanted == Logits::All || is_last);
+            slice.push(token, at, LlamaSequence::FIRST, wanted == Logits::All || is_last);
         }
         let decoded = self.decode(&slice);
         self.slice = slice;
         decoded
     }
 
-    /// Returns the logits after the token of `row` of the last batch, one for each token of the
-    /// vocabulary; it must have wanted them.
+    /// Returns the logits after the token in `row` of the last batch, one for each token of the
+    /// vocabulary. They must have been wanted.
     ///
     /// # Errors
-    /// `internal` where there are none.
-    pub fn logits(&self, row: usize) -> Result<&[f32], Error> {
+    /// `internal` if there are none.
+    pub(crate) fn logits(&self, row: usize) -> Result<&[f32], Error> {
         self.row(row as i32)
     }
 
     /// Returns the logits after the last token of the last pass.
     ///
     /// # Errors
-    /// `internal` where there are none.
-    pub fn last_logits(&self) -> Result<&[f32], Error> {
+    /// `internal` if there are none.
+    pub(crate) fn last_logits(&self) -> Result<&[f32], Error> {
         self.row(-1)
     }
 
@@ -227,11 +265,12 @@ impl<'m> Context<'m> {
         Ok(unsafe { std::slice::from_raw_parts(logits, self.vocabulary_tokens) })
     }
 
-    /// Returns the logits after each token of the last pass, a row each; it must have wanted all.
+    /// Returns the logits after each token of the last pass, one row per token, concatenated. All
+    /// of them must have been wanted.
     ///
     /// # Errors
-    /// `internal` where there are none.
-    pub fn all_logits(&self) -> Result<&[f32], Error> {
+    /// `internal` if some were not computed.
+    pub(crate) fn all_logits(&self) -> Result<&[f32], Error> {
         // SAFETY: the rows of the last pass, one after the other; null is checked.
         let rows = unsafe { sys::llama_get_logits(self.context.as_ptr()) };
         if rows.is_null() || self.slice.wanted.contains(&0) {
@@ -243,41 +282,38 @@ impl<'m> Context<'m> {
         Ok(unsafe { std::slice::from_raw_parts(rows, count) })
     }
 
-    /// Gives the first `tokens` cells of one sequence to another, empty one as well: both share
-    /// them, and nothing is copied.
-    pub fn share(&mut self, from: SequenceId, to: SequenceId, tokens: usize) {
-        debug_assert!([from, to].iter().all(|&id| is_known(id)));
-        // SAFETY: the context is alive, and llama.cpp knows both sequences.
+    /// Shares the first `tokens` cells of one sequence with another, which must be empty. Nothing
+    /// is copied.
+    pub(crate) fn share(&mut self, from: LlamaSequence, to: LlamaSequence, tokens: usize) {
+        // SAFETY: the context is alive, and both sequences are below llama.cpp's bound.
         unsafe {
             let memory = sys::llama_get_memory(self.context.as_ptr());
-            sys::llama_memory_seq_cp(memory, from, to, 0, tokens as i32);
+            sys::llama_memory_seq_cp(memory, from.raw(), to.raw(), 0, tokens as i32);
         }
     }
 
-    /// Gives the cells of a sequence back, but for its first `tokens`.
-    pub fn truncate(&mut self, id: SequenceId, tokens: usize) {
-        debug_assert!(is_known(id));
-        // SAFETY: the context is alive; -1 stands for an open end.
+    /// Frees the cells of a sequence except its first `tokens`.
+    pub(crate) fn truncate(&mut self, sequence: LlamaSequence, tokens: usize) {
+        // SAFETY: the context is alive; -1 means to the end.
         let removed = unsafe {
             let memory = sys::llama_get_memory(self.context.as_ptr());
-            sys::llama_memory_seq_rm(memory, id, tokens as i32, -1)
+            sys::llama_memory_seq_rm(memory, sequence.raw(), tokens as i32, -1)
         };
         debug_assert!(removed, "the end of a sequence can always be removed");
     }
 
-    /// Gives all cells back and forgets what was in them.
-    pub fn clear(&mut self) {
+    /// Frees all cells and zeroes their contents.
+    pub(crate) fn clear(&mut self) {
         // SAFETY: the context is alive.
         unsafe { sys::llama_memory_clear(sys::llama_get_memory(self.context.as_ptr()), true) };
     }
 
-    /// Returns the pointer llama.cpp's functions want.
     pub(super) fn raw(&self) -> *mut sys::llama_context {
         self.context.as_ptr()
     }
 
     /// Sets how many of the plan's threads later passes use.
-    pub fn use_threads(&mut self, threads: u32) {
+    pub(crate) fn use_threads(&mut self, threads: u32) {
         // SAFETY: the context is alive; the threads it was given are at least as many.
         unsafe {
             sys::llama_set_n_threads(self.context.as_ptr(), threads as i32, threads as i32);
@@ -287,17 +323,13 @@ impl<'m> Context<'m> {
 
 impl Drop for Context<'_> {
     fn drop(&mut self) {
-        // SAFETY: nothing runs any more; the context goes before the threads it would use.
+        // SAFETY: no pass is running; the context is freed before the threads it would use.
         unsafe {
             sys::llama_detach_threadpool(self.context.as_ptr());
             sys::llama_free(self.context.as_ptr());
             self.kernels.free_threads(self.threads.as_ptr());
         }
     }
-}
-
-fn is_known(id: SequenceId) -> bool {
-    (0..SEQUENCE_IDS as SequenceId).contains(&id)
 }
 
 fn params(plan: &Plan) -> sys::llama_context_params {

@@ -110,8 +110,8 @@ extern "C" fn on_crash(
     }
 }
 
-/// Returns whether another process sent the signal, as a watchdog does to a process that hangs. Then
-/// the thread that received it means nothing.
+/// Returns whether another process sent the signal, as a watchdog does to a process that hangs.
+/// Then the thread that received it means nothing.
 fn is_sent_by_another(info: Option<&libc::siginfo_t>) -> bool {
     let Some(info) = info.filter(|info| info.si_code <= 0) else { return false };
     // SAFETY: a signal that was sent has its sender where si_pid reads; getpid(2) is allowed in a

@@ -54,8 +54,8 @@ impl Observer {
     }
 }
 
-/// The callback for llama.cpp: with `ask`, returns whether the result of `tensor` is wanted; without,
-/// adds its activations to the sums.
+/// The callback for llama.cpp: with `ask`, returns whether the result of `tensor` is wanted;
+/// without, adds its activations to the sums.
 ///
 /// # Safety
 /// `tensor` is an operation of a graph in the memory of this process, computed if `ask` is false;

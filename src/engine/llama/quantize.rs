@@ -1,8 +1,9 @@
-//! llama.cpp's own quantizer, kept small in memory and watched while it works.
+//! llama.cpp's own quantizer, with bounded memory and progress.
 //!
-//! It maps the whole input, and mapped pages count as this process's memory: so the pages of a
-//! tensor are let go when it begins the next, which costs nothing, since the system keeps them
-//! while it has room. Its log, the only place where it tells how far it is, is what this hangs on.
+//! It maps the whole input, and mapped pages count as this process's memory. So the pages of a
+//! tensor are dropped when the next one begins, which costs nothing, because the system caches them
+//! while it has room. Both this and the progress rely on the quantizer's log lines, its only report
+//! of progress.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -16,42 +17,43 @@ use std::time::Duration;
 use llama_cpp_sys_2 as sys;
 use rustix::mm::{Advice, madvise};
 
-use super::{complaint, forget_complaints};
+use super::{clear_error_lines, first_error_line};
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::quantize::{Importance, Mix, OutputHead};
 
-/// Tensors done and tensors in all, from llama.cpp's log: the halves of one number.
+/// Tensors done (upper 32 bits) and tensors in total (lower), from llama.cpp's log.
 static TENSORS: AtomicU64 = AtomicU64::new(0);
 
-/// The inode of the file that is being quantized; 0 where none is.
+/// The inode of the file being quantized; 0 if there is none.
 static INPUT: AtomicU64 = AtomicU64::new(0);
 
-/// How often progress is told.
+/// How often progress is reported.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What is to be quantized, and how.
+/// A model to quantize and the types its tensors get.
 #[derive(Clone, Copy, Debug)]
-pub struct Quantize<'a> {
-    /// The model file, which `model::open` has checked.
+pub struct Quantization<'a> {
+    /// The model file, already checked by `model::open`.
     pub from: &'a Path,
-    /// The file that is written, over what is there.
+    /// The file to write; an existing one is overwritten.
     pub to: &'a Path,
-    /// What it becomes.
+    /// The mix of types for the model's tensors.
     pub mix: Mix,
-    /// What its head becomes.
+    /// The type of the model's head.
     pub head: OutputHead,
     /// The importance matrix; empty for none.
     pub importance: &'a [Importance],
-    /// Threads to compute with.
+    /// The number of threads to compute with.
     pub threads: u32,
 }
 
-impl Quantize<'_> {
-    /// Does it. Blocks; `progress` hears tensors done and tensors in all, some 20 times a second.
+impl Quantization<'_> {
+    /// Quantizes the model. Blocks; calls `progress` with the tensors done and the total about 20
+    /// times a second.
     ///
-    /// A quantized input is quantized again: whoever does not want that looks before. A full disk
-    /// may pass unnoticed: the file must be checked afterwards.
+    /// An input that is quantized already is quantized again; callers check for that. llama.cpp may
+    /// miss a full disk, so the file must be checked afterwards.
     ///
     /// # Errors
     /// `bad_model` with llama.cpp's own reason.
@@ -61,17 +63,18 @@ impl Quantize<'_> {
             Error::new(Kind::BadModel, what, "Use another file; `solverbox verify FILE` checks it.")
         };
         let path = |path: &Path| {
-            CString::new(path.as_os_str().as_bytes()).map_err(|_| bad("a name has a zero".into()))
+            CString::new(path.as_os_str().as_bytes())
+                .map_err(|_| bad("its name contains a zero byte".into()))
         };
         let (from, to) = (path(self.from)?, path(self.to)?);
-        forget_complaints();
+        clear_error_lines();
         TENSORS.store(0, Relaxed);
         INPUT.store(self.from.metadata().map_or(0, |about| about.ino()), Relaxed);
         let (done, ended) = channel();
         let code = std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 let code = self.call(&from, &to);
-                // Nobody listens any more where the other side has panicked.
+                // Fails only if the other side has panicked.
                 let _ = done.send(());
                 code
             });
@@ -84,7 +87,7 @@ impl Quantize<'_> {
         INPUT.store(0, Relaxed);
         match code {
             Ok(0) => Ok(()),
-            _ => Err(bad(complaint())),
+            _ => Err(bad(first_error_line())),
         }
     }
 
@@ -104,7 +107,7 @@ impl Quantize<'_> {
                 size: data.len(),
             })
             .collect();
-        // The list ends with an entry that has no name.
+        // An entry without a name ends the list.
         entries.push(sys::llama_model_imatrix_data { name: null(), data: null(), size: 0 });
         // SAFETY: returns a plain struct.
         let mut params = unsafe { sys::llama_model_quantize_default_params() };
@@ -114,14 +117,14 @@ impl Quantize<'_> {
         params.max_buf_size = limits::QUANTIZE_BUFFER_BYTES;
         if self.head == OutputHead::Q8_0 {
             params.output_tensor_type = sys::GGML_TYPE_Q8_0;
-            // Where the head is the embedding too; else the embedding follows, which costs little.
+            // For a head that is also the embedding; a separate embedding costs little.
             params.token_embedding_type = sys::GGML_TYPE_Q8_0;
         }
         if !self.importance.is_empty() {
             params.imatrix = entries.as_ptr();
         }
-        // SAFETY: the paths end in NUL; they, the entries, and all these point to live for the
-        // call.
+        // SAFETY: the paths end in NUL; they, the entries and everything these point to live for
+        // the call.
         unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &params) }
     }
 }
@@ -138,8 +141,9 @@ fn mix(mix: Mix) -> sys::llama_ftype {
     }
 }
 
-/// Hears a line of llama.cpp's log: `[   7/ 339]   blk.0.attn_k.weight - …` begins tensor 7.
-pub fn hear(line: &str) {
+/// Reads progress from a line of llama.cpp's log: `[   7/ 339]   blk.0.attn_k.weight - …` begins
+/// tensor 7.
+pub(crate) fn read_log_line(line: &str) {
     let inode = INPUT.load(Relaxed);
     let counts = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let counts = counts.and_then(|(counts, _)| counts.split_once('/'));
@@ -149,25 +153,25 @@ pub fn hear(line: &str) {
         && let (Some(begun), Some(total)) = (number(begun), number(total))
     {
         TENSORS.store(u64::from(begun.saturating_sub(1)) << 32 | u64::from(total), Relaxed);
-        let_go(inode);
+        drop_pages(inode);
     }
 }
 
-/// Lets go of the pages of the file with this inode that are mapped into this process. Only to be
-/// called where the quantizer logs: there it is in its loop over the tensors and keeps its mapping.
-fn let_go(inode: u64) {
+/// Drops the pages of the file with this inode that are mapped into this process. May only be
+/// called while the quantizer logs: then it is in its loop over the tensors and keeps its mapping.
+fn drop_pages(inode: u64) {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for (start, bytes) in maps.lines().filter_map(|line| mapping_of(line, inode)) {
         let start = std::ptr::with_exposed_provenance_mut(start);
-        // SAFETY: the range is a shared read-only mapping of a file that nobody here writes, made
-        // by the very function this is called from, so it is still there. What is dropped is read
-        // from the file again when it is touched; a failure leaves all as it was.
+        // SAFETY: the range is a shared read-only mapping of a file this program does not write,
+        // made by the function this is called from, so it still exists. Dropped pages are read from
+        // the file again when they are touched; a failure changes nothing.
         let _ = unsafe { madvise(start, bytes, Advice::LinuxDontNeed) };
     }
 }
 
-/// Returns address and length of a line of `/proc/self/maps` that maps the file with this inode,
-/// shared and read-only.
+/// Returns the address and the length of a line of `/proc/self/maps` if it maps the file with this
+/// inode, shared and read-only.
 fn mapping_of(line: &str, inode: u64) -> Option<(usize, usize)> {
     let mut fields = line.split_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
@@ -186,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_shared_read_only_mappings_of_the_file_are_let_go() {
+    fn only_shared_read_only_mappings_of_the_file_are_dropped() {
         let line = "7f00000000-7f00003000 r--s 00000000 fe:00 1234    /a/model.gguf";
         assert_eq!(mapping_of(line, 1234), Some((0x7f_0000_0000, 0x3000)));
         assert_eq!(mapping_of(line, 1235), None);

@@ -74,7 +74,8 @@ impl Registered {
         {
             return Ok(registered);
         }
-        // SAFETY: a plain function; it counts the backends compiled in, of which there should be none.
+        // SAFETY: a plain function; it counts the backends compiled in, of which there should be
+        // none.
         let others = unsafe { sys::ggml_backend_reg_count() };
         if others != 0 {
             // Two CPU backends would share the work in unplanned ways.

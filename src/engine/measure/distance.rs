@@ -1,40 +1,41 @@
-//! How far one model's expectations are from another's, summed over the tokens of a text.
+//! How far one model's predictions are from another's, summed over the tokens of a text.
 //!
 //! Perplexity is e to the mean negative log-likelihood of the text's own tokens; the
 //! Kullback-Leibler divergence is that of the second model's distribution from the first's, the
 //! mean over all tokens, in nats. Intervals are 95 %, from the spread over tokens.
 
-/// What two models make of one text.
+/// A comparison of two models' predictions on one text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Tokens judged.
+    /// The number of tokens scored.
     pub tokens: u64,
-    /// Perplexity of the first and of the second model.
+    /// The perplexity of the first and of the second model.
     pub perplexity: [f64; 2],
-    /// The second's over the first's, with half the width of its interval.
+    /// The second perplexity divided by the first, and half the width of its interval.
     pub ratio: (f64, f64),
-    /// Mean Kullback-Leibler divergence in nats, with half the width of its interval.
+    /// The mean Kullback-Leibler divergence in nats, and half the width of its interval.
     pub divergence: (f64, f64),
-    /// The divergence that 99 % of tokens stay below.
+    /// The divergence that 99 % of the tokens stay below, in nats.
     pub divergence_99: f64,
-    /// Share of tokens for which both find the same likeliest, with half the width of its interval.
+    /// The share of tokens for which both models rank the same token first, and half the width of
+    /// its interval.
     pub same_top: (f64, f64),
 }
 
-/// The sums.
+/// Sums over the scored tokens.
 #[derive(Debug, Default)]
-pub struct Tally {
-    /// The negative log-likelihoods of the text's tokens, by model, and the second's less the
-    /// first's.
+pub(super) struct DivergenceSums {
+    /// The negative log-likelihoods of the text's tokens, by model.
     losses: [Mean; 2],
+    /// The second loss minus the first.
     difference: Mean,
     divergence: Mean,
-    /// One for each token: a text has 4 million at most.
+    /// One per token: a text has at most 4 million.
     divergences: Vec<f32>,
     same_top: u64,
 }
 
-/// A mean, and how sure it is.
+/// A mean and its interval.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mean {
     count: f64,
@@ -57,18 +58,18 @@ impl Mean {
     }
 }
 
-impl Tally {
-    /// Counts a token of the text, given both models' logits in its place.
+impl DivergenceSums {
+    /// Adds a token of the text, given both models' logits at its position.
     ///
     /// # Errors
-    /// Which of the two has logits that are no numbers.
-    pub fn add(&mut self, logits: [&[f32]; 2], token: usize) -> Result<(), usize> {
+    /// The index of the model whose logits contain NaN or infinity.
+    pub(super) fn add(&mut self, logits: [&[f32]; 2], token: usize) -> Result<(), usize> {
         let scale = [log_sum(logits[0]).ok_or(0_usize)?, log_sum(logits[1]).ok_or(1_usize)?];
         let (mut divergence, mut tops) = (0.0, [0, 0]);
         for at in 0..logits[0].len() {
             let of = |which: usize| f64::from(logits[which][at]) - scale[which];
             let (first, second) = (of(0), of(1));
-            // What the first rules out adds nothing, though its logarithm is infinite.
+            // A token with probability 0 adds nothing, although its logarithm is infinite.
             divergence += if first > -700.0 { first.exp() * (first - second) } else { 0.0 };
             for (which, top) in tops.iter_mut().enumerate() {
                 if logits[which][at] > logits[which][*top] {
@@ -79,7 +80,7 @@ impl Tally {
         let losses = [0, 1].map(|which| scale[which] - f64::from(logits[which][token]));
         self.losses.iter_mut().zip(losses).for_each(|(mean, loss)| mean.add(loss));
         self.difference.add(losses[1] - losses[0]);
-        // Never below 0 but for rounding.
+        // Negative only by rounding.
         let divergence = divergence.max(0.0);
         self.divergence.add(divergence);
         self.divergences.push(divergence as f32);
@@ -87,11 +88,11 @@ impl Tally {
         Ok(())
     }
 
-    /// Returns the means, `None` where nothing was counted.
-    pub fn comparison(mut self) -> Option<Comparison> {
+    /// Returns the means, or `None` if no token was added.
+    pub(super) fn comparison(mut self) -> Option<Comparison> {
         self.divergences.sort_by(f32::total_cmp);
-        let place = self.divergences.len() * 99 / 100;
-        let divergence_99 = f64::from(*self.divergences.get(place)?);
+        let rank = self.divergences.len() * 99 / 100;
+        let divergence_99 = f64::from(*self.divergences.get(rank)?);
         let (difference, error) = self.difference.get();
         let ratio = difference.exp();
         let tokens = self.divergences.len() as u64;
@@ -107,7 +108,7 @@ impl Tally {
     }
 }
 
-/// Returns the logarithm of the sum of exponentials, or `None` where that is no number.
+/// Returns the logarithm of the sum of exponentials, or `None` if it is not finite.
 fn log_sum(logits: &[f32]) -> Option<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&x| f64::from(x - top).exp()).sum();
@@ -120,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_those_computed_by_hand() {
-        let mut tally = Tally::default();
+    fn figures_equal_those_computed_by_hand() {
+        let mut sums = DivergenceSums::default();
         // Probabilities 1/2, 1/4, 1/4 and 1/4, 1/2, 1/4: logits are their logarithms, shifted.
         let first = [0.5_f32, 0.25, 0.25].map(|p| p.ln() + 3.0);
         let second = [0.25_f32, 0.5, 0.25].map(|p| p.ln() - 7.0);
-        tally.add([&first, &second], 0).unwrap();
-        tally.add([&first, &first], 1).unwrap();
-        let made = tally.comparison().unwrap();
+        sums.add([&first, &second], 0).unwrap();
+        sums.add([&first, &first], 1).unwrap();
+        let made = sums.comparison().unwrap();
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
         near(made.perplexity[0], (2.0_f64 * 4.0).sqrt());
         near(made.perplexity[1], 4.0);
@@ -135,17 +136,17 @@ mod tests {
         near(made.divergence.0, 0.25 * 2.0_f64.ln() / 2.0);
         near(made.divergence_99, 0.25 * 2.0_f64.ln());
         assert_eq!((made.tokens, made.same_top.0), (2, 0.5));
-        assert_eq!(Tally::default().comparison(), None);
+        assert_eq!(DivergenceSums::default().comparison(), None);
     }
 
     #[test]
-    fn logits_that_are_no_numbers_are_found() {
+    fn logits_that_are_not_finite_are_found() {
         let good = [0.0_f32, 1.0];
         for bad in [[f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
-            assert_eq!(Tally::default().add([&good, &bad], 0), Err(1));
-            assert_eq!(Tally::default().add([&bad, &good], 0), Err(0));
+            assert_eq!(DivergenceSums::default().add([&good, &bad], 0), Err(1));
+            assert_eq!(DivergenceSums::default().add([&bad, &good], 0), Err(0));
         }
-        // What a model rules out is still a distribution.
-        assert_eq!(Tally::default().add([&good, &[f32::NEG_INFINITY, 0.0]], 1), Ok(()));
+        // A token with probability 0 is valid.
+        assert_eq!(DivergenceSums::default().add([&good, &[f32::NEG_INFINITY, 0.0]], 1), Ok(()));
     }
 }

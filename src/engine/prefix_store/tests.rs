@@ -1,9 +1,9 @@
-//! The folder of prefilled prompts, and thousands of damaged ones: each is refused, or goes on as
-//! the prompt prefilled anew.
+//! The folder of prefix files, and thousands of damaged files: each is rejected, or decoding
+//! continues from it exactly as from a prefilled prefix.
 //!
-//! An assertion of llama.cpp's ends the process, so the damaged ones are tried in a process of
-//! their own: this very test program, started again. It says which case begins, and whoever dies is
-//! named by its seed. `make corruption` runs all of them.
+//! A failed assertion in llama.cpp ends the process, so the damaged files are tried in a separate
+//! process, started from this same test program. It prints each case before it runs it, so a crash
+//! is attributed to a seed. `make corruption` runs all cases.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -16,7 +16,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 use crate::engine::llama::Context;
-use crate::engine::llama::state::tests::{context, decode, some_tokens};
+use crate::engine::llama::state::tests::{A, B, C, context, decode, some_tokens};
 
 const ANY: [u8; 32] = [7; 32];
 
@@ -24,7 +24,7 @@ fn identity() -> PrefixIdentity {
     PrefixIdentity::new(&ANY, &[], KvType::F16, "armv8.0")
 }
 
-/// Saves and waits for it.
+/// Saves and waits until the file is written.
 fn save(folder: &Path, identity: PrefixIdentity, tokens: &[Token], cells: &[u8]) {
     PrefixStore::new(folder.into()).save(identity, tokens.into(), cells.into());
 }
@@ -35,7 +35,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_was_saved_is_loaded_and_nothing_else() {
+fn only_saved_prefixes_are_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let prefixes = PrefixStore::new(folder.path().join("prefixes"));
     assert_eq!(prefixes.load(&identity(), &[1, 2]), None);
@@ -73,7 +73,7 @@ fn another_model_adapter_scale_cache_or_kernel_set_is_another_identity() {
 }
 
 #[test]
-fn a_file_under_anothers_name_is_thrown_away() {
+fn a_file_under_the_name_of_another_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let prefixes = PrefixStore::new(folder.path().into());
     let other = PrefixIdentity::new(&[8; 32], &[], KvType::F16, "armv8.0");
@@ -98,7 +98,7 @@ fn no_more_is_read_than_a_prompt_may_have() {
 }
 
 #[test]
-fn the_prompts_not_used_for_longest_make_room() {
+fn the_least_recently_used_files_are_deleted_first() {
     let folder = tempfile::tempdir().unwrap();
     let prefixes = PrefixStore::new(folder.path().into());
     let file = |token: usize| path(folder.path(), &identity(), &[token as Token]);
@@ -112,11 +112,11 @@ fn the_prompts_not_used_for_longest_make_room() {
         date(&file(token), token as u64);
     }
     fs::write(folder.path().join("a note"), "of the owner").unwrap();
-    assert!(prefixes.load(&identity(), &[0]).is_some(), "it is now the one used last");
+    assert!(prefixes.load(&identity(), &[0]).is_some(), "it is now the most recently used");
     save(folder.path(), identity(), &[most as Token], b"cells");
     assert!(file(0).exists() && !file(1).exists() && file(2).exists());
     assert_eq!(names(folder.path()).len(), most + 1);
-    // Their bytes are bounded as well; what is left of one that was never finished counts.
+    // Their total size is bounded as well, and an unfinished file counts.
     let part = file(2).with_extension(PART);
     let hole = fs::File::create(&part).unwrap();
     hole.set_len(limits::PREFIX_FOLDER_BYTES_MAX).unwrap();
@@ -126,7 +126,7 @@ fn the_prompts_not_used_for_longest_make_room() {
 }
 
 #[test]
-fn where_nothing_can_be_written_there_is_nothing_and_no_error() {
+fn a_folder_that_cannot_be_written_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let not_a_folder = folder.path().join("file");
     fs::write(&not_a_folder, "").unwrap();
@@ -134,47 +134,46 @@ fn where_nothing_can_be_written_there_is_nothing_and_no_error() {
         save(place, identity(), &[1], b"cells");
         assert_eq!(PrefixStore::new(place.into()).load(&identity(), &[1]), None);
     }
-    // A name that cannot be taken: nothing half written stays.
+    // A name that is taken by a folder: no unfinished file is left behind.
     fs::create_dir(path(folder.path(), &identity(), &[1])).unwrap();
     save(folder.path(), identity(), &[1], b"cells");
     assert_eq!(names(folder.path()).len(), 2);
 }
 
-/// Says to a process that it is to run so many cases.
+/// Environment variable that makes this program run that many cases.
 const ORDER: &str = "PREFIX_CASES";
-/// Says that all cases shall be run.
+/// Environment variable that asks for all cases.
 const TRIALS: &str = "CORRUPTION_TRIALS";
 
 #[test]
-fn damaged_prompts_are_refused_or_go_on_as_if_prefilled() {
+fn damaged_files_are_rejected_or_continue_exactly() {
     if let Ok(order) = std::env::var(ORDER) {
         return run_cases(order.parse().unwrap());
     }
     let cases = if std::env::var_os(TRIALS).is_some() { 20_000 } else { 500 };
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let me = "engine::prefix_store::tests::damaged_prompts_are_refused_or_go_on_as_if_prefilled";
+    let me = "engine::prefix_store::tests::damaged_files_are_rejected_or_continue_exactly";
     command.args([me, "--exact", "--nocapture"]).env(ORDER, cases.to_string());
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let said: Vec<String> = lines.filter(|line| line.starts_with("case ")).collect();
+    let printed: Vec<String> = lines.filter(|line| line.starts_with("case ")).collect();
     let status = child.wait().unwrap();
-    assert!(status.success(), "{status} in {:?}", said.last());
-    let count = |end: &str| said.iter().filter(|line| line.ends_with(end)).count();
-    let (refused, exact, other) = (count("refused"), count("exact"), count("other"));
-    assert_eq!(refused + exact + other, cases, "each case ended");
-    // Were nearly all refused for the same reason, nothing would have been tried.
-    assert!(refused > cases / 2 && exact > 0 && other > cases / 50, "{refused} {exact} {other}");
+    assert!(status.success(), "{status} in {:?}", printed.last());
+    let count = |end: &str| printed.iter().filter(|line| line.ends_with(end)).count();
+    let (rejected, exact, other) = (count("rejected"), count("exact"), count("other"));
+    assert_eq!(rejected + exact + other, cases, "each case ended");
+    // If nearly all were rejected for the same reason, little would have been tested.
+    assert!(rejected > cases / 2 && exact > 0 && other > cases / 50, "{rejected} {exact} {other}");
 }
 
-/// Numbers that programs forget.
+/// Numbers that readers tend to handle badly.
 const NUMBERS: [u32; 12] =
     [0, 1, 2, 8, 59, 60, 61, 256, 1 << 16, i32::MAX as u32, 1 << 31, u32::MAX];
 
-/// What a damaged file may have become.
-struct Damaged {
+struct DamagedFile {
     file: Vec<u8>,
-    /// Whether its sum is right all the same, as a faulty program would have written it.
-    is_sealed: bool,
+    /// Whether its checksum is right all the same, as a faulty program would have written it.
+    has_valid_checksum: bool,
 }
 
 struct Trial {
@@ -183,36 +182,36 @@ struct Trial {
     context: Context<'static>,
     prefix: Vec<Token>,
     cells: Vec<u8>,
-    /// Sound files: the prompt's own first, then those of other prompts, identities and caches.
+    /// Valid files: the prefix's own first, then those of other prefixes, identities and caches.
     files: Vec<Vec<u8>>,
-    /// What a sound engine computes.
+    /// The logits a correct engine computes.
     expected: [Vec<f32>; 3],
 }
 
-/// Tokens of the sequence that is there all the while.
+/// Tokens of the sequence that stays in the cache throughout.
 const NEIGHBOUR_TOKENS: usize = 20;
 
 fn with_neighbour() -> Context<'static> {
     let mut context = context(KvType::F16);
-    decode(&mut context, 0, 0, &some_tokens(NEIGHBOUR_TOKENS, 3));
+    decode(&mut context, A, 0, &some_tokens(NEIGHBOUR_TOKENS, 3));
     context
 }
 
 fn run_cases(cases: u64) {
     let mut trial = Trial::new();
-    let say = |line: String| {
+    let print = |line: String| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
     };
-    // The test program has begun a line of its own.
-    say(String::new());
+    // The test harness has begun a line of its own.
+    print(String::new());
     for seed in 0..cases {
-        say(format!("case {seed} begins"));
+        print(format!("case {seed} begins"));
         trial.random = ChaCha8Rng::seed_from_u64(seed);
-        say(format!("case {seed} {}", trial.case()));
+        print(format!("case {seed} {}", trial.case()));
     }
-    // No cell was lost: what the neighbour does not have is free.
-    for (sequence, count) in [(1, 118), (2, 118)] {
+    // No cell was lost: all cells but the neighbour's are free.
+    for (sequence, count) in [(B, 118), (C, 118)] {
         decode(&mut trial.context, sequence, 0, &some_tokens(count, 1));
     }
 }
@@ -221,68 +220,72 @@ impl Trial {
     fn new() -> Trial {
         let folder = tempfile::tempdir().unwrap();
         let (prefix, mut files) = (some_tokens(60, 1), Vec::new());
-        let mut sound = |kv: KvType, identity: PrefixIdentity, tokens: &[Token]| {
+        let mut save_valid = |kv: KvType, identity: PrefixIdentity, tokens: &[Token]| {
             let mut context = context(kv);
-            decode(&mut context, 1, 0, tokens);
-            let cells = context.save_sequence(1).unwrap();
+            decode(&mut context, B, 0, tokens);
+            let cells = context.save_sequence(B).unwrap();
             save(folder.path(), identity, tokens, &cells);
             let file = path(folder.path(), &identity, tokens);
             files.push(fs::read(&file).unwrap());
             fs::remove_file(&file).unwrap();
             cells
         };
-        let cells = sound(KvType::F16, identity(), &prefix);
-        sound(KvType::F16, identity(), &some_tokens(60, 9));
-        sound(KvType::F16, identity(), &some_tokens(30, 9));
-        sound(KvType::F16, PrefixIdentity::new(&[8; 32], &[], KvType::F16, "armv8.0"), &prefix);
-        sound(KvType::Q8_0, PrefixIdentity::new(&ANY, &[], KvType::Q8_0, "armv8.0"), &prefix);
+        let cells = save_valid(KvType::F16, identity(), &prefix);
+        save_valid(KvType::F16, identity(), &some_tokens(60, 9));
+        save_valid(KvType::F16, identity(), &some_tokens(30, 9));
+        save_valid(
+            KvType::F16,
+            PrefixIdentity::new(&[8; 32], &[], KvType::F16, "armv8.0"),
+            &prefix,
+        );
+        save_valid(KvType::Q8_0, PrefixIdentity::new(&ANY, &[], KvType::Q8_0, "armv8.0"), &prefix);
         let (random, context) = (ChaCha8Rng::seed_from_u64(0), with_neighbour());
         let mut trial =
             Trial { folder, random, context, prefix, cells, files, expected: Default::default() };
-        decode(&mut trial.context, 1, 0, &trial.prefix);
+        decode(&mut trial.context, B, 0, &trial.prefix);
         trial.expected = trial.computed();
         trial
     }
 
-    /// Returns what the logits are with the prompt in sequence 1: after another prompt beside it,
-    /// after what follows it, and after what follows its neighbour. Gives all of that back.
+    /// Returns the logits with the prefix in sequence 1: of another prompt in the same cache, of
+    /// the prefix's continuation and of its neighbour's. Frees the cells this used.
     fn computed(&mut self) -> [Vec<f32>; 3] {
         let (next, context) = (some_tokens(3, 2), &mut self.context);
-        let beside = decode(context, 2, 0, &some_tokens(70, 4));
-        context.truncate(2, 0);
-        let own = decode(context, 1, self.prefix.len(), &next);
-        context.truncate(1, 0);
-        let of_neighbour = decode(context, 0, NEIGHBOUR_TOKENS, &next);
-        context.truncate(0, NEIGHBOUR_TOKENS);
-        [beside, own, of_neighbour]
+        let other = decode(context, C, 0, &some_tokens(70, 4));
+        context.truncate(C, 0);
+        let own = decode(context, B, self.prefix.len(), &next);
+        context.truncate(B, 0);
+        let of_neighbour = decode(context, A, NEIGHBOUR_TOKENS, &next);
+        context.truncate(A, NEIGHBOUR_TOKENS);
+        [other, own, of_neighbour]
     }
 
-    /// Damages a file, tries it, and words how it ended.
+    /// Damages a file, loads it, and returns the kind of result.
     fn case(&mut self) -> &'static str {
         let damaged = self.damaged();
         let file = path(self.folder.path(), &identity(), &self.prefix);
         fs::write(&file, &damaged.file).unwrap();
         let loaded = PrefixStore::new(self.folder.path().into()).load(&identity(), &self.prefix);
         assert_eq!(file.exists(), loaded.is_some());
-        let Some(cells) = loaded else { return "refused" };
+        let Some(cells) = loaded else { return "rejected" };
         let is_exact = cells == self.cells;
-        assert!(is_exact || damaged.is_sealed, "the damage went unseen");
-        let restored = self.context.restore_sequence(1, &cells, self.prefix.len() as u32);
+        assert!(is_exact || damaged.has_valid_checksum, "the damage went unseen");
+        let restored = self.context.restore_sequence(B, &cells, self.prefix.len() as u32);
         assert!(restored.is_ok() || !is_exact);
         if restored.is_err() {
-            decode(&mut self.context, 1, 0, &self.prefix);
+            decode(&mut self.context, B, 0, &self.prefix);
         }
-        // Whatever it was, nobody else feels it.
-        let [beside, own, of_neighbour] = self.computed();
-        assert!(beside == self.expected[0], "a prompt beside it is spoilt");
+        // No other sequence may be affected.
+        let [other, own, of_neighbour] = self.computed();
+        assert!(other == self.expected[0], "another prompt is spoilt");
         assert!(of_neighbour == self.expected[2], "the neighbour is spoilt");
         assert!(own == self.expected[1] || (restored.is_ok() && !is_exact));
         if own.iter().any(|logit| !logit.is_finite()) {
-            // Values too large to compute with: what came of them would spoil a later prompt.
+            // Values that overflow: the results would spoil a later prompt.
             self.context = with_neighbour();
         }
         match (restored, is_exact) {
-            (Err(_), _) => "refused",
+            (Err(_), _) => "rejected",
             (Ok(()), true) => "exact",
             (Ok(()), false) => "other",
         }
@@ -292,30 +295,30 @@ impl Trial {
         (self.random.next_u64() % end.max(1) as u64) as usize
     }
 
-    fn damaged(&mut self) -> Damaged {
+    fn damaged(&mut self) -> DamagedFile {
         let head = 56 + 4 * self.prefix.len();
-        let sound = self.files[0].clone();
+        let valid = self.files[0].clone();
         match self.below(8) {
-            // On the disk.
-            0..3 => Damaged { file: self.damage(sound, head), is_sealed: false },
+            // Damage on the disk.
+            0..3 => DamagedFile { file: self.damage(valid, head), has_valid_checksum: false },
             3 => {
                 let other = self.below(self.files.len());
-                Damaged { file: self.files[other].clone(), is_sealed: false }
+                DamagedFile { file: self.files[other].clone(), has_valid_checksum: false }
             }
-            // By a writer that seals whatever it has.
+            // Damage by a writer that adds a checksum to anything.
             4 => {
-                let mut file = self.damage(sound, head);
+                let mut file = self.damage(valid, head);
                 file.truncate(file.len().saturating_sub(32));
                 file.extend(Sha256::digest(&file));
-                Damaged { file, is_sealed: true }
+                DamagedFile { file, has_valid_checksum: true }
             }
             _ => {
                 let cells = self.damage(self.cells.clone(), 0);
-                let mut file = sound[..head].to_vec();
+                let mut file = valid[..head].to_vec();
                 file[48..56].copy_from_slice(&(cells.len() as u64).to_le_bytes());
                 file.extend(cells);
                 file.extend(Sha256::digest(&file));
-                Damaged { file, is_sealed: true }
+                DamagedFile { file, has_valid_checksum: true }
             }
         }
     }
@@ -358,7 +361,7 @@ impl Trial {
         bytes
     }
 
-    /// Returns where one of the numbers before the cells, of the cells or of a layer is.
+    /// Returns the position of a number in the header, in a cell or in a layer.
     fn number_at(&mut self, start: usize) -> usize {
         let (count, layers, row) = (self.prefix.len(), 4, 256);
         let of_cells = 16 + 12 * count + 16;

@@ -23,7 +23,8 @@ use crate::types::error::Error;
 /// Query heads; every two share a KV head.
 const HEADS: usize = 4;
 const KV_HEADS: usize = 2;
-/// The number of query rows from which an f16 cache is read in tiles (`GGML_FA_TILE_Q` in common.h).
+/// The number of query rows from which an f16 cache is read in tiles (`GGML_FA_TILE_Q` in
+/// common.h).
 const TILE_ROWS: usize = 64;
 /// The number of cells from which threads share an f16 cache that one row attends to.
 const SPLIT_CELLS: usize = 512;

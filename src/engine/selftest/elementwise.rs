@@ -117,9 +117,9 @@ fn rms_norm() -> ElementwiseCase {
     }
 }
 
-/// Rotates each pair by position × base^(-2i / head). The angle of pair i is the product of i factors
-/// (`ggml_rope_cache_init` in ops.cpp), each with the two roundings of the power and one of its own;
-/// the error of the angle and four more roundings apply to both elements of the pair.
+/// Rotates each pair by position × base^(-2i / head). The angle of pair i is the product of i
+/// factors (`ggml_rope_cache_init` in ops.cpp), each with the two roundings of the power and one of
+/// its own; the error of the angle and four more roundings apply to both elements of the pair.
 fn rope(name: &'static str, pairs: Pairs, base: f32) -> ElementwiseCase {
     let values = TestValues::new(3).values(HEAD * HEADS * POSITIONS.len());
     let mut expected = ExpectedValues::default();

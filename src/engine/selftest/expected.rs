@@ -22,7 +22,8 @@ impl ExpectedValues {
         self.bounds.push(bound);
     }
 
-    /// Compares a result, which may have fewer rows than expected; `columns` is the length of a row.
+    /// Compares a result, which may have fewer rows than expected; `columns` is the length of a
+    /// row.
     ///
     /// Returns the largest share of a bound that was used, or where the result is wrong and by how
     /// much.

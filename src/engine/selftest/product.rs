@@ -1,9 +1,10 @@
 //! Checks matrix products with the types of weights that models have.
 //!
 //! Kernels round the activations to a type that belongs to the weights' type before they multiply
-//! (`type_traits_cpu` in ggml-cpu.c): blocks of 32 in 8 bits with an f16 scale (`Q8_0`) for Q4_0 and
-//! Q8_0, blocks of 256 in 8 bits with an f32 scale (`Q8_K`) for K-quants, f16 for f16. That rounding
-//! is part of the definition of the product, so the reference does it too, and the bound is small:
+//! (`type_traits_cpu` in ggml-cpu.c): blocks of 32 in 8 bits with an f16 scale (`Q8_0`) for Q4_0
+//! and Q8_0, blocks of 256 in 8 bits with an f32 scale (`Q8_K`) for K-quants, f16 for f16. That
+//! rounding is part of the definition of the product, so the reference does it too, and the bound
+//! is small:
 //!
 //! - An activation in the middle between two levels would be rounded either way, because kernels
 //!   compute the inverse scale differently (`127 / max` or `1 / (max / 127)`); [`data`] has none.
@@ -15,10 +16,10 @@
 //!   block's largest weight.
 //! - f16 products are exact in f32; the narrowest kernel has 4 sums. Not all kernels round
 //!   activations to f16 (llamafile/sgemm.cpp does not on ARM without f16 arithmetic), so those of
-//!   [`data`] need no rounding. Sets for ARM with f16 arithmetic (`FP16_VA`) have 8 sums (sgemm.cpp)
-//!   or 32 (simd-mappings.h) in f16. They grow over n = [`DEPTH`] / 8 roundings of 2⁻¹¹, which by
-//!   Higham and Mary (SIAM J. Sci. Comput. 41, 2019) exceed 6 × √(n/3) of them once in 10⁸; 4 more
-//!   roundings reduce them.
+//!   [`data`] need no rounding. Sets for ARM with f16 arithmetic (`FP16_VA`) have 8 sums
+//!   (sgemm.cpp) or 32 (simd-mappings.h) in f16. They grow over n = [`DEPTH`] / 8 roundings of
+//!   2⁻¹¹, which by Higham and Mary (SIAM J. Sci. Comput. 41, 2019) exceed 6 × √(n/3) of them once
+//!   in 10⁸; 4 more roundings reduce them.
 
 use super::expected::{ExpectedValues, F16_ROUNDING, F32_ROUNDING};
 use super::noise::TestValues;
@@ -31,8 +32,8 @@ pub(crate) const DEPTH: usize = 512;
 /// Rows of weights: a multiple of 16, which the widest repacked kernels need, that does not divide
 /// evenly among threads.
 pub(crate) const WIDTH: usize = 80;
-/// Rows of activations. One is decoding; repacked kernels multiply 16 or 4 rows at once and the rest
-/// one by one; our own (build/products.cpp) 8, then 4 (Q4_0) or all the rest (Q6_K).
+/// Rows of activations. One is decoding; repacked kernels multiply 16 or 4 rows at once and the
+/// rest one by one; our own (build/products.cpp) 8, then 4 (Q4_0) or all the rest (Q6_K).
 pub(crate) const ROWS: [usize; 5] = [1, 2, 7, 12, ROWS_MAX];
 /// The number of rows of the largest case.
 pub(crate) const ROWS_MAX: usize = 33;
@@ -81,8 +82,8 @@ pub(crate) fn rows_of(activations: &[f32], rows: usize) -> TensorData {
     TensorData::of_floats(ElementType::F32, [DEPTH, rows, 1, 1], &activations[..rows * DEPTH])
 }
 
-/// Returns weights `[DEPTH, WIDTH]` and the activations of the largest case, of which none is near a
-/// tie; those for f16 weights are exact in f16.
+/// Returns weights `[DEPTH, WIDTH]` and the activations of the largest case, of which none is near
+/// a tie; those for f16 weights are exact in f16.
 pub(crate) fn data(kind: ElementType) -> (TensorData, Vec<f32>) {
     let mut source = TestValues::new(kind as u64);
     let weights = TensorData::of_floats(kind, [DEPTH, WIDTH, 1, 1], &source.values(DEPTH * WIDTH));

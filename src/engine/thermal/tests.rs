@@ -61,7 +61,7 @@ impl FakeMachine {
 
     /// Returns the advice after a step that ended a second after the last.
     fn after_a_second(&mut self, throttle: &mut Throttle) -> Advice {
-        self.now += limits::REST_LOOK_EVERY;
+        self.now += limits::REST_CHECK_EVERY;
         throttle.after(STEP, self.now)
     }
 
@@ -214,9 +214,9 @@ fn files_are_read_at_most_once_a_second() {
     let mut throttle = machine.throttle();
     assert_eq!(machine.rest_at(&mut throttle, 0, 60.0), 0);
     machine.reads(0, "80000");
-    machine.now += limits::REST_LOOK_EVERY / 2;
+    machine.now += limits::REST_CHECK_EVERY / 2;
     assert_eq!(throttle.after(STEP, machine.now).rest, Duration::ZERO);
-    machine.now += limits::REST_LOOK_EVERY / 2;
+    machine.now += limits::REST_CHECK_EVERY / 2;
     assert_eq!(throttle.after(STEP, machine.now).rest, STEP);
 }
 
