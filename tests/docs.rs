@@ -13,13 +13,13 @@ use crate::support::{root, solverbox, text};
 const README_WORDS_MAX: usize = 900;
 
 /// A Markdown file of the repository.
-struct Page {
+struct MarkdownPage {
     /// Relative to the repository, such as `docs/jobs.md`.
     name: PathBuf,
     text: String,
 }
 
-fn pages() -> Vec<Page> {
+fn pages() -> Vec<MarkdownPage> {
     let folders = ["", "docs", "models", "models/bundled", "cross", "systemd"];
     let mut list = Vec::new();
     for folder in folders {
@@ -27,7 +27,7 @@ fn pages() -> Vec<Page> {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|e| e == "md") {
                 let name = path.strip_prefix(root()).unwrap().to_path_buf();
-                list.push(Page { name, text: fs::read_to_string(path).unwrap() });
+                list.push(MarkdownPage { name, text: fs::read_to_string(path).unwrap() });
             }
         }
     }
@@ -35,7 +35,7 @@ fn pages() -> Vec<Page> {
     list
 }
 
-impl Page {
+impl MarkdownPage {
     /// Returns the lines outside and inside of fenced blocks.
     fn prose_and_code(&self) -> (Vec<&str>, Vec<&str>) {
         let (mut prose, mut code, mut fenced) = (Vec::new(), Vec::new(), false);
@@ -152,7 +152,7 @@ fn every_command_and_flag_shown_exists() {
 
 /// Returns the command lines of `solverbox` in a page's blocks, from the command's name on,
 /// continued lines joined and comments cut.
-fn commands(page: &Page) -> Vec<String> {
+fn commands(page: &MarkdownPage) -> Vec<String> {
     let code = page.prose_and_code().1.join("\n").replace("\\\n", " ");
     let mut list = Vec::new();
     for line in code.lines() {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, agent, chat, root, solve, text, wait_until, whole};
+use crate::support::{TestServer, agent, chat, root, solve, text, wait_until, whole};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -79,7 +79,7 @@ fn modes_that_do_not_vote_refuse_to_and_still_give_choices() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("mode 'hint' does not vote"), "{stderr}");
-    let served = Served::ready(&["--context-tokens", "2048"]);
+    let served = TestServer::ready(&["--context-tokens", "2048"]);
     let hint = |extra: Value| {
         let mut body = json!({"model": "solverbox:hint", "max_tokens": 4});
         for (name, value) in extra.as_object().unwrap() {
@@ -95,7 +95,7 @@ fn modes_that_do_not_vote_refuse_to_and_still_give_choices() {
 
 #[test]
 fn a_voted_answer_carries_its_tally_streamed_and_whole() {
-    let served = Served::ready(&["--context-tokens", "4096", "--sequences", "4"]);
+    let served = TestServer::ready(&["--context-tokens", "4096", "--sequences", "4"]);
     let (status, reply) = served.post(CHAT, &vote(json!({"attempts": 4})));
     assert_eq!(status, 200, "{reply}");
     assert_eq!(reply["choices"].as_array().unwrap().len(), 1);
@@ -113,7 +113,7 @@ fn a_voted_answer_carries_its_tally_streamed_and_whole() {
 
 #[test]
 fn all_choices_are_the_same_streamed_and_whole() {
-    let served = Served::ready(&["--context-tokens", "4096", "--sequences", "4"]);
+    let served = TestServer::ready(&["--context-tokens", "4096", "--sequences", "4"]);
     let (_, reply) = served.post(CHAT, &vote(json!({"n": 3})));
     let choices = reply["choices"].as_array().unwrap();
     assert_eq!(choices.len(), 3);
@@ -133,7 +133,7 @@ fn all_choices_are_the_same_streamed_and_whole() {
 
 #[test]
 fn leaving_a_voted_answer_stops_all_its_attempts() {
-    let served = Served::ready(&["--sequences", "4", "--client-jobs-max", "1"]);
+    let served = TestServer::ready(&["--sequences", "4", "--client-jobs-max", "1"]);
     let key = "Authorization: Bearer a\r\n";
     let endless = json!({"attempts": 4, "stream": true, "ignore_eos": true, "max_tokens": 9_000});
     let mut stream = served.stream_as(key, &vote(endless));
@@ -144,7 +144,7 @@ fn leaving_a_voted_answer_stops_all_its_attempts() {
     wait_until("the job to be over", || ask() == 200);
 }
 
-fn ask_as(served: &Served, key: &str, body: &str) -> (u16, Value) {
+fn ask_as(served: &TestServer, key: &str, body: &str) -> (u16, Value) {
     let post = agent().post(served.url(CHAT)).header("Authorization", format!("Bearer {key}"));
     let (status, body) = whole(post.send(body).unwrap());
     (status, serde_json::from_str(&body).unwrap())
@@ -152,7 +152,7 @@ fn ask_as(served: &Served, key: &str, body: &str) -> (u16, Value) {
 
 #[test]
 fn a_conversation_goes_on_for_who_had_it_and_is_not_found_for_another() {
-    let served = Served::ready(&["--context-tokens", "2048"]);
+    let served = TestServer::ready(&["--context-tokens", "2048"]);
     let (_, first) = ask_as(&served, "a", &chat(json!({})));
     let job = first["solverbox"]["job"].as_str().unwrap();
     let message = |text: &str| json!([{"role": "user", "content": text}]);
@@ -178,7 +178,7 @@ fn a_conversation_goes_on_for_who_had_it_and_is_not_found_for_another() {
 fn the_official_python_client_gets_votes_and_choices() {
     let python = root().join("target/venv/bin/python");
     assert!(python.is_file(), "the Python client is missing: run `build/prepare.sh test`");
-    let served = Served::start(&["--context-tokens", "4096", "--sequences", "4"]);
+    let served = TestServer::start(&["--context-tokens", "4096", "--sequences", "4"]);
     let mut client = Command::new(python);
     client.arg(root().join("tests/clients/openai_votes.py")).arg(served.url("/v1"));
     let output = client.output().unwrap();

@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::api::jobs::{Event, all, ask, events, long, short, text_of};
-use crate::support::{Served, agent, chat, not_checked, root, text, wait_until};
+use crate::api::jobs::{SseEvent, all, ask, events, long, short, text_of};
+use crate::support::{TestServer, agent, chat, not_checked, root, text, wait_until};
 
 /// Runs one of tests/clients/ in Python against a box.
-fn python(script: &str, served: &Served) {
+fn python(script: &str, served: &TestServer) {
     let python = root().join("target/venv/bin/python");
     let mut client = Command::new(installed(python));
     client.arg(root().join("tests/clients").join(script)).arg(served.url(""));
@@ -53,24 +53,24 @@ fn passes(client: &mut Command) {
 
 #[test]
 fn the_official_python_client_works_streaming_and_not() {
-    python("openai_client.py", &Served::start(&[]));
+    python("openai_client.py", &TestServer::start(&[]));
 }
 
 #[test]
 fn the_official_python_clients_time_outs_stop_jobs_and_its_retries_are_answered() {
-    python("openai_patience.py", &Served::ready(&["--client-jobs-max", "1"]));
+    python("openai_patience.py", &TestServer::ready(&["--client-jobs-max", "1"]));
 }
 
 #[test]
 fn the_official_javascript_client_works_streaming_and_not() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let (mut client, _folder) = node(&script("openai_client.mjs"));
     passes(client.arg(served.url("")));
 }
 
 #[test]
 fn langchain_invokes_streams_and_batches() {
-    python("langchain_client.py", &Served::start(&[]));
+    python("langchain_client.py", &TestServer::start(&[]));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_session_of_the_job_api_in_python() {
 
 #[test]
 fn event_streams_name_their_encoding() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let id = ask(&served, &short());
     let named = "Content-Type: text/event-stream; charset=utf-8";
     events(&served, &id, "").wait_for(named);
@@ -96,7 +96,7 @@ fn event_streams_name_their_encoding() {
 
 #[test]
 fn a_job_that_was_deleted_is_gone_at_once() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     for id in [(); 8].map(|()| ask(&served, &short())) {
         assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
         let url = served.url(&format!("/api/jobs/{id}"));
@@ -107,7 +107,7 @@ fn a_job_that_was_deleted_is_gone_at_once() {
 
 #[test]
 fn a_chat_stream_names_its_job_at_once() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     for extra in [json!({"stream": true}), json!({"stream": true, "n": 2})] {
         let told = served.stream(&chat(extra)).events();
         let job = &told[0]["solverbox"]["job"];
@@ -136,7 +136,7 @@ impl Curl {
     }
 
     /// Reads the next event.
-    fn next(&mut self) -> Option<Event> {
+    fn next(&mut self) -> Option<SseEvent> {
         let (mut kind, mut id) = (String::new(), String::new());
         loop {
             let line = self.line()?;
@@ -144,7 +144,7 @@ impl Curl {
                 Some(("event", named)) => kind = named.to_string(),
                 Some(("id", named)) => id = named.to_string(),
                 Some(("data", data)) => {
-                    return Some(Event { kind, id, data: serde_json::from_str(data).unwrap() });
+                    return Some(SseEvent { kind, id, data: serde_json::from_str(data).unwrap() });
                 }
                 _ => {}
             }
@@ -161,7 +161,7 @@ impl Drop for Curl {
 
 #[test]
 fn curl_shows_a_chat_stream_as_it_comes() {
-    let served = Served::ready(&["--client-jobs-max", "1"]);
+    let served = TestServer::ready(&["--client-jobs-max", "1"]);
     let body = chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 30000}));
     let url = served.url("/v1/chat/completions");
     let mine = "Authorization: Bearer mine";
@@ -182,7 +182,7 @@ fn curl_shows_a_chat_stream_as_it_comes() {
 
 #[test]
 fn curl_reads_a_jobs_events_and_comes_back_for_the_rest() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let id = ask(&served, &long(5));
     let url = served.url(&format!("/api/jobs/{id}/events"));
     let mut curl = Curl::start(&[&url]);
@@ -215,7 +215,7 @@ fn browser() -> Option<PathBuf> {
 #[test]
 fn a_browsers_event_source_comes_back_by_itself_to_a_box_that_was_killed() {
     let Some(browser) = browser() else { return };
-    let mut served = Served::ready(&["--listen", &kept_address(), "--context-tokens", "8192"]);
+    let mut served = TestServer::ready(&["--listen", &kept_address(), "--context-tokens", "8192"]);
     let follow = blocks("js page").remove(0);
     let (mut node, _folder) = node(&script("event_source.mjs"));
     node.arg(served.url("")).arg(browser).arg(follow);
@@ -263,10 +263,10 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// A box whose answers in mode `math` are the likeliest ones, for clients that cannot ask for those.
-fn sober(folder: &Path) -> Served {
+fn sober(folder: &Path) -> TestServer {
     let modes = folder.join("modes.toml");
     std::fs::write(&modes, "[[mode]]\nname = \"math\"\ntemperature = 0.0\n").unwrap();
-    Served::ready(&["--modes", modes.to_str().unwrap()])
+    TestServer::ready(&["--modes", modes.to_str().unwrap()])
 }
 
 #[test]

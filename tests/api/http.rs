@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::{self, Served, agent, said, send_signal, solverbox, text, wait_until, whole};
+use crate::support::{
+    self, TestServer, agent, said, send_signal, solverbox, text, wait_until, whole,
+};
 
 /// A chat request as the page makes it: streamed, unless `extra` says otherwise.
 fn chat(mut extra: Value) -> String {
@@ -26,7 +28,7 @@ fn endless() -> String {
 #[test]
 fn the_door_opens_before_the_model_is_loaded_and_questions_wait() {
     // `start` sees the address; it would have seen, before it, that the model is loaded.
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     assert!(!served.loaded_before_open, "the door opens first");
     let mut stream = served.stream(&chat(json!({"max_tokens": 4})));
     let mut last = Value::Null;
@@ -45,7 +47,7 @@ fn the_door_opens_before_the_model_is_loaded_and_questions_wait() {
 
 #[test]
 fn the_page_loads_nothing_foreign_and_is_whole() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let response = agent().get(served.url("/")).call().unwrap();
     let policy = response.headers()["content-security-policy"].to_str().unwrap().to_string();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
@@ -62,7 +64,7 @@ fn the_page_loads_nothing_foreign_and_is_whole() {
 
 #[test]
 fn predict_answers_in_gradios_shape() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let (status, reply) = served.post("/api/predict", r#"{"data": ["What is 2+2?", "plain"]}"#);
     assert_eq!(status, 200);
     assert!(!reply["data"][0].as_str().unwrap().is_empty());
@@ -71,7 +73,7 @@ fn predict_answers_in_gradios_shape() {
 
 #[test]
 fn bad_requests_get_one_clear_error_each() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let cases: [(&str, &str, u16, &str); 8] = [
         ("/api/predict", "{", 400, "not JSON"),
         ("/api/predict", "[1]", 400, "data"),
@@ -107,7 +109,7 @@ fn bad_requests_get_one_clear_error_each() {
 
 #[test]
 fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let body = b"{\"data\": [\"\xFF\xFE\"]}";
     let head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
     let head = format!("{head}{}\r\n\r\n", body.len());
@@ -126,7 +128,7 @@ fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
 
 #[test]
 fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered() {
-    let served = Served::ready(&["--question-tokens-max", "30"]);
+    let served = TestServer::ready(&["--question-tokens-max", "30"]);
     let mut busy = served.stream(&endless());
     busy.wait_for_text();
     let long = json!([{"role": "user", "content": "7 ".repeat(200)}]);
@@ -142,7 +144,7 @@ fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered()
 
 #[test]
 fn several_are_answered_in_order_and_know_their_place() {
-    let served = Served::ready(&["--sequences", "1"]);
+    let served = TestServer::ready(&["--sequences", "1"]);
     let ask = |body: &str| served.stream_as(PUPIL, body);
     let mut first = ask(&endless());
     first.wait_for_text();
@@ -159,7 +161,7 @@ fn several_are_answered_in_order_and_know_their_place() {
 
 #[test]
 fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let cookie_of = |cookies: &str| {
         let request = agent().get(served.url("/")).header("Cookie", cookies);
         let response = request.call().unwrap();
@@ -183,7 +185,7 @@ fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
 /// Refusing a long question costs the engine time; it must not cost a running answer its turn.
 #[test]
 fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let mut running = served.stream(&endless());
     running.wait_for_text();
     let long = json!([{"role": "user", "content": "-+".repeat(16_000)}]);
@@ -204,7 +206,7 @@ fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
 
 #[test]
 fn a_full_line_turns_away_with_a_place_and_a_time() {
-    let served = Served::ready(&["--sequences", "1", "--queue-jobs-max", "2"]);
+    let served = TestServer::ready(&["--sequences", "1", "--queue-jobs-max", "2"]);
     let ask = |body: &str| served.stream_as(PUPIL, body);
     let mut running = ask(&endless());
     running.wait_for_text();
@@ -226,7 +228,7 @@ fn a_full_line_turns_away_with_a_place_and_a_time() {
 
 #[test]
 fn a_client_that_leaves_frees_the_box_within_a_step() {
-    let served = Served::ready(&["--sequences", "1"]);
+    let served = TestServer::ready(&["--sequences", "1"]);
     for hang_up in [Shutdown::Both, Shutdown::Write] {
         let mut leaving = served.connect();
         let body = chat(json!({"ignore_eos": true, "max_tokens": 8000, "stream": false}));
@@ -251,7 +253,7 @@ fn a_client_that_leaves_frees_the_box_within_a_step() {
 
 #[test]
 fn pages_of_this_machine_may_read_replies_and_others_may_not() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     for (origin, allowed) in [
         ("http://localhost:3000", true),
         ("http://127.0.0.1:8080", true),
@@ -270,7 +272,7 @@ fn pages_of_this_machine_may_read_replies_and_others_may_not() {
 
 #[test]
 fn a_page_of_another_site_cannot_ask() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let own = format!("http://{}", served.address);
     let ask = |origin: &str| {
         let request = agent().post(served.url("/api/predict")).header("Origin", origin);
@@ -286,7 +288,7 @@ fn a_page_of_another_site_cannot_ask() {
 
 #[test]
 fn an_address_in_use_is_named_with_the_way_out() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let address = served.address.to_string();
     let mut second = solverbox();
     let data = tempfile::tempdir().unwrap();
@@ -299,7 +301,7 @@ fn an_address_in_use_is_named_with_the_way_out() {
 
 #[test]
 fn being_told_to_end_it_ends_its_streams_and_itself() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let mut stream = served.stream(&endless());
     stream.wait_for_text();
     let folder = served.data.path().to_path_buf();

@@ -7,25 +7,25 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{self, Served, agent, solverbox, text, whole};
+use crate::support::{self, TestServer, agent, solverbox, text, whole};
 
 const CHAT: &str = "/v1/chat/completions";
 const PREDICT: &str = "/api/predict";
 
 /// A reply as it came over the wire.
-pub struct Reply {
+pub struct RawReply {
     pub status: u16,
     /// In lower case.
     pub head: String,
     pub body: Value,
 }
 
-impl Reply {
-    pub fn of(raw: &str) -> Reply {
+impl RawReply {
+    pub fn of(raw: &str) -> RawReply {
         let (head, body) = raw.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{raw:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let body = serde_json::from_str(body).unwrap_or(Value::Null);
-        Reply { status, head: head.to_lowercase(), body }
+        RawReply { status, head: head.to_lowercase(), body }
     }
 
     /// The error as our own shape tells it.
@@ -35,14 +35,14 @@ impl Reply {
 }
 
 /// Sends a request with further lines in its head.
-pub fn send(served: &Served, request: &str, lines: &str, body: &str) -> Reply {
+pub fn send(served: &TestServer, request: &str, lines: &str, body: &str) -> RawReply {
     let length = body.len();
     let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{lines}");
-    Reply::of(&served.raw(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()))
+    RawReply::of(&served.raw(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()))
 }
 
 /// Asks something that is understood and is no question: 400 says that it was let in.
-fn knock(served: &Served, lines: &str) -> Reply {
+fn knock(served: &TestServer, lines: &str) -> RawReply {
     send(served, &format!("POST {PREDICT}"), lines, "{}")
 }
 
@@ -60,10 +60,10 @@ fn count(log: &str, what: &str) -> usize {
 #[test]
 fn a_forged_cookie_cannot_ask_and_the_page_brings_one_that_can() {
     let data = tempfile::tempdir().unwrap();
-    let start = || Served::start(&["--data", data.path().to_str().unwrap()]);
+    let start = || TestServer::start(&["--data", data.path().to_str().unwrap()]);
     let served = start();
     let own = served.cookie();
-    let others = Served::start(&[]).cookie();
+    let others = TestServer::start(&[]).cookie();
     let line = |cookie: &str| format!("Cookie: theme=dark; {cookie}\r\n");
     assert_eq!(knock(&served, &line(&own)).status, 400, "let in");
     for cookie in
@@ -105,7 +105,7 @@ fn a_damaged_secret_is_said_and_replaced() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(8), "{}", text(&output.stderr));
-    let served = Served::start(&["--data", data.path().to_str().unwrap()]);
+    let served = TestServer::start(&["--data", data.path().to_str().unwrap()]);
     let cookie = served.cookie();
     assert_eq!(knock(&served, &format!("Cookie: {cookie}\r\n")).status, 400);
     assert_eq!(std::fs::read(data.path().join("secret")).unwrap().len(), 32);
@@ -114,9 +114,9 @@ fn a_damaged_secret_is_said_and_replaced() {
 
 #[test]
 fn a_name_that_is_not_the_boxs_is_misdirected_wherever_it_leads() {
-    let served = Served::start(&["--host-name", "Kiosk.example,lab.example"]);
+    let served = TestServer::start(&["--host-name", "Kiosk.example,lab.example"]);
     let port = served.address.port();
-    let raw = |request: &str| Reply::of(&served.raw(request.as_bytes()));
+    let raw = |request: &str| RawReply::of(&served.raw(request.as_bytes()));
     let get = |host: &str| raw(&format!("GET /page.css HTTP/1.1\r\nHost: {host}\r\n\r\n"));
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     for host in [
@@ -165,11 +165,11 @@ fn a_name_that_is_not_the_boxs_is_misdirected_wherever_it_leads() {
 
 #[test]
 fn a_page_of_another_site_changes_nothing_and_is_noticed() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let own = format!("Host: {}\r\n", served.address);
     let raw = |lines: &str| {
         let head = format!("POST {PREDICT} HTTP/1.1\r\n{own}{lines}Content-Length: 2\r\n\r\n{{}}");
-        Reply::of(&served.raw(head.as_bytes()))
+        RawReply::of(&served.raw(head.as_bytes()))
     };
     for lines in [
         "",
@@ -217,7 +217,7 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
     let limits = "jobs_max = 2\nattempts_max = 2\nbudget_tokens_max = 20\n";
     let list = std::fs::read_to_string(&file).unwrap() + limits;
     std::fs::write(&file, list).unwrap();
-    let served = Served::ready(&["--api-keys", file.to_str().unwrap()]);
+    let served = TestServer::ready(&["--api-keys", file.to_str().unwrap()]);
     let chat = |key: &str, extra: Value| {
         send(&served, &format!("POST {CHAT}"), key, &support::chat(extra))
     };
@@ -263,7 +263,7 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
 
 #[test]
 fn without_a_list_any_key_only_tells_clients_apart() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     assert_eq!(knock(&served, "Authorization: Bearer anything\r\n").status, 400);
 }
 
@@ -311,7 +311,7 @@ fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
     let file = folder.path().join("keys.toml");
     let anna = key("anna", &file);
     let keys = ["--api-keys", file.to_str().unwrap()];
-    let mut served = Served::start(&[&["--listen", "0.0.0.0:0"][..], &keys].concat());
+    let mut served = TestServer::start(&[&["--listen", "0.0.0.0:0"][..], &keys].concat());
     assert_eq!(knock(&served, "").status, 400, "programs of the box itself need none");
     served.address = SocketAddr::new(address, served.address.port());
     let refused = knock(&served, "");
@@ -328,7 +328,7 @@ fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
 
 #[test]
 fn every_reply_says_what_a_browser_may_do_with_it() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let chat = |extra: Value| support::chat(extra);
     let post = |lines: &str, body: String| {
         let length = body.len();
@@ -354,7 +354,7 @@ fn every_reply_says_what_a_browser_may_do_with_it() {
         post("", chat(json!({"max_tokens": 2, "stream": true}))),
         post("Origin: http://a.example\r\n", "{}".into()),
     ] {
-        let reply = Reply::of(&served.raw(request.as_bytes()));
+        let reply = RawReply::of(&served.raw(request.as_bytes()));
         for header in [
             "content-security-policy: default-src 'none'",
             "frame-ancestors 'none'",
@@ -370,7 +370,7 @@ fn every_reply_says_what_a_browser_may_do_with_it() {
 
 #[test]
 fn nothing_of_a_question_is_logged_unless_debugging_is_asked_for() {
-    let served = Served::ready(&["--client-jobs-max", "1"]);
+    let served = TestServer::ready(&["--client-jobs-max", "1"]);
     let marked = |extra: Value| {
         let mut body: Value = serde_json::from_str(&support::chat(extra)).unwrap();
         let content = "What is 2+2? Xylophon-4711";

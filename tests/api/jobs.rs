@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, Stream, agent, model, send_signal, wait_until, whole};
+use crate::support::{Stream, TestServer, agent, model, send_signal, wait_until, whole};
 
 /// An event of a job's stream.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct SseEvent {
     pub kind: String,
     pub id: String,
     pub data: Value,
 }
 
-impl Event {
+impl SseEvent {
     pub fn text(&self) -> &str {
         match self.kind.as_str() {
             "thinking" | "answer" => self.data["text"].as_str().unwrap(),
@@ -26,7 +26,7 @@ impl Event {
 }
 
 /// Asks and returns the job's id.
-pub fn ask(served: &Served, body: &Value) -> String {
+pub fn ask(served: &TestServer, body: &Value) -> String {
     let (status, accepted) = served.post("/api/jobs", &body.to_string());
     assert_eq!(status, 202, "{accepted}");
     accepted["id"].as_str().unwrap().to_string()
@@ -45,14 +45,14 @@ pub fn long(seed: u64) -> Value {
     })
 }
 
-pub fn get(served: &Served, id: &str) -> Value {
+pub fn get(served: &TestServer, id: &str) -> Value {
     let (status, text) = served.get(&format!("/api/jobs/{id}"));
     assert_eq!(status, 200, "{text}");
     serde_json::from_str(&text).unwrap()
 }
 
 /// Opens a job's events from a place on.
-pub fn events(served: &Served, id: &str, from: &str) -> Stream {
+pub fn events(served: &TestServer, id: &str, from: &str) -> Stream {
     let mut socket = served.connect();
     let request = format!(
         "GET /api/jobs/{id}/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {from}\r\n\r\n"
@@ -62,7 +62,7 @@ pub fn events(served: &Served, id: &str, from: &str) -> Stream {
 }
 
 /// Reads the next event; `None` where the stream has ended.
-pub fn next(stream: &mut Stream) -> Option<Event> {
+pub fn next(stream: &mut Stream) -> Option<SseEvent> {
     let (mut kind, mut id) = (String::new(), String::new());
     loop {
         let line = stream.line()?;
@@ -71,22 +71,22 @@ pub fn next(stream: &mut Stream) -> Option<Event> {
         } else if let Some(named) = line.strip_prefix("id: ") {
             id = named.to_string();
         } else if let Some(data) = line.strip_prefix("data: ") {
-            return Some(Event { kind, id, data: serde_json::from_str(data).unwrap() });
+            return Some(SseEvent { kind, id, data: serde_json::from_str(data).unwrap() });
         }
     }
 }
 
-pub fn all(stream: &mut Stream) -> Vec<Event> {
+pub fn all(stream: &mut Stream) -> Vec<SseEvent> {
     std::iter::from_fn(|| next(stream)).collect()
 }
 
-pub fn text_of(events: &[Event]) -> String {
-    events.iter().map(Event::text).collect()
+pub fn text_of(events: &[SseEvent]) -> String {
+    events.iter().map(SseEvent::text).collect()
 }
 
 #[test]
 fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let (status, accepted) = served.post("/api/jobs", &short().to_string());
     assert_eq!(status, 202, "{accepted}");
     assert!(["queued", "running", "done"].contains(&accepted["state"].as_str().unwrap()));
@@ -102,7 +102,7 @@ fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
     assert_eq!(job["answer"], done.data["answer"]);
     assert_eq!(job["offset"].as_str().unwrap(), done.id);
     let of = |kind: &str| {
-        let events: Vec<Event> = told.iter().filter(|e| e.kind == kind).cloned().collect();
+        let events: Vec<SseEvent> = told.iter().filter(|e| e.kind == kind).cloned().collect();
         text_of(&events)
     };
     assert_eq!(of("answer").trim(), job["answer"].as_str().unwrap());
@@ -113,7 +113,7 @@ fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
 
 #[test]
 fn a_reader_from_any_place_gets_exactly_the_rest_of_all_attempts() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let id = ask(&served, &long(5));
     let told = all(&mut events(&served, &id, "0"));
     let whole = text_of(&told);
@@ -133,7 +133,7 @@ fn a_reader_from_any_place_gets_exactly_the_rest_of_all_attempts() {
 
 #[test]
 fn a_key_makes_one_job_however_often_it_is_sent() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let send = |key: &str, question: &str| {
         let body = json!({"question": question, "mode": "plain"}).to_string();
         let request = agent().post(served.url("/api/jobs")).header("Idempotency-Key", key);
@@ -158,7 +158,7 @@ fn a_key_makes_one_job_however_often_it_is_sent() {
 
 #[test]
 fn a_job_is_its_clients_alone() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let as_client = |key: &str| format!("Bearer {key}");
     let request = agent().post(served.url("/api/jobs")).header("Authorization", as_client("a"));
     let (status, text) = whole(request.send(short().to_string()).unwrap());
@@ -193,7 +193,7 @@ fn a_job_is_its_clients_alone() {
 
 #[test]
 fn a_job_is_stopped_finished_and_gone_on_with() {
-    let served = Served::ready(&["--context-tokens", "8192"]);
+    let served = TestServer::ready(&["--context-tokens", "8192"]);
     let endless = json!({
         "question": "What is 2+2?", "mode": "math", "attempts": 1, "budget_tokens": 6000,
     });
@@ -216,7 +216,7 @@ fn a_job_is_stopped_finished_and_gone_on_with() {
 
 #[test]
 fn jobs_go_on_after_a_kill_and_readers_get_the_rest() {
-    let mut served = Served::ready(&["--sync-seconds", "0"]);
+    let mut served = TestServer::ready(&["--sync-seconds", "0"]);
     let ids: Vec<String> = (0..3).map(|seed| ask(&served, &long(seed))).collect();
     let mut stream = events(&served, &ids[0], "");
     let mut seen = Vec::new();
@@ -251,7 +251,7 @@ fn a_job_goes_on_with_the_very_tokens_it_drew() {
         "question": "Tom has 17 apples and gives 9 away. How many are left?",
         "mode": "math", "seed": 11, "attempts": 1, "budget_tokens": 2000,
     });
-    let mut served = Served::ready(&["--sync-seconds", "0", "--drafts", "off"]);
+    let mut served = TestServer::ready(&["--sync-seconds", "0", "--drafts", "off"]);
     let id = ask(&served, &question);
     let measure = text_of(&all(&mut events(&served, &id, "")));
     let id = ask(&served, &question);
@@ -264,7 +264,7 @@ fn a_job_goes_on_with_the_very_tokens_it_drew() {
 
 #[test]
 fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered() {
-    let mut served = Served::ready(&["--sync-seconds", "0", "--context-tokens", "16384"]);
+    let mut served = TestServer::ready(&["--sync-seconds", "0", "--context-tokens", "16384"]);
     let guilty =
         ask(&served, &json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16}));
     let innocent = ask(&served, &long(3));
@@ -293,7 +293,7 @@ fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered
 
 #[test]
 fn a_job_that_was_stopped_stays_so_after_a_kill() {
-    let mut served = Served::ready(&["--sync-seconds", "0"]);
+    let mut served = TestServer::ready(&["--sync-seconds", "0"]);
     let many = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
     let id = ask(&served, &many);
     let mut stream = events(&served, &id, "");
@@ -307,7 +307,7 @@ fn a_job_that_was_stopped_stays_so_after_a_kill() {
 
 #[test]
 fn who_reads_a_job_and_goes_on_from_its_offset_misses_nothing() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let one = json!({"question": "What is 98765*87654?", "mode": "plain", "seed": 5});
     let id = ask(&served, &one);
     let mut seen = Vec::new();
@@ -330,7 +330,7 @@ fn who_reads_a_job_and_goes_on_from_its_offset_misses_nothing() {
 
 #[test]
 fn two_boxes_do_not_share_a_data_folder() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let second = crate::support::solverbox()
         .arg("serve")
         .arg("--model")
@@ -347,7 +347,7 @@ fn two_boxes_do_not_share_a_data_folder() {
 
 #[test]
 fn a_stopped_box_tells_readers_to_come_back_and_goes_on_later() {
-    let mut served = Served::ready(&[]);
+    let mut served = TestServer::ready(&[]);
     let id = ask(&served, &long(3));
     let mut stream = events(&served, &id, "");
     while next(&mut stream).unwrap().text().is_empty() {}

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, agent, chat, joined, whole};
+use crate::support::{TestServer, agent, chat, joined, whole};
 
 const CHAT: &str = "/v1/chat/completions";
 
 #[test]
 fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let (status, reply) = served.post(CHAT, &chat(json!({})));
     assert_eq!(status, 200);
     assert_eq!(reply["object"], "chat.completion");
@@ -40,7 +40,7 @@ fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
 
 #[test]
 fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let mut stream = served.stream(&chat(json!({"stream": true, "max_tokens": 3})));
     stream.wait_for("\"finish_reason\":\"length\"");
     assert_eq!(stream.line().as_deref(), Some("data: [DONE]"));
@@ -49,7 +49,7 @@ fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
 
 #[test]
 fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let ask = |extra: Value| served.post(CHAT, &chat(extra)).1;
     let tokens = |reply: &Value| reply["usage"]["completion_tokens"].as_u64().unwrap();
     let answer =
@@ -77,7 +77,7 @@ fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
 
 #[test]
 fn a_system_message_of_the_clients_replaces_the_modes() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let prompt = |messages: Value| {
         let reply = served.post(CHAT, &chat(json!({"messages": messages, "max_tokens": 1}))).1;
         reply["usage"]["prompt_tokens"].as_u64().unwrap()
@@ -92,7 +92,7 @@ fn a_system_message_of_the_clients_replaces_the_modes() {
 
 #[test]
 fn the_models_are_the_modes() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let (status, list) = served.get("/v1/models");
     let list: Value = serde_json::from_str(&list).unwrap();
     let ids: Vec<&str> =
@@ -111,7 +111,7 @@ fn the_models_are_the_modes() {
 
 #[test]
 fn a_vote_ends_with_its_tally_whole_and_streamed() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let vote = |stream: bool| json!({"model": "solverbox:math", "attempts": 4, "temperature": 1, "seed": 3, "stream": stream});
     let check = |ours: &Value| {
         let count = |field: &Value| field.as_u64().unwrap();
@@ -139,7 +139,7 @@ fn a_vote_ends_with_its_tally_whole_and_streamed() {
 
 #[test]
 fn a_client_goes_on_from_its_own_answer_and_from_no_other() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let [one, other] = [(); 2].map(|()| served.cookie());
     let ask = |cookie: &str, extra: Value| {
         let request = agent().post(served.url(CHAT)).header("Cookie", cookie);

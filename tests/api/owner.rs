@@ -10,8 +10,8 @@ use std::time::Instant;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::api::identity::{Reply, send};
-use crate::support::{Served, chat, said, solverbox, text};
+use crate::api::identity::{RawReply, send};
+use crate::support::{TestServer, chat, said, solverbox, text};
 
 const SESSION: &str = "/api/owner/session";
 
@@ -31,30 +31,30 @@ pub fn set_pin(data: &Path, pin: &str) {
     assert!(set.status.success(), "{}", text(&set.stderr));
 }
 
-pub fn with_pin(pin: &str) -> Served {
-    let served = Served::start(&[]);
+pub fn with_pin(pin: &str) -> TestServer {
+    let served = TestServer::start(&[]);
     set_pin(served.data.path(), pin);
     served
 }
 
-pub fn sign_in(served: &Served, pin: &str) -> Reply {
+pub fn sign_in(served: &TestServer, pin: &str) -> RawReply {
     let body = serde_json::json!({"pin": pin}).to_string();
     send(served, &format!("POST {SESSION}"), "", &body)
 }
 
 /// The cookie a sign-in brought, as a line of a request's head.
-pub fn cookie(reply: &Reply) -> String {
+pub fn cookie(reply: &RawReply) -> String {
     assert_eq!(reply.status, 204, "{}", reply.head);
     let set = reply.head.split("set-cookie: ").nth(1).unwrap();
     format!("Cookie: {}\r\n", set.split(';').next().unwrap())
 }
 
-fn session(served: &Served, cookie: &str) -> (bool, bool) {
+fn session(served: &TestServer, cookie: &str) -> (bool, bool) {
     let body = send(served, &format!("GET {SESSION}"), cookie, "").body;
     (body["signed_in"].as_bool().unwrap(), body["has_pin"].as_bool().unwrap())
 }
 
-fn retry_after(reply: &Reply) -> u64 {
+fn retry_after(reply: &RawReply) -> u64 {
     let line = reply.head.split("retry-after: ").nth(1).expect("it says when to try again");
     line.lines().next().unwrap().parse().unwrap()
 }
@@ -68,7 +68,7 @@ pub fn actions(data: &Path) -> Vec<String> {
 
 #[test]
 fn an_owner_signs_in_and_out_and_it_is_on_record() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let data = served.data.path();
     assert_eq!(session(&served, ""), (false, false));
     let refused = sign_in(&served, "correct horse");
@@ -154,7 +154,7 @@ fn on_a_terminal_a_pin_is_typed_twice_and_not_shown() {
     assert!(!set && shown.contains("the two differ") && !shown.contains("sesam"), "{shown}");
     let (set, shown) = type_pins(data.path(), ["open sesame", "open sesame"]);
     assert!(set && shown.contains("the PIN is set") && !shown.contains("sesam"), "{shown}");
-    let served = Served::start(&["--data", data.path().to_str().unwrap()]);
+    let served = TestServer::start(&["--data", data.path().to_str().unwrap()]);
     assert_eq!(sign_in(&served, "open sesame").status, 204);
 }
 
@@ -206,7 +206,7 @@ fn ten_thousand_pins_neither_guess_anything_nor_keep_the_box_from_answering() {
 fn twenty_wrong_pins_lock_the_door_for_an_hour_also_over_a_restart() {
     let data = tempfile::tempdir().unwrap();
     set_pin(data.path(), "right pin");
-    let start = || Served::start(&["--data", data.path().to_str().unwrap()]);
+    let start = || TestServer::start(&["--data", data.path().to_str().unwrap()]);
     // As nineteen wrong ones leave it, hours of waiting later.
     let id = Sha256::digest(std::fs::read(data.path().join("owner.toml")).unwrap());
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();

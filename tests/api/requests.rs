@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::console::machine::{line, machine, send};
-use crate::support::Served;
-use crate::support::terminal::Terminal;
+use crate::support::TestServer;
+use crate::support::terminal::TestTerminal;
 
 const JOBS: &str = "/api/jobs";
 const CHAT: &str = "/v1/chat/completions";
@@ -23,7 +23,7 @@ fn job(fields: &str) -> String {
 }
 
 /// Sends a question with these fields over the line; returns the first line that belongs to it.
-fn asked(terminal: &mut Terminal, id: u32, fields: &str) -> Value {
+fn asked(terminal: &mut TestTerminal, id: u32, fields: &str) -> Value {
     let ask =
         format!(r#"{{"type": "ask", "id": {id}, "question": "2+2?", "mode": "plain", {fields}}}"#);
     terminal.send(format!("{ask}\n").as_bytes());
@@ -37,7 +37,7 @@ fn asked(terminal: &mut Terminal, id: u32, fields: &str) -> Value {
 
 #[test]
 fn an_integer_may_be_written_with_a_fraction_of_zero() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     served.wait_ready();
     line(&terminal);
@@ -64,7 +64,7 @@ fn an_integer_may_be_written_with_a_fraction_of_zero() {
 
 #[test]
 fn a_field_that_is_given_twice_is_refused_by_name() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     served.wait_ready();
     line(&terminal);
@@ -85,7 +85,7 @@ fn a_field_that_is_given_twice_is_refused_by_name() {
 
 #[test]
 fn a_number_is_not_a_string_and_each_refusal_says_what_to_do() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     served.wait_ready();
     line(&terminal);
@@ -115,7 +115,7 @@ fn a_number_is_not_a_string_and_each_refusal_says_what_to_do() {
 
 #[test]
 fn unknown_fields_are_refused_by_the_box_and_ignored_for_clients_of_other_apis() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let (status, reply) = served.post(JOBS, &job(r#""tempreature": 1"#));
     assert_eq!((status, &reply["error"]["message"]), (400, &json!("tempreature: unknown field")));
     assert!(reply["error"]["remedy"].as_str().unwrap().contains("temperature"), "{reply}");

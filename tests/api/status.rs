@@ -9,16 +9,16 @@ use crate::api::identity::send;
 use crate::api::jobs::{all, ask, events, get, long, short, text_of};
 use crate::api::owner::{actions, cookie, sign_in, with_pin};
 use crate::support::small_disk::Disk;
-use crate::support::{Served, model, solverbox, text, wait_until};
+use crate::support::{TestServer, model, solverbox, text, wait_until};
 
-fn json_of(served: &Served, path: &str) -> Value {
+fn json_of(served: &TestServer, path: &str) -> Value {
     let (status, body) = served.get(path);
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).unwrap()
 }
 
 /// Asks and waits for the answer; returns the job.
-fn answered(served: &Served, question: &Value) -> Value {
+fn answered(served: &TestServer, question: &Value) -> Value {
     let id = ask(served, question);
     all(&mut events(served, &id, ""));
     get(served, &id)
@@ -26,7 +26,7 @@ fn answered(served: &Served, question: &Value) -> Value {
 
 #[test]
 fn the_box_says_what_it_is_and_does() {
-    let served = Served::ready(&["--queue-jobs-max", "7"]);
+    let served = TestServer::ready(&["--queue-jobs-max", "7"]);
     answered(&served, &short());
     let about = json_of(&served, "/api/box");
     assert_eq!((&about["state"], &about["model"]["demo"]), (&json!("ready"), &json!(false)));
@@ -47,7 +47,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
 
 #[test]
 fn metrics_count_what_was_done_in_prometheus_form() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let job = answered(&served, &short());
     let (status, metrics) = served.get("/metrics");
     assert_eq!(status, 200);
@@ -103,7 +103,7 @@ fn an_owner_sees_moves_stops_and_clears_everybodys_jobs_and_it_is_on_record() {
     assert_eq!(done[2..], ["move", "stop", "see", "clear", "forget", "limits"]);
 }
 
-fn history(served: &Served, args: &[&str]) -> Output {
+fn history(served: &TestServer, args: &[&str]) -> Output {
     let mut command = solverbox();
     command.arg("history").args(args).arg("--data").arg(served.data.path());
     command.output().unwrap()
@@ -111,7 +111,7 @@ fn history(served: &Served, args: &[&str]) -> Output {
 
 #[test]
 fn history_is_listed_shown_exported_and_deleted_beside_a_running_box() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let first = answered(&served, &short());
     let second = answered(&served, &long(4));
     let [first_id, second_id] = [&first, &second].map(|job| job["id"].as_str().unwrap());
@@ -145,7 +145,7 @@ fn history_is_listed_shown_exported_and_deleted_beside_a_running_box() {
 
 #[test]
 fn a_question_asked_of_openais_door_is_kept_and_durable_ones_go_on_without_their_client() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let chat = |extra: Value| {
         let mut body = json!({"messages": [{"role": "user", "content": "What is 17*23?"}], "model": "solverbox:plain"});
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
@@ -177,7 +177,7 @@ fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
     let start = || {
         // The last `--data` counts.
         let args = ["--data", "/mnt", "--threads", "1", "--sync-seconds", "0"];
-        let served = Served::start_by(disk.solverbox(), &model(), &args);
+        let served = TestServer::start_by(disk.solverbox(), &model(), &args);
         served.wait_ready();
         served
     };
@@ -186,12 +186,12 @@ fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
     let running = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
     let running = ask(&served, &running);
     disk.fill();
-    let refused = |served: &Served| {
+    let refused = |served: &TestServer| {
         let (status, refused) = served.post("/api/jobs", &short().to_string());
         assert_eq!((status, &refused["error"]["kind"]), (507, &json!("no_space")), "{refused}");
     };
     let id = kept["id"].as_str().unwrap();
-    let serves = |served: &Served| {
+    let serves = |served: &TestServer| {
         assert_eq!(get(served, id)["answer"], kept["answer"]);
         assert!(!text_of(&all(&mut events(served, id, ""))).is_empty());
     };

@@ -14,7 +14,7 @@ use crate::support::text;
 use solverbox::types::kernels::{AARCH64, KernelSet, X86_64};
 
 /// The binutils and the compiler of an architecture, and its sets.
-struct Architecture {
+struct TargetArchitecture {
     /// What the tools' names begin with.
     prefix: &'static str,
     /// What tells the assembler to know the baseline alone; features are added with `+`.
@@ -53,7 +53,7 @@ fn output(command: &mut Command) -> std::process::Output {
         .unwrap_or_else(|e| panic!("{command:?}: {e}; install binutils and the compiler"))
 }
 
-impl Architecture {
+impl TargetArchitecture {
     fn tool(&self, name: &str) -> Command {
         Command::new(format!("{}{name}", self.prefix))
     }
@@ -81,15 +81,15 @@ impl Architecture {
     /// Takes a program apart: the parts judged alike, each with its distinct instructions.
     ///
     /// The first is what must run on any processor, then come the sets.
-    fn parts(&self, binary: &Path) -> Vec<Part> {
+    fn parts(&self, binary: &Path) -> Vec<CodePart> {
         let libraries = self.library_names();
         let options = ["-d", "--no-show-raw-insn", "--no-addresses"];
         let listing = output(self.tool("objdump").args(options).arg(binary));
         let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
         let suffix = |set: &KernelSet| format!("__{}", set.name.replace(['-', '.'], "_"));
         let suffixes: Vec<String> = self.sets.iter().map(suffix).collect();
-        let mut parts: Vec<Part> = Vec::new();
-        parts.resize_with(1 + self.sets.len(), Part::default);
+        let mut parts: Vec<CodePart> = Vec::new();
+        parts.resize_with(1 + self.sets.len(), CodePart::default);
         let (mut function, mut part) = ("", None);
         for line in listing.lines() {
             if let Some(name) = line.strip_prefix('<').and_then(|rest| rest.strip_suffix(">:")) {
@@ -168,7 +168,7 @@ impl Architecture {
 
 /// Distinct instructions, each with one function it stands in.
 #[derive(Default)]
-struct Part {
+struct CodePart {
     seen: BTreeSet<String>,
     list: Vec<(String, String)>,
 }
@@ -185,7 +185,7 @@ fn members_of_script(file: PathBuf) -> Vec<PathBuf> {
 
 #[test]
 fn the_aarch64_file_needs_no_more_than_armv8_0_and_each_set_no_more_than_it_says() {
-    let arm = Architecture {
+    let arm = TargetArchitecture {
         prefix: "aarch64-linux-gnu-",
         baseline: "armv8-a",
         other_names: &[("neon", "simd"), ("rdm", "rdma")],
@@ -199,7 +199,7 @@ fn the_aarch64_file_needs_no_more_than_armv8_0_and_each_set_no_more_than_it_says
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_x86_64_file_needs_no_more_than_the_first_processors_and_each_set_no_more_than_it_says() {
-    let intel = Architecture {
+    let intel = TargetArchitecture {
         prefix: "",
         baseline: "generic64",
         other_names: &[

@@ -7,30 +7,30 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::api::jobs::{ask, long};
-use crate::support::{Served, send_signal, solve, solverbox, text, wait_until};
+use crate::support::{TestServer, send_signal, solve, solverbox, text, wait_until};
 
 /// `solve` in the data folder of a running box.
-fn solve_at(served: &Served, args: &[&str]) -> Command {
+fn solve_at(served: &TestServer, args: &[&str]) -> Command {
     let mut command = solverbox();
     command.arg("solve").arg("--data").arg(served.data.path()).args(args);
     command
 }
 
-fn sample(served: &Served, name: &str) -> String {
+fn sample(served: &TestServer, name: &str) -> String {
     let metrics = served.get("/metrics").1;
     let line = metrics.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
     line.rsplit(' ').next().unwrap().to_string()
 }
 
 /// The newest job of the box's own programs.
-fn newest(served: &Served) -> Value {
+fn newest(served: &TestServer) -> Value {
     let list: Value = serde_json::from_str(&served.get("/api/jobs").1).unwrap();
     list["jobs"][0].clone()
 }
 
 #[test]
 fn a_running_box_is_asked_unless_a_model_of_its_own_is_wanted() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let question = ["--mode", "plain", "--temperature", "0", "What is 17*23?"];
     let asked = solve_at(&served, &question).output().unwrap();
     let stderr = text(&asked.stderr);
@@ -47,7 +47,7 @@ fn a_running_box_is_asked_unless_a_model_of_its_own_is_wanted() {
 
 #[test]
 fn a_vote_is_reported_as_without_a_running_box() {
-    let served = Served::ready(&["--context-tokens", "4096", "--sequences", "4"]);
+    let served = TestServer::ready(&["--context-tokens", "4096", "--sequences", "4"]);
     let question = ["--seed", "1", "--attempts", "4", "What is 348 + 577?"];
     let json_of = |output: std::process::Output| -> Value {
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -80,7 +80,7 @@ fn a_vote_is_reported_as_without_a_running_box() {
 
 #[test]
 fn an_error_of_the_running_box_has_its_kind_its_message_and_its_remedy() {
-    let served = Served::ready(&["--client-jobs-max", "1", "--question-tokens-max", "60"]);
+    let served = TestServer::ready(&["--client-jobs-max", "1", "--question-tokens-max", "60"]);
     let hint = ["--mode", "hint", "--attempts", "4", "2+2?"];
     let (remote, own) = (solve_at(&served, &hint).output().unwrap(), solve(&hint));
     let last_two = |output: &std::process::Output| -> Vec<String> {
@@ -109,7 +109,7 @@ const ENDLESS: [&str; 6] =
 
 #[test]
 fn ctrl_c_stops_the_job_of_the_running_box() {
-    let served = Served::ready(&["--context-tokens", "16384"]);
+    let served = TestServer::ready(&["--context-tokens", "16384"]);
     let mut command = solve_at(&served, &ENDLESS);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("it to be answered", || newest(&served)["state"] == "running");
@@ -122,7 +122,7 @@ fn ctrl_c_stops_the_job_of_the_running_box() {
 
 #[test]
 fn a_reader_that_has_read_enough_stops_the_job() {
-    let served = Served::ready(&["--context-tokens", "16384"]);
+    let served = TestServer::ready(&["--context-tokens", "16384"]);
     let mut child =
         solve_at(&served, &ENDLESS).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
@@ -134,7 +134,7 @@ fn a_reader_that_has_read_enough_stops_the_job() {
 
 #[test]
 fn a_box_that_stops_meanwhile_is_named_with_the_job_that_goes_on() {
-    let mut served = Served::ready(&["--context-tokens", "16384"]);
+    let mut served = TestServer::ready(&["--context-tokens", "16384"]);
     let mut command = solve_at(&served, &ENDLESS);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("it to be answered", || newest(&served)["state"] == "running");

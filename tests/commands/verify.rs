@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::tiny::{self, Kind};
+use crate::support::tiny::{self, TinyKind};
 use crate::support::{model, root, solverbox, text};
 
 fn verify(args: &[&str], folder: &Path) -> Output {
@@ -23,7 +23,7 @@ fn without_files_it_checks_the_folder_and_what_is_built_in() {
     let models = folder.path().join("models");
     std::fs::create_dir(&models).unwrap();
     std::fs::copy(model(), models.join("copy.gguf")).unwrap();
-    std::fs::write(models.join("tiny.gguf"), tiny::model(Kind::Llama).bytes()).unwrap();
+    std::fs::write(models.join("tiny.gguf"), tiny::model(TinyKind::Llama).bytes()).unwrap();
     std::fs::write(models.join("notes.txt"), "no model").unwrap();
     std::fs::write(models.join("SHA256SUMS"), format!("{}  copy.gguf\n", sum(&model()))).unwrap();
     let output = verify(&[], folder.path());
@@ -76,7 +76,7 @@ fn an_adapter_is_known_for_one_and_compared_with_its_base_where_that_is_named() 
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("adapter.gguf"), tiny::adapter().bytes()).unwrap();
-    std::fs::write(at("base.gguf"), tiny::model(Kind::Qwen2).bytes()).unwrap();
+    std::fs::write(at("base.gguf"), tiny::model(TinyKind::Qwen2).bytes()).unwrap();
     let mut half = tiny::adapter();
     half.tensors.pop();
     half.data.pop();
@@ -97,7 +97,7 @@ fn an_adapter_is_known_for_one_and_compared_with_its_base_where_that_is_named() 
 #[test]
 fn a_template_that_does_not_parse_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let mut tiny = tiny::model(Kind::Qwen2);
+    let mut tiny = tiny::model(TinyKind::Qwen2);
     let template = tiny.keys.iter_mut().find(|(key, _)| key == "tokenizer.chat_template").unwrap();
     template.1 = solverbox::model::write::GgufValue::Text("{% for m in messages %}".into());
     std::fs::write(folder.path().join("open.gguf"), tiny.bytes()).unwrap();
@@ -110,7 +110,7 @@ fn a_template_that_does_not_parse_is_told() {
 #[test]
 fn what_follows_the_last_tensor_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = [tiny::model(Kind::Qwen3).bytes(), vec![7; 100]].concat();
+    let bytes = [tiny::model(TinyKind::Qwen3).bytes(), vec![7; 100]].concat();
     std::fs::write(folder.path().join("long.gguf"), bytes).unwrap();
     let output = verify(&["long.gguf"], folder.path());
     assert!(output.status.success());

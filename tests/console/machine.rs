@@ -8,23 +8,23 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::console::terminal::{history, served, served_at};
-use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, Served, not_checked, poll_for, root, text, wait_until};
+use crate::support::terminal::TestTerminal;
+use crate::support::{PATIENCE, TestServer, not_checked, poll_for, root, text, wait_until};
 
 /// A box with a machine's console.
-pub fn machine(terminal: &Terminal, settings: &str, args: &[&str]) -> Served {
+pub fn machine(terminal: &TestTerminal, settings: &str, args: &[&str]) -> TestServer {
     served_at(&[&format!("{},json{settings}", terminal.port())], args)
 }
 
 /// Returns the next line.
-pub fn line(terminal: &Terminal) -> Value {
+pub fn line(terminal: &TestTerminal) -> Value {
     let line = terminal.wait("\n");
     let object = line.split_once("}*").map_or(line.clone(), |(object, _)| format!("{object}}}"));
     serde_json::from_str(&object).unwrap_or_else(|error| panic!("{error}: {line:?}"))
 }
 
 /// Returns the lines up to the first of these types, which is the last of them.
-fn until(terminal: &Terminal, types: &[&str]) -> Vec<Value> {
+fn until(terminal: &TestTerminal, types: &[&str]) -> Vec<Value> {
     let mut lines = Vec::new();
     loop {
         let line = line(terminal);
@@ -36,7 +36,7 @@ fn until(terminal: &Terminal, types: &[&str]) -> Vec<Value> {
     }
 }
 
-pub fn send(terminal: &mut Terminal, object: &Value) {
+pub fn send(terminal: &mut TestTerminal, object: &Value) {
     terminal.send(format!("{object}\n").as_bytes());
 }
 
@@ -54,13 +54,13 @@ fn told(lines: &[Value], kind: &str) -> String {
 }
 
 /// What a question was answered, as the history has it.
-fn kept(served: &Served, part: &str) -> String {
+fn kept(served: &TestServer, part: &str) -> String {
     history(served)[0][part].as_str().unwrap().to_string()
 }
 
 #[test]
 fn a_machine_asks_and_is_told_everything_line_by_line() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     let hello = line(&terminal);
     assert_eq!((&hello["type"], &hello["name"]), (&json!("hello"), &json!("solverbox")));
@@ -105,7 +105,7 @@ fn a_machine_asks_and_is_told_everything_line_by_line() {
 
 #[test]
 fn attempts_vote_and_jobs_are_stopped_and_finished_over_the_wire() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let _served = machine(&terminal, "", &["--context-tokens", "16384"]);
     line(&terminal);
     send(
@@ -131,7 +131,7 @@ fn attempts_vote_and_jobs_are_stopped_and_finished_over_the_wire() {
 
 #[test]
 fn short_lines_with_sums_in_ascii_say_the_same() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = machine(&terminal, ",crc", &[]);
     let summed = |object: &Value| {
         let object = object.to_string();
@@ -167,7 +167,7 @@ fn short_lines_with_sums_in_ascii_say_the_same() {
 
 #[test]
 fn noise_costs_the_line_it_is_in_and_is_not_answered_with_a_flood() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     line(&terminal);
     let mut random = 7_u64;
@@ -197,7 +197,7 @@ fn noise_costs_the_line_it_is_in_and_is_not_answered_with_a_flood() {
 
 #[test]
 fn a_device_that_comes_back_after_a_kill_gets_exactly_the_rest() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let mut served = machine(&terminal, "", &["--sync-seconds", "0"]);
     line(&terminal);
     let ask = json!({"type": "ask", "id": 1, "question": "What is 98765*87654?", "attempts": 1});
@@ -239,7 +239,7 @@ fn the_documented_device_asks_over_a_wire_in_python_and_in_micropython() {
     for python in ["target/venv/bin/python", "target/venv/bin/micropython"] {
         let python = root().join(python);
         assert!(python.exists(), "'{}' is missing: run `build/prepare.sh test`", python.display());
-        let wire = Wire::new();
+        let wire = PtyPair::new();
         let served = served_at(&[&format!("{},json", wire.ends[0])], &[]);
         let said = device(&python, &wire.ends[1]);
         assert!(said.contains("=> 391"), "{said}");
@@ -249,17 +249,17 @@ fn the_documented_device_asks_over_a_wire_in_python_and_in_micropython() {
 }
 
 /// A pair of ports, joined by socat(1).
-pub struct Wire {
+pub struct PtyPair {
     pub ends: [String; 2],
     folder: tempfile::TempDir,
     socat: Option<std::process::Child>,
 }
 
-impl Wire {
-    pub fn new() -> Wire {
+impl PtyPair {
+    pub fn new() -> PtyPair {
         let folder = tempfile::tempdir().unwrap();
         let ends = ["a", "b"].map(|end| folder.path().join(end).display().to_string());
-        let mut wire = Wire { ends, folder, socat: None };
+        let mut wire = PtyPair { ends, folder, socat: None };
         wire.plug();
         wire
     }
@@ -286,7 +286,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for PtyPair {
     fn drop(&mut self) {
         self.unplug();
     }
@@ -353,7 +353,7 @@ impl Drop for Tmux {
 
 #[test]
 fn a_real_terminal_program_greets_asks_stops_and_finds_what_was_typed() {
-    let mut wire = Wire::new();
+    let mut wire = PtyPair::new();
     let served = served_at(&[&wire.ends[0]], &[]);
     let tmux = Tmux::start(&format!("picocom -q -b 115200 {}", wire.ends[1]));
     // Who comes when the box has long been there sees it at that key.
@@ -434,7 +434,7 @@ fn a_login_prompt_on_the_port_is_named() {
     if !rustix::process::geteuid().is_root() {
         return not_checked("a login prompt on a port, because only root can put one there");
     }
-    let terminal = Terminal::new();
+    let terminal = TestTerminal::new();
     let port = std::fs::canonicalize(terminal.port()).unwrap();
     let name = port.strip_prefix("/dev").unwrap().display().to_string();
     // A session of its own, as the system gives it: the port becomes its controlling terminal.

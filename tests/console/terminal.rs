@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::terminal::Terminal;
-use crate::support::{Served, model, solverbox, text, wait_until};
+use crate::support::terminal::TestTerminal;
+use crate::support::{TestServer, model, solverbox, text, wait_until};
 
 /// A file of modes whose answers are the same each time.
 pub fn greedy() -> PathBuf {
@@ -19,22 +19,22 @@ pub fn greedy() -> PathBuf {
 }
 
 /// A box with a console on each of these terminals, which answers the same each time.
-pub fn served(terminals: &[&Terminal], args: &[&str]) -> Served {
+pub fn served(terminals: &[&TestTerminal], args: &[&str]) -> TestServer {
     let ports: Vec<String> = terminals.iter().map(|terminal| terminal.port()).collect();
     served_at(&ports.iter().map(String::as_str).collect::<Vec<&str>>(), args)
 }
 
 /// As that, by the ports' names with their settings.
-pub fn served_at(ports: &[&str], args: &[&str]) -> Served {
+pub fn served_at(ports: &[&str], args: &[&str]) -> TestServer {
     let modes = greedy();
     let mut all = vec!["--modes", modes.to_str().unwrap()];
     all.extend(args);
     ports.iter().for_each(|port| all.extend(["--serial", port]));
-    Served::ready(&all)
+    TestServer::ready(&all)
 }
 
 /// What was asked, newest first, as the box's history has it.
-pub fn history(served: &Served) -> Vec<Value> {
+pub fn history(served: &TestServer) -> Vec<Value> {
     let mut command = solverbox();
     command.args(["history", "export", "--format", "jsonl", "--data"]).arg(served.data.path());
     let output = command.output().unwrap();
@@ -48,7 +48,7 @@ pub fn history(served: &Served) -> Vec<Value> {
 
 #[test]
 fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     let greeting = terminal.wait("math> ");
     assert!(greeting.contains("solverbox") && greeting.contains("/help"), "{greeting}");
@@ -116,7 +116,7 @@ fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
 
 #[test]
 fn ctrl_c_stops_an_answer_and_an_answer_can_be_had_now() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     // In one write, so that it does not come too late.
@@ -139,7 +139,7 @@ fn ctrl_c_stops_an_answer_and_an_answer_can_be_had_now() {
 
 #[test]
 fn a_question_may_have_several_lines_typed_quoted_or_pasted() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     for (typed, asked) in [
@@ -165,7 +165,7 @@ fn question(job: &Value) -> String {
 
 #[test]
 fn characters_come_through_in_halves_at_any_border() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     let asked = "¿Qué es 数 6×7? 😀 e\u{301}";
@@ -182,7 +182,7 @@ fn characters_come_through_in_halves_at_any_border() {
 
 #[test]
 fn a_cable_pulled_in_mid_answer_loses_nothing() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &["--context-tokens", "16384"]);
     terminal.wait("math> ");
     terminal.enter("/attempts 16");
@@ -209,7 +209,7 @@ fn a_cable_pulled_in_mid_answer_loses_nothing() {
 
 #[test]
 fn a_killed_box_goes_on_with_what_was_asked_over_a_wire() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let mut served = served(&[&terminal], &["--sync-seconds", "0"]);
     terminal.wait("math> ");
     terminal.enter("/attempts 16");
@@ -227,7 +227,7 @@ fn a_killed_box_goes_on_with_what_was_asked_over_a_wire() {
 
 #[test]
 fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let port = format!("{},300", terminal.port());
     let served = served_at(&[&port], &["--context-tokens", "16384"]);
     terminal.wait("math> ");
@@ -257,7 +257,7 @@ fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
 #[test]
 fn noise_and_a_paste_of_a_megabyte_are_survived_and_asked_nowhere() {
     let seconds = if std::env::var_os("CONSOLE_TRIALS").is_some() { 60 } else { 5 };
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     let mut random = 1_u64;
@@ -301,7 +301,7 @@ fn noise_and_a_paste_of_a_megabyte_are_survived_and_asked_nowhere() {
 
 #[test]
 fn two_consoles_and_the_page_share_turns_fairly() {
-    let mut terminals = [Terminal::new(), Terminal::new()];
+    let mut terminals = [TestTerminal::new(), TestTerminal::new()];
     let served =
         served(&[&terminals[0], &terminals[1]], &["--sequences", "1", "--context-tokens", "8192"]);
     for terminal in &terminals {
@@ -335,8 +335,8 @@ fn two_consoles_and_the_page_share_turns_fairly() {
 fn ports_that_cannot_be_had_are_named_with_the_reason_and_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let late = folder.path().join("late").display().to_string();
-    let first = Terminal::new();
-    let mut taken = Terminal::new();
+    let first = TestTerminal::new();
+    let mut taken = TestTerminal::new();
     // As another program that locks its port.
     let holder = serialport::new(taken.port(), 9600).open_native().unwrap();
     let served = served_at(&[&late, "/etc/passwd", &taken.port(), &first.port()], &[]);
@@ -371,7 +371,7 @@ fn a_wrong_wire_is_refused_before_anything_starts() {
 
 #[test]
 fn a_box_with_a_line_that_stands_still_stops_in_time() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let mut served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     terminal.stop_reading();
@@ -388,7 +388,7 @@ fn a_box_with_a_line_that_stands_still_stops_in_time() {
 
 #[test]
 fn who_leaves_while_an_answer_runs_hears_it_to_its_end() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     // In one write, so that it does not come too late; and what is typed then keeps nothing back.
@@ -401,7 +401,7 @@ fn who_leaves_while_an_answer_runs_hears_it_to_its_end() {
 
 #[test]
 fn two_answers_that_a_pulled_cable_kept_back_are_both_told_later() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     terminal.enter("What is 17*23?");
@@ -422,7 +422,7 @@ fn two_answers_that_a_pulled_cable_kept_back_are_both_told_later() {
 
 #[test]
 fn a_student_s_attempt_is_asked_for_and_may_have_several_lines() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     terminal.enter("/mode review");
@@ -443,7 +443,7 @@ fn a_student_s_attempt_is_asked_for_and_may_have_several_lines() {
 
 #[test]
 fn a_terminal_that_says_stop_is_waited_for() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let _served = served_at(&[&format!("{},9600,xonxoff", terminal.port())], &[]);
     terminal.wait("math> ");
     terminal.settle();
@@ -459,12 +459,12 @@ fn a_terminal_that_says_stop_is_waited_for() {
 
 #[test]
 fn several_ports_stand_in_the_environment_too() {
-    let terminals = [Terminal::new(), Terminal::new()];
+    let terminals = [TestTerminal::new(), TestTerminal::new()];
     let data = tempfile::tempdir().unwrap();
     let mut command = solverbox();
     command.args(["console", "--threads", "1", "--context-tokens", "2048", "--data"]);
     command.arg(data.path()).arg("--model").arg(model());
-    command.env("SOLVERBOX_SERIAL", terminals.each_ref().map(Terminal::port).join(";"));
+    command.env("SOLVERBOX_SERIAL", terminals.each_ref().map(TestTerminal::port).join(";"));
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     for terminal in &terminals {
         terminal.wait("math> ");

@@ -4,20 +4,20 @@
 use serde_json::{Value, json};
 
 use crate::support::local_desk::questions;
-use crate::support::{Served, chat, root};
+use crate::support::{TestServer, chat, root};
 use solverbox::answers::value::{Value as Answer, of_reply};
 use solverbox::types::mode::Modes;
 
 const CHAT: &str = "/v1/chat/completions";
 
-fn ask(served: &Served, model: &str, question: &str) -> (u16, Value) {
+fn ask(served: &TestServer, model: &str, question: &str) -> (u16, Value) {
     let messages = json!([{"role": "user", "content": question}]);
     let body = json!({"model": model, "temperature": 0, "max_tokens": 400, "messages": messages});
     served.post(CHAT, &body.to_string())
 }
 
 /// Asks what is refused; returns the status, the error's kind and what it says.
-fn refused(served: &Served, model: &str) -> (u16, String, String) {
+fn refused(served: &TestServer, model: &str) -> (u16, String, String) {
     let (status, reply) = ask(served, model, "2+2?");
     let text = |field: &str| reply["error"][field].as_str().unwrap().to_string();
     (status, text("code"), text("message"))
@@ -30,7 +30,7 @@ fn is_right(reply: &Value, answer: &str) -> bool {
 }
 
 /// Asks questions, each as its own client and so many at a time; returns which were right.
-fn all(served: &Served, asked: &[(&str, &(String, String))], at_a_time: usize) -> Vec<bool> {
+fn all(served: &TestServer, asked: &[(&str, &(String, String))], at_a_time: usize) -> Vec<bool> {
     let mut right = Vec::new();
     for some in asked.chunks(at_a_time) {
         right.extend(std::thread::scope(|scope| {
@@ -53,7 +53,7 @@ fn all(served: &Served, asked: &[(&str, &(String, String))], at_a_time: usize) -
 #[test]
 fn each_family_is_answered_as_when_asked_alone_while_both_are_asked() {
     let args = ["--adapter", "demo-binary", "--context-tokens", "8192", "--sequences", "6"];
-    let served = Served::ready(&args);
+    let served = TestServer::ready(&args);
     let binary: Vec<_> = questions("binary-heldout").into_iter().step_by(2).take(24).collect();
     let base: Vec<_> = questions("arithmetic-heldout").into_iter().step_by(8).take(24).collect();
     let mixed: Vec<(&str, &(String, String))> = binary
@@ -80,7 +80,7 @@ fn each_family_is_answered_as_when_asked_alone_while_both_are_asked() {
 #[test]
 fn who_asks_with_an_adapter_is_answered_while_another_goes_on_without() {
     let args = ["--adapter", "demo-binary", "--context-tokens", "8192", "--sequences", "4"];
-    let served = Served::ready(&args);
+    let served = TestServer::ready(&args);
     let endless = json!({"stream": true, "ignore_eos": true, "max_tokens": 100_000});
     let mut other = served.stream(&chat(endless));
     other.wait_for_text();
@@ -96,7 +96,7 @@ fn who_asks_with_an_adapter_is_answered_while_another_goes_on_without() {
 
 #[test]
 fn an_adapter_named_twice_is_refused_and_so_are_more_than_a_question_may_wear() {
-    let served = Served::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
+    let served = TestServer::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
     let (status, code, message) = refused(&served, "solverbox:math+demo-binary+demo-binary");
     assert_eq!((status, code.as_str()), (400, "bad_request"), "{message}");
     assert!(message.contains("'demo-binary' is named twice"), "{message}");
@@ -107,7 +107,7 @@ fn an_adapter_named_twice_is_refused_and_so_are_more_than_a_question_may_wear() 
 
 #[test]
 fn an_unknown_adapter_is_not_found_and_those_there_are_are_named_without_a_path() {
-    let served = Served::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
+    let served = TestServer::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
     let (status, code, message) = refused(&served, "solverbox:math+chess");
     assert_eq!((status, code.as_str()), (404, "not_found"), "{message}");
     assert!(message.contains("'chess'") && message.contains("demo-binary"), "{message}");
@@ -117,7 +117,8 @@ fn an_unknown_adapter_is_not_found_and_those_there_are_are_named_without_a_path(
 #[test]
 fn an_adapter_from_a_file_is_named_without_its_path() {
     let file = root().join("models/bundled/solverbox-demo-binary-f16.gguf");
-    let served = Served::ready(&["--adapter", file.to_str().unwrap(), "--context-tokens", "2048"]);
+    let served =
+        TestServer::ready(&["--adapter", file.to_str().unwrap(), "--context-tokens", "2048"]);
     let (status, _, message) = refused(&served, "solverbox:math+chess");
     assert!(status == 404 && message.contains("solverbox-demo-binary-f16"), "{message}");
     assert!(!message.contains('/'), "a pupil never sees a path: {message}");
@@ -134,7 +135,7 @@ fn a_mode_may_wear_an_adapter_of_its_own() {
     );
     std::fs::write(&modes, binary).unwrap();
     let args = ["--modes", modes.to_str().unwrap(), "--context-tokens", "4096"];
-    let served = Served::ready(&args);
+    let served = TestServer::ready(&args);
     let asked: Vec<_> = questions("binary-heldout").into_iter().step_by(7).take(12).collect();
     let of = |mode: &'static str| asked.iter().map(|pair| (mode, pair)).collect::<Vec<_>>();
     let right = |mode| all(&served, &of(mode), 4).into_iter().filter(|&right| right).count();

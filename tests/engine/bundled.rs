@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::{
-    Gguf, Served, model, model_f16, model_q4_0, model_q4_k_m, root, solverbox, text,
+    Gguf, TestServer, model, model_f16, model_q4_0, model_q4_k_m, root, solverbox, text,
 };
 
 const WARNING: &str = "demo model: school arithmetic only";
@@ -49,12 +49,12 @@ fn without_any_model_the_demo_model_answers_and_says_what_it_is() {
 
 #[test]
 fn the_page_is_told_whether_it_is_the_demo_model() {
-    let is_demo = |served: &Served| {
+    let is_demo = |served: &TestServer| {
         let health: Value = serde_json::from_str(&served.get("/healthz").1).unwrap();
         health["demo"].as_bool().unwrap()
     };
-    assert!(is_demo(&Served::start_with(Path::new("demo"), &[])));
-    let file = Served::start(&[]);
+    assert!(is_demo(&TestServer::start_with(Path::new("demo"), &[])));
+    let file = TestServer::start(&[]);
     assert!(!is_demo(&file));
     let page = file.get("/").1;
     assert!(page.contains("Demo model: school arithmetic only"), "{page}");

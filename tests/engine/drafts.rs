@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::support::draws::{Comparison, DrawLog, TIE_MAX};
+use crate::support::draws::{DrawComparison, DrawLog, TIE_MAX};
 use crate::support::local_desk::{self, DeskOptions, NEVER, answer};
 use crate::support::model;
 use crate::support::own_process::in_own_process;
@@ -85,7 +85,7 @@ fn compare(name: &str, model: &Path, tokens: u32, kinds: &[Drafts]) {
     let without = greedy(model, &prompts, Drafts::Off, tokens);
     for &drafts in kinds {
         let with = greedy(model, &prompts, drafts, tokens);
-        let mut all = Comparison::default();
+        let mut all = DrawComparison::default();
         for ((prompt, without), with) in prompts.iter().zip(&without).zip(&with) {
             all.add(prompt, TIE_MAX, [without, with], true);
         }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::support::shape::{Quantized, vibethinker};
-use crate::support::{Served, not_checked, solverbox, text};
+use crate::support::{TestServer, not_checked, solverbox, text};
 use solverbox::types::kernels::SETS;
 
 /// Largest difference of the measured peak from the planned, as a share of it.
@@ -31,7 +31,7 @@ fn peaks(quantized: Quantized, flags: &[&str]) -> Peaks {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let model = vibethinker(quantized);
     let planned = plan(&model, &[flags, &["--threads", "1"]].concat());
-    let served = Served::start_with(&model, flags);
+    let served = TestServer::start_with(&model, flags);
     served.wait_ready();
     let question = "7 ".repeat(70);
     let body = json!({

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Served, joined, solve_with, text, thinking_model};
+use crate::support::{TestServer, joined, solve_with, text, thinking_model};
 
 /// Takes more than 32 tokens of thinking.
 const LONG: &str = "What is 4821 + 3977?";
@@ -52,7 +52,8 @@ fn ignore_eos_leaves_the_thinking_open() {
 #[test]
 fn thinking_streams_as_reasoning_content_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Served::start_with(&thinking_model(folder.path()), &["--context-tokens", "1024"]);
+    let served =
+        TestServer::start_with(&thinking_model(folder.path()), &["--context-tokens", "1024"]);
     let body = json!({
         "messages": [{"role": "user", "content": LONG}],
         "stream": true, "stream_options": {"include_usage": true},

@@ -21,19 +21,19 @@ const ATTEMPTS: usize = 8;
 /// Share of votes that may be decided for another answer than all attempts give.
 const STATED_ERROR: f64 = 1.0 - limits::VOTE_CHANCE_ENOUGH;
 
-struct Attempt {
+struct VotingAttempt {
     value: Option<Answer>,
     tokens: u64,
     is_right: bool,
 }
 
-struct Run {
+struct VotingJob {
     scores: Value,
-    jobs: Vec<Vec<Attempt>>,
+    jobs: Vec<Vec<VotingAttempt>>,
 }
 
 /// 50 jobs, or two for each question there is.
-static RUN: LazyLock<Run> = LazyLock::new(|| {
+static RUN: LazyLock<VotingJob> = LazyLock::new(|| {
     let all = std::env::var_os(TRIALS).is_some();
     // A question in five of those it knows, one in eight of the others.
     let sets = [("arithmetic-heldout", 5), ("binary-heldout", 8)].map(|(name, step)| {
@@ -44,7 +44,7 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
     run(&sets.concat(), if all { 2 * ATTEMPTS } else { ATTEMPTS })
 });
 
-fn run(set: &str, attempts: usize) -> Run {
+fn run(set: &str, attempts: usize) -> VotingJob {
     let folder = tempfile::tempdir().unwrap();
     let (file, out) = (folder.path().join("set.jsonl"), folder.path().join("records.jsonl"));
     std::fs::write(&file, set).unwrap();
@@ -54,10 +54,10 @@ fn run(set: &str, attempts: usize) -> Run {
     command.arg(model()).arg("--set").arg(&file).arg("--out").arg(&out);
     let output = command.arg("--attempts").arg(attempts.to_string()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let mut questions: BTreeMap<String, Vec<Attempt>> = BTreeMap::new();
+    let mut questions: BTreeMap<String, Vec<VotingAttempt>> = BTreeMap::new();
     for line in std::fs::read_to_string(&out).unwrap().lines().skip(1) {
         let record: Value = serde_json::from_str(line).unwrap();
-        let attempt = Attempt {
+        let attempt = VotingAttempt {
             value: of_reply(record["answer"].as_str().unwrap()),
             tokens: record["completion_tokens"].as_u64().unwrap(),
             is_right: record["right"].as_bool().unwrap(),
@@ -71,19 +71,19 @@ fn run(set: &str, attempts: usize) -> Run {
             jobs.push(question.drain(..ATTEMPTS).collect());
         }
     }
-    Run { scores: serde_json::from_slice(&output.stdout).unwrap(), jobs }
+    VotingJob { scores: serde_json::from_slice(&output.stdout).unwrap(), jobs }
 }
 
 /// The order in which a job's attempts end.
 #[derive(Clone, Copy, Debug)]
-enum Ends {
+enum EndTimes {
     /// One after the other, each a fair sample of all.
     InTurn,
     /// Side by side, the shortest first, which may be of another mind than the long ones.
     ByLength,
 }
 
-struct Vote<'a> {
+struct SimulatedVote<'a> {
     first: &'a Option<Answer>,
     /// When it was decided, and whether the winner is right.
     early: Option<Answer>,
@@ -94,9 +94,9 @@ struct Vote<'a> {
     tokens: f64,
 }
 
-fn vote(job: &[Attempt], ends: Ends) -> Vote<'_> {
+fn vote(job: &[VotingAttempt], ends: EndTimes) -> SimulatedVote<'_> {
     let mut order: Vec<usize> = (0..job.len()).collect();
-    if let Ends::ByLength = ends {
+    if let EndTimes::ByLength = ends {
         order.sort_by_key(|&at| job[at].tokens);
     }
     let mut tally = Tally::new(job.len() as u32);
@@ -113,14 +113,14 @@ fn vote(job: &[Attempt], ends: Ends) -> Vote<'_> {
     let (early, is_right, ended) = decided.expect("all attempts decide it");
     let longest = job[order[ended - 1]].tokens;
     let made = |(place, &at): (usize, &usize)| match ends {
-        Ends::InTurn if place < ended => job[at].tokens,
-        Ends::InTurn => 0,
-        Ends::ByLength => job[at].tokens.min(longest),
+        EndTimes::InTurn if place < ended => job[at].tokens,
+        EndTimes::InTurn => 0,
+        EndTimes::ByLength => job[at].tokens.min(longest),
     };
     let made: u64 = order.iter().enumerate().map(made).sum();
     let tokens = made as f64 / job.iter().map(|attempt| attempt.tokens).sum::<u64>() as f64;
     let first = &job[order[0]].value;
-    Vote { first, early, is_right, full: leading(&tally), ended, tokens }
+    SimulatedVote { first, early, is_right, full: leading(&tally), ended, tokens }
 }
 
 /// Returns the probability that of `jobs` votes at most `differing` are decided for another answer,
@@ -144,8 +144,8 @@ fn refutes(differing: usize, jobs: usize) -> bool {
 #[test]
 fn a_vote_that_stops_early_has_the_winner_of_all_attempts_but_for_its_stated_error() {
     let jobs = &RUN.jobs;
-    for ends in [Ends::InTurn, Ends::ByLength] {
-        let votes: Vec<Vote> = jobs.iter().map(|job| vote(job, ends)).collect();
+    for ends in [EndTimes::InTurn, EndTimes::ByLength] {
+        let votes: Vec<SimulatedVote> = jobs.iter().map(|job| vote(job, ends)).collect();
         let differing = votes.iter().filter(|vote| vote.early != vote.full).count();
         let ended: usize = votes.iter().map(|vote| vote.ended).sum();
         let tokens = votes.iter().map(|vote| vote.tokens).sum::<f64>() / jobs.len() as f64;
@@ -169,7 +169,7 @@ fn a_vote_that_stops_early_has_the_winner_of_all_attempts_but_for_its_stated_err
 #[test]
 fn a_vote_is_right_more_often_than_an_attempt() {
     let one = &RUN.scores["pass_at_1"];
-    for ends in [Ends::InTurn, Ends::ByLength] {
+    for ends in [EndTimes::InTurn, EndTimes::ByLength] {
         let right = RUN.jobs.iter().filter(|job| vote(job, ends).is_right).count();
         let voted = right as f64 / RUN.jobs.len() as f64;
         println!("{ends:?}: {voted} of the votes are right, of the attempts {one}");

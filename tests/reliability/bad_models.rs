@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::tiny::{self, Kind as Of, Tiny};
+use crate::support::tiny::{self, Tiny, TinyKind as Of};
 use crate::support::{Gguf, model, solve_with, solverbox, text};
 use solverbox::model;
 use solverbox::model::plan::{Wishes, plan};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::reliability::signals::{Ear, managed};
+use crate::reliability::signals::{ManagerSocket, managed};
 use crate::support::trial;
-use crate::support::{PATIENCE, Served, Stream, chat};
+use crate::support::{PATIENCE, Stream, TestServer, chat};
 
 const TRIAL: &str = "classroom";
 /// Memory a box may take more at the end of a lesson than when all had begun, in kB: what is kept of ended
@@ -34,7 +34,7 @@ struct Account {
 
 impl Pupil {
     /// Asks until the lesson is over or it leaves.
-    fn attend(&self, served: &Served, lesson: Duration) -> Account {
+    fn attend(&self, served: &TestServer, lesson: Duration) -> Account {
         let (began, mut account) = (Instant::now(), Account::default());
         loop {
             let time = began.elapsed();
@@ -62,7 +62,7 @@ impl Pupil {
     }
 
     /// Asks its question of this index: the mode, the length and whether attempts vote differ.
-    fn ask(&self, served: &Served, index: usize) -> Stream {
+    fn ask(&self, served: &TestServer, index: usize) -> Stream {
         let turn = self.number * 7 + index * 5;
         let mode = ["math", "plain", "hint", "code", "proof"][turn % 5];
         let mut body = json!({
@@ -99,7 +99,7 @@ fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
         trial::form((10, Duration::from_secs(20)), (30, Duration::from_secs(600)));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut ear = Ear::on(UnixDatagram::bind(&path).unwrap());
+    let mut ear = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
     let served = managed(path.to_str().unwrap(), Duration::from_secs(2));
     ear.wait_for("READY=1");
     let pupils: Vec<Pupil> =
@@ -120,8 +120,9 @@ fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
         attending.into_iter().map(|pupil| pupil.join().unwrap()).collect()
     });
     let is_idle = |text: &String| text.lines().any(|line| line == "STATUS=ready");
-    let last =
-        |ear: &Ear| ear.heard.iter().rfind(|text| text.contains("STATUS=")).is_some_and(is_idle);
+    let last = |ear: &ManagerSocket| {
+        ear.heard.iter().rfind(|text| text.contains("STATUS=")).is_some_and(is_idle)
+    };
     while !last(&ear) {
         assert!(
             began.elapsed() < lesson + PATIENCE,

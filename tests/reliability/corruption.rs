@@ -15,7 +15,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::support::damage::Damage;
 use crate::support::local_desk::NEVER;
-use crate::support::tiny::{self, Form, KINDS, Kind, Tiny};
+use crate::support::tiny::{self, Form, KINDS, Tiny, TinyKind};
 use crate::support::{deaf, model};
 use solverbox::desk::{Capacity, Desk};
 use solverbox::engine::kernels;
@@ -113,7 +113,7 @@ fn run(subject: &str, cases: u64) {
         .map(|worker| {
             let subject = subject.to_string();
             std::thread::spawn(move || {
-                let mut found = Found::default();
+                let mut found = CaseResults::default();
                 let mut next = worker;
                 while next < cases {
                     next = found.process(&subject, next, cases);
@@ -122,7 +122,7 @@ fn run(subject: &str, cases: u64) {
             })
         })
         .collect();
-    let mut all = Found::default();
+    let mut all = CaseResults::default();
     for worker in workers {
         let found = worker.join().unwrap();
         all.bad.extend(found.bad);
@@ -139,13 +139,13 @@ fn run(subject: &str, cases: u64) {
 }
 
 #[derive(Default)]
-struct Found {
+struct CaseResults {
     bad: Vec<(u64, String)>,
     refused: u64,
     answered: u64,
 }
 
-impl Found {
+impl CaseResults {
     /// Runs cases from `first` on in one process; returns the case to go on with.
     fn process(&mut self, subject: &str, first: u64, end: u64) -> u64 {
         let mut command = this_program(&format!("{subject} {first} {end} {PROCESSES}"));
@@ -212,7 +212,7 @@ struct Subject<'f> {
 
 impl Subject<'_> {
     fn of<'f>(name: &'f str, folder: &'f Path) -> Subject<'f> {
-        let base = tiny::model(Kind::Qwen2).bytes();
+        let base = tiny::model(TinyKind::Qwen2).bytes();
         std::fs::write(folder.join("base.gguf"), base).unwrap();
         Subject {
             name,
@@ -265,7 +265,7 @@ fn sound(seed: u64) -> Tiny {
     let heads = kv_heads * one(&[1, 1, 2, 3, 7]);
     let wide = one(&[2, 31, 32, 48, 256, 512]);
     let form = Form {
-        hidden: if kind == Kind::Qwen2 { head * heads } else { wide },
+        hidden: if kind == TinyKind::Qwen2 { head * heads } else { wide },
         heads,
         kv_heads,
         head,

@@ -18,7 +18,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::lives::{Door, Heard, Lives, Reader, Reading, whole};
+use crate::support::lives::{
+    EventCounts, JobReader, LiveServer, ReaderState, RestartedServer, whole,
+};
 use crate::support::trial;
 use crate::support::{model, solverbox};
 
@@ -36,7 +38,7 @@ const START_MICROS: u64 = 200_000;
 
 /// A question to be asked.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct JobRequest {
     pub body: Value,
     /// Without one nobody knows whether a question was accepted whose reply did not come.
     pub key: Option<String>,
@@ -46,7 +48,7 @@ pub struct Wish {
 #[derive(Clone, Debug)]
 struct Accepted {
     id: String,
-    wish: Wish,
+    wish: JobRequest,
     /// Whether it is to be forgotten, and has been.
     forget: Forget,
 }
@@ -64,7 +66,7 @@ pub fn below(random: &mut ChaCha8Rng, most: usize) -> usize {
 }
 
 /// Makes the so-manieth question, unlike all others.
-pub fn wish(random: &mut ChaCha8Rng, number: usize) -> Wish {
+pub fn wish(random: &mut ChaCha8Rng, number: usize) -> JobRequest {
     let mode = ["math", "math", "math", "plain", "hint", "review"][below(random, 6)];
     // Large numbers make the demo model write at length.
     let factor = [11, 1_000][below(random, 2)] + below(random, 80);
@@ -80,11 +82,11 @@ pub fn wish(random: &mut ChaCha8Rng, number: usize) -> Wish {
         body["attempt_of_student"] = json!("I got 3911.");
     }
     let key = (below(random, 8) > 0).then(|| format!("key-{number}-{}", random.next_u32()));
-    Wish { body, key }
+    JobRequest { body, key }
 }
 
 /// Asks; returns the id where the box has accepted it.
-pub fn ask(door: &Door, wish: &Wish) -> std::io::Result<String> {
+pub fn ask(door: &LiveServer, wish: &JobRequest) -> std::io::Result<String> {
     let key = wish.key.as_ref().map(|key| format!("Idempotency-Key: {key}\r\n"));
     let body = wish.body.to_string();
     let (status, text) = door.ask("POST", "/api/jobs", &key.unwrap_or_default(), &body)?;
@@ -94,20 +96,20 @@ pub fn ask(door: &Door, wish: &Wish) -> std::io::Result<String> {
 }
 
 /// Asks, asks again what had no reply, and does this and that with what was accepted.
-struct Asker {
-    door: Arc<Door>,
-    heard: Arc<Heard>,
+struct RandomClient {
+    door: Arc<LiveServer>,
+    heard: Arc<EventCounts>,
     random: ChaCha8Rng,
     asked: usize,
     /// What had no reply.
-    again: Vec<Wish>,
-    shared: Arc<Shared>,
+    again: Vec<JobRequest>,
+    shared: Arc<ClientsState>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct ClientsState {
     accepted: Mutex<Vec<Accepted>>,
-    readers: Mutex<Vec<(Arc<Reader>, JoinHandle<()>)>>,
+    readers: Mutex<Vec<(Arc<JobReader>, JoinHandle<()>)>>,
     /// Questions sent, replies or not.
     sent: AtomicUsize,
     /// Questions that were sent once more, and of those the ones known to be accepted before.
@@ -117,7 +119,7 @@ struct Shared {
     is_last: AtomicBool,
 }
 
-impl Asker {
+impl RandomClient {
     /// Works until the last life, and then until all that had no reply has one.
     fn run(mut self) {
         loop {
@@ -147,14 +149,14 @@ impl Asker {
         self.use_one()
     }
 
-    fn ask(&mut self, wish: Wish) -> std::io::Result<()> {
+    fn ask(&mut self, wish: JobRequest) -> std::io::Result<()> {
         self.shared.sent.fetch_add(1, Ordering::Relaxed);
         match ask(&self.door, &wish) {
             Ok(id) => {
                 // Most are followed, some are forgotten.
                 if below(&mut self.random, 6) > 0 {
-                    let reading = Reading::default();
-                    let reader = Reader::follow(&self.door, &id, reading, &self.heard);
+                    let reading = ReaderState::default();
+                    let reader = JobReader::follow(&self.door, &id, reading, &self.heard);
                     self.shared.readers.lock().unwrap().push(reader);
                 }
                 let forget = Forget::No;
@@ -206,14 +208,14 @@ impl Asker {
 }
 
 /// What is in the journal of a dead box.
-struct Found {
+struct JournalContents {
     check: String,
     /// Jobs, and whether each is over.
     jobs: BTreeMap<String, bool>,
 }
 
 /// Looks at a copy, so that the box finds its files as it left them.
-fn inspect(data: &Path) -> Found {
+fn inspect(data: &Path) -> JournalContents {
     let copy = tempfile::tempdir().unwrap();
     for name in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-journal"] {
         if data.join(name).exists() {
@@ -223,7 +225,7 @@ fn inspect(data: &Path) -> Found {
     look(&copy.path().join("journal.sqlite"))
 }
 
-fn look(file: &Path) -> Found {
+fn look(file: &Path) -> JournalContents {
     let own = Connection::open(file).unwrap();
     let check = own.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
     let mut jobs = BTreeMap::new();
@@ -232,7 +234,7 @@ fn look(file: &Path) -> Found {
         let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         jobs.extend(rows.map(|row| row.unwrap()));
     }
-    Found { check: check.unwrap_or_else(|error| error.to_string()), jobs }
+    JournalContents { check: check.unwrap_or_else(|error| error.to_string()), jobs }
 }
 
 /// A life of the box on a folder, on one thread.
@@ -249,9 +251,9 @@ pub fn life(model: &Path, data: &Path) -> impl Fn() -> Command + 'static {
 
 /// Lives one life to its random end; returns how long its start took, where it was waited for.
 fn live(
-    lives: &mut Lives,
+    lives: &mut RestartedServer,
     random: &mut ChaCha8Rng,
-    heard: &Heard,
+    heard: &EventCounts,
     sent: &AtomicUsize,
 ) -> Option<Duration> {
     lives.begin();
@@ -293,13 +295,18 @@ struct Measured {
 
 fn measure_empty_start() -> Duration {
     let data = tempfile::tempdir().unwrap();
-    let mut lives = Lives::new(life(&model(), data.path()));
+    let mut lives = RestartedServer::new(life(&model(), data.path()));
     lives.begin();
     lives.wait_ready()
 }
 
 /// Kills the box so often, and looks at the journal after each time.
-fn kill_often(lives: &mut Lives, data: &Path, shared: &Shared, heard: &Heard) -> Measured {
+fn kill_often(
+    lives: &mut RestartedServer,
+    data: &Path,
+    shared: &ClientsState,
+    heard: &EventCounts,
+) -> Measured {
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut measured = Measured::default();
     for kill in 0..trial::form(24, 200) {
@@ -338,11 +345,11 @@ fn median(times: &[Duration]) -> Duration {
 #[test]
 fn nothing_is_lost_or_doubled_by_kills_at_any_instant() {
     let data = tempfile::tempdir().unwrap();
-    let (heard, shared) = (Arc::<Heard>::default(), Arc::<Shared>::default());
-    let mut lives = Lives::new(life(&model(), data.path()));
+    let (heard, shared) = (Arc::<EventCounts>::default(), Arc::<ClientsState>::default());
+    let mut lives = RestartedServer::new(life(&model(), data.path()));
     let door = lives.door.clone();
     let random = ChaCha8Rng::seed_from_u64(SEED + 1);
-    let asker = Asker {
+    let asker = RandomClient {
         door: door.clone(),
         heard: heard.clone(),
         random,
@@ -373,7 +380,12 @@ fn nothing_is_lost_or_doubled_by_kills_at_any_instant() {
 }
 
 /// Records whether each accepted question is there once and over.
-fn record_jobs(door: &Door, accepted: &[Accepted], shared: &Shared, measured: &Measured) {
+fn record_jobs(
+    door: &LiveServer,
+    accepted: &[Accepted],
+    shared: &ClientsState,
+    measured: &Measured,
+) {
     let listed = door.list();
     let mut lost = measured.lost.clone();
     let mut twice: Vec<String> = shared.faults.lock().unwrap().clone();
@@ -412,14 +424,19 @@ fn record_jobs(door: &Door, accepted: &[Accepted], shared: &Shared, measured: &M
 }
 
 /// Returns a question as lists have it: with a pupil's own attempt it is longer.
-fn listed_question(wish: &Wish, listed: &[Value]) -> Value {
+fn listed_question(wish: &JobRequest, listed: &[Value]) -> Value {
     let asked = wish.body["question"].as_str().unwrap();
     let is_it = |job: &&Value| job["question"].as_str().unwrap().contains(asked);
     listed.iter().find(is_it).map_or(Value::Null, |job| job["question"].clone())
 }
 
 /// Records whether each reader has the log's text, and was told the right end.
-fn record_streams(door: &Arc<Door>, accepted: &[Accepted], shared: &Shared, measured: &Measured) {
+fn record_streams(
+    door: &Arc<LiveServer>,
+    accepted: &[Accepted],
+    shared: &ClientsState,
+    measured: &Measured,
+) {
     let (mut faults, mut rewinds, mut bytes) = (Vec::new(), 0, 0);
     let readers: Vec<_> = shared.readers.lock().unwrap().drain(..).collect();
     let followed = readers.len();
@@ -434,7 +451,7 @@ fn record_streams(door: &Arc<Door>, accepted: &[Accepted], shared: &Shared, meas
             let at = reading.text.bytes().zip(log.text.bytes()).take_while(|(a, b)| a == b).count();
             faults.push(format!("{}: another text from byte {at} on", reader.id));
         }
-        let answer = |reading: &Reading| reading.end.as_ref().map(|end| end["answer"].clone());
+        let answer = |reading: &ReaderState| reading.end.as_ref().map(|end| end["answer"].clone());
         if answer(&reading) != answer(&log) {
             faults.push(format!("{}: another end", reader.id));
         }

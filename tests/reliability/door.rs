@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::support::trial;
 use crate::support::{
-    PATIENCE, Served, chat, deaf, model, not_checked, solverbox, text, wait_until,
+    PATIENCE, TestServer, chat, deaf, model, not_checked, solverbox, text, wait_until,
 };
 use solverbox::types::limits;
 
@@ -49,7 +49,7 @@ fn connect_from(
 }
 
 /// Fetches the page as 127.0.0.`last`; returns whether it came whole, and after what time.
-fn page(last: u8, served: &Served) -> (bool, Duration) {
+fn page(last: u8, served: &TestServer) -> (bool, Duration) {
     let began = Instant::now();
     let fetch = || -> std::io::Result<String> {
         let mut socket = connect_from(last, served.address, None)?;
@@ -77,13 +77,13 @@ fn has(program: &str, trial: &str) -> bool {
 }
 
 /// Waits until a figure has come down.
-fn wait_down(served: &Served, figure: &str, most: u64) {
+fn wait_down(served: &TestServer, figure: &str, most: u64) {
     wait_until(&format!("{figure} to be {most}"), || served.status(figure) <= most);
 }
 
 #[test]
 fn a_request_line_and_its_headers_are_bounded() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(65));
     for request in [long, many] {
@@ -94,7 +94,7 @@ fn a_request_line_and_its_headers_are_bounded() {
 
 #[test]
 fn a_connection_serves_one_request() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
     let reply = served.raw(&[&request[..], request].concat());
     assert_eq!(reply.matches("HTTP/1.1 200 OK").count(), 1);
@@ -102,7 +102,7 @@ fn a_connection_serves_one_request() {
 }
 
 /// Sends a start and then a byte now and then until the box answers or hangs up; returns what it said, and when.
-fn drip(served: &Served, start: &str) -> (String, Duration) {
+fn drip(served: &TestServer, start: &str) -> (String, Duration) {
     let (mut socket, began) = (served.connect(), Instant::now());
     socket.write_all(start.as_bytes()).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -122,7 +122,7 @@ fn drip(served: &Served, start: &str) -> (String, Duration) {
 
 #[test]
 fn who_sends_a_byte_now_and_then_is_dropped_when_the_whole_time_is_up() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let body = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n";
     let slow: [(&str, &str, Duration); 3] = [
         ("", "", limits::HEAD_WAIT),
@@ -148,7 +148,7 @@ fn who_sends_a_byte_now_and_then_is_dropped_when_the_whole_time_is_up() {
 }
 
 /// An endless stream whose reader has hardly any room for what it does not read.
-fn unread(served: &Served) -> TcpStream {
+fn unread(served: &TestServer) -> TcpStream {
     let body = chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 8_000}));
     let mut socket = connect_from(1, served.address, Some(4 << 10)).unwrap();
     let head = format!(
@@ -162,7 +162,7 @@ fn unread(served: &Served) -> TcpStream {
 #[test]
 fn a_reader_that_stops_reading_loses_its_stream_and_its_threads_and_holds_no_memory() {
     // An event for each token: four times as much as all buffers on the way hold.
-    let served = Served::ready(&["--drafts", "off"]);
+    let served = TestServer::ready(&["--drafts", "off"]);
     assert!(page(2, &served).0);
     let threads = served.status("Threads");
     let mut readers: Vec<TcpStream> = (0..3).map(|_| unread(&served)).collect();
@@ -182,7 +182,7 @@ fn a_reader_that_stops_reading_loses_its_stream_and_its_threads_and_holds_no_mem
 }
 
 /// Lowers or raises the soft limit of a box's open files; `spare` more than it has open.
-fn leave_descriptors(served: &Served, spare: u64) {
+fn leave_descriptors(served: &TestServer, spare: u64) {
     let open = descriptors(served);
     let limit =
         Rlimit { current: Some(open + spare), maximum: getrlimit(Resource::Nofile).maximum };
@@ -190,12 +190,12 @@ fn leave_descriptors(served: &Served, spare: u64) {
 }
 
 /// Returns how many descriptors the box has open.
-fn descriptors(served: &Served) -> u64 {
+fn descriptors(served: &TestServer) -> u64 {
     std::fs::read_dir(format!("/proc/{}/fd", served.pid())).unwrap().count() as u64
 }
 
 /// Returns how long it takes until the page comes.
-fn until_served(served: &Served) -> Duration {
+fn until_served(served: &TestServer) -> Duration {
     let began = Instant::now();
     wait_until("the page to come again", || page(2, served).0);
     began.elapsed()
@@ -204,7 +204,7 @@ fn until_served(served: &Served) -> Duration {
 #[test]
 fn descriptors_used_up_and_freed_serve_again_by_themselves() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     assert!(page(2, &served).0);
     let threads = served.status("Threads");
     let rounds = trial::form(3, 20);
@@ -244,7 +244,7 @@ fn descriptors_used_up_and_freed_serve_again_by_themselves() {
 fn a_box_with_few_descriptors_admits_few_and_goes_on() {
     let mut few = deaf(Command::new("sh"));
     few.args(["-c", "ulimit -n 140 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_solverbox")]);
-    let served = Served::start_by(few, &model(), &["--threads", "1"]);
+    let served = TestServer::start_by(few, &model(), &["--threads", "1"]);
     served.wait_ready();
     let addresses = (1..8).flat_map(|last| [last; 20]);
     let crowd: Vec<TcpStream> =
@@ -257,7 +257,7 @@ fn a_box_with_few_descriptors_admits_few_and_goes_on() {
 }
 
 /// How slowhttptest(1) is slow.
-struct Slow {
+struct SlowAttack {
     name: &'static str,
     what: &'static str,
     args: &'static [&'static str],
@@ -266,7 +266,7 @@ struct Slow {
 
 #[test]
 fn slow_heads_neither_keep_the_page_from_others_nor_memory() {
-    slow(&Slow {
+    slow(&SlowAttack {
         name: "slow-heads",
         what: "slow headers (-H)",
         args: &["-H", "-i", "1", "-x", "24"],
@@ -277,22 +277,22 @@ fn slow_heads_neither_keep_the_page_from_others_nor_memory() {
 #[test]
 fn slow_bodies_neither_keep_the_page_from_others_nor_memory() {
     let args = &["-B", "-i", "1", "-s", "8192", "-x", "10"];
-    slow(&Slow { name: "slow-bodies", what: "slow bodies (-B)", args, path: "/api/predict" });
+    slow(&SlowAttack { name: "slow-bodies", what: "slow bodies (-B)", args, path: "/api/predict" });
 }
 
 #[test]
 fn slow_readers_neither_keep_the_page_from_others_nor_memory() {
     let args = &["-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-k", "3"];
-    slow(&Slow { name: "slow-reads", what: "slow readers (-X)", args, path: "/page.js" });
+    slow(&SlowAttack { name: "slow-reads", what: "slow readers (-X)", args, path: "/page.js" });
 }
 
-fn slow(slow: &Slow) {
+fn slow(slow: &SlowAttack) {
     if !has("slowhttptest", slow.name) {
         return;
     }
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (connections, seconds) = trial::form((200, 5), (1_000, 60));
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     (0..20).for_each(|_| assert!(page(2, &served).0));
     let (threads, memory) = (served.status("Threads"), served.status("VmRSS"));
     let attack = || {
@@ -328,7 +328,7 @@ fn slow(slow: &Slow) {
     // Whoever is slow is out when the last time is up; who is not waited for any more frees its memory.
     wait_down(&served, "Threads", threads + 1);
     let kept = served.status("VmRSS").saturating_sub(memory);
-    let Slow { name, what, .. } = slow;
+    let SlowAttack { name, what, .. } = slow;
     let page = format!(
         "{connections} {what}, {seconds} s: another address gets the page in under 1 s, every time"
     );
@@ -350,7 +350,7 @@ fn slow(slow: &Slow) {
 }
 
 /// Streams answers as `client` until told to end, counting tokens; each request but the last must end well.
-fn stream_on(served: &Served, client: usize, tokens: &AtomicUsize, enough: &AtomicBool) {
+fn stream_on(served: &TestServer, client: usize, tokens: &AtomicUsize, enough: &AtomicBool) {
     while !enough.load(Ordering::Relaxed) {
         let body =
             chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 2_000, "seed": client}));
@@ -370,7 +370,7 @@ fn stream_on(served: &Served, client: usize, tokens: &AtomicUsize, enough: &Atom
 }
 
 /// Asks for a path as fast as it goes; returns requests a second. Any error fails.
-fn wrk(served: &Served, path: &str, seconds: u32) -> f64 {
+fn wrk(served: &TestServer, path: &str, seconds: u32) -> f64 {
     let mut wrk = deaf(Command::new("nice"));
     wrk.args(["-n", "19", "wrk", "-t1", "-c64", &format!("-d{seconds}s"), &served.url(path)]);
     let said = text(&wrk.output().unwrap().stdout);
@@ -387,7 +387,7 @@ fn looks_at_the_page_cost_no_answers() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (rounds, seconds) = trial::form((1, 3), (3, 30));
     // Without drafts an event is a token.
-    let served = Served::start_by(solverbox(), &model(), &["--drafts", "off"]);
+    let served = TestServer::start_by(solverbox(), &model(), &["--drafts", "off"]);
     served.wait_ready();
     let (tokens, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
     let speed = |during: &mut dyn FnMut()| {

@@ -10,11 +10,11 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::api::identity::{Reply, send};
+use crate::api::identity::{RawReply, send};
 use crate::api::jobs::{all, ask, events, get, next, short};
 use crate::api::owner;
-use crate::support::terminal::Terminal;
-use crate::support::{Served, model, not_checked, solverbox, wait_until};
+use crate::support::terminal::TestTerminal;
+use crate::support::{TestServer, model, not_checked, solverbox, wait_until};
 
 /// How long each sync takes, in microseconds.
 const SYNC_MICROSECONDS: u32 = 400_000;
@@ -43,7 +43,7 @@ fn on_a_slow_disk() -> Command {
 }
 
 /// A box on such a disk; `None`, which is said, where processes cannot be traced.
-fn slow_box(args: &[&str]) -> Option<Served> {
+fn slow_box(args: &[&str]) -> Option<TestServer> {
     let mut probe = Command::new("strace");
     probe.args(["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e"]);
     probe.args(["inject=fsync:delay_enter=1", "true"]);
@@ -52,7 +52,7 @@ fn slow_box(args: &[&str]) -> Option<Served> {
         return None;
     }
     let args = [&["--threads", "1", "--context-tokens", "16384"], args].concat();
-    let served = Served::start_by(on_a_slow_disk(), &model(), &args);
+    let served = TestServer::start_by(on_a_slow_disk(), &model(), &args);
     served.wait_ready();
     Some(served)
 }
@@ -70,7 +70,7 @@ fn is_end(state: &Value) -> bool {
 }
 
 /// Asks `state` until it is an end, and looks at the disk at once.
-fn check_end(served: &Served, id: &str, mut state: impl FnMut() -> Value) {
+fn check_end(served: &TestServer, id: &str, mut state: impl FnMut() -> Value) {
     wait_until("the job to end", || is_end(&state()));
     assert!(has_end(served.data.path(), id), "an end was told that is not on the disk");
 }
@@ -82,7 +82,7 @@ fn an_end_told_to_the_owner_is_on_the_disk() {
     let cookie = owner::cookie(&owner::sign_in(&served, "correct horse"));
     let id = ask(&served, &short());
     check_end(&served, &id, || {
-        let Reply { status, body, .. } =
+        let RawReply { status, body, .. } =
             send(&served, &format!("GET /api/owner/jobs/{id}"), &cookie, "");
         // Of many requests some are put off.
         if status == 429 { Value::Null } else { body["state"].clone() }
@@ -91,14 +91,14 @@ fn an_end_told_to_the_owner_is_on_the_disk() {
 
 #[test]
 fn an_end_told_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
-    let mut terminal = Terminal::new();
+    let mut terminal = TestTerminal::new();
     let Some(served) = slow_box(&["--serial", &format!("{},json", terminal.port())]) else {
         return;
     };
-    let send = |terminal: &mut Terminal, object: Value| {
+    let send = |terminal: &mut TestTerminal, object: Value| {
         terminal.send(format!("{object}\n").as_bytes());
     };
-    let line = |terminal: &Terminal, kind: &str| loop {
+    let line = |terminal: &TestTerminal, kind: &str| loop {
         let line: Value = serde_json::from_str(&terminal.wait("\n")).unwrap();
         if line["type"] == kind {
             return line;

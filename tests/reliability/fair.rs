@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::draws::DrawLog;
 use crate::support::local_desk::{self, DeskOptions, NEVER, client};
 use crate::support::own_process::in_own_process;
-use crate::support::{Served, Stream, agent, chat, model, wait_until, whole};
+use crate::support::{Stream, TestServer, agent, chat, model, wait_until, whole};
 use solverbox::desk::{Capacity, Desk, Ticket};
 use solverbox::types::job::{Ending, JobId, Question};
 use solverbox::types::limits;
@@ -173,7 +173,7 @@ fn known_as(key: &str) -> String {
 }
 
 /// Asks with a key of the client's own; returns status, `Retry-After` and body.
-fn post_as(served: &Served, key: &str, body: &str) -> (u16, String, Value) {
+fn post_as(served: &TestServer, key: &str, body: &str) -> (u16, String, Value) {
     let post = agent().post(served.url("/v1/chat/completions"));
     let reply = post.header("Authorization", format!("Bearer {key}")).send(body).unwrap();
     let after = reply.headers().get("Retry-After");
@@ -183,14 +183,14 @@ fn post_as(served: &Served, key: &str, body: &str) -> (u16, String, Value) {
 }
 
 /// A stream that goes on until it is dropped.
-fn hog(served: &Served, key: &str) -> Stream {
+fn hog(served: &TestServer, key: &str) -> Stream {
     let endless = json!({"stream": true, "ignore_eos": true, "max_tokens": 100_000});
     served.stream_as(&known_as(key), &chat(endless))
 }
 
 #[test]
 fn a_client_with_too_many_questions_is_refused_and_others_are_not() {
-    let served = Served::ready(&["--client-jobs-max", "2", "--context-tokens", "8192"]);
+    let served = TestServer::ready(&["--client-jobs-max", "2", "--context-tokens", "8192"]);
     let mut hogs = [hog(&served, "a"), hog(&served, "a")];
     hogs.iter_mut().for_each(|hog| drop(hog.wait_for("delta")));
     let (status, after, body) = post_as(&served, "a", &chat(json!({})));
@@ -206,7 +206,7 @@ fn a_client_with_too_many_questions_is_refused_and_others_are_not() {
 
 #[test]
 fn who_waits_is_told_the_place_and_when_it_will_be_over() {
-    let served = Served::ready(&["--sequences", "1", "--context-tokens", "8192"]);
+    let served = TestServer::ready(&["--sequences", "1", "--context-tokens", "8192"]);
     let mut first = hog(&served, "a");
     first.wait_for_text();
     let mut second = hog(&served, "b");
@@ -221,7 +221,7 @@ fn who_waits_is_told_the_place_and_when_it_will_be_over() {
 #[test]
 fn a_full_box_says_so_to_everybody_and_when_to_come_again() {
     let args = ["--queue-jobs-max", "1", "--sequences", "1", "--context-tokens", "8192"];
-    let served = Served::ready(&args);
+    let served = TestServer::ready(&args);
     let mut first = hog(&served, "a");
     first.wait_for("running");
     let mut second = hog(&served, "b");

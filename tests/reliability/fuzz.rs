@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bolero::check;
 
-use crate::support::tiny::{self, Kind};
+use crate::support::tiny::{self, TinyKind};
 use crate::support::{Gguf, model, root};
 use solverbox::desk::record::Record;
 use solverbox::engine::check_template;
@@ -60,7 +60,7 @@ fn as_file(sound: &[u8], input: &[u8], read: impl Fn(&Path)) {
 
 #[test]
 fn a_model() {
-    let sound = tiny::model(Kind::Qwen2).bytes();
+    let sound = tiny::model(TinyKind::Qwen2).bytes();
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         as_file(&sound, input, |file| drop(models::look(&Weights::model(file))));
     });
@@ -68,7 +68,7 @@ fn a_model() {
 
 #[test]
 fn a_model_of_texts_and_experts() {
-    let sound = tiny::model(Kind::LlamaOfExperts).bytes();
+    let sound = tiny::model(TinyKind::LlamaOfExperts).bytes();
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         as_file(&sound, input, |file| drop(models::open(&Weights::model(file))));
     });
@@ -196,11 +196,11 @@ fn a_checkpoints_tokenizer() {
 #[test]
 fn a_reader_over_any_stops_of_the_box() {
     #[derive(Default)]
-    struct Reader {
+    struct FuzzReader {
         text: String,
         place: String,
     }
-    impl Reader {
+    impl FuzzReader {
         fn read(&mut self, record: &Record) {
             let place = self.place.parse().unwrap_or_default();
             let from = record.resume(place);
@@ -217,7 +217,7 @@ fn a_reader_over_any_stops_of_the_box() {
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         let (mut kept, mut written) = (Vec::<(u32, Piece)>::new(), 0);
         let mut record = Record::new();
-        let mut readers = [Reader::default(), Reader::default(), Reader::default()];
+        let mut readers = [FuzzReader::default(), FuzzReader::default(), FuzzReader::default()];
         for [deed, amount] in input.as_chunks::<2>().0 {
             let amount = usize::from(*amount);
             match deed % 4 {

@@ -19,9 +19,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::reliability::crash::{Wish, ask, below, life, wish};
-use crate::support::disk::{self, History, Loss};
-use crate::support::lives::{Heard, Lives, Reader, Reading, Told, whole};
+use crate::reliability::crash::{JobRequest, ask, below, life, wish};
+use crate::support::disk::{self, FileHistory, Loss};
+use crate::support::lives::{
+    EventCounts, JobReader, ReaderState, ReceivedEvent, RestartedServer, whole,
+};
 use crate::support::shape::{Quantized, with_layers};
 use crate::support::trial;
 use crate::support::{model, not_checked, poll_for, send_signal};
@@ -42,18 +44,18 @@ const SLOW_LAYERS: u64 = 4;
 
 /// What one client asked and was told.
 #[derive(Default)]
-struct Asked {
+struct PowerJob {
     id: String,
     accepted: f64,
     /// When it was about to be forgotten, and was.
     forgotten: Option<(f64, f64)>,
-    told: Vec<Told>,
+    told: Vec<ReceivedEvent>,
 }
 
 /// All that happened.
-struct Run {
-    history: History,
-    asked: Vec<Asked>,
+struct PowerRun {
+    history: FileHistory,
+    asked: Vec<PowerJob>,
     /// When the process died without being asked to.
     deaths: Vec<f64>,
     model: String,
@@ -76,29 +78,29 @@ fn pid(data: &Path) -> u32 {
 }
 
 /// A box whose every call is written down, and what its client does.
-struct Recording {
+struct PowerRecording {
     data: tempfile::TempDir,
     traces: tempfile::TempDir,
-    lives: Lives,
+    lives: RestartedServer,
     lived: usize,
     random: ChaCha8Rng,
-    asked: Vec<Asked>,
-    readers: Vec<(Arc<Reader>, std::thread::JoinHandle<()>)>,
+    asked: Vec<PowerJob>,
+    readers: Vec<(Arc<JobReader>, std::thread::JoinHandle<()>)>,
     deaths: Vec<f64>,
 }
 
-impl Recording {
-    fn of(model: &Path) -> Recording {
+impl PowerRecording {
+    fn of(model: &Path) -> PowerRecording {
         let (data, traces) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (plain, to) = (life(model, data.path()), traces.path().to_path_buf());
         let lived = std::cell::Cell::new(0);
-        let lives = Lives::new(move || {
+        let lives = RestartedServer::new(move || {
             lived.set(lived.get() + 1);
             disk::traced(&plain(), &trace(&to, lived.get()))
         });
         let random = ChaCha8Rng::seed_from_u64(SEED);
         let (asked, readers, deaths) = (Vec::new(), Vec::new(), Vec::new());
-        Recording { data, traces, lives, lived: 0, random, asked, readers, deaths }
+        PowerRecording { data, traces, lives, lived: 0, random, asked, readers, deaths }
     }
 
     fn begin(&mut self) {
@@ -114,23 +116,23 @@ impl Recording {
     }
 
     /// Asks, and reads.
-    fn ask(&mut self, wish: &Wish) {
+    fn ask(&mut self, wish: &JobRequest) {
         let id = ask(&self.lives.door, wish).expect("the box lives");
         let accepted = now();
         let heard = Arc::default();
-        self.readers.push(Reader::follow(&self.lives.door, &id, Reading::default(), &heard));
-        self.asked.push(Asked { id, accepted, ..Asked::default() });
+        self.readers.push(JobReader::follow(&self.lives.door, &id, ReaderState::default(), &heard));
+        self.asked.push(PowerJob { id, accepted, ..PowerJob::default() });
     }
 
     /// Asks, and has it forgotten.
-    fn ask_and_forget(&mut self, wish: &Wish) {
+    fn ask_and_forget(&mut self, wish: &JobRequest) {
         let id = ask(&self.lives.door, wish).expect("the box lives");
         let accepted = now();
         let path = format!("/api/jobs/{id}");
         let (status, text) = self.lives.door.ask("DELETE", &path, "", "").unwrap();
         assert_eq!(status, 204, "{text}");
         let forgotten = Some((accepted, now()));
-        self.asked.push(Asked { id, accepted, forgotten, ..Asked::default() });
+        self.asked.push(PowerJob { id, accepted, forgotten, ..PowerJob::default() });
     }
 
     /// Asks and forgets for a while: as long as it takes for many syncs.
@@ -154,8 +156,8 @@ impl Recording {
         }
     }
 
-    fn finish(mut self) -> Run {
-        let mut history = History::of(self.data.path());
+    fn finish(mut self) -> PowerRun {
+        let mut history = FileHistory::of(self.data.path());
         (1..=self.lived).for_each(|life| history.add(&trace(self.traces.path(), life)));
         check_history(&history, self.data.path());
         for (reader, thread) in self.readers {
@@ -168,7 +170,7 @@ impl Recording {
         let own = Connection::open(self.data.path().join("journal.sqlite")).unwrap();
         let model = own.query_row("SELECT model FROM job LIMIT 1", [], |row| row.get(0)).unwrap();
         let bound = SYNC_SECONDS + WAIT_SECONDS + 2.0 * history.slowest_sync();
-        Run { history, asked: self.asked, deaths: self.deaths, model, bound }
+        PowerRun { history, asked: self.asked, deaths: self.deaths, model, bound }
     }
 }
 
@@ -178,8 +180,8 @@ fn trace(folder: &Path, life: usize) -> PathBuf {
 
 /// Has the box asked and read through several lives, of which one begins on what a kill left and one
 /// on what a crash left.
-fn many_lives() -> Run {
-    let mut recording = Recording::of(&model());
+fn many_lives() -> PowerRun {
+    let mut recording = PowerRecording::of(&model());
     for end in ["KILL", "ABRT", "TERM"] {
         recording.begin();
         recording.ask_for(Duration::from_millis(trial::form(3_000, 10_000)));
@@ -193,13 +195,13 @@ fn many_lives() -> Run {
 
 /// Has a model of VibeThinker's width write a few long answers, so slowly that nothing but the time
 /// makes the journal sync.
-fn slow_life() -> Run {
-    let mut recording = Recording::of(&with_layers(Quantized::Q4_0, SLOW_LAYERS));
+fn slow_life() -> PowerRun {
+    let mut recording = PowerRecording::of(&with_layers(Quantized::Q4_0, SLOW_LAYERS));
     recording.begin();
     for number in 0..3 {
         let question = format!("Question {number}: what is 2+2?");
         let body = json!({"question": question, "mode": "plain", "budget_tokens": 2000});
-        recording.ask(&Wish { body, key: None });
+        recording.ask(&JobRequest { body, key: None });
     }
     // Time itself is what is tried: nothing else makes the journal sync.
     std::thread::sleep(Duration::from_millis(trial::form(9_000, 40_000)));
@@ -208,7 +210,7 @@ fn slow_life() -> Run {
 }
 
 /// What was written down must be what the files are, or nothing that follows means anything.
-fn check_history(history: &History, data: &Path) {
+fn check_history(history: &FileHistory, data: &Path) {
     let end = history.end();
     for entry in std::fs::read_dir(data).unwrap() {
         let path = entry.unwrap().path();
@@ -226,7 +228,7 @@ const FIRST_START_STEPS: usize = 80;
 
 /// Draws when the power is cut: at any time, or within one of the calls that change a file, of all or
 /// of the first start.
-fn instant(run: &Run, random: &mut ChaCha8Rng) -> f64 {
+fn instant(run: &PowerRun, random: &mut ChaCha8Rng) -> f64 {
     let instants = run.history.instants();
     let (first, last) = (instants[0], instants[instants.len() - 1] + 0.5);
     let share = f64::from(random.next_u32()) / f64::from(u32::MAX);
@@ -246,7 +248,7 @@ fn put(files: &BTreeMap<String, Vec<u8>>, folder: &Path) {
 
 /// What was wrong, and how much was lost.
 #[derive(Default)]
-struct Found {
+struct PowerFound {
     damaged: Vec<String>,
     lost: Vec<String>,
     twice: Vec<String>,
@@ -261,17 +263,17 @@ struct Found {
 
 /// What a reader had at an instant.
 struct Had {
-    reading: Reading,
+    reading: ReaderState,
     /// Bytes that must have survived.
     safe: usize,
     /// When it got what, by the bytes it had then.
     got: Vec<(usize, f64)>,
 }
 
-impl Run {
+impl PowerRun {
     /// Replays what a reader was told until `at`.
-    fn had(&self, asked: &Asked, at: f64) -> Had {
-        let mut had = Had { reading: Reading::default(), safe: 0, got: Vec::new() };
+    fn had(&self, asked: &PowerJob, at: f64) -> Had {
+        let mut had = Had { reading: ReaderState::default(), safe: 0, got: Vec::new() };
         let ends: Vec<f64> =
             self.deaths.iter().copied().filter(|&end| end < at).chain([at]).collect();
         for told in asked.told.iter().filter(|told| seconds(told.at) < at) {
@@ -287,7 +289,7 @@ impl Run {
     }
 
     /// Opens the journal that a cut left, and compares it with what was told until then.
-    fn compare(&self, at: f64, folder: &Path, found: &mut Found) {
+    fn compare(&self, at: f64, folder: &Path, found: &mut PowerFound) {
         let keeping = Keeping {
             sync: Duration::from_secs(3600),
             history: Duration::from_secs(1 << 30),
@@ -333,7 +335,7 @@ impl Run {
         }
     }
 
-    fn compare_texts(&self, at: f64, asked: &Asked, kept: &StoredJob, found: &mut Found) {
+    fn compare_texts(&self, at: f64, asked: &PowerJob, kept: &StoredJob, found: &mut PowerFound) {
         let had = self.had(asked, at);
         let pieces = kept.log.iter().flat_map(|(_, gain)| &gain.pieces);
         let log: String = pieces.map(|piece| piece.text.as_str()).collect();
@@ -361,20 +363,20 @@ impl Run {
     }
 
     /// Starts a box on what a cut left; its readers come back to it.
-    fn go_on(&self, at: f64, folder: &Path, found: &mut Found) {
-        let mut lives = Lives::new(life(&model(), folder));
+    fn go_on(&self, at: f64, folder: &Path, found: &mut PowerFound) {
+        let mut lives = RestartedServer::new(life(&model(), folder));
         lives.begin();
         lives.wait_ready();
-        let heard = Arc::<Heard>::default();
-        let there: Vec<&Asked> =
+        let heard = Arc::<EventCounts>::default();
+        let there: Vec<&PowerJob> =
             self.asked.iter().filter(|a| a.accepted < at && a.forgotten.is_none()).collect();
         // Of those that had heard the end only the latest, for there are not so many connections.
         let mut had: Vec<_> =
             there.iter().rev().map(|a| (&a.id, self.had(a, at).reading)).collect();
         had.sort_by_key(|(_, reading)| reading.end.is_some());
-        let follow = |(id, reading): (&String, Reading)| {
-            let reading = Reading { end: None, ..reading };
-            Reader::follow(&lives.door, id, reading, &heard)
+        let follow = |(id, reading): (&String, ReaderState)| {
+            let reading = ReaderState { end: None, ..reading };
+            JobReader::follow(&lives.door, id, reading, &heard)
         };
         let readers: Vec<_> = had.into_iter().take(READERS_MAX).map(follow).collect();
         lives.door.wait_all_over();
@@ -397,9 +399,9 @@ impl Run {
 }
 
 /// Cuts the power of a run so often; of one in `every` cuts a whole box goes on.
-fn cut(run: &Run, cuts: usize, every: usize) -> Found {
+fn cut(run: &PowerRun, cuts: usize, every: usize) -> PowerFound {
     let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
-    let mut found = Found::default();
+    let mut found = PowerFound::default();
     for cut in 0..cuts {
         let at = instant(run, &mut random);
         let loss = [Loss::All, Loss::Pages, Loss::Sectors][cut % 3];
@@ -414,7 +416,7 @@ fn cut(run: &Run, cuts: usize, every: usize) -> Found {
             found.started += 1;
         }
     }
-    let Found { damaged, lost, twice, texts, .. } = &found;
+    let PowerFound { damaged, lost, twice, texts, .. } = &found;
     println!("{damaged:#?} {lost:#?} {twice:#?} {texts:#?}");
     found
 }
@@ -426,7 +428,7 @@ fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
     }
     let (run, cuts) = (many_lives(), trial::form(60, 400));
     let found = cut(&run, cuts, trial::form(20, 40));
-    let Found { damaged, lost, twice, texts, readers, rewinds, .. } = &found;
+    let PowerFound { damaged, lost, twice, texts, readers, rewinds, .. } = &found;
     trial::record(
         "power",
         "the journal is intact after a power cut that loses unsynced writes, and never set aside",
@@ -459,7 +461,7 @@ fn a_power_cut_takes_two_seconds_of_a_slow_answer_at_most() {
     }
     let (run, cuts) = (slow_life(), trial::form(60, 300));
     let found = cut(&run, cuts, usize::MAX);
-    let Found { damaged, lost, twice, texts, readers, rewinds, oldest, .. } = &found;
+    let PowerFound { damaged, lost, twice, texts, readers, rewinds, oldest, .. } = &found;
     trial::record(
         "power",
         "readers rewind by no more than 2 s of text plus the duration of a sync",

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::support::draws::{Comparison, TIE_MAX, TIE_UNTRAINED_MAX};
+use crate::support::draws::{DrawComparison, TIE_MAX, TIE_UNTRAINED_MAX};
 use crate::support::local_desk::{self, ADAPTER, DeskOptions, NEVER, client, has_ended};
 use crate::support::own_process::in_own_process;
 use crate::support::tiny;
@@ -79,7 +79,7 @@ fn many_long_answers_in_a_small_pool_all_get_their_whole_budgets() {
         assert!(matches!(whole.outcome, Outcome::Done | Outcome::Budget), "{:?}", whole.outcome);
         desk.close();
         let (alone, alone_log) = local_desk::open(&options(&model, (512, 1, Drafts::Off)));
-        let mut all = Comparison::default();
+        let mut all = DrawComparison::default();
         for (text, ticket) in texts.iter().zip(&tickets) {
             let job = local_desk::answer(&alone, long(text)).0.job;
             let (alone, together) = (alone_log.of(job), log.of(ticket.job));
@@ -117,7 +117,7 @@ fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
     in_own_process(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("thinks.gguf");
-        let mut tiny = tiny::model(tiny::Kind::Qwen2);
+        let mut tiny = tiny::model(tiny::TinyKind::Qwen2);
         for (key, value) in &mut tiny.keys {
             if let ("tokenizer.chat_template", GgufValue::Text(template)) = (key.as_str(), value) {
                 template.push_str("<think>");
@@ -139,7 +139,7 @@ fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
 
 /// Plays so many schedules, a fifth of them on each desk, in several rounds.
 fn play_all(trials: u64) {
-    let mut all = Comparison::default();
+    let mut all = DrawComparison::default();
     let mut resident = Vec::new();
     let rounds = (trials / 50).clamp(5, 10);
     for round in 0..rounds {
@@ -167,9 +167,9 @@ fn options<'p>(
 }
 
 /// A greedy answer's question: what it is a matter of alone.
-type Key = (String, String, u32, bool, bool);
+type AnswerKey = (String, String, u32, bool, bool);
 
-fn key(question: &Question) -> Option<Key> {
+fn key(question: &Question) -> Option<AnswerKey> {
     let is_greedy = question.sampling.temperature == 0.0 && question.attempts == 1;
     is_greedy.then(|| {
         let text = question.turns[0].text.clone();
@@ -189,12 +189,12 @@ fn tie_max(question: &Question, taught: &[(String, String)]) -> f32 {
 }
 
 /// An answer: the seed of its schedule, what was drawn, and whether it came to its end.
-type Answer = (u64, Vec<Draw>, bool);
+type DrawnAnswer = (u64, Vec<Draw>, bool);
 
 /// Plays schedules on one desk, then asks all greedy questions alone.
-fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut Comparison) {
+fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut DrawComparison) {
     let model = model();
-    let mut greedy: BTreeMap<Key, (Question, Vec<Answer>)> = BTreeMap::new();
+    let mut greedy: BTreeMap<AnswerKey, (Question, Vec<DrawnAnswer>)> = BTreeMap::new();
     let (desk, log) = local_desk::open(&options(&model, form));
     for seed in seeds {
         let mut schedule = Schedule::new(&desk, seed, form.0);
@@ -222,7 +222,7 @@ fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut Compari
     }
 }
 
-struct Asked {
+struct ScheduledJob {
     ticket: Ticket,
     question: Question,
     client: usize,
@@ -235,7 +235,7 @@ struct Schedule<'d> {
     context_tokens: u32,
     random: ChaCha8Rng,
     texts: Vec<String>,
-    asked: Vec<Asked>,
+    asked: Vec<ScheduledJob>,
 }
 
 impl<'d> Schedule<'d> {
@@ -321,7 +321,9 @@ impl<'d> Schedule<'d> {
         let live = self.live();
         let own = live.iter().filter(|&&at| self.asked[at].client == client).count();
         match self.desk.submit(local_desk::client(client), question.clone(), NEVER) {
-            Ok(ticket) => self.asked.push(Asked { ticket, question, client, stopped: false }),
+            Ok(ticket) => {
+                self.asked.push(ScheduledJob { ticket, question, client, stopped: false })
+            }
             Err(error) => {
                 let full = match error.kind {
                     Kind::TooMany => own >= CAPACITY.client_jobs_max,
@@ -355,7 +357,7 @@ impl<'d> Schedule<'d> {
         assert!(gauge.sequences_kept <= used, "schedule {}: {gauge:?}", self.seed);
     }
 
-    fn check(&self, asked: &Asked) {
+    fn check(&self, asked: &ScheduledJob) {
         let whole = asked.ticket.record.wait_ended();
         let question = &asked.question;
         let what = format!("schedule {}: {:?} of {question:?}", self.seed, whole.outcome);
@@ -380,7 +382,7 @@ impl<'d> Schedule<'d> {
     }
 
     /// Nobody's answer is cut because others are asking.
-    fn check_length(&self, asked: &Asked, whole: &Whole, what: &str) {
+    fn check_length(&self, asked: &ScheduledJob, whole: &Whole, what: &str) {
         let (question, figures) = (&asked.question, &whole.figures);
         if whole.outcome == Outcome::Stopped {
             return assert!(asked.stopped, "{what}");

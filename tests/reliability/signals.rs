@@ -10,7 +10,7 @@ use std::{fs, io::BufRead, io::BufReader};
 use serde_json::json;
 
 use crate::support::{
-    PATIENCE, Served, chat, model, not_checked, root, send_signal, solverbox, wait_until, whole,
+    PATIENCE, TestServer, chat, model, not_checked, root, send_signal, solverbox, wait_until, whole,
 };
 
 /// How long a box may take to stop.
@@ -30,7 +30,7 @@ struct Hang {
 
 impl Hang {
     /// Holds the engine's thread; `None`, said loudly, where this machine does not let us.
-    fn of_engine(served: &Served) -> Option<Hang> {
+    fn of_engine(served: &TestServer) -> Option<Hang> {
         let engine =
             fs::read_dir(format!("/proc/{}/task", served.pid())).unwrap().find_map(|task| {
                 let path = task.unwrap().path();
@@ -68,7 +68,7 @@ impl Drop for Hang {
 
 #[test]
 fn a_stop_ends_every_stream_with_word_when_to_come_back_and_is_over_in_time() {
-    let served = Served::ready(&["--sequences", "2"]);
+    let served = TestServer::ready(&["--sequences", "2"]);
     let mut streams: Vec<_> = (0..4)
         .map(|client| served.stream_as(&format!("Authorization: Bearer {client}\r\n"), &endless()))
         .collect();
@@ -89,7 +89,7 @@ fn a_stop_ends_every_stream_with_word_when_to_come_back_and_is_over_in_time() {
 
 #[test]
 fn who_reads_nothing_or_says_nothing_does_not_hold_up_a_stop() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let _silent = served.connect();
     let _reads_nothing = served.stream(&endless());
     let mut reads = served.stream(&endless());
@@ -102,7 +102,7 @@ fn who_reads_nothing_or_says_nothing_does_not_hold_up_a_stop() {
 
 #[test]
 fn while_it_stops_no_question_is_taken_and_a_hang_does_not_keep_it() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let Some(hang) = Hang::of_engine(&served) else { return };
     let asked = Instant::now();
     send_signal(served.pid(), "TERM");
@@ -129,7 +129,7 @@ fn while_it_stops_no_question_is_taken_and_a_hang_does_not_keep_it() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let served = Served::ready(&[]);
+    let served = TestServer::ready(&[]);
     let Some(hang) = Hang::of_engine(&served) else { return };
     send_signal(served.pid(), "TERM");
     wait_until("the box to be closing", || served.get("/healthz").1.contains("closing"));
@@ -142,7 +142,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn it_may_be_stopped_while_it_loads() {
-    let served = Served::start(&[]);
+    let served = TestServer::start(&[]);
     let asked = Instant::now();
     send_signal(served.pid(), "TERM");
     // Before the first handler is set a signal ends it as it ends any program.
@@ -151,15 +151,15 @@ fn it_may_be_stopped_while_it_loads() {
 }
 
 /// A service manager's ear.
-pub struct Ear {
+pub struct ManagerSocket {
     socket: UnixDatagram,
     pub heard: Vec<String>,
 }
 
-impl Ear {
-    pub fn on(socket: UnixDatagram) -> Ear {
+impl ManagerSocket {
+    pub fn on(socket: UnixDatagram) -> ManagerSocket {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Ear { socket, heard: Vec::new() }
+        ManagerSocket { socket, heard: Vec::new() }
     }
 
     /// Hears the next message.
@@ -196,18 +196,18 @@ impl Ear {
 }
 
 /// Starts a box whose manager listens at `socket` and wants to be fed.
-pub fn managed(socket: &str, watchdog: Duration) -> Served {
+pub fn managed(socket: &str, watchdog: Duration) -> TestServer {
     let mut command = solverbox();
     command.env("NOTIFY_SOCKET", socket);
     command.env("WATCHDOG_USEC", watchdog.as_micros().to_string()).env_remove("WATCHDOG_PID");
-    Served::start_by(command, &model(), &["--threads", "1"])
+    TestServer::start_by(command, &model(), &["--threads", "1"])
 }
 
 #[test]
 fn a_manager_hears_when_it_is_ready_how_it_is_doing_and_when_it_stops() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut ear = Ear::on(UnixDatagram::bind(&path).unwrap());
+    let mut ear = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
     let served = managed(path.to_str().unwrap(), Duration::from_secs(2));
     let ready = ear.wait_for("READY=1");
     assert!(ready.contains("STATUS=ready"), "{ready}");
@@ -228,7 +228,7 @@ fn a_manager_hears_when_it_is_ready_how_it_is_doing_and_when_it_stops() {
 fn a_manager_may_listen_at_an_abstract_name() {
     let name = format!("solverbox-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
-    let mut ear = Ear::on(UnixDatagram::bind_addr(&address).unwrap());
+    let mut ear = ManagerSocket::on(UnixDatagram::bind_addr(&address).unwrap());
     let _served = managed(&format!("@{name}"), Duration::from_secs(60));
     ear.wait_for("READY=1");
 }
@@ -237,7 +237,7 @@ fn a_manager_may_listen_at_an_abstract_name() {
 fn an_engine_that_hangs_is_not_reported_alive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut ear = Ear::on(UnixDatagram::bind(&path).unwrap());
+    let mut ear = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
     let watchdog = Duration::from_secs(2);
     let served = managed(path.to_str().unwrap(), watchdog);
     ear.wait_for("READY=1");

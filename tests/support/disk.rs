@@ -62,42 +62,42 @@ pub fn can_trace() -> bool {
 }
 
 /// A file, whatever it is called.
-type File = usize;
+type FileId = usize;
 
 #[derive(Debug)]
-enum Change {
-    Write(File, usize, Vec<u8>),
-    Length(File, usize),
-    Sync(File),
+enum FileChange {
+    Write(FileId, usize, Vec<u8>),
+    Length(FileId, usize),
+    Sync(FileId),
     SyncNames,
-    Make(String, File),
+    Make(String, FileId),
     Rename(String, String),
     Remove(String),
 }
 
 /// A change, and when it began and was done: seconds since 1970.
 #[derive(Debug)]
-struct Step {
+struct TracedChange {
     began: f64,
     done: f64,
-    change: Change,
+    change: FileChange,
 }
 
 /// All that was done to the files of a folder.
 #[derive(Default)]
-pub struct History {
+pub struct FileHistory {
     folder: PathBuf,
-    steps: Vec<Step>,
+    steps: Vec<TracedChange>,
     files: usize,
-    names: BTreeMap<String, File>,
-    lengths: HashMap<File, usize>,
+    names: BTreeMap<String, FileId>,
+    lengths: HashMap<FileId, usize>,
 }
 
 /// An open descriptor.
 #[derive(Clone, Copy)]
 enum Open {
     Folder,
-    File { file: File, at: usize, appends: bool },
+    FileId { file: FileId, at: usize, appends: bool },
 }
 
 /// A call as it was written down.
@@ -109,10 +109,10 @@ struct Call {
     returned: Option<i64>,
 }
 
-impl History {
+impl FileHistory {
     /// Begins with an empty folder.
-    pub fn of(folder: &Path) -> History {
-        History { folder: folder.to_path_buf(), ..History::default() }
+    pub fn of(folder: &Path) -> FileHistory {
+        FileHistory { folder: folder.to_path_buf(), ..FileHistory::default() }
     }
 
     /// Takes what a process did, from the files of its threads that begin with `to`.
@@ -148,7 +148,7 @@ impl History {
 
     /// Returns the seconds of the longest sync.
     pub fn slowest_sync(&self) -> f64 {
-        let syncs = self.steps.iter().filter(|step| matches!(step.change, Change::Sync(_)));
+        let syncs = self.steps.iter().filter(|step| matches!(step.change, FileChange::Sync(_)));
         syncs.map(|step| step.done - step.began).filter(|s| s.is_finite()).fold(0.0, f64::max)
     }
 
@@ -170,27 +170,27 @@ impl History {
         match (call.name.as_str(), open.get(&number(0)).copied()) {
             ("openat", _) => self.open(call, &path(1), text(2), open),
             ("close", _) => drop(open.remove(&number(0))),
-            ("lseek", Some(Open::File { file, appends, .. })) => {
+            ("lseek", Some(Open::FileId { file, appends, .. })) => {
                 let at = call.returned.unwrap_or(0) as usize;
-                open.insert(number(0), Open::File { file, at, appends });
+                open.insert(number(0), Open::FileId { file, at, appends });
             }
-            ("write", Some(Open::File { file, at, appends })) => {
+            ("write", Some(Open::FileId { file, at, appends })) => {
                 let written = bytes(text(1));
                 let at = if appends { self.lengths[&file] } else { at };
-                open.insert(number(0), Open::File { file, at: at + written.len(), appends });
+                open.insert(number(0), Open::FileId { file, at: at + written.len(), appends });
                 self.write(call, file, at, written);
             }
-            ("pwrite64", Some(Open::File { file, .. })) => {
+            ("pwrite64", Some(Open::FileId { file, .. })) => {
                 self.write(call, file, number(3) as usize, bytes(text(1)));
             }
-            ("ftruncate", Some(Open::File { file, .. })) => {
+            ("ftruncate", Some(Open::FileId { file, .. })) => {
                 self.lengths.insert(file, number(1) as usize);
-                self.step(call, Change::Length(file, number(1) as usize));
+                self.step(call, FileChange::Length(file, number(1) as usize));
             }
-            ("fsync" | "fdatasync", Some(Open::File { file, .. })) => {
-                self.step(call, Change::Sync(file));
+            ("fsync" | "fdatasync", Some(Open::FileId { file, .. })) => {
+                self.step(call, FileChange::Sync(file));
             }
-            ("fsync" | "fdatasync", Some(Open::Folder)) => self.step(call, Change::SyncNames),
+            ("fsync" | "fdatasync", Some(Open::Folder)) => self.step(call, FileChange::SyncNames),
             ("rename", _) => self.rename(call, &path(0), &path(1)),
             ("unlink", _) => self.remove(call, &path(0)),
             // Relative to a descriptor it is the name of a socket of the gate.
@@ -198,7 +198,7 @@ impl History {
             ("renameat" | "renameat2" | "link", _) => {
                 assert!(self.name(&path(1)).is_none(), "{} is not modelled", call.name);
             }
-            ("writev" | "pwritev" | "fallocate", Some(Open::File { .. })) => {
+            ("writev" | "pwritev" | "fallocate", Some(Open::FileId { .. })) => {
                 panic!("{} is not modelled", call.name)
             }
             _ => {}
@@ -217,26 +217,26 @@ impl History {
                 self.files += 1;
                 self.names.insert(name.clone(), self.files);
                 self.lengths.insert(self.files, 0);
-                self.step(call, Change::Make(name, self.files));
+                self.step(call, FileChange::Make(name, self.files));
                 self.files
             }
             None => return,
         };
         if flags.contains("O_TRUNC") && self.lengths[&file] > 0 {
             self.lengths.insert(file, 0);
-            self.step(call, Change::Length(file, 0));
+            self.step(call, FileChange::Length(file, 0));
         }
         let appends = flags.contains("O_APPEND");
-        open.insert(number, Open::File { file, at: 0, appends });
+        open.insert(number, Open::FileId { file, at: 0, appends });
     }
 
-    fn write(&mut self, call: &Call, file: File, at: usize, mut written: Vec<u8>) {
+    fn write(&mut self, call: &Call, file: FileId, at: usize, mut written: Vec<u8>) {
         if let Some(returned) = call.returned {
             written.truncate(returned as usize);
         }
         let length = self.lengths.get_mut(&file).unwrap();
         *length = (*length).max(at + written.len());
-        self.step(call, Change::Write(file, at, written));
+        self.step(call, FileChange::Write(file, at, written));
     }
 
     fn rename(&mut self, call: &Call, from: &str, to: &str) {
@@ -244,7 +244,7 @@ impl History {
             && let Some(file) = self.names.remove(&from)
         {
             self.names.insert(to.clone(), file);
-            self.step(call, Change::Rename(from, to));
+            self.step(call, FileChange::Rename(from, to));
         }
     }
 
@@ -252,19 +252,21 @@ impl History {
         if let Some(name) = self.name(path)
             && self.names.remove(&name).is_some()
         {
-            self.step(call, Change::Remove(name));
+            self.step(call, FileChange::Remove(name));
         }
     }
 
-    fn step(&mut self, call: &Call, change: Change) {
-        self.steps.push(Step { began: call.began, done: call.done, change });
+    fn step(&mut self, call: &Call, change: FileChange) {
+        self.steps.push(TracedChange { began: call.began, done: call.done, change });
     }
 
     /// Returns the files a cut at `at` could leave, by name.
     pub fn cut(&self, at: f64, loss: Loss, random: &mut ChaCha8Rng) -> BTreeMap<String, Vec<u8>> {
-        let steps: Vec<&Step> = self.steps.iter().filter(|step| step.began < at).collect();
-        let changes: Vec<&Step> = steps.iter().copied().filter(|step| step.is_of_names()).collect();
-        let sure = |step: &Step| steps.iter().any(|sync| sync.done <= at && sync.keeps_name(step));
+        let steps: Vec<&TracedChange> = self.steps.iter().filter(|step| step.began < at).collect();
+        let changes: Vec<&TracedChange> =
+            steps.iter().copied().filter(|step| step.is_of_names()).collect();
+        let sure =
+            |step: &TracedChange| steps.iter().any(|sync| sync.done <= at && sync.keeps_name(step));
         let sure = changes.iter().rposition(|step| sure(step)).map_or(0, |last| last + 1);
         let kept = match loss {
             Loss::All => sure,
@@ -273,12 +275,12 @@ impl History {
         let mut names = BTreeMap::new();
         for step in &changes[..kept] {
             match &step.change {
-                Change::Make(name, file) => drop(names.insert(name.clone(), *file)),
-                Change::Rename(from, to) => {
+                FileChange::Make(name, file) => drop(names.insert(name.clone(), *file)),
+                FileChange::Rename(from, to) => {
                     let file = names.remove(from).expect("it was made before");
                     names.insert(to.clone(), file);
                 }
-                Change::Remove(name) => drop(names.remove(name)),
+                FileChange::Remove(name) => drop(names.remove(name)),
                 _ => {}
             }
         }
@@ -297,46 +299,54 @@ impl History {
     }
 }
 
-impl Step {
+impl TracedChange {
     fn is_of_names(&self) -> bool {
-        matches!(self.change, Change::Make(..) | Change::Rename(..) | Change::Remove(_))
+        matches!(self.change, FileChange::Make(..) | FileChange::Rename(..) | FileChange::Remove(_))
     }
 
     /// Returns whether this, once it is done, keeps a change of a name.
-    fn keeps_name(&self, of: &Step) -> bool {
+    fn keeps_name(&self, of: &TracedChange) -> bool {
         let is_sync = match (&self.change, &of.change) {
-            (Change::SyncNames, _) => true,
-            (Change::Sync(synced), Change::Make(_, made)) => synced == made,
+            (FileChange::SyncNames, _) => true,
+            (FileChange::Sync(synced), FileChange::Make(_, made)) => synced == made,
             _ => false,
         };
         is_sync && of.done <= self.began
     }
 
     /// Does to a file's contents what this did; nothing where it is about another.
-    fn apply(&self, file: File, contents: &mut Vec<u8>) {
+    fn apply(&self, file: FileId, contents: &mut Vec<u8>) {
         match &self.change {
-            Change::Write(of, at, bytes) if *of == file => {
+            FileChange::Write(of, at, bytes) if *of == file => {
                 let end = at + bytes.len();
                 contents.resize(contents.len().max(end), 0);
                 contents[*at..end].copy_from_slice(bytes);
             }
-            Change::Length(of, length) if *of == file => contents.resize(*length, 0),
+            FileChange::Length(of, length) if *of == file => contents.resize(*length, 0),
             _ => {}
         }
     }
 
-    fn is_of(&self, file: File) -> bool {
-        matches!(self.change, Change::Write(of, ..) | Change::Length(of, _) if of == file)
+    fn is_of(&self, file: FileId) -> bool {
+        matches!(self.change, FileChange::Write(of, ..) | FileChange::Length(of, _) if of == file)
     }
 }
 
 /// Returns what is there of a file.
-fn contents(file: File, steps: &[&Step], at: f64, loss: Loss, random: &mut ChaCha8Rng) -> Vec<u8> {
-    let is_sync =
-        |step: &&&Step| step.done <= at && matches!(step.change, Change::Sync(of) if of == file);
+fn contents(
+    file: FileId,
+    steps: &[&TracedChange],
+    at: f64,
+    loss: Loss,
+    random: &mut ChaCha8Rng,
+) -> Vec<u8> {
+    let is_sync = |step: &&&TracedChange| {
+        step.done <= at && matches!(step.change, FileChange::Sync(of) if of == file)
+    };
     let synced = steps.iter().filter(is_sync).map(|step| step.began).fold(f64::MIN, f64::max);
     let of_file = steps.iter().filter(|step| step.is_of(file));
-    let (sure, open): (Vec<&Step>, Vec<&Step>) = of_file.partition(|step| step.done <= synced);
+    let (sure, open): (Vec<&TracedChange>, Vec<&TracedChange>) =
+        of_file.partition(|step| step.done <= synced);
     let mut contents = Vec::new();
     sure.iter().for_each(|step| step.apply(file, &mut contents));
     if loss == Loss::All || open.is_empty() {
@@ -349,7 +359,7 @@ fn contents(file: File, steps: &[&Step], at: f64, loss: Loss, random: &mut ChaCh
     for step in open {
         step.apply(file, &mut latest);
         lengths.push(latest.len());
-        if let Change::Write(_, from, bytes) = &step.change {
+        if let FileChange::Write(_, from, bytes) = &step.change {
             for at in from / unit..(from + bytes.len()).div_ceil(unit) {
                 let version = latest[at * unit..latest.len().min((at + 1) * unit)].to_vec();
                 versions.entry(at).or_default().push(version);
@@ -438,7 +448,7 @@ fn what_was_synced_is_there_and_of_the_rest_anything() {
         quoted(&[2; 1024])
     );
     std::fs::write(traces.path().join("t.1"), trace).unwrap();
-    let mut history = History::of(folder.path());
+    let mut history = FileHistory::of(folder.path());
     history.add(&traces.path().join("t"));
     let mut random = rand_chacha::rand_core::SeedableRng::seed_from_u64(1);
     let mut cut = |at, loss| history.cut(at, loss, &mut random).remove("x");

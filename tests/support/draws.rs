@@ -88,17 +88,17 @@ fn lead(draw: &Draw) -> f32 {
 
 /// How greedy texts that should be the same compare.
 #[derive(Debug, Default)]
-pub struct Comparison {
+pub struct DrawComparison {
     pub texts: usize,
     pub tokens: usize,
     /// For each text that parts from its twin: the lead of the token drawn over the other where they
     /// part, the larger of both texts'.
     pub partings: Vec<f32>,
-    /// How much the lead of the same choice differs between the two, sorted by [`Comparison::check`].
+    /// How much the lead of the same choice differs between the two, sorted by [`DrawComparison::check`].
     pub noise: Vec<f32>,
 }
 
-impl Comparison {
+impl DrawComparison {
     /// Compares the draws of one text with those of the same text made otherwise. A lead up to
     /// `tie_max` is a tie; `has_ended` tells whether the other text came to its end.
     pub fn add(&mut self, what: &str, tie_max: f32, [alone, other]: [&[Draw]; 2], has_ended: bool) {
@@ -131,7 +131,7 @@ impl Comparison {
         self.noise.sort_by(f32::total_cmp);
         let noise = |share: usize| self.noise.get(self.noise.len() * share / 100).copied();
         let [median, most] = [50, 99].map(|share| noise(share).unwrap_or(0.0));
-        let Comparison { texts, tokens, partings, .. } = &self;
+        let DrawComparison { texts, tokens, partings, .. } = &self;
         println!(
             "{what}: {texts} texts, {tokens} tokens the same, whose leads differ by {median:.3}, \
              1 in 100 by more than {most:.3}; {} texts part, at leads of {partings:?}",

@@ -5,19 +5,19 @@ use std::path::Path;
 
 /// A tensor: its type's number, its dimensions, fastest first, and its data.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Tensor {
+pub struct GgufTensor {
     pub kind: u32,
     pub shape: Vec<u64>,
     pub data: Vec<u8>,
 }
 
 /// A file: its keys with their values' bytes, and its tensors.
-pub struct File {
+pub struct GgufFile {
     pub keys: BTreeMap<String, Vec<u8>>,
-    pub tensors: BTreeMap<String, Tensor>,
+    pub tensors: BTreeMap<String, GgufTensor>,
 }
 
-impl File {
+impl GgufFile {
     pub fn text(&self, key: &str) -> &str {
         std::str::from_utf8(&self.keys[key][8..]).unwrap()
     }
@@ -27,9 +27,9 @@ impl File {
     }
 }
 
-struct Reader<'a>(&'a [u8], usize);
+struct GgufReader<'a>(&'a [u8], usize);
 
-impl<'a> Reader<'a> {
+impl<'a> GgufReader<'a> {
     fn take(&mut self, bytes: u64) -> &'a [u8] {
         self.1 += bytes as usize;
         &self.0[self.1 - bytes as usize..self.1]
@@ -64,12 +64,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub fn read(path: &Path) -> File {
+pub fn read(path: &Path) -> GgufFile {
     let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let mut reader = Reader(&bytes, 0);
+    let mut reader = GgufReader(&bytes, 0);
     assert_eq!(reader.take(8), b"GGUF\x03\0\0\0");
     let (tensors, keys) = (reader.u64(), reader.u64());
-    let mut file = File { keys: BTreeMap::new(), tensors: BTreeMap::new() };
+    let mut file = GgufFile { keys: BTreeMap::new(), tensors: BTreeMap::new() };
     for _ in 0..keys {
         let (key, kind) = (reader.text(), reader.u32());
         let start = reader.1;
@@ -88,7 +88,7 @@ pub fn read(path: &Path) -> File {
         let known = solverbox::model::types::by_id(kind).unwrap();
         let start = data + offset as usize;
         let data = bytes[start..start + known.bytes(&shape).unwrap() as usize].to_vec();
-        let known = file.tensors.insert(name, Tensor { kind, shape, data });
+        let known = file.tensors.insert(name, GgufTensor { kind, shape, data });
         assert_eq!(known, None, "a tensor is there once");
     }
     file

@@ -21,13 +21,13 @@ const REPLY: Duration = Duration::from_secs(20);
 
 /// Where the box of now can be asked.
 #[derive(Default)]
-pub struct Door {
+pub struct LiveServer {
     /// The life, and where it listens once it does.
     address: Mutex<(u32, Option<SocketAddr>)>,
     changed: Condvar,
 }
 
-impl Door {
+impl LiveServer {
     /// Opens it for a life, unless that is over already.
     fn open(&self, life: u32, at: SocketAddr) {
         let mut address = self.address.lock().unwrap();
@@ -128,8 +128,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// A box that is killed and started again.
-pub struct Lives {
-    pub door: Arc<Door>,
+pub struct RestartedServer {
+    pub door: Arc<LiveServer>,
     /// Runs one life; it says where it listens on standard error.
     life: Box<dyn Fn() -> Command>,
     child: Option<Child>,
@@ -138,10 +138,10 @@ pub struct Lives {
     said: Arc<Mutex<String>>,
 }
 
-impl Lives {
-    pub fn new(life: impl Fn() -> Command + 'static) -> Lives {
+impl RestartedServer {
+    pub fn new(life: impl Fn() -> Command + 'static) -> RestartedServer {
         let (door, said) = (Arc::default(), Arc::default());
-        Lives { door, life: Box::new(life), child: None, began: Instant::now(), said }
+        RestartedServer { door, life: Box::new(life), child: None, began: Instant::now(), said }
     }
 
     /// Begins a life; returns at once.
@@ -197,7 +197,7 @@ impl Lives {
     }
 }
 
-impl Drop for Lives {
+impl Drop for RestartedServer {
     fn drop(&mut self) {
         self.kill();
     }
@@ -205,7 +205,7 @@ impl Drop for Lives {
 
 /// Something a reader was told, and when it had it.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct ReceivedEvent {
     pub at: SystemTime,
     pub kind: String,
     pub place: String,
@@ -214,7 +214,7 @@ pub struct Told {
 
 /// What a reader has, after any number of events.
 #[derive(Clone, Debug, Default)]
-pub struct Reading {
+pub struct ReaderState {
     pub text: String,
     /// The last id, to come back with.
     pub place: String,
@@ -223,12 +223,12 @@ pub struct Reading {
     pub rewinds: usize,
 }
 
-impl Reading {
+impl ReaderState {
     /// Takes an event.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn take(&mut self, told: &Told) -> Result<(), String> {
+    pub fn take(&mut self, told: &ReceivedEvent) -> Result<(), String> {
         match told.kind.as_str() {
             "thinking" | "answer" => self.text.push_str(told.data["text"].as_str().unwrap_or("")),
             "rewind" => {
@@ -253,32 +253,32 @@ impl Reading {
 
 /// A reader of one job.
 #[derive(Default)]
-pub struct Reader {
+pub struct JobReader {
     pub id: String,
-    told: Mutex<(Reading, Vec<Told>, Option<String>)>,
+    told: Mutex<(ReaderState, Vec<ReceivedEvent>, Option<String>)>,
     gives_up: AtomicBool,
 }
 
 /// Events all readers have got, by kind, for who waits for one.
 #[derive(Default)]
-pub struct Heard {
+pub struct EventCounts {
     pub texts: AtomicUsize,
     pub attempts: AtomicUsize,
     pub votes: AtomicUsize,
     pub ends: AtomicUsize,
 }
 
-impl Reader {
+impl JobReader {
     /// Follows a job until it is over, from where `reading` is.
     pub fn follow(
-        door: &Arc<Door>,
+        door: &Arc<LiveServer>,
         id: &str,
-        reading: Reading,
-        heard: &Arc<Heard>,
-    ) -> (Arc<Reader>, std::thread::JoinHandle<()>) {
+        reading: ReaderState,
+        heard: &Arc<EventCounts>,
+    ) -> (Arc<JobReader>, std::thread::JoinHandle<()>) {
         let told = Mutex::new((reading, Vec::new(), None));
         let reader =
-            Arc::new(Reader { id: id.to_string(), told, gives_up: AtomicBool::new(false) });
+            Arc::new(JobReader { id: id.to_string(), told, gives_up: AtomicBool::new(false) });
         let (own, door, heard) = (reader.clone(), door.clone(), heard.clone());
         let thread = std::thread::spawn(move || {
             while !own.is_over() && !own.gives_up.load(Ordering::Relaxed) {
@@ -292,7 +292,7 @@ impl Reader {
     }
 
     /// Returns what it has now, and all it was told.
-    pub fn now(&self) -> (Reading, Vec<Told>) {
+    pub fn now(&self) -> (ReaderState, Vec<ReceivedEvent>) {
         let told = self.told.lock().unwrap();
         (told.0.clone(), told.1.clone())
     }
@@ -313,7 +313,7 @@ impl Reader {
         told.0.end.is_some() || told.2.is_some()
     }
 
-    fn read_on(&self, address: SocketAddr, heard: &Heard) -> io::Result<()> {
+    fn read_on(&self, address: SocketAddr, heard: &EventCounts) -> io::Result<()> {
         let mut socket = connect(address)?;
         let (id, place) = (&self.id, self.now().0.place);
         write!(
@@ -347,10 +347,10 @@ impl Reader {
         Ok(())
     }
 
-    fn take(&self, kind: &str, place: &str, data: &str, heard: &Heard) {
+    fn take(&self, kind: &str, place: &str, data: &str, heard: &EventCounts) {
         let (kind, place) = (kind.to_string(), place.to_string());
         let data = serde_json::from_str(data).unwrap_or(Value::Null);
-        let event = Told { at: SystemTime::now(), kind, place, data };
+        let event = ReceivedEvent { at: SystemTime::now(), kind, place, data };
         let count = match event.kind.as_str() {
             "thinking" | "answer" => Some(&heard.texts),
             "attempt" => Some(&heard.attempts),
@@ -381,8 +381,8 @@ fn line(reader: &mut impl BufRead) -> io::Result<String> {
 }
 
 /// Reads a job's log from its beginning to its end.
-pub fn whole(door: &Arc<Door>, id: &str) -> Reading {
-    let (reader, thread) = Reader::follow(door, id, Reading::default(), &Arc::default());
+pub fn whole(door: &Arc<LiveServer>, id: &str) -> ReaderState {
+    let (reader, thread) = JobReader::follow(door, id, ReaderState::default(), &Arc::default());
     thread.join().unwrap();
     assert_eq!(reader.fault(), None);
     reader.now().0

@@ -153,7 +153,7 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// A `solverbox serve` of its own port and folder, killed when dropped.
-pub struct Served {
+pub struct TestServer {
     pub address: SocketAddr,
     pub data: tempfile::TempDir,
     /// Whether it said that the model is loaded before it said where it listens.
@@ -174,26 +174,26 @@ fn command_of(mut command: Command, model: &Path, data: &Path, args: &[String]) 
     command
 }
 
-impl Served {
+impl TestServer {
     /// Starts on the test model; the door is open, the model may still be loading.
-    pub fn start(args: &[&str]) -> Served {
-        Served::start_with(&model(), args)
+    pub fn start(args: &[&str]) -> TestServer {
+        TestServer::start_with(&model(), args)
     }
 
-    pub fn start_with(model: &Path, args: &[&str]) -> Served {
-        Served::start_by(solverbox(), model, &[&["--threads", "1"], args].concat())
+    pub fn start_with(model: &Path, args: &[&str]) -> TestServer {
+        TestServer::start_by(solverbox(), model, &[&["--threads", "1"], args].concat())
     }
 
     /// Starts it by this command, which may have an environment, or be another that runs the binary; with as
     /// many threads as it likes.
-    pub fn start_by(command: Command, model: &Path, args: &[&str]) -> Served {
+    pub fn start_by(command: Command, model: &Path, args: &[&str]) -> TestServer {
         let data = tempfile::tempdir().expect("a folder");
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         let said = Arc::new(Mutex::new(String::new()));
         let command = command_of(command, model, data.path(), &args);
-        let (child, address, loaded_before_open) = Served::run(command, &said);
+        let (child, address, loaded_before_open) = TestServer::run(command, &said);
         let model = model.to_path_buf();
-        Served { address, data, loaded_before_open, child, said, model, args }
+        TestServer { address, data, loaded_before_open, child, said, model, args }
     }
 
     /// Kills it with SIGKILL and starts it again on the same folder.
@@ -218,7 +218,7 @@ impl Served {
     /// Starts it again on the same folder, with the same settings.
     pub fn restart(&mut self) {
         let command = command_of(solverbox(), &self.model, self.data.path(), &self.args);
-        (self.child, self.address, self.loaded_before_open) = Served::run(command, &self.said);
+        (self.child, self.address, self.loaded_before_open) = TestServer::run(command, &self.said);
     }
 
     fn run(mut command: Command, said: &Arc<Mutex<String>>) -> (Child, SocketAddr, bool) {
@@ -245,8 +245,8 @@ impl Served {
     }
 
     /// Starts and waits until the model is loaded.
-    pub fn ready(args: &[&str]) -> Served {
-        let served = Served::start(args);
+    pub fn ready(args: &[&str]) -> TestServer {
+        let served = TestServer::start(args);
         served.wait_ready();
         served
     }
@@ -341,7 +341,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

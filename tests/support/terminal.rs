@@ -34,27 +34,27 @@ struct Received {
 
 /// How the terminal reads.
 #[derive(Clone, Copy, PartialEq)]
-enum Reading {
+enum ReadPace {
     All,
     BytesPerSecond(u64),
     Nothing,
 }
 
 /// What a terminal shares with the thread that reads for it.
-struct Line {
+struct SerialLine {
     received: Mutex<Received>,
     /// Notified whenever bytes were received.
     came: Condvar,
-    reading: Mutex<Reading>,
+    reading: Mutex<ReadPace>,
     /// Notified whenever `reading` changes and when the cable is unplugged.
     changed: Condvar,
 }
 
-pub struct Terminal {
+pub struct TestTerminal {
     link: PathBuf,
     _folder: tempfile::TempDir,
     end: Option<FarEnd>,
-    line: Arc<Line>,
+    line: Arc<SerialLine>,
 }
 
 struct FarEnd {
@@ -64,18 +64,18 @@ struct FarEnd {
     unplugged: Arc<AtomicBool>,
 }
 
-impl Terminal {
-    pub fn new() -> Terminal {
+impl TestTerminal {
+    pub fn new() -> TestTerminal {
         let folder = tempfile::tempdir().unwrap();
         let screen = vt100::Parser::new(ROWS, COLUMNS, 0);
-        let line = Line {
+        let line = SerialLine {
             received: Mutex::new(Received { bytes: Vec::new(), taken: 0, screen }),
             came: Condvar::new(),
-            reading: Mutex::new(Reading::All),
+            reading: Mutex::new(ReadPace::All),
             changed: Condvar::new(),
         };
         let link = folder.path().join("ttyUSB0");
-        let mut terminal = Terminal { link, _folder: folder, end: None, line: Arc::new(line) };
+        let mut terminal = TestTerminal { link, _folder: folder, end: None, line: Arc::new(line) };
         terminal.plug();
         terminal
     }
@@ -110,20 +110,20 @@ impl Terminal {
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while !unplugged.load(Ordering::Relaxed) {
-                let stands_still = |reading: &mut Reading| {
-                    *reading == Reading::Nothing && !unplugged.load(Ordering::Relaxed)
+                let stands_still = |reading: &mut ReadPace| {
+                    *reading == ReadPace::Nothing && !unplugged.load(Ordering::Relaxed)
                 };
                 let reading = line.reading.lock().unwrap();
                 let reading = *line.changed.wait_while(reading, stands_still).unwrap();
                 let most = match reading {
-                    Reading::BytesPerSecond(pace) => {
+                    ReadPace::BytesPerSecond(pace) => {
                         // A slow terminal: a twentieth of a second's bytes at a time.
                         std::thread::sleep(Duration::from_millis(50));
                         (pace as usize / 20).max(1)
                     }
-                    Reading::All => bytes.len(),
+                    ReadPace::All => bytes.len(),
                     // Unplugged while it stood still.
-                    Reading::Nothing => continue,
+                    ReadPace::Nothing => continue,
                 };
                 let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
                 let mut waiting = [PollFd::new(&master, PollFlags::IN)];
@@ -153,20 +153,20 @@ impl Terminal {
 
     /// Reads nothing from here on.
     pub fn stop_reading(&self) {
-        self.read_as(Reading::Nothing);
+        self.read_as(ReadPace::Nothing);
     }
 
     /// Reads at most this many bytes a second from here on.
     pub fn read_slowly(&self, bytes_per_second: u64) {
-        self.read_as(Reading::BytesPerSecond(bytes_per_second));
+        self.read_as(ReadPace::BytesPerSecond(bytes_per_second));
     }
 
     /// Reads all that comes, from here on.
     pub fn read_all(&self) {
-        self.read_as(Reading::All);
+        self.read_as(ReadPace::All);
     }
 
-    fn read_as(&self, reading: Reading) {
+    fn read_as(&self, reading: ReadPace) {
         *self.line.reading.lock().unwrap() = reading;
         self.line.changed.notify_all();
     }

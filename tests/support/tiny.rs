@@ -24,7 +24,7 @@ pub struct Tiny {
 
 /// How a model is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TinyKind {
     /// Biases, 16-bit floats, its own output head.
     Qwen2,
     /// Norms in the heads, 8-bit blocks, the head tied to the embedding.
@@ -61,7 +61,8 @@ const SMALL: Form = Form {
     matrix: F16,
 };
 
-pub const KINDS: [Kind; 4] = [Kind::Qwen2, Kind::Qwen3, Kind::LlamaOfExperts, Kind::Llama];
+pub const KINDS: [TinyKind; 4] =
+    [TinyKind::Qwen2, TinyKind::Qwen3, TinyKind::LlamaOfExperts, TinyKind::Llama];
 
 impl Tiny {
     /// Returns the file.
@@ -123,8 +124,8 @@ fn byte_characters() -> Vec<String> {
     (0..=255).map(character).map(String::from).collect()
 }
 
-fn vocabulary(tiny: &mut Tiny, kind: Kind) -> u64 {
-    let of_texts = kind == Kind::LlamaOfExperts;
+fn vocabulary(tiny: &mut Tiny, kind: TinyKind) -> u64 {
+    let of_texts = kind == TinyKind::LlamaOfExperts;
     let control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(String::from);
     let merged = ["th", "he", "the", "▁t", "an", "in", "on"].map(String::from);
     let bytes = match of_texts {
@@ -160,22 +161,22 @@ fn vocabulary(tiny: &mut Tiny, kind: Kind) -> u64 {
 }
 
 /// Makes a model of some 60 KB that computes nonsense, soundly.
-pub fn model(kind: Kind) -> Tiny {
-    let matrix = if kind == Kind::Qwen3 { Q8_0 } else { F16 };
+pub fn model(kind: TinyKind) -> Tiny {
+    let matrix = if kind == TinyKind::Qwen3 { Q8_0 } else { F16 };
     model_of(kind, Form { matrix, ..SMALL })
 }
 
 /// Makes a sound model of another form.
-pub fn model_of(kind: Kind, form: Form) -> Tiny {
+pub fn model_of(kind: TinyKind, form: Form) -> Tiny {
     let mut tiny = Tiny { keys: Vec::new(), tensors: Vec::new(), data: Vec::new() };
     let architecture = match kind {
-        Kind::Qwen2 => "qwen2",
-        Kind::Qwen3 => "qwen3",
-        Kind::LlamaOfExperts | Kind::Llama => "llama",
+        TinyKind::Qwen2 => "qwen2",
+        TinyKind::Qwen3 => "qwen3",
+        TinyKind::LlamaOfExperts | TinyKind::Llama => "llama",
     };
     tiny.key("general.architecture", GgufValue::Text(architecture.into()));
     tiny.key("general.name", GgufValue::Text("a tiny model".into()));
-    let experts = if kind == Kind::LlamaOfExperts { form.experts } else { 0 };
+    let experts = if kind == TinyKind::LlamaOfExperts { form.experts } else { 0 };
     let numbers = [
         ("context_length", 4096),
         ("block_count", form.layers),
@@ -195,7 +196,7 @@ pub fn model_of(kind: Kind, form: Form) -> Tiny {
     for (name, number) in [("attention.layer_norm_rms_epsilon", 1e-6), ("rope.freq_base", 1e4)] {
         tiny.key(&format!("{architecture}.{name}"), GgufValue::F32(number));
     }
-    let scaling = if kind == Kind::Llama { "yarn" } else { "none" };
+    let scaling = if kind == TinyKind::Llama { "yarn" } else { "none" };
     tiny.key(&format!("{architecture}.rope.scaling.type"), GgufValue::Text(scaling.into()));
     tiny.key(&format!("{architecture}.rope.scaling.factor"), GgufValue::F32(2.0));
     let tokens = vocabulary(&mut tiny, kind);
@@ -203,7 +204,7 @@ pub fn model_of(kind: Kind, form: Form) -> Tiny {
     tiny
 }
 
-fn weights(tiny: &mut Tiny, kind: Kind, form: Form, tokens: u64) {
+fn weights(tiny: &mut Tiny, kind: TinyKind, form: Form, tokens: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let Form { hidden, heads, kv_heads, head, inner, experts, .. } = form;
     let mut add = |name: String, kind: u32, shape: &[u64]| {
@@ -213,10 +214,10 @@ fn weights(tiny: &mut Tiny, kind: Kind, form: Form, tokens: u64) {
     let matrix = form.matrix;
     add("token_embd.weight".into(), matrix, &[hidden, tokens]);
     add("output_norm.weight".into(), F32, &[hidden]);
-    if kind == Kind::Qwen2 {
+    if kind == TinyKind::Qwen2 {
         add("output.weight".into(), matrix, &[hidden, tokens]);
     }
-    if kind == Kind::Llama {
+    if kind == TinyKind::Llama {
         add("rope_freqs.weight".into(), F32, &[head / 2]);
     }
     for layer in 0..form.layers {
@@ -227,16 +228,16 @@ fn weights(tiny: &mut Tiny, kind: Kind, form: Form, tokens: u64) {
         add("ffn_norm.weight", F32, &[hidden]);
         for (part, width) in [("q", heads * head), ("k", kv_heads * head), ("v", kv_heads * head)] {
             add(&format!("attn_{part}.weight"), matrix, &[hidden, width]);
-            if kind == Kind::Qwen2 {
+            if kind == TinyKind::Qwen2 {
                 add(&format!("attn_{part}.bias"), F32, &[width]);
             }
         }
         add("attn_output.weight", matrix, &[heads * head, hidden]);
-        if kind == Kind::Qwen3 {
+        if kind == TinyKind::Qwen3 {
             add("attn_q_norm.weight", F32, &[head]);
             add("attn_k_norm.weight", F32, &[head]);
         }
-        if kind == Kind::LlamaOfExperts {
+        if kind == TinyKind::LlamaOfExperts {
             add("ffn_gate_inp.weight", F32, &[hidden, experts]);
             add("ffn_gate_exps.weight", matrix, &[hidden, inner, experts]);
             add("ffn_up_exps.weight", matrix, &[hidden, inner, experts]);
