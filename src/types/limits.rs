@@ -461,7 +461,7 @@ pub const LIST_JOBS_DEFAULT: u32 = 50;
 /// Time after which a client should reconnect when its stream ends or the server is closing: the
 /// time a server takes to restart.
 pub const RECONNECT_WAIT: Duration = Duration::from_secs(2);
-/// Longest reply, or line of an event stream, that `solve` reads from a running solverbox, in bytes.
+/// Longest reply, or line of an event stream, that `solve` reads from a running server, in bytes.
 pub const REMOTE_LINE_BYTES_MAX: u64 = 64 << 20;
 
 // Shutdown, and the service manager.
