@@ -153,7 +153,7 @@ impl Loading {
         let file = locate::find(self.file.as_deref(), &self.folder)?;
         match file.origin {
             Origin::BuiltIn(_) => {
-                note(&format!("solverbox: {}. {}", bundled::WARNING, bundled::WAY_OUT));
+                note(&format!("solverbox: {}\n{}", bundled::WARNING, bundled::WAY_OUT));
             }
             Origin::Disk if self.file.is_some() => log::info!("{file}, as named"),
             Origin::Disk => log::info!("{file}, the newest in its folder"),
