@@ -1,5 +1,5 @@
 //! Several attempts at one question, from end to end: the vote and its tally, all choices, what
-//! stops them, and conversations that go on.
+//! stops them, and conversations that continue.
 
 use std::process::Command;
 
@@ -9,14 +9,14 @@ use crate::support::{TestServer, agent, chat, root, solve, text, wait_until, who
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// What `solve` says in JSON.
+/// Returns the JSON output of `solve`.
 fn solved(args: &[&str]) -> Value {
     let output = solve(&[&["--json"], args].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A question in mode math that votes.
+/// A chat request in mode math, which votes.
 fn vote(extra: Value) -> String {
     let mut body = json!({"model": "solverbox:math", "temperature": 1.0, "seed": 3});
     for (name, value) in extra.as_object().unwrap() {
@@ -25,7 +25,7 @@ fn vote(extra: Value) -> String {
     chat(body)
 }
 
-/// Checks what a tally says against itself; returns how many attempts ended and the first's votes.
+/// Checks a tally for consistency; returns how many attempts ended and how many votes lead.
 fn check_tally(tally: &Value) -> (u64, u64) {
     let votes = tally["votes"].as_array().unwrap();
     let count = |vote: &Value| vote["count"].as_u64().unwrap();
@@ -44,10 +44,10 @@ fn check_tally(tally: &Value) -> (u64, u64) {
 }
 
 #[test]
-fn a_vote_on_an_easy_question_stops_early_and_says_what_was_voted() {
+fn a_vote_on_an_easy_question_stops_early_and_reports_its_tally() {
     let args = ["--attempts", "8", "--seed", "1", "--sequences", "2", "--temperature", "0.5"];
     let answer = solved(&[&args[..], &["What is 3+5?"]].concat());
-    assert_eq!(answer["attempts"], 8, "those that were asked for: {answer}");
+    assert_eq!(answer["attempts"], 8, "the number requested: {answer}");
     let (ended, leading) = check_tally(&answer);
     assert!(ended < 8 && leading >= 2, "{answer}");
     assert_eq!(answer["votes"][0]["value"], "8", "{answer}");
@@ -56,7 +56,7 @@ fn a_vote_on_an_easy_question_stops_early_and_says_what_was_voted() {
 }
 
 #[test]
-fn a_vote_does_not_depend_on_how_many_sit_side_by_side() {
+fn a_vote_does_not_depend_on_the_number_of_sequences() {
     let ask = |sequences| {
         let args = ["--attempts", "4", "--seed", "5", "--sequences", sequences, "What is 3+5?"];
         solved(&args)["votes"][0]["value"].clone()
@@ -66,7 +66,7 @@ fn a_vote_does_not_depend_on_how_many_sit_side_by_side() {
 
 #[test]
 fn answers_without_a_value_still_end_in_one_of_them() {
-    // Three tokens: nothing is boxed, nobody votes for anything.
+    // Three tokens: no attempt reaches a boxed value.
     let answer = solved(&["--attempts", "3", "--budget-tokens", "3", "What is 2+2?"]);
     assert_eq!((&answer["attempts"], &answer["finish"]), (&json!(3), &json!("budget")));
     assert_eq!((&answer["votes"], &answer["agreement"]), (&json!([]), &json!(0.0)));
@@ -74,7 +74,7 @@ fn answers_without_a_value_still_end_in_one_of_them() {
 }
 
 #[test]
-fn modes_that_do_not_vote_refuse_to_and_still_give_choices() {
+fn modes_without_a_vote_refuse_one_and_still_give_choices() {
     let output = solve(&["--mode", "hint", "--attempts", "4", "2+2?"]);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
@@ -94,7 +94,7 @@ fn modes_that_do_not_vote_refuse_to_and_still_give_choices() {
 }
 
 #[test]
-fn a_voted_answer_carries_its_tally_streamed_and_whole() {
+fn a_voted_answer_carries_its_tally_streamed_or_not() {
     let served = TestServer::ready(&["--context-tokens", "4096", "--sequences", "4"]);
     let (status, reply) = served.post(CHAT, &vote(json!({"attempts": 4})));
     assert_eq!(status, 200, "{reply}");
@@ -112,7 +112,7 @@ fn a_voted_answer_carries_its_tally_streamed_and_whole() {
 }
 
 #[test]
-fn all_choices_are_the_same_streamed_and_whole() {
+fn all_choices_are_the_same_streamed_or_not() {
     let served = TestServer::ready(&["--context-tokens", "4096", "--sequences", "4"]);
     let (_, reply) = served.post(CHAT, &vote(json!({"n": 3})));
     let choices = reply["choices"].as_array().unwrap();
@@ -132,7 +132,7 @@ fn all_choices_are_the_same_streamed_and_whole() {
 }
 
 #[test]
-fn leaving_a_voted_answer_stops_all_its_attempts() {
+fn disconnecting_from_a_vote_stops_all_its_attempts() {
     let served = TestServer::ready(&["--sequences", "4", "--client-jobs-max", "1"]);
     let key = "Authorization: Bearer a\r\n";
     let endless = json!({"attempts": 4, "stream": true, "ignore_eos": true, "max_tokens": 9_000});
@@ -141,7 +141,7 @@ fn leaving_a_voted_answer_stops_all_its_attempts() {
     let ask = || ask_as(&served, "a", &chat(json!({"max_tokens": 1}))).0;
     assert_eq!(ask(), 429);
     drop(stream);
-    wait_until("the job to be over", || ask() == 200);
+    wait_until("the job to end", || ask() == 200);
 }
 
 fn ask_as(served: &TestServer, key: &str, body: &str) -> (u16, Value) {
@@ -151,7 +151,7 @@ fn ask_as(served: &TestServer, key: &str, body: &str) -> (u16, Value) {
 }
 
 #[test]
-fn a_conversation_goes_on_for_who_had_it_and_is_not_found_for_another() {
+fn a_conversation_continues_for_its_own_client_and_is_not_found_for_another() {
     let served = TestServer::ready(&["--context-tokens", "2048"]);
     let (_, first) = ask_as(&served, "a", &chat(json!({})));
     let job = first["solverbox"]["job"].as_str().unwrap();
@@ -159,15 +159,15 @@ fn a_conversation_goes_on_for_who_had_it_and_is_not_found_for_another() {
     let on = chat(json!({"messages": message("And 3+3?"), "previous": job}));
     let (status, with) = ask_as(&served, "a", &on);
     assert_eq!(status, 200, "{with}");
-    // As if the whole conversation had been sent.
+    // The same as sending the whole conversation.
     let said = &first["choices"][0]["message"]["content"];
     let all = json!([
         {"role": "user", "content": "What is 2+2?"}, {"role": "assistant", "content": said},
         {"role": "user", "content": "And 3+3?"},
     ]);
-    let (_, anew) = ask_as(&served, "a", &chat(json!({"messages": all})));
-    assert_eq!(with["usage"], anew["usage"]);
-    assert_eq!(with["choices"][0]["message"], anew["choices"][0]["message"]);
+    let (_, sent) = ask_as(&served, "a", &chat(json!({"messages": all})));
+    assert_eq!(with["usage"], sent["usage"]);
+    assert_eq!(with["choices"][0]["message"], sent["choices"][0]["message"]);
     let (status, other) = ask_as(&served, "b", &on);
     assert_eq!((status, &other["error"]["code"]), (404, &json!("not_found")), "{other}");
     let bad = chat(json!({"previous": "yes"}));

@@ -1,5 +1,5 @@
-//! Clients that people already have, as they are: the official ones in Python and JavaScript, LangChain,
-//! curl, `requests`, and a browser's `EventSource`; and the code of docs/clients.md.
+//! Existing clients, unmodified: OpenAI's in Python and JavaScript, LangChain, curl, `requests` and
+//! a browser's `EventSource`; and the code in docs/clients.md.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::api::jobs::{SseEvent, all, ask, events, long, short, text_of};
 use crate::support::{TestServer, agent, chat, not_checked, root, text, wait_until};
 
-/// Runs one of tests/clients/ in Python against a box.
+/// Runs one of the Python scripts in tests/clients/ against a server.
 fn python(script: &str, served: &TestServer) {
     let python = root().join("target/venv/bin/python");
     let mut client = Command::new(installed(python));
@@ -18,7 +18,7 @@ fn python(script: &str, served: &TestServer) {
     passes(&mut client);
 }
 
-/// Node.js in a folder of its own that finds the clients in JavaScript, with a program in it.
+/// Node.js with a program in a folder of its own, where the installed packages are found.
 fn node(program: &str) -> (Command, tempfile::TempDir) {
     let packages = installed(root().join("target/node/node_modules"));
     let folder = tempfile::tempdir_in(packages.parent().unwrap()).unwrap();
@@ -38,7 +38,7 @@ fn installed(path: PathBuf) -> PathBuf {
     path
 }
 
-/// Runs a client to its end and returns what it said.
+/// Runs a client to its end and returns its output.
 fn output(client: &mut Command) -> String {
     let output = client.output().unwrap();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
@@ -57,7 +57,7 @@ fn the_official_python_client_works_streaming_and_not() {
 }
 
 #[test]
-fn the_official_python_clients_time_outs_stop_jobs_and_its_retries_are_answered() {
+fn timeouts_of_the_official_python_client_stop_jobs_and_its_retries_are_answered() {
     python("openai_patience.py", &TestServer::ready(&["--client-jobs-max", "1"]));
 }
 
@@ -74,15 +74,15 @@ fn langchain_invokes_streams_and_batches() {
 }
 
 #[test]
-fn predict_works_as_a_gradio_user_writes_it() {
+fn predict_works_with_the_requests_a_gradio_user_writes() {
     let folder = tempfile::tempdir().unwrap();
-    python("predict.py", &sober(folder.path()));
+    python("predict.py", &greedy(folder.path()));
 }
 
 #[test]
 fn a_session_of_the_job_api_in_python() {
     let folder = tempfile::tempdir().unwrap();
-    python("jobs.py", &sober(folder.path()));
+    python("jobs.py", &greedy(folder.path()));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn event_streams_name_their_encoding() {
 }
 
 #[test]
-fn a_job_that_was_deleted_is_gone_at_once() {
+fn a_deleted_job_is_gone_at_once() {
     let served = TestServer::ready(&[]);
     for id in [(); 8].map(|()| ask(&served, &short())) {
         assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
@@ -116,7 +116,7 @@ fn a_chat_stream_names_its_job_at_once() {
     }
 }
 
-/// curl, which says what it gets as it comes.
+/// A running curl that prints what it receives at once.
 struct Curl {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -126,7 +126,7 @@ impl Curl {
     fn start(args: &[&str]) -> Curl {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "-N"]).args(args).stdout(Stdio::piped());
-        let mut child = curl.spawn().expect("curl is there: `build/prepare.sh test` installs it");
+        let mut child = curl.spawn().expect("curl is missing: run `build/prepare.sh test`");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Curl { child, lines }
     }
@@ -165,11 +165,11 @@ fn curl_shows_a_chat_stream_as_it_comes() {
     let body = chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 30000}));
     let url = served.url("/v1/chat/completions");
     let mine = "Authorization: Bearer mine";
-    // Its answer would take minutes: what is read here has come while it was made.
+    // The answer would take minutes: what is read here came while it was generated.
     let mut curl = Curl::start(&["-H", mine, &url, "-d", &body]);
     while !curl.line().unwrap().contains("\"content\":\"The") {}
     drop(curl);
-    // It has hung up, so there is room for the next one.
+    // curl has disconnected, so the next question is accepted.
     let short = chat(json!({"stream": true, "max_tokens": 3}));
     let mut last = String::new();
     wait_until("the job to be stopped", || {
@@ -181,7 +181,7 @@ fn curl_shows_a_chat_stream_as_it_comes() {
 }
 
 #[test]
-fn curl_reads_a_jobs_events_and_comes_back_for_the_rest() {
+fn curl_reads_a_jobs_events_and_reconnects_for_the_rest() {
     let served = TestServer::ready(&[]);
     let id = ask(&served, &long(5));
     let url = served.url(&format!("/api/jobs/{id}/events"));
@@ -199,21 +199,24 @@ fn curl_reads_a_jobs_events_and_comes_back_for_the_rest() {
     assert_eq!(text_of(&seen), text_of(&all(&mut events(&served, &id, "0"))));
 }
 
-/// A browser without a window, under the names that build/prepare.sh looks for.
+/// A headless browser, under one of the names build/prepare.sh looks for.
 fn browser() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found = ["chromium-headless-shell", "chromium", "google-chrome"].iter().find_map(|name| {
         std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
     });
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "`build/prepare.sh test` installs a browser");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "a browser is missing: run `build/prepare.sh test`"
+        );
         not_checked("a browser's EventSource, because there is no chromium");
     }
     found
 }
 
 #[test]
-fn a_browsers_event_source_comes_back_by_itself_to_a_box_that_was_killed() {
+fn a_browsers_event_source_reconnects_by_itself_to_a_killed_server() {
     let Some(browser) = browser() else { return };
     let mut served = TestServer::ready(&["--listen", &kept_address(), "--context-tokens", "8192"]);
     let follow = blocks("js page").remove(0);
@@ -224,10 +227,10 @@ fn a_browsers_event_source_comes_back_by_itself_to_a_box_that_was_killed() {
     assert_eq!(said.next().as_deref(), Some("reading"));
     served.kill_and_restart();
     writeln!(client.stdin.as_ref().unwrap(), "it is back").unwrap();
-    let told: Value = serde_json::from_str(&said.next().expect("it ends well")).unwrap();
+    let told: Value = serde_json::from_str(&said.next().expect("the client ends well")).unwrap();
     assert!(client.wait().unwrap().success());
 
-    assert_eq!(told["early"], Value::Null, "the box was killed before the job was over");
+    assert_eq!(told["early"], Value::Null, "the server was killed before the job ended");
     assert_eq!((&told["opens"], &told["ended"]), (&json!(2), &json!("done")));
     let places = told["places"].as_array().unwrap();
     assert_eq!(places[0], Value::Null, "{places:?}");
@@ -242,14 +245,14 @@ fn a_browsers_event_source_comes_back_by_itself_to_a_box_that_was_killed() {
     assert_eq!(words(told["text"].as_str().unwrap()), words(&format!("{thinking}{answer}")));
 }
 
-/// An address whose port stays free while a box restarts: none that the system gives to others.
+/// An address whose port stays free while a server restarts: outside the range the system assigns.
 fn kept_address() -> String {
     let ports = 20_000 + std::process::id() % 10_000..;
     let mut addresses = ports.map(|port| format!("127.0.0.1:{port}"));
     addresses.find(|address| std::net::TcpListener::bind(address).is_ok()).unwrap()
 }
 
-/// The blocks of docs/clients.md in one language.
+/// The code blocks of docs/clients.md in one language.
 fn blocks(language: &str) -> Vec<String> {
     let page = std::fs::read_to_string(root().join("docs/clients.md")).unwrap();
     let fence = format!("\n```{language}\n");
@@ -262,19 +265,19 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// A box whose answers in mode `math` are the likeliest ones, for clients that cannot ask for those.
-fn sober(folder: &Path) -> TestServer {
+/// A server that answers greedily in mode `math`, for clients that cannot set the temperature.
+fn greedy(folder: &Path) -> TestServer {
     let modes = folder.join("modes.toml");
     std::fs::write(&modes, "[[mode]]\nname = \"math\"\ntemperature = 0.0\n").unwrap();
     TestServer::ready(&["--modes", modes.to_str().unwrap()])
 }
 
 #[test]
-fn the_code_of_the_document_runs_as_it_stands_and_finds_the_answer() {
+fn the_code_in_the_document_runs_unmodified_and_finds_the_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let served = sober(folder.path());
+    let served = greedy(folder.path());
     let here = |block: &str| {
-        assert!(block.contains("127.0.0.1:7860"), "it names the box: {block}");
+        assert!(block.contains("127.0.0.1:7860"), "it has the address: {block}");
         block.replace("http://127.0.0.1:7860", &served.url(""))
     };
     for block in blocks("python") {
@@ -291,7 +294,7 @@ fn the_code_of_the_document_runs_as_it_stands_and_finds_the_answer() {
         let mut shell = Command::new("bash");
         shell.args(["-euo", "pipefail", "-c"]).arg(here(&block)).current_dir(folder.path());
         let said = output(&mut shell);
-        // A stream may be cut anywhere, within a number too.
+        // A stream may split the text anywhere, even within a number.
         let is_whole = said.contains("925") || said.ends_with("data: [DONE]\n\n");
         assert!(is_whole, "{block}\n{said}");
     }

@@ -1,4 +1,4 @@
-//! The HTTP door from outside: page, health, predict, limits, bad requests, several clients at
+//! The HTTP server from outside: page, health, predict, limits, bad requests, several clients at
 //! once.
 
 use std::io::Write;
@@ -17,7 +17,7 @@ fn chat(mut extra: Value) -> String {
     support::chat(extra)
 }
 
-/// What makes connections one client, whose questions are answered in order.
+/// Makes requests belong to one client, whose questions are answered in order.
 const PUPIL: &str = "Authorization: Bearer pupil\r\n";
 
 /// A request that would go on for minutes.
@@ -26,10 +26,10 @@ fn endless() -> String {
 }
 
 #[test]
-fn the_door_opens_before_the_model_is_loaded_and_questions_wait() {
-    // `start` sees the address; it would have seen, before it, that the model is loaded.
+fn requests_are_accepted_before_the_model_is_loaded_and_questions_wait() {
+    // `start` reads the log up to the address; "loaded" would stand before it.
     let served = TestServer::start(&[]);
-    assert!(!served.loaded_before_open, "the door opens first");
+    assert!(!served.loaded_before_open, "it listens first");
     let mut stream = served.stream(&chat(json!({"max_tokens": 4})));
     let mut last = Value::Null;
     wait_until("the model", || {
@@ -46,7 +46,7 @@ fn the_door_opens_before_the_model_is_loaded_and_questions_wait() {
 }
 
 #[test]
-fn the_page_loads_nothing_foreign_and_is_whole() {
+fn the_page_is_complete_and_loads_nothing_from_elsewhere() {
     let served = TestServer::ready(&[]);
     let response = agent().get(served.url("/")).call().unwrap();
     let policy = response.headers()["content-security-policy"].to_str().unwrap().to_string();
@@ -63,7 +63,7 @@ fn the_page_loads_nothing_foreign_and_is_whole() {
 }
 
 #[test]
-fn predict_answers_in_gradios_shape() {
+fn predict_replies_in_gradios_format() {
     let served = TestServer::start(&[]);
     let (status, reply) = served.post("/api/predict", r#"{"data": ["What is 2+2?", "plain"]}"#);
     assert_eq!(status, 200);
@@ -123,7 +123,7 @@ fn a_body_that_is_not_utf8_or_far_too_large_is_refused() {
         b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n";
     assert!(served.raw(huge).starts_with("HTTP/1.1 413"));
     assert!(served.raw(b"rubbish\r\n\r\n").starts_with("HTTP/1.1 400"));
-    assert_eq!(served.get("/healthz").0, 200, "and the box goes on");
+    assert_eq!(served.get("/healthz").0, 200, "the server still runs");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered()
 }
 
 #[test]
-fn several_are_answered_in_order_and_know_their_place() {
+fn questions_of_one_client_are_answered_in_order_and_report_their_position() {
     let served = TestServer::ready(&["--sequences", "1"]);
     let ask = |body: &str| served.stream_as(PUPIL, body);
     let mut first = ask(&endless());
@@ -160,7 +160,7 @@ fn several_are_answered_in_order_and_know_their_place() {
 }
 
 #[test]
-fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
+fn the_page_gives_a_browser_one_cookie_and_keeps_it() {
     let served = TestServer::start(&[]);
     let cookie_of = |cookies: &str| {
         let request = agent().get(served.url("/")).header("Cookie", cookies);
@@ -168,21 +168,21 @@ fn the_page_brings_a_browser_one_cookie_and_leaves_it_that() {
         assert_eq!(response.status(), 200);
         response.headers().get("Set-Cookie").map(|value| value.to_str().unwrap().to_string())
     };
-    let cookie = cookie_of("theme=dark").expect("a browser without one gets one");
+    let cookie = cookie_of("theme=dark").expect("a browser without a cookie gets one");
     let (pair, attributes) = cookie.split_once("; ").unwrap();
     assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
     let (id, seal) = pair.strip_prefix("solverbox=").unwrap().split_once('.').unwrap();
     assert!(id.len() == 32 && u128::from_str_radix(id, 16).is_ok() && seal.len() == 64, "{pair}");
     assert_eq!(cookie_of(&format!("theme=dark; {pair}")), None);
-    let other = cookie_of("solverbox=forged").expect("one that is not ours is replaced");
-    assert_ne!(other, cookie, "each browser has its own");
+    let other = cookie_of("solverbox=forged").expect("a forged cookie is replaced");
+    assert_ne!(other, cookie, "each browser gets its own");
     for path in ["/page.js", "/healthz", "/v1/models"] {
         let response = agent().get(served.url(path)).call().unwrap();
         assert!(!response.headers().contains_key("Set-Cookie"), "{path}");
     }
 }
 
-/// Refusing a long question costs the engine time; it must not cost a running answer its turn.
+/// Refusing a long question takes engine time, but must not starve a running answer.
 #[test]
 fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
     let served = TestServer::ready(&[]);
@@ -205,12 +205,12 @@ fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
 }
 
 #[test]
-fn a_full_line_turns_away_with_a_place_and_a_time() {
+fn a_full_queue_refuses_with_a_position_and_a_retry_time() {
     let served = TestServer::ready(&["--sequences", "1", "--queue-jobs-max", "2"]);
     let ask = |body: &str| served.stream_as(PUPIL, body);
     let mut running = ask(&endless());
     running.wait_for_text();
-    // One after the other: requests sent at once may come in either order.
+    // One after the other: concurrent requests may arrive in either order.
     let mut waiting = [": place 1", ": place 2"].map(|place| {
         let mut stream = ask(&chat(json!({"max_tokens": 3})));
         stream.wait_for(place);
@@ -227,7 +227,7 @@ fn a_full_line_turns_away_with_a_place_and_a_time() {
 }
 
 #[test]
-fn a_client_that_leaves_frees_the_box_within_a_step() {
+fn a_client_that_disconnects_frees_its_sequence_within_a_step() {
     let served = TestServer::ready(&["--sequences", "1"]);
     for hang_up in [Shutdown::Both, Shutdown::Write] {
         let mut leaving = served.connect();
@@ -235,7 +235,7 @@ fn a_client_that_leaves_frees_the_box_within_a_step() {
         let head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n";
         let length = format!("Content-Length: {}\r\n\r\n", body.len());
         leaving.write_all(format!("{head}{PUPIL}{length}{body}").as_bytes()).unwrap();
-        // A short question that has to wait shows that the long one is being answered.
+        // A short question that has to wait proves that the long one is running.
         let mut waiting = None;
         wait_until("a question to wait", || {
             let mut next = served.stream_as(PUPIL, &chat(json!({"max_tokens": 2})));
@@ -246,13 +246,13 @@ fn a_client_that_leaves_frees_the_box_within_a_step() {
             waits
         });
         leaving.shutdown(hang_up).unwrap();
-        // The one before would have taken minutes: an answer now means its job was stopped.
+        // The first would have run for minutes: an answer now means that its job was stopped.
         waiting.unwrap().wait_for("\"finish_reason\":\"length\"");
     }
 }
 
 #[test]
-fn pages_of_this_machine_may_read_replies_and_others_may_not() {
+fn only_pages_of_this_machine_may_read_replies() {
     let served = TestServer::ready(&[]);
     for (origin, allowed) in [
         ("http://localhost:3000", true),
@@ -271,7 +271,7 @@ fn pages_of_this_machine_may_read_replies_and_others_may_not() {
 }
 
 #[test]
-fn a_page_of_another_site_cannot_ask() {
+fn a_page_of_another_site_cannot_ask_a_question() {
     let served = TestServer::ready(&[]);
     let own = format!("http://{}", served.address);
     let ask = |origin: &str| {
@@ -282,12 +282,12 @@ fn a_page_of_another_site_cannot_ask() {
     assert_eq!(
         (ask(&own), ask("http://localhost:3000")),
         (400, 400),
-        "understood, and no question"
+        "accepted, though not a question"
     );
 }
 
 #[test]
-fn an_address_in_use_is_named_with_the_way_out() {
+fn an_address_in_use_is_named_with_the_flag_that_changes_it() {
     let served = TestServer::ready(&[]);
     let address = served.address.to_string();
     let mut second = solverbox();
@@ -300,7 +300,7 @@ fn an_address_in_use_is_named_with_the_way_out() {
 }
 
 #[test]
-fn being_told_to_end_it_ends_its_streams_and_itself() {
+fn sigterm_ends_the_streams_and_then_the_server() {
     let served = TestServer::ready(&[]);
     let mut stream = served.stream(&endless());
     stream.wait_for_text();
@@ -311,6 +311,6 @@ fn being_told_to_end_it_ends_its_streams_and_itself() {
     let lasts = ["prefixes", "secret", "lock", "crashed"];
     let is_meant = |name: &str| lasts.contains(&name) || name.starts_with("journal.sqlite");
     let left: Vec<_> = left.filter(|name| !is_meant(&name.to_string_lossy())).collect();
-    assert!(left.is_empty(), "nothing is left behind: {left:?}");
+    assert!(left.is_empty(), "no temporary files: {left:?}");
     assert_eq!(served.exit_code(), Some(0));
 }

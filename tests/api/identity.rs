@@ -1,5 +1,5 @@
-//! Who asks, and who must not: forged cookies, keys, foreign names and pages, and what is said of
-//! it in replies and in the log.
+//! Authentication: forged cookies, API keys, foreign host names and pages, and what replies and the
+//! log report about them.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -12,7 +12,7 @@ use crate::support::{self, TestServer, agent, solverbox, text, whole};
 const CHAT: &str = "/v1/chat/completions";
 const PREDICT: &str = "/api/predict";
 
-/// A reply as it came over the wire.
+/// A parsed HTTP reply.
 pub struct RawReply {
     pub status: u16,
     /// In lower case.
@@ -28,37 +28,37 @@ impl RawReply {
         RawReply { status, head: head.to_lowercase(), body }
     }
 
-    /// The error as our own shape tells it.
+    /// Status and error kind of a reply in the box's own format.
     fn error(&self) -> (u16, &str) {
         (self.status, self.body["error"]["kind"].as_str().unwrap_or_default())
     }
 }
 
-/// Sends a request with further lines in its head.
+/// Sends a request with more header lines.
 pub fn send(served: &TestServer, request: &str, lines: &str, body: &str) -> RawReply {
     let length = body.len();
     let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{lines}");
     RawReply::of(&served.raw(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()))
 }
 
-/// Asks something that is understood and is no question: 400 says that it was let in.
+/// Sends a request that is allowed but not a question: status 400 proves that it was let in.
 fn knock(served: &TestServer, lines: &str) -> RawReply {
     send(served, &format!("POST {PREDICT}"), lines, "{}")
 }
 
-/// Changes the last digit.
+/// Changes the cookie's last digit.
 fn forged(cookie: &str) -> String {
     let (most, last) = cookie.split_at(cookie.len() - 1);
     format!("{most}{}", if last == "0" { "1" } else { "0" })
 }
 
-/// How many lines of a log speak of it.
+/// Counts the lines of a log that contain `what`.
 fn count(log: &str, what: &str) -> usize {
     log.lines().filter(|line| line.contains(what)).count()
 }
 
 #[test]
-fn a_forged_cookie_cannot_ask_and_the_page_brings_one_that_can() {
+fn a_forged_cookie_is_refused_and_the_page_replaces_it() {
     let data = tempfile::tempdir().unwrap();
     let start = || TestServer::start(&["--data", data.path().to_str().unwrap()]);
     let served = start();
@@ -88,15 +88,15 @@ fn a_forged_cookie_cannot_ask_and_the_page_brings_one_that_can() {
     for _ in 0..100 {
         knock(&served, &line(&forged(&own)));
     }
-    let said = count(&served.log(), "the cookie is not");
-    // Ten a minute, should this take longer than one.
-    assert!((1..=20).contains(&said), "a flood is not written down line by line: {said}");
+    let said = count(&served.log(), "the cookie was not issued");
+    // Ten a minute, if this takes more than one.
+    assert!((1..=20).contains(&said), "a flood is not logged line by line: {said}");
     drop(served);
-    assert_eq!(knock(&start(), &line(&own)).status, 400, "a cookie outlasts a restart");
+    assert_eq!(knock(&start(), &line(&own)).status, 400, "a cookie survives a restart");
 }
 
 #[test]
-fn a_damaged_secret_is_said_and_replaced() {
+fn a_damaged_secret_is_reported_and_replaced() {
     let data = tempfile::tempdir().unwrap();
     std::fs::write(data.path().join("secret"), "short").unwrap();
     let output = solverbox()
@@ -113,7 +113,7 @@ fn a_damaged_secret_is_said_and_replaced() {
 }
 
 #[test]
-fn a_name_that_is_not_the_boxs_is_misdirected_wherever_it_leads() {
+fn a_foreign_host_name_is_misdirected_on_every_route() {
     let served = TestServer::start(&["--host-name", "Kiosk.example,lab.example"]);
     let port = served.address.port();
     let raw = |request: &str| RawReply::of(&served.raw(request.as_bytes()));
@@ -159,12 +159,12 @@ fn a_name_that_is_not_the_boxs_is_misdirected_wherever_it_leads() {
         assert_eq!((reply.status, &reply.body["error"]["code"]), (421, &"misdirected".into()));
     }
     assert_eq!(raw("GET / HTTP/1.1\r\n\r\n").error(), (400, "bad_request"));
-    assert_eq!(raw("GET / HTTP/1.0\r\n\r\n").status, 200, "no browser speaks that");
+    assert_eq!(raw("GET / HTTP/1.0\r\n\r\n").status, 200, "no browser sends HTTP/1.0");
     served.wait_log("refused 127.0.0.1: a request for 'attacker.example'");
 }
 
 #[test]
-fn a_page_of_another_site_changes_nothing_and_is_noticed() {
+fn a_page_of_another_site_changes_nothing_and_is_logged() {
     let served = TestServer::start(&[]);
     let own = format!("Host: {}\r\n", served.address);
     let raw = |lines: &str| {
@@ -194,7 +194,7 @@ fn a_page_of_another_site_changes_nothing_and_is_noticed() {
         for request in ["DELETE /api/owner/session", "POST /api/owner/session", "PUT /nothing"] {
             assert_eq!(send(&served, request, lines, "{}").status, 403, "{request} {lines}");
         }
-        assert_eq!(send(&served, "GET /page.css", lines, "").status, 200, "looking is allowed");
+        assert_eq!(send(&served, "GET /page.css", lines, "").status, 200, "reading is allowed");
     }
     let loopback = "Origin: http://localhost:3000\r\n";
     let owner = send(&served, "POST /api/owner/session", loopback, "{}");
@@ -202,7 +202,7 @@ fn a_page_of_another_site_changes_nothing_and_is_noticed() {
     served.wait_log("refused 127.0.0.1: POST /api/predict by a page of 'http://attacker.example'");
 }
 
-/// Makes a key with the program; returns the line that shows it.
+/// Makes a key with `api-key`; returns the header line that presents it.
 fn key(name: &str, file: &Path) -> String {
     let made = solverbox().args(["api-key", name, "--file"]).arg(file).output().unwrap();
     assert!(made.status.success(), "{}", text(&made.stderr));
@@ -233,7 +233,11 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
         assert_eq!(send(&served, "GET /v1/models", lines, "").status, 401);
     }
     let cookie = format!("Cookie: {}\r\n", served.cookie());
-    assert_eq!(knock(&served, "X-Forwarded-For: 198.51.100.7\r\n").status, 401, "by a proxy");
+    assert_eq!(
+        knock(&served, "X-Forwarded-For: 198.51.100.7\r\n").status,
+        401,
+        "forwarded by a proxy"
+    );
     for lines in ["", &anna, &ben, &cookie] {
         assert_eq!(knock(&served, lines).status, 400, "let in: {lines}");
     }
@@ -262,13 +266,13 @@ fn a_key_must_be_on_the_list_and_its_limits_hold() {
 }
 
 #[test]
-fn without_a_list_any_key_only_tells_clients_apart() {
+fn without_a_key_list_any_key_only_distinguishes_clients() {
     let served = TestServer::start(&[]);
     assert_eq!(knock(&served, "Authorization: Bearer anything\r\n").status, 400);
 }
 
 #[test]
-fn a_list_that_is_not_sound_is_named_before_anything_is_loaded() {
+fn an_invalid_key_list_is_reported_before_the_model_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.toml");
     let serve = |extra: &[&str]| {
@@ -295,7 +299,7 @@ fn a_list_that_is_not_sound_is_named_before_anything_is_loaded() {
     );
 }
 
-/// An address of this machine that is not loopback; asks the routing table, sends nothing.
+/// An address of this machine that is not loopback, from the routing table; sends nothing.
 fn outside_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("198.51.100.1:9").ok()?;
@@ -303,7 +307,7 @@ fn outside_address() -> Option<IpAddr> {
 }
 
 #[test]
-fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
+fn with_a_key_list_other_machines_need_a_key_or_the_page() {
     let Some(address) = outside_address() else {
         return support::not_checked("requests over the network: this machine has no address");
     };
@@ -312,14 +316,14 @@ fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
     let anna = key("anna", &file);
     let keys = ["--api-keys", file.to_str().unwrap()];
     let mut served = TestServer::start(&[&["--listen", "0.0.0.0:0"][..], &keys].concat());
-    assert_eq!(knock(&served, "").status, 400, "programs of the box itself need none");
+    assert_eq!(knock(&served, "").status, 400, "programs on the same machine need none");
     served.address = SocketAddr::new(address, served.address.port());
     let refused = knock(&served, "");
     assert_eq!(refused.error(), (401, "unauthorized"));
     assert!(refused.body["error"]["remedy"].as_str().unwrap().contains("API key"));
     for path in ["/", "/healthz", "/v1/models"] {
         let (status, _) = served.get(path);
-        assert_ne!(status, 401, "{path} is for everybody");
+        assert_ne!(status, 401, "{path} is public");
     }
     assert_eq!(knock(&served, &anna).status, 400);
     assert_eq!(knock(&served, &format!("Cookie: {}\r\n", served.cookie())).status, 400);
@@ -327,7 +331,7 @@ fn where_there_is_a_list_strangers_of_the_network_need_a_key_or_the_page() {
 }
 
 #[test]
-fn every_reply_says_what_a_browser_may_do_with_it() {
+fn every_reply_carries_the_security_headers() {
     let served = TestServer::ready(&[]);
     let chat = |extra: Value| support::chat(extra);
     let post = |lines: &str, body: String| {
@@ -369,7 +373,7 @@ fn every_reply_says_what_a_browser_may_do_with_it() {
 }
 
 #[test]
-fn nothing_of_a_question_is_logged_unless_debugging_is_asked_for() {
+fn no_part_of_a_question_is_logged_above_debug_level() {
     let served = TestServer::ready(&["--client-jobs-max", "1"]);
     let marked = |extra: Value| {
         let mut body: Value = serde_json::from_str(&support::chat(extra)).unwrap();
@@ -393,7 +397,7 @@ fn nothing_of_a_question_is_logged_unless_debugging_is_asked_for() {
     assert_eq!(ask(CHAT, &marked(json!({"stop": vec!["Xylophon"; 99]}))), 400);
     let long = json!({"data": ["Xylophon ".repeat(9_000), "plain"]}).to_string();
     assert_eq!(ask(PREDICT, &long), 413);
-    // One that is stopped by leaving, in the middle of it.
+    // One that is stopped in the middle, because its client disconnects.
     let mut leaving = served.connect();
     let body = marked(json!({"ignore_eos": true, "max_tokens": 8000}));
     let head = format!(
@@ -402,7 +406,7 @@ fn nothing_of_a_question_is_logged_unless_debugging_is_asked_for() {
     );
     leaving.write_all((head + &body).as_bytes()).unwrap();
     drop(leaving);
-    // What is logged comes in order: when this is there, so is what was before it.
+    // The log is in order: this line comes after all the others.
     send(&served, "GET /", "", "");
     served.raw(b"GET / HTTP/1.1\r\nHost: end.example\r\n\r\n");
     served.wait_log("end.example");

@@ -1,5 +1,5 @@
-//! The job API from end to end: accepted, read from anywhere, finished, stopped, forgotten, listed;
-//! and jobs that go on after the box was stopped.
+//! The job API from end to end: jobs are accepted, read from any position, finished, stopped,
+//! deleted, listed, and continued after a restart.
 
 use std::io::Write;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Stream, TestServer, agent, model, send_signal, wait_until, whole};
 
-/// An event of a job's stream.
+/// A server-sent event of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SseEvent {
     pub kind: String,
@@ -25,19 +25,19 @@ impl SseEvent {
     }
 }
 
-/// Asks and returns the job's id.
+/// Submits a question; returns the job's ID.
 pub fn ask(served: &TestServer, body: &Value) -> String {
     let (status, accepted) = served.post("/api/jobs", &body.to_string());
     assert_eq!(status, 202, "{accepted}");
     accepted["id"].as_str().unwrap().to_string()
 }
 
-/// A question that is answered in a moment.
+/// A question with a short answer.
 pub fn short() -> Value {
     json!({"question": "What is 17*23?", "mode": "plain", "seed": 1})
 }
 
-/// A question with much to write, in many attempts side by side.
+/// A question with long answers, from many concurrent attempts.
 pub fn long(seed: u64) -> Value {
     json!({
         "question": "What is 9876*789?", "mode": "math", "seed": seed, "attempts": 8,
@@ -51,7 +51,7 @@ pub fn get(served: &TestServer, id: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Opens a job's events from a place on.
+/// Opens a job's event stream from a position.
 pub fn events(served: &TestServer, id: &str, from: &str) -> Stream {
     let mut socket = served.connect();
     let request = format!(
@@ -61,7 +61,7 @@ pub fn events(served: &TestServer, id: &str, from: &str) -> Stream {
     Stream::of(socket)
 }
 
-/// Reads the next event; `None` where the stream has ended.
+/// Reads the next event; `None` at the end of the stream.
 pub fn next(stream: &mut Stream) -> Option<SseEvent> {
     let (mut kind, mut id) = (String::new(), String::new());
     loop {
@@ -85,7 +85,7 @@ pub fn text_of(events: &[SseEvent]) -> String {
 }
 
 #[test]
-fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
+fn a_job_is_accepted_answered_and_read_as_json_and_as_events() {
     let served = TestServer::ready(&[]);
     let (status, accepted) = served.post("/api/jobs", &short().to_string());
     assert_eq!(status, 202, "{accepted}");
@@ -112,7 +112,7 @@ fn a_job_is_accepted_answered_and_read_as_a_whole_and_as_events() {
 }
 
 #[test]
-fn a_reader_from_any_place_gets_exactly_the_rest_of_all_attempts() {
+fn a_reader_from_any_position_gets_exactly_the_rest_of_all_attempts() {
     let served = TestServer::ready(&[]);
     let id = ask(&served, &long(5));
     let told = all(&mut events(&served, &id, "0"));
@@ -132,7 +132,7 @@ fn a_reader_from_any_place_gets_exactly_the_rest_of_all_attempts() {
 }
 
 #[test]
-fn a_key_makes_one_job_however_often_it_is_sent() {
+fn an_idempotency_key_makes_one_job_however_often_it_is_sent() {
     let served = TestServer::ready(&[]);
     let send = |key: &str, question: &str| {
         let body = json!({"question": question, "mode": "plain"}).to_string();
@@ -157,7 +157,7 @@ fn a_key_makes_one_job_however_often_it_is_sent() {
 }
 
 #[test]
-fn a_job_is_its_clients_alone() {
+fn a_job_is_visible_to_its_own_client_only() {
     let served = TestServer::ready(&[]);
     let as_client = |key: &str| format!("Bearer {key}");
     let request = agent().post(served.url("/api/jobs")).header("Authorization", as_client("a"));
@@ -188,11 +188,11 @@ fn a_job_is_its_clients_alone() {
     assert_eq!(list("b")["jobs"], json!([]));
     assert_eq!(status("a", "", "DELETE"), 204);
     assert_eq!(status("a", "", "GET"), 404);
-    wait_until("the list to forget it", || list("a")["jobs"] == json!([]));
+    wait_until("the list to lose it", || list("a")["jobs"] == json!([]));
 }
 
 #[test]
-fn a_job_is_stopped_finished_and_gone_on_with() {
+fn a_job_is_stopped_finished_and_continued() {
     let served = TestServer::ready(&["--context-tokens", "8192"]);
     let endless = json!({
         "question": "What is 2+2?", "mode": "math", "attempts": 1, "budget_tokens": 6000,
@@ -215,13 +215,13 @@ fn a_job_is_stopped_finished_and_gone_on_with() {
 }
 
 #[test]
-fn jobs_go_on_after_a_kill_and_readers_get_the_rest() {
+fn jobs_continue_after_a_kill_and_readers_get_the_rest() {
     let mut served = TestServer::ready(&["--sync-seconds", "0"]);
     let ids: Vec<String> = (0..3).map(|seed| ask(&served, &long(seed))).collect();
     let mut stream = events(&served, &ids[0], "");
     let mut seen = Vec::new();
     while text_of(&seen).len() < 200 {
-        seen.push(next(&mut stream).expect("it goes on"));
+        seen.push(next(&mut stream).expect("the stream continues"));
     }
     served.kill_and_restart();
     served.wait_ready();
@@ -234,36 +234,36 @@ fn jobs_go_on_after_a_kill_and_readers_get_the_rest() {
     text += &text_of(&rest);
     assert_eq!(rest.last().unwrap().kind, "done");
     let again = all(&mut events(&served, &ids[0], "0"));
-    assert_eq!(text, text_of(&again), "the reader has what the journal says");
+    assert_eq!(text, text_of(&again), "the reader has what the journal has");
     for id in &ids {
         wait_until("the job to end", || get(&served, id)["state"] == "done");
     }
     served.kill_and_restart();
     for id in &ids {
-        assert_eq!(get(&served, id)["state"], "done", "and it stays so");
+        assert_eq!(get(&served, id)["state"], "done", "and stays done");
     }
 }
 
 #[test]
-fn a_job_goes_on_with_the_very_tokens_it_drew() {
-    // One thread, greedy by its mode's seed: what a box that was never stopped writes is the measure.
+fn a_job_continues_with_the_tokens_it_already_drew() {
+    // One thread and a fixed seed: the reference is the answer of a server that was never killed.
     let question = json!({
         "question": "Tom has 17 apples and gives 9 away. How many are left?",
         "mode": "math", "seed": 11, "attempts": 1, "budget_tokens": 2000,
     });
     let mut served = TestServer::ready(&["--sync-seconds", "0", "--drafts", "off"]);
     let id = ask(&served, &question);
-    let measure = text_of(&all(&mut events(&served, &id, "")));
+    let reference = text_of(&all(&mut events(&served, &id, "")));
     let id = ask(&served, &question);
     let mut stream = events(&served, &id, "");
     while text_of(&[next(&mut stream).unwrap()]).is_empty() {}
     served.kill_and_restart();
     let told = all(&mut events(&served, &id, "0"));
-    assert_eq!(text_of(&told), measure);
+    assert_eq!(text_of(&told), reference);
 }
 
 #[test]
-fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered() {
+fn a_question_that_crashes_the_server_twice_fails_and_the_others_are_answered() {
     let mut served = TestServer::ready(&["--sync-seconds", "0", "--context-tokens", "16384"]);
     let guilty =
         ask(&served, &json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16}));
@@ -271,14 +271,14 @@ fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered
     let mut from = "0".to_string();
     for _ in 0..2 {
         let mut stream = events(&served, &guilty, &from);
-        // Beyond what was there before, so that it is aboard.
+        // Text beyond the position before proves that it is in the batch.
         from = loop {
-            let event = next(&mut stream).expect("it runs");
+            let event = next(&mut stream).expect("the job runs");
             if !event.text().is_empty() {
                 break event.id;
             }
         };
-        // What an assertion of llama.cpp does.
+        // As a failed assertion in llama.cpp ends the process.
         served.end_by("ABRT");
         served.restart();
         served.wait_ready();
@@ -292,21 +292,21 @@ fn a_question_that_crashes_the_box_twice_is_given_up_and_the_others_are_answered
 }
 
 #[test]
-fn a_job_that_was_stopped_stays_so_after_a_kill() {
+fn a_stopped_job_stays_stopped_after_a_kill() {
     let mut served = TestServer::ready(&["--sync-seconds", "0"]);
     let many = json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16});
     let id = ask(&served, &many);
     let mut stream = events(&served, &id, "");
-    while next(&mut stream).expect("it runs").text().is_empty() {}
+    while next(&mut stream).expect("the job runs").text().is_empty() {}
     assert_eq!(served.post(&format!("/api/jobs/{id}/stop"), "").0, 202);
     served.kill_and_restart();
     served.wait_ready();
-    wait_until("it to be over", || get(&served, &id)["state"] != "queued");
+    wait_until("the job to end", || get(&served, &id)["state"] != "queued");
     assert_eq!(get(&served, &id)["state"], "stopped");
 }
 
 #[test]
-fn who_reads_a_job_and_goes_on_from_its_offset_misses_nothing() {
+fn a_reader_that_continues_from_a_jobs_offset_misses_nothing() {
     let served = TestServer::ready(&[]);
     let one = json!({"question": "What is 98765*87654?", "mode": "plain", "seed": 5});
     let id = ask(&served, &one);
@@ -329,7 +329,7 @@ fn who_reads_a_job_and_goes_on_from_its_offset_misses_nothing() {
 }
 
 #[test]
-fn two_boxes_do_not_share_a_data_folder() {
+fn two_servers_do_not_share_a_data_folder() {
     let served = TestServer::start(&[]);
     let second = crate::support::solverbox()
         .arg("serve")
@@ -346,7 +346,7 @@ fn two_boxes_do_not_share_a_data_folder() {
 }
 
 #[test]
-fn a_stopped_box_tells_readers_to_come_back_and_goes_on_later() {
+fn a_stopped_server_asks_readers_to_reconnect_and_continues_later() {
     let mut served = TestServer::ready(&[]);
     let id = ask(&served, &long(3));
     let mut stream = events(&served, &id, "");

@@ -1,4 +1,4 @@
-//! `/v1` in OpenAI's shape; `clients` has the official clients against it.
+//! `/v1` in OpenAI's format; `clients` runs the official clients against it.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{TestServer, agent, chat, joined, whole};
 const CHAT: &str = "/v1/chat/completions";
 
 #[test]
-fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
+fn streamed_and_complete_answers_have_the_same_text_and_usage() {
     let served = TestServer::ready(&[]);
     let (status, reply) = served.post(CHAT, &chat(json!({})));
     assert_eq!(status, 200);
@@ -35,11 +35,11 @@ fn streamed_and_whole_answers_are_the_same_and_count_the_same() {
     let last = &events[events.len() - 1];
     assert_eq!((&last["choices"], &last["usage"]), (&json!([]), usage));
     assert_eq!(events[events.len() - 2]["choices"][0]["finish_reason"], "stop");
-    assert!(events.len() > 5, "it came in pieces");
+    assert!(events.len() > 5, "the answer came in pieces");
 }
 
 #[test]
-fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
+fn a_stream_ends_in_done_and_has_usage_only_on_request() {
     let served = TestServer::ready(&[]);
     let mut stream = served.stream(&chat(json!({"stream": true, "max_tokens": 3})));
     stream.wait_for("\"finish_reason\":\"length\"");
@@ -48,7 +48,7 @@ fn a_stream_ends_in_done_and_has_no_usage_unless_asked() {
 }
 
 #[test]
-fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
+fn budgets_stops_seeds_and_ignore_eos_take_effect() {
     let served = TestServer::ready(&[]);
     let ask = |extra: Value| served.post(CHAT, &chat(extra)).1;
     let tokens = |reply: &Value| reply["usage"]["completion_tokens"].as_u64().unwrap();
@@ -76,7 +76,7 @@ fn budgets_stops_seeds_and_ignore_eos_do_what_they_say() {
 }
 
 #[test]
-fn a_system_message_of_the_clients_replaces_the_modes() {
+fn a_clients_system_message_replaces_that_of_the_mode() {
     let served = TestServer::ready(&[]);
     let prompt = |messages: Value| {
         let reply = served.post(CHAT, &chat(json!({"messages": messages, "max_tokens": 1}))).1;
@@ -110,7 +110,7 @@ fn the_models_are_the_modes() {
 }
 
 #[test]
-fn a_vote_ends_with_its_tally_whole_and_streamed() {
+fn a_vote_ends_with_its_tally_streamed_or_not() {
     let served = TestServer::ready(&[]);
     let vote = |stream: bool| json!({"model": "solverbox:math", "attempts": 4, "temperature": 1, "seed": 3, "stream": stream});
     let check = |ours: &Value| {
@@ -134,11 +134,11 @@ fn a_vote_ends_with_its_tally_whole_and_streamed() {
     check(&events.last().unwrap()["solverbox"]);
     assert!(events.iter().all(|event| event["choices"][0]["index"] == 0));
     let answers = events.iter().filter(|e| e["choices"][0]["delta"]["content"].as_str() > Some(""));
-    assert_eq!(answers.count(), 1, "the winner's answer comes whole");
+    assert_eq!(answers.count(), 1, "the winner's answer comes in one event");
 }
 
 #[test]
-fn a_client_goes_on_from_its_own_answer_and_from_no_other() {
+fn a_client_continues_its_own_conversation_and_no_other() {
     let served = TestServer::ready(&[]);
     let [one, other] = [(); 2].map(|()| served.cookie());
     let ask = |cookie: &str, extra: Value| {

@@ -1,4 +1,4 @@
-//! The owner's PIN: set, typed, guessed at, changed; and what owners did, on record.
+//! The owner's PIN: set, typed, guessed at, changed; and the record of what owners did.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -21,7 +21,7 @@ fn owner(action: &str, data: &Path, line: &str) -> Output {
     command.args(["owner", action, "--data"]).arg(data).stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // It may know enough before it has read all.
+    // It may exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(line.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -42,7 +42,7 @@ pub fn sign_in(served: &TestServer, pin: &str) -> RawReply {
     send(served, &format!("POST {SESSION}"), "", &body)
 }
 
-/// The cookie a sign-in brought, as a line of a request's head.
+/// Returns the session cookie of a sign-in as a header line.
 pub fn cookie(reply: &RawReply) -> String {
     assert_eq!(reply.status, 204, "{}", reply.head);
     let set = reply.head.split("set-cookie: ").nth(1).unwrap();
@@ -59,7 +59,7 @@ fn retry_after(reply: &RawReply) -> u64 {
     line.lines().next().unwrap().parse().unwrap()
 }
 
-/// What the owner's log says was done, in order.
+/// Returns the actions in the owner's log, in order.
 pub fn actions(data: &Path) -> Vec<String> {
     let log = std::fs::read_to_string(data.join("owner.log")).unwrap();
     let line = |line: &str| serde_json::from_str::<Value>(line).unwrap();
@@ -67,7 +67,7 @@ pub fn actions(data: &Path) -> Vec<String> {
 }
 
 #[test]
-fn an_owner_signs_in_and_out_and_it_is_on_record() {
+fn an_owners_sign_in_and_sign_out_are_recorded() {
     let served = TestServer::start(&[]);
     let data = served.data.path();
     assert_eq!(session(&served, ""), (false, false));
@@ -107,7 +107,7 @@ fn an_owner_signs_in_and_out_and_it_is_on_record() {
 }
 
 #[test]
-fn a_pin_that_cannot_be_one_is_refused_with_the_bounds() {
+fn an_unsuitable_pin_is_refused_with_the_bounds() {
     let data = tempfile::tempdir().unwrap();
     for line in ["", "\n", "12345\n", &"x".repeat(100_000), "\u{1F600}\u{1F600}\u{1F600}"] {
         let refused = owner("set-pin", data.path(), line);
@@ -121,7 +121,7 @@ fn a_pin_that_cannot_be_one_is_refused_with_the_bounds() {
     assert!(text.starts_with("pin = \"$argon2id$") && !text.contains("123456"), "{text}");
 }
 
-/// Types at a terminal, each line when its question is there; returns what the screen shows.
+/// Types each line at a terminal once its prompt shows; returns success and what the screen shows.
 fn type_pins(data: &Path, lines: [&str; 2]) -> (bool, String) {
     let command =
         format!("{} owner set-pin --data {}", env!("CARGO_BIN_EXE_solverbox"), data.display());
@@ -130,7 +130,7 @@ fn type_pins(data: &Path, lines: [&str; 2]) -> (bool, String) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("script(1) of util-linux is there");
+        .expect("script(1) of util-linux is installed");
     let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut shown = String::new();
     for (question, line) in ["characters: ", "again: "].into_iter().zip(lines) {
@@ -159,7 +159,7 @@ fn on_a_terminal_a_pin_is_typed_twice_and_not_shown() {
 }
 
 #[test]
-fn ten_thousand_pins_neither_guess_anything_nor_keep_the_box_from_answering() {
+fn guessing_ten_thousand_pins_finds_nothing_and_does_not_stop_answers() {
     let served = with_pin("004711-x");
     served.wait_ready();
     let mut running = served.stream(&chat(serde_json::json!({
@@ -184,12 +184,12 @@ fn ten_thousand_pins_neither_guess_anything_nor_keep_the_box_from_answering() {
                 }
             });
         }
-        // The box goes on meanwhile: this stream is read while PINs rain.
+        // The stream is read while the PINs arrive.
         (0..5).for_each(|_| running.wait_for_text());
         assert_eq!(served.get("/healthz").0, 200);
     });
     let (seconds, tried) = (start.elapsed().as_secs_f64(), tried.into_inner().unwrap());
-    // One at once, then after 1 s, 2 s, 4 s …: what was hashed grows with the logarithm of time.
+    // One at once, then after 1 s, 2 s, 4 s …: the number of verified PINs grows logarithmically.
     let most = (seconds + 1.0).log2() as usize + 2;
     assert!((1..=most).contains(&tried.len()), "{tried:?} in {seconds} s");
     let data = served.data.path();
@@ -203,11 +203,11 @@ fn ten_thousand_pins_neither_guess_anything_nor_keep_the_box_from_answering() {
 }
 
 #[test]
-fn twenty_wrong_pins_lock_the_door_for_an_hour_also_over_a_restart() {
+fn twenty_wrong_pins_lock_the_sign_in_for_an_hour_across_restarts() {
     let data = tempfile::tempdir().unwrap();
     set_pin(data.path(), "right pin");
     let start = || TestServer::start(&["--data", data.path().to_str().unwrap()]);
-    // As nineteen wrong ones leave it, hours of waiting later.
+    // The state after nineteen wrong PINs, hours of waiting later.
     let id = Sha256::digest(std::fs::read(data.path().join("owner.toml")).unwrap());
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let wrong = format!("pin = \"{id}\"\nwrong = 19\nuntil = 1000\n");
@@ -220,13 +220,13 @@ fn twenty_wrong_pins_lock_the_door_for_an_hour_also_over_a_restart() {
         assert_eq!(refused.status, 429);
         assert!((3_000..=3_600).contains(&retry_after(&refused)), "{}", refused.head);
     }
-    // Killed, not closed: what counts was on the disk before the PIN was looked at.
+    // Killed, not closed: the count was on the disk before the PIN was verified.
     drop(served);
     let served = start();
     let refused = sign_in(&served, "right pin");
     assert_eq!(refused.status, 429);
     assert!((3_000..=3_600).contains(&retry_after(&refused)), "{}", refused.head);
-    // Who has the box itself in hand has a way in.
+    // Access to the machine itself is enough to set a new PIN.
     set_pin(data.path(), "right pin");
     assert_eq!(sign_in(&served, "right pin").status, 204);
 }

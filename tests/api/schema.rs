@@ -1,5 +1,5 @@
-//! `/openapi.json` against what a running box replies: schemathesis makes up requests, sound and unsound, and
-//! compares each reply with the document.
+//! `/openapi.json` against the replies of a running server: schemathesis generates valid and invalid
+//! requests and compares each reply with the document.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::trial;
 use crate::support::{deaf, root, text};
 
 #[test]
-fn every_reply_is_as_the_document_says() {
+fn every_reply_conforms_to_the_openapi_document() {
     let served = with_pin("correct horse");
     served.wait_ready();
     let owner = cookie(&sign_in(&served, "correct horse"));

@@ -1,5 +1,5 @@
-//! What the box says of itself, what its owner may do with everybody's jobs, and the history from
-//! the command line, beside a running box.
+//! Status and metrics, the owner's control over all jobs, and the history command while the server
+//! runs.
 
 use std::process::Output;
 
@@ -17,7 +17,7 @@ fn json_of(served: &TestServer, path: &str) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-/// Asks and waits for the answer; returns the job.
+/// Submits a question, waits for the answer and returns the job.
 fn answered(served: &TestServer, question: &Value) -> Value {
     let id = ask(served, question);
     all(&mut events(served, &id, ""));
@@ -25,7 +25,7 @@ fn answered(served: &TestServer, question: &Value) -> Value {
 }
 
 #[test]
-fn the_box_says_what_it_is_and_does() {
+fn the_box_reports_its_model_queue_and_speed() {
     let served = TestServer::ready(&["--queue-jobs-max", "7"]);
     answered(&served, &short());
     let about = json_of(&served, "/api/box");
@@ -37,7 +37,7 @@ fn the_box_says_what_it_is_and_does() {
     assert!(about["plan"]["context_tokens"].as_u64().unwrap() >= 256);
 }
 
-/// Returns the value of a sample.
+/// Returns the value of a metric.
 fn sample(metrics: &str, name: &str) -> f64 {
     let line = metrics
         .lines()
@@ -46,7 +46,7 @@ fn sample(metrics: &str, name: &str) -> f64 {
 }
 
 #[test]
-fn metrics_count_what_was_done_in_prometheus_form() {
+fn metrics_count_jobs_and_tokens_in_prometheus_format() {
     let served = TestServer::ready(&[]);
     let job = answered(&served, &short());
     let (status, metrics) = served.get("/metrics");
@@ -69,7 +69,7 @@ fn metrics_count_what_was_done_in_prometheus_form() {
 }
 
 #[test]
-fn an_owner_sees_moves_stops_and_clears_everybodys_jobs_and_it_is_on_record() {
+fn an_owner_lists_moves_stops_and_deletes_all_jobs_and_each_action_is_recorded() {
     let served = with_pin("correct horse");
     served.wait_ready();
     let owner = cookie(&sign_in(&served, "correct horse"));
@@ -110,7 +110,7 @@ fn history(served: &TestServer, args: &[&str]) -> Output {
 }
 
 #[test]
-fn history_is_listed_shown_exported_and_deleted_beside_a_running_box() {
+fn history_is_listed_shown_exported_and_deleted_while_the_server_runs() {
     let served = TestServer::ready(&[]);
     let first = answered(&served, &short());
     let second = answered(&served, &long(4));
@@ -144,7 +144,7 @@ fn history_is_listed_shown_exported_and_deleted_beside_a_running_box() {
 }
 
 #[test]
-fn a_question_asked_of_openais_door_is_kept_and_durable_ones_go_on_without_their_client() {
+fn a_chat_request_is_stored_and_a_durable_one_continues_without_its_client() {
     let served = TestServer::ready(&[]);
     let chat = |extra: Value| {
         let mut body = json!({"messages": [{"role": "user", "content": "What is 17*23?"}], "model": "solverbox:plain"});
@@ -155,21 +155,21 @@ fn a_question_asked_of_openais_door_is_kept_and_durable_ones_go_on_without_their
     let told = send(&served, "POST /v1/chat/completions", key, &chat(json!({})));
     let id = told.body["solverbox"]["job"].as_str().unwrap().to_string();
     let kept = || send(&served, &format!("GET /api/jobs/{id}"), key, "");
-    wait_until("it to be kept", || kept().status == 200);
+    wait_until("the job to be stored", || kept().status == 200);
     assert_eq!(kept().body["answer"], told.body["choices"][0]["message"]["content"]);
     let mut stream =
         served.stream_as(key, &chat(json!({"stream": true, "durable": true, "attempts": 1})));
     stream.wait_for_text();
     drop(stream);
     let jobs = || send(&served, "GET /api/jobs", key, "").body["jobs"].as_array().unwrap().clone();
-    wait_until("the other to be answered", || jobs().len() == 2 && jobs()[0]["state"] == "done");
+    wait_until("the durable job to end", || jobs().len() == 2 && jobs()[0]["state"] == "done");
     let id = jobs()[0]["id"].as_str().unwrap().to_string();
     let told = send(&served, &format!("GET /api/jobs/{id}"), key, "").body;
     assert!(told["answer"].as_str().unwrap().contains("boxed"), "{told}");
 }
 
 #[test]
-fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
+fn with_a_full_disk_jobs_are_refused_and_stored_answers_still_served() {
     if !crate::support::has_disks() {
         return;
     }
@@ -203,7 +203,7 @@ fn a_full_disk_takes_no_jobs_and_keeps_serving_what_it_has() {
     refused(&served);
     assert_eq!(all(&mut events(&served, &running, "0")).last().unwrap().kind, "done");
     disk.empty();
-    wait_until("jobs to be taken again", || {
+    wait_until("jobs to be accepted again", || {
         served.post("/api/jobs", &short().to_string()).0 == 202
     });
 }
