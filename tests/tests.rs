@@ -60,6 +60,7 @@ mod reliability {
     mod durable_ends; // an end that is told is on the disk, however slow the disk is
     mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
     mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
+    mod old_journal; // journals of other versions: opened and gone on with, or refused with a way out
     mod power; // power cuts: what was not synced is gone, and nothing else
     mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
     pub mod signals; // stopping in time, whatever hangs; what a service manager is told
