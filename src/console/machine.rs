@@ -1,8 +1,9 @@
-//! A machine at a serial line: requests come as lines of JSON, and so do answers (docs/serial.md).
+//! A session with a machine at a serial line: requests and replies are lines of JSON
+//! (docs/serial.md).
 //!
-//! `frame` finds lines and sums, `message` reads requests, `reply` writes lines; here they meet the
-//! desk. Jobs are told from their records, by turns a line each, as the wire takes them, so that
-//! nothing but a line waits anywhere.
+//! `frame` finds lines and checksums, `message` parses requests, `reply` writes lines, `job_lines`
+//! turns a job's feed into lines; this connects them to the desk. Followed jobs take turns, one line
+//! each, as fast as the line takes them, so that no more than a line is ever buffered.
 
 mod frame;
 mod job_lines;
@@ -11,7 +12,7 @@ mod reply;
 
 use super::link::{Heard, Link};
 use super::wire::Checksums;
-use super::{ConsoleContext, End};
+use super::{ConsoleContext, SessionEnd};
 use crate::api::ask::{Ask, continue_from};
 use crate::desk::{Durability, SubmitOptions, Ticket, closing};
 use crate::types::error::{Error, Kind};
@@ -20,56 +21,55 @@ use crate::types::limits;
 use crate::types::mode::DEFAULT_MODE;
 use crate::types::position::LogPosition;
 use job_lines::JobLines;
-use message::{Id, Incoming, Request, RequestReader, Settings, Target};
+use message::{Id, Incoming, MachineSettings, Request, RequestReader, Target};
 use reply::LineWriter;
 
-/// A question of this line, and the job it became: the same under the same id is the same job.
+/// A question of this line with its job: the same question under the same ID is the same job.
 struct Known {
     id: Id,
     ask: Ask,
     ticket: Ticket,
 }
 
-/// What a console remembers of a machine, over pulled cables: the questions asked last, the newest
-/// at the end.
+/// State of a machine's console that survives a pulled cable: the latest questions, newest last.
 #[derive(Default)]
-pub struct Memory {
+pub struct MachineMemory {
     known: Vec<Known>,
 }
 
 /// A session with a machine.
-pub struct Machine<'a> {
-    house: &'a ConsoleContext,
+pub struct MachineSession<'a> {
+    context: &'a ConsoleContext,
     client: Client,
     link: &'a mut Link,
-    memory: &'a mut Memory,
-    ear: RequestReader,
-    settings: Settings,
-    /// The jobs that are told, by turns.
+    memory: &'a mut MachineMemory,
+    reader: RequestReader,
+    settings: MachineSettings,
+    /// The followed jobs, served round robin.
     followed: Vec<JobLines>,
-    /// Whose turn is next.
+    /// Index of the job whose turn is next.
     turn: usize,
-    /// Whether nothing more comes in.
+    /// Whether the input has ended.
     is_leaving: bool,
-    end: Option<End>,
+    end: Option<SessionEnd>,
 }
 
-impl<'a> Machine<'a> {
-    /// Begins a session.
+impl<'a> MachineSession<'a> {
+    /// Starts a session and greets the machine.
     pub fn new(
-        house: &'a ConsoleContext,
-        memory: &'a mut Memory,
+        context: &'a ConsoleContext,
+        memory: &'a mut MachineMemory,
         client: Client,
         link: &'a mut Link,
         sums: Checksums,
-    ) -> Machine<'a> {
-        Machine {
-            house,
+    ) -> MachineSession<'a> {
+        MachineSession {
+            context,
             client,
             link,
             memory,
-            ear: RequestReader::default(),
-            settings: Settings { crc: sums == Checksums::On, ..Settings::default() },
+            reader: RequestReader::default(),
+            settings: MachineSettings { crc: sums == Checksums::On, ..MachineSettings::default() },
             followed: Vec::new(),
             turn: 0,
             is_leaving: false,
@@ -77,59 +77,59 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Runs until the machine hands over to a person, the cable is pulled, or the box is stopped.
-    pub fn run(mut self) -> End {
-        self.say(|pen, house| {
-            let state = house.desk.health().name();
-            pen.hello(env!("CARGO_PKG_VERSION"), Some(&house.model), DEFAULT_MODE, state)
+    /// Runs until the machine hands over to a person, the cable is pulled, or the box stops.
+    pub fn run(mut self) -> SessionEnd {
+        self.send(|writer, context| {
+            let state = context.desk.health().name();
+            writer.hello(env!("CARGO_PKG_VERSION"), Some(&context.model), DEFAULT_MODE, state)
         });
         loop {
-            self.tell_on();
+            self.send_pending();
             if let Some(end) = self.end {
                 return end;
             }
             if self.is_leaving && self.followed.is_empty() {
-                return End::Bye;
+                return SessionEnd::Bye;
             }
             match self.link.hear(None) {
                 Heard::Bytes(bytes) => {
                     let mut rest = bytes.as_slice();
                     while self.end.is_none()
-                        && let Some(incoming) = self.ear.hear(&mut rest, &self.settings)
+                        && let Some(incoming) = self.reader.next(&mut rest, &self.settings)
                     {
-                        self.hear(incoming);
+                        self.handle(incoming);
                     }
-                    // What is behind a change of hands is for who comes.
+                    // Bytes after a hand-over belong to the next session.
                     self.link.give_back(rest);
                 }
                 Heard::Changed | Heard::Nothing => {}
                 Heard::EndOfInput => self.is_leaving = true,
-                Heard::Gone => return End::Gone,
+                Heard::Gone => return SessionEnd::Gone,
                 Heard::Closing => {
                     let seconds = limits::RECONNECT_WAIT.as_secs() as u32;
-                    self.say(|pen, _| pen.error(None, &closing(), Some(seconds)));
-                    return End::Closing;
+                    self.send(|writer, _| writer.error(None, &closing(), Some(seconds)));
+                    return SessionEnd::Closing;
                 }
             }
         }
     }
 
-    fn say(&mut self, line: impl FnOnce(&LineWriter, &ConsoleContext) -> String) {
-        self.link.say(&line(&LineWriter::new(self.settings), self.house));
+    fn send(&mut self, line: impl FnOnce(&LineWriter, &ConsoleContext) -> String) {
+        self.link.say(&line(&LineWriter::new(self.settings), self.context));
     }
 
-    /// Tells what there is to tell, a line of each job at a time, as far as the wire takes it.
-    fn tell_on(&mut self) {
+    /// Sends pending lines of the followed jobs, one line of each in turn, while the line has room.
+    fn send_pending(&mut self) {
         let mut quiet = 0;
         while quiet < self.followed.len() {
-            // The longest line has room in it.
+            // Room for the longest line.
             let room = self.link.room();
             if room < self.settings.line_bytes.min(*limits::CONSOLE_OUT_BYTES.start()) {
                 return;
             }
             self.turn %= self.followed.len();
-            let pen = LineWriter::new(self.settings);
-            match self.followed[self.turn].next(&pen, room) {
+            let writer = LineWriter::new(self.settings);
+            match self.followed[self.turn].next(&writer, room) {
                 Some(line) => {
                     self.link.say(&line);
                     quiet = 0;
@@ -144,23 +144,25 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn hear(&mut self, incoming: Incoming) {
+    fn handle(&mut self, incoming: Incoming) {
         let (id, result) = match incoming {
             Incoming::Refused(id, error) => (id, Err(error)),
-            Incoming::Request(request) => self.obey(request),
+            Incoming::Request(request) => self.execute(request),
         };
         if let Err(error) = result {
             let seconds = match error.kind {
-                Kind::Busy | Kind::TooMany => Some(self.house.desk.retry_after().as_secs() as u32),
+                Kind::Busy | Kind::TooMany => {
+                    Some(self.context.desk.retry_after().as_secs() as u32)
+                }
                 Kind::Stopped => Some(limits::RECONNECT_WAIT.as_secs() as u32),
                 _ => None,
             };
-            self.say(|pen, _| pen.error(id.as_ref(), &error.for_strangers(), seconds));
+            self.send(|writer, _| writer.error(id.as_ref(), &error.for_strangers(), seconds));
         }
     }
 
-    /// Does what a request says; returns under which id an error is told.
-    fn obey(&mut self, request: Request) -> (Option<Id>, Result<(), Error>) {
+    /// Executes a request; returns the ID for an error, and the result.
+    fn execute(&mut self, request: Request) -> (Option<Id>, Result<(), Error>) {
         match request {
             Request::Ask { id, ask, thinking } => {
                 let result = self.ask(&id, *ask, thinking);
@@ -168,38 +170,38 @@ impl<'a> Machine<'a> {
             }
             Request::Follow { id, job, from, thinking } => {
                 let found = self.own(job);
-                let result = found.and_then(|ticket| self.tell(&id, ticket, from, thinking));
+                let result = found.and_then(|ticket| self.follow(&id, ticket, from, thinking));
                 (Some(id), result)
             }
             Request::Stop(target) => {
-                self.end_job(target, |house, ticket| house.desk.stop(ticket.job))
+                self.end_job(target, |context, ticket| context.desk.stop(ticket.job))
             }
             Request::Finish(target) => {
-                self.end_job(target, |house, ticket| house.desk.answer_now(ticket.job))
+                self.end_job(target, |context, ticket| context.desk.answer_now(ticket.job))
             }
             Request::Last(id) => {
-                let result = self.tell_last(id.as_ref());
+                let result = self.send_last(id.as_ref());
                 (id, result)
             }
             Request::Ping(id) => {
-                self.say(|pen, house| pen.pong(id.as_ref(), house.desk.health().name()));
+                self.send(|writer, context| writer.pong(id.as_ref(), context.desk.health().name()));
                 (id, Ok(()))
             }
             Request::Set(id, change) => {
                 self.settings = self.settings.with(&change);
-                self.say(|pen, _| pen.settings(id.as_ref()));
+                self.send(|writer, _| writer.settings(id.as_ref()));
                 (id, Ok(()))
             }
             Request::Person(id) => {
-                self.say(|pen, _| pen.ok(id.as_ref()));
-                self.end = Some(End::ToPerson);
+                self.send(|writer, _| writer.ok(id.as_ref()));
+                self.end = Some(SessionEnd::ToPerson);
                 (id, Ok(()))
             }
         }
     }
 
-    /// Asks; the same question under the same id, which a machine sends again where it heard no
-    /// answer, is the job it was and is told anew.
+    /// Submits a question. The same question under the same ID, which a machine repeats if it got no
+    /// answer, is the same job and is sent from the start.
     fn ask(&mut self, id: &Id, ask: Ask, thinking: Option<bool>) -> Result<(), Error> {
         self.check_room(id)?;
         let ticket = match self.memory.known.iter().rfind(|known| known.id == *id) {
@@ -207,16 +209,16 @@ impl<'a> Machine<'a> {
             Some(known) if !known.ticket.record.state().is_last() => {
                 return Err(Error::new(
                     Kind::Conflict,
-                    "id: another question is being answered under it",
-                    "Give each question an id of its own.",
+                    "id: another question is being answered under this id",
+                    "Give each question its own id.",
                 ));
             }
             _ => {
-                let mut question = ask.question(&self.house.modes)?;
+                let mut question = ask.question(&self.context.modes)?;
                 let clients = [self.client; 2];
-                continue_from(&self.house.desk, clients, ask.previous, &mut question)?;
+                continue_from(&self.context.desk, clients, ask.previous, &mut question)?;
                 let terms = SubmitOptions::of(Durability::Durable);
-                let ticket = self.house.desk.submit(self.client, question, terms)?;
+                let ticket = self.context.desk.submit(self.client, question, terms)?;
                 let known = &mut self.memory.known;
                 known.retain(|known| known.id != *id);
                 known.push(Known { id: id.clone(), ask, ticket: ticket.clone() });
@@ -226,12 +228,12 @@ impl<'a> Machine<'a> {
                 ticket
             }
         };
-        self.tell(id, ticket, LogPosition::default(), thinking)
+        self.follow(id, ticket, LogPosition::default(), thinking)
     }
 
-    /// Tells a job under an id from a place on, and neither anything else under that id nor the job
-    /// under another one; begins with saying that it is accepted, and so on the disk.
-    fn tell(
+    /// Follows a job under an ID from a position on, replacing another job under that ID and the same
+    /// job under another ID. The first line confirms that the job is accepted, hence on the disk.
+    fn follow(
         &mut self,
         id: &Id,
         ticket: Ticket,
@@ -240,29 +242,30 @@ impl<'a> Machine<'a> {
     ) -> Result<(), Error> {
         self.check_room(id)?;
         let subscription = self.link.follow(&ticket)?;
-        self.followed.retain(|told| told.id() != id && told.ticket().name != ticket.name);
+        self.followed
+            .retain(|followed| followed.id() != id && followed.ticket().name != ticket.name);
         let view = ticket.record.read(usize::MAX);
         let eta = view.eta.map(|eta| eta.seconds);
-        self.say(|pen, _| pen.accepted(id, ticket.name, view.place, eta));
+        self.send(|writer, _| writer.accepted(id, ticket.name, view.place, eta));
         let thinking = thinking.unwrap_or(self.settings.thinking);
         self.followed.push(JobLines::new(id.clone(), ticket, subscription, from, thinking));
         Ok(())
     }
 
-    /// Refuses to tell more jobs at once than are told under other ids already.
+    /// Refuses to follow more jobs at a time than allowed.
     fn check_room(&self, id: &Id) -> Result<(), Error> {
-        let others = self.followed.iter().filter(|told| told.id() != id).count();
+        let others = self.followed.iter().filter(|followed| followed.id() != id).count();
         if others < limits::CONSOLE_KNOWN_MAX {
             return Ok(());
         }
         Err(Error::new(
             Kind::TooMany,
-            format!("{others} jobs are being told on this line already"),
-            "Wait for the end of one.",
+            format!("{others} jobs are already followed on this line"),
+            "Wait until one of them ends.",
         ))
     }
 
-    /// Does something that ends a job.
+    /// Executes a request that ends a job.
     fn end_job(
         &mut self,
         target: Target,
@@ -271,44 +274,44 @@ impl<'a> Machine<'a> {
         let (id, found) = match target {
             Target::Named(job, id) => (id, self.own(job)),
             Target::Under(id) => {
-                let told = self.followed.iter().find(|telling| *telling.id() == id);
-                let told = told.map(|telling| telling.ticket().clone());
+                let followed = self.followed.iter().find(|telling| *telling.id() == id);
+                let followed = followed.map(|telling| telling.ticket().clone());
                 let known = || self.memory.known.iter().rfind(|known| known.id == id);
-                let found = told.or_else(|| known().map(|known| known.ticket.clone()));
+                let found = followed.or_else(|| known().map(|known| known.ticket.clone()));
                 let missing = || {
                     Error::new(
                         Kind::NotFound,
-                        "id: nothing was asked under it",
-                        "Name the job: {\"type\":\"last\"} tells the newest.",
+                        "id: no job was submitted under this id",
+                        "Name the job; {\"type\":\"last\"} returns the newest.",
                     )
                 };
                 (Some(id), found.ok_or_else(missing))
             }
         };
         let done = found.map(|ticket| {
-            act(self.house, &ticket);
-            self.say(|pen, _| pen.ok(id.as_ref()));
+            act(self.context, &ticket);
+            self.send(|writer, _| writer.ok(id.as_ref()));
         });
         (id, done)
     }
 
-    fn tell_last(&mut self, id: Option<&Id>) -> Result<(), Error> {
-        let ticket = self.house.last(self.client)?;
+    fn send_last(&mut self, id: Option<&Id>) -> Result<(), Error> {
+        let ticket = self.context.last(self.client)?;
         let job = ticket
             .as_ref()
             .map(|ticket| (ticket.name, ticket.record.state().name(), ticket.question.asked()));
-        self.say(|pen, _| pen.last(id, job));
+        self.send(|writer, _| writer.last(id, job));
         Ok(())
     }
 
-    /// Finds a job of this line.
+    /// Finds a job that this line submitted.
     fn own(&self, job: JobName) -> Result<Ticket, Error> {
-        let found = self.house.desk.find(job)?.filter(|ticket| ticket.client == self.client);
+        let found = self.context.desk.find(job)?.filter(|ticket| ticket.client == self.client);
         found.ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
-                format!("job: nothing was asked here as {job}"),
-                "{\"type\":\"last\"} tells the newest.",
+                format!("no job {job} was submitted on this line"),
+                "Send {\"type\":\"last\"} for the newest.",
             )
         })
     }

@@ -1,9 +1,9 @@
-//! The serial console: people and machines on a serial line, or on standard input, ask the box.
+//! The serial console: sessions with people and machines on a serial line or on standard input.
 //!
-//! A door like HTTP: it hands questions to the desk and reads their records. `wire` is where a
-//! console is, `port` a serial port, `link` a connection with all that waits bounded; `terminal`
-//! and `machine` are the two who may sit there. A port that is not there, busy or pulled out is
-//! waited for; what was asked over it is answered meanwhile.
+//! A door like HTTP: it submits questions to the desk and follows their feeds. `wire` has a line's
+//! settings, `port` is a serial port, `link` a connection with bounded buffers; `terminal` and
+//! `machine` are the two kinds of session. A missing, busy or unplugged port is retried; questions
+//! submitted over it are answered meanwhile.
 
 mod following;
 mod history;
@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use link::{Ends, Heard, Link};
-use machine::Machine;
+use machine::MachineSession;
 use port::{Port, Trouble};
 use stdio::Standard;
 use terminal::Person;
@@ -39,15 +39,15 @@ use crate::types::job::Client;
 use crate::types::limits;
 use crate::types::mode::{DEFAULT_MODE, Modes};
 
-/// What every console knows of the box.
+/// The parts of the box that all consoles share.
 pub struct ConsoleContext {
-    /// Where questions go.
+    /// The desk that takes questions.
     pub desk: Arc<Desk>,
-    /// In which modes they can be asked.
+    /// The modes that questions can be asked in.
     pub modes: Modes,
-    /// What the box is called.
+    /// The name of the box.
     pub name: String,
-    /// What answers.
+    /// The name of the model.
     pub model: String,
 }
 
@@ -59,59 +59,59 @@ impl ConsoleContext {
     }
 }
 
-/// How a session ends.
+/// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Nobody is there any more.
+enum SessionEnd {
+    /// The connection is gone.
     Gone,
-    /// Whoever was there has left.
+    /// The person or machine logged goodbye.
     Bye,
-    /// A machine goes on.
+    /// A machine's session follows.
     ToMachine,
-    /// A person goes on.
+    /// A person's session follows.
     ToPerson,
-    /// The box is being stopped.
+    /// The box is stopping.
     Closing,
 }
 
-/// The consoles of a box, at work.
+/// The running consoles of a box.
 pub struct Consoles {
     closing: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Opens consoles at these places. `left`, if anybody, hears when standard input has ended and all
-/// that was asked over it is answered; ports have no end.
+/// Starts a console for each of `wires`. `left`, if given, is notified when standard input has ended
+/// and all its questions are answered; ports never end.
 ///
 /// # Errors
-/// `internal` where threads cannot be had.
+/// `internal` if no thread can be started.
 pub fn open(
     wires: Vec<Wire>,
-    house: ConsoleContext,
+    context: ConsoleContext,
     left: &Option<Sender<Result<(), Error>>>,
 ) -> Result<Consoles, Error> {
     let closing = Arc::new(AtomicBool::new(false));
-    let house = Arc::new(house);
+    let context = Arc::new(context);
     let mut consoles = Consoles { closing: closing.clone(), threads: Vec::new() };
     for wire in wires {
-        let (house, closing, left) = (house.clone(), closing.clone(), left.clone());
-        let attend = move || match &wire.place {
+        let (context, closing, left) = (context.clone(), closing.clone(), left.clone());
+        let run = move || match &wire.place {
             ConsolePlace::Standard => {
                 converse(
                     &wire,
                     Ends::Standard(Standard::open()),
-                    &house,
-                    &mut memory(&house),
+                    &context,
+                    &mut memory(&context),
                     &closing,
                 );
                 if let Some(left) = left {
-                    // Who listens may be stopping by itself.
+                    // Fails only if the process is already stopping.
                     let _ = left.send(Ok(()));
                 }
             }
-            ConsolePlace::Port(_) => attend(&wire, &house, &closing),
+            ConsolePlace::Port(_) => serve_port(&wire, &context, &closing),
         };
-        let thread = std::thread::Builder::new().name("console".into()).spawn(attend);
+        let thread = std::thread::Builder::new().name("console".into()).spawn(run);
         let thread =
             thread.map_err(|e| Error::internal(format!("cannot start a console's thread: {e}")))?;
         consoles.threads.push(thread);
@@ -120,12 +120,12 @@ pub fn open(
 }
 
 impl Consoles {
-    /// Tells all consoles that the box is being stopped.
+    /// Tells all consoles that the box is stopping.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until they have said so, `CLOSE_WAIT` at most.
+    /// Waits until their sessions have ended, `CLOSE_WAIT` at most.
     pub fn wait(self) {
         let until = Instant::now() + limits::CLOSE_WAIT;
         while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until {
@@ -135,22 +135,24 @@ impl Consoles {
     }
 }
 
-/// Waits for a port, and for whoever sits there; again and again.
-fn attend(wire: &Wire, house: &ConsoleContext, closing: &Arc<AtomicBool>) {
+/// Opens a port and runs a session on it, again and again.
+fn serve_port(wire: &Wire, context: &ConsoleContext, closing: &Arc<AtomicBool>) {
     let ConsolePlace::Port(path) = &wire.place else { return };
-    let mut memory = memory(house);
-    let mut said = None;
+    let mut memory = memory(context);
+    let mut logged = None;
     while !closing.load(Ordering::Relaxed) {
         match Port::open(path, wire) {
             Ok(port) => {
-                said = None;
+                logged = None;
                 log::info!("console at {}: {} {}", wire.place, wire.baud, wire.framing);
-                if converse(wire, Ends::Port(port), house, &mut memory, closing) == End::Gone {
-                    log::info!("console at {}: gone; the box waits for it", wire.place);
+                if converse(wire, Ends::Port(port), context, &mut memory, closing)
+                    == SessionEnd::Gone
+                {
+                    log::info!("console at {}: disconnected; waiting for it", wire.place);
                 }
             }
             Err(trouble) => {
-                say_once(wire, &trouble, &mut said);
+                log_once(wire, &trouble, &mut logged);
             }
         }
         let until = Instant::now() + limits::CONSOLE_PORT_EVERY;
@@ -160,66 +162,73 @@ fn attend(wire: &Wire, house: &ConsoleContext, closing: &Arc<AtomicBool>) {
     }
 }
 
-/// Says why a port cannot be had, unless that was said last.
-fn say_once(wire: &Wire, trouble: &Trouble, said: &mut Option<Trouble>) {
-    if said.as_ref() != Some(trouble) {
+/// Logs why a port cannot be opened, unless that was logged last.
+fn log_once(wire: &Wire, trouble: &Trouble, logged: &mut Option<Trouble>) {
+    if logged.as_ref() != Some(trouble) {
         log::warn!("console at {}: {trouble}", wire.place);
-        *said = Some(trouble.clone());
+        *logged = Some(trouble.clone());
     }
 }
 
-/// What a console remembers of whoever sits there.
-struct Memory {
+/// State of a console that survives its sessions.
+struct ConsoleMemory {
     person: terminal::Memory,
-    machine: machine::Memory,
+    machine: machine::MachineMemory,
 }
 
-fn memory(house: &ConsoleContext) -> Memory {
-    let named = house.modes.find(DEFAULT_MODE).ok();
-    let mode = named.or_else(|| house.modes.iter().next().cloned());
+fn memory(context: &ConsoleContext) -> ConsoleMemory {
+    let named = context.modes.find(DEFAULT_MODE).ok();
+    let mode = named.or_else(|| context.modes.iter().next().cloned());
     let mode = mode.unwrap_or_else(|| unreachable!("modes are built in"));
-    Memory { person: terminal::Memory::new(mode), machine: machine::Memory::default() }
+    ConsoleMemory {
+        person: terminal::Memory::new(mode),
+        machine: machine::MachineMemory::default(),
+    }
 }
 
-/// Has somebody ask at a console, until they are gone.
+/// Runs sessions on a connection until it ends.
 fn converse(
     wire: &Wire,
     ends: Ends,
-    house: &ConsoleContext,
-    memory: &mut Memory,
+    context: &ConsoleContext,
+    memory: &mut ConsoleMemory,
     closing: &Arc<AtomicBool>,
-) -> End {
+) -> SessionEnd {
     let mut link = match Link::open(wire, ends, closing) {
         Ok(link) => link,
         Err(error) => {
             log::error!("{error}");
-            return End::Gone;
+            return SessionEnd::Gone;
         }
     };
     let client = Client::of("console", wire.place.to_string().as_bytes());
     let mut speech = wire.speech;
     let end = loop {
         let end = match speech {
-            Speech::Person => Person::new(house, &mut memory.person, client, &mut link, wire).run(),
+            Speech::Person => {
+                Person::new(context, &mut memory.person, client, &mut link, wire).run()
+            }
             Speech::Machine(sums) => {
-                Machine::new(house, &mut memory.machine, client, &mut link, sums).run()
+                MachineSession::new(context, &mut memory.machine, client, &mut link, sums).run()
             }
         };
         match end {
-            End::ToMachine => {
+            SessionEnd::ToMachine => {
                 speech = match wire.speech {
                     Speech::Machine(sums) => Speech::Machine(sums),
                     Speech::Person => Speech::Machine(Checksums::Off),
                 };
             }
-            End::ToPerson => speech = Speech::Person,
-            // Whoever comes to a port next is greeted anew, at the first key.
-            End::Bye if wire.place != ConsolePlace::Standard => match wait_for_key(&mut link) {
-                Heard::Bytes(_) => speech = wire.speech,
-                Heard::Closing => break End::Closing,
-                _ => break End::Gone,
-            },
-            End::Bye | End::Gone | End::Closing => break end,
+            SessionEnd::ToPerson => speech = Speech::Person,
+            // The next person at a port is greeted at the first key.
+            SessionEnd::Bye if wire.place != ConsolePlace::Standard => {
+                match wait_for_key(&mut link) {
+                    Heard::Bytes(_) => speech = wire.speech,
+                    Heard::Closing => break SessionEnd::Closing,
+                    _ => break SessionEnd::Gone,
+                }
+            }
+            SessionEnd::Bye | SessionEnd::Gone | SessionEnd::Closing => break end,
         }
     };
     link.close();
@@ -227,7 +236,7 @@ fn converse(
 }
 
 fn wait_for_key(link: &mut Link) -> Heard {
-    link.say("Bye. Press a key to begin again.\r\n");
+    link.say("Bye. Press a key to start again.\r\n");
     loop {
         match link.hear(None) {
             Heard::Changed | Heard::Nothing => {}

@@ -22,7 +22,7 @@ use super::link::{Ends, Heard, Link};
 use super::paint::{Painter, Terminal};
 use super::stdio::Standard;
 use super::wire::Wire;
-use super::{ConsoleContext, End};
+use super::{ConsoleContext, SessionEnd};
 use crate::desk::feed::QueueStatus;
 use crate::desk::{Health, JobEvent};
 use crate::types::answer::{Figures, Outcome, Part};
@@ -30,8 +30,8 @@ use crate::types::error::{Error, Kind, printable};
 use crate::types::job::{Client, JobName};
 use crate::types::limits;
 use crate::types::mode::Mode;
-use screen::{Formulas, Letters, Looks, Screen, spoken};
-use typing::{Lines, Text};
+use screen::{Formulas, Letters, Looks, TerminalScreen, spoken};
+use typing::{Lines, TypedText};
 
 /// What is said when the box is stopped.
 const CLOSING: &str = "(The box is being stopped. What was asked goes on when it is back: /last)";
@@ -94,9 +94,9 @@ pub struct Person<'a> {
     keys: KeyDecoder,
     line: LineEditor,
     painter: Painter,
-    screen: Screen,
+    screen: TerminalScreen,
     /// What is typed, and its lines before the one that is.
-    text: Text,
+    text: TypedText,
     lines: Lines,
     is_pasting: bool,
     /// When a key came last.
@@ -120,7 +120,7 @@ pub struct Person<'a> {
     /// Whether the session ends when all is told.
     is_leaving: bool,
     /// How it ends before that.
-    end: Option<End>,
+    end: Option<SessionEnd>,
 }
 
 impl<'a> Person<'a> {
@@ -144,10 +144,10 @@ impl<'a> Person<'a> {
             keys: KeyDecoder::new(),
             line: LineEditor::new(limits::CONSOLE_LINE_BYTES_MAX),
             painter: Painter::new(looks.terminal, looks.columns),
-            screen: Screen::new(looks),
+            screen: TerminalScreen::new(looks),
             memory,
             link,
-            text: Text::Question,
+            text: TypedText::Question,
             lines: Lines::None,
             is_pasting: false,
             typed_at: Instant::now(),
@@ -165,7 +165,7 @@ impl<'a> Person<'a> {
     }
 
     /// Runs until the person leaves, the cable does, or the box is stopped.
-    pub fn run(mut self) -> End {
+    pub fn run(mut self) -> SessionEnd {
         if self.has_keys {
             self.switch_paste("\x1b[?2004h");
             self.unfinished().into_iter().for_each(|job| self.memory.keep_untold(job));
@@ -180,7 +180,7 @@ impl<'a> Person<'a> {
         end
     }
 
-    fn talk(&mut self) -> End {
+    fn talk(&mut self) -> SessionEnd {
         loop {
             self.watch_width();
             self.tell_on();
@@ -188,7 +188,7 @@ impl<'a> Person<'a> {
                 return end;
             }
             if self.is_leaving && self.followed.is_empty() {
-                return End::Bye;
+                return SessionEnd::Bye;
             }
             self.link.pause(self.is_full());
             match self.link.hear(self.patience()) {
@@ -200,15 +200,15 @@ impl<'a> Person<'a> {
                 }
                 Heard::Changed => {}
                 // Of a terminal it is the end of all.
-                Heard::EndOfInput if self.has_keys => return End::Gone,
+                Heard::EndOfInput if self.has_keys => return SessionEnd::Gone,
                 Heard::EndOfInput => {
                     self.finish();
                     self.is_leaving = true;
                 }
-                Heard::Gone => return End::Gone,
+                Heard::Gone => return SessionEnd::Gone,
                 Heard::Closing => {
                     self.note(CLOSING);
-                    return End::Closing;
+                    return SessionEnd::Closing;
                 }
             }
         }
@@ -331,8 +331,8 @@ impl<'a> Person<'a> {
 
     fn prompt(&self) -> String {
         match (&self.lines, &self.text) {
-            (Lines::None, Text::Question) => format!("{}> ", self.memory.mode.name),
-            (Lines::None, Text::Attempt(_)) => "your attempt> ".to_string(),
+            (Lines::None, TypedText::Question) => format!("{}> ", self.memory.mode.name),
+            (Lines::None, TypedText::Attempt(_)) => "your attempt> ".to_string(),
             (Lines::Some(..), _) => "... ".to_string(),
             (Lines::TooMany(_), _) => "(too long) ".to_string(),
         }

@@ -145,7 +145,7 @@ fn short_lines_with_sums_in_ascii_say_the_same() {
     terminal.send(b"{\"type\":\"ping\"}\n");
     assert!(line(&terminal)["message"].as_str().unwrap().contains("no sum"));
     terminal.send(summed(&json!({"type": "ping"})).replace("ping", "pong").as_bytes());
-    assert!(line(&terminal)["message"].as_str().unwrap().contains("sum is wrong"));
+    assert!(line(&terminal)["message"].as_str().unwrap().contains("checksum is"));
     let ask = json!({"type": "ask", "id": 1, "question": "What is 17*23?"});
     terminal.send(summed(&ask).as_bytes());
     let mut lines = Vec::new();
@@ -380,7 +380,7 @@ fn a_real_terminal_program_greets_asks_stops_and_finds_what_was_typed() {
     wait_until("the changed question to be asked", || history(&served).len() == 3);
     // The cable goes in mid-line and comes back.
     wire.unplug();
-    served.wait_log("gone; the box waits for it");
+    served.wait_log("disconnected; waiting for it");
     wire.plug();
     let tmux = Tmux::start(&format!("picocom -q -b 115200 {}", wire.ends[1]));
     tmux.wait_at_key("C-l", "math>");

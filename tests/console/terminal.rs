@@ -83,7 +83,7 @@ fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
         ("/latex off", "to be read"),
         ("/think off", "not shown"),
         ("/help", "/go-on QUESTION"),
-        ("/dance", "There is no /dance"),
+        ("/dance", "Unknown command /dance"),
     ] {
         terminal.enter(typed);
         terminal.wait(said);
@@ -109,7 +109,7 @@ fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
     assert!(told.contains("[thinking]"), "{told}");
     assert!(!(told + &terminal.rest()).contains('\x1b'), "no escape sequences");
     terminal.enter("/bye");
-    terminal.wait("Bye. Press a key to begin again.");
+    terminal.wait("Bye. Press a key to start again.");
     terminal.send(b"\r");
     terminal.wait("Type a question");
 }
@@ -190,7 +190,7 @@ fn a_cable_pulled_in_mid_answer_loses_nothing() {
     terminal.enter("What is 98765*87654?");
     terminal.wait("\x1b[2m");
     terminal.unplug();
-    served.wait_log("gone; the box waits for it");
+    served.wait_log("disconnected; waiting for it");
     served.wait_log("no such device");
     wait_until("it to be answered", || history(&served)[0]["finish"] == "done");
     let answer = history(&served)[0]["answer"].as_str().unwrap().to_string();
@@ -395,7 +395,7 @@ fn who_leaves_while_an_answer_runs_hears_it_to_its_end() {
     terminal.send(b"What is 98765*87654?\r/bye\rx");
     terminal.wait("(leaving when it is answered)");
     terminal.wait("tokens/s)");
-    terminal.wait("Bye. Press a key to begin again.");
+    terminal.wait("Bye. Press a key to start again.");
     assert_eq!(history(&served)[0]["finish"], "done");
 }
 

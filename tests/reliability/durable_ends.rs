@@ -111,7 +111,7 @@ fn an_end_told_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
     line(&terminal, "thinking");
     // With another session the line follows nothing.
     terminal.unplug();
-    served.wait_log("gone; the box waits for it");
+    served.wait_log("disconnected; waiting for it");
     terminal.plug();
     line(&terminal, "hello");
     send(&mut terminal, json!({"type": "stop", "job": id}));

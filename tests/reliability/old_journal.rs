@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Served, agent, root, solverbox, text, wait_until, whole};
+use crate::support::{TestServer, agent, root, solverbox, text, wait_until, whole};
 
 /// The cookie of the client that asked all three questions.
 const COOKIE: &str = "solverbox=9f6d2b527ebe41f5b220d1813af0b57e.\
@@ -25,7 +25,7 @@ fn restore(data: &Path) {
     }
 }
 
-fn get(served: &Served, path: &str) -> Value {
+fn get(served: &TestServer, path: &str) -> Value {
     let request = agent().get(served.url(path)).header("Cookie", COOKIE);
     let (status, body) = whole(request.call().expect("an HTTP response"));
     assert_eq!(status, 200, "{body}");
@@ -36,7 +36,7 @@ fn get(served: &Served, path: &str) -> Value {
 fn a_journal_of_version_0_1_opens_and_its_unfinished_job_goes_on() {
     // The journal may be older than the default history.
     let args = ["--history-days", "36500"];
-    let mut served = Served::start_with(Path::new("demo"), &args);
+    let mut served = TestServer::start_with(Path::new("demo"), &args);
     served.end_by("KILL");
     for entry in std::fs::read_dir(served.data.path()).unwrap() {
         let path = entry.unwrap().path();

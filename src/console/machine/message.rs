@@ -1,14 +1,14 @@
-//! What a machine at a serial line asks, read from lines of JSON.
+//! Parses the requests of a machine at a serial line from lines of JSON.
 //!
-//! Fields have the names and meanings of `/api/jobs` (docs/jobs.md), the whole is described in
-//! docs/serial.md. A line that makes no sense is refused without an id: the machine sends it again.
-//! One that is an object but no request is refused under its id, naming the field. Pure: who hears
-//! the bytes and carries the requests out is a session.
+//! Fields have the names and meanings of `/api/jobs` (docs/jobs.md); docs/serial.md describes the
+//! protocol. A line that is not an object is refused without an ID: the machine sends it again. An
+//! object that is not a valid request is refused under its ID, naming the field. Pure: the session
+//! receives the bytes and executes the requests.
 
 use serde_json::Value;
 
 use super::super::wire::Checksums;
-use super::frame::{self, Line, Noise, Splitter};
+use super::frame::{self, LineSplitter, NoiseLimit, ReceivedLine};
 use crate::api::ask::{Ask, JOB_FIELDS};
 use crate::api::fields::{Fields, quoted};
 use crate::types::error::{Error, Kind};
@@ -16,12 +16,12 @@ use crate::types::job::JobName;
 use crate::types::limits;
 use crate::types::position::LogPosition;
 
-/// What a machine calls a request: a whole number, or plain ASCII, as JSON.
+/// The ID a machine gives a request: an integer or plain ASCII, kept as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Id(String);
 
 impl Id {
-    /// Returns it as JSON, at most [`limits::MACHINE_ID_BYTES_MAX`] bytes of ASCII.
+    /// Returns the ID as JSON, at most [`limits::MACHINE_ID_BYTES_MAX`] bytes of ASCII.
     pub fn json(&self) -> &str {
         &self.0
     }
@@ -41,32 +41,32 @@ impl Id {
     }
 }
 
-/// Which job a request is about.
+/// The job a request refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The one asked or followed under this id.
+    /// The job submitted or followed under this ID.
     Under(Id),
-    /// The one of this name; the id is only for the reply.
+    /// The job of this name; the ID is only for the reply.
     Named(JobName, Option<Id>),
 }
 
-/// How a machine has the box speak, and how it speaks itself.
+/// The settings of a machine's connection, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Lines of both sides carry sums.
+pub struct MachineSettings {
+    /// Whether lines in both directions carry checksums.
     pub crc: bool,
-    /// Bytes a line of the box has at most, sum and LF counted; within
+    /// Longest line that the box sends, in bytes with checksum and LF; within
     /// [`limits::MACHINE_LINE_BYTES`].
     pub line_bytes: usize,
-    /// The thinking is told as well, where a request does not say otherwise.
+    /// Whether the thinking is sent as well, unless a request overrides it.
     pub thinking: bool,
-    /// What is not ASCII is escaped.
+    /// Whether non-ASCII characters are escaped.
     pub ascii: bool,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for MachineSettings {
+    fn default() -> MachineSettings {
+        MachineSettings {
             crc: false,
             line_bytes: limits::MACHINE_LINE_BYTES_DEFAULT,
             thinking: true,
@@ -75,23 +75,23 @@ impl Default for Settings {
     }
 }
 
-/// What a machine changes of its [`Settings`].
+/// A change of [`MachineSettings`]; `None` keeps the current value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// As in [`Settings`], like the others.
+pub struct SettingsChange {
+    /// Whether lines carry checksums.
     pub crc: Option<bool>,
-    /// Within [`limits::MACHINE_LINE_BYTES`].
+    /// Longest line, within [`limits::MACHINE_LINE_BYTES`].
     pub line_bytes: Option<usize>,
-    /// See there.
+    /// Whether the thinking is sent.
     pub thinking: Option<bool>,
-    /// See there.
+    /// Whether non-ASCII characters are escaped.
     pub ascii: Option<bool>,
 }
 
-impl Settings {
-    /// Returns them with a change.
-    pub fn with(self, change: &Change) -> Settings {
-        Settings {
+impl MachineSettings {
+    /// Returns the settings with a change applied.
+    pub fn with(self, change: &SettingsChange) -> MachineSettings {
+        MachineSettings {
             crc: change.crc.unwrap_or(self.crc),
             line_bytes: change.line_bytes.unwrap_or(self.line_bytes),
             thinking: change.thinking.unwrap_or(self.thinking),
@@ -104,66 +104,66 @@ impl Settings {
     }
 }
 
-/// What a machine may ask.
+/// A machine's request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// A question.
+    /// Submits a question.
     Ask {
-        /// What its events are told under.
+        /// The ID of its events.
         id: Id,
         /// The question.
         ask: Box<Ask>,
-        /// Whether its thinking is told, where it says so.
+        /// Whether its thinking is sent; `None` means the setting.
         thinking: Option<bool>,
     },
-    /// The events of a job from a place on.
+    /// Follows the events of a job from a position on.
     Follow {
-        /// What they are told under.
+        /// The ID of the events.
         id: Id,
         /// The job.
         job: JobName,
-        /// The place; the beginning where none was given.
+        /// The position; by default the start.
         from: LogPosition,
-        /// Whether its thinking is told, where it says so.
+        /// Whether its thinking is sent; `None` means the setting.
         thinking: Option<bool>,
     },
-    /// An end to a job.
+    /// Stops a job.
     Stop(Target),
-    /// A job's answer now.
+    /// Makes a job answer now.
     Finish(Target),
-    /// Which job of this line is the newest.
+    /// Asks for the newest job of this line.
     Last(Option<Id>),
-    /// Whether anybody is there.
+    /// Asks whether the box is alive.
     Ping(Option<Id>),
-    /// Other settings.
-    Set(Option<Id>, Change),
-    /// The terminal for people.
+    /// Changes the settings.
+    Set(Option<Id>, SettingsChange),
+    /// Switches to the terminal for people.
     Person(Option<Id>),
 }
 
-/// What came of a line.
+/// The result of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
-    /// A request.
+    /// A valid request.
     Request(Request),
-    /// No request; the error is told, under the id if one was read.
+    /// An invalid request: its ID, if one was read, and the error to send.
     Refused(Option<Id>, Error),
 }
 
-/// Hears requests in the bytes of a machine.
+/// Reads requests from the bytes of a machine.
 #[derive(Debug, Default)]
 pub struct RequestReader {
-    splitter: Splitter,
-    noise: Noise,
+    splitter: LineSplitter,
+    noise: NoiseLimit,
 }
 
 impl RequestReader {
-    /// Takes bytes from the front of `bytes` up to the end of a line that is to be answered; `None`
-    /// once all are taken. So a change of settings counts from the very next line on.
+    /// Consumes `bytes` up to the end of a line that needs an answer; `None` once all are consumed.
+    /// A change of settings applies from the next line on.
     ///
-    /// The box's own lines, which a short circuit or a terminal's echo sends back, are no requests
-    /// and are not answered: their answers would come back as well.
-    pub fn hear(&mut self, bytes: &mut &[u8], settings: &Settings) -> Option<Incoming> {
+    /// The box's own lines, echoed by a short circuit or a terminal, are ignored: an answer would be
+    /// echoed as well.
+    pub fn next(&mut self, bytes: &mut &[u8], settings: &MachineSettings) -> Option<Incoming> {
         while let Some(line) = self.splitter.line(bytes) {
             match object(&line, settings.sums()) {
                 Ok(fields) => {
@@ -180,8 +180,7 @@ impl RequestReader {
     }
 }
 
-/// The types of lines that a machine sends, and the fields of each beside `type`; `ask` has those of
-/// a job as well.
+/// The types of requests and their fields other than `type`; `ask` also has those of a job.
 const FIELDS: [(&str, &[&str]); 8] = [
     ("ask", &["id", "thinking"]),
     ("follow", &["id", "job", "from", "thinking"]),
@@ -193,15 +192,15 @@ const FIELDS: [(&str, &[&str]); 8] = [
     ("person", &["id"]),
 ];
 
-/// The types of lines the box sends.
+/// The types of lines that the box sends.
 pub const OF_THE_BOX: [&str; 14] = [
     "hello", "accepted", "queued", "thinking", "answer", "attempt", "vote", "rewind", "done",
     "failed", "error", "pong", "ok", "job",
 ];
 
-/// Finds the object in a line.
-fn object(line: &Line, sums: Checksums) -> Result<Fields, Error> {
-    let Line::Whole(line) = line else {
+/// Parses the object in a line.
+fn object(line: &ReceivedLine, sums: Checksums) -> Result<Fields, Error> {
+    let ReceivedLine::Whole(line) = line else {
         return Err(Error::new(
             Kind::TooLong,
             format!("the line has more than {} bytes", limits::MACHINE_LINE_BYTES_MAX),
@@ -212,7 +211,7 @@ fn object(line: &Line, sums: Checksums) -> Result<Fields, Error> {
     for object in frame::objects(line, sums)? {
         match Fields::parse(object, REMEDY) {
             Ok(fields) => return Ok(fields),
-            // What is wrong with the whole line says the most.
+            // The error of the whole line is the most useful one.
             Err(error) => cause.get_or_insert(error),
         };
     }
@@ -282,7 +281,7 @@ fn target(fields: &Fields, id: Option<Id>) -> Result<Target, Error> {
     }
 }
 
-fn change(fields: &Fields) -> Result<Change, Error> {
+fn change(fields: &Fields) -> Result<SettingsChange, Error> {
     let (low, high) = limits::MACHINE_LINE_BYTES.into_inner();
     let line_bytes = fields.u32("line_bytes")?.map(|bytes| bytes as usize);
     if let Some(bytes) = line_bytes.filter(|bytes| !limits::MACHINE_LINE_BYTES.contains(bytes)) {
@@ -290,7 +289,7 @@ fn change(fields: &Fields) -> Result<Change, Error> {
         return Err(fields.wrong("line_bytes", &cause));
     }
     let (crc, ascii) = (fields.flag("crc")?, fields.flag("ascii")?);
-    Ok(Change { crc, line_bytes, thinking: fields.flag("thinking")?, ascii })
+    Ok(SettingsChange { crc, line_bytes, thinking: fields.flag("thinking")?, ascii })
 }
 
 #[cfg(test)]

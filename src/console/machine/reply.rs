@@ -1,16 +1,15 @@
-//! What the box says to a machine at a serial line: lines of JSON, none longer than it asked for.
+//! Writes the lines that a machine at a serial line receives: JSON, none longer than it asked for.
 //!
 //! Names and meanings are those of `/api/jobs` and its events (docs/jobs.md); docs/serial.md
-//! describes the lines. What does not fit into one is cut, and said to be, or left out. Pure: a
-//! session says what is to be told, and sends it. Errors are told as they come: which are for a
-//! stranger's eyes is not decided here.
+//! describes the lines. A value that does not fit is truncated with a mark, or omitted. Pure: the
+//! session decides what to send, and which details of an error a client may see.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
 use super::frame;
-use super::message::{Id, Settings};
+use super::message::{Id, MachineSettings};
 use crate::answers::vote::Tally;
 use crate::api::json::{self, VotesJson};
 use crate::desk::Eta;
@@ -19,48 +18,48 @@ use crate::types::error::Error;
 use crate::types::job::JobName;
 use crate::types::position::LogPosition;
 
-/// What is added where a text or a list was cut.
+/// The field that marks a truncated text or list.
 const CUT: &str = ",\"cut\":true";
-/// Bytes the widest character has when escaped: a surrogate pair.
+/// Length of the longest escaped character, in bytes: a surrogate pair.
 const CHARACTER_BYTES_MAX: usize = 12;
 
-/// Writes lines as a machine's settings have them; each has its sum, where wanted, and its LF.
+/// Formats lines by a machine's settings, each with its LF and, if wanted, its checksum.
 #[derive(Clone, Copy, Debug)]
 pub struct LineWriter {
-    settings: Settings,
+    settings: MachineSettings,
 }
 
 /// The end of a job that has not failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Done<'a> {
-    /// How it ended.
+    /// The outcome of the job.
     pub outcome: &'a Outcome,
     /// The attempt whose answer is the job's.
     pub best_attempt: u32,
-    /// The value in its box.
+    /// The value in that answer's box.
     pub value: Option<&'a str>,
-    /// The vote, where there was one.
+    /// The votes, if the attempts voted.
     pub votes: Option<&'a Tally>,
-    /// What it took.
+    /// Tokens and times of the job.
     pub figures: &'a Figures,
-    /// The end of its log.
+    /// Position at the end of its log.
     pub at: LogPosition,
 }
 
 impl LineWriter {
-    /// Makes a pen for these settings.
-    pub fn new(settings: Settings) -> LineWriter {
+    /// Makes a writer with these settings.
+    pub fn new(settings: MachineSettings) -> LineWriter {
         LineWriter { settings }
     }
 
-    /// Says who is there: told when the line opens.
+    /// Greets the machine when the connection opens.
     pub fn hello(&self, version: &str, model: Option<&str>, mode: &str, state: &str) -> String {
         let draft = self.draft("hello", None).must("name", &"solverbox".into());
         let draft = draft.must("state", &state.into()).may("mode", &mode.into());
         draft.may("version", &version.into()).may("model", &model.into()).end()
     }
 
-    /// Says that a question is kept, on the disk, as a job.
+    /// Confirms that a question is on the disk as a job.
     pub fn accepted(
         &self,
         id: &Id,
@@ -72,14 +71,14 @@ impl LineWriter {
         draft.may("place", &place.into()).may("eta_s", &eta.map(json::rounded).into()).end()
     }
 
-    /// Says how a job stands in line.
+    /// Reports a job's state and place in the queue.
     pub fn queued(&self, id: &Id, state: &str, place: Option<usize>, eta: Option<Eta>) -> String {
         let draft = self.draft("queued", Some(id)).must("state", &state.into());
         draft.must("place", &place.into()).may("eta", &eta.as_ref().map(json::eta).into()).end()
     }
 
-    /// Says what an attempt wrote from the place `before` on, in as many lines as it takes; each
-    /// has the place behind it.
+    /// Sends the text of an attempt from the position `before` on, in as many lines as needed; each
+    /// has the position after it.
     pub fn text(
         &self,
         id: &Id,
@@ -92,7 +91,7 @@ impl LineWriter {
             Part::Thinking => "thinking",
             Part::Answer => "answer",
         };
-        // No place in it is longer than the one at its end.
+        // No position in it is longer than the one at its end.
         let end = LogPosition { offset: before.offset + text.len(), ..before };
         let at_bytes = ",\"at\":\"\"".len() + end.to_string().len();
         let (mut lines, mut rest, mut at) = (Vec::new(), text, before);
@@ -107,7 +106,7 @@ impl LineWriter {
         lines
     }
 
-    /// Says that an attempt has ended.
+    /// Reports the end of an attempt.
     pub fn attempt(
         &self,
         id: &Id,
@@ -121,7 +120,7 @@ impl LineWriter {
         draft.may("figures", &json::figures(taken)).end()
     }
 
-    /// Says how the vote stands: the leading answers, as many as fit.
+    /// Reports the votes: the leading answers, as many as fit.
     pub fn vote(&self, id: &Id, tally: &Tally) -> String {
         let votes = VotesJson::from(tally).short();
         let draft = self.draft("vote", Some(id)).must("wanted", &votes.wanted.into());
@@ -130,12 +129,12 @@ impl LineWriter {
         draft.first_of("votes", votes.list()).may("agreement", &votes.agreement.into()).end()
     }
 
-    /// Says that what was told beyond a place is written anew.
+    /// Tells the machine to drop the text after a position, which will be sent again.
     pub fn rewind(&self, id: &Id, to: LogPosition) -> String {
         self.draft("rewind", Some(id)).must("to", &to.offset.into()).at(to).end()
     }
 
-    /// Says that a job is over and its text was told.
+    /// Reports the end of a job whose text was sent.
     pub fn done(&self, id: &Id, done: &Done<'_>) -> String {
         let draft = self.draft("done", Some(id)).must("finish", &done.outcome.name().into());
         let draft = draft.must("best_attempt", &done.best_attempt.into());
@@ -147,12 +146,12 @@ impl LineWriter {
         draft.may("figures", &json::figures(done.figures)).end()
     }
 
-    /// Says why a job could not be answered.
+    /// Reports a failed job with the reason.
     pub fn failed(&self, id: &Id, error: &Error) -> String {
         self.draft("failed", Some(id)).error(error).end()
     }
 
-    /// Says why a line or a request is refused, and when to come again: within
+    /// Refuses a line or a request, with the reason and when to retry: within
     /// [`limits::RETRY_SECONDS`](crate::types::limits::RETRY_SECONDS).
     pub fn error(&self, id: Option<&Id>, error: &Error, retry_after_s: Option<u32>) -> String {
         let draft = self.draft("error", id);
@@ -168,20 +167,20 @@ impl LineWriter {
         self.draft("pong", id).must("state", &state.into()).end()
     }
 
-    /// Says that something was done.
+    /// Confirms that a request was executed.
     pub fn ok(&self, id: Option<&Id>) -> String {
         self.draft("ok", id).end()
     }
 
-    /// Says which settings there are now: this line is the first to obey them.
+    /// Confirms the new settings, which this line is the first to use.
     pub fn settings(&self, id: Option<&Id>) -> String {
-        let Settings { crc, line_bytes, thinking, ascii } = self.settings;
+        let MachineSettings { crc, line_bytes, thinking, ascii } = self.settings;
         let draft = self.draft("ok", id).must("crc", &crc.into());
         let draft = draft.must("line_bytes", &line_bytes.into());
         draft.must("thinking", &thinking.into()).may("ascii", &ascii.into()).end()
     }
 
-    /// Says which job of this line is the newest, how it stands and how its question begins.
+    /// Reports the newest job of this line, its state and the start of its question.
     pub fn last(&self, id: Option<&Id>, job: Option<(JobName, &str, &str)>) -> String {
         let draft = self.draft("job", id);
         let Some((name, state, question)) = job else {
@@ -191,10 +190,11 @@ impl LineWriter {
         draft.start_of("question", Some(question)).end()
     }
 
-    fn draft(&self, kind: &str, id: Option<&Id>) -> Draft {
+    fn draft(&self, kind: &str, id: Option<&Id>) -> LineDraft {
         let around = "}\n".len() + if self.settings.crc { frame::SUM_BYTES } else { 0 };
         let room = self.settings.line_bytes - around;
-        let draft = Draft { text: format!("{{\"type\":\"{kind}\""), room, settings: self.settings };
+        let draft =
+            LineDraft { text: format!("{{\"type\":\"{kind}\""), room, settings: self.settings };
         match id {
             Some(id) => draft.raw("id", id.json()),
             None => draft,
@@ -202,16 +202,16 @@ impl LineWriter {
     }
 }
 
-/// A line that is being written, without what closes it.
-struct Draft {
+/// A line under construction.
+struct LineDraft {
     text: String,
-    /// Bytes it may have.
+    /// Longest line, in bytes.
     room: usize,
-    settings: Settings,
+    settings: MachineSettings,
 }
 
-impl Draft {
-    /// Returns how many bytes are left beside so many others.
+impl LineDraft {
+    /// Returns the free space in bytes after another `others` bytes.
     fn left(&self, others: usize) -> usize {
         self.room.saturating_sub(self.text.len() + others)
     }
@@ -221,44 +221,43 @@ impl Draft {
         if !self.settings.ascii || text.is_ascii() {
             return text;
         }
-        // Only in its strings can there be such characters.
+        // Non-ASCII characters occur in strings only.
         text.chars().fold(String::new(), |mut escaped, c| {
             push(&mut escaped, c, !c.is_ascii());
             escaped
         })
     }
 
-    /// Adds a field with a value that is JSON already.
-    fn raw(mut self, name: &str, json: &str) -> Draft {
+    /// Adds a field whose value is already JSON.
+    fn raw(mut self, name: &str, json: &str) -> LineDraft {
         let _ = write!(self.text, ",\"{name}\":{json}");
         self
     }
 
-    /// Adds a field; those that must be there fit into the shortest line, with the longest id.
-    fn must(self, name: &str, value: &Value) -> Draft {
+    /// Adds a required field; all of them fit into the shortest line with the longest ID.
+    fn must(self, name: &str, value: &Value) -> LineDraft {
         let json = self.json(value);
         self.raw(name, &json)
     }
 
-    /// Adds a field if it fits and says anything.
-    fn may(self, name: &str, value: &Value) -> Draft {
+    /// Adds a field if it fits and its value is not null.
+    fn may(self, name: &str, value: &Value) -> LineDraft {
         let json = self.json(value);
         let fits = self.left(",\"\":".len() + name.len()) >= json.len();
         if fits && !value.is_null() { self.raw(name, &json) } else { self }
     }
 
-    fn at(self, place: LogPosition) -> Draft {
+    fn at(self, place: LogPosition) -> LineDraft {
         self.raw("at", &format!("\"{place}\""))
     }
 
-    fn error(self, error: &Error) -> Draft {
+    fn error(self, error: &Error) -> LineDraft {
         let draft = self.must("kind", &error.kind.name().into());
         draft.start_of("message", Some(&error.message)).may("remedy", &error.remedy.as_str().into())
     }
 
-    /// Adds as much of a text as fits, and says so where that is not all; nothing where not even
-    /// that fits.
-    fn start_of(self, name: &str, text: Option<&str>) -> Draft {
+    /// Adds as much of a text as fits, marked if truncated; omits it if not even that fits.
+    fn start_of(self, name: &str, text: Option<&str>) -> LineDraft {
         let Some(text) = text else { return self.raw(name, "null") };
         let field = ",\"\":\"\"".len() + name.len();
         let (whole, bytes) = escaped(text, self.left(field), self.settings.ascii);
@@ -272,8 +271,8 @@ impl Draft {
         self.raw(name, &format!("\"{begun}\"")).cut()
     }
 
-    /// Adds as many of a list's first entries as fit, and says so where those are not all.
-    fn first_of(self, name: &str, mut list: Vec<Value>) -> Draft {
+    /// Adds as many of a list's first entries as fit, marked if truncated.
+    fn first_of(self, name: &str, mut list: Vec<Value>) -> LineDraft {
         let all = list.len();
         loop {
             let cut = if list.len() < all { CUT.len() } else { 0 };
@@ -286,12 +285,12 @@ impl Draft {
         }
     }
 
-    fn cut(mut self) -> Draft {
+    fn cut(mut self) -> LineDraft {
         self.text.push_str(CUT);
         self
     }
 
-    /// Closes it.
+    /// Completes the line.
     fn end(mut self) -> String {
         self.text.push('}');
         if self.settings.crc {
@@ -303,7 +302,7 @@ impl Draft {
     }
 }
 
-/// Escapes as many characters of a text as have room, and returns how many of its bytes those are.
+/// Escapes as many characters of a text as fit; returns them and the bytes of the text they cover.
 fn escaped(text: &str, room: usize, ascii: bool) -> (String, usize) {
     let mut escaped = String::new();
     for (at, c) in text.char_indices() {
@@ -320,7 +319,7 @@ fn escaped(text: &str, room: usize, ascii: bool) -> (String, usize) {
     (escaped, text.len())
 }
 
-/// Appends a character, as `\uXXXX` where it must be escaped.
+/// Appends a character, as `\uXXXX` if it must be escaped.
 fn push(text: &mut String, c: char, must_be_escaped: bool) {
     match c {
         '\n' if must_be_escaped => text.push_str("\\n"),

@@ -7,16 +7,16 @@ use crate::types::error::Error;
 use crate::types::job::{JobName, Question};
 use crate::types::limits;
 
-use super::super::End;
+use super::super::SessionEnd;
 use super::super::following::Followed;
 use super::super::link::Subscription;
 use super::super::paint::Terminal;
 use super::Person;
-use super::command::{Command, HELP, Switch};
+use super::command::{HELP, Switch, TerminalCommand};
 use super::screen::{Formulas, spoken};
-use super::typing::Asking;
+use super::typing::TypedQuestion;
 
-/// Text of a running answer that is shown again, in bytes: about a screenful.
+/// TypedText of a running answer that is shown again, in bytes: about a screenful.
 const AGAIN_BYTES: usize = 1_500;
 
 /// Characters of a question by which a person knows it again.
@@ -24,31 +24,31 @@ const TITLE_CHARACTERS: usize = 50;
 
 impl Person<'_> {
     /// Does what was typed.
-    pub fn act(&mut self, command: Command) {
+    pub fn act(&mut self, command: TerminalCommand) {
         match command {
-            Command::Mode(None) => self.list_modes(),
-            Command::Mode(Some(name)) => self.set_mode(&name),
-            Command::Attempts(number) => {
+            TerminalCommand::Mode(None) => self.list_modes(),
+            TerminalCommand::Mode(Some(name)) => self.set_mode(&name),
+            TerminalCommand::Attempts(number) => {
                 if let Some(number) = number {
                     self.memory.attempts = Some(number).filter(|&number| number > 0);
                 }
                 let number = self.memory.attempts.unwrap_or(self.memory.mode.attempts);
                 self.note(&format!("Attempts at each question: {number}."));
             }
-            Command::Budget(tokens) => {
+            TerminalCommand::Budget(tokens) => {
                 if let Some(tokens) = tokens {
                     self.memory.budget_tokens = Some(tokens).filter(|&tokens| tokens > 0);
                 }
                 let tokens = self.memory.budget_tokens.unwrap_or(self.memory.mode.budget_tokens);
                 self.note(&format!("Tokens of an answer at most: {tokens}."));
             }
-            Command::AnswerNow => self.answer_now(),
-            Command::Stop => self.stop(),
-            Command::Queue => self.show_queue(),
-            Command::Last => self.show_last(),
-            Command::GoOn(question) => self.go_on(&question),
-            Command::Think(switch) => self.think(switch),
-            Command::Latex(switch) => {
+            TerminalCommand::AnswerNow => self.answer_now(),
+            TerminalCommand::Stop => self.stop(),
+            TerminalCommand::Queue => self.show_queue(),
+            TerminalCommand::Last => self.show_last(),
+            TerminalCommand::GoOn(question) => self.go_on(&question),
+            TerminalCommand::Think(switch) => self.think(switch),
+            TerminalCommand::Latex(switch) => {
                 if let Some(switch) = switch {
                     let is_on = switch.is_on();
                     self.memory.formulas =
@@ -60,8 +60,8 @@ impl Person<'_> {
                     Formulas::Readable => "Formulas are shown to be read.",
                 });
             }
-            Command::Plain(switch) => self.be_plain(switch),
-            Command::Width(columns) => {
+            TerminalCommand::Plain(switch) => self.be_plain(switch),
+            TerminalCommand::Width(columns) => {
                 self.memory.columns = columns.or(self.memory.columns);
                 self.show_otherwise();
                 self.note(&match self.screen.looks().columns {
@@ -69,14 +69,14 @@ impl Person<'_> {
                     columns => format!("Lines have {columns} columns."),
                 });
             }
-            Command::Json => self.end = Some(End::ToMachine),
-            Command::Help => self.help(),
-            Command::Bye => self.bye(),
+            TerminalCommand::Json => self.end = Some(SessionEnd::ToMachine),
+            TerminalCommand::Help => self.help(),
+            TerminalCommand::Bye => self.bye(),
         }
     }
 
     /// Asks, and tells what becomes of it.
-    pub fn ask(&mut self, asking: &Asking, attempt: Option<&str>) {
+    pub fn ask(&mut self, asking: &TypedQuestion, attempt: Option<&str>) {
         if self.followed.len() >= limits::CONSOLE_KNOWN_MAX {
             let waiting = self.followed.len();
             self.note(&format!("{waiting} answers wait to be told here. Ask when one is."));
@@ -97,7 +97,7 @@ impl Person<'_> {
         }
     }
 
-    fn submit(&mut self, asking: &Asking, attempt: Option<&str>) -> Result<Ticket, Error> {
+    fn submit(&mut self, asking: &TypedQuestion, attempt: Option<&str>) -> Result<Ticket, Error> {
         let desk = &self.house.desk;
         let ask = Ask {
             attempts: self.memory.attempts,
@@ -329,7 +329,7 @@ impl Person<'_> {
         match last {
             Ok(Some(last)) => {
                 let question = question.to_string();
-                self.take_question(Asking { question, previous: Some(last) });
+                self.take_question(TypedQuestion { question, previous: Some(last) });
             }
             Ok(None) => self.note("(nothing was asked here yet)"),
             Err(error) => self.complain(&error),

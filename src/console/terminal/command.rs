@@ -1,45 +1,45 @@
-//! What a person can type besides questions: `/mode code`, `/stop`, … and `/help`, which lists it.
+//! The commands of a terminal session: `/mode code`, `/stop`, … and `/help`, which lists them.
 //!
-//! Only read here; `actions` does it.
+//! Parsing only; `actions` executes them.
 
 use crate::types::limits;
 
-/// What is wanted.
+/// A parsed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// List the modes, or ask in another one.
+pub enum TerminalCommand {
+    /// List the modes, or switch to another one.
     Mode(Option<String>),
-    /// Say or change how many attempts vote; 0 for the mode's own.
+    /// Show or set the number of attempts; 0 for the mode's default.
     Attempts(Option<u32>),
-    /// Say or change the tokens of an answer; 0 for the mode's own.
+    /// Show or set the token budget; 0 for the mode's default.
     Budget(Option<u32>),
     /// End the thinking and answer.
     AnswerNow,
-    /// Stop what is being answered.
+    /// Stop the running answer.
     Stop,
-    /// Say who waits.
+    /// Show the queue.
     Queue,
-    /// Show the last question's answer, or how far it is.
+    /// Show the last question's answer, or its state.
     Last,
     /// Ask about the last answer.
     GoOn(String),
-    /// Whether thinking is shown.
+    /// Show or hide the thinking.
     Think(Option<Switch>),
-    /// Whether formulas are shown as they were written.
+    /// Show formulas as LaTeX source or rendered.
     Latex(Option<Switch>),
-    /// Whether escape sequences are left out.
+    /// Turn escape sequences off or on.
     Plain(Option<Switch>),
-    /// Say or change how wide the terminal is.
+    /// Show or set the width of the terminal.
     Width(Option<usize>),
-    /// Speak JSON from here on.
+    /// Switch to JSON lines.
     Json,
-    /// List all this.
+    /// List the commands.
     Help,
-    /// Leave, when what is asked is answered.
+    /// Leave once all questions are answered.
     Bye,
 }
 
-/// On or off.
+/// The argument of a command that turns something on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
     /// On.
@@ -48,64 +48,67 @@ pub enum Switch {
     Off,
 }
 
-/// What `/help` shows: what is typed, and what it does.
+/// The lines of `/help`: a command and its description.
 pub const HELP: [(&str, &str); 15] = [
     ("/mode [NAME]", "ask in another mode; without a name: list them"),
-    ("/attempts [N]", "so many attempts vote on one answer; 0: as the mode has it"),
-    ("/budget [N]", "tokens of an answer at most; 0: as the mode has it"),
+    ("/attempts [N]", "number of attempts that vote on an answer; 0: the mode's default"),
+    ("/budget [N]", "token budget of an answer; 0: the mode's default"),
     ("/answer-now", "end the thinking and answer with what is known"),
     ("/stop", "stop the answer (also Ctrl-C)"),
-    ("/queue", "who waits, and how long"),
+    ("/queue", "show the waiting questions and their estimates"),
     ("/last", "the last question's answer, also after a pulled cable"),
     ("/go-on QUESTION", "ask about the last answer"),
     ("/think on|off", "show the thinking, or the answer alone"),
-    ("/latex on|off", "show formulas as they are written, or to be read"),
+    ("/latex on|off", "show formulas as LaTeX source, or rendered"),
     ("/plain on|off", "no escape sequences: for printers and simple terminals"),
-    ("/width [N]", "columns of the terminal"),
-    ("/json", "speak JSON lines from here on: for machines (docs/serial.md)"),
-    ("/help", "this list"),
-    ("/bye", "leave, when all is answered (also Ctrl-D)"),
+    ("/width [N]", "width of the terminal in columns"),
+    ("/json", "switch to JSON lines, for machines (docs/serial.md)"),
+    ("/help", "list the commands"),
+    ("/bye", "leave once everything is answered (also Ctrl-D)"),
 ];
 
-/// Reads a line that begins with a slash.
+/// Parses a line that begins with a slash.
 ///
 /// # Errors
-/// What is wrong with it, for the person who typed it.
-pub fn parse(line: &str) -> Result<Command, String> {
+/// The message for the person who typed it.
+pub fn parse(line: &str) -> Result<TerminalCommand, String> {
     let line = line.trim();
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
     let given = (!rest.is_empty()).then_some(rest);
     let command = match name {
-        "/mode" => Command::Mode(given.map(str::to_string)),
-        "/attempts" => Command::Attempts(number(name, given, 0, limits::ATTEMPTS_MAX.into())?),
-        "/budget" => Command::Budget(number(name, given, 0, limits::BUDGET_TOKENS_MAX.into())?),
-        "/think" => Command::Think(switch(name, given)?),
-        "/latex" => Command::Latex(switch(name, given)?),
-        "/plain" => Command::Plain(switch(name, given)?),
+        "/mode" => TerminalCommand::Mode(given.map(str::to_string)),
+        "/attempts" => {
+            TerminalCommand::Attempts(number(name, given, 0, limits::ATTEMPTS_MAX.into())?)
+        }
+        "/budget" => {
+            TerminalCommand::Budget(number(name, given, 0, limits::BUDGET_TOKENS_MAX.into())?)
+        }
+        "/think" => TerminalCommand::Think(switch(name, given)?),
+        "/latex" => TerminalCommand::Latex(switch(name, given)?),
+        "/plain" => TerminalCommand::Plain(switch(name, given)?),
         "/width" => {
             let (least, most) = limits::CONSOLE_COLUMNS.into_inner();
-            Command::Width(number(name, given, least as u64, most as u64)?)
+            TerminalCommand::Width(number(name, given, least as u64, most as u64)?)
         }
         "/go-on" => {
-            let question =
-                given.ok_or("/go-on: write the question behind it, in the same line.")?;
-            Command::GoOn(question.to_string())
+            let question = given.ok_or("/go-on: type the question after it, on the same line.")?;
+            TerminalCommand::GoOn(question.to_string())
         }
         _ => {
             let plain = match name {
-                "/answer-now" => Command::AnswerNow,
-                "/stop" => Command::Stop,
-                "/queue" => Command::Queue,
-                "/last" => Command::Last,
-                "/json" => Command::Json,
-                "/help" | "/?" => Command::Help,
-                "/bye" | "/quit" | "/exit" => Command::Bye,
-                _ => return Err(format!("There is no {name}; /help lists what there is.")),
+                "/answer-now" => TerminalCommand::AnswerNow,
+                "/stop" => TerminalCommand::Stop,
+                "/queue" => TerminalCommand::Queue,
+                "/last" => TerminalCommand::Last,
+                "/json" => TerminalCommand::Json,
+                "/help" | "/?" => TerminalCommand::Help,
+                "/bye" | "/quit" | "/exit" => TerminalCommand::Bye,
+                _ => return Err(format!("Unknown command {name}; /help lists the commands.")),
             };
             return match given {
                 None => Ok(plain),
-                Some(more) => Err(format!("{name}: '{more}' is too much; it stands alone.")),
+                Some(more) => Err(format!("{name}: takes no argument, but got '{more}'.")),
             };
         }
     };
@@ -122,7 +125,7 @@ fn number<N: TryFrom<u64>>(
     let number = given.parse().ok().filter(|number| (least..=most).contains(number));
     match number.and_then(|number| N::try_from(number).ok()) {
         Some(number) => Ok(Some(number)),
-        None => Err(format!("{name}: '{given}' is not {least} to {most}.")),
+        None => Err(format!("{name}: '{given}' must be a number from {least} to {most}.")),
     }
 }
 
@@ -131,12 +134,12 @@ fn switch(name: &str, given: Option<&str>) -> Result<Option<Switch>, String> {
         None => Ok(None),
         Some("on") => Ok(Some(Switch::On)),
         Some("off") => Ok(Some(Switch::Off)),
-        Some(other) => Err(format!("{name}: '{other}' is neither on nor off.")),
+        Some(other) => Err(format!("{name}: '{other}' must be on or off.")),
     }
 }
 
 impl Switch {
-    /// Returns whether it is on.
+    /// Returns whether the argument is `on`.
     pub fn is_on(self) -> bool {
         self == Switch::On
     }
@@ -149,34 +152,34 @@ mod tests {
     #[test]
     fn commands_are_read_with_what_belongs_to_them() {
         for (line, command) in [
-            ("/mode", Command::Mode(None)),
-            ("/mode  code ", Command::Mode(Some("code".into()))),
-            ("/attempts 4", Command::Attempts(Some(4))),
-            ("/budget", Command::Budget(None)),
-            ("/budget 0", Command::Budget(Some(0))),
-            ("/think off", Command::Think(Some(Switch::Off))),
-            ("/latex", Command::Latex(None)),
-            ("/plain on", Command::Plain(Some(Switch::On))),
-            ("/width 40", Command::Width(Some(40))),
-            ("/go-on and  why?", Command::GoOn("and  why?".into())),
-            ("/stop", Command::Stop),
-            ("/quit", Command::Bye),
+            ("/mode", TerminalCommand::Mode(None)),
+            ("/mode  code ", TerminalCommand::Mode(Some("code".into()))),
+            ("/attempts 4", TerminalCommand::Attempts(Some(4))),
+            ("/budget", TerminalCommand::Budget(None)),
+            ("/budget 0", TerminalCommand::Budget(Some(0))),
+            ("/think off", TerminalCommand::Think(Some(Switch::Off))),
+            ("/latex", TerminalCommand::Latex(None)),
+            ("/plain on", TerminalCommand::Plain(Some(Switch::On))),
+            ("/width 40", TerminalCommand::Width(Some(40))),
+            ("/go-on and  why?", TerminalCommand::GoOn("and  why?".into())),
+            ("/stop", TerminalCommand::Stop),
+            ("/quit", TerminalCommand::Bye),
         ] {
             assert_eq!(parse(line), Ok(command), "{line}");
         }
     }
 
     #[test]
-    fn what_cannot_be_is_said_with_its_bounds() {
+    fn a_bad_argument_is_refused_with_its_bounds() {
         for (line, said) in [
-            ("/dance", "There is no /dance"),
-            ("/attempts 99", "/attempts: '99' is not 0 to 16."),
+            ("/dance", "Unknown command /dance"),
+            ("/attempts 99", "/attempts: '99' must be a number from 0 to 16."),
             ("/attempts four", "'four'"),
-            ("/width 3", "/width: '3' is not 20 to 500."),
-            ("/think maybe", "'maybe' is neither on nor off"),
-            ("/stop it", "'it' is too much"),
-            ("/go-on", "write the question behind it"),
-            ("/", "There is no /"),
+            ("/width 3", "/width: '3' must be a number from 20 to 500."),
+            ("/think maybe", "'maybe' must be on or off"),
+            ("/stop it", "takes no argument, but got 'it'"),
+            ("/go-on", "type the question after it"),
+            ("/", "Unknown command /"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(said), "{line}: {error}");

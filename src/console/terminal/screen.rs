@@ -1,93 +1,100 @@
-//! What a person's terminal shows: answers in lines of its width, thinking dimmed, notes of the
-//! box's own in lines of their own.
+//! Formats output for a terminal session: answers wrapped to its width, thinking dimmed, the box's
+//! own notes on separate lines.
 //!
-//! Pure: text in, text out, ready for the wire.
+//! Pure: it returns the text to send.
 
 use super::super::paint::Terminal;
 use crate::text::latex::Latex;
 use crate::text::wrap::Wrap;
 use crate::types::answer::{Part, Piece};
 
-/// How things are shown.
+/// The display settings of a terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct Looks {
-    /// What the terminal understands.
+    /// The control sequences the terminal supports.
     pub terminal: Terminal,
-    /// Its columns; `usize::MAX` where lines are not broken.
+    /// Its width in columns; `usize::MAX` disables wrapping.
     pub columns: usize,
-    /// What ends a line on the wire.
+    /// The bytes that end a line on the wire.
     pub line_end: &'static str,
-    /// Which characters the wire takes.
+    /// The characters the wire can carry.
     pub letters: Letters,
-    /// Whether formulas are shown as they were written.
+    /// How formulas are shown.
     pub formulas: Formulas,
 }
 
-/// Which characters a wire takes.
+/// The characters a wire can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Letters {
-    /// All, in UTF-8.
+    /// All characters, as UTF-8.
     All,
-    /// ASCII's: its bytes have 7 bits.
+    /// ASCII only, because its bytes have 7 bits.
     Ascii,
 }
 
 /// How formulas are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Formulas {
-    /// To be read.
+    /// Rendered as Unicode text.
     Readable,
-    /// As they were written.
+    /// As LaTeX source.
     Source,
 }
 
-/// What is shown at the moment.
+/// Tracks the text on the terminal and formats what follows.
 #[derive(Debug)]
-pub struct Screen {
+pub struct TerminalScreen {
     looks: Looks,
     wrap: Wrap,
     latex: Latex,
-    /// Which text is being shown, if one is.
+    /// The part of the answer being shown, if any.
     part: Option<Part>,
-    /// Whether nothing of it was shown yet.
+    /// Whether none of it was shown yet.
     is_fresh: bool,
-    /// Whether the terminal dims what it is sent.
+    /// Whether the terminal is set to dim text.
     is_dim: bool,
 }
 
-impl Screen {
-    /// Begins at the start of a line.
-    pub fn new(looks: Looks) -> Screen {
+impl TerminalScreen {
+    /// Makes a screen whose cursor is at the start of a line.
+    pub fn new(looks: Looks) -> TerminalScreen {
         let wrap = Wrap::new(looks.columns);
-        Screen { looks, wrap, latex: Latex::new(), part: None, is_fresh: true, is_dim: false }
+        TerminalScreen {
+            looks,
+            wrap,
+            latex: Latex::new(),
+            part: None,
+            is_fresh: true,
+            is_dim: false,
+        }
     }
 
-    /// Returns how things are shown.
+    /// Returns the display settings.
     pub fn looks(&self) -> Looks {
         self.looks
     }
 
-    /// Changes that, from the next character on.
+    /// Changes the display settings, from the next character on.
     pub fn set_looks(&mut self, looks: Looks) {
         self.looks = looks;
         self.wrap.set_width(looks.columns);
     }
 
-    /// Shows text of an answer.
+    /// Formats text of an answer.
     pub fn text(&mut self, piece: &Piece) -> String {
         let mut out = self.begin(piece.part);
         let readable = match self.looks.formulas {
             Formulas::Readable => self.latex.push(&piece.text),
             Formulas::Source => self.latex.finish() + &piece.text,
         };
-        // Models begin with empty lines, of which a terminal has too few.
+        // Models begin with empty lines, which waste a terminal's few rows.
         let trimmed = readable.trim_start_matches('\n');
         out += &self.wrap.push(if self.is_fresh { trimmed } else { &readable });
         self.is_fresh &= trimmed.is_empty();
         self.on_wire(&out)
     }
 
-    /// Ends the text that is being shown, and its line.
+    /// Ends the current text and its line.
     pub fn end_text(&mut self) -> String {
         let rest = self.latex.finish();
         let mut out = self.wrap.push(&rest) + &self.wrap.flush();
@@ -97,7 +104,7 @@ impl Screen {
         self.on_wire(&out)
     }
 
-    /// Says something of the box's own, in lines of their own.
+    /// Formats a note of the box on lines of its own.
     pub fn note(&mut self, text: &str) -> String {
         let mut out = self.line_start();
         out += self.dim(true);
@@ -112,23 +119,23 @@ impl Screen {
         self.on_wire(&out)
     }
 
-    /// Begins anew where it is not known what has reached the terminal.
+    /// Resets the terminal when it is unknown what has reached it.
     pub fn cut(&mut self) -> String {
         self.latex.finish();
         self.wrap = Wrap::new(self.looks.columns);
         (self.part, self.is_dim) = (None, false);
-        // CAN ends a sequence of which only the beginning has come.
+        // CAN cancels a sequence that arrived only in part.
         let reset = if self.looks.terminal == Terminal::Ansi { "\x18\x1b[0m" } else { "" };
         self.on_wire(&format!("{reset}\n"))
     }
 
-    /// Leaves the text where it is, for a line to be typed.
+    /// Interrupts the text, for a line to be typed.
     pub fn pause(&mut self) -> String {
         let out = self.line_start() + self.dim(false);
         self.on_wire(&out)
     }
 
-    /// Begins the part a text belongs to, if it is another one than before.
+    /// Begins the part that a text belongs to, if it differs from the current one.
     fn begin(&mut self, part: Part) -> String {
         let mut out = String::new();
         if self.part != Some(part) {
@@ -152,7 +159,7 @@ impl Screen {
         out
     }
 
-    /// Goes to the start of a line, if it is not there.
+    /// Moves to the start of a line, unless it is there.
     fn line_start(&mut self) -> String {
         let is_within = self.wrap.is_in_line();
         self.wrap.at_line_start();
@@ -176,7 +183,7 @@ impl Screen {
     }
 }
 
-/// Returns the character of ASCII that stands for another, as wide as that.
+/// Returns the ASCII replacement of a character, of the same width.
 fn ascii(c: char) -> char {
     match c {
         '×' => 'x',
@@ -191,7 +198,7 @@ fn ascii(c: char) -> char {
     }
 }
 
-/// Returns a number of seconds as a person says it.
+/// Formats a duration in seconds for a person.
 pub fn spoken(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     if seconds < 90.0 {
@@ -207,10 +214,10 @@ pub fn spoken(seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    fn screen(terminal: Terminal) -> Screen {
+    fn screen(terminal: Terminal) -> TerminalScreen {
         let formulas = Formulas::Readable;
         let letters = Letters::All;
-        Screen::new(Looks { terminal, columns: 20, line_end: "\r\n", letters, formulas })
+        TerminalScreen::new(Looks { terminal, columns: 20, line_end: "\r\n", letters, formulas })
     }
 
     fn piece(part: Part, text: &str) -> Piece {

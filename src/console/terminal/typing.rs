@@ -1,6 +1,6 @@
-//! What a person types: keys become lines, lines questions and commands.
+//! Input of a terminal session: keys become lines, lines become questions and commands.
 //!
-//! `keys`, `line` and `history` do the work; here is what it means in a session.
+//! `keys`, `line_editor` and `history` do the editing; this is what a finished line means.
 
 use std::time::Instant;
 
@@ -12,35 +12,35 @@ use crate::types::job::JobName;
 use crate::types::limits;
 use crate::types::mode::Reads;
 
-/// What begins and ends a text of several lines.
+/// The delimiter of a text of several lines.
 const QUOTES: &str = "\"\"\"";
 
-/// What is being typed.
+/// What the typed text will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Text {
+pub enum TypedText {
     /// A question, or a command.
     Question,
     /// The student's own attempt at this question.
-    Attempt(Asking),
+    Attempt(TypedQuestion),
 }
 
-/// A question that is to be asked.
+/// A question to be submitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asking {
-    /// Its words.
+pub struct TypedQuestion {
+    /// The text of the question.
     pub question: String,
-    /// The job whose conversation it goes on with.
+    /// The job whose conversation it continues.
     pub previous: Option<JobName>,
 }
 
-/// The lines before the one that is typed.
+/// The finished lines of a text of several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lines {
-    /// There are none.
+    /// No lines before the current one.
     None,
-    /// These, and what ends them.
+    /// The lines so far, and what ends the text.
     Some(String, LinesEnd),
-    /// Too many: they are thrown away up to their end.
+    /// The text is too long: it is dropped up to its end.
     TooMany(LinesEnd),
 }
 
@@ -54,13 +54,13 @@ pub enum LinesEnd {
 }
 
 impl Person<'_> {
-    /// Does what a key says.
+    /// Handles a key.
     pub fn press(&mut self, key: Key) {
         self.typed_at = Instant::now();
         if self.is_noisy() && matches!(key, Key::EndOfInput | Key::Redraw) {
             return;
         }
-        // Who leaves has no more to say, but may not want to wait.
+        // A person who is leaving types no more, but may interrupt the wait.
         if self.is_leaving && self.has_keys && key != Key::Interrupt {
             return;
         }
@@ -81,12 +81,14 @@ impl Person<'_> {
         }
     }
 
-    /// Returns whether anything is typed that is not done.
+    /// Returns whether an unfinished text has been typed.
     pub fn is_typing(&self) -> bool {
-        !self.line.text().is_empty() || self.lines != Lines::None || self.text != Text::Question
+        !self.line.text().is_empty()
+            || self.lines != Lines::None
+            || self.text != TypedText::Question
     }
 
-    /// Returns whether what comes now is likely to be noise: some has come a moment ago.
+    /// Returns whether input is likely to be noise, because some arrived a moment ago.
     fn is_noisy(&self) -> bool {
         self.noise.is_some_and(|last| last.elapsed() < limits::CONSOLE_NOISE_LASTS)
     }
@@ -96,7 +98,7 @@ impl Person<'_> {
             return;
         }
         if edit == Edit::Refused {
-            // Once is heard as well as a thousand times.
+            // One bell is enough for what was read together.
             if !std::mem::replace(&mut self.has_rung, true) {
                 self.link.say("\x07");
             }
@@ -107,7 +109,7 @@ impl Person<'_> {
         }
         self.paint(edit);
         if !self.is_typing() && !self.followed.is_empty() {
-            // The text goes on.
+            // The answer's text continues.
             self.hide_prompt();
         }
     }
@@ -130,13 +132,13 @@ impl Person<'_> {
         self.greet();
     }
 
-    /// Ctrl-C: gives up what is typed, else stops the answer.
+    /// Handles Ctrl-C: drops the typed text, or else stops the answer.
     fn interrupt(&mut self) {
         self.is_garbled = false;
         self.memory.past.end_walk();
         if self.is_typing() {
             self.line.take();
-            (self.text, self.lines) = (Text::Question, Lines::None);
+            (self.text, self.lines) = (TypedText::Question, Lines::None);
             self.is_pasting = false;
             self.hide_prompt();
         } else if self.followed.is_empty() {
@@ -146,14 +148,14 @@ impl Person<'_> {
         }
     }
 
-    /// Ends the line that is typed, and does what it says.
+    /// Finishes the typed line and executes it.
     pub fn enter(&mut self) {
         self.leave_prompt();
         let line = self.line.take();
-        // A line with a wrong letter is not what was meant; one of noise was not meant at all.
+        // A garbled line would ask the wrong question, and noise is not a question.
         if std::mem::take(&mut self.is_garbled) || self.is_noisy() {
             self.memory.past.end_walk();
-            return self.tell_noise();
+            return self.report_noise();
         }
         self.memory.past.add(&line);
         match std::mem::replace(&mut self.lines, Lines::None) {
@@ -167,15 +169,15 @@ impl Person<'_> {
         }
     }
 
-    /// Says that a line was garbled, unless that was said a moment ago.
-    fn tell_noise(&mut self) {
+    /// Reports a garbled line, unless that was reported a moment ago.
+    fn report_noise(&mut self) {
         let is_told = self.told_noise.is_some_and(|told| {
             let since = self.noise.unwrap_or(told);
             since.saturating_duration_since(told) < limits::CONSOLE_TYPING_LASTS
         });
         if !is_told {
             self.told_noise = Some(Instant::now());
-            self.note("(That line was garbled on the wire, or is no UTF-8: it is not asked.)");
+            self.note("(That line was garbled on the wire or is not UTF-8; it was ignored.)");
         }
     }
 
@@ -191,7 +193,7 @@ impl Person<'_> {
             }
         } else if trimmed.is_empty() {
             self.say_how_it_stands();
-        } else if trimmed.starts_with('/') && self.text == Text::Question {
+        } else if trimmed.starts_with('/') && self.text == TypedText::Question {
             match command::parse(trimmed) {
                 Ok(command) => self.act(command),
                 Err(what) => self.note(&what),
@@ -201,7 +203,7 @@ impl Person<'_> {
         }
     }
 
-    /// Adds a line to a text of several; takes the text where that was the last.
+    /// Adds a line to a text of several lines; completes the text if it was the last.
     fn more_lines(&mut self, text: String, line: &str, end: LinesEnd) {
         let goes_on = goes_on(line, end);
         let own = match end {
@@ -223,7 +225,7 @@ impl Person<'_> {
         }
     }
 
-    /// Keeps a pasted line for a text of several.
+    /// Adds a pasted line to a text of several lines.
     fn paste_line(&mut self) {
         if self.lines == Lines::None && self.line.text().is_empty() {
             return;
@@ -251,7 +253,7 @@ impl Person<'_> {
         }
     }
 
-    /// Takes what nobody will end any more.
+    /// Completes an unfinished text at the end of the input.
     pub fn finish(&mut self) {
         if self.is_typing() {
             self.enter();
@@ -259,31 +261,33 @@ impl Person<'_> {
         if let Lines::Some(text, _) = std::mem::replace(&mut self.lines, Lines::None) {
             self.complete(text);
         }
-        if let Text::Attempt(asking) = std::mem::replace(&mut self.text, Text::Question) {
+        if let TypedText::Attempt(asking) = std::mem::replace(&mut self.text, TypedText::Question) {
             self.ask(&asking, None);
         }
     }
 
-    /// Takes a whole text.
+    /// Handles a complete text.
     fn complete(&mut self, text: String) {
-        match std::mem::replace(&mut self.text, Text::Question) {
-            Text::Question => self.take_question(Asking { question: text, previous: None }),
-            Text::Attempt(asking) => self.ask(&asking, Some(&text)),
+        match std::mem::replace(&mut self.text, TypedText::Question) {
+            TypedText::Question => {
+                self.take_question(TypedQuestion { question: text, previous: None })
+            }
+            TypedText::Attempt(asking) => self.ask(&asking, Some(&text)),
         }
     }
 
-    /// Asks a question, or for the attempt that belongs to it.
-    pub fn take_question(&mut self, asking: Asking) {
+    /// Submits a question, or asks for the student's attempt first if the mode needs it.
+    pub fn take_question(&mut self, asking: TypedQuestion) {
         if self.memory.mode.reads == Reads::StudentAttempt {
-            self.text = Text::Attempt(asking);
-            self.note("(Now your own attempt at it; several lines as with a question.)");
+            self.text = TypedText::Attempt(asking);
+            self.note("(Now type your own attempt; several lines work as in a question.)");
         } else {
             self.ask(&asking, None);
         }
     }
 }
 
-/// Returns whether a text of several lines goes on behind this one.
+/// Returns whether a text of several lines continues after this line.
 fn goes_on(line: &str, end: LinesEnd) -> bool {
     match end {
         LinesEnd::Quotes => !line.trim_end().ends_with(QUOTES),

@@ -8,8 +8,8 @@ use super::*;
 const PING: &[u8] = br#"{"type":"ping"}"#;
 
 /// Hands bytes over in parts of these sizes, again and again, and returns all lines.
-fn lines(bytes: &[u8], parts: &[usize]) -> Vec<Line> {
-    let (mut splitter, mut lines, mut rest) = (Splitter::default(), Vec::new(), bytes);
+fn lines(bytes: &[u8], parts: &[usize]) -> Vec<ReceivedLine> {
+    let (mut splitter, mut lines, mut rest) = (LineSplitter::default(), Vec::new(), bytes);
     for part in parts.iter().cycle() {
         let (mut now, later) = rest.split_at(rest.len().min(*part));
         while let Some(line) = splitter.line(&mut now) {
@@ -24,8 +24,8 @@ fn lines(bytes: &[u8], parts: &[usize]) -> Vec<Line> {
     unreachable!("parts are endless")
 }
 
-fn whole(lines: &[&[u8]]) -> Vec<Line> {
-    lines.iter().map(|line| Line::Whole(line.to_vec())).collect()
+fn whole(lines: &[&[u8]]) -> Vec<ReceivedLine> {
+    lines.iter().map(|line| ReceivedLine::Whole(line.to_vec())).collect()
 }
 
 fn summed(object: &[u8]) -> Vec<u8> {
@@ -46,7 +46,11 @@ fn a_line_that_is_too_long_is_said_once_and_its_bytes_are_not_kept() {
     let longest = vec![b'x'; limits::MACHINE_LINE_BYTES_MAX];
     let longer = vec![b'y'; limits::MACHINE_LINE_BYTES_MAX * 2 + 5];
     let bytes = [&longest[..], b"\n", &longer, b"\n", b"next\n", &longer].concat();
-    let expected = [Line::Whole(longest), Line::TooLong, Line::Whole(b"next".to_vec())];
+    let expected = [
+        ReceivedLine::Whole(longest),
+        ReceivedLine::TooLong,
+        ReceivedLine::Whole(b"next".to_vec()),
+    ];
     for parts in [&[4_096][..], &[limits::MACHINE_LINE_BYTES_MAX + 1], &[bytes.len()]] {
         assert!(lines(&bytes, parts) == expected, "{parts:?}");
     }
@@ -87,9 +91,9 @@ fn a_sum_must_be_right_where_there_is_one_and_be_there_where_it_is_needed() {
         assert!(found.is_err() || found.is_ok_and(|found| found == [&wrong[..]]));
     }
     let error = objects(br#"{"type":"pong"}*12345678"#, Checksums::Off).unwrap_err();
-    let expected = "the line's sum is wrong: it says 12345678, its bytes make ";
+    let expected = "the line's checksum is 12345678, but its bytes have ";
     assert!(error.message.starts_with(expected), "{error}");
-    assert_eq!(objects(PING, Checksums::On).unwrap_err().message, "the line has no sum");
+    assert_eq!(objects(PING, Checksums::On).unwrap_err().message, "the line lacks a checksum");
     let small = String::from_utf8(sound).unwrap().to_lowercase();
     assert!(objects(small.as_bytes(), Checksums::On).is_err(), "small letters are no digits");
 }
@@ -106,7 +110,7 @@ fn a_flipped_bit_in_any_byte_of_a_line_with_a_sum_is_noticed() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let mut found = Vec::new();
         for line in lines(&bytes, &[bytes.len()]) {
-            let Line::Whole(line) = line else { panic!("{line:?}") };
+            let ReceivedLine::Whole(line) = line else { panic!("{line:?}") };
             let objects = objects(&line, Checksums::On).unwrap_or_default();
             found.extend(objects.into_iter().map(<[u8]>::to_vec));
         }
@@ -132,7 +136,7 @@ fn noise_costs_at_most_the_line_it_touches() {
         let sizes: Vec<usize> = (0..5).map(|_| 1 + random.next_u32() as usize % 50).collect();
         let mut heard = Vec::new();
         for line in lines(&bytes, &sizes) {
-            let Line::Whole(line) = line else { panic!("{line:?}") };
+            let ReceivedLine::Whole(line) = line else { panic!("{line:?}") };
             heard.extend(objects(&line, Checksums::On).into_iter().flatten().map(<[u8]>::to_vec));
         }
         // Before a sound line it costs nothing at all: the sum finds where the object begins.
@@ -142,7 +146,7 @@ fn noise_costs_at_most_the_line_it_touches() {
 
 #[test]
 fn noise_is_answered_less_and_less_until_a_line_makes_sense() {
-    let mut noise = Noise::default();
+    let mut noise = NoiseLimit::default();
     let answered: Vec<u64> = (1..=100).filter(|_| noise.another()).collect();
     assert_eq!(answered, [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64]);
     noise.ends();

@@ -17,13 +17,13 @@ fn id(json: &str) -> Id {
 }
 
 /// Hears all of some bytes with these settings.
-fn hear_with(bytes: &[u8], settings: &Settings) -> Vec<Incoming> {
-    let (mut ear, mut rest) = (RequestReader::default(), bytes);
-    std::iter::from_fn(|| ear.hear(&mut rest, settings)).collect()
+fn hear_with(bytes: &[u8], settings: &MachineSettings) -> Vec<Incoming> {
+    let (mut reader, mut rest) = (RequestReader::default(), bytes);
+    std::iter::from_fn(|| reader.next(&mut rest, settings)).collect()
 }
 
 fn hear(bytes: impl AsRef<[u8]>) -> Vec<Incoming> {
-    hear_with(bytes.as_ref(), &Settings::default())
+    hear_with(bytes.as_ref(), &MachineSettings::default())
 }
 
 fn one(line: &str) -> Incoming {
@@ -63,8 +63,12 @@ fn each_request_is_read_with_all_its_fields() {
     let all = Request::Ask { id: id("7"), ask: Box::new(asked), thinking: Some(false) };
     assert_eq!(request_of(&ask.replace('\n', " ")), all);
     let from = "1234.2".parse().unwrap();
-    let change =
-        Change { crc: Some(true), line_bytes: Some(128), thinking: Some(false), ascii: Some(true) };
+    let change = SettingsChange {
+        crc: Some(true),
+        line_bytes: Some(128),
+        thinking: Some(false),
+        ascii: Some(true),
+    };
     let named = |id| Target::Named(job(), id);
     let follow = |from, thinking| Request::Follow { id: id("\"a b\""), job: job(), from, thinking };
     for (line, expected) in [
@@ -79,7 +83,7 @@ fn each_request_is_read_with_all_its_fields() {
         (r#"{"type":"last"}"#, Request::Last(None)),
         (r#"{"type":"last","id":1}"#, Request::Last(Some(id("1")))),
         (r#"{"type":"ping","id":null}"#, Request::Ping(None)),
-        (r#"{"type":"set"}"#, Request::Set(None, Change::default())),
+        (r#"{"type":"set"}"#, Request::Set(None, SettingsChange::default())),
         (
             r#"{"type":"set","crc":true,"line_bytes":128,"thinking":false,"ascii":true}"#,
             Request::Set(None, change),
@@ -233,7 +237,7 @@ fn noise_before_an_object_is_skipped_and_half_a_line_costs_nothing_after_it() {
 
 #[test]
 fn a_line_of_noise_gets_one_error_and_a_flood_of_it_few() {
-    let settings = Settings::default();
+    let settings = MachineSettings::default();
     assert_eq!(hear(b"{\"{\"{\"{\"{ [ x\n").len(), 1);
     assert_eq!(hear(b"\n\n \r\n\0\0\0\xff\xff\n").len(), 0);
     assert_eq!(hear(b"noise\n".repeat(100_000)).len(), 8 + 13);
@@ -254,15 +258,17 @@ fn the_boxs_own_lines_are_not_answered_when_they_come_back() {
 
 #[test]
 fn settings_count_from_the_next_line_on() {
-    let (mut ear, mut settings) = (RequestReader::default(), Settings::default());
+    let (mut reader, mut settings) = (RequestReader::default(), MachineSettings::default());
     let summed = |object: &str| format!("{object}*{:08X}\n", frame::sum(object.as_bytes()));
     let set = r#"{"type":"set","crc":true,"line_bytes":256}"#;
     let bytes = format!("{set}\n{set}\n{}{set}\n", summed(r#"{"type":"set","crc":false}"#));
     let (mut rest, mut seen) = (bytes.as_bytes(), Vec::new());
-    while let Some(incoming) = ear.hear(&mut rest, &settings) {
+    while let Some(incoming) = reader.next(&mut rest, &settings) {
         match incoming {
             Incoming::Request(Request::Set(None, change)) => settings = settings.with(&change),
-            Incoming::Refused(None, error) => assert_eq!(error.message, "the line has no sum"),
+            Incoming::Refused(None, error) => {
+                assert_eq!(error.message, "the line lacks a checksum")
+            }
             other => panic!("{other:?}"),
         }
         seen.push((settings.crc, settings.line_bytes));
@@ -272,7 +278,8 @@ fn settings_count_from_the_next_line_on() {
 
 #[test]
 fn any_bytes_are_heard_without_a_panic_and_give_at_most_one_reply_a_line() {
-    let settings = [Settings::default(), Settings { crc: true, ..Settings::default() }];
+    let settings =
+        [MachineSettings::default(), MachineSettings { crc: true, ..MachineSettings::default() }];
     bolero::check!().with_test_time(Duration::from_secs(1)).for_each(|input: &[u8]| {
         let text = String::from_utf8_lossy(input);
         let quoted = Value::from(&*text).to_string();
