@@ -25,7 +25,7 @@ pub(crate) struct AdapterSets<'m> {
 /// An adapter of a set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ScaledAdapter {
-    /// Its index in [`Plan::adapters`].
+    /// The index in [`Plan::adapters`].
     pub(crate) index: usize,
     pub(crate) scale: f32,
 }

@@ -44,7 +44,7 @@ pub(crate) struct Attempt {
     /// The prompt and everything after it; never shortened.
     pub(crate) tokens: Vec<Token>,
     pub(crate) drafter: Drafter,
-    /// Its sequence in the cache; `None` while it has no cells.
+    /// The sequence that holds its cells; `None` while it has none.
     pub(crate) sequence: Option<SequenceId>,
     pub(crate) is_parked: bool,
     /// How many of its first tokens the prefix cache should keep once they are decoded.

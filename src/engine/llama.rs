@@ -126,7 +126,7 @@ pub(crate) struct Model {
     model: LlamaModel,
     /// Tokens only a template may use, longest text first.
     control: Vec<(Token, String)>,
-    /// Those of their texts that llama.cpp would parse even in user text.
+    /// The reserved texts that llama.cpp would parse even in user text.
     markers: Vec<String>,
 }
 

@@ -34,7 +34,7 @@ pub struct Check {
 /// How a check passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Passed {
-    /// Its errors used at most this share of their bounds, 0 to 1.
+    /// The errors used at most this share of their bounds, 0 to 1.
     Within(f64),
     /// It is the only right answer.
     Right,

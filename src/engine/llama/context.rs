@@ -18,7 +18,7 @@ use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::plan::{KvType, Plan};
 
-/// Which logits [`Context::read`] computes; the head is a fifth of the weights.
+/// The logits that [`Context::read`] computes; the head is a fifth of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Logits {
     /// After the last token; valid until the next pass.

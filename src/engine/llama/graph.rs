@@ -19,11 +19,11 @@ const TENSORS_MAX: usize = 8;
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ElementType {
-    /// 32-bit integers.
+    /// Integers of 32 bits.
     I32,
-    /// 32-bit floats.
+    /// Floats of 32 bits.
     F32,
-    /// 16-bit floats.
+    /// Floats of 16 bits.
     F16,
     /// 4 bits, a scale for 32.
     Q4_0,
@@ -158,7 +158,7 @@ pub(crate) enum Op {
     },
     /// Values `[head, heads, rows]` with positions `[rows]` (i32) → the same rotated.
     Rope {
-        /// Which elements are rotated together.
+        /// The elements that are rotated together.
         pairs: Pairs,
         /// The base of the angles.
         base: f32,
