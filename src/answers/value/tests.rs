@@ -189,10 +189,10 @@ fn the_last_complete_box_counts() {
     }
 }
 
-/// Draws from what answers are made of.
-struct Draw(ChaCha8Rng);
+/// Generates the parts of answers.
+struct RandomAnswers(ChaCha8Rng);
 
-impl Draw {
+impl RandomAnswers {
     fn below(&mut self, n: u32) -> u32 {
         self.0.next_u32() % n
     }
@@ -231,8 +231,8 @@ fn wide(c: char) -> char {
     char::from_u32(c as u32 - '0' as u32 + '０' as u32).unwrap()
 }
 
-fn draws(seed: u64) -> Draw {
-    Draw(ChaCha8Rng::seed_from_u64(seed))
+fn draws(seed: u64) -> RandomAnswers {
+    RandomAnswers(ChaCha8Rng::seed_from_u64(seed))
 }
 
 #[test]
