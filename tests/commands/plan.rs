@@ -1,4 +1,4 @@
-//! `solverbox plan`: its tables, its JSON, its exit codes; and the same plan in `solve`.
+//! `solverbox plan`: tables, JSON and exit codes; and the same plan in `solve`.
 
 use std::process::{Command, Output};
 
@@ -11,7 +11,7 @@ fn plan(args: &[&str]) -> Output {
     solverbox().arg("plan").args(args).output().unwrap()
 }
 
-/// Plans for the shape of VibeThinker in Q8_0.
+/// Plans for a model of VibeThinker's shape in Q8_0.
 fn plan_large(args: &[&str]) -> Output {
     let model = vibethinker(Quantized::Q8_0);
     plan(&[&["--model", model.to_str().unwrap()], args].concat())
@@ -23,7 +23,7 @@ fn object(output: &Output) -> Value {
 }
 
 #[test]
-fn the_tables_say_what_takes_what_what_fits_and_how_fast_it_can_be() {
+fn the_tables_show_what_takes_memory_what_fits_and_the_speed_limit() {
     let output = plan_large(&["--board", "pi5"]);
     let tables = text(&output.stdout);
     assert!(
@@ -50,7 +50,7 @@ fn the_tables_say_what_takes_what_what_fits_and_how_fast_it_can_be() {
 }
 
 #[test]
-fn what_does_not_fit_is_still_shown_and_ends_with_the_code_for_no_memory() {
+fn a_plan_that_does_not_fit_is_shown_and_exits_with_the_code_for_no_memory() {
     let output =
         plan_large(&["--ram", "3G", "--context-tokens", "40960", "--kv", "f16", "--board", "pi5"]);
     assert_eq!(output.status.code(), Some(5));
@@ -64,7 +64,7 @@ fn what_does_not_fit_is_still_shown_and_ends_with_the_code_for_no_memory() {
         error.contains("needs 30") && error.contains("2372 MiB can be used (3072 MiB"),
         "{error}"
     );
-    // What the remedy names fits, and a step more does not.
+    // The context in the remedy fits, and one step more does not.
     let asked = ["--ram", "3G", "--board", "pi5", "--kv", "f16", "--sequences", "8"];
     let most = object(&plan_large(&[&["--json"], &asked[..]].concat()));
     let tokens = most["context_tokens"].as_u64().unwrap();
@@ -105,13 +105,13 @@ fn the_json_adds_up() {
     assert_eq!((number("running_bytes"), number("total_bytes")), (sum, sum));
     assert_eq!(number("available_bytes"), (4096 - 700) << 20);
     assert_eq!((&plan["sequences"], &plan["fits"]), (&2.into(), &true.into()), "4,096 tokens each");
-    // The head streams once a token, though it is held twice.
+    // The output head is read once a token, though it is held twice.
     assert_eq!(number("read_bytes_per_token"), 1_640_622_080);
     assert_eq!(number("half_full_read_bytes_per_token"), 1_640_622_080 + 4096 * 15_232);
 }
 
 #[test]
-fn nothing_wished_takes_the_longest_context_and_then_the_better_cache() {
+fn the_defaults_are_the_longest_context_and_then_the_better_cache_type() {
     let chosen = |ram: &str| {
         let plan = object(&plan_large(&["--json", "--board", "pi5", "--ram", ram]));
         (plan["context_tokens"].as_u64().unwrap(), plan["kv"].as_str().unwrap().to_string())
@@ -126,7 +126,7 @@ fn nothing_wished_takes_the_longest_context_and_then_the_better_cache() {
 }
 
 #[test]
-fn a_wish_that_makes_no_sense_names_itself() {
+fn an_invalid_setting_is_named() {
     let cases: [(&[&str], i32, &str); 8] = [
         (&["--ram", "4T"], 2, "such as 4G, 700M"),
         (&["--ram", "99999G"], 2, "at most 16384G"),
@@ -147,7 +147,7 @@ fn a_wish_that_makes_no_sense_names_itself() {
 }
 
 #[test]
-fn solve_logs_the_plan_that_plan_makes() {
+fn solve_logs_the_same_plan() {
     let flags = ["--context-tokens", "8192", "--threads", "1"];
     let planned =
         solverbox().args(["plan", "--json", "--model"]).arg(model()).args(flags).output().unwrap();
@@ -162,7 +162,7 @@ fn solve_logs_the_plan_that_plan_makes() {
 }
 
 #[test]
-fn the_limit_of_the_address_space_counts_and_is_kept() {
+fn the_address_space_limit_is_planned_for_and_respected() {
     let limited = |kib: &str, command: &str| {
         let mut limited = Command::new("sh");
         limited.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", kib]);
@@ -170,7 +170,7 @@ fn the_limit_of_the_address_space_counts_and_is_kept() {
         limited
     };
     let planned = object(&limited("1200000", "plan").arg("--json").output().unwrap());
-    // A serving box sets a GiB of addresses aside which it never fills.
+    // A server reserves a GiB of addresses that it never fills.
     assert_eq!(planned["available_bytes"], (1_200_000_u64 << 10) - (1 << 30), "{planned}");
     assert_eq!(planned["available_by"], "the limit of the address space, ulimit -v");
     let mut solve = limited("1120000", "solve");

@@ -1,4 +1,4 @@
-//! `solverbox solve` and the settings every command shares.
+//! `solverbox solve`, and the settings that all commands share.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Stdio};
@@ -50,7 +50,7 @@ fn text_goes_to_stdout_and_one_line_of_figures_to_stderr() {
 }
 
 #[test]
-fn attempts_vote_on_one_answer_and_the_votes_are_said_as_they_come() {
+fn attempts_vote_on_one_answer_and_the_tally_is_printed_as_they_end() {
     let question = ["--seed", "1", "--attempts", "4", "--drafts", "off", "What is 348 + 577?"];
     let output = solve(&question);
     let stderr = text(&output.stderr);
@@ -60,14 +60,14 @@ fn attempts_vote_on_one_answer_and_the_votes_are_said_as_they_come() {
     assert!(last.contains(" attempts have ended: "), "{stderr}");
     let leader = last.split_once(": ").unwrap().1.split(" ×").next().unwrap();
     assert!(text(&output.stdout).contains(&format!("\\boxed{{{leader}}}")), "{stderr}");
-    assert!(!stderr.contains('\r') && !stderr.contains('\x1b'), "no terminal: {stderr:?}");
+    assert!(!stderr.contains('\r') && !stderr.contains('\x1b'), "not a terminal: {stderr:?}");
     let answer: Value =
         serde_json::from_slice(&solve(&[&["--json"], &question[..]].concat()).stdout).unwrap();
     assert_eq!(answer["votes"][0]["value"], leader);
 }
 
 #[test]
-fn the_budget_is_the_whole_budget() {
+fn the_budget_is_used_in_full() {
     let answer = json(&["--temperature", "0", "--budget-tokens", "7", "Count from 1 to 100."]);
     assert_eq!((&answer["finish"], &answer["completion_tokens"]), (&"budget".into(), &7.into()));
     let answer = json(&["--ignore-eos", "--budget-tokens", "40", "--temperature", "0", "2+2?"]);
@@ -109,7 +109,7 @@ fn a_question_may_come_from_standard_input() {
 }
 
 #[test]
-fn standard_input_that_is_no_text_or_too_much_is_refused() {
+fn standard_input_that_is_not_text_or_too_long_is_refused() {
     for (bytes, code) in [(vec![0xFF, 0xFE], 2), (vec![b'x'; (512 << 10) + 1], 7), (vec![b' '], 2)]
     {
         let mut child = solve_with(&model(), &["-"])
@@ -125,7 +125,7 @@ fn standard_input_that_is_no_text_or_too_much_is_refused() {
 }
 
 #[test]
-fn a_question_over_the_limit_is_too_long_with_both_numbers() {
+fn a_question_over_the_limit_is_refused_with_both_numbers() {
     let output = solve(&["--question-tokens-max", "20", &"7 ".repeat(100)]);
     assert_eq!(output.status.code(), Some(7));
     let stderr = text(&output.stderr);
@@ -133,11 +133,11 @@ fn a_question_over_the_limit_is_too_long_with_both_numbers() {
     let output = solve(&["--question-tokens-max", "20", &"seven ".repeat(100)]);
     assert_eq!(output.status.code(), Some(7));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("600 bytes, at most 320 are allowed"), "untokenised: {stderr}");
+    assert!(stderr.contains("600 bytes, at most 320 are allowed"), "without tokenizing: {stderr}");
 }
 
 #[test]
-fn bad_flags_name_themselves_and_unknown_modes_list_the_known() {
+fn bad_flags_are_named_and_an_unknown_mode_lists_the_known_ones() {
     let cases: [(&[&str], i32, &str); 6] = [
         (&["--threads", "0", "q"], 2, "--threads"),
         (&["--temperature", "hot", "q"], 2, "--temperature"),
@@ -172,7 +172,7 @@ fn review_reads_the_students_attempt_and_needs_one() {
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_settings_file() {
+fn flags_override_the_environment_which_overrides_the_settings_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.toml");
     std::fs::write(&file, "mode = \"plain\"\nbudget-tokens = 3\njson = true\nthreads = 2").unwrap();
@@ -206,7 +206,7 @@ fn an_owners_modes_file_changes_what_a_mode_does() {
 }
 
 #[test]
-fn the_newest_model_of_the_folder_is_taken_and_the_log_says_which() {
+fn the_newest_model_in_the_folder_is_used_and_logged() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(model(), folder.path().join("only.gguf")).unwrap();
     let mut command = solverbox();
@@ -216,7 +216,7 @@ fn the_newest_model_of_the_folder_is_taken_and_the_log_says_which() {
     assert!(text(&output.stderr).contains("only.gguf"), "{}", text(&output.stderr));
 }
 
-/// Starts an answer that would go on for minutes.
+/// Starts an answer that would run for minutes.
 fn endless(args: &[&str]) -> (Child, ChildStdout) {
     let args = [args, &["--ignore-eos", "--mode", "plain", "Count for ever."]].concat();
     let mut child =
@@ -226,7 +226,7 @@ fn endless(args: &[&str]) -> (Child, ChildStdout) {
 }
 
 #[test]
-fn ctrl_c_stops_and_keeps_what_there_is() {
+fn ctrl_c_stops_and_keeps_the_text_so_far() {
     let (child, mut stdout) = endless(&[]);
     stdout.read_exact(&mut [0; 8]).unwrap();
     send_signal(child.id(), "INT");
@@ -234,14 +234,14 @@ fn ctrl_c_stops_and_keeps_what_there_is() {
     stdout.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert!(rest.ends_with('\n'), "the answer so far is whole: {rest:?}");
+    assert!(rest.ends_with('\n'), "the answer so far is complete: {rest:?}");
     assert!(text(&output.stderr).contains("stopped"), "{}", text(&output.stderr));
 }
 
 #[test]
-fn ctrl_c_still_gives_the_json_of_what_there_is() {
+fn ctrl_c_still_prints_the_json_of_the_text_so_far() {
     let (mut child, mut stdout) = endless(&["--json", "--log", "info"]);
-    // The engine is at work once the desk says that the model is loaded.
+    // The engine is running once the desk logs that the model is loaded.
     let log = BufReader::new(child.stderr.take().unwrap());
     log.lines().map_while(Result::ok).find(|line| line.contains("is loaded")).unwrap();
     send_signal(child.id(), "INT");
@@ -253,7 +253,7 @@ fn ctrl_c_still_gives_the_json_of_what_there_is() {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_no_error() {
+fn a_reader_that_closes_the_pipe_early_is_not_an_error() {
     let (child, mut stdout) = endless(&[]);
     stdout.read_exact(&mut [0; 8]).unwrap();
     drop(stdout);
@@ -262,7 +262,7 @@ fn a_reader_that_has_read_enough_is_no_error() {
 }
 
 #[test]
-fn lists_may_be_cut_short_by_their_reader() {
+fn a_reader_may_close_the_pipe_of_a_list_early() {
     for args in [&["modes"][..], &["inspect", model().to_str().unwrap()]] {
         let mut child =
             solverbox().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -273,7 +273,7 @@ fn lists_may_be_cut_short_by_their_reader() {
 }
 
 #[test]
-fn a_disk_that_is_full_is_named_as_the_cause() {
+fn a_full_disk_is_named_as_the_cause() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = solverbox().arg("modes").stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -281,13 +281,13 @@ fn a_disk_that_is_full_is_named_as_the_cause() {
 }
 
 #[test]
-fn an_eight_bit_cache_answers_too() {
+fn an_8_bit_kv_cache_works() {
     let answer = json(&["--kv", "q8_0", "--temperature", "0", "What is 2+2?"]);
     assert!(!answer["answer"].as_str().unwrap().is_empty());
 }
 
 #[test]
-fn flags_set_to_nothing_are_not_set_and_1_means_yes() {
+fn an_empty_variable_is_not_set_and_1_means_yes() {
     let mut command = solve_with(&model(), &["--budget-tokens", "1", "2+2?"]);
     let output = command.env("SOLVERBOX_JSON", "1").env("SOLVERBOX_SEED", "").output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -310,7 +310,7 @@ fn help_and_version_are_readable() {
     assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")));
 }
 
-/// A real pseudo-terminal, by util-linux's `script`.
+/// On a pseudo terminal from util-linux's `script`.
 #[test]
 fn on_a_terminal_the_thinking_is_dimmed() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! `solve` where a solverbox is running already: it asks that one, and reports what it would report
-//! with a model of its own.
+//! `solve` while a solverbox is running: it asks that server, and reports the same as with a model of
+//! its own.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::jobs::{ask, long};
 use crate::support::{TestServer, send_signal, solve, solverbox, text, wait_until};
 
-/// `solve` in the data folder of a running box.
+/// `solve` with the data folder of a running server.
 fn solve_at(served: &TestServer, args: &[&str]) -> Command {
     let mut command = solverbox();
     command.arg("solve").arg("--data").arg(served.data.path()).args(args);
@@ -29,7 +29,7 @@ fn newest(served: &TestServer) -> Value {
 }
 
 #[test]
-fn a_running_box_is_asked_unless_a_model_of_its_own_is_wanted() {
+fn a_running_server_is_asked_unless_a_model_is_named() {
     let served = TestServer::ready(&[]);
     let question = ["--mode", "plain", "--temperature", "0", "What is 17*23?"];
     let asked = solve_at(&served, &question).output().unwrap();
@@ -46,7 +46,7 @@ fn a_running_box_is_asked_unless_a_model_of_its_own_is_wanted() {
 }
 
 #[test]
-fn a_vote_is_reported_as_without_a_running_box() {
+fn a_vote_is_reported_as_without_a_running_server() {
     let served = TestServer::ready(&["--context-tokens", "4096", "--sequences", "4"]);
     let question = ["--seed", "1", "--attempts", "4", "What is 348 + 577?"];
     let json_of = |output: std::process::Output| -> Value {
@@ -79,7 +79,7 @@ fn a_vote_is_reported_as_without_a_running_box() {
 }
 
 #[test]
-fn an_error_of_the_running_box_has_its_kind_its_message_and_its_remedy() {
+fn an_error_of_the_running_server_keeps_its_kind_message_and_remedy() {
     let served = TestServer::ready(&["--client-jobs-max", "1", "--question-tokens-max", "60"]);
     let hint = ["--mode", "hint", "--attempts", "4", "2+2?"];
     let (remote, own) = (solve_at(&served, &hint).output().unwrap(), solve(&hint));
@@ -91,7 +91,7 @@ fn an_error_of_the_running_box_has_its_kind_its_message_and_its_remedy() {
     assert_eq!((remote.status.code(), own.status.code()), (Some(2), Some(2)));
     let unknown = solve_at(&served, &["--mode", "chess", "2+2?"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(8), "{}", text(&unknown.stderr));
-    // Only the running box has this limit.
+    // Only the running server has this limit.
     let refused = solve_at(&served, &[&"7 ".repeat(100)]).output().unwrap();
     assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(7), String::new()));
     assert!(text(&refused.stderr).contains("at most 60 are allowed"), "{}", text(&refused.stderr));
@@ -108,11 +108,11 @@ const ENDLESS: [&str; 6] =
     ["--mode", "plain", "--ignore-eos", "--budget-tokens", "100000", "Count for ever."];
 
 #[test]
-fn ctrl_c_stops_the_job_of_the_running_box() {
+fn ctrl_c_stops_the_job_on_the_running_server() {
     let served = TestServer::ready(&["--context-tokens", "16384"]);
     let mut command = solve_at(&served, &ENDLESS);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until("it to be answered", || newest(&served)["state"] == "running");
+    wait_until("the job to run", || newest(&served)["state"] == "running");
     send_signal(child.id(), "INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
@@ -121,7 +121,7 @@ fn ctrl_c_stops_the_job_of_the_running_box() {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_stops_the_job() {
+fn a_reader_that_closes_the_pipe_early_stops_the_job() {
     let served = TestServer::ready(&["--context-tokens", "16384"]);
     let mut child =
         solve_at(&served, &ENDLESS).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -133,11 +133,11 @@ fn a_reader_that_has_read_enough_stops_the_job() {
 }
 
 #[test]
-fn a_box_that_stops_meanwhile_is_named_with_the_job_that_goes_on() {
+fn a_server_that_stops_meanwhile_is_reported_with_the_job_that_continues() {
     let mut served = TestServer::ready(&["--context-tokens", "16384"]);
     let mut command = solve_at(&served, &ENDLESS);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until("it to be answered", || newest(&served)["state"] == "running");
+    wait_until("the job to run", || newest(&served)["state"] == "running");
     let id = newest(&served)["id"].as_str().unwrap().to_string();
     served.end_by("TERM");
     let output = child.wait_with_output().unwrap();

@@ -1,4 +1,4 @@
-//! `solverbox verify`: whole files, damaged ones, and what is on record for them.
+//! `solverbox verify`: intact files, damaged ones, and recorded checksums.
 
 use std::path::Path;
 use std::process::Output;
@@ -18,7 +18,7 @@ fn sum(file: &Path) -> String {
 }
 
 #[test]
-fn without_files_it_checks_the_folder_and_what_is_built_in() {
+fn without_files_it_checks_the_folder_and_the_built_in_models() {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("models");
     std::fs::create_dir(&models).unwrap();
@@ -36,11 +36,11 @@ fn without_files_it_checks_the_folder_and_what_is_built_in() {
         "demo-binary: adapter, structure ok, SHA-256 ok".to_string(),
     ];
     assert_eq!(text(&output.stdout).lines().collect::<Vec<_>>(), lines);
-    assert!(output.stderr.is_empty(), "no progress where there is no terminal");
+    assert!(output.stderr.is_empty(), "progress only on a terminal");
 }
 
 #[test]
-fn one_changed_byte_of_the_weights_is_found_by_the_sum_and_all_files_are_checked() {
+fn one_changed_byte_of_the_weights_changes_the_checksum_and_all_files_are_checked() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut bytes = std::fs::read(model()).unwrap();
@@ -72,7 +72,7 @@ fn one_changed_byte_of_the_weights_is_found_by_the_sum_and_all_files_are_checked
 }
 
 #[test]
-fn an_adapter_is_known_for_one_and_compared_with_its_base_where_that_is_named() {
+fn an_adapter_is_recognised_and_compared_with_a_named_base_model() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("adapter.gguf"), tiny::adapter().bytes()).unwrap();
@@ -95,7 +95,7 @@ fn an_adapter_is_known_for_one_and_compared_with_its_base_where_that_is_named() 
 }
 
 #[test]
-fn a_template_that_does_not_parse_is_told() {
+fn a_template_that_does_not_parse_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut tiny = tiny::model(TinyKind::Qwen2);
     let template = tiny.keys.iter_mut().find(|(key, _)| key == "tokenizer.chat_template").unwrap();
@@ -108,7 +108,7 @@ fn a_template_that_does_not_parse_is_told() {
 }
 
 #[test]
-fn what_follows_the_last_tensor_is_told() {
+fn bytes_after_the_last_tensor_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = [tiny::model(TinyKind::Qwen3).bytes(), vec![7; 100]].concat();
     std::fs::write(folder.path().join("long.gguf"), bytes).unwrap();
@@ -119,7 +119,7 @@ fn what_follows_the_last_tensor_is_told() {
 }
 
 #[test]
-fn programs_get_one_json_object() {
+fn the_json_is_one_object() {
     let output = verify(&["--json", "demo", "/nowhere.gguf"], root());
     assert_eq!(output.status.code(), Some(3));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,5 +1,5 @@
-//! Machines at serial consoles: JSON lines over a pseudo terminal, over noise, pulled cables and
-//! kills, and the device of docs/serial.md as it stands there.
+//! Machines at serial consoles: JSON lines over a pseudo terminal, with noise, pulled cables and
+//! kills, and the device program printed in docs/serial.md.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::console::terminal::{history, served, served_at};
 use crate::support::terminal::TestTerminal;
 use crate::support::{PATIENCE, TestServer, not_checked, poll_for, root, text, wait_until};
 
-/// A box with a machine's console.
+/// A server with a console for machines.
 pub fn machine(terminal: &TestTerminal, settings: &str, args: &[&str]) -> TestServer {
     served_at(&[&format!("{},json{settings}", terminal.port())], args)
 }
@@ -23,7 +23,7 @@ pub fn line(terminal: &TestTerminal) -> Value {
     serde_json::from_str(&object).unwrap_or_else(|error| panic!("{error}: {line:?}"))
 }
 
-/// Returns the lines up to the first of these types, which is the last of them.
+/// Returns the lines up to and including the first of one of these types.
 fn until(terminal: &TestTerminal, types: &[&str]) -> Vec<Value> {
     let mut lines = Vec::new();
     loop {
@@ -40,26 +40,26 @@ pub fn send(terminal: &mut TestTerminal, object: &Value) {
     terminal.send(format!("{object}\n").as_bytes());
 }
 
-/// The sum as zlib has it, worked out bit by bit.
+/// CRC-32 as in zlib, computed bit by bit.
 fn zlib_sum(bytes: &[u8]) -> u32 {
     let shifted = |sum: u32| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 };
     let byte = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), |sum, _| shifted(sum));
     !bytes.iter().fold(!0, byte)
 }
 
-/// All the text of a part that was told.
+/// Joins the text of all lines of a type.
 fn told(lines: &[Value], kind: &str) -> String {
     let pieces = lines.iter().filter(|line| line["type"] == kind);
     pieces.map(|line| line["text"].as_str().unwrap()).collect()
 }
 
-/// What a question was answered, as the history has it.
+/// Returns a field of the newest job in the history.
 fn kept(served: &TestServer, part: &str) -> String {
     history(served)[0][part].as_str().unwrap().to_string()
 }
 
 #[test]
-fn a_machine_asks_and_is_told_everything_line_by_line() {
+fn a_machine_asks_and_follows_the_answer_line_by_line() {
     let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     let hello = line(&terminal);
@@ -78,12 +78,12 @@ fn a_machine_asks_and_is_told_everything_line_by_line() {
     send(&mut terminal, &json!({"type": "last", "id": 2}));
     let last = line(&terminal);
     assert_eq!((&last["job"], &last["state"]), (&accepted["job"], &json!("done")));
-    // The same under the same id is the same job, told anew.
+    // The same question under the same ID is the same job, sent again.
     send(&mut terminal, &json!({"type": "ask", "id": "q", "question": "What is 17*23?"}));
     assert_eq!(line(&terminal)["job"], accepted["job"]);
     assert_eq!(told(&until(&terminal, &["done"]), "answer"), told(&lines, "answer"));
     assert_eq!(history(&served).len(), 1);
-    // From any place exactly the rest.
+    // From any position exactly the rest.
     let middle = lines.iter().filter(|line| line["type"] == "thinking").nth(3).unwrap();
     let follow = json!({"type": "follow", "id": 9, "job": accepted["job"], "from": middle["at"]});
     send(&mut terminal, &follow);
@@ -97,14 +97,14 @@ fn a_machine_asks_and_is_told_everything_line_by_line() {
     send(&mut terminal, &json!({"type": "person"}));
     assert_eq!(line(&terminal)["type"], "ok");
     terminal.wait("math> ");
-    // What stands behind it in one write is for the machine's ear.
+    // What follows /json in the same write already goes to the machine's console.
     terminal.send(b"/json\r{\"type\":\"ping\",\"id\":44}\n");
     terminal.wait("\"hello\"");
     terminal.wait("\"pong\",\"id\":44");
 }
 
 #[test]
-fn attempts_vote_and_jobs_are_stopped_and_finished_over_the_wire() {
+fn attempts_vote_and_jobs_are_stopped_and_finished_over_the_line() {
     let mut terminal = TestTerminal::new();
     let _served = machine(&terminal, "", &["--context-tokens", "16384"]);
     line(&terminal);
@@ -117,7 +117,7 @@ fn attempts_vote_and_jobs_are_stopped_and_finished_over_the_wire() {
     assert!(lines.iter().any(|line| line["type"] == "vote"));
     assert!(lines.iter().filter(|line| line["type"] == "attempt").count() >= 2);
     let long = |id: u32| json!({"type": "ask", "id": id, "question": "What is 98765*87654?", "attempts": 16});
-    // In one write, so that none of it comes too late.
+    // In one write, so that no command comes too late.
     let stop = json!({"type": "stop", "id": 2});
     terminal.send(format!("{}\n{stop}\n", long(2)).as_bytes());
     assert_eq!(until(&terminal, &["done"]).last().unwrap()["finish"], "stopped");
@@ -130,7 +130,7 @@ fn attempts_vote_and_jobs_are_stopped_and_finished_over_the_wire() {
 }
 
 #[test]
-fn short_lines_with_sums_in_ascii_say_the_same() {
+fn short_ascii_lines_with_checksums_carry_the_same_text() {
     let mut terminal = TestTerminal::new();
     let served = machine(&terminal, ",crc", &[]);
     let summed = |object: &Value| {
@@ -166,7 +166,7 @@ fn short_lines_with_sums_in_ascii_say_the_same() {
 }
 
 #[test]
-fn noise_costs_the_line_it_is_in_and_is_not_answered_with_a_flood() {
+fn noise_costs_only_its_own_line_and_causes_no_flood_of_errors() {
     let mut terminal = TestTerminal::new();
     let served = machine(&terminal, "", &[]);
     line(&terminal);
@@ -179,14 +179,14 @@ fn noise_costs_the_line_it_is_in_and_is_not_answered_with_a_flood() {
             })
             .collect();
         terminal.send(&noise);
-        // The end of the line that the noise began.
+        // Ends the line that the noise began.
         terminal.send(b"\n");
         send(&mut terminal, &json!({"type": "ping", "id": round}));
         let heard = until(&terminal, &["pong"]);
         assert_eq!(heard.last().unwrap()["id"], round);
         assert!(heard.len() < 20, "{} lines", heard.len());
     }
-    // Behind noise on its own line too, and as one that is far too long.
+    // A request after noise on the same line, and a line that is far too long.
     terminal.send(b"\xff\x00~garbage{\"type\":\"ping\",\"id\":\"x\"}\r\n");
     assert_eq!(until(&terminal, &["pong"]).last().unwrap()["id"], "x");
     terminal.send(&b"y".repeat(1 << 20));
@@ -196,7 +196,7 @@ fn noise_costs_the_line_it_is_in_and_is_not_answered_with_a_flood() {
 }
 
 #[test]
-fn a_device_that_comes_back_after_a_kill_gets_exactly_the_rest() {
+fn a_device_that_follows_its_job_after_a_kill_gets_exactly_the_rest() {
     let mut terminal = TestTerminal::new();
     let mut served = machine(&terminal, "", &["--sync-seconds", "0"]);
     line(&terminal);
@@ -208,7 +208,7 @@ fn a_device_that_comes_back_after_a_kill_gets_exactly_the_rest() {
     served.kill_and_restart();
     terminal.wait("\"hello\"");
     terminal.wait("\n");
-    // What was on its way when it was killed is read up to the last whole line.
+    // The device has read up to the last complete line before the kill.
     let at = before.last().unwrap()["at"].clone();
     send(&mut terminal, &json!({"type": "follow", "id": 2, "job": job, "from": at}));
     let after = until(&terminal, &["done"]);
@@ -221,7 +221,7 @@ fn a_device_that_comes_back_after_a_kill_gets_exactly_the_rest() {
     assert_eq!(whole.trim(), kept(&served, "thinking"));
 }
 
-/// Runs the device of docs/serial.md over a wire, by this Python.
+/// Runs the device program of docs/serial.md with one of the Pythons.
 fn device(python: &Path, port: &str) -> String {
     let mut device = Command::new(python);
     device.arg(root().join("tests/clients/serial_device.py")).args([port, "What is 17*23?"]);
@@ -232,10 +232,10 @@ fn device(python: &Path, port: &str) -> String {
 }
 
 #[test]
-fn the_documented_device_asks_over_a_wire_in_python_and_in_micropython() {
+fn the_documented_device_works_in_python_and_in_micropython() {
     let script = std::fs::read_to_string(root().join("tests/clients/serial_device.py")).unwrap();
     let page = std::fs::read_to_string(root().join("docs/serial.md")).unwrap();
-    assert!(page.contains(&script), "docs/serial.md shows tests/clients/serial_device.py");
+    assert!(page.contains(&script), "docs/serial.md prints tests/clients/serial_device.py");
     for python in ["target/venv/bin/python", "target/venv/bin/micropython"] {
         let python = root().join(python);
         assert!(python.exists(), "'{}' is missing: run `build/prepare.sh test`", python.display());
@@ -244,11 +244,11 @@ fn the_documented_device_asks_over_a_wire_in_python_and_in_micropython() {
         let said = device(&python, &wire.ends[1]);
         assert!(said.contains("=> 391"), "{said}");
         assert!(said.contains(kept(&served, "answer").lines().next().unwrap()), "{said}");
-        wait_until("one question to be answered", || history(&served).len() == 1);
+        wait_until("one job in the history", || history(&served).len() == 1);
     }
 }
 
-/// A pair of ports, joined by socat(1).
+/// A pair of ports connected by socat(1).
 pub struct PtyPair {
     pub ends: [String; 2],
     folder: tempfile::TempDir,
@@ -271,7 +271,7 @@ impl PtyPair {
         let started = socat.spawn();
         self.socat = Some(started.expect("socat is missing: run `build/prepare.sh test`"));
         let ends = &self.ends;
-        wait_until("the ports to be there", || ends.iter().all(|end| Path::new(end).exists()));
+        wait_until("the ports", || ends.iter().all(|end| Path::new(end).exists()));
     }
 
     pub fn unplug(&mut self) {
@@ -279,7 +279,7 @@ impl PtyPair {
             let _ = socat.kill();
             let _ = socat.wait();
         }
-        // socat that is killed leaves its links.
+        // A killed socat leaves its links behind.
         for end in ["a", "b"] {
             let _ = std::fs::remove_file(self.folder.path().join(end));
         }
@@ -328,7 +328,7 @@ impl Tmux {
         self.run(&["capture-pane", "-p"])
     }
 
-    /// Presses a key again and again until this shows: a program that is not up yet drops it.
+    /// Presses a key again and again until `what` shows: a program that is starting drops it.
     fn wait_at_key(&self, key: &str, what: &str) {
         wait_until(&format!("{what:?} on the screen"), || {
             self.type_keys(&[key]);
@@ -352,11 +352,11 @@ impl Drop for Tmux {
 }
 
 #[test]
-fn a_real_terminal_program_greets_asks_stops_and_finds_what_was_typed() {
+fn a_real_terminal_program_asks_stops_and_recalls_history() {
     let mut wire = PtyPair::new();
     let served = served_at(&[&wire.ends[0]], &[]);
     let tmux = Tmux::start(&format!("picocom -q -b 115200 {}", wire.ends[1]));
-    // Who comes when the box has long been there sees it at that key.
+    // A terminal opened after the greeting gets it with Ctrl-L.
     tmux.wait_at_key("C-l", "math>");
     let screen = tmux.wait("/help lists what else there is");
     assert!(screen.contains("solverbox "), "{screen}");
@@ -367,18 +367,18 @@ fn a_real_terminal_program_greets_asks_stops_and_finds_what_was_typed() {
     tmux.enter("/attempts 16");
     tmux.enter("What is 98765*87654?");
     tmux.wait("98765");
-    wait_until("it to be asked", || history(&served).len() == 2);
+    wait_until("the second job", || history(&served).len() == 2);
     tmux.type_keys(&["C-c"]);
     tmux.wait("(stopped)");
     tmux.type_keys(&["C-l"]);
     tmux.wait("math>");
     tmux.type_keys(&["Up", "Up", "Up"]);
     let screen = tmux.wait("math> What is 17*23?");
-    assert!(!screen.contains('^'), "no sequence is shown raw: {screen}");
+    assert!(!screen.contains('^'), "no escape sequence is shown raw: {screen}");
     tmux.type_keys(&["Left", "BSpace", "4", "Enter"]);
     tmux.wait("math> What is 17*24?");
-    wait_until("the changed question to be asked", || history(&served).len() == 3);
-    // The cable goes in mid-line and comes back.
+    wait_until("the edited question's job", || history(&served).len() == 3);
+    // The cable is pulled out while a line is typed, and plugged in again.
     wire.unplug();
     served.wait_log("disconnected; waiting for it");
     wire.plug();
@@ -389,7 +389,7 @@ fn a_real_terminal_program_greets_asks_stops_and_finds_what_was_typed() {
 }
 
 #[test]
-fn a_terminal_of_ones_own_is_a_pleasant_console_and_is_given_back() {
+fn the_console_on_its_own_terminal_restores_the_terminals_settings() {
     let data = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_solverbox");
     let tmux = Tmux::start("sh");
@@ -410,9 +410,9 @@ fn a_terminal_of_ones_own_is_a_pleasant_console_and_is_given_back() {
     tmux.enter("/bye");
     tmux.wait("left with 0");
     let settings = |name: &str| std::fs::read_to_string(data.path().join(name)).unwrap_or_default();
-    wait_until("the settings to be there", || !settings("after").is_empty());
+    wait_until("the settings", || !settings("after").is_empty());
     assert_eq!(settings("before"), settings("after"));
-    // And by a signal, in the middle of an answer.
+    // Again when a signal ends it during an answer.
     std::fs::remove_file(data.path().join("after")).unwrap();
     tmux.enter("clear");
     tmux.enter(&run);
@@ -421,15 +421,15 @@ fn a_terminal_of_ones_own_is_a_pleasant_console_and_is_given_back() {
     let neighbour = solverbox::store::Folder::neighbour(data.path()).unwrap();
     crate::support::send_signal(neighbour.pid, "TERM");
     tmux.wait("left with 0");
-    wait_until("the settings to be there", || !settings("after").is_empty());
+    wait_until("the settings", || !settings("after").is_empty());
     assert_eq!(settings("before"), settings("after"));
 }
 
 #[test]
-fn a_login_prompt_on_the_port_is_named() {
+fn a_login_prompt_on_the_port_is_reported() {
     let agetty = Path::new("/sbin/agetty");
     if !agetty.exists() {
-        return not_checked("a login prompt on a port, because there is no /sbin/agetty");
+        return not_checked("a login prompt on a port, because /sbin/agetty is missing");
     }
     if !rustix::process::geteuid().is_root() {
         return not_checked("a login prompt on a port, because only root can put one there");
@@ -437,7 +437,7 @@ fn a_login_prompt_on_the_port_is_named() {
     let terminal = TestTerminal::new();
     let port = std::fs::canonicalize(terminal.port()).unwrap();
     let name = port.strip_prefix("/dev").unwrap().display().to_string();
-    // A session of its own, as the system gives it: the port becomes its controlling terminal.
+    // In a session of its own, as init starts it: the port becomes its controlling terminal.
     let mut getty = Command::new("setsid");
     let mut getty = getty.arg(agetty).args(["--noreset", "--local-line", &name]).spawn().unwrap();
     terminal.wait("login:");

@@ -1,4 +1,4 @@
-//! People at serial consoles: the real box, a pseudo terminal for each wire, real cables pulled.
+//! People at serial consoles: a real server, a pseudo terminal for each line, cables pulled out.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::terminal::TestTerminal;
 use crate::support::{TestServer, model, solverbox, text, wait_until};
 
-/// A file of modes whose answers are the same each time.
+/// A modes file for greedy answers, which are the same each time.
 pub fn greedy() -> PathBuf {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("greedy.toml");
     let part = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -18,13 +18,13 @@ pub fn greedy() -> PathBuf {
     file
 }
 
-/// A box with a console on each of these terminals, which answers the same each time.
+/// A server with a console on each of these terminals, which answers greedily.
 pub fn served(terminals: &[&TestTerminal], args: &[&str]) -> TestServer {
     let ports: Vec<String> = terminals.iter().map(|terminal| terminal.port()).collect();
     served_at(&ports.iter().map(String::as_str).collect::<Vec<&str>>(), args)
 }
 
-/// As that, by the ports' names with their settings.
+/// Like [`served`], with port names and their settings.
 pub fn served_at(ports: &[&str], args: &[&str]) -> TestServer {
     let modes = greedy();
     let mut all = vec!["--modes", modes.to_str().unwrap()];
@@ -33,7 +33,7 @@ pub fn served_at(ports: &[&str], args: &[&str]) -> TestServer {
     TestServer::ready(&all)
 }
 
-/// What was asked, newest first, as the box's history has it.
+/// Returns the jobs in the server's history, newest first.
 pub fn history(served: &TestServer) -> Vec<Value> {
     let mut command = solverbox();
     command.args(["history", "export", "--format", "jsonl", "--data"]).arg(served.data.path());
@@ -47,7 +47,7 @@ pub fn history(served: &TestServer) -> Vec<Value> {
 }
 
 #[test]
-fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
+fn a_person_asks_is_answered_and_each_command_works() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     let greeting = terminal.wait("math> ");
@@ -96,7 +96,10 @@ fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
     let jobs = history(&served);
     assert_eq!(jobs.len(), 3);
     let newest = jobs[0].to_string();
-    assert!(newest.contains("348 + 577") && newest.contains("925 + 75"), "it goes on: {newest}");
+    assert!(
+        newest.contains("348 + 577") && newest.contains("925 + 75"),
+        "the conversation continues: {newest}"
+    );
 
     terminal.enter("/plain");
     terminal.wait("No escape sequences are sent.");
@@ -115,21 +118,21 @@ fn a_person_asks_is_answered_and_finds_everything_by_its_command() {
 }
 
 #[test]
-fn ctrl_c_stops_an_answer_and_an_answer_can_be_had_now() {
+fn ctrl_c_stops_an_answer_and_answer_now_ends_the_thinking() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
-    // In one write, so that it does not come too late.
+    // In one write, so that Ctrl-C does not come too late.
     terminal.send(b"What is 98765*87654?\r\x03");
     terminal.wait("(stopped)");
     terminal.wait("math> ");
-    wait_until("it to be stopped", || history(&served)[0]["finish"] == "stopped");
+    wait_until("the job to stop", || history(&served)[0]["finish"] == "stopped");
     terminal.enter("/attempts 16");
     terminal.wait("math> ");
     terminal.send(b"What is 98765*87654?\r/answer-now\r");
     terminal.wait("tokens");
     terminal.wait("math> ");
-    // Ctrl-C gives up what is typed, and says how to leave where nothing is.
+    // Ctrl-C discards the line being typed; on an empty line it explains how to leave.
     terminal.send(b"half a question");
     terminal.wait("half a question");
     terminal.send(b"\x03\x03");
@@ -157,21 +160,21 @@ fn a_question_may_have_several_lines_typed_quoted_or_pasted() {
     }
 }
 
-/// What a person asked last in a job.
+/// Returns the last message of a job's conversation.
 fn question(job: &Value) -> String {
     let last = job["messages"].as_array().and_then(|messages| messages.last());
     last.and_then(|last| last["content"].as_str()).unwrap_or_else(|| panic!("{job}")).to_string()
 }
 
 #[test]
-fn characters_come_through_in_halves_at_any_border() {
+fn characters_may_arrive_split_at_any_byte() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     let asked = "¿Qué es 数 6×7? 😀 e\u{301}";
     for byte in asked.bytes() {
         terminal.send(&[byte]);
-        // Longer than the box waits for the rest of a read, so that each byte is read alone.
+        // Longer than one read waits for more bytes, so that each byte is read alone.
         std::thread::sleep(Duration::from_millis(70));
     }
     terminal.send(b"\0\r\n");
@@ -181,7 +184,7 @@ fn characters_come_through_in_halves_at_any_border() {
 }
 
 #[test]
-fn a_cable_pulled_in_mid_answer_loses_nothing() {
+fn a_cable_pulled_out_during_an_answer_loses_nothing() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &["--context-tokens", "16384"]);
     terminal.wait("math> ");
@@ -192,7 +195,7 @@ fn a_cable_pulled_in_mid_answer_loses_nothing() {
     terminal.unplug();
     served.wait_log("disconnected; waiting for it");
     served.wait_log("no such device");
-    wait_until("it to be answered", || history(&served)[0]["finish"] == "done");
+    wait_until("the job to end", || history(&served)[0]["finish"] == "done");
     let answer = history(&served)[0]["answer"].as_str().unwrap().to_string();
     terminal.plug();
     terminal.wait("Your last question, \"What is 98765*87654?\", is answered: /last shows it");
@@ -204,11 +207,11 @@ fn a_cable_pulled_in_mid_answer_loses_nothing() {
     let end = answer.lines().last().unwrap();
     assert!(told.contains(end), "{told:?} has {end:?}");
     let waits = served.log().matches("no such device").count();
-    assert_eq!(waits, 1, "it is said once");
+    assert_eq!(waits, 1, "logged once");
 }
 
 #[test]
-fn a_killed_box_goes_on_with_what_was_asked_over_a_wire() {
+fn a_killed_server_continues_a_question_from_the_console() {
     let mut terminal = TestTerminal::new();
     let mut served = served(&[&terminal], &["--sync-seconds", "0"]);
     terminal.wait("math> ");
@@ -226,7 +229,7 @@ fn a_killed_box_goes_on_with_what_was_asked_over_a_wire() {
 }
 
 #[test]
-fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
+fn a_slow_line_takes_no_memory_and_gets_everything_in_the_end() {
     let mut terminal = TestTerminal::new();
     let port = format!("{},300", terminal.port());
     let served = served_at(&[&port], &["--context-tokens", "16384"]);
@@ -236,7 +239,7 @@ fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
     terminal.wait("math> ");
     terminal.read_slowly(30);
     let before = served.status("VmRSS");
-    // Each of them stays behind the line.
+    // Each answer comes faster than the line.
     for _ in 0..3 {
         terminal.enter("What is 98765*87654?");
     }
@@ -246,7 +249,7 @@ fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
     });
     let after = served.status("VmRSS");
     assert!(after < before + 4 * 1024, "{before} kB before, {after} kB after");
-    // What was dropped from no buffer is told when the line is fast again.
+    // Nothing was dropped: the rest comes once the line is fast again.
     terminal.read_all();
     for _ in 0..3 {
         terminal.wait("tokens/s)");
@@ -255,7 +258,7 @@ fn a_slow_line_never_makes_the_box_large_and_gets_everything_in_the_end() {
 }
 
 #[test]
-fn noise_and_a_paste_of_a_megabyte_are_survived_and_asked_nowhere() {
+fn noise_and_a_paste_of_a_megabyte_are_survived_and_submit_nothing() {
     let seconds = if std::env::var_os("CONSOLE_TRIALS").is_some() { 60 } else { 5 };
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
@@ -270,20 +273,20 @@ fn noise_and_a_paste_of_a_megabyte_are_survived_and_asked_nowhere() {
             })
             .collect();
         terminal.send(&noise);
-        // About what a floating pin makes of 115,200 bits a second.
+        // About what a floating pin produces at 115,200 bits a second.
         std::thread::sleep(Duration::from_millis(9));
     }
     let before = served.status("VmRSS");
     terminal.send(b"\x03\x03\r");
     terminal.settle();
     let jobs = history(&served);
-    assert!(jobs.is_empty(), "noise was asked: {}", jobs[0]);
-    // As one line it is too long; the box says so with its bell, and takes no more of it.
+    assert!(jobs.is_empty(), "noise was submitted: {}", jobs[0]);
+    // Too long for one line: the console rings the bell and ignores the rest.
     terminal.send(&b"x".repeat(1 << 20));
     terminal.wait("\x07");
     terminal.send(b"\x03\x03");
     terminal.settle();
-    // As lines, one question in mid-paste is too long as a whole.
+    // Many lines in one paste: the question is too long as a whole.
     terminal.send(b"\x1b[200~");
     terminal.send("a line of a long paste\r".repeat(50_000).as_bytes());
     terminal.send(b"\x1b[201~");
@@ -307,13 +310,13 @@ fn two_consoles_and_the_page_share_turns_fairly() {
     for terminal in &terminals {
         terminal.wait("math> ");
     }
-    // One of them asks far more.
+    // The first terminal asks far more.
     terminals[0].enter("/attempts 16");
     terminals[0].wait("math> ");
     for _ in 0..6 {
         terminals[0].enter("What is 98765*87654?");
     }
-    wait_until("the first to have begun", || history(&served).len() == 6);
+    wait_until("the first terminal's jobs", || history(&served).len() == 6);
     terminals[1].enter("What is 98765*87654?");
     let (status, page) =
         served.post("/api/jobs", &json!({"question": "What is 98765*87654?"}).to_string());
@@ -325,19 +328,19 @@ fn two_consoles_and_the_page_share_turns_fairly() {
     });
     let jobs = history(&served);
     let done = jobs.iter().filter(|job| job["finish"] == "done").count();
-    assert!(done < 8, "who asks once does not wait for all of who asks six times");
+    assert!(done < 8, "one question does not wait for six of another client");
     for _ in 0..6 {
         terminals[0].wait("tokens/s)");
     }
 }
 
 #[test]
-fn ports_that_cannot_be_had_are_named_with_the_reason_and_waited_for() {
+fn unavailable_ports_are_logged_with_the_reason_and_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let late = folder.path().join("late").display().to_string();
     let first = TestTerminal::new();
     let mut taken = TestTerminal::new();
-    // As another program that locks its port.
+    // Another program that locks its port.
     let holder = serialport::new(taken.port(), 9600).open_native().unwrap();
     let served = served_at(&[&late, "/etc/passwd", &taken.port(), &first.port()], &[]);
     served.wait_log("late': no such device; waiting for it");
@@ -351,7 +354,7 @@ fn ports_that_cannot_be_had_are_named_with_the_reason_and_waited_for() {
 }
 
 #[test]
-fn a_wrong_wire_is_refused_before_anything_starts() {
+fn an_invalid_port_is_refused_before_anything_starts() {
     for (wires, named) in [
         (&["/dev/ttyS0,fast"][..], "'fast' is no setting of a serial line"),
         (&["/dev/ttyS0", "/dev/ttyS0"], "named twice"),
@@ -370,16 +373,16 @@ fn a_wrong_wire_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn a_box_with_a_line_that_stands_still_stops_in_time() {
+fn a_server_whose_serial_line_is_blocked_stops_in_time() {
     let mut terminal = TestTerminal::new();
     let mut served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     terminal.stop_reading();
-    // More than the system holds for a terminal that is not read, and than the box holds beyond.
+    // More output than the kernel and the server buffer for a terminal that is not read.
     for _ in 0..200 {
         terminal.enter("/help");
     }
-    // Nothing shows from outside that the box has filled what the system holds.
+    // From outside nothing shows that the buffers are full.
     std::thread::sleep(Duration::from_secs(1));
     crate::support::send_signal(served.pid(), "TERM");
     served.wait_end(Duration::from_secs(5));
@@ -387,11 +390,11 @@ fn a_box_with_a_line_that_stands_still_stops_in_time() {
 }
 
 #[test]
-fn who_leaves_while_an_answer_runs_hears_it_to_its_end() {
+fn leaving_during_an_answer_waits_for_its_end() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
-    // In one write, so that it does not come too late; and what is typed then keeps nothing back.
+    // In one write, so that /bye does not come too late; the key typed after it delays nothing.
     terminal.send(b"What is 98765*87654?\r/bye\rx");
     terminal.wait("(leaving when it is answered)");
     terminal.wait("tokens/s)");
@@ -400,28 +403,26 @@ fn who_leaves_while_an_answer_runs_hears_it_to_its_end() {
 }
 
 #[test]
-fn two_answers_that_a_pulled_cable_kept_back_are_both_told_later() {
+fn two_answers_held_back_by_a_pulled_cable_are_both_shown_later() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
     terminal.enter("What is 17*23?");
     terminal.enter("What is 348 + 577?");
-    wait_until("both to be asked", || history(&served).len() == 2);
+    wait_until("both jobs", || history(&served).len() == 2);
     terminal.unplug();
-    wait_until("both to be answered", || {
-        history(&served).iter().all(|job| job["finish"] == "done")
-    });
+    wait_until("both jobs to end", || history(&served).iter().all(|job| job["finish"] == "done"));
     terminal.plug();
     terminal.wait("(Your last question, \"What is 348 + 577?\"");
     terminal.wait("math> ");
     terminal.enter("/last");
     let told = terminal.wait("[ 925 ]");
-    // Unless it was told before the cable was pulled.
+    // Unless it was shown before the cable was pulled.
     assert!(told.contains("[ 391 ]") || !told.contains("(What is 17*23?)"), "{told}");
 }
 
 #[test]
-fn a_student_s_attempt_is_asked_for_and_may_have_several_lines() {
+fn the_student_s_attempt_is_prompted_for_and_may_have_several_lines() {
     let mut terminal = TestTerminal::new();
     let served = served(&[&terminal], &[]);
     terminal.wait("math> ");
@@ -442,23 +443,23 @@ fn a_student_s_attempt_is_asked_for_and_may_have_several_lines() {
 }
 
 #[test]
-fn a_terminal_that_says_stop_is_waited_for() {
+fn a_terminal_that_sends_xoff_is_waited_for() {
     let mut terminal = TestTerminal::new();
     let _served = served_at(&[&format!("{},9600,xonxoff", terminal.port())], &[]);
     terminal.wait("math> ");
     terminal.settle();
     terminal.send(b"\x13");
     terminal.enter("/help");
-    // Long enough for the whole text at 9600 bits a second.
+    // Time enough for the whole text at 9600 bits a second.
     std::thread::sleep(Duration::from_millis(700));
-    assert_eq!(terminal.rest(), "", "nothing comes behind XOFF");
+    assert_eq!(terminal.rest(), "", "nothing comes after XOFF");
     terminal.send(b"\x11");
     terminal.wait("/bye");
     terminal.wait("math> ");
 }
 
 #[test]
-fn several_ports_stand_in_the_environment_too() {
+fn several_ports_may_be_named_in_the_environment() {
     let terminals = [TestTerminal::new(), TestTerminal::new()];
     let data = tempfile::tempdir().unwrap();
     let mut command = solverbox();
@@ -474,7 +475,7 @@ fn several_ports_stand_in_the_environment_too() {
 }
 
 #[test]
-fn a_pipe_is_a_console_too_and_its_end_waits_for_the_answers() {
+fn a_pipe_is_a_console_too_and_the_process_exits_after_the_last_answer() {
     let data = tempfile::tempdir().unwrap();
     let mut command = solverbox();
     command.arg("console").arg("--model").arg(model()).arg("--data").arg(data.path());

@@ -1,5 +1,6 @@
-//! A lesson: many clients with questions in mixed modes, one after the other, some of whom leave in the middle of an
-//! answer. Everybody's questions end as they should, everybody gets about the same, and nothing is left behind.
+//! A lesson: many clients with questions in mixed modes, one after the other, some of which
+//! disconnect during an answer. All questions end as they should, all clients get about the same
+//! share, and nothing is left behind.
 
 use std::os::unix::net::UnixDatagram;
 use std::thread::{self, ScopedJoinHandle};
@@ -12,14 +13,14 @@ use crate::support::trial;
 use crate::support::{PATIENCE, Stream, TestServer, chat};
 
 const TRIAL: &str = "classroom";
-/// Memory a box may take more at the end of a lesson than when all had begun, in kB: what is kept of ended
-/// conversations, to go on with.
+/// Memory a server may take more at the end of a lesson than once all clients had begun, in kB: the
+/// prefix cache of ended conversations.
 const GROWTH_KB_MAX: u64 = 8 << 10;
 
 /// One pupil.
 struct Pupil {
     number: usize,
-    /// Whether it leaves halfway, in the middle of an answer.
+    /// Whether it leaves halfway, during an answer.
     leaves: bool,
 }
 
@@ -33,7 +34,7 @@ struct Account {
 }
 
 impl Pupil {
-    /// Asks until the lesson is over or it leaves.
+    /// Asks until the lesson ends or the pupil leaves.
     fn attend(&self, served: &TestServer, lesson: Duration) -> Account {
         let (began, mut account) = (Instant::now(), Account::default());
         loop {
@@ -47,7 +48,7 @@ impl Pupil {
             if is_leaving {
                 stream.wait_for_text();
                 account.stopped += 1;
-                // Dropped unread to the end: it hangs up.
+                // Dropping the stream disconnects.
                 return account;
             }
             let events = stream.events();
@@ -61,7 +62,7 @@ impl Pupil {
         }
     }
 
-    /// Asks its question of this index: the mode, the length and whether attempts vote differ.
+    /// Asks the question of this index; mode, length and voting differ from one to the next.
     fn ask(&self, served: &TestServer, index: usize) -> Stream {
         let turn = self.number * 7 + index * 5;
         let mode = ["math", "plain", "hint", "code", "proof"][turn % 5];
@@ -72,7 +73,7 @@ impl Pupil {
         });
         match turn % 4 {
             0 if matches!(mode, "math" | "plain") => body["attempts"] = 3.into(),
-            // As long as a hard question's.
+            // As long as the answer to a hard question.
             1 | 2 => body["ignore_eos"] = true.into(),
             _ => {}
         }
@@ -80,7 +81,7 @@ impl Pupil {
     }
 }
 
-/// Jain's index of fairness: 1 where all have the same, 1/n where one has all.
+/// Jain's fairness index: 1 if all have the same share, 1/n if one has everything.
 fn fairness(shares: &[f64]) -> f64 {
     let sum: f64 = shares.iter().sum();
     let squares: f64 = shares.iter().map(|share| share * share).sum();
@@ -88,20 +89,20 @@ fn fairness(shares: &[f64]) -> f64 {
 }
 
 #[test]
-fn fairness_is_one_where_all_have_the_same_and_less_where_one_has_more() {
+fn the_fairness_index_is_one_for_equal_shares_and_less_for_others() {
     assert!((fairness(&[3.0, 3.0, 3.0]) - 1.0).abs() < 1e-9);
     assert!((fairness(&[1.0, 0.0, 0.0, 0.0]) - 0.25).abs() < 1e-9);
 }
 
 #[test]
-fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
+fn a_lesson_ends_well_for_all_clients_and_leaves_nothing_behind() {
     let (clients, lesson) =
         trial::form((10, Duration::from_secs(20)), (30, Duration::from_secs(600)));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut ear = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
+    let mut manager = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
     let served = managed(path.to_str().unwrap(), Duration::from_secs(2));
-    ear.wait_for("READY=1");
+    manager.wait_for("READY=1");
     let pupils: Vec<Pupil> =
         (0..clients).map(|number| Pupil { number, leaves: number % 10 == 3 }).collect();
     let (warm, began) = (lesson / 5, Instant::now());
@@ -111,8 +112,8 @@ fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
         let attending: Vec<_> =
             pupils.iter().map(|pupil| scope.spawn(move || pupil.attend(served, lesson))).collect();
         while !attending.iter().all(ScopedJoinHandle::is_finished) {
-            // It is fed every second: a clock, and its socket would fill up.
-            ear.next();
+            // A message a second serves as a clock; unread they would fill the socket.
+            manager.next();
             if began.elapsed() < warm {
                 memory = served.status("VmRSS");
             }
@@ -120,16 +121,16 @@ fn a_lesson_ends_well_for_everybody_and_leaves_nothing_behind() {
         attending.into_iter().map(|pupil| pupil.join().unwrap()).collect()
     });
     let is_idle = |text: &String| text.lines().any(|line| line == "STATUS=ready");
-    let last = |ear: &ManagerSocket| {
-        ear.heard.iter().rfind(|text| text.contains("STATUS=")).is_some_and(is_idle)
+    let last = |manager: &ManagerSocket| {
+        manager.messages.iter().rfind(|text| text.contains("STATUS=")).is_some_and(is_idle)
     };
-    while !last(&ear) {
+    while !last(&manager) {
         assert!(
             began.elapsed() < lesson + PATIENCE,
-            "the box is still at work: {:?}",
-            ear.heard.last()
+            "the server is still busy: {:?}",
+            manager.messages.last()
         );
-        ear.next();
+        manager.next();
     }
     let grown = served.status("VmRSS").saturating_sub(memory);
     let sum = |of: fn(&Account) -> usize| accounts.iter().map(of).sum::<usize>();

@@ -1,5 +1,5 @@
-//! The box as a service: it stops in time whatever hangs, and its manager hears how it is doing, in systemd's
-//! words over a real datagram socket.
+//! The server as a service: it stops in time whatever hangs, and notifies its service manager by
+//! systemd's protocol over a real datagram socket.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -13,23 +13,23 @@ use crate::support::{
     PATIENCE, TestServer, chat, model, not_checked, root, send_signal, solverbox, wait_until, whole,
 };
 
-/// How long a box may take to stop.
+/// How long a server may take to stop.
 const STOP: Duration = Duration::from_secs(5);
 
-/// A request that would go on for minutes.
+/// A request that would run for minutes.
 fn endless() -> String {
     chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 8000}))
 }
 
-/// Holds a thread of a process still, by ptrace(2), as a hang would; the kernel has no other way to stop one
-/// thread alone.
+/// Stops one thread of a process by ptrace(2), as a hang would; the kernel has no other way to stop a
+/// single thread.
 struct Hang {
     holder: Child,
     _said: BufReader<ChildStdout>,
 }
 
 impl Hang {
-    /// Holds the engine's thread; `None`, said loudly, where this machine does not let us.
+    /// Stops the engine's thread; `None`, with a notice, if this machine does not allow it.
     fn of_engine(served: &TestServer) -> Option<Hang> {
         let engine =
             fs::read_dir(format!("/proc/{}/task", served.pid())).unwrap().find_map(|task| {
@@ -67,13 +67,13 @@ impl Drop for Hang {
 }
 
 #[test]
-fn a_stop_ends_every_stream_with_word_when_to_come_back_and_is_over_in_time() {
+fn a_shutdown_tells_every_stream_when_to_reconnect_and_ends_in_time() {
     let served = TestServer::ready(&["--sequences", "2"]);
     let mut streams: Vec<_> = (0..4)
         .map(|client| served.stream_as(&format!("Authorization: Bearer {client}\r\n"), &endless()))
         .collect();
     for stream in &mut streams {
-        // The first event says after how many milliseconds to come back: also where no goodbye is possible.
+        // The first event has the reconnection time, for streams that end without notice.
         assert_eq!(stream.wait_for("retry: "), "retry: 2000");
     }
     streams[0].wait_for_text();
@@ -88,7 +88,7 @@ fn a_stop_ends_every_stream_with_word_when_to_come_back_and_is_over_in_time() {
 }
 
 #[test]
-fn who_reads_nothing_or_says_nothing_does_not_hold_up_a_stop() {
+fn clients_that_neither_read_nor_send_do_not_delay_a_shutdown() {
     let served = TestServer::ready(&[]);
     let _silent = served.connect();
     let _reads_nothing = served.stream(&endless());
@@ -101,13 +101,13 @@ fn who_reads_nothing_or_says_nothing_does_not_hold_up_a_stop() {
 }
 
 #[test]
-fn while_it_stops_no_question_is_taken_and_a_hang_does_not_keep_it() {
+fn during_a_shutdown_questions_are_refused_and_a_hang_does_not_delay_it() {
     let served = TestServer::ready(&[]);
     let Some(hang) = Hang::of_engine(&served) else { return };
     let asked = Instant::now();
     send_signal(served.pid(), "TERM");
-    // The engine does not end: all that time the door says what is the matter.
-    wait_until("the box to be closing", || served.get("/healthz").1.contains("closing"));
+    // The engine does not end: meanwhile the server reports the shutdown.
+    wait_until("the server to be closing", || served.get("/healthz").1.contains("closing"));
     for path in ["/v1/chat/completions", "/api/predict"] {
         let body =
             if path.starts_with("/v1") { chat(json!({})) } else { r#"{"data": ["q"]}"#.into() };
@@ -121,18 +121,18 @@ fn while_it_stops_no_question_is_taken_and_a_hang_does_not_keep_it() {
         );
     }
     assert_eq!(served.get("/").0, 200);
-    wait_until("the last resort", || served.log().contains("shutdown hangs: exiting"));
+    wait_until("the forced exit", || served.log().contains("shutdown hangs: exiting"));
     assert_eq!(served.exit_code(), Some(1));
     assert!(asked.elapsed() < STOP, "{:?}", asked.elapsed());
     drop(hang);
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_server_at_once() {
     let served = TestServer::ready(&[]);
     let Some(hang) = Hang::of_engine(&served) else { return };
     send_signal(served.pid(), "TERM");
-    wait_until("the box to be closing", || served.get("/healthz").1.contains("closing"));
+    wait_until("the server to be closing", || served.get("/healthz").1.contains("closing"));
     let asked = Instant::now();
     send_signal(served.pid(), "INT");
     assert_eq!(served.exit_code(), Some(130));
@@ -141,33 +141,33 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn it_may_be_stopped_while_it_loads() {
+fn a_server_may_be_stopped_while_the_model_loads() {
     let served = TestServer::start(&[]);
     let asked = Instant::now();
     send_signal(served.pid(), "TERM");
-    // Before the first handler is set a signal ends it as it ends any program.
+    // A signal before the handler is set ends the process as it ends any program.
     assert!(matches!(served.exit_code(), Some(0) | None));
     assert!(asked.elapsed() < STOP, "{:?}", asked.elapsed());
 }
 
-/// A service manager's ear.
+/// The socket of a service manager.
 pub struct ManagerSocket {
     socket: UnixDatagram,
-    pub heard: Vec<String>,
+    pub messages: Vec<String>,
 }
 
 impl ManagerSocket {
     pub fn on(socket: UnixDatagram) -> ManagerSocket {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        ManagerSocket { socket, heard: Vec::new() }
+        ManagerSocket { socket, messages: Vec::new() }
     }
 
-    /// Hears the next message.
+    /// Receives the next message.
     pub fn next(&mut self) -> String {
         let mut bytes = [0; 4 << 10];
         let count = self.socket.recv(&mut bytes).expect("a message");
         let text = String::from_utf8(bytes[..count].to_vec()).unwrap();
-        self.heard.push(text.clone());
+        self.messages.push(text.clone());
         text
     }
 
@@ -180,7 +180,7 @@ impl ManagerSocket {
         }
     }
 
-    /// Whether nothing like it comes for so long.
+    /// Returns whether no message with `what` comes for this long.
     fn is_quiet_about(&mut self, what: &str, time: Duration) -> bool {
         let until = Instant::now() + time;
         self.socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -195,7 +195,7 @@ impl ManagerSocket {
     }
 }
 
-/// Starts a box whose manager listens at `socket` and wants to be fed.
+/// Starts a server whose manager listens at `socket` and expects watchdog messages.
 pub fn managed(socket: &str, watchdog: Duration) -> TestServer {
     let mut command = solverbox();
     command.env("NOTIFY_SOCKET", socket);
@@ -204,54 +204,57 @@ pub fn managed(socket: &str, watchdog: Duration) -> TestServer {
 }
 
 #[test]
-fn a_manager_hears_when_it_is_ready_how_it_is_doing_and_when_it_stops() {
+fn a_manager_is_notified_of_readiness_status_and_stopping() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut ear = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
+    let mut manager = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
     let served = managed(path.to_str().unwrap(), Duration::from_secs(2));
-    let ready = ear.wait_for("READY=1");
+    let ready = manager.wait_for("READY=1");
     assert!(ready.contains("STATUS=ready"), "{ready}");
     assert!(served.get("/healthz").1.contains("ready"));
-    assert!(ear.heard.iter().filter(|text| text.contains("READY=1")).count() == 1);
-    ear.wait_for("WATCHDOG=1");
+    assert!(manager.messages.iter().filter(|text| text.contains("READY=1")).count() == 1);
+    manager.wait_for("WATCHDOG=1");
     let mut stream = served.stream(&endless());
     stream.wait_for_text();
-    // At work it is fed by its steps.
-    ear.wait_for("STATUS=ready, 1 answering");
-    ear.wait_for("WATCHDOG=1");
+    // While it answers, each step of the engine feeds the watchdog.
+    manager.wait_for("STATUS=ready, 1 answering");
+    manager.wait_for("WATCHDOG=1");
     send_signal(served.pid(), "TERM");
-    ear.wait_for("STOPPING=1");
+    manager.wait_for("STOPPING=1");
     assert_eq!(served.exit_code(), Some(0));
 }
 
 #[test]
-fn a_manager_may_listen_at_an_abstract_name() {
+fn a_manager_may_listen_on_an_abstract_socket() {
     let name = format!("solverbox-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
-    let mut ear = ManagerSocket::on(UnixDatagram::bind_addr(&address).unwrap());
+    let mut manager = ManagerSocket::on(UnixDatagram::bind_addr(&address).unwrap());
     let _served = managed(&format!("@{name}"), Duration::from_secs(60));
-    ear.wait_for("READY=1");
+    manager.wait_for("READY=1");
 }
 
 #[test]
 fn an_engine_that_hangs_is_not_reported_alive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut ear = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
+    let mut manager = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
     let watchdog = Duration::from_secs(2);
     let served = managed(path.to_str().unwrap(), watchdog);
-    ear.wait_for("READY=1");
+    manager.wait_for("READY=1");
     let mut stream = served.stream(&endless());
     stream.wait_for_text();
     let Some(hang) = Hang::of_engine(&served) else { return };
-    wait_until("the hang to be seen", || {
+    wait_until("the hang to be noticed", || {
         served.log().contains("the engine has work and has said nothing")
     });
-    // What was sent before that is thrown away.
-    assert!(ear.is_quiet_about("nothing at all", Duration::from_millis(100)));
-    assert!(ear.is_quiet_about("WATCHDOG=1", watchdog * 2), "the door is alive, the box is not");
+    // Discards what was sent before.
+    assert!(manager.is_quiet_about("nothing at all", Duration::from_millis(100)));
+    assert!(
+        manager.is_quiet_about("WATCHDOG=1", watchdog * 2),
+        "the HTTP server is alive, the engine is not"
+    );
     assert_eq!(served.get("/").0, 200);
     drop(hang);
-    // It was only held: it goes on, and so does the food.
-    ear.wait_for("WATCHDOG=1");
+    // The thread was only held: the engine continues, and so does the watchdog.
+    manager.wait_for("WATCHDOG=1");
 }
