@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::desk::record::{State, Whole};
 use crate::desk::{self, Ticket};
-use crate::store::{History, JobSummary, StoredJob, Which};
+use crate::store::{JobHistory, JobSelection, JobSummary, StoredJob};
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, printable};
 use crate::types::job::{JobId, Role};
@@ -57,7 +57,7 @@ pub enum Deleted {
 /// # Errors
 /// Errors of the journal; if the export or standard output cannot be written.
 pub fn run(data: &Path, action: Action) -> Result<(), Error> {
-    let history = History::open(data)?;
+    let history = JobHistory::open(data)?;
     match action {
         Action::List(most) => list(&history, most),
         Action::Show(id) => super::print(&markdown(&desk::ticket_of(history.find(&id)?))),
@@ -67,7 +67,7 @@ pub fn run(data: &Path, action: Action) -> Result<(), Error> {
     }
 }
 
-fn list(history: &History, most: u32) -> Result<(), Error> {
+fn list(history: &JobHistory, most: u32) -> Result<(), Error> {
     let (mut left, mut before) = (most, None::<JobId>);
     while left > 0 {
         let jobs = history.list(before, left.min(limits::LIST_JOBS_MAX))?;
@@ -86,7 +86,7 @@ fn line(job: &JobSummary) -> String {
     format!("{}  {time}  {state:<10}  {mode:<8}  {asked}\n", job.name)
 }
 
-fn export(history: &History, format: ExportFormat, file: &Path) -> Result<(), Error> {
+fn export(history: &JobHistory, format: ExportFormat, file: &Path) -> Result<(), Error> {
     let cannot = |error: std::io::Error| {
         let what = format!("cannot write --out '{}': {error}", file.display());
         Error::bad_request(what, "Name a writable file.")
@@ -96,19 +96,19 @@ fn export(history: &History, format: ExportFormat, file: &Path) -> Result<(), Er
     out.flush().map_err(cannot)
 }
 
-fn delete(history: &History, deleted: Deleted) -> Result<(), Error> {
+fn delete(history: &JobHistory, deleted: Deleted) -> Result<(), Error> {
     let gone = match deleted {
-        Deleted::All => history.forget(&Which::All)?,
+        Deleted::All => history.forget(&JobSelection::All)?,
         Deleted::OlderThanDays(days) => {
             let age = Duration::from_secs(u64::from(days) * 86_400);
             let since = SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH);
-            history.forget(&Which::Before(since))?
+            history.forget(&JobSelection::Before(since))?
         }
         Deleted::Jobs(ids) => {
             // All are searched for first: if one is mistyped, nothing is deleted.
             let jobs: Vec<StoredJob> =
                 ids.iter().map(|id| history.find(id)).collect::<Result<_, Error>>()?;
-            let forget = |kept: &StoredJob| history.forget(&Which::One(kept.id));
+            let forget = |kept: &StoredJob| history.forget(&JobSelection::One(kept.id));
             jobs.iter().map(forget).sum::<Result<usize, Error>>()?
         }
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{CloseAtEnd, Loading, OutputFormat, interrupt};
 use crate::api::ask::Ask;
 use crate::api::json::FinishedJob;
-use crate::desk::feed::Texts;
+use crate::desk::feed::FeedTexts;
 use crate::desk::{Capacity, Desk, Durability, Feed, JobEvent, SubmitOptions, Ticket};
 use crate::types::answer::{Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
@@ -88,8 +88,8 @@ fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
 
 /// Prints the answer as it is written, until the job has ended.
 fn follow(ticket: &Ticket) -> std::io::Result<()> {
-    let mut screen = Screen::on_stdout();
-    let mut feed = Feed::new(ticket, LogPosition::default(), Texts::OneAnswer);
+    let mut screen = AnswerScreen::on_stdout();
+    let mut feed = Feed::new(ticket, LogPosition::default(), FeedTexts::OneAnswer);
     loop {
         match feed.next(usize::MAX, limits::HEARTBEAT) {
             Some(JobEvent::Text { piece, .. }) => screen.print_pieces(&[piece])?,
@@ -105,38 +105,38 @@ fn follow(ticket: &Ticket) -> std::io::Result<()> {
 
 /// Where an answer is followed: text on standard output, votes on standard error, which are one
 /// terminal or are not.
-pub struct Screen<W> {
+pub struct AnswerScreen<W> {
     out: W,
     shows_thinking: bool,
     part: Part,
-    line: Line,
+    line: LastLine,
     /// How many attempts had ended when it was said last.
     told: u32,
 }
 
 /// What stands on the terminal's last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
+enum LastLine {
     Empty,
     Text,
     /// The votes, which the next votes replace and text leaves standing.
     Votes,
 }
 
-impl Screen<StdoutLock<'static>> {
+impl AnswerScreen<StdoutLock<'static>> {
     /// Begins on standard output.
-    pub fn on_stdout() -> Screen<StdoutLock<'static>> {
-        Screen {
+    pub fn on_stdout() -> AnswerScreen<StdoutLock<'static>> {
+        AnswerScreen {
             out: std::io::stdout().lock(),
             shows_thinking: std::io::stdout().is_terminal(),
             part: Part::Answer,
-            line: Line::Empty,
+            line: LastLine::Empty,
             told: 0,
         }
     }
 }
 
-impl<W: Write> Screen<W> {
+impl<W: Write> AnswerScreen<W> {
     /// Prints what came.
     ///
     /// # Errors
@@ -146,7 +146,7 @@ impl<W: Write> Screen<W> {
             if !self.shows_thinking && piece.part == Part::Thinking {
                 continue;
             }
-            if self.line == Line::Votes {
+            if self.line == LastLine::Votes {
                 super::note("");
             }
             if self.shows_thinking && piece.part != self.part {
@@ -159,7 +159,7 @@ impl<W: Write> Screen<W> {
             }
             let text = printable(&piece.text);
             self.out.write_all(text.as_bytes())?;
-            self.line = if text.ends_with('\n') { Line::Empty } else { Line::Text };
+            self.line = if text.ends_with('\n') { LastLine::Empty } else { LastLine::Text };
         }
         self.out.flush()
     }
@@ -179,12 +179,12 @@ impl<W: Write> Screen<W> {
             super::note(&line);
             return Ok(());
         }
-        if self.line == Line::Text && self.shows_thinking {
+        if self.line == LastLine::Text && self.shows_thinking {
             writeln!(self.out)?;
             self.out.flush()?;
         }
         super::show_progress(&line);
-        self.line = Line::Votes;
+        self.line = LastLine::Votes;
         Ok(())
     }
 
@@ -197,9 +197,9 @@ impl<W: Write> Screen<W> {
             self.out.write_all(b"\x1b[0m")?;
         }
         match self.line {
-            Line::Votes => super::note(""),
-            Line::Text => writeln!(self.out)?,
-            Line::Empty => {}
+            LastLine::Votes => super::note(""),
+            LastLine::Text => writeln!(self.out)?,
+            LastLine::Empty => {}
         }
         self.out.flush()
     }

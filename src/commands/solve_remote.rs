@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::solve::{Screen, report};
+use super::solve::{AnswerScreen, report};
 use super::{OutputFormat, interrupt};
 use crate::api::ask::Ask;
 use crate::api::client::{RemoteEvent, RemoteJob, RunningBox};
@@ -79,7 +79,7 @@ enum Followed {
 /// first attempt, the votes, and in the end the answer of the best one.
 fn follow(job: &RemoteJob, output: OutputFormat) -> Result<Followed, Error> {
     let is_voted = job.attempts()? > 1;
-    let mut screen = Screen::on_stdout();
+    let mut screen = AnswerScreen::on_stdout();
     for event in job.events()? {
         let event = event?;
         let printed = match (event, output) {

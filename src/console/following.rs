@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::link::Subscription;
-use crate::desk::feed::{QueueStatus, Texts};
+use crate::desk::feed::{FeedTexts, QueueStatus};
 use crate::desk::{Eta, Feed, JobEvent, Ticket};
 use crate::types::limits;
 use crate::types::position::LogPosition;
@@ -46,7 +46,7 @@ impl QueueNews {
 
 /// A job that is shown on a console.
 #[derive(Debug)]
-pub struct Followed {
+pub struct FollowedJob {
     /// The job.
     pub ticket: Ticket,
     feed: Feed,
@@ -56,22 +56,27 @@ pub struct Followed {
     _subscription: Subscription,
 }
 
-impl Followed {
+impl FollowedJob {
     /// Follows a job from an offset of its log on.
-    pub fn from(ticket: Ticket, offset: usize, subscription: Subscription) -> Followed {
+    pub fn from(ticket: Ticket, offset: usize, subscription: Subscription) -> FollowedJob {
         let from = ticket.record.cuts().now(offset);
-        Followed::by(ticket, from, Texts::OneAnswer, subscription)
+        FollowedJob::by(ticket, from, FeedTexts::OneAnswer, subscription)
     }
 
     /// Shows the answer of an ended job, and nothing of how it came about.
-    pub fn answer_of(ticket: Ticket, subscription: Subscription) -> Followed {
-        Followed::by(ticket, LogPosition::default(), Texts::AnswerOnly, subscription)
+    pub fn answer_of(ticket: Ticket, subscription: Subscription) -> FollowedJob {
+        FollowedJob::by(ticket, LogPosition::default(), FeedTexts::AnswerOnly, subscription)
     }
 
-    fn by(ticket: Ticket, from: LogPosition, texts: Texts, subscription: Subscription) -> Followed {
+    fn by(
+        ticket: Ticket,
+        from: LogPosition,
+        texts: FeedTexts,
+        subscription: Subscription,
+    ) -> FollowedJob {
         let feed = Feed::new(&ticket, from, texts);
         let queue = QueueNews::default();
-        Followed { ticket, feed, queue, is_skipped: false, _subscription: subscription }
+        FollowedJob { ticket, feed, queue, is_skipped: false, _subscription: subscription }
     }
 
     /// Leaves out the rest of the text.

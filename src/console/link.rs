@@ -17,7 +17,7 @@ use super::port::{Moved, Port};
 use super::stdio::Standard;
 use super::wire::Wire;
 use crate::desk::Ticket;
-use crate::desk::feed::{Change, Changes};
+use crate::desk::feed::{RecordChange, RecordChanges};
 use crate::types::error::Error;
 use crate::types::job::JobId;
 use crate::types::limits;
@@ -201,7 +201,7 @@ impl Link {
             return Ok(Subscription { _kept: kept });
         }
         let kept = Arc::new(());
-        let (changes, teller) = (Changes::of(ticket), self.teller.clone());
+        let (changes, teller) = (RecordChanges::of(ticket), self.teller.clone());
         let wanted = Arc::downgrade(&kept);
         std::thread::Builder::new()
             .name("console follows".into())
@@ -316,13 +316,13 @@ fn send_on(mut output: Option<Port>, wire: &Wire, outbox: &Outbox, teller: &Sync
 }
 
 /// Sends each change of a job while somebody keeps its subscription.
-fn follow_on(mut changes: Changes, teller: &SyncSender<Heard>, wanted: &Weak<()>) {
+fn follow_on(mut changes: RecordChanges, teller: &SyncSender<Heard>, wanted: &Weak<()>) {
     while wanted.strong_count() > 0 {
         let change = changes.wait(limits::CONSOLE_FOLLOW_WAIT);
-        if change != Change::None && teller.send(Heard::Changed).is_err() {
+        if change != RecordChange::None && teller.send(Heard::Changed).is_err() {
             return;
         }
-        if change == Change::Last {
+        if change == RecordChange::Last {
             return;
         }
     }

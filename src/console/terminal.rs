@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::following::Followed;
+use super::following::FollowedJob;
 use super::history::LineHistory;
 use super::keys::KeyDecoder;
 use super::line_editor::{Edit, LineEditor};
@@ -112,7 +112,7 @@ pub struct Person<'a> {
     /// When that was said last.
     told_noise: Option<Instant>,
     /// The jobs that are told, one after the other.
-    followed: VecDeque<Followed>,
+    followed: VecDeque<FollowedJob>,
     /// Whether what is typed stands on the screen.
     is_prompted: bool,
     /// Whether keys come one by one, to be shown by us.

@@ -1,4 +1,4 @@
-//! Admission: whether another job is accepted, by the limits of its client and of the queue.
+//! AdmissionControl: whether another job is accepted, by the limits of its client and of the queue.
 //!
 //! Asked by the desk's state before a job is made. Knows counts only: neither jobs nor clients.
 
@@ -31,27 +31,27 @@ impl Capacity {
 
 /// The unfinished jobs at the moment another one is submitted.
 #[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub struct QueueLoad {
     /// Jobs of the same client.
     pub of_client: usize,
     /// Jobs without a slot of the engine.
     pub waiting: usize,
-    /// All jobs.
+    /// Number of all unfinished jobs.
     pub unfinished: usize,
 }
 
 /// Decides by [`Capacity`], and says when to try again by how long jobs have taken.
 #[derive(Debug)]
-pub struct Admission {
+pub struct AdmissionControl {
     capacity: Capacity,
     /// Mean time of a job, weighted towards the latest.
     job_seconds: f64,
 }
 
-impl Admission {
+impl AdmissionControl {
     /// Begins with a guess of how long a job takes.
-    pub fn new(capacity: Capacity) -> Admission {
-        Admission { capacity, job_seconds: JOB_SECONDS_ASSUMED }
+    pub fn new(capacity: Capacity) -> AdmissionControl {
+        AdmissionControl { capacity, job_seconds: JOB_SECONDS_ASSUMED }
     }
 
     /// Returns the limits that hold now.
@@ -68,7 +68,7 @@ impl Admission {
     ///
     /// # Errors
     /// `too_many` if the client has as many unfinished jobs as it may; `busy` if the queue is full.
-    pub fn check(&self, load: Load, own_jobs_max: Option<u32>) -> Result<(), Error> {
+    pub fn check(&self, load: QueueLoad, own_jobs_max: Option<u32>) -> Result<(), Error> {
         let own_max = own_jobs_max.map_or(usize::MAX, |most| most as usize);
         if load.of_client >= self.capacity.client_jobs_max.min(own_max) {
             return Err(too_many(load.of_client));
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn a_client_has_its_limit_and_the_queue_has_one() {
-        let admission = Admission::new(Capacity { line_jobs_max: 3, client_jobs_max: 2 });
+        let admission = AdmissionControl::new(Capacity { line_jobs_max: 3, client_jobs_max: 2 });
         let kind = |of_client, waiting, own_max| {
-            let load = Load { of_client, waiting, unfinished: 4 };
+            let load = QueueLoad { of_client, waiting, unfinished: 4 };
             admission.check(load, own_max).err().map(|error| error.kind)
         };
         assert_eq!(kind(1, 2, None), None);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_rejected_client_is_told_to_wait_about_as_long_as_a_job_takes() {
-        let mut admission = Admission::new(Capacity::alone(1));
+        let mut admission = AdmissionControl::new(Capacity::alone(1));
         let first = admission.retry_seconds();
         (0..50).for_each(|_| admission.learn(Duration::from_millis(100)));
         assert_eq!(admission.retry_seconds(), *limits::RETRY_SECONDS.start());

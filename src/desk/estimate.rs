@@ -1,65 +1,64 @@
-//! How long a job will take: the rest of the box's work, played through many times over.
+//! Estimates when each job will end, by simulating the remaining work many times.
 //!
-//! The desk tells how fast tokens come and how long attempts get; for the jobs it has it is told
-//! when each will be over, with a low and a high. Each time the lengths still unknown are drawn
-//! anew from those seen in the job's mode, given how far the attempt has got; slots are shared as
-//! `turns` shares them, only smoothly. So everything that makes a wait uncertain is in its spread,
-//! but for one thing: nobody knows who will come next.
+//! The desk's state reports speeds and attempt lengths, and gets a median and a range for each
+//! unfinished job. Each simulation draws the unknown lengths from those seen in the job's mode,
+//! given how far the attempt has come, and shares the slots like `fair_queue`, but smoothly. So the
+//! range covers all uncertainty except for jobs that are yet to come.
 
 use std::collections::HashMap;
 
-use super::lengths::{End, Lengths, Spread};
+use super::lengths::{LengthKind, Lengths, Spread};
 use crate::types::job::{Client, JobId};
 use crate::types::limits;
 use crate::types::mode::Mode;
 
-/// When a job will be over, in seconds from now, if nobody else asks.
+/// When a job is expected to end, in seconds from now, if no other job is submitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Eta {
-    /// The median: as likely sooner as later.
+    /// The median of the simulated ends.
     pub seconds: f64,
-    /// The 10 % quantile: one in ten is over sooner.
+    /// The 10 % quantile: one job in ten ends sooner.
     pub low: f64,
-    /// The 90 % quantile: one in ten takes longer. So 80 % are over between the two.
+    /// The 90 % quantile: one job in ten ends later, so that 80 % end between the two.
     pub high: f64,
 }
 
-/// A job that is not over, as far as it matters here.
+/// What an estimate needs to know about an unfinished job.
 #[derive(Clone, Debug)]
 pub struct Pending<'a> {
-    /// The job; it makes its draws its own, so that estimates change no more than they must.
+    /// The job. Its draws depend on it, so that estimates change no more than necessary.
     pub job: JobId,
-    /// Who shares slots.
+    /// The client, among which slots are shared.
     pub client: Client,
-    /// What lengths are learnt by.
+    /// The mode, by which lengths are learnt.
     pub mode: &'a Mode,
     /// Tokens after which an attempt ends at the latest.
     pub budget_tokens: u32,
-    /// Tokens generated so far by each of its attempts that has not ended, in order of number.
+    /// Tokens generated so far by each attempt that has not ended, by index.
     pub generated: Vec<u32>,
-    /// How many of these must end until the job is over: fewer than all where a vote decides.
+    /// How many of these must end until the job does: fewer than all if a vote decides.
     pub needed: usize,
 }
 
-/// What was learnt of this box.
+/// Lengths and speeds seen so far.
 #[derive(Debug, Default)]
 pub struct Estimates {
-    /// By the mode's name.
+    /// By the name of the mode.
     lengths: HashMap<String, Lengths>,
-    /// Tokens in all and the seconds they took, by the number of attempts decoded together; both
-    /// fade with time.
+    /// Tokens of all attempts and the seconds they took, by the number of attempts decoded together;
+    /// both decay with time.
     speeds: [(f64, f64); limits::SEQUENCES_MAX as usize + 1],
 }
 
-/// How often the rest is played through: the quantiles are then true to 3 in 100. Of more than
-/// [`ATTEMPTS_ALL_PLAYS`] attempts less often, to 7 in 100 at worst: they take the more time.
+/// Number of simulations: the quantiles are then accurate to 3 in 100. With more than
+/// [`ATTEMPTS_ALL_PLAYS`] attempts, which take longer, there are fewer, accurate to 7 in 100 at worst.
 const PLAYS: u64 = 100;
 const PLAYS_MIN: u64 = 20;
 const ATTEMPTS_ALL_PLAYS: u64 = 128;
 
 impl Estimates {
-    /// Learns of an attempt in `mode` that has ended after so many generated tokens.
-    pub fn learn(&mut self, mode: &Mode, tokens: u32, end: End) {
+    /// Learns the length of an attempt in `mode`, in generated tokens.
+    pub fn learn(&mut self, mode: &Mode, tokens: u32, end: LengthKind) {
         if let Some(lengths) = self.lengths.get_mut(&mode.name) {
             return lengths.learn(tokens, end);
         }
@@ -68,9 +67,9 @@ impl Estimates {
         self.lengths.insert(mode.name.clone(), lengths);
     }
 
-    /// Learns that `attempts` decoded together gained so many tokens in all in so many seconds.
+    /// Learns that `attempts` decoded together generated `tokens` in all in `seconds`.
     ///
-    /// The latest half minute counts most: a board slows down when it gets warm.
+    /// The latest half minute counts most, because a board slows down when it gets warm.
     pub fn measure(&mut self, attempts: usize, tokens: u32, seconds: f64) {
         let Some(speed) = self.speeds.get_mut(attempts) else { return };
         if attempts > 0 && seconds > 0.0 {
@@ -79,10 +78,10 @@ impl Estimates {
         }
     }
 
-    /// Returns when each job will be over; those of a client stand in the order of their turns.
+    /// Returns when each job is expected to end. The jobs of a client must be in queue order.
     ///
-    /// On a PC it takes 0.3 ms for 16 jobs and 20 ms for 48 with 8 attempts each: to be called when
-    /// the line has changed and every few seconds, not for each token.
+    /// Takes 0.3 ms for 16 jobs and 20 ms for 48 with 8 attempts each on a PC: call it when the queue
+    /// has changed and every few seconds, not for each token.
     pub fn etas(&self, slots: usize, jobs: &[Pending<'_>]) -> Vec<Eta> {
         let spreads: Vec<Spread> = jobs.iter().map(|job| self.spread(job.mode)).collect();
         let mut ends = vec![Vec::new(); jobs.len()];
@@ -103,8 +102,8 @@ impl Estimates {
         known.unwrap_or_else(|| Lengths::new(mode.budget_tokens).spread())
     }
 
-    /// Returns tokens a second for each of so many attempts, as seen with the nearest number. More
-    /// than were seen are taken to share what those had; fewer, to be no faster than they were.
+    /// Returns the tokens per second of each of `attempts` attempts, by the nearest number seen. More
+    /// attempts share the speed of that number; fewer are not assumed to be faster.
     fn speed(&self, attempts: usize) -> f64 {
         let seen = self.speeds.iter().enumerate().filter(|(_, (tokens, _))| *tokens > 0.0);
         let nearest = seen.min_by_key(|(number, _)| number.abs_diff(attempts));
@@ -113,8 +112,13 @@ impl Estimates {
         speed / number.max(attempts) as f64
     }
 
-    /// Plays the rest of the work once; returns when each job was over.
-    fn play(&self, slots: usize, mut lines: Vec<Line>, mut needed: Vec<usize>) -> Vec<f64> {
+    /// Simulates the remaining work once; returns when each job ended.
+    fn play(
+        &self,
+        slots: usize,
+        mut lines: Vec<ClientAttempts>,
+        mut needed: Vec<usize>,
+    ) -> Vec<f64> {
         let (mut now, mut ends) = (0.0, vec![0.0; needed.len()]);
         loop {
             lines.retain(|line| !line.is_empty());
@@ -124,7 +128,7 @@ impl Estimates {
             let share = share(&lines, slots.max(1));
             let sitting = lines.iter().map(|line| share.min(line.len() as f64)).sum::<f64>();
             let full = self.speed(sitting.round() as usize);
-            // A share of 2.5 slots is two, and half the time a third.
+            // A share of 2.5 slots is two slots, and a third one half of the time.
             let places = share.ceil() as usize;
             let speed = |place: usize| (share - place as f64).min(1.0) * full;
             let each = lines.iter().flat_map(|line| line.iter().take(places).enumerate());
@@ -149,39 +153,40 @@ impl Estimates {
     }
 }
 
-/// An attempt in a play.
-struct Left {
-    /// The job's place in the list of jobs.
+/// An attempt in a simulation.
+struct Remaining {
+    /// Index into the list of jobs.
     job: usize,
-    /// Tokens still to come.
+    /// Tokens still to be generated.
     tokens: f64,
 }
 
-/// A client's attempts in a play.
-type Line = Vec<Left>;
+/// A client's attempts in a simulation, in queue order.
+type ClientAttempts = Vec<Remaining>;
 
-/// Draws how much is left of each attempt, and puts it into its client's line.
-fn lines(jobs: &[Pending<'_>], spreads: &[Spread], play: u64) -> Vec<Line> {
-    let mut lines: Vec<(Client, Line)> = Vec::new();
+/// Draws the remaining tokens of each attempt, by client.
+fn lines(jobs: &[Pending<'_>], spreads: &[Spread], play: u64) -> Vec<ClientAttempts> {
+    let mut lines: Vec<(Client, ClientAttempts)> = Vec::new();
     for (at, (job, spread)) in jobs.iter().zip(spreads).enumerate() {
         let of_client = lines.iter().position(|(client, _)| *client == job.client);
         let line = of_client.unwrap_or_else(|| {
-            lines.push((job.client, Line::new()));
+            lines.push((job.client, ClientAttempts::new()));
             lines.len() - 1
         });
         let attempts = if job.needed == 0 { &[][..] } else { &job.generated };
         for (number, &had) in (0..).zip(attempts) {
             let length = spread.length(had, chance(job.job, number, play));
             let tokens = (length.min(job.budget_tokens.into()) - f64::from(had)).max(1.0);
-            lines[line].1.push(Left { job: at, tokens });
+            lines[line].1.push(Remaining { job: at, tokens });
         }
     }
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Returns how many slots a client may have: who wants less has that, the others share the rest.
-fn share(lines: &[Line], slots: usize) -> f64 {
-    let mut wanted: Vec<usize> = lines.iter().map(Line::len).collect();
+/// Returns how many slots a client may have: clients with fewer attempts have one for each, the
+/// others share the rest.
+fn share(lines: &[ClientAttempts], slots: usize) -> f64 {
+    let mut wanted: Vec<usize> = lines.iter().map(ClientAttempts::len).collect();
     wanted.sort_unstable();
     let mut left = slots as f64;
     for (at, &attempts) in wanted.iter().enumerate() {
@@ -194,7 +199,7 @@ fn share(lines: &[Line], slots: usize) -> f64 {
     f64::INFINITY
 }
 
-/// Returns a number above 0 and up to 1 that is always the same for the same play of an attempt
+/// Returns a number above 0 and up to 1, always the same for the same simulation of an attempt
 /// (G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", 2014).
 fn chance(job: JobId, number: u64, play: u64) -> f64 {
     let name = (job.0 * u64::from(limits::SEQUENCES_MAX) + number) * PLAYS + play;

@@ -1,14 +1,15 @@
-//! Fair turns: which attempts hold the engine's sequences, by deficit round robin in tokens.
+//! The scheduler: assigns the engine's slots to attempts, by deficit round robin over clients.
 //!
-//! The engine decodes `slots` attempts together in each step. Clients share the slots, however many
-//! questions each has; within a client it is first come, first served. The desk tells what comes,
-//! ends and is computed, and obeys the moves it gets back. No clock, no threads, no randomness.
+//! The engine decodes `slots` attempts together in each step. Clients share the slots equally,
+//! however many questions each has; within a client it is first come, first served. The desk's
+//! state reports what comes, ends and is computed, and applies the moves it gets back. No clock, no
+//! threads, no randomness.
 //!
 //! M. Shreedhar and G. Varghese, "Efficient fair queueing using deficit round robin" (1995), serves
 //! one packet at a time: a counter says what a client may still send in this round. Here several
 //! clients are served at once and their rounds overlap, so the counter is the difference itself:
-//! tokens a client has had more than the waiting client that has had least. As there, it is
-//! forgotten when nothing competes, and who overdraws a turn gets less of the next ones.
+//! the tokens a client has had more than the waiting client that has had least. As there, it is
+//! reset when nothing competes, and a client that overdraws a turn gets less of the next ones.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -16,35 +17,35 @@ use std::ops::RangeInclusive;
 use crate::types::job::{AttemptId, Client, JobId};
 use crate::types::limits;
 
-/// What the engine is to change.
+/// An order to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// The attempt is decoded from the next step on.
-    Slot(AttemptId),
-    /// The attempt waits, keeping what it has.
+    /// Gives the attempt a slot: it is decoded from the next step on.
+    Run(AttemptId),
+    /// Takes the attempt's slot; it keeps its state.
     Park(AttemptId),
 }
 
-/// Who sits, and who comes next.
+/// The queue: attempts with a slot and attempts that wait for one.
 #[derive(Debug)]
 pub struct FairQueue {
     slots: usize,
     turn_tokens: u32,
-    /// Clients with attempts, and those whose lead is not forgotten yet, in the order they came.
-    lines: Vec<Line>,
-    /// The last slot given went to a newcomer, past others that waited as long or longer.
+    /// Clients with attempts or with a lead, in the order they came.
+    lines: Vec<ClientQueue>,
+    /// The last slot assigned went to a newcomer, past others that waited as long or longer.
     newcomer_passed: bool,
-    /// The attempts that hold a slot, as the last moves said.
+    /// The attempts that hold a slot since the last moves.
     scheduled: BTreeSet<AttemptId>,
 }
 
-/// One client's attempts in the order in which they are served. The first of them sit: that is
-/// first come, first served, and it slots attempts of one job side by side, as they share a prompt.
+/// One client's attempts in the order in which they are served. The first of them hold slots, so
+/// that attempts of one job, which share a prompt, run together.
 #[derive(Debug)]
-struct Line {
+struct ClientQueue {
     client: Client,
     attempts: BTreeSet<AttemptId>,
-    /// How many of the first attempts sit.
+    /// How many of the first attempts hold a slot.
     slots: usize,
     /// Tokens it has had more than the waiting client that has had least.
     lead_tokens: u64,
@@ -52,28 +53,29 @@ struct Line {
     turn_tokens: i64,
     /// It has never had a slot.
     newcomer: bool,
-    /// Its jobs that have had a slot.
+    /// The client's jobs that have had a slot.
     begun: BTreeSet<JobId>,
 }
 
-impl Line {
+impl ClientQueue {
     fn waits(&self) -> bool {
         self.slots < self.attempts.len()
     }
 }
 
 impl FairQueue {
-    /// Makes empty turns of `turn_tokens` for an engine with `slots` sequences, at least one.
+    /// Makes an empty queue with turns of `turn_tokens` for an engine with `slots` slots, at least
+    /// one.
     pub fn new(slots: usize, turn_tokens: u32) -> FairQueue {
         let (lines, scheduled) = (Vec::new(), BTreeSet::new());
         FairQueue { slots: slots.max(1), turn_tokens, lines, newcomer_passed: false, scheduled }
     }
 
-    /// Takes an attempt into its client's line. All attempts of a job belong to one client.
+    /// Adds an attempt to its client's queue. All attempts of a job belong to one client.
     pub fn add(&mut self, client: Client, attempt: AttemptId) {
         let at = self.lines.iter().position(|line| line.client == client);
         let at = at.unwrap_or_else(|| {
-            self.lines.push(Line {
+            self.lines.push(ClientQueue {
                 client,
                 attempts: BTreeSet::new(),
                 slots: 0,
@@ -87,11 +89,9 @@ impl FairQueue {
         self.lines[at].attempts.insert(attempt);
     }
 
-    /// Puts a job that has not had a slot before all others, whoever asked it: it has the next
-    /// slot.
+    /// Moves a job that has not had a slot before all others: it gets the next slot.
     ///
-    /// Its attempts are a newcomer's from then on, who has had nothing; the others of its client
-    /// stay where they are.
+    /// Its attempts are a newcomer's from then on; the other jobs of its client stay where they are.
     pub fn move_first(&mut self, job: JobId) {
         let at = self.lines.iter().position(|line| line.attempts.range(of_job(job)).count() > 0);
         let Some(line) = at.map(|at| &mut self.lines[at]) else { return };
@@ -100,7 +100,7 @@ impl FairQueue {
         }
         let attempts: BTreeSet<AttemptId> = line.attempts.range(of_job(job)).copied().collect();
         line.attempts.retain(|attempt| attempt.job != job);
-        let moved = Line {
+        let moved = ClientQueue {
             client: Client::of("moved", &job.0.to_le_bytes()),
             attempts,
             slots: 0,
@@ -113,7 +113,7 @@ impl FairQueue {
         self.newcomer_passed = false;
     }
 
-    /// Forgets an attempt, wherever it is. Its slot is free at the next [`FairQueue::assign`].
+    /// Removes an attempt. Its slot is free at the next [`FairQueue::assign`].
     pub fn remove(&mut self, attempt: AttemptId) {
         if let Some(line) = self.line_of(attempt) {
             let before = line.attempts.range(..attempt).count();
@@ -126,7 +126,7 @@ impl FairQueue {
         self.scheduled.remove(&attempt);
     }
 
-    /// Counts tokens computed for an attempt, decoded or of its prompt.
+    /// Charges tokens computed for an attempt, generated ones or of its prompt.
     pub fn charge(&mut self, attempt: AttemptId, tokens: u32) {
         if let Some(line) = self.line_of(attempt) {
             line.lead_tokens += u64::from(tokens);
@@ -134,20 +134,20 @@ impl FairQueue {
         }
     }
 
-    /// Decides who sits, and returns what is to change; those who rise come first.
+    /// Assigns the slots; returns what changes, slots that are taken first.
     ///
-    /// To be called after each step and whatever else has changed. Then no slot is empty while an
-    /// attempt waits, and once its turn is over no client keeps more than half of the slots
-    /// (rounded up) from another that has fewer.
+    /// Call it after each step and every other change. Then no slot is empty while an attempt waits,
+    /// and at the end of its turn no client keeps more than half of the slots (rounded up) from
+    /// another that has fewer.
     pub fn assign(&mut self) -> Vec<Move> {
         self.forget();
         while self.taken() > self.slots {
             let most = self.lines.iter_mut().max_by_key(|line| (line.slots, line.lead_tokens));
-            most.expect("somebody sits").slots -= 1;
+            most.expect("slots are in use").slots -= 1;
         }
         while self.taken() < self.slots {
             let Some(next) = self.next(|_| true) else { break };
-            self.slot(next);
+            self.give_slot(next);
         }
         for at in 0..self.lines.len() {
             self.end_turn(at);
@@ -155,7 +155,7 @@ impl FairQueue {
         self.moves()
     }
 
-    /// Returns the attempts that sit.
+    /// Returns the attempts that hold a slot.
     #[cfg(test)]
     pub fn scheduled(&self) -> impl Iterator<Item = AttemptId> {
         self.scheduled.iter().copied()
@@ -195,13 +195,13 @@ impl FairQueue {
         self.lines.iter().map(|line| line.slots).sum()
     }
 
-    fn line_of(&mut self, attempt: AttemptId) -> Option<&mut Line> {
+    fn line_of(&mut self, attempt: AttemptId) -> Option<&mut ClientQueue> {
         self.lines.iter_mut().find(|line| line.attempts.contains(&attempt))
     }
 
-    /// Counts leads from the waiting client that has had least. What was had while nobody waited
-    /// was taken from nobody, and who is not waiting saves nothing up. A client that has gone is
-    /// remembered while it leads: asking its questions one by one shall not gain it anything.
+    /// Counts leads from the waiting client that has had least. Tokens computed while no client
+    /// waited do not count, and a client that does not wait saves nothing up. A client without
+    /// attempts is remembered while it leads, so that it gains nothing by asking one by one.
     fn forget(&mut self) {
         let waiting = self.lines.iter().filter(|line| line.waits());
         let least = waiting.map(|line| line.lead_tokens).min().unwrap_or(u64::MAX);
@@ -219,13 +219,13 @@ impl FairQueue {
         });
     }
 
-    /// Returns the line that gets the next slot, of those that wait and `may` have it: the one with
-    /// the fewest slots, of these the one that has had the fewest tokens.
+    /// Returns the client that gets the next slot, of those that wait and `may` have it: the one
+    /// with the fewest slots, of these the one that has had the fewest tokens.
     ///
     /// A newcomer goes before others with as few slots, so that it waits for the end of a turn and
-    /// not of a round (as new flows do in FQ-CoDel, RFC 8290); but two in a row pass nobody, or
-    /// clients of one short question each would keep all others from their turns.
-    fn next(&self, may: impl Fn(&Line) -> bool) -> Option<usize> {
+    /// not of a round (like new flows in FQ-CoDel, RFC 8290); but never two in a row, or clients of
+    /// one short question each would starve the others.
+    fn next(&self, may: impl Fn(&ClientQueue) -> bool) -> Option<usize> {
         let candidates = self.lines.iter().enumerate();
         candidates
             .filter(|(_, line)| line.waits() && may(line))
@@ -235,9 +235,9 @@ impl FairQueue {
             .map(|(at, _)| at)
     }
 
-    fn slot(&mut self, at: usize) {
-        let Line { slots, newcomer, .. } = self.lines[at];
-        let passed = |other: &Line| other.waits() && !other.newcomer && other.slots == slots;
+    fn give_slot(&mut self, at: usize) {
+        let ClientQueue { slots, newcomer, .. } = self.lines[at];
+        let passed = |other: &ClientQueue| other.waits() && !other.newcomer && other.slots == slots;
         self.newcomer_passed = newcomer && self.lines.iter().any(passed);
         let line = &mut self.lines[at];
         if line.slots == 0 {
@@ -247,12 +247,12 @@ impl FairQueue {
         line.newcomer = false;
     }
 
-    /// Where the client's turn is over, hands its slots on until nobody who waits is worse off,
-    /// and begins a new turn with those that remain.
+    /// If the client's turn is over, hands its slots on until no waiting client is worse off, and
+    /// begins a new turn with the remaining ones.
     fn end_turn(&mut self, at: usize) {
         let half = self.slots.div_ceil(2);
         loop {
-            let Line { slots, lead_tokens, turn_tokens, .. } = self.lines[at];
+            let ClientQueue { slots, lead_tokens, turn_tokens, .. } = self.lines[at];
             if turn_tokens > 0 || slots == 0 {
                 return;
             }
@@ -264,11 +264,11 @@ impl FairQueue {
                 return;
             };
             self.lines[at].slots -= 1;
-            self.slot(next);
+            self.give_slot(next);
         }
     }
 
-    /// Compares who sits with who sat.
+    /// Returns the differences from the last assignment.
     fn moves(&mut self) -> Vec<Move> {
         let mut now = BTreeSet::new();
         for line in &mut self.lines {
@@ -276,8 +276,7 @@ impl FairQueue {
             line.begun.extend(line.attempts.iter().take(line.slots).map(|attempt| attempt.job));
         }
         let parked = self.scheduled.difference(&now).copied().map(Move::Park);
-        let moves =
-            parked.chain(now.difference(&self.scheduled).copied().map(Move::Slot)).collect();
+        let moves = parked.chain(now.difference(&self.scheduled).copied().map(Move::Run)).collect();
         self.scheduled = now;
         moves
     }

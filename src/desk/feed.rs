@@ -55,7 +55,7 @@ pub enum JobEvent {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QueueStatus {
     /// Whether the job waits or runs.
-    pub stage: Stage,
+    pub stage: JobStage,
     /// Place in the queue: 0 once an attempt has started, 1 for the next job to start.
     pub place: Option<usize>,
     /// When the job is expected to end, once that has been estimated.
@@ -64,7 +64,7 @@ pub struct QueueStatus {
 
 /// The states of an unfinished job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum JobStage {
     /// The prompt is not prepared yet.
     Preparing,
     /// The job waits for a slot of the engine.
@@ -73,12 +73,12 @@ pub enum Stage {
     Running,
 }
 
-impl Stage {
+impl JobStage {
     /// Returns the name of the state in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Stage::Preparing | Stage::Waiting => "queued",
-            Stage::Running => "running",
+            JobStage::Preparing | JobStage::Waiting => "queued",
+            JobStage::Running => "running",
         }
     }
 }
@@ -98,9 +98,9 @@ pub struct JobEnd {
     pub tally: Option<Arc<Tally>>,
 }
 
-/// Which text of a job a reader gets.
+/// The selection of a job's text that a reader gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Texts {
+pub enum FeedTexts {
     /// The log as it is: all attempts, interleaved as they write.
     EveryAttempt,
     /// One answer to show to a person. If attempts vote, that is the thinking of the first one as
@@ -115,7 +115,7 @@ pub enum Texts {
 #[derive(Debug)]
 pub struct Feed {
     record: Arc<Record>,
-    texts: Texts,
+    texts: FeedTexts,
     is_voted: bool,
     /// How much of the log was read.
     offset: usize,
@@ -136,14 +136,14 @@ pub struct Feed {
 
 impl Feed {
     /// Begins to read a job's events from `from` on.
-    pub fn new(ticket: &Ticket, from: LogPosition, texts: Texts) -> Feed {
+    pub fn new(ticket: &Ticket, from: LogPosition, texts: FeedTexts) -> Feed {
         Feed::of(ticket.record.clone(), ticket.question.is_voted(), from, texts)
     }
 
-    fn of(record: Arc<Record>, is_voted: bool, from: LogPosition, texts: Texts) -> Feed {
+    fn of(record: Arc<Record>, is_voted: bool, from: LogPosition, texts: FeedTexts) -> Feed {
         let offset = match texts {
-            Texts::EveryAttempt | Texts::OneAnswer => record.resume(from),
-            Texts::AnswerOnly => record.bytes(),
+            FeedTexts::EveryAttempt | FeedTexts::OneAnswer => record.resume(from),
+            FeedTexts::AnswerOnly => record.bytes(),
         };
         let to = record.cuts().now(offset);
         let rewound = (offset < from.offset).then_some(JobEvent::Rewound { to });
@@ -157,8 +157,8 @@ impl Feed {
             answer: None,
             last: None,
             status: None,
-            ends: if texts == Texts::AnswerOnly { usize::MAX } else { 0 },
-            ended_in_vote: if texts == Texts::AnswerOnly { u32::MAX } else { 0 },
+            ends: if texts == FeedTexts::AnswerOnly { usize::MAX } else { 0 },
+            ended_in_vote: if texts == FeedTexts::AnswerOnly { u32::MAX } else { 0 },
             record,
         }
     }
@@ -230,11 +230,11 @@ impl Feed {
         for said in view.pieces {
             self.offset += said.piece.text.len();
             let is_wanted = match self.texts {
-                Texts::EveryAttempt => true,
-                Texts::OneAnswer => {
+                FeedTexts::EveryAttempt => true,
+                FeedTexts::OneAnswer => {
                     !self.is_voted || (said.attempt == 0 && said.piece.part == Part::Thinking)
                 }
-                Texts::AnswerOnly => false,
+                FeedTexts::AnswerOnly => false,
             };
             if is_wanted {
                 let position = cuts.now(self.offset);
@@ -258,16 +258,16 @@ impl Feed {
             self.ready.push_back(JobEvent::VoteChanged(tally));
         }
         let stage = match view.state {
-            State::Preparing => Stage::Preparing,
-            State::Queued => Stage::Waiting,
-            State::Running => Stage::Running,
+            State::Preparing => JobStage::Preparing,
+            State::Queued => JobStage::Waiting,
+            State::Running => JobStage::Running,
             State::Interrupted(error) => return self.end(JobEvent::Interrupted(error)),
             State::Ended(outcome, figures) => {
                 let answer = self.record.text_of(view.best, Part::Answer);
                 let is_asked_for = match self.texts {
-                    Texts::EveryAttempt => false,
-                    Texts::OneAnswer => self.is_voted,
-                    Texts::AnswerOnly => true,
+                    FeedTexts::EveryAttempt => false,
+                    FeedTexts::OneAnswer => self.is_voted,
+                    FeedTexts::AnswerOnly => true,
                 };
                 let is_due = is_asked_for && !answer.is_empty();
                 self.answer = is_due.then(|| Piece { part: Part::Answer, text: answer.clone() });
@@ -293,14 +293,14 @@ impl Feed {
 /// Waits for changes of one job's record, for a reader that calls [`Feed::next`] from another
 /// thread and must not block there.
 #[derive(Debug)]
-pub struct Changes {
+pub struct RecordChanges {
     record: Arc<Record>,
     version: Option<u64>,
 }
 
-/// What [`Changes::wait`] found.
+/// The result of [`RecordChanges::wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum RecordChange {
     /// The record has changed and may change again.
     Some,
     /// The record has not changed within the time given.
@@ -309,22 +309,22 @@ pub enum Change {
     Last,
 }
 
-impl Changes {
+impl RecordChanges {
     /// Begins with the record as it is, which counts as a change.
-    pub fn of(ticket: &Ticket) -> Changes {
-        Changes { record: ticket.record.clone(), version: None }
+    pub fn of(ticket: &Ticket) -> RecordChanges {
+        RecordChanges { record: ticket.record.clone(), version: None }
     }
 
     /// Blocks until the record has changed since the last call, or `timeout` has passed.
-    pub fn wait(&mut self, timeout: Duration) -> Change {
+    pub fn wait(&mut self, timeout: Duration) -> RecordChange {
         let view = match self.version {
             None => self.record.read(usize::MAX),
             Some(version) => self.record.wait(version, usize::MAX, timeout),
         };
         match self.version.replace(view.version) {
-            Some(before) if before == view.version => Change::None,
-            _ if view.state.is_last() => Change::Last,
-            _ => Change::Some,
+            Some(before) if before == view.version => RecordChange::None,
+            _ if view.state.is_last() => RecordChange::Last,
+            _ => RecordChange::Some,
         }
     }
 }

@@ -29,12 +29,12 @@ enum Stopping {
     Decided,
 }
 
-/// Which of the attempts that the engine does not know.
+/// A selection of the attempts that the engine does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unstarted {
-    /// All of them.
+    /// All of these attempts.
     All,
-    /// Those that had not begun before a restart either.
+    /// The attempts that had not begun before a restart either.
     NeverBegun,
 }
 
@@ -66,14 +66,14 @@ pub struct JobState {
 }
 
 struct AttemptState {
-    stage: Stage,
+    stage: AttemptStage,
     generated_tokens: u32,
     /// What it wrote before a restart, until it is handed to the engine.
     written: Vec<Delta>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Stage {
+enum AttemptStage {
     Waiting,
     Started,
     Ended(Outcome, Figures),
@@ -84,8 +84,11 @@ impl JobState {
     pub fn new(new: NewJob, durability: Durability) -> JobState {
         let NewJob { id, name, client, question, asked: asked_at, request: _ } = new;
         let attempts = question.attempts;
-        let attempt =
-            |_| AttemptState { stage: Stage::Waiting, generated_tokens: 0, written: Vec::new() };
+        let attempt = |_| AttemptState {
+            stage: AttemptStage::Waiting,
+            generated_tokens: 0,
+            written: Vec::new(),
+        };
         JobState {
             id,
             name,
@@ -172,19 +175,21 @@ impl JobState {
 
     /// Returns whether any attempt was started since the process was.
     pub fn is_started(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.stage != Stage::Waiting)
+        self.attempts.iter().any(|attempt| attempt.stage != AttemptStage::Waiting)
     }
 
     /// Returns whether any attempt has begun, be it before a restart.
     pub fn has_begun(&self) -> bool {
-        let has_begun =
-            |attempt: &AttemptState| attempt.stage != Stage::Waiting || !attempt.written.is_empty();
+        let has_begun = |attempt: &AttemptState| {
+            attempt.stage != AttemptStage::Waiting || !attempt.written.is_empty()
+        };
         self.attempts.iter().any(has_begun)
     }
 
     /// Returns the attempts that have not ended.
     pub fn running(&self) -> impl Iterator<Item = u32> {
-        let running = |attempt: &(u32, &AttemptState)| !matches!(attempt.1.stage, Stage::Ended(..));
+        let running =
+            |attempt: &(u32, &AttemptState)| !matches!(attempt.1.stage, AttemptStage::Ended(..));
         (0..).zip(&self.attempts).filter(running).map(|(number, _)| number)
     }
 
@@ -192,10 +197,10 @@ impl JobState {
     /// attempt already.
     pub fn start_attempt(&mut self, number: u32) -> Option<Vec<Delta>> {
         let attempt = &mut self.attempts[number as usize];
-        if attempt.stage != Stage::Waiting {
+        if attempt.stage != AttemptStage::Waiting {
             return None;
         }
-        attempt.stage = Stage::Started;
+        attempt.stage = AttemptStage::Started;
         self.record.set(State::Running);
         Some(std::mem::take(&mut attempt.written))
     }
@@ -217,8 +222,10 @@ impl JobState {
 
     /// Returns what an estimate needs to know about the job.
     pub fn pending(&self, job: JobId) -> Pending<'_> {
-        let running =
-            self.attempts.iter().filter(|attempt| !matches!(attempt.stage, Stage::Ended(..)));
+        let running = self
+            .attempts
+            .iter()
+            .filter(|attempt| !matches!(attempt.stage, AttemptStage::Ended(..)));
         let generated: Vec<u32> = running.map(|attempt| attempt.generated_tokens).collect();
         Pending {
             job,
@@ -236,10 +243,10 @@ impl JobState {
     /// Ends an attempt, and adds its answer to the votes.
     pub fn end_attempt(&mut self, number: u32, outcome: Outcome, figures: Figures) {
         let attempt = &mut self.attempts[number as usize];
-        if matches!(attempt.stage, Stage::Ended(..)) {
+        if matches!(attempt.stage, AttemptStage::Ended(..)) {
             return;
         }
-        attempt.stage = Stage::Ended(outcome.clone(), figures);
+        attempt.stage = AttemptStage::Ended(outcome.clone(), figures);
         attempt.written = Vec::new();
         let counts = matches!(outcome, Outcome::Done | Outcome::Budget);
         self.record.end_attempt(AttemptEnd { attempt: number, outcome, figures });
@@ -262,7 +269,7 @@ impl JobState {
         };
         let waits = |attempt: &AttemptState| {
             let is_meant = which == Unstarted::All || attempt.written.is_empty();
-            attempt.stage == Stage::Waiting && is_meant
+            attempt.stage == AttemptStage::Waiting && is_meant
         };
         let attempts = (0..).zip(&self.attempts).filter(|(_, attempt)| waits(attempt));
         let waiting: Vec<(u32, Figures)> =
@@ -302,13 +309,13 @@ impl JobState {
 
     /// Returns whether all attempts have ended.
     pub fn is_over(&self) -> bool {
-        self.attempts.iter().all(|attempt| matches!(attempt.stage, Stage::Ended(..)))
+        self.attempts.iter().all(|attempt| matches!(attempt.stage, AttemptStage::Ended(..)))
     }
 
     /// Returns the end of a job all of whose attempts have ended.
     pub fn end(&self) -> (Outcome, Figures) {
         let ends = self.attempts.iter().filter_map(|attempt| match &attempt.stage {
-            Stage::Ended(outcome, figures) => Some((outcome, figures)),
+            AttemptStage::Ended(outcome, figures) => Some((outcome, figures)),
             _ => None,
         });
         let figures = together(ends.clone().map(|(_, figures)| figures));

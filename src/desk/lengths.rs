@@ -1,64 +1,64 @@
-//! How long attempts get: the lengths seen lately in one mode, and what they say of an attempt that
-//! has got so far.
+//! The distribution of attempt lengths in one mode, and of the length of an attempt that has come
+//! this far.
 //!
-//! `estimate` keeps one of these for each mode. Attempts that were cut off (by their budget, a
-//! vote, a person) are not left out, which would make all look short: they count as having lasted
-//! at least so long. That is E. L. Kaplan and P. Meier's estimate, "Nonparametric estimation from
-//! incomplete observations" (1958); it fits any shape, and lengths have odd ones.
+//! `estimate` has one for each mode. Attempts that were cut off (by their budget, a vote, a person)
+//! are included as censored observations, because leaving them out would make all attempts look
+//! short: E. L. Kaplan and P. Meier, "Nonparametric estimation from incomplete observations"
+//! (1958). Their estimator fits any shape of distribution.
 
 use std::collections::VecDeque;
 
 use crate::types::limits;
 
-/// How an attempt came to its end.
+/// Whether the length of an attempt is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
-    /// By itself: this is its length.
-    Itself,
-    /// It was cut off, and would have become longer.
+pub enum LengthKind {
+    /// The attempt ended by itself.
+    Complete,
+    /// The attempt was cut off, and would have become longer.
     CutOff,
 }
 
-/// Before anything is known: eight equally likely lengths, in shares of the mode's budget. They are
-/// the middle of each eighth of a log-normal distribution whose median is a quarter of the budget
-/// and whose logarithm has a standard deviation of 1: wide, as nothing is known. VibeThinker's mean
-/// of 18,686 tokens at hard problems, with 40,960 allowed, lies in the seventh.
+/// The prior: eight equally likely lengths, as shares of the mode's budget. They are the middles of
+/// the eighths of a log-normal distribution whose median is a quarter of the budget and whose
+/// logarithm has a standard deviation of 1, which is wide. VibeThinker's mean of 18,686 tokens on
+/// hard problems, with 40,960 allowed, lies in the seventh.
 const UNKNOWN: [f64; 8] = [0.054, 0.103, 0.153, 0.214, 0.292, 0.408, 0.607, 1.0];
 
 /// Lengths of the latest attempts in one mode.
 #[derive(Debug)]
 pub struct Lengths {
-    seen: VecDeque<(u32, End)>,
+    seen: VecDeque<(u32, LengthKind)>,
     budget_tokens: u32,
 }
 
 impl Lengths {
-    /// Knows nothing yet of a mode with this budget.
+    /// Begins with the prior of a mode with this budget.
     pub fn new(budget_tokens: u32) -> Lengths {
         Lengths { seen: VecDeque::new(), budget_tokens }
     }
 
-    /// Learns of an attempt that has ended with so many tokens.
-    pub fn learn(&mut self, tokens: u32, end: End) {
+    /// Learns the length of an attempt.
+    pub fn learn(&mut self, tokens: u32, end: LengthKind) {
         if self.seen.len() == limits::LENGTHS_KEPT {
             self.seen.pop_front();
         }
         self.seen.push_back((tokens, end));
     }
 
-    /// Returns how likely which length is. What was assumed before counts as one attempt more, so
-    /// that there is always a length nobody has seen yet.
+    /// Returns the distribution of lengths. The prior counts as one more attempt, so that lengths
+    /// which were not seen yet stay possible.
     pub fn spread(&self) -> Spread {
         let share = 1.0 / UNKNOWN.len() as f64;
         let assumed =
-            UNKNOWN.map(|part| (part * f64::from(self.budget_tokens), End::Itself, share));
+            UNKNOWN.map(|part| (part * f64::from(self.budget_tokens), LengthKind::Complete, share));
         let seen = self.seen.iter().map(|&(tokens, end)| (f64::from(tokens), end, 1.0));
-        let mut all: Vec<(f64, End, f64)> = assumed.into_iter().chain(seen).collect();
+        let mut all: Vec<(f64, LengthKind, f64)> = assumed.into_iter().chain(seen).collect();
         all.sort_by(|(a, a_end, _), (b, b_end, _)| a.total_cmp(b).then(a_end.cmp(b_end)));
         let mut at_risk: f64 = all.iter().map(|(.., weight)| weight).sum();
         let (mut longer, mut steps) = (1.0, vec![(0.0, 1.0)]);
         for (tokens, end, weight) in all {
-            if end == End::Itself {
+            if end == LengthKind::Complete {
                 longer *= 1.0 - (weight / at_risk).min(1.0);
                 steps.push((tokens, longer));
             }
@@ -68,22 +68,23 @@ impl Lengths {
     }
 }
 
-/// How likely which length is: a falling line through lengths and the share that gets longer.
+/// A distribution of lengths: the share of attempts that get longer than each length.
 #[derive(Debug)]
 pub struct Spread {
-    /// Tokens, rising from 0, and the share of attempts that gets longer, falling from 1.
+    /// Tokens, rising from 0, and the share of attempts that get longer, falling from 1; linear in
+    /// between.
     steps: Vec<(f64, f64)>,
 }
 
 impl Spread {
-    /// Returns the length that an attempt which has `had` tokens reaches with this chance (above 0,
-    /// up to 1); never fewer than one token more. Past all lengths known: as long again.
+    /// Returns the length that an attempt of `had` tokens so far exceeds with probability `chance`,
+    /// above 0 and up to 1: at least one token more. Beyond all known lengths it is twice `had`.
     pub fn length(&self, had: u32, chance: f64) -> f64 {
         let had = f64::from(had);
         let wanted = self.longer_than(had) * chance;
         let next = self.steps.iter().position(|&(_, longer)| longer < wanted);
         let length = match next {
-            // The first step is 1, which nothing wanted exceeds.
+            // The first step is 1, which `wanted` never exceeds.
             Some(at) if wanted > 0.0 => {
                 let ((low, above), (high, below)) = (self.steps[at - 1], self.steps[at]);
                 low + (high - low) * (above - wanted) / (above - below)
@@ -121,7 +122,7 @@ mod tests {
     fn what_was_seen_soon_counts_more_than_what_was_assumed() {
         let mut lengths = Lengths::new(32_768);
         for tokens in 0..20 {
-            lengths.learn(90 + tokens, End::Itself);
+            lengths.learn(90 + tokens, LengthKind::Complete);
         }
         let [low, median, high] = quantiles(&lengths, 0);
         assert!(
@@ -134,8 +135,8 @@ mod tests {
     fn an_attempt_that_lasts_is_one_of_the_long_ones() {
         let mut lengths = Lengths::new(8_192);
         for _ in 0..50 {
-            lengths.learn(100, End::Itself);
-            lengths.learn(2_000, End::Itself);
+            lengths.learn(100, LengthKind::Complete);
+            lengths.learn(2_000, LengthKind::Complete);
         }
         // The mean is 1,050, and what is left of it at 1,500 tokens would be nothing.
         let [low, median, high] = quantiles(&lengths, 1_500);
@@ -149,8 +150,8 @@ mod tests {
     fn those_cut_off_do_not_make_all_look_short() {
         let mut lengths = Lengths::new(4_096);
         for tokens in 1..=100 {
-            lengths.learn(10 * tokens, End::Itself);
-            lengths.learn(500, End::CutOff);
+            lengths.learn(10 * tokens, LengthKind::Complete);
+            lengths.learn(500, LengthKind::CutOff);
         }
         let [_, median, high] = quantiles(&lengths, 0);
         // Of all 200 half ended before 1,000, but of those that were let go on a tenth past 900.
@@ -160,8 +161,8 @@ mod tests {
     #[test]
     fn only_the_latest_are_remembered() {
         let mut lengths = Lengths::new(1_000);
-        (0..limits::LENGTHS_KEPT).for_each(|_| lengths.learn(10, End::Itself));
-        (0..limits::LENGTHS_KEPT).for_each(|_| lengths.learn(500, End::Itself));
+        (0..limits::LENGTHS_KEPT).for_each(|_| lengths.learn(10, LengthKind::Complete));
+        (0..limits::LENGTHS_KEPT).for_each(|_| lengths.learn(500, LengthKind::Complete));
         assert!(quantiles(&lengths, 0)[0] > 10.0);
         assert_eq!(lengths.seen.len(), limits::LENGTHS_KEPT);
     }

@@ -41,7 +41,7 @@ impl Recent {
         self.kept.iter().find(|kept| kept.job == job).map(|kept| kept.record.clone())
     }
 
-    /// Removes a job.
+    /// Removes a job, which is deleted.
     pub fn forget(&mut self, name: JobName) {
         if let Some(at) = self.kept.iter().position(|kept| kept.name == name)
             && let Some(gone) = self.kept.remove(at)

@@ -84,7 +84,7 @@ pub struct View {
     pub offset: usize,
     /// Bytes of the log behind `offset`; 0 unless the read was limited.
     pub rest_bytes: usize,
-    /// The job's state.
+    /// The state of the job.
     pub state: State,
     /// The job's place in the queue; see [`Record::place`].
     pub place: Option<usize>,

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admission::{Admission, Capacity, Load};
+use super::admission::{AdmissionControl, Capacity, QueueLoad};
 use super::estimate::{Estimates, Pending};
 use super::fair_queue::{FairQueue, Move};
 use super::job_state::{JobState, Unstarted};
-use super::lengths::End;
+use super::lengths::LengthKind;
 use super::recent::Recent;
 use super::record::State;
 use super::totals::Totals;
@@ -46,7 +46,7 @@ pub struct DeskState {
     pub(super) restoring: BTreeSet<JobId>,
     pub(super) queue: FairQueue,
     slots: usize,
-    pub(super) admission: Admission,
+    pub(super) admission: AdmissionControl,
     pub(super) last_job: JobId,
     estimates: Estimates,
     /// When estimates were made last, and how long that took.
@@ -69,7 +69,7 @@ impl DeskState {
             restoring: BTreeSet::new(),
             queue: FairQueue::new(slots as usize, limits::TURN_TOKENS),
             slots: slots as usize,
-            admission: Admission::new(capacity),
+            admission: AdmissionControl::new(capacity),
             last_job: JobId::default(),
             estimates: Estimates::default(),
             estimated: (Instant::now(), Duration::ZERO),
@@ -97,8 +97,8 @@ impl DeskState {
         Ok(ticket)
     }
 
-    fn load(&self, new: &NewJob) -> Load {
-        Load {
+    fn load(&self, new: &NewJob) -> QueueLoad {
+        QueueLoad {
             of_client: self.jobs.values().filter(|job| job.client == new.client).count(),
             // Those whose attempts are parked wait as well: with fair shares all have soon started.
             waiting: self.jobs.keys().filter(|&&job| !self.queue.has_slot(job)).count(),
@@ -355,7 +355,8 @@ impl DeskState {
             if let Some(delta) = &delta {
                 job.append(attempt.number, delta);
             }
-            let end = if outcome == Outcome::Done { End::Itself } else { End::CutOff };
+            let end =
+                if outcome == Outcome::Done { LengthKind::Complete } else { LengthKind::CutOff };
             self.estimates.learn(&job.question.mode, figures.completion_tokens, end);
             job.end_attempt(attempt.number, outcome.clone(), figures);
             if let Some(journal) = journal_of(job, &self.journal) {
@@ -403,7 +404,7 @@ impl DeskState {
         for &step in &moves {
             match step {
                 Move::Park(attempt) => self.order(Order::Park(attempt)),
-                Move::Slot(attempt) => self.start_or_resume(attempt),
+                Move::Run(attempt) => self.start_or_resume(attempt),
             }
         }
         !moves.is_empty()

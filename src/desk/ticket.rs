@@ -39,13 +39,13 @@ pub enum Submitted {
 
 /// What the box keeps of a job, and so when its end is visible.
 ///
-/// Whoever sees the end of a durable job sees the same end after a power cut: the end is published
-/// once it is on the disk, one sync later than it is known, or when writing it fails. Nothing is
-/// promised of the other jobs until they end, so a power cut can only make them unknown, never
-/// contradict what was published; their end is published at once.
+/// A client that sees the end of a durable job sees the same end after a power cut: the end is
+/// published once it is on the disk, one sync later than it is known, or when writing it fails.
+/// Nothing is promised of the other jobs until they end, so a power cut can make them unknown but
+/// cannot contradict what was published; their end is published at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing is kept.
+    /// Nothing of the job is kept.
     Never,
     /// The job runs while its client listens. When it has ended it is added to the journal with the
     /// next batch of writes, because a sync for each such answer would wear an SD card out.

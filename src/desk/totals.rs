@@ -1,41 +1,41 @@
-//! What the desk has done since it was opened, in numbers that only grow, and how fast it is.
+//! Counters of the work done since the desk was opened, and the current speed.
 //!
-//! The desk counts; doors show them. Buckets are cumulative where Prometheus wants them so; here
-//! each counts its own.
+//! The desk's state counts, doors show the counters. Each bucket counts its own steps; Prometheus's
+//! cumulative form is made in `http/figures`.
 
 use crate::types::answer::Outcome;
 use crate::types::limits;
 
-/// Upper bounds of the step times' buckets, in seconds; longer ones are in a last one of their own.
+/// Upper bounds of the buckets of step times, in seconds; longer steps are in one more bucket.
 pub const STEP_SECONDS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The numbers.
+/// Counters since the desk was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Jobs taken, those of an earlier life of the box counted again.
+    /// Jobs accepted, including those restored after a restart.
     pub jobs_taken: u64,
-    /// Jobs turned away because the line or the client's share was full.
+    /// Jobs rejected because the queue was full or the client had its maximum.
     pub jobs_refused: u64,
-    /// Jobs answered, by the model's own end or that of their budget.
+    /// Jobs answered, including those whose budget ran out.
     pub jobs_done: u64,
-    /// Jobs stopped.
+    /// Jobs that were stopped.
     pub jobs_stopped: u64,
     /// Jobs that could not be answered.
     pub jobs_failed: u64,
-    /// Tokens of prompts computed.
+    /// Prompt tokens of all decoded batches.
     pub prompt_tokens: u64,
-    /// Tokens drawn.
+    /// Tokens drawn by all attempts.
     pub drawn_tokens: u64,
-    /// Steps by how long they took, by [`STEP_SECONDS`].
+    /// Steps by their duration, in the buckets of [`STEP_SECONDS`].
     pub steps: [u64; STEP_SECONDS.len() + 1],
-    /// Seconds all steps took.
+    /// Seconds that all steps took.
     pub step_seconds: f64,
-    /// Tokens drawn and seconds of steps, fading.
+    /// Tokens drawn and seconds of steps, decaying with time.
     recent: (f64, f64),
 }
 
 impl Totals {
-    /// Counts a step that drew so many tokens and computed so many of prompts.
+    /// Counts a step that drew `drawn` tokens and decoded `prompt` prompt tokens.
     pub fn count_step(&mut self, seconds: f64, drawn: u32, prompt: u32) {
         let bucket = STEP_SECONDS.iter().position(|&most| seconds <= most);
         self.steps[bucket.unwrap_or(STEP_SECONDS.len())] += 1;
@@ -46,7 +46,7 @@ impl Totals {
         self.recent = (self.recent.0 * left + f64::from(drawn), self.recent.1 * left + seconds);
     }
 
-    /// Counts a job's end.
+    /// Counts the end of a job.
     pub fn count_job(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Done | Outcome::Budget => self.jobs_done += 1,
@@ -55,8 +55,8 @@ impl Totals {
         }
     }
 
-    /// Returns how many tokens a second were drawn lately, all attempts together, while there was
-    /// work; 0 before there was any.
+    /// Returns the recent speed of all attempts together while there was work, in tokens per second;
+    /// 0 before the first.
     pub fn tokens_per_second(&self) -> f64 {
         if self.recent.1 > 0.0 { self.recent.0 / self.recent.1 } else { 0.0 }
     }

@@ -10,7 +10,7 @@ use tiny_http::Request;
 use super::refuse::{self, Shape};
 use super::stream::{Events, Left};
 use crate::api::json;
-use crate::desk::feed::{JobEnd, QueueStatus, Texts};
+use crate::desk::feed::{FeedTexts, JobEnd, QueueStatus};
 use crate::desk::{Feed, JobEvent, Ticket};
 use crate::types::answer::{Outcome, Part};
 use crate::types::limits;
@@ -19,7 +19,7 @@ use crate::types::position::LogPosition;
 /// Sends the events of a job from `from` on; returns when the job has ended or the reader has left.
 pub fn send(ticket: &Ticket, from: LogPosition, request: Request) {
     let Ok(events) = Events::open(request) else { return };
-    let feed = Feed::new(ticket, from, Texts::EveryAttempt);
+    let feed = Feed::new(ticket, from, FeedTexts::EveryAttempt);
     let mut reader = Reader { ticket, events, feed, queued: Value::Null };
     if reader.send_all().is_err() {
         log::debug!("a reader left its job's events");
@@ -30,7 +30,7 @@ struct Reader<'a> {
     ticket: &'a Ticket,
     events: Events,
     feed: Feed,
-    /// The last `queued` event: a stage without a name of its own is no news.
+    /// The last `queued` event. Stages that share a name are sent once.
     queued: Value,
 }
 

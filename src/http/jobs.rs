@@ -1,7 +1,7 @@
 //! `/api/jobs`: questions that outlive the page that asked them.
 //!
-//! A job is accepted once it is on the disk, then read from anywhere in its log, as whole text or
-//! as events (`job_events`), finished early, stopped, or forgotten. It is its client's alone: to
+//! A job is accepted once it is on the disk, then read from any position of its log, as whole text
+//! or as events (`job_events`), finished early, stopped, or deleted. It is its client's alone: to
 //! all others it does not exist. `job_request` reads requests, `api::json` writes replies.
 
 use serde_json::{Value, json};
@@ -21,42 +21,42 @@ use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobName};
 use crate::types::limits;
 
-/// What is asked of one job.
+/// What a request wants of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The job itself.
+pub enum JobEndpoint {
+    /// The job itself, to read or to delete.
     Whole,
-    /// Its events.
+    /// The job's events, as a stream.
     Events,
-    /// To answer now.
+    /// To end the job's thinking and answer.
     Finish,
-    /// To stop.
+    /// To stop the job.
     Stop,
 }
 
-impl Part {
-    /// Reads the path below `/api/jobs/`: an id, and what is asked of it.
-    pub fn of_path(path: &str) -> Option<(&str, Part)> {
+impl JobEndpoint {
+    /// Parses the path below `/api/jobs/`: a job ID, and what is wanted of the job.
+    pub fn of_path(path: &str) -> Option<(&str, JobEndpoint)> {
         match path.split_once('/') {
-            None => Some((path, Part::Whole)),
-            Some((id, "events")) => Some((id, Part::Events)),
-            Some((id, "finish")) => Some((id, Part::Finish)),
-            Some((id, "stop")) => Some((id, Part::Stop)),
+            None => Some((path, JobEndpoint::Whole)),
+            Some((id, "events")) => Some((id, JobEndpoint::Events)),
+            Some((id, "finish")) => Some((id, JobEndpoint::Finish)),
+            Some((id, "stop")) => Some((id, JobEndpoint::Stop)),
             Some(_) => None,
         }
     }
 
-    /// Returns the methods it is asked by.
+    /// Returns the methods that are allowed.
     pub fn allowed(self) -> &'static str {
         match self {
-            Part::Whole => "GET, HEAD, DELETE, OPTIONS",
-            Part::Events => "GET, OPTIONS",
-            Part::Finish | Part::Stop => "POST, OPTIONS",
+            JobEndpoint::Whole => "GET, HEAD, DELETE, OPTIONS",
+            JobEndpoint::Events => "GET, OPTIONS",
+            JobEndpoint::Finish | JobEndpoint::Stop => "POST, OPTIONS",
         }
     }
 }
 
-/// Takes a question: `POST /api/jobs`.
+/// Submits a question: `POST /api/jobs`.
 pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], request: Request) {
     if app.is_closing() {
         return refused(app, &closing(), Shape::Own).send(request);
@@ -91,7 +91,7 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
     let listed = job_request::page(request.url()).and_then(|page| {
         let before = page.before.map(|name| own(app, client, name)).transpose()?;
         let before = before.map(|ticket| ticket.job);
-        // One more than asked for tells whether there are more.
+        // One more than requested shows whether there are more.
         let mut jobs = app.desk.list(Some(client), before, page.limit + 1)?;
         let more = jobs.len() > page.limit as usize;
         jobs.truncate(page.limit as usize);
@@ -106,8 +106,8 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
     }
 }
 
-/// Answers what is asked of one job.
-pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Request) {
+/// Handles a request for one job.
+pub fn one(app: &App, principal: &Principal, id: &str, part: JobEndpoint, request: Request) {
     let client = principal.durable_client;
     let found = id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name));
     let ticket = match found {
@@ -115,21 +115,21 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: Part, request: Requ
         Err(error) => return Reply::error(&error, Shape::Own).send(request),
     };
     match part {
-        Part::Events => match job_request::from(&request) {
+        JobEndpoint::Events => match job_request::from(&request) {
             Ok(from) => job_events::send(&ticket, from, request),
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
-        Part::Whole if *request.method() == Method::Delete => {
+        JobEndpoint::Whole if *request.method() == Method::Delete => {
             let forgotten = app.desk.forget(ticket.job, ticket.name);
             let refused = |error: Error| Reply::error(&error, Shape::Own);
             forgotten.map_or_else(refused, |()| Reply::empty(204)).send(request);
         }
-        Part::Whole => Reply::json(200, &json::job(&ticket)).send(request),
-        Part::Finish => {
+        JobEndpoint::Whole => Reply::json(200, &json::job(&ticket)).send(request),
+        JobEndpoint::Finish => {
             app.desk.answer_now(ticket.job);
             Reply::json(202, &json::state(&ticket)).send(request);
         }
-        Part::Stop => {
+        JobEndpoint::Stop => {
             app.desk.stop(ticket.job);
             Reply::json(202, &json::state(&ticket)).send(request);
         }
@@ -141,11 +141,11 @@ fn own(app: &App, client: Client, name: JobName) -> Result<Ticket, Error> {
     app.desk.find(name)?.filter(|ticket| ticket.client == client).ok_or_else(unknown)
 }
 
-/// What is said of others' jobs as of those there are not.
+/// The error for jobs of other clients as well as for jobs that do not exist.
 fn unknown() -> Error {
     Error::new(
         Kind::NotFound,
         "you have no such job",
-        "GET /api/jobs lists yours; they belong to the browser or the API key that asked.",
+        "GET /api/jobs lists yours; jobs belong to the browser or the API key that submitted them.",
     )
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/models` and `POST /v1/chat/completions`, in OpenAI's shape.
 //!
-//! Thinking travels in `reasoning_content`. A stream is as long as the job: while it waits in line
-//! it carries comments with its place. A client that leaves stops its job.
+//! Thinking is sent as `reasoning_content`. A stream lasts as long as its job; while the job is
+//! queued, comments say its place. A client that disconnects stops its job, unless it is durable.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use super::stream::{Events, Left};
 use super::{App, job_request, refused};
 use crate::answers::vote::Tally;
 use crate::api::json::VotesJson;
-use crate::desk::feed::{QueueStatus, Stage, Texts};
+use crate::desk::feed::{FeedTexts, JobStage, QueueStatus};
 use crate::desk::record::Whole;
 use crate::desk::{Durability, Eta, Feed, JobEvent, SubmitOptions, Ticket};
 use crate::random;
@@ -72,11 +72,11 @@ struct Completion {
     model: String,
 }
 
-/// Answers a request, to the end of its job.
+/// Handles a request until its job has ended.
 pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], request: Request) {
     let submitted = parse(body, &app.modes).and_then(|ask| {
         let ChatRequest { question, previous, delivery, model, durability } = ask;
-        // Only what lasts can be found again.
+        // Only durable jobs can be found again.
         let request =
             job_request::key(&request, body)?.filter(|_| durability == Durability::Durable);
         let terms = SubmitOptions { request, ..SubmitOptions::of(durability) };
@@ -94,7 +94,7 @@ pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], 
         Delivery::Whole => completion.send_whole(app, &ticket, request),
         Delivery::Stream | Delivery::StreamWithUsage => {
             completion.send_stream(app, &ticket, request, delivery);
-            // However the stream ended, nobody reads on: an ended job is left alone.
+            // However the stream ended, it is not read any more; an ended job is left alone.
             if durability != Durability::Durable {
                 app.desk.stop_soon(ticket.job);
             }
@@ -120,7 +120,7 @@ impl Completion {
         Reply::json(200, &body).send(request);
     }
 
-    /// Sends the stream; returns when it is over or nobody reads it.
+    /// Sends the stream; returns when the job has ended or the client has disconnected.
     fn send_stream(&self, app: &App, ticket: &Ticket, request: Request, delivery: Delivery) {
         // A question that cannot be prepared still gets a status of its own.
         let state = ticket.record.wait_prepared(limits::VERDICT_WAIT);
@@ -137,8 +137,8 @@ impl Completion {
     fn stream(&self, events: &mut Events, ticket: &Ticket, delivery: Delivery) -> Result<(), Left> {
         let choices = ticket.question.choices;
         let (texts, indices) = match choices {
-            Choices::Voted => (Texts::OneAnswer, 1),
-            Choices::All => (Texts::EveryAttempt, ticket.question.attempts),
+            Choices::Voted => (FeedTexts::OneAnswer, 1),
+            Choices::All => (FeedTexts::EveryAttempt, ticket.question.attempts),
         };
         for index in 0..indices {
             self.begin(events, index, ticket)?;
@@ -179,8 +179,8 @@ impl Completion {
         }
     }
 
-    /// Sends the beginning of one choice, which names the job: whoever is cut off later can look
-    /// for it.
+    /// Sends the first chunk of one choice, which names the job: a client that is cut off later can
+    /// look for it.
     fn begin(&self, events: &mut Events, index: u32, ticket: &Ticket) -> Result<(), Left> {
         let start = json!({"role": "assistant", "content": ""});
         let mut chunk = self.chunk(index, start, Value::Null);
@@ -188,7 +188,7 @@ impl Completion {
         events.json(&chunk)
     }
 
-    /// Sends the end of one choice.
+    /// Sends the last chunk of one choice.
     fn finish(
         &self,
         events: &mut Events,
@@ -260,10 +260,10 @@ impl Comments {
     fn send_standing(&mut self, events: &mut Events) -> Result<(), Left> {
         let Some(status) = self.status else { return Ok(()) };
         let standing = match (status.stage, status.place, &self.tally) {
-            (Stage::Running, _, Some(tally)) => format!("running, {tally}"),
-            (Stage::Running, _, None) => "running".into(),
-            (Stage::Waiting, Some(place), _) => format!("place {place}"),
-            (Stage::Waiting, None, _) | (Stage::Preparing, ..) => "checking".into(),
+            (JobStage::Running, _, Some(tally)) => format!("running, {tally}"),
+            (JobStage::Running, _, None) => "running".into(),
+            (JobStage::Waiting, Some(place), _) => format!("place {place}"),
+            (JobStage::Waiting, None, _) | (JobStage::Preparing, ..) => "checking".into(),
         };
         if standing != self.standing {
             events.comment(&standing)?;
@@ -280,7 +280,7 @@ fn delta(piece: &Piece) -> Value {
     }
 }
 
-/// Returns a whole answer as a choice.
+/// Returns a finished answer as a choice.
 fn choice(index: usize, whole: &Whole) -> Value {
     let reasoning =
         if whole.thinking.is_empty() { Value::Null } else { whole.thinking.as_str().into() };
@@ -293,7 +293,7 @@ fn choice(index: usize, whole: &Whole) -> Value {
     })
 }
 
-/// Returns what OpenAI's API has no place for: the job, to go on with, and what attempts voted.
+/// Returns what OpenAI's API has no field for: the job's ID, to continue from, and the votes.
 fn ours(job: JobName, tally: Option<&Tally>) -> Value {
     let mut ours = json!({"job": job.to_string()});
     let Some(tally) = tally else { return ours };
@@ -307,7 +307,7 @@ fn ours(job: JobName, tally: Option<&Tally>) -> Value {
     ours
 }
 
-/// Words an estimate: seconds until the job is over, and between which it is in 80 % of cases.
+/// Formats an estimate: seconds until the job ends, and the bounds that hold in 80 % of cases.
 fn expected(eta: &Eta) -> String {
     format!("eta {:.0} {:.0} {:.0}", eta.seconds, eta.low, eta.high)
 }

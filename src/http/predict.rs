@@ -16,7 +16,7 @@ use crate::desk::{Durability, SubmitOptions};
 use crate::types::answer::Outcome;
 use crate::types::error::Error;
 
-/// Answers when the job has ended; a client that leaves stops it.
+/// Answers when the job has ended; a client that disconnects stops it.
 pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8]) -> Reply {
     let asked = Instant::now();
     let ended = parse(body).and_then(|ask| {

@@ -8,7 +8,7 @@ use tiny_http::{Method, Request};
 use super::auth::client::Principal;
 use super::auth::owner;
 use super::gate::{VISITOR_HEADER, Visitor};
-use super::jobs::{self, Part};
+use super::jobs::{self, JobEndpoint};
 use super::owner_jobs::{self, Act};
 use super::refuse::Shape;
 use super::reply::{Reply, header};
@@ -28,7 +28,7 @@ enum Route<'p> {
     Chat,
     Predict,
     Jobs,
-    Job(&'p str, Part),
+    Job(&'p str, JobEndpoint),
     Box,
     Metrics,
     OpenApi,
@@ -58,7 +58,7 @@ impl<'p> Route<'p> {
                 if let Some(model) = below("/v1/models/") {
                     Route::Model(model)
                 } else if let Some(rest) = below("/api/jobs/") {
-                    let (id, part) = Part::of_path(rest)?;
+                    let (id, part) = JobEndpoint::of_path(rest)?;
                     Route::Job(id, part)
                 } else {
                     let (id, act) = below("/api/owner/jobs/").and_then(Act::of_path)?;

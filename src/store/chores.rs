@@ -1,7 +1,7 @@
-//! What the journal does beside its work: forgets what is old, and while the box rests gives room
-//! back and looks whether all of it is sound.
+//! Maintenance of the journal: deletes old jobs, and while the engine is idle returns free space and
+//! checks the integrity of the file.
 //!
-//! Each chore is done in small parts or can be broken off, because a question may come any time.
+//! Each chore is done in small parts or can be interrupted, because a question may come any time.
 
 use std::time::SystemTime;
 
@@ -10,21 +10,20 @@ use rusqlite::{Connection, ErrorCode};
 use super::{Keeping, write};
 use crate::types::limits;
 
-/// Steps of SQLite's machine between two looks whether the box still rests.
-const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+/// Steps of SQLite's virtual machine between two checks whether the engine is still idle.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 
-/// Whether all of the file was looked at since the start.
+/// Whether the whole file was checked since the start.
 #[derive(Debug, Default)]
 pub struct Chores {
     is_checked: bool,
 }
 
 impl Chores {
-    /// Does a part of what there is to do.
+    /// Does some of the pending maintenance.
     ///
     /// # Errors
-    /// What SQLite says; [`schema::is_damage`](super::schema::is_damage) tells whether the file is
-    /// damaged.
+    /// SQLite's; [`schema::is_damage`](super::schema::is_damage) decides whether the file is damaged.
     pub fn go_on(
         &mut self,
         connection: &mut Connection,
@@ -38,13 +37,13 @@ impl Chores {
         self.check(connection, has_time)
     }
 
-    /// Returns whether all of the file was looked at.
+    /// Returns whether the whole file was checked.
     #[cfg(test)]
     pub fn is_done(&self) -> bool {
         self.is_checked
     }
 
-    /// Looks at all of the file, once; broken off where the box has something to do.
+    /// Checks the integrity of the whole file once; interrupted if the engine has work.
     fn check(
         &mut self,
         connection: &mut Connection,
@@ -53,14 +52,14 @@ impl Chores {
         if self.is_checked || !has_time() {
             return Ok(());
         }
-        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || !has_time()))?;
+        connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || !has_time()))?;
         let check = "PRAGMA integrity_check(1)";
         let said = connection.query_row(check, [], |row| row.get::<_, String>(0));
         connection.progress_handler(0, None::<fn() -> bool>)?;
         match said {
             Ok(said) if said == "ok" => {
                 self.is_checked = true;
-                log::debug!("all of the journal is sound");
+                log::debug!("the whole journal is intact");
                 Ok(())
             }
             Ok(said) => {
@@ -82,12 +81,12 @@ fn forget(connection: &mut Connection, keeping: &Keeping) -> rusqlite::Result<()
     let (bytes, most) = (keeping.history_bytes, limits::FORGOTTEN_AT_ONCE);
     let gone = write::expire(connection, since, bytes, most)?;
     if gone > 0 {
-        log::info!("forgot {gone} answered questions, for their age or for room");
+        log::info!("deleted {gone} answered questions, for their age or for room");
     }
     Ok(())
 }
 
-/// Gives so many free pages back to the file system at most.
+/// Returns at most `pages` free pages to the file system.
 pub fn vacuum(connection: &Connection, pages: u32) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("PRAGMA incremental_vacuum({pages})"))
 }

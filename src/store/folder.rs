@@ -1,7 +1,7 @@
-//! The data folder: one box at a time works in it.
+//! The data folder, which belongs to one running solverbox at a time.
 //!
-//! A box holds a lock on a file in it, which the kernel takes back however the box ends, and writes
-//! into that file where it can be asked: `solve` beside a running box finds it there.
+//! The process locks a file in it, which the kernel unlocks however the process ends, and writes its
+//! address into that file, where `solve` finds it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,30 +14,31 @@ use rustix::fs::{FlockOperation, flock};
 use crate::types::error::{Error, Kind, io_cause};
 
 const LOCK: &str = "lock";
-/// Longest text of a lock file that is read, in bytes.
+/// Bytes of a lock file that are read at most.
 const LOCK_BYTES_MAX: u64 = 256;
 
-/// A data folder that is ours until this is dropped.
+/// A locked data folder; dropping it unlocks it.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     lock: File,
 }
 
-/// A box that works in a data folder.
+/// The process that has locked a data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Its process.
+    /// ID of the process.
     pub pid: u32,
-    /// Where it can be asked, once it can.
+    /// Address of its HTTP server, once that listens.
     pub address: Option<SocketAddr>,
 }
 
 impl Folder {
-    /// Makes the folder where there is none, and takes it.
+    /// Makes the folder if it is missing, and locks it.
     ///
     /// # Errors
-    /// `environment` if it cannot be made or written; `busy` naming the box that has it.
+    /// `environment` if it cannot be made or written; `busy`, naming the other process, if it is
+    /// locked.
     pub fn take(path: &Path) -> Result<Folder, Error> {
         let cannot = |what: &str, error: &std::io::Error| {
             Error::new(
@@ -51,10 +52,10 @@ impl Folder {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(path.join(LOCK)).map_err(|e| cannot("write to", &e))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let who = read(&lock).map_or_else(String::new, |other| format!(" {other}"));
+            let other = read(&lock).map_or_else(String::new, |other| format!(" {other}"));
             return Err(Error::new(
                 Kind::Busy,
-                format!("another solverbox{who} works in the data folder '{}'", path.display()),
+                format!("another solverbox{other} is using the data folder '{}'", path.display()),
                 "Ask that one, stop it, or name another folder with --data DIR.",
             ));
         }
@@ -63,13 +64,13 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Returns where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Lets others know where this box can be asked. Where it cannot be written they do not, which
-    /// a full disk is no reason to stop for.
+    /// Publishes the address at which this process listens. If it cannot be written, that is logged:
+    /// a full disk must not stop the server.
     pub fn tell(&self, address: Option<SocketAddr>) {
         let address = address.map_or_else(String::new, |address| address.to_string());
         let text = format!("{} {address}\n", std::process::id());
@@ -83,7 +84,7 @@ impl Folder {
         }
     }
 
-    /// Returns the box that works in the folder at `path`, if one does.
+    /// Returns the process that has locked the folder at `path`, if any.
     pub fn neighbour(path: &Path) -> Option<Neighbour> {
         let lock = File::open(path.join(LOCK)).ok()?;
         match flock(&lock, FlockOperation::NonBlockingLockShared) {
@@ -102,7 +103,7 @@ impl std::fmt::Display for Neighbour {
     }
 }
 
-/// Makes a folder and those above it that are missing; a power cut does not take them back.
+/// Makes a folder and its missing parents, synced so that they survive a power cut.
 fn make(path: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;

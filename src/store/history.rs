@@ -1,4 +1,4 @@
-//! The journal as a command sees it, beside a box that runs or without one.
+//! The journal for the `history` commands, with or without a running solverbox on it.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -12,27 +12,27 @@ use crate::types::limits;
 
 /// The answered questions of a data folder.
 #[derive(Debug)]
-pub struct History {
+pub struct JobHistory {
     connection: Connection,
 }
 
-/// Which jobs are to be forgotten.
+/// A selection of jobs to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// All.
+pub enum JobSelection {
+    /// All jobs that have ended.
     All,
-    /// Those asked before.
+    /// Ended jobs asked before this time.
     Before(SystemTime),
-    /// One.
+    /// One job, which must have ended.
     One(JobId),
 }
 
-impl History {
-    /// Opens the journal in `folder`; makes none.
+impl JobHistory {
+    /// Opens the journal in `folder`, if there is one.
     ///
     /// # Errors
-    /// `not_found` where there is none; what opening it says.
-    pub fn open(folder: &Path) -> Result<History, Error> {
+    /// `not_found` if there is none; otherwise like [`schema::failed`].
+    pub fn open(folder: &Path) -> Result<JobHistory, Error> {
         if !folder.join(schema::FILE).is_file() {
             return Err(Error::new(
                 Kind::NotFound,
@@ -40,42 +40,42 @@ impl History {
                 "Name the folder of the box with --data DIR.",
             ));
         }
-        Ok(History { connection: schema::open_beside(folder)? })
+        Ok(JobHistory { connection: schema::open_shared(folder)? })
     }
 
-    /// Returns the latest jobs before `before`, the latest first.
+    /// Returns jobs, newest first, at most `most`, only those older than `before` if that is given.
     ///
     /// # Errors
-    /// `internal` where they cannot be read.
+    /// `internal` if the journal cannot be read.
     pub fn list(&self, before: Option<JobId>, most: u32) -> Result<Vec<super::JobSummary>, Error> {
         read::list(&self.connection, None, before, most).map_err(|e| schema::failed(&e))
     }
 
-    /// Finds the job whose id begins so.
+    /// Finds a job by the first digits of its ID.
     ///
     /// # Errors
-    /// `not_found` where there is none; `bad_request` where there are several, or it is no id.
+    /// `not_found` if there is none; `bad_request` if there are several, or `id` is not hexadecimal.
     pub fn find(&self, id: &str) -> Result<StoredJob, Error> {
         let is_id = (1..=32).contains(&id.len())
             && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-        let remedy = "`solverbox history list` shows the ids; their first digits are enough.";
+        let remedy = "`solverbox history list` shows the IDs; their first digits are enough.";
         if !is_id {
             let id: String = id.escape_debug().take(40).collect();
-            return Err(Error::bad_request(format!("'{id}' is no job's id"), remedy));
+            return Err(Error::bad_request(format!("'{id}' is not a job ID"), remedy));
         }
         let found = read::by_prefix(&self.connection, id).map_err(|e| schema::failed(&e))?;
         match found.as_slice() {
             [number] => self.kept(*number),
-            [] => Err(Error::new(Kind::NotFound, format!("no job's id begins with {id}"), remedy)),
-            _ => Err(Error::bad_request(format!("several jobs' ids begin with {id}"), remedy)),
+            [] => Err(Error::new(Kind::NotFound, format!("no job ID begins with {id}"), remedy)),
+            _ => Err(Error::bad_request(format!("several job IDs begin with {id}"), remedy)),
         }
     }
 
-    /// Calls `each` with all jobs, the oldest first. What cannot be read of a single one, or is
-    /// forgotten meanwhile, is left out, which the log says.
+    /// Calls `each` with every job, oldest first. A damaged job, or one that is deleted meanwhile, is
+    /// skipped with a warning in the log.
     ///
     /// # Errors
-    /// `internal` where the journal cannot be read; what `each` says.
+    /// `internal` if the journal cannot be read; the first error of `each`.
     pub fn each(&self, mut each: impl FnMut(StoredJob) -> Result<(), Error>) -> Result<(), Error> {
         let mut after = -1;
         loop {
@@ -87,9 +87,9 @@ impl History {
             for number in numbers {
                 match read::job(&self.connection, number) {
                     Ok(Some(kept)) => each(kept)?,
-                    Ok(None) => log::warn!("job {number} was forgotten meanwhile"),
+                    Ok(None) => log::warn!("job {number} was deleted meanwhile"),
                     Err(error) if error.sqlite_error_code().is_none() => {
-                        log::warn!("job {number} is damaged and left out: {error}");
+                        log::warn!("job {number} is damaged and skipped: {error}");
                     }
                     Err(error) => return Err(schema::failed(&error)),
                 }
@@ -97,14 +97,15 @@ impl History {
         }
     }
 
-    /// Forgets jobs that are over; returns how many.
+    /// Deletes ended jobs; returns how many.
     ///
     /// # Errors
-    /// `conflict` for one that is not over; `no_space` or `internal` where it cannot be written.
-    pub fn forget(&self, which: &Which) -> Result<usize, Error> {
+    /// `conflict` for a single job that has not ended; `no_space` or `internal` if the journal cannot
+    /// be written.
+    pub fn forget(&self, which: &JobSelection) -> Result<usize, Error> {
         let mut gone = 0;
         loop {
-            // Some at a time: a box that is at work here waits for each.
+            // In small parts, because a running solverbox waits for each.
             let most = limits::FORGOTTEN_AT_ONCE;
             let some = write::forget_ended(&self.connection, which, most);
             let some = some.map_err(|e| schema::failed(&e))?;
@@ -115,16 +116,16 @@ impl History {
         }
         self.give_room_back().map_err(|e| schema::failed(&e))?;
         match which {
-            Which::One(_) if gone == 0 => Err(Error::new(
+            JobSelection::One(_) if gone == 0 => Err(Error::new(
                 Kind::Conflict,
-                "this job is not over",
+                "this job has not ended",
                 "Stop it first, on the page or with DELETE /api/jobs/ID.",
             )),
             _ => Ok(gone),
         }
     }
 
-    /// Gives the room of what is forgotten back to the file system.
+    /// Returns the space of deleted jobs to the file system.
     fn give_room_back(&self) -> rusqlite::Result<()> {
         let free = "freelist_count";
         let pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
@@ -136,12 +137,12 @@ impl History {
                 break;
             }
         }
-        // What a box beside us still reads stays in its log until it has done so.
+        // What a running solverbox still reads stays in the write-ahead log until it has.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     fn kept(&self, number: i64) -> Result<StoredJob, Error> {
         let kept = read::job(&self.connection, number).map_err(|e| schema::failed(&e))?;
-        kept.ok_or_else(|| Error::internal("a job was forgotten while it was read"))
+        kept.ok_or_else(|| Error::internal("a job was deleted while it was read"))
     }
 }

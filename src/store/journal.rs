@@ -1,9 +1,9 @@
-//! The journal at work: one thread writes, whoever asks reads.
+//! The running journal: one thread writes, all others read.
 //!
-//! What must be on the disk before anything else happens (a job's acceptance, its end, its being
-//! forgotten) is written at once, together with all that waits; what attempts gain waits up to
-//! [`Keeping::sync`] or [`limits::JOURNAL_TOKENS_MAX`] tokens, because each write costs an SD card.
-//! Where writing fails, nobody's answer does: it is tried again, and until then no job is accepted.
+//! Acceptances, ends and deletions are written at once, together with everything that is pending,
+//! and their senders are informed. What attempts write is written after [`Keeping::sync`] or
+//! [`limits::JOURNAL_TOKENS_MAX`] tokens, because each write wears an SD card. If writing fails,
+//! answers continue, writing is tried again, and until it succeeds no job is accepted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -24,18 +24,18 @@ use crate::types::error::Error;
 use crate::types::job::{AttemptId, Client, JobId, JobName};
 use crate::types::limits;
 
-/// What a start found.
+/// What a start found in the journal.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// The jobs that are not over, in the order in which they were asked.
+    /// The jobs that have not ended, in the order of submission.
     pub jobs: Vec<StoredJob>,
-    /// The highest number any job has had.
+    /// The highest job number so far.
     pub last: JobId,
-    /// Where a damaged journal was put, if this one is new for that reason.
+    /// The new name of a damaged journal, if this one replaces it.
     pub aside: Option<PathBuf>,
 }
 
-/// The journal. Dropping it writes what waits.
+/// The journal of jobs. Dropping it writes what is pending.
 #[derive(Debug)]
 pub struct Journal {
     messages: Option<Sender<Message>>,
@@ -53,9 +53,9 @@ pub type OnWritten = Box<dyn FnOnce() + Send>;
 
 /// Calls an [`OnWritten`] when it is dropped, so that it is called even if the writer's thread has
 /// ended: nothing that waits for it may wait for ever.
-struct Report(Option<OnWritten>);
+struct EndReport(Option<OnWritten>);
 
-impl Drop for Report {
+impl Drop for EndReport {
     fn drop(&mut self) {
         if let Some(report) = self.0.take() {
             report();
@@ -63,27 +63,27 @@ impl Drop for Report {
     }
 }
 
-/// What the writer hears.
+/// What the writer's thread receives.
 enum Message {
-    /// To be written at once, and answered.
+    /// Written at once, then answered.
     Accept(Box<NewJob>, Answer),
-    /// To be written some time soon.
+    /// Written with the next batch.
     Gained(JobId, u32, Delta),
     AttemptEnded(AttemptId, Option<Delta>, Outcome, Figures),
-    Change(JobId, Change),
-    /// To be written at once.
-    Urgent(JobId, Change),
-    /// All that came before is to be written, and answered.
+    Change(JobId, JobChange),
+    /// Written at once, without an answer.
+    Urgent(JobId, JobChange),
+    /// Writes everything pending, then answers.
     Flush(Answer),
-    /// Answered once all that came before and was to be written at once is.
+    /// Answers once all urgent changes before it are written; others stay pending.
     Settle(Answer),
 }
 
 /// A change of a job that happens once.
-enum Change {
+enum JobChange {
     AttemptEnded(u32, Outcome, Figures),
     /// The report is gone once the end was written, or a first attempt to write it failed.
-    Ended(Outcome, Figures, Option<Report>),
+    Ended(Outcome, Figures, Option<EndReport>),
     AnswerNow,
     Stopping,
     Crashed,
@@ -92,10 +92,11 @@ enum Change {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, counts `crashed` jobs, and starts the thread that writes.
+    /// Opens the journal in `folder`, counts a crash for each job in `crashed`, and starts the
+    /// writer's thread.
     ///
     /// # Errors
-    /// What keeps it from being opened (see [`schema::open`]); a damaged one is set aside instead.
+    /// Those of [`schema::open`]; but a damaged journal is renamed and replaced.
     pub fn open(
         folder: &Path,
         keeping: Keeping,
@@ -108,8 +109,8 @@ impl Journal {
         let found = recover::recover(&mut connection, &keeping, crashed);
         let found = match found {
             Err(error) if schema::is_damage(&error) => {
-                let (anew, damaged) = begin_anew(connection, folder, &error, &keeping)?;
-                (connection, aside) = (anew, Some(damaged));
+                let (fresh, damaged) = replace_damaged(connection, folder, &error, &keeping)?;
+                (connection, aside) = (fresh, Some(damaged));
                 recover::recover(&mut connection, &keeping, crashed)
             }
             found => found,
@@ -120,7 +121,7 @@ impl Journal {
         let rests = Arc::new(AtomicBool::new(false));
         let unheard = Arc::new(AtomicUsize::new(0));
         let (messages, inbox) = channel();
-        let writer = Writer {
+        let writer = JournalWriter {
             connection: Some(connection),
             folder: folder.to_path_buf(),
             keeping,
@@ -143,24 +144,24 @@ impl Journal {
         Ok((journal, recovered))
     }
 
-    /// Accepts a job: blocks until it is on the disk.
+    /// Adds a job; blocks until it is on the disk.
     ///
     /// # Errors
-    /// `no_space` where the disk is full, `internal` where it cannot be written otherwise; the job
-    /// is then not accepted.
+    /// `no_space` if the disk is full, `internal` if the job cannot be written for another reason.
+    /// The journal does not have the job then.
     pub fn accept(&self, new: NewJob) -> Result<(), Error> {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Accept(Box::new(new), answer));
         answered.recv().unwrap_or_else(|_| Err(Error::internal("the journal is closed")))
     }
 
-    /// Takes what an attempt gained.
+    /// Adds what an attempt wrote, with the next batch.
     pub fn gained(&self, job: JobId, attempt: u32, delta: Delta) {
         self.tell(Message::Gained(job, attempt, delta));
     }
 
-    /// Takes an attempt's end and what it gained with it, which are written together or not at all:
-    /// an attempt that had all its text and no end would end once more.
+    /// Adds the end of an attempt and what it wrote last, with the next batch. Both are written in
+    /// one transaction: an attempt with all its text but no end would end a second time.
     pub fn attempt_ended(
         &self,
         attempt: AttemptId,
@@ -176,56 +177,56 @@ impl Journal {
     ///
     /// Does not block. `on_written` must not call the journal.
     pub fn ended(&self, job: JobId, outcome: Outcome, figures: Figures, on_written: OnWritten) {
-        let report = Some(Report(Some(on_written)));
-        self.tell(Message::Urgent(job, Change::Ended(outcome, figures, report)));
+        let report = Some(EndReport(Some(on_written)));
+        self.tell(Message::Urgent(job, JobChange::Ended(outcome, figures, report)));
     }
 
-    /// Takes a whole job that was not accepted, when it is over.
+    /// Adds an ended job that was not durable, with the next batch.
     pub fn keep(&self, kept: StoredJob) {
-        self.tell(Message::Change(kept.id, Change::Whole(Box::new(kept))));
+        self.tell(Message::Change(kept.id, JobChange::Whole(Box::new(kept))));
     }
 
-    /// Notes that a job's answer is wanted at once.
+    /// Records at once that a person asked for a job's answer.
     pub fn answer_now(&self, job: JobId) {
-        self.tell(Message::Urgent(job, Change::AnswerNow));
+        self.tell(Message::Urgent(job, JobChange::AnswerNow));
     }
 
-    /// Notes that no more of a job is wanted.
+    /// Records at once that a person stopped a job.
     pub fn stopping(&self, job: JobId) {
-        self.tell(Message::Urgent(job, Change::Stopping));
+        self.tell(Message::Urgent(job, JobChange::Stopping));
     }
 
-    /// Notes that the engine broke over a job.
+    /// Counts at once a crash of the engine against a job.
     pub fn crashed(&self, job: JobId) {
-        self.tell(Message::Urgent(job, Change::Crashed));
+        self.tell(Message::Urgent(job, JobChange::Crashed));
     }
 
-    /// Forgets a job.
+    /// Deletes a job at once.
     pub fn forget(&self, job: JobId) {
-        self.tell(Message::Urgent(job, Change::Forget));
+        self.tell(Message::Urgent(job, JobChange::Forget));
     }
 
-    /// Blocks until all that was told is written, or cannot be.
+    /// Blocks until everything sent so far is written, or cannot be written.
     pub fn flush(&self) {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Flush(answer));
-        // Where it cannot be written there is nothing else to do.
+        // If it cannot be written there is nothing else to do.
         let _ = answered.recv();
     }
 
-    /// Blocks until all that was told and must be written at once is, or cannot be; what may wait
-    /// goes on waiting.
+    /// Blocks until all urgent changes sent so far are written, or cannot be written; others stay
+    /// pending.
     ///
     /// # Errors
-    /// Why it cannot be written now; it is tried again.
+    /// The reason if they cannot be written now; that is tried again.
     pub fn settle(&self) -> Result<(), Error> {
         let (answer, answered) = sync_channel(1);
         self.tell(Message::Settle(answer));
-        // It is closed only where its thread has ended, which then has nothing to write.
+        // The thread ends only when nothing is left to write.
         answered.recv().unwrap_or(Ok(()))
     }
 
-    /// Says whether the box rests, so that there is time for chores.
+    /// Sets whether the engine is idle, so that there is time for maintenance.
     pub fn set_resting(&self, rests: bool) {
         self.rests.store(rests, Ordering::Relaxed);
     }
@@ -233,15 +234,16 @@ impl Journal {
     /// Reads a job by its name.
     ///
     /// # Errors
-    /// `internal` where it cannot be read.
+    /// `internal` if the journal cannot be read.
     pub fn find(&self, name: JobName) -> Result<Option<StoredJob>, Error> {
         read::by_name(&self.reader(), name).map_err(|e| schema::failed(&e))
     }
 
-    /// Reads which job a client asked under a key, and the SHA-256 of what was asked.
+    /// Reads the job that a client submitted under an idempotency key, and the SHA-256 of that
+    /// request's body.
     ///
     /// # Errors
-    /// `internal` where it cannot be read.
+    /// `internal` if the journal cannot be read.
     pub fn find_request(
         &self,
         client: Client,
@@ -250,10 +252,11 @@ impl Journal {
         read::by_request(&self.reader(), client, key).map_err(|e| schema::failed(&e))
     }
 
-    /// Lists the latest jobs before `before`, of one client or of all.
+    /// Lists jobs of one client or of all, newest first, `most` at most, only those older than
+    /// `before` if that is given.
     ///
     /// # Errors
-    /// `internal` where they cannot be read.
+    /// `internal` if the journal cannot be read.
     pub fn list(
         &self,
         client: Option<Client>,
@@ -266,7 +269,7 @@ impl Journal {
     fn tell(&self, message: Message) {
         if let Some(messages) = &self.messages {
             self.unheard.fetch_add(1, Ordering::Relaxed);
-            // Fails only where the thread has ended, and then it has said why.
+            // Fails only if the thread has ended, which it has logged.
             let _ = messages.send(message);
         }
     }
@@ -286,8 +289,8 @@ impl Drop for Journal {
     }
 }
 
-/// Sets a damaged journal aside and begins a new one.
-fn begin_anew(
+/// Renames a damaged journal and makes a new one.
+fn replace_damaged(
     damaged: Connection,
     folder: &Path,
     cause: &rusqlite::Error,
@@ -300,27 +303,27 @@ fn begin_anew(
     Ok((connection, aside))
 }
 
-/// The writer's thread: what waits to be written.
-struct Writer {
-    /// Gone only where a damaged journal could not be replaced.
+/// The writer's thread, with everything that is pending.
+struct JournalWriter {
+    /// `None` only if a damaged journal could not be replaced.
     connection: Option<Connection>,
     folder: PathBuf,
     keeping: Keeping,
     reader: Arc<Mutex<Connection>>,
     rests: Arc<AtomicBool>,
-    /// Messages nobody has heard yet, for which chores are broken off.
+    /// Messages not received yet, which interrupt maintenance.
     unheard: Arc<AtomicUsize>,
     rows: BTreeMap<JobId, Row>,
-    changes: VecDeque<(JobId, Change)>,
+    changes: VecDeque<(JobId, JobChange)>,
     accepts: Vec<(Box<NewJob>, Answer)>,
-    /// When the oldest of what waits came.
+    /// When the oldest pending message came.
     since: Option<Instant>,
-    /// When writing failed last, and why; nothing where it did not.
+    /// When writing failed last, and why; `None` after a success.
     failed: Option<(Instant, Error)>,
     chores: Chores,
 }
 
-impl Writer {
+impl JournalWriter {
     fn run(mut self, inbox: &Receiver<Message>) {
         let mut looked = Instant::now();
         loop {
@@ -346,10 +349,10 @@ impl Writer {
             if is_urgent || (may && (is_due || is_much)) {
                 self.commit();
             }
-            // Whoever waits for it is answered even where nothing could be written.
+            // Answered even if nothing could be written.
             let settled = self.failed.clone().map_or(Ok(()), |(_, error)| Err(error));
             for answer in flushes {
-                // Who does not wait any more needs no answer.
+                // The receiver may have stopped waiting.
                 let _ = answer.send(settled.clone());
             }
             if self.since.is_none() && looked.elapsed() >= limits::JOURNAL_CHORES_EVERY {
@@ -359,12 +362,12 @@ impl Writer {
         }
     }
 
-    /// Returns when writing is tried again, where it failed.
+    /// Returns when writing is tried again, if it has failed.
     fn retry(&self) -> Option<Instant> {
         self.failed.as_ref().map(|(at, _)| *at + limits::JOURNAL_RETRY)
     }
 
-    /// Returns when there is something to do though nobody says anything.
+    /// Returns when there is something to do without a message.
     fn due(&self) -> Instant {
         let retry = self.retry();
         let since = self.since.map(|since| since + self.keeping.sync);
@@ -374,7 +377,7 @@ impl Writer {
         }
     }
 
-    /// Takes a message; returns whether it is to be written at once.
+    /// Takes a message; returns whether it is urgent.
     fn hear(&mut self, message: Message, flushes: &mut Vec<Answer>) -> bool {
         self.unheard.fetch_sub(1, Ordering::Relaxed);
         if !matches!(message, Message::Flush(_) | Message::Settle(_)) {
@@ -390,7 +393,7 @@ impl Writer {
                 if let Some(delta) = delta {
                     self.rows.entry(job).or_default().add(number, delta);
                 }
-                self.changes.push_back((job, Change::AttemptEnded(number, outcome, figures)));
+                self.changes.push_back((job, JobChange::AttemptEnded(number, outcome, figures)));
                 return false;
             }
             Message::Change(job, change) => {
@@ -407,13 +410,13 @@ impl Writer {
         true
     }
 
-    /// Writes all that waits, in one transaction.
+    /// Writes everything pending in one transaction.
     fn commit(&mut self) {
         if self.since.is_none() {
             return;
         }
         if self.failed.is_some() {
-            // All that waits may be more than there is room for; a new job must not fail for it.
+            // A new job must not fail because there is no room for everything pending.
             self.accept_alone();
         }
         let written = self.write();
@@ -451,13 +454,13 @@ impl Writer {
     /// Reports the ends that could not be written: answers do not wait for a disk to be mended.
     fn report_ends(&mut self) {
         for (_, change) in &mut self.changes {
-            if let Change::Ended(_, _, report) = change {
+            if let JobChange::Ended(_, _, report) = change {
                 *report = None;
             }
         }
     }
 
-    /// Writes the jobs that are to be accepted and nothing else.
+    /// Writes the new jobs and nothing else.
     fn accept_alone(&mut self) {
         let (rows, changes) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.changes));
         let result = self.write().map_err(|error| schema::failed(&error));
@@ -465,7 +468,7 @@ impl Writer {
         (self.rows, self.changes) = (rows, changes);
     }
 
-    /// Tells whether jobs were accepted, by what writing them said: which of them are new.
+    /// Answers the new jobs' senders; `written` says which of the jobs did not exist yet.
     fn answer_accepts(&mut self, written: &Result<Vec<bool>, Error>) {
         for (at, (_, answer)) in self.accepts.drain(..).enumerate() {
             let accepted = match written {
@@ -473,15 +476,15 @@ impl Writer {
                 Ok(_) => Err(Error::internal("a job like this is in the journal already")),
                 Err(error) => Err(error.clone()),
             };
-            // Who does not wait any more will ask again, with the same key if it is wise.
+            // The receiver may have stopped waiting.
             let _ = answer.send(accepted);
         }
     }
 
-    /// Gives up the oldest answers of those who only listened, where too many wait for a disk that
-    /// cannot be written; jobs that last are bounded by the line.
+    /// Drops the oldest pending answers that are not durable, if too many wait for a disk that
+    /// cannot be written. Durable jobs are bounded by the queue.
     fn bound_backlog(&mut self) {
-        let is_whole = |(_, change): &(JobId, Change)| matches!(change, Change::Whole(_));
+        let is_whole = |(_, change): &(JobId, JobChange)| matches!(change, JobChange::Whole(_));
         let mut surplus = self.changes.iter().filter(|change| is_whole(change)).count();
         surplus = surplus.saturating_sub(limits::JOURNAL_BACKLOG_MAX);
         self.changes.retain(|change| {
@@ -491,7 +494,7 @@ impl Writer {
         });
     }
 
-    /// Returns which of the jobs to be accepted are new.
+    /// Returns which of the new jobs did not exist yet.
     fn write(&mut self) -> rusqlite::Result<Vec<bool>> {
         let Some(connection) = &mut self.connection else {
             return Err(rusqlite::Error::InvalidQuery);
@@ -506,28 +509,28 @@ impl Writer {
         }
         for (job, change) in &self.changes {
             match change {
-                Change::AttemptEnded(number, outcome, figures) => {
+                JobChange::AttemptEnded(number, outcome, figures) => {
                     write::attempt(&transaction, *job, *number, &(outcome.clone(), *figures))?;
                 }
-                Change::Ended(outcome, figures, _) => {
+                JobChange::Ended(outcome, figures, _) => {
                     write::end(&transaction, *job, &(outcome.clone(), *figures))?;
                 }
-                Change::AnswerNow => write::answer_now(&transaction, *job)?,
-                Change::Stopping => write::stopping(&transaction, *job)?,
-                Change::Crashed => write::crash(&transaction, *job)?,
-                Change::Whole(kept) => write::whole(&transaction, model, kept)?,
-                Change::Forget => write::forget(&transaction, *job)?,
+                JobChange::AnswerNow => write::answer_now(&transaction, *job)?,
+                JobChange::Stopping => write::stopping(&transaction, *job)?,
+                JobChange::Crashed => write::crash(&transaction, *job)?,
+                JobChange::Whole(kept) => write::whole(&transaction, model, kept)?,
+                JobChange::Forget => write::forget(&transaction, *job)?,
             }
         }
         transaction.commit()?;
         Ok(are_new)
     }
 
-    /// Puts a new journal in the place of a damaged one.
+    /// Replaces a damaged journal by a new one.
     fn replace(&mut self, cause: &rusqlite::Error) {
         let Some(damaged) = self.connection.take() else { return };
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = begin_anew(damaged, &self.folder, cause, &self.keeping)
+        let begun = replace_damaged(damaged, &self.folder, cause, &self.keeping)
             .and_then(|(connection, _)| Ok((connection, schema::open_reader(&self.folder)?)));
         match begun {
             Ok((connection, new)) => {

@@ -1,9 +1,9 @@
 //! The store: what survives a power cut. A journal of jobs in SQLite, in the data folder.
 //!
-//! The desk accepts a job only once it is in here, tells it what attempts gain, and finds in it,
-//! after a start, what was not over. One thread writes ([`Journal`]), so that nobody who answers
-//! waits for a disk; reading has a connection of its own. The store knows no engine and decides
-//! nothing: what becomes of a job is the desk's business.
+//! The desk accepts a durable job once it is in the journal, adds what its attempts write, and after
+//! a restart continues the jobs that have not ended. One thread writes ([`Journal`]), so that
+//! answering never waits for a disk; reading has a connection of its own. The store does not know
+//! the engine, and decides nothing about jobs.
 
 mod chores;
 mod folder;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use folder::{Folder, Neighbour};
-pub use history::{History, Which};
+pub use history::{JobHistory, JobSelection};
 pub use journal::{Journal, OnWritten, Recovered};
 pub use read::JobSummary;
 
@@ -31,76 +31,76 @@ use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::job::{Client, JobId, JobName, Question};
 use crate::types::position::Truncations;
 
-/// How the journal is kept.
+/// Settings of the journal.
 #[derive(Clone, Debug)]
 pub struct Keeping {
-    /// How far it may be behind what running jobs write.
+    /// How far the journal may lag behind what running jobs write.
     pub sync: Duration,
     /// How long ended jobs are kept.
     pub history: Duration,
-    /// Bytes it may have; older jobs make room.
+    /// Size of the journal above which the oldest ended jobs are deleted, in bytes.
     pub history_bytes: u64,
-    /// What is computed with: tokens another model drew are not gone on with.
+    /// Fingerprint of the model: a job continues only with tokens of the same model.
     pub model: String,
 }
 
-/// What an `Idempotency-Key` is kept as.
+/// An `Idempotency-Key` as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestKey {
     /// SHA-256 of the key.
     pub key: [u8; 32],
-    /// SHA-256 of what was asked under it, as it was sent.
+    /// SHA-256 of the request's body.
     pub asked: [u8; 32],
 }
 
 /// A job to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// Its number.
+    /// Number of the job, which orders jobs by submission.
     pub id: JobId,
-    /// What it is called outside.
+    /// Public name of the job, which cannot be guessed.
     pub name: JobName,
-    /// Who asks.
+    /// The client that asked.
     pub client: Client,
-    /// What makes a second asking the same job, if the client gave anything.
+    /// Identifies a repeated submission, if the client sent an idempotency key.
     pub request: Option<RequestKey>,
-    /// What is asked.
+    /// The question, with its mode and budget.
     pub question: Arc<Question>,
-    /// When.
+    /// When the question was asked.
     pub asked: SystemTime,
 }
 
-/// A job as the journal has it.
+/// A job as the journal stores it.
 #[derive(Clone, Debug)]
 pub struct StoredJob {
-    /// Its number.
+    /// Number of the job, which orders jobs by submission.
     pub id: JobId,
-    /// What it is called outside.
+    /// Public name of the job, which cannot be guessed.
     pub name: JobName,
-    /// Who asked.
+    /// The client that asked.
     pub client: Client,
-    /// What was asked.
+    /// The question, with its mode and budget.
     pub question: Arc<Question>,
-    /// When.
+    /// When the question was asked.
     pub asked: SystemTime,
-    /// What its attempts gained, by their numbers, in the order in which it came.
+    /// What the attempts wrote, each with the attempt's index, in the order it came.
     pub log: Vec<(u32, Delta)>,
-    /// The attempts that have ended, in that order.
+    /// The attempts that have ended, in that order: index, outcome and figures.
     pub ends: Vec<(u32, Outcome, Figures)>,
-    /// How it ended, if it has.
+    /// How the job ended, if it has.
     pub end: Option<(Outcome, Figures)>,
-    /// How much of the log survived each stop of the box.
+    /// Where restarts have truncated the log.
     pub cuts: Truncations,
-    /// How often the box crashed over it.
+    /// How often the process crashed while it worked on the job.
     pub crashes: u32,
-    /// Whether a person wanted the answer at once.
+    /// Whether a person asked for the answer at once.
     pub answer_now: bool,
-    /// Whether a person wanted no more of it.
+    /// Whether a person stopped the job.
     pub stopping: bool,
 }
 
 impl StoredJob {
-    /// Returns the bytes of text in its log.
+    /// Returns the length of the log's text in bytes.
     pub fn log_bytes(&self) -> usize {
         let pieces = self.log.iter().flat_map(|(_, delta)| &delta.pieces);
         pieces.map(|piece| piece.text.len()).sum()

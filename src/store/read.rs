@@ -1,10 +1,10 @@
-//! What is read from the journal: whole jobs, a client's list, what is not over.
+//! Reads the journal: single jobs, lists, unfinished jobs. Statements only; callers decide when.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row as Found, params};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use serde::de::DeserializeOwned;
 
 use super::StoredJob;
@@ -14,20 +14,20 @@ use crate::types::job::{Client, JobId, JobName, Question};
 use crate::types::limits;
 use crate::types::position::Truncations;
 
-/// A job of a list.
+/// A job in a list, without its log.
 #[derive(Clone, Debug)]
 pub struct JobSummary {
-    /// Its number.
+    /// Number of the job, which orders jobs by submission.
     pub id: JobId,
-    /// What it is called outside.
+    /// Public name of the job, which cannot be guessed.
     pub name: JobName,
-    /// Who asked.
+    /// The client that asked.
     pub client: Client,
-    /// What was asked.
+    /// The question, with its mode and budget.
     pub question: Arc<Question>,
-    /// When.
+    /// When the question was asked.
     pub asked: SystemTime,
-    /// How it ended, if it has.
+    /// How the job ended, if it has.
     pub end: Option<(Outcome, Figures)>,
 }
 
@@ -41,7 +41,8 @@ pub fn by_name(from: &Connection, name: JobName) -> rusqlite::Result<Option<Stor
     number.map_or(Ok(None), |number| job(from, number))
 }
 
-/// Returns the job that a client asked under a key, and the SHA-256 of what was asked.
+/// Returns the job that a client submitted under an idempotency key, and the SHA-256 of that
+/// request's body.
 pub fn by_request(
     from: &Connection,
     client: Client,
@@ -49,12 +50,12 @@ pub fn by_request(
 ) -> rusqlite::Result<Option<(JobName, [u8; 32])>> {
     let sql = "SELECT name, request_asked FROM job WHERE client = ?1 AND request = ?2";
     let mut statement = from.prepare_cached(sql)?;
-    let found = |row: &Found<'_>| Ok((JobName(u128::from_be_bytes(row.get(0)?)), row.get(1)?));
+    let found = |row: &SqlRow<'_>| Ok((JobName(u128::from_be_bytes(row.get(0)?)), row.get(1)?));
     statement.query_row(params![client.bytes(), key], found).optional()
 }
 
-/// Returns the latest jobs before `before`, of one client or of all; no more than `most`, and than
-/// one beyond the longest page, which tells that there is another.
+/// Returns jobs of one client or of all, newest first, only those older than `before` if that is
+/// given. At most `most`, and at most one more than the longest page, to show that another follows.
 pub fn list(
     from: &Connection,
     client: Option<Client>,
@@ -72,33 +73,33 @@ pub fn list(
     statement.query_map(params![client, before, most], listed)?.collect()
 }
 
-/// Returns the numbers of all jobs that are not over, in the order in which they were asked.
+/// Returns the numbers of all unfinished jobs, in the order of submission.
 pub fn not_over(from: &Connection) -> rusqlite::Result<Vec<i64>> {
     let sql = "SELECT number FROM job WHERE ended_ms IS NULL ORDER BY number";
     from.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// Returns the numbers of the jobs whose names begin with these hexadecimal digits; two at most.
+/// Returns the numbers of the jobs whose names begin with these hexadecimal digits, at most two.
 pub fn by_prefix(from: &Connection, digits: &str) -> rusqlite::Result<Vec<i64>> {
     let sql = "SELECT number FROM job WHERE lower(hex(name)) LIKE ?1 || '%' LIMIT 2";
     from.prepare(sql)?.query_map([digits], |row| row.get(0))?.collect()
 }
 
-/// Returns the numbers of jobs after one, in order; no more than `most`.
+/// Returns the numbers of the jobs after `number`, in order, at most `most`.
 pub fn after(from: &Connection, number: i64, most: u32) -> rusqlite::Result<Vec<i64>> {
     let sql = "SELECT number FROM job WHERE number > ?1 ORDER BY number LIMIT ?2";
     from.prepare_cached(sql)?.query_map(params![number, most], |row| row.get(0))?.collect()
 }
 
-/// Returns the model whose tokens a job's log has.
+/// Returns the fingerprint of the model whose tokens are in a job's log.
 pub fn model_of(from: &Connection, number: i64) -> rusqlite::Result<String> {
     from.query_row("SELECT model FROM job WHERE number = ?1", [number], |row| row.get(0))
 }
 
-/// Returns a whole job.
+/// Returns a job with its log.
 ///
 /// # Errors
-/// A conversion's where what was kept of it makes no sense any more.
+/// SQLite's; a conversion error without an SQLite code if the stored values are damaged.
 pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>> {
     let sql =
         format!("SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1");
@@ -145,7 +146,7 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>
     Ok(Some(kept))
 }
 
-fn listed(row: &Found<'_>) -> rusqlite::Result<JobSummary> {
+fn listed(row: &SqlRow<'_>) -> rusqlite::Result<JobSummary> {
     let outcome: Option<String> = row.get(5)?;
     Ok(JobSummary {
         id: JobId(row.get::<_, i64>(0)?.cast_unsigned()),
@@ -158,7 +159,7 @@ fn listed(row: &Found<'_>) -> rusqlite::Result<JobSummary> {
 }
 
 /// Reads a column of JSON.
-fn parsed<T: DeserializeOwned>(row: &Found<'_>, column: usize) -> rusqlite::Result<T> {
+fn parsed<T: DeserializeOwned>(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
@@ -166,6 +167,6 @@ fn parsed<T: DeserializeOwned>(row: &Found<'_>, column: usize) -> rusqlite::Resu
 }
 
 fn damaged(column: usize, kind: Type, what: &str) -> rusqlite::Error {
-    let cause = std::io::Error::other(format!("{what} makes no sense"));
+    let cause = std::io::Error::other(format!("{what} is invalid"));
     rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(cause))
 }

@@ -1,8 +1,7 @@
-//! What a start finds in the journal, and what it notes there: that the box was stopped, how much
-//! of each log survived that, and over whom it crashed.
+//! Recovery at a start: finds the unfinished jobs, and records how much of each log survived and
+//! which jobs the process crashed on.
 //!
-//! Reading comes first. What cannot be noted because the disk is full is no reason not to serve:
-//! the jobs go on from what was read.
+//! Reads first. If the disk is too full to record the start, the jobs continue all the same.
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -11,20 +10,20 @@ use crate::types::answer::{Figures, Outcome};
 use crate::types::error::{Error, Kind};
 use crate::types::job::JobId;
 
-/// A job that is not over, as it was found.
-enum Found {
-    /// It goes on.
+/// An unfinished job, as it was found.
+enum FoundJob {
+    /// The job continues.
     Sound(Box<StoredJob>),
-    /// It is begun anew: its tokens are another model's.
+    /// The job starts over: its tokens are from a different model.
     Foreign(Box<StoredJob>),
-    /// What was kept of it makes no sense: it fails, alone.
+    /// What is stored of it is damaged: it alone fails.
     Damaged(JobId),
 }
 
-/// Finds the jobs that are not over, oldest first, and the highest number any job has had.
+/// Returns the unfinished jobs, oldest first, and the highest job number so far.
 ///
 /// # Errors
-/// What SQLite says, but for a full disk.
+/// SQLite's, except for a full disk.
 pub fn recover(
     connection: &mut Connection,
     keeping: &Keeping,
@@ -37,13 +36,13 @@ pub fn recover(
     let last = JobId(write::last_number(connection)?);
     match note(connection, &found, keeping, crashed) {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-            log::error!("the start cannot be noted in the journal: the disk is full");
+            log::error!("the start cannot be recorded in the journal: the disk is full");
         }
         noted => noted?,
     }
     let jobs = found.into_iter().filter_map(|found| match found {
-        Found::Sound(kept) | Found::Foreign(kept) => Some(*kept),
-        Found::Damaged(_) => None,
+        FoundJob::Sound(kept) | FoundJob::Foreign(kept) => Some(*kept),
+        FoundJob::Damaged(_) => None,
     });
     Ok((jobs.collect(), last))
 }
@@ -53,31 +52,31 @@ fn find(
     number: i64,
     keeping: &Keeping,
     crashed: &[JobId],
-) -> rusqlite::Result<Option<Found>> {
+) -> rusqlite::Result<Option<FoundJob>> {
     let is_foreign = read::model_of(connection, number)? != keeping.model;
     let mut kept = match read::job(connection, number) {
         Ok(Some(kept)) => Box::new(kept),
         Ok(None) => return Ok(None),
-        // Not SQLite but what was made of its values: the rest of the file may be sound.
+        // Not an error of SQLite but of the stored values: the rest of the file may be intact.
         Err(error) if error.sqlite_error_code().is_none() => {
-            log::error!("what was kept of job {number} is damaged: {error}");
-            return Ok(Some(Found::Damaged(JobId(number.cast_unsigned()))));
+            log::error!("job {number} is damaged in the journal: {error}");
+            return Ok(Some(FoundJob::Damaged(JobId(number.cast_unsigned()))));
         }
         Err(error) => return Err(error),
     };
     kept.crashes += u32::from(crashed.contains(&kept.id));
     if is_foreign {
-        log::info!("job {number} is begun anew: its tokens are another model's");
+        log::info!("job {number} starts over: its tokens are from a different model");
         kept.log.clear();
         kept.ends.clear();
     }
     kept.cuts.push(kept.log_bytes());
-    Ok(Some(if is_foreign { Found::Foreign(kept) } else { Found::Sound(kept) }))
+    Ok(Some(if is_foreign { FoundJob::Foreign(kept) } else { FoundJob::Sound(kept) }))
 }
 
 fn note(
     connection: &mut Connection,
-    found: &[Found],
+    found: &[FoundJob],
     keeping: &Keeping,
     crashed: &[JobId],
 ) -> rusqlite::Result<()> {
@@ -87,18 +86,18 @@ fn note(
     }
     for found in found {
         match found {
-            Found::Sound(kept) => write::cuts(&transaction, kept.id, &kept.cuts)?,
-            Found::Foreign(kept) => {
-                write::begin_anew(&transaction, kept.id, &keeping.model)?;
+            FoundJob::Sound(kept) => write::cuts(&transaction, kept.id, &kept.cuts)?,
+            FoundJob::Foreign(kept) => {
+                write::start_over(&transaction, kept.id, &keeping.model)?;
                 write::cuts(&transaction, kept.id, &kept.cuts)?;
             }
-            Found::Damaged(job) => {
+            FoundJob::Damaged(job) => {
                 let error = Error::new(
                     Kind::Internal,
-                    "what was kept of this question is damaged",
+                    "this question was damaged on the disk",
                     "Ask again.",
                 );
-                write::begin_anew(&transaction, *job, &keeping.model)?;
+                write::start_over(&transaction, *job, &keeping.model)?;
                 write::end(&transaction, *job, &(Outcome::Failed(error), Figures::default()))?;
             }
         }

@@ -1,6 +1,6 @@
-//! What one row of a job's log holds: the gains of some seconds, packed.
+//! One row of a job's log: what its attempts wrote in a few seconds, packed.
 //!
-//! Of what attempts have taken only the last is kept in a row, once for each attempt.
+//! Of each attempt's progress a row has only the latest.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use crate::types::answer::{AttemptProgress, Delta};
 
 const SUM_BYTES: usize = 8;
 
-/// A row that is being filled.
+/// A row being filled.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     gains: Vec<(u32, Delta)>,
     taken: BTreeMap<u32, AttemptProgress>,
 }
 
-/// A row that holds nothing sensible.
+/// The bytes are not a valid row.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Damaged;
+pub struct DamagedRow;
 
 impl Row {
-    /// Adds what an attempt gained. What has the same attempt before it becomes one with that.
+    /// Adds what an attempt wrote, merged with what is before it if that is the same attempt's.
     pub fn add(&mut self, attempt: u32, delta: Delta) {
         self.taken.insert(attempt, delta.taken);
         match self.gains.last_mut() {
@@ -41,35 +41,35 @@ impl Row {
         }
     }
 
-    /// Returns whether nothing was added.
+    /// Returns whether the row is empty.
     pub fn is_empty(&self) -> bool {
         self.gains.is_empty()
     }
 
-    /// Returns how many tokens are in it.
+    /// Returns the number of tokens in the row.
     pub fn tokens(&self) -> usize {
         self.gains.iter().map(|(_, delta)| delta.tokens.len()).sum()
     }
 
-    /// Packs it, with a sum at the end: tokens that a failing card has changed are not gone on
-    /// with.
+    /// Packs the row, with a checksum at the end: a job must not continue with tokens that a failing
+    /// SD card has changed.
     pub fn pack(&self) -> Vec<u8> {
-        // Fails only where the memory does, or for types without a form, of which there is none.
+        // Fails only without memory, or for types that postcard cannot represent; there are none.
         let mut bytes = postcard::to_stdvec(self).expect("a row can be packed");
         bytes.extend(sum(&bytes));
         bytes
     }
 
-    /// Unpacks one: what each attempt gained, in order.
+    /// Unpacks a row: what attempts wrote, in order, each with the attempt's index.
     ///
     /// # Errors
-    /// [`Damaged`] where the bytes are no row.
-    pub fn unpack(bytes: &[u8]) -> Result<Vec<(u32, Delta)>, Damaged> {
-        let (bytes, end) = bytes.split_last_chunk::<SUM_BYTES>().ok_or(Damaged)?;
+    /// [`DamagedRow`] if the bytes are not a row with a correct checksum.
+    pub fn unpack(bytes: &[u8]) -> Result<Vec<(u32, Delta)>, DamagedRow> {
+        let (bytes, end) = bytes.split_last_chunk::<SUM_BYTES>().ok_or(DamagedRow)?;
         if *end != sum(bytes) {
-            return Err(Damaged);
+            return Err(DamagedRow);
         }
-        let Row { mut gains, mut taken } = postcard::from_bytes(bytes).map_err(|_| Damaged)?;
+        let Row { mut gains, mut taken } = postcard::from_bytes(bytes).map_err(|_| DamagedRow)?;
         for (attempt, delta) in gains.iter_mut().rev() {
             delta.taken = taken.remove(attempt).unwrap_or_default();
         }
@@ -77,7 +77,7 @@ impl Row {
     }
 }
 
-/// Returns the first bytes of a SHA-256.
+/// Returns the first bytes of the SHA-256.
 fn sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
     let mut sum = [0; SUM_BYTES];
     sum.copy_from_slice(&Sha256::digest(bytes)[..SUM_BYTES]);
@@ -125,18 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn damaged_bytes_are_told() {
+    fn damaged_bytes_are_rejected() {
         let mut row = Row::default();
         (0..40).for_each(|n| row.add(n % 3, delta(&[n as i32; 9], "some text", 1.0)));
         let bytes = row.pack();
         for at in 0..bytes.len() {
-            assert_eq!(Row::unpack(&bytes[..at]), Err(Damaged), "cut at {at}");
+            assert_eq!(Row::unpack(&bytes[..at]), Err(DamagedRow), "cut at {at}");
             for bit in 0..8 {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= 1 << bit;
-                assert_eq!(Row::unpack(&damaged), Err(Damaged), "bit {bit} of {at}");
+                assert_eq!(Row::unpack(&damaged), Err(DamagedRow), "bit {bit} of {at}");
             }
         }
-        assert_eq!(Row::unpack(&[bytes, vec![0]].concat()), Err(Damaged));
+        assert_eq!(Row::unpack(&[bytes, vec![0]].concat()), Err(DamagedRow));
     }
 }

@@ -1,5 +1,4 @@
-//! What can still be read of a journal that was set aside: the jobs that were accepted and are not
-//! over are taken into the new one.
+//! Salvages a damaged journal: copies the unfinished jobs that can still be read into the new one.
 
 use std::path::Path;
 
@@ -8,19 +7,19 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Keeping, StoredJob, read, write};
 
-/// Copies what is sound of the jobs that are not over from the journal set aside at `aside`; says
-/// in the log how many those are.
+/// Copies the unfinished jobs that are intact from the damaged journal at `aside`, and logs how many
+/// those are.
 pub fn salvage(aside: &Path, to: &mut Connection, keeping: &Keeping) {
-    // Not read-only, as what was committed last may stand in its log beside it.
+    // Not read-only: the latest commits may be in its write-ahead log.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(from) = Connection::open_with_flags(aside, flags) else { return };
-    // What is set aside stays as it was.
+    // Leaves the damaged file as it is.
     if from.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).is_err() {
         return;
     }
     let numbers = match read::not_over(&from) {
         Ok(numbers) => numbers,
-        Err(error) => return log::error!("nothing of the journal set aside can be read: {error}"),
+        Err(error) => return log::error!("nothing in the damaged journal can be read: {error}"),
     };
     let all = numbers.len();
     let mut is_copied = |number: &i64| {

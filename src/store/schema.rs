@@ -1,8 +1,8 @@
-//! The journal's file: opened, checked, brought up to date, or set aside where it is damaged.
+//! The journal's file: opens it, checks it, migrates it, and replaces a damaged one.
 //!
-//! A start looks at what it needs and no more: SQLite's header, whose file it is, its tables, and
-//! (`read`) the jobs that are not over. Whether all the rest is sound is looked at when the box
-//! rests (`chores`). A damaged file is renamed, never deleted, and a fresh one begun.
+//! A start checks no more than it needs: SQLite's header, the application ID, the tables, and (in
+//! `read`) the unfinished jobs. The integrity of the whole file is checked while the engine is idle
+//! (`chores`). A damaged file is renamed, never deleted, and a new one is made.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::types::limits;
 
 /// The journal's file in the data folder.
 pub const FILE: &str = "journal.sqlite";
-/// Says in the file's header that it is a journal of ours ("sbox").
+/// Marks the file as a journal of solverbox in its header ("sbox").
 const APPLICATION_ID: i32 = 0x7362_6f78;
-/// What lies beside the file while it is in use.
+/// Suffixes of the files that belong to a journal, its own included.
 const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
-/// The versions of the schema; the last is what this program works with. A file of an earlier one
-/// is brought up to date by those that follow it, each in one transaction.
+/// The versions of the schema; the last is what this program uses. A file of an earlier version is
+/// migrated by each version that follows, in a transaction of its own.
 const VERSIONS: [&str; 2] = [FIRST, CLOCK];
 
 const FIRST: &str = "
@@ -30,14 +30,14 @@ CREATE TABLE job (
     name BLOB NOT NULL UNIQUE,          -- 16 random bytes
     client BLOB NOT NULL,               -- 16 bytes
     request BLOB,                       -- SHA-256 of the Idempotency-Key
-    request_asked BLOB,                 -- SHA-256 of what was asked under it
+    request_asked BLOB,                 -- SHA-256 of that request's body
     question TEXT NOT NULL,             -- JSON
     asked_ms INTEGER NOT NULL,          -- since 1970
-    model TEXT NOT NULL,                -- whose tokens the log has
+    model TEXT NOT NULL,                -- fingerprint; the log has its tokens
     answer_now INTEGER NOT NULL DEFAULT 0,
     stopping INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
-    cuts TEXT NOT NULL DEFAULT '[0,[]]', -- JSON: starts forgotten, bytes of the log at later ones
+    cuts TEXT NOT NULL DEFAULT '[0,[]]', -- JSON: starts no longer listed, log bytes at the later ones
     ended_ms INTEGER,
     outcome TEXT                        -- JSON: how it ended, and its figures
 ) STRICT;
@@ -47,7 +47,7 @@ CREATE INDEX job_not_over ON job (number) WHERE ended_ms IS NULL;
 CREATE INDEX job_over ON job (ended_ms) WHERE ended_ms IS NOT NULL;
 CREATE TABLE attempt (
     job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
-    place INTEGER NOT NULL,             -- the so-manieth of the job to end
+    place INTEGER NOT NULL,             -- order in which the job's attempts ended
     number INTEGER NOT NULL,
     outcome TEXT NOT NULL,              -- JSON: how it ended, and its figures
     PRIMARY KEY (job, number)
@@ -61,23 +61,24 @@ CREATE TABLE log (
 ";
 
 const CLOCK: &str = "
--- By how much the clock has leapt since the job ended.
+-- By how much the clock has jumped since the job ended.
 ALTER TABLE job ADD COLUMN leapt_ms INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE clock (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    seen_ms INTEGER NOT NULL            -- when it was last looked at, within a day
+    seen_ms INTEGER NOT NULL            -- last time seen, to within a day
 ) STRICT;
 ";
 
-/// Why a file cannot be worked with.
-enum Fault {
-    /// It is damaged, or not ours: it is to be set aside.
+/// Why a file cannot be used.
+enum JournalFault {
+    /// It is damaged or not a journal of solverbox, and is replaced.
     Damaged(String),
-    /// It cannot be had, but is not damaged.
+    /// It cannot be opened, but is not known to be damaged.
     Other(Error),
 }
 
-/// Opens the journal in `folder` for writing; returns where a damaged one was put, if there was.
+/// Opens the journal in `folder` for writing; returns the new name of a damaged one that it
+/// replaces.
 ///
 /// # Errors
 /// `no_space` if the disk is full; `bad_request` if a later version of the program wrote the file;
@@ -85,24 +86,24 @@ enum Fault {
 pub fn open(folder: &Path) -> Result<(Connection, Option<PathBuf>), Error> {
     match open_file(&folder.join(FILE)) {
         Ok(connection) => Ok((connection, None)),
-        Err(Fault::Other(error)) => Err(error),
-        Err(Fault::Damaged(cause)) => {
+        Err(JournalFault::Other(error)) => Err(error),
+        Err(JournalFault::Damaged(cause)) => {
             let aside = set_aside(folder, &cause)?;
             match open_file(&folder.join(FILE)) {
                 Ok(connection) => Ok((connection, Some(aside))),
-                Err(Fault::Other(error)) => Err(error),
-                Err(Fault::Damaged(cause)) => {
-                    Err(Error::internal(format!("cannot begin a journal: {cause}")))
+                Err(JournalFault::Other(error)) => Err(error),
+                Err(JournalFault::Damaged(cause)) => {
+                    Err(Error::internal(format!("cannot make a new journal: {cause}")))
                 }
             }
         }
     }
 }
 
-/// Opens the journal in `folder` for reading beside the one who writes.
+/// Opens the journal in `folder` for reading, next to the writer's connection.
 ///
 /// # Errors
-/// What opening it says.
+/// Like [`failed`].
 pub fn open_reader(folder: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(folder.join(FILE), flags)
@@ -114,11 +115,11 @@ pub fn open_reader(folder: &Path) -> Result<Connection, Error> {
         .map_err(|e| failed(&e))
 }
 
-/// Opens the journal in `folder` for reading and forgetting, beside a box that may be at work.
+/// Opens the journal in `folder` for reading and deleting, while a solverbox may be using it.
 ///
 /// # Errors
-/// What opening it says.
-pub fn open_beside(folder: &Path) -> Result<Connection, Error> {
+/// Like [`failed`].
+pub fn open_shared(folder: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let set_up = |connection: Connection| {
         connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
@@ -130,7 +131,7 @@ pub fn open_beside(folder: &Path) -> Result<Connection, Error> {
     Connection::open_with_flags(folder.join(FILE), flags).and_then(set_up).map_err(|e| failed(&e))
 }
 
-fn open_file(file: &Path) -> Result<Connection, Fault> {
+fn open_file(file: &Path) -> Result<Connection, JournalFault> {
     check_header(file)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -141,8 +142,8 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
     };
     let (application, version) = (number("application_id")?, number("user_version")?);
     if application == 0 && version == 0 {
-        // Before the first table: it cannot be changed afterwards without writing all anew. And
-        // only then: it writes to the file, for which a full disk has no room.
+        // Must come before the first table, or the whole file would have to be rewritten; and only
+        // then, because it writes to the file and the disk may be full.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fault)?;
     }
     let is_ours = application == APPLICATION_ID || (application == 0 && version == 0);
@@ -152,15 +153,15 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
     if version == 0 && application == 0 {
         begin(&mut connection, &VERSIONS).map_err(fault)?;
     } else if application != APPLICATION_ID {
-        return Err(Fault::Damaged("it is not a journal of solverbox".to_string()));
+        return Err(JournalFault::Damaged("it is not a journal of solverbox".to_string()));
     } else if version as usize > VERSIONS.len() {
-        return Err(Fault::Other(Error::bad_request(
+        return Err(JournalFault::Other(Error::bad_request(
             format!(
-                "the journal '{}' is of a later solverbox (version {version}, this one knows {})",
+                "the journal '{}' was written by a later solverbox (version {version}; this one knows {})",
                 file.display(),
                 VERSIONS.len()
             ),
-            "Use the later program, or another folder: --data DIR.",
+            "Use the later program, or name another folder with --data DIR.",
         )));
     } else {
         migrate(&mut connection, version as usize).map_err(fault)?;
@@ -169,28 +170,28 @@ fn open_file(file: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// Looks at the file before SQLite does: what is not one of its files is damaged, unless the pages
-/// it had before lie beside it, which SQLite puts back first.
-fn check_header(file: &Path) -> Result<(), Fault> {
+/// Checks the file's header before SQLite opens it. A wrong one is damage, unless a rollback journal
+/// lies next to the file, which SQLite applies first.
+fn check_header(file: &Path) -> Result<(), JournalFault> {
     let mut head = Vec::new();
     match std::fs::File::open(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Fault::Other(cannot_open(file, &io_cause(&error)))),
+        Err(error) => return Err(JournalFault::Other(cannot_open(file, &io_cause(&error)))),
         Ok(opened) => {
             opened
                 .take(16)
                 .read_to_end(&mut head)
-                .map_err(|e| Fault::Other(cannot_open(file, &io_cause(&e))))?;
+                .map_err(|e| JournalFault::Other(cannot_open(file, &io_cause(&e))))?;
         }
     }
     match head.as_slice() {
         b"" | b"SQLite format 3\0" => Ok(()),
         _ if file.with_extension("sqlite-journal").exists() => Ok(()),
-        _ => Err(Fault::Damaged("it does not begin as SQLite's files do".to_string())),
+        _ => Err(JournalFault::Damaged("it does not have SQLite's header".to_string())),
     }
 }
 
-/// Returns whether a file begins as SQLite's do.
+/// Returns whether a file has SQLite's header.
 pub fn is_database(file: &Path) -> bool {
     check_header(file).is_ok()
 }
@@ -198,11 +199,11 @@ pub fn is_database(file: &Path) -> bool {
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // Each commit is on the disk before it returns.
+    // A commit returns when it is on the disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -limits::JOURNAL_CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is forgotten is not to be found in the file.
+    // Deleted text must not remain in the file.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "cell_size_check", true)
 }
@@ -217,7 +218,7 @@ fn begin(connection: &mut Connection, versions: &[&str]) -> rusqlite::Result<()>
     transaction.commit()
 }
 
-/// Begins a journal as the first program did.
+/// Makes a journal of the first version.
 #[cfg(test)]
 pub fn begin_first(connection: &mut Connection) -> rusqlite::Result<()> {
     begin(connection, &VERSIONS[..1])
@@ -229,12 +230,12 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
         transaction.execute_batch(version)?;
         transaction.pragma_update(None, "user_version", at as i32 + 1)?;
         transaction.commit()?;
-        log::info!("the journal was brought up to version {}", at + 1);
+        log::info!("the journal was migrated to version {}", at + 1);
     }
     Ok(())
 }
 
-/// Reads one row of each table: columns that are missing, and pages that are none, show here.
+/// Reads one row of each table, which fails if columns are missing or root pages are damaged.
 fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
     for sql in [
         "SELECT number, name, client, request, request_asked, question, asked_ms, model, \
@@ -249,10 +250,10 @@ fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Renames the files of a journal in `folder` that is damaged, and says so; returns the new name.
+/// Renames the files of the damaged journal in `folder`, logs that, and returns the new name.
 ///
 /// # Errors
-/// `internal` where they cannot be renamed.
+/// `internal` if they cannot be renamed.
 pub fn set_aside(folder: &Path, cause: &str) -> Result<PathBuf, Error> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let name = |second: u64| folder.join(format!("journal.damaged-{second}.sqlite"));
@@ -262,31 +263,31 @@ pub fn set_aside(folder: &Path, cause: &str) -> Result<PathBuf, Error> {
         let with = |file: &Path| PathBuf::from(format!("{}{companion}", file.display()));
         match std::fs::rename(with(&folder.join(FILE)), with(&aside)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let what = format!("cannot set the damaged journal aside: {}", io_cause(&error));
+                let what = format!("cannot rename the damaged journal: {}", io_cause(&error));
                 return Err(Error::internal(what));
             }
             _ => {}
         }
     }
     log::error!(
-        "the journal is damaged ({cause}): it is kept as '{}', and a new one begun",
+        "the journal is damaged ({cause}): it is kept as '{}', and a new one is made",
         aside.display()
     );
     Ok(aside)
 }
 
-fn fault(error: rusqlite::Error) -> Fault {
+fn fault(error: rusqlite::Error) -> JournalFault {
     if is_damage(&error) {
-        return Fault::Damaged(error.to_string());
+        return JournalFault::Damaged(error.to_string());
     }
-    Fault::Other(failed(&error))
+    JournalFault::Other(failed(&error))
 }
 
-/// Returns whether an error says that the file is not what it should be.
+/// Returns whether an error means that the file is damaged.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{FromSqlConversionFailure, InvalidColumnType, SqlInputError};
     match error {
-        // Our own statements are well formed: what they name is missing.
+        // The statements are correct, so a table or column is missing.
         SqlInputError { .. } | FromSqlConversionFailure(..) | InvalidColumnType(..) => true,
         other => matches!(
             other.sqlite_error_code(),
@@ -295,23 +296,22 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Words what SQLite says.
+/// Turns an error of SQLite into one for a person: `no_space` if the disk is full, `busy` if another
+/// program holds the file for long, else `internal`.
 pub fn failed(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::new(
             Kind::NoSpace,
             "the journal cannot be written: the disk is full",
-            "Make room on the disk of --data, or forget old answers: solverbox history delete.",
+            "Make room on the disk of --data, or delete old answers: solverbox history delete.",
         ),
-        Some(ErrorCode::DatabaseBusy) => Error::new(
-            Kind::Busy,
-            "another program is at work in the journal",
-            "Try again in a moment.",
-        ),
+        Some(ErrorCode::DatabaseBusy) => {
+            Error::new(Kind::Busy, "another program is using the journal", "Try again in a moment.")
+        }
         _ => Error::new(
             Kind::Internal,
             format!("the journal cannot be read or written: {error}"),
-            "Look at the disk of --data: it may be failing, or write-protected.",
+            "Check the disk of --data: it may be failing or write-protected.",
         ),
     }
 }
@@ -320,6 +320,6 @@ fn cannot_open(file: &Path, cause: &str) -> Error {
     Error::new(
         Kind::Environment,
         format!("cannot open the journal '{}': {cause}", file.display()),
-        "Name a folder of your own with --data DIR.",
+        "Name a folder that you own with --data DIR.",
     )
 }

@@ -1,11 +1,11 @@
-//! What is written to the journal, statement by statement; `journal` says when.
+//! Writes the journal, one function a statement; `journal` decides when.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
-use super::{NewJob, StoredJob, Which};
+use super::{JobSelection, NewJob, StoredJob};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::job::JobId;
 use crate::types::limits;
@@ -13,7 +13,7 @@ use crate::types::position::Truncations;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Adds a job that is not over; returns whether it is new, by its number, its name and its key.
+/// Adds an unfinished job; returns false if its number, name or idempotency key exists already.
 pub fn job(to: &Connection, model: &str, new: &NewJob) -> rusqlite::Result<bool> {
     let mut statement = to.prepare_cached(
         "INSERT INTO job (number, name, client, request, request_asked, question, asked_ms, model)
@@ -43,7 +43,7 @@ pub fn row(to: &Connection, job: JobId, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Notes that an attempt has ended.
+/// Adds the end of an attempt.
 pub fn attempt(
     to: &Connection,
     job: JobId,
@@ -59,7 +59,7 @@ pub fn attempt(
     Ok(())
 }
 
-/// Notes that a job has ended.
+/// Ends a job, unless it has ended already.
 pub fn end(to: &Connection, job: JobId, end: &(Outcome, Figures)) -> rusqlite::Result<()> {
     let mut statement = to.prepare_cached(
         "UPDATE job SET ended_ms = ?2, outcome = ?3 WHERE number = ?1 AND ended_ms IS NULL",
@@ -68,20 +68,20 @@ pub fn end(to: &Connection, job: JobId, end: &(Outcome, Figures)) -> rusqlite::R
     Ok(())
 }
 
-/// Notes that the answer of a job is wanted at once.
+/// Records that a person asked for a job's answer at once.
 pub fn answer_now(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     to.prepare_cached("UPDATE job SET answer_now = 1 WHERE number = ?1")?
         .execute([job.0 as i64])?;
     Ok(())
 }
 
-/// Notes that no more of a job is wanted.
+/// Records that a person stopped a job.
 pub fn stopping(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     to.prepare_cached("UPDATE job SET stopping = 1 WHERE number = ?1")?.execute([job.0 as i64])?;
     Ok(())
 }
 
-/// Adds a job that is not in the journal yet, with all that is known of it.
+/// Adds a job that is not in the journal yet, with its log and its ends.
 pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result<()> {
     let (id, question) = (kept.id, kept.question.clone());
     let StoredJob { name, client, asked, .. } = *kept;
@@ -97,14 +97,14 @@ pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result
     kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended))
 }
 
-/// Forgets a job and all it wrote.
+/// Deletes a job with its log and its attempts.
 pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     to.prepare_cached("DELETE FROM job WHERE number = ?1")?.execute([job.0 as i64])?;
     Ok(())
 }
 
-/// Forgets jobs that are over, no more than `most` at once; returns how many.
-pub fn forget_ended(to: &Connection, which: &Which, most: u32) -> rusqlite::Result<usize> {
+/// Deletes ended jobs, at most `most`; returns how many.
+pub fn forget_ended(to: &Connection, which: &JobSelection, most: u32) -> rusqlite::Result<usize> {
     let some = |bound: &str| {
         format!(
             "DELETE FROM job WHERE number IN (SELECT number FROM job
@@ -112,13 +112,13 @@ pub fn forget_ended(to: &Connection, which: &Which, most: u32) -> rusqlite::Resu
         )
     };
     match which {
-        Which::All => to.execute(&some(""), []),
-        Which::Before(time) => to.execute(&some("AND asked_ms < ?1"), [millis(*time)]),
-        Which::One(job) => to.execute(&some("AND number = ?1"), [job.0 as i64]),
+        JobSelection::All => to.execute(&some(""), []),
+        JobSelection::Before(time) => to.execute(&some("AND asked_ms < ?1"), [millis(*time)]),
+        JobSelection::One(job) => to.execute(&some("AND number = ?1"), [job.0 as i64]),
     }
 }
 
-/// Counts a crash of the box against a job.
+/// Counts a crash against an unfinished job.
 pub fn crash(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     let mut statement = to.prepare_cached(
         "UPDATE job SET crashes = crashes + 1 WHERE number = ?1 AND ended_ms IS NULL",
@@ -127,15 +127,15 @@ pub fn crash(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Notes how much of a job's log survived a stop of the box.
+/// Records where restarts have truncated a job's log.
 pub fn cuts(to: &Connection, job: JobId, cuts: &Truncations) -> rusqlite::Result<()> {
     let mut statement = to.prepare_cached("UPDATE job SET cuts = ?2 WHERE number = ?1")?;
     statement.execute(params![job.0 as i64, json(&cuts.parts())])?;
     Ok(())
 }
 
-/// Forgets what a job wrote, to begin it anew with another model.
-pub fn begin_anew(to: &Connection, job: JobId, model: &str) -> rusqlite::Result<()> {
+/// Deletes what a job's attempts wrote, so that it starts over with another model.
+pub fn start_over(to: &Connection, job: JobId, model: &str) -> rusqlite::Result<()> {
     let number = job.0 as i64;
     to.execute("DELETE FROM log WHERE job = ?1", [number])?;
     to.execute("DELETE FROM attempt WHERE job = ?1", [number])?;
@@ -143,10 +143,10 @@ pub fn begin_anew(to: &Connection, job: JobId, model: &str) -> rusqlite::Result<
     Ok(())
 }
 
-/// Looks at the clock: where it has leapt, what has ended is not older for it.
+/// Checks the clock: if it has jumped, ended jobs do not count as older for that.
 ///
-/// A board without a battery begins wherever it was switched off, until somebody sets its date; and
-/// all that was kept would be too old at once. What the clock says in between does not matter.
+/// A board without a battery starts with the time at which it was switched off. When its date is
+/// set, everything stored would be too old at once.
 pub fn clock(to: &mut Connection, now: SystemTime) -> rusqlite::Result<()> {
     let seen = to.query_row("SELECT seen_ms FROM clock", [], |row| row.get::<_, i64>(0));
     let (seen, now) = (seen.optional()?, millis(now));
@@ -159,9 +159,9 @@ pub fn clock(to: &mut Connection, now: SystemTime) -> rusqlite::Result<()> {
         && passed > limits::CLOCK_LEAP_DAYS * DAY_MS
     {
         let leapt = "UPDATE job SET leapt_ms = leapt_ms + ?1 WHERE ended_ms + leapt_ms < ?2";
-        // Nothing ends in the gap; what ended after the last look did so close to it.
+        // No job ends within the gap; those after the last check ended close to it.
         transaction.execute(leapt, [passed, seen + passed / 2])?;
-        log::info!("the clock leapt by {} days: no answer is older for that", passed / DAY_MS);
+        log::info!("the clock jumped by {} days, which makes no answer older", passed / DAY_MS);
     }
     let look = "INSERT INTO clock (one, seen_ms) VALUES (1, ?1)
          ON CONFLICT DO UPDATE SET seen_ms = ?1";
@@ -169,8 +169,8 @@ pub fn clock(to: &mut Connection, now: SystemTime) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Forgets jobs that ended before `since`, and the oldest while there are more pages than allowed;
-/// `most` at once. Returns how many.
+/// Deletes jobs that ended before `since`, else the oldest if the journal is larger than `bytes_max`;
+/// at most `most` at once. Returns how many.
 pub fn expire(
     to: &Connection,
     since: SystemTime,
@@ -188,22 +188,22 @@ pub fn expire(
     to.execute(oldest, [most.div_ceil(8)])
 }
 
-/// Returns how many bytes the journal's pages in use have.
+/// Returns the size of the journal's pages in use, in bytes.
 pub fn used_bytes(of: &Connection) -> rusqlite::Result<u64> {
     let number = |pragma: &str| of.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
     Ok(used.max(0).cast_unsigned())
 }
 
-/// Returns the highest number any job has had.
+/// Returns the highest job number so far.
 pub fn last_number(of: &Connection) -> rusqlite::Result<u64> {
     let last = of.query_row("SELECT max(number) FROM job", [], |row| row.get::<_, Option<i64>>(0));
     Ok(last.optional()?.flatten().unwrap_or(0).cast_unsigned())
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    // Maps have text keys and numbers are finite or null: there is nothing that has no form.
-    serde_json::to_string(value).expect("what is kept has a form in JSON")
+    // Maps have string keys and numbers are finite or null, so nothing can fail.
+    serde_json::to_string(value).expect("stored values have a form in JSON")
 }
 
 fn millis(time: SystemTime) -> i64 {

@@ -1,8 +1,8 @@
-//! Whoever is told that a job has ended finds the end on the disk, however slow the disk is.
+//! An end that a front end reports is on the disk, however slow the disk is.
 //!
-//! `strace` delays every sync of the box, and with it every commit of its journal. A commit is seen
-//! by another connection only after its sync, so an end that a door tells of and that the journal
-//! does not show to this process would not survive a power cut.
+//! `strace` delays every sync of the server, and with it every commit of its journal. Another
+//! connection sees a commit only after its sync, so an end that is reported while the journal does
+//! not show it to this process would not survive a power cut.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,10 +19,10 @@ use crate::support::{TestServer, model, not_checked, solverbox, wait_until};
 /// How long each sync takes, in microseconds.
 const SYNC_MICROSECONDS: u32 = 400_000;
 
-/// A running job that writes for a long time unless it is told to answer.
-fn endless() -> Value {
+/// A question that takes seconds, because many attempts have much to write.
+fn long(attempts: u32) -> Value {
     json!({
-        "question": "What is 98765*87654?", "mode": "math", "seed": 1, "attempts": 8,
+        "question": "What is 98765*87654?", "mode": "math", "seed": 1, "attempts": attempts,
         "budget_tokens": 3000,
     })
 }
@@ -30,7 +30,7 @@ fn endless() -> Value {
 /// The binary on a disk that takes long to sync.
 fn on_a_slow_disk() -> Command {
     let mut command = Command::new("strace");
-    // The tracer is no parent of the box, so that a signal to the child is one to the box.
+    // With -D the server is our child, so that a signal to the child is one to the server.
     command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]);
     command.args(["-e", "trace=fsync,fdatasync", "-e", "signal=none", "-e"]);
     command.arg(format!("inject=fsync,fdatasync:delay_enter={SYNC_MICROSECONDS}"));
@@ -42,8 +42,8 @@ fn on_a_slow_disk() -> Command {
     command
 }
 
-/// A box on such a disk; `None`, which is said, where processes cannot be traced.
-fn slow_box(args: &[&str]) -> Option<TestServer> {
+/// A server on such a disk; `None` and a note if processes cannot be traced here.
+fn slow_server(args: &[&str]) -> Option<TestServer> {
     let mut probe = Command::new("strace");
     probe.args(["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e"]);
     probe.args(["inject=fsync:delay_enter=1", "true"]);
@@ -57,7 +57,7 @@ fn slow_box(args: &[&str]) -> Option<TestServer> {
     Some(served)
 }
 
-/// Whether the journal on the disk has the end of a job.
+/// Returns whether the journal on the disk has the end of a job.
 fn has_end(data: &Path, id: &str) -> bool {
     let journal = Connection::open(data.join("journal.sqlite")).unwrap();
     let name = u128::from_str_radix(id, 16).unwrap().to_be_bytes();
@@ -69,50 +69,51 @@ fn is_end(state: &Value) -> bool {
     ["done", "stopped", "failed"].contains(&state.as_str().unwrap_or_default())
 }
 
-/// Asks `state` until it is an end, and looks at the disk at once.
+/// Calls `state` until it is an end, and checks the disk at once.
 fn check_end(served: &TestServer, id: &str, mut state: impl FnMut() -> Value) {
     wait_until("the job to end", || is_end(&state()));
-    assert!(has_end(served.data.path(), id), "an end was told that is not on the disk");
+    assert!(has_end(served.data.path(), id), "an end was reported that is not on the disk");
 }
 
 #[test]
-fn an_end_told_to_the_owner_is_on_the_disk() {
-    let Some(served) = slow_box(&[]) else { return };
+fn an_end_reported_to_the_owner_is_on_the_disk() {
+    let Some(served) = slow_server(&[]) else { return };
     owner::set_pin(served.data.path(), "correct horse");
     let cookie = owner::cookie(&owner::sign_in(&served, "correct horse"));
     let id = ask(&served, &short());
     check_end(&served, &id, || {
         let RawReply { status, body, .. } =
             send(&served, &format!("GET /api/owner/jobs/{id}"), &cookie, "");
-        // Of many requests some are put off.
+        // Some of many requests are rejected by the rate limit.
         if status == 429 { Value::Null } else { body["state"].clone() }
     });
 }
 
 #[test]
-fn an_end_told_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
+fn an_end_reported_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
     let mut terminal = TestTerminal::new();
-    let Some(served) = slow_box(&["--serial", &format!("{},json", terminal.port())]) else {
+    let Some(served) = slow_server(&["--serial", &format!("{},json", terminal.port())]) else {
         return;
     };
     let send = |terminal: &mut TestTerminal, object: Value| {
         terminal.send(format!("{object}\n").as_bytes());
     };
     let line = |terminal: &TestTerminal, kind: &str| loop {
-        let line: Value = serde_json::from_str(&terminal.wait("\n")).unwrap();
-        if line["type"] == kind {
-            return line;
+        // A person's session in between shows other lines.
+        let object = serde_json::from_str(&terminal.wait("\n")).unwrap_or(Value::Null);
+        if object["type"] == kind {
+            return object;
         }
     };
-    let question = endless()["question"].clone();
-    let asked = json!({"type": "ask", "id": 1, "question": question, "attempts": 8});
+    let mut asked = long(16);
+    (asked["type"], asked["id"]) = (json!("ask"), json!(1));
     send(&mut terminal, asked);
     let id = line(&terminal, "accepted")["job"].as_str().unwrap().to_string();
     line(&terminal, "thinking");
-    // With another session the line follows nothing.
-    terminal.unplug();
-    served.wait_log("disconnected; waiting for it");
-    terminal.plug();
+    // Another session on the same line follows nothing, so its replies do not wait for the end.
+    send(&mut terminal, json!({"type": "person"}));
+    terminal.wait("math> ");
+    terminal.enter("/json");
     line(&terminal, "hello");
     send(&mut terminal, json!({"type": "stop", "job": id}));
     check_end(&served, &id, || {
@@ -124,8 +125,8 @@ fn an_end_told_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
 }
 
 #[test]
-fn an_end_told_to_a_repeated_key_is_on_the_disk() {
-    let Some(served) = slow_box(&[]) else { return };
+fn an_end_reported_to_a_repeated_key_is_on_the_disk() {
+    let Some(served) = slow_server(&[]) else { return };
     let body = short().to_string();
     let ask = || {
         let reply = send(&served, "POST /api/jobs", "Idempotency-Key: same\r\n", &body);
@@ -136,24 +137,31 @@ fn an_end_told_to_a_repeated_key_is_on_the_disk() {
     check_end(&served, &id, || ask()["state"].clone());
 }
 
-#[test]
-fn an_end_told_by_the_reply_to_finish_is_on_the_disk() {
-    let Some(served) = slow_box(&[]) else { return };
-    let id = ask(&served, &endless());
-    let mut stream = events(&served, &id, "");
+/// Sends an order that ends a running job; its reply comes while the end is being written.
+fn order(served: &TestServer, id: &str, order: &str) {
+    let mut stream = events(served, id, "");
     while next(&mut stream).unwrap().text().is_empty() {}
-    let (status, reply) = served.post(&format!("/api/jobs/{id}/finish"), "");
+    let (status, reply) = served.post(&format!("/api/jobs/{id}/{order}"), "");
     assert_eq!(status, 202, "{reply}");
     let state = reply["state"].clone();
-    assert!(!is_end(&state) || has_end(served.data.path(), &id), "{state} is not on the disk");
-    check_end(&served, &id, || get(&served, &id)["state"].clone());
+    assert!(!is_end(&state) || has_end(served.data.path(), id), "{state} is not on the disk");
+    check_end(served, id, || get(served, id)["state"].clone());
+}
+
+#[test]
+fn an_end_reported_by_the_reply_to_finish_or_stop_is_on_the_disk() {
+    let Some(served) = slow_server(&[]) else { return };
+    let id = ask(&served, &long(2));
+    order(&served, &id, "finish");
+    let id = ask(&served, &long(16));
+    order(&served, &id, "stop");
 }
 
 #[test]
 fn the_last_event_of_a_job_comes_when_its_end_is_on_the_disk() {
-    let Some(served) = slow_box(&[]) else { return };
+    let Some(served) = slow_server(&[]) else { return };
     let id = ask(&served, &short());
     let told = all(&mut events(&served, &id, ""));
     assert_eq!(told.last().unwrap().kind, "done");
-    assert!(has_end(served.data.path(), &id), "an end was told that is not on the disk");
+    assert!(has_end(served.data.path(), &id), "an end was reported that is not on the disk");
 }

@@ -11,7 +11,7 @@ use super::super::link::Subscription;
 use super::message::Id;
 use super::reply::{Done, LineWriter};
 use crate::answers::value::{boxed, of_reply};
-use crate::desk::feed::{JobEnd, Texts};
+use crate::desk::feed::{FeedTexts, JobEnd};
 use crate::desk::{Feed, JobEvent, Ticket};
 use crate::types::answer::{Outcome, Part};
 use crate::types::position::LogPosition;
@@ -40,7 +40,7 @@ impl JobLines {
     ) -> JobLines {
         JobLines {
             id,
-            feed: Feed::new(&ticket, from, Texts::EveryAttempt),
+            feed: Feed::new(&ticket, from, FeedTexts::EveryAttempt),
             ticket,
             thinking,
             ready: VecDeque::new(),

@@ -8,7 +8,7 @@ use crate::types::job::{JobName, Question};
 use crate::types::limits;
 
 use super::super::SessionEnd;
-use super::super::following::Followed;
+use super::super::following::FollowedJob;
 use super::super::link::Subscription;
 use super::super::paint::Terminal;
 use super::Person;
@@ -87,7 +87,9 @@ impl Person<'_> {
                 if !self.followed.is_empty() {
                     self.note("(accepted; its answer comes after the one before)");
                 }
-                self.follow(ticket, |ticket, subscription| Followed::from(ticket, 0, subscription));
+                self.follow(ticket, |ticket, subscription| {
+                    FollowedJob::from(ticket, 0, subscription)
+                });
             }
             Err(error) => {
                 self.complain(&error);
@@ -111,7 +113,7 @@ impl Person<'_> {
         desk.submit(self.client, question, SubmitOptions::of(Durability::Durable))
     }
 
-    fn follow(&mut self, ticket: Ticket, how: impl FnOnce(Ticket, Subscription) -> Followed) {
+    fn follow(&mut self, ticket: Ticket, how: impl FnOnce(Ticket, Subscription) -> FollowedJob) {
         match self.link.follow(&ticket) {
             Ok(subscription) => self.followed.push_back(how(ticket, subscription)),
             Err(error) => self.complain(&error),
@@ -307,7 +309,7 @@ impl Person<'_> {
     fn show_again(&mut self, job: Ticket) {
         self.note(&format!("({})", title(&job.question)));
         if job.record.state().is_last() {
-            return self.follow(job, Followed::answer_of);
+            return self.follow(job, FollowedJob::answer_of);
         }
         let end = job.record.bytes();
         let mut from = job.record.resume(job.record.cuts().now(end.saturating_sub(AGAIN_BYTES)));
@@ -318,7 +320,7 @@ impl Person<'_> {
             from += text.find('\n').map_or(0, |at| at + 1);
             self.note("(…)");
         }
-        self.follow(job, |job, subscription| Followed::from(job, from, subscription));
+        self.follow(job, |job, subscription| FollowedJob::from(job, from, subscription));
     }
 
     fn go_on(&mut self, question: &str) {

@@ -14,7 +14,7 @@ use crate::types::mode::Modes;
 
 const STEP_SECONDS: f64 = 0.1;
 
-struct Asked {
+struct SimulatedJob {
     client: Client,
     mode: Arc<Mode>,
     /// Tokens had, and tokens it will take, of each attempt that has not ended.
@@ -28,7 +28,7 @@ struct Crowd {
     queue: FairQueue,
     slots: usize,
     scheduled: BTreeSet<AttemptId>,
-    jobs: BTreeMap<JobId, Asked>,
+    jobs: BTreeMap<JobId, SimulatedJob>,
     last: u64,
     steps: u32,
 }
@@ -70,14 +70,14 @@ impl Crowd {
             attempts.insert(attempt, (0, self.length(mode)));
             self.queue.add(client, attempt);
         }
-        self.jobs.insert(job, Asked { client, mode: self.modes[mode].clone(), attempts });
+        self.jobs.insert(job, SimulatedJob { client, mode: self.modes[mode].clone(), attempts });
     }
 
     /// One step; returns the jobs that are over.
     fn step(&mut self) -> Vec<JobId> {
         for change in self.queue.assign() {
             match change {
-                Move::Slot(attempt) => self.scheduled.insert(attempt),
+                Move::Run(attempt) => self.scheduled.insert(attempt),
                 Move::Park(attempt) => self.scheduled.remove(&attempt),
             };
         }
@@ -88,7 +88,7 @@ impl Crowd {
             let (had, length) = asked.attempts.get_mut(&attempt).unwrap();
             *had += 1;
             if had == length {
-                self.estimates.learn(&asked.mode, *length, End::Itself);
+                self.estimates.learn(&asked.mode, *length, LengthKind::Complete);
                 asked.attempts.remove(&attempt);
                 self.queue.remove(attempt);
                 self.scheduled.remove(&attempt);
@@ -108,7 +108,7 @@ impl Crowd {
     }
 }
 
-fn pending(job: JobId, asked: &Asked) -> Pending<'_> {
+fn pending(job: JobId, asked: &SimulatedJob) -> Pending<'_> {
     Pending {
         job,
         client: asked.client,
@@ -130,7 +130,7 @@ fn told_and_came(known: u64, seeds: u64) -> [f64; 4] {
             for mode in 0..2 {
                 let tokens = crowd.length(mode);
                 let name = crowd.modes[mode].clone();
-                crowd.estimates.learn(&name, tokens, End::Itself);
+                crowd.estimates.learn(&name, tokens, LengthKind::Complete);
             }
         }
         (0..12).for_each(|_| crowd.ask());
@@ -184,7 +184,7 @@ fn one(job: u64, generated: &[u32]) -> Pending<'static> {
 fn a_job_that_lasts_longer_than_any_before_is_not_said_to_be_over() {
     let mut estimates = Estimates::default();
     let job = one(1, &[30_000]);
-    (0..50).for_each(|_| estimates.learn(job.mode, 1_000, End::Itself));
+    (0..50).for_each(|_| estimates.learn(job.mode, 1_000, LengthKind::Complete));
     let eta = estimates.etas(1, &[job])[0];
     assert!(
         eta.low > 1.0 && eta.high <= 2_768.0 / limits::TOKENS_PER_SECOND_GUESSED + 1.0,

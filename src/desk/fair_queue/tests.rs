@@ -1,5 +1,5 @@
-//! Boxes in miniature: seeded clients ask, each scheduled attempt gains tokens in each step, and what
-//! the turns promise is checked after every change.
+//! Boxes in miniature: seeded clients ask, each scheduled attempt gets tokens in each step, and what
+//! the queue guarantees is checked after every change.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const TURN: u32 = 64;
 /// The longest prompt, in tokens.
 const PROMPT: u32 = 300;
 
-/// A box that answers without an engine.
+/// A solverbox without an engine.
 struct Small {
     queue: FairQueue,
     slots: usize,
@@ -49,7 +49,7 @@ impl Small {
         from + self.random.next_u32() % (to - from + 1)
     }
 
-    /// A job of attempts that take so many tokens.
+    /// Submits a job whose attempts take these numbers of tokens.
     fn ask(&mut self, client: Client, lengths: &[u32]) -> JobId {
         self.jobs += 1;
         let job = JobId(self.jobs);
@@ -58,7 +58,7 @@ impl Small {
             self.queue.add(client, attempt);
             self.attempts.insert(attempt, (client, tokens));
         }
-        self.obey();
+        self.apply();
         job
     }
 
@@ -68,12 +68,12 @@ impl Small {
         self.scheduled.remove(&attempt);
     }
 
-    /// One pass over the weights: a token for each who sits.
+    /// One pass over the weights: a token for each attempt with a slot.
     fn step(&mut self) {
         for attempt in self.scheduled.clone() {
             self.delta(attempt, 1);
         }
-        self.obey();
+        self.apply();
     }
 
     fn delta(&mut self, attempt: AttemptId, tokens: u32) {
@@ -87,11 +87,11 @@ impl Small {
     }
 
     /// Makes the moves, and checks what must hold after every change.
-    fn obey(&mut self) {
+    fn apply(&mut self) {
         for change in self.queue.assign() {
             match change {
                 Move::Park(attempt) => assert!(self.scheduled.remove(&attempt), "{attempt:?} sat"),
-                Move::Slot(attempt) => {
+                Move::Run(attempt) => {
                     let client = self.attempts[&attempt].0;
                     assert!(self.scheduled.insert(attempt), "{attempt:?} sat already");
                     if !self.begun.contains(&(client, attempt)) {
@@ -105,7 +105,10 @@ impl Small {
         let mut waits = BTreeSet::new();
         for (attempt, (client, _)) in &self.attempts {
             if self.scheduled.contains(attempt) {
-                assert!(!waits.contains(client), "within a client the first ones sit");
+                assert!(
+                    !waits.contains(client),
+                    "within a client the first attempts hold the slots"
+                );
             } else {
                 waits.insert(*client);
             }
@@ -121,12 +124,12 @@ impl Small {
         own.map(|(&attempt, _)| attempt).collect()
     }
 
-    fn seats_of(&self, who: Client) -> usize {
+    fn slots_of(&self, who: Client) -> usize {
         self.line(who).iter().filter(|attempt| self.scheduled.contains(attempt)).count()
     }
 
     fn waits(&self, who: Client) -> bool {
-        self.line(who).len() > self.seats_of(who)
+        self.line(who).len() > self.slots_of(who)
     }
 }
 
@@ -176,7 +179,7 @@ fn eight_clients_with_one_to_ten_questions_get_equal_tokens_while_all_are_backlo
 }
 
 #[test]
-fn seats_that_do_not_divide_go_round_so_that_tokens_are_equal() {
+fn slots_that_do_not_divide_go_round_so_that_tokens_are_equal() {
     for (slots, clients) in [(8, 3), (3, 2), (16, 5), (5, 4), (7, 3), (1, 9)] {
         let mut small = Small::new(slots, 0);
         for number in 0..clients {
@@ -220,7 +223,7 @@ fn a_single_question_among_hogs_waits_at_most_one_turn() {
 }
 
 #[test]
-fn a_newcomer_gets_a_free_seat_at_once() {
+fn a_newcomer_gets_a_free_slot_at_once() {
     let mut small = Small::new(4, 0);
     small.ask(client(1), &[100; 3]);
     let job = small.ask(client(2), &[100]);
@@ -228,15 +231,15 @@ fn a_newcomer_gets_a_free_seat_at_once() {
 }
 
 #[test]
-fn alone_a_client_has_all_seats_and_with_others_half_once_its_turn_is_over() {
+fn alone_a_client_has_all_slots_and_with_others_half_once_its_turn_is_over() {
     for slots in 1..=16 {
         let mut small = Small::new(slots, 0);
         small.ask(client(1), &[1_000; 20]);
         (0..100).for_each(|_| small.step());
-        assert_eq!(small.seats_of(client(1)), slots);
+        assert_eq!(small.slots_of(client(1)), slots);
         small.ask(client(2), &[1_000; 20]);
         (0..TURN).for_each(|_| small.step());
-        let halves = [client(1), client(2)].map(|client| small.seats_of(client));
+        let halves = [client(1), client(2)].map(|client| small.slots_of(client));
         assert!(halves.iter().all(|&half| half <= slots.div_ceil(2)), "{halves:?}");
     }
 }
@@ -262,7 +265,7 @@ fn within_a_client_the_first_to_come_is_the_first_to_begin() {
 }
 
 #[test]
-fn attempts_of_one_job_sit_side_by_side() {
+fn attempts_of_one_job_run_side_by_side() {
     let mut small = Small::new(8, 0);
     let jobs = [1, 2].map(|number| [0, 1].map(|_| small.ask(client(number), &[500; 4])));
     (0..300).for_each(|_| small.step());
@@ -271,7 +274,7 @@ fn attempts_of_one_job_sit_side_by_side() {
 }
 
 #[test]
-fn newcomers_without_end_keep_nobody_from_its_turns() {
+fn newcomers_without_end_starve_no_client() {
     let mut small = Small::new(2, 0);
     small.ask(client(0), &[2_000; 3]);
     let mut newcomers = 0;
@@ -321,7 +324,7 @@ fn places_count_the_jobs_that_begin_before() {
 
 /// What must hold is checked by `obey` after every change.
 #[test]
-fn a_thousand_random_schedules_lose_nothing_and_leave_no_seat_empty() {
+fn a_thousand_random_schedules_lose_nothing_and_leave_no_slot_empty() {
     for seed in 0..1_000 {
         let mut small = Small::new(1 + seed as usize % 16, seed);
         let mut over_half = BTreeMap::new();
@@ -336,13 +339,13 @@ fn a_thousand_random_schedules_lose_nothing_and_leave_no_seat_empty() {
                     let at = small.random.next_u32() as usize % small.attempts.len();
                     let attempt = *small.attempts.keys().nth(at).unwrap();
                     small.stop(attempt);
-                    small.obey();
+                    small.apply();
                 }
                 2 if !small.scheduled.is_empty() => {
                     let attempt = *small.scheduled.first().unwrap();
                     let tokens = small.draw(2, 400);
                     small.delta(attempt, tokens);
-                    small.obey();
+                    small.apply();
                 }
                 _ => small.step(),
             }
@@ -352,7 +355,7 @@ fn a_thousand_random_schedules_lose_nothing_and_leave_no_seat_empty() {
             small.step();
         }
         assert_eq!(small.queue.assign(), []);
-        assert!(small.queue.lines.is_empty(), "nobody is remembered when nobody competes");
+        assert!(small.queue.lines.is_empty(), "no client is remembered if none competes");
     }
 }
 
@@ -362,7 +365,7 @@ fn check_halves(small: &Small, over_half: &mut BTreeMap<Client, u64>) {
         let others_wait =
             small.clients().into_iter().any(|other| other != who && small.waits(other));
         let had = small.had.get(&who).copied().unwrap_or(0);
-        if others_wait && small.seats_of(who) > small.slots.div_ceil(2) {
+        if others_wait && small.slots_of(who) > small.slots.div_ceil(2) {
             let since = *over_half.entry(who).or_insert(had);
             assert!(had - since < u64::from(TURN), "{who:?} keeps more than half");
         } else {
@@ -372,24 +375,24 @@ fn check_halves(small: &Small, over_half: &mut BTreeMap<Client, u64>) {
 }
 
 #[test]
-fn a_job_that_is_moved_has_the_next_seat_and_nothing_is_lost() {
+fn a_job_that_is_moved_has_the_next_slot_and_nothing_is_lost() {
     let (mut turns, attempt) =
         (FairQueue::new(1, TURN), |job| AttemptId { job: JobId(job), number: 0 });
     for job in 1..=6 {
         turns.add(client(job % 2), attempt(job));
     }
-    assert_eq!(turns.assign(), [Move::Slot(attempt(1))]);
+    assert_eq!(turns.assign(), [Move::Run(attempt(1))]);
     turns.move_first(JobId(6));
     assert_eq!(turns.place(JobId(6)), 1);
     turns.move_first(JobId(1));
-    assert!(turns.has_slot(JobId(1)), "who sits is not moved");
+    assert!(turns.has_slot(JobId(1)), "a running job is not moved");
     turns.charge(attempt(1), TURN);
-    assert_eq!(turns.assign(), [Move::Park(attempt(1)), Move::Slot(attempt(6))]);
+    assert_eq!(turns.assign(), [Move::Park(attempt(1)), Move::Run(attempt(6))]);
     let mut served = Vec::new();
     loop {
-        let Some(sits) = turns.scheduled().next() else { break };
-        served.push(sits.job.0);
-        turns.remove(sits);
+        let Some(running) = turns.scheduled().next() else { break };
+        served.push(running.job.0);
+        turns.remove(running);
         turns.assign();
     }
     served.sort_unstable();

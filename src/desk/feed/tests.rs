@@ -9,7 +9,7 @@ fn piece(part: Part, text: &str) -> Piece {
     Piece { part, text: text.into() }
 }
 
-fn feed(record: &Arc<Record>, from: LogPosition, texts: Texts) -> Feed {
+fn feed(record: &Arc<Record>, from: LogPosition, texts: FeedTexts) -> Feed {
     Feed::of(record.clone(), true, from, texts)
 }
 
@@ -75,10 +75,10 @@ fn names(events: &[JobEvent]) -> Vec<&'static str> {
 fn a_feed_from_any_position_has_exactly_the_rest_then_the_state() {
     let record = voted();
     record.set(State::Running);
-    let whole = text(&all(&mut feed(&record, at(0), Texts::EveryAttempt), usize::MAX));
+    let whole = text(&all(&mut feed(&record, at(0), FeedTexts::EveryAttempt), usize::MAX));
     assert_eq!(whole, "hm 数 so \\boxed{42}\\boxed{41}");
     for offset in (0..=whole.len()).filter(|&offset| whole.is_char_boundary(offset)) {
-        let mut feed = feed(&record, at(offset), Texts::EveryAttempt);
+        let mut feed = feed(&record, at(offset), FeedTexts::EveryAttempt);
         let events = all(&mut feed, usize::MAX);
         assert_eq!(text(&events), whole[offset..]);
         let texts = names(&events).iter().filter(|&&name| name == "text").count();
@@ -90,14 +90,15 @@ fn a_feed_from_any_position_has_exactly_the_rest_then_the_state() {
 #[test]
 fn a_position_is_behind_its_text_and_another_feed_continues_there() {
     let record = voted();
-    let whole = text(&all(&mut feed(&record, at(0), Texts::EveryAttempt), usize::MAX));
-    let mut first = feed(&record, at(0), Texts::EveryAttempt);
+    let whole = text(&all(&mut feed(&record, at(0), FeedTexts::EveryAttempt), usize::MAX));
+    let mut first = feed(&record, at(0), FeedTexts::EveryAttempt);
     let mut seen = String::new();
     while let Some(event) = first.next(3, Duration::ZERO) {
         if let JobEvent::Text { piece, position, .. } = event {
             seen += &piece.text;
             assert_eq!((position, first.position()), (at(seen.len()), at(seen.len())));
-            let rest = text(&all(&mut feed(&record, position, Texts::EveryAttempt), usize::MAX));
+            let rest =
+                text(&all(&mut feed(&record, position, FeedTexts::EveryAttempt), usize::MAX));
             assert_eq!(rest, whole[seen.len()..]);
         }
     }
@@ -109,7 +110,7 @@ fn a_slow_reader_gets_all_text_in_small_parts_and_the_rest_once_it_has_caught_up
     let record = voted();
     record.end(1, Outcome::Done, Figures::default());
     for most in 1..20 {
-        let events = all(&mut feed(&record, at(0), Texts::EveryAttempt), most);
+        let events = all(&mut feed(&record, at(0), FeedTexts::EveryAttempt), most);
         assert_eq!(text(&events), "hm 数 so \\boxed{42}\\boxed{41}");
         let lengths = events.iter().filter_map(|event| match event {
             JobEvent::Text { piece, .. } => Some(piece.text.len()),
@@ -125,50 +126,50 @@ fn a_slow_reader_gets_all_text_in_small_parts_and_the_rest_once_it_has_caught_up
 fn a_reader_that_saw_more_than_a_restart_left_is_rewound_first() {
     let record = Arc::new(Record::cut([10, 6].into_iter().collect::<Truncations>()));
     record.append(0, &piece(Part::Answer, "0123456789abcdef"));
-    let mut ahead = feed(&record, LogPosition { offset: 8, start: 1 }, Texts::EveryAttempt);
+    let mut ahead = feed(&record, LogPosition { offset: 8, start: 1 }, FeedTexts::EveryAttempt);
     let to = LogPosition { offset: 6, start: 2 };
     assert_eq!(ahead.next(usize::MAX, Duration::ZERO), Some(JobEvent::Rewound { to }));
     assert_eq!(ahead.position(), to);
     assert_eq!(text(&all(&mut ahead, usize::MAX)), "6789abcdef");
-    let mut behind = feed(&record, LogPosition { offset: 4, start: 1 }, Texts::EveryAttempt);
+    let mut behind = feed(&record, LogPosition { offset: 4, start: 1 }, FeedTexts::EveryAttempt);
     assert_eq!(names(&all(&mut behind, usize::MAX)), ["text", "queued"]);
 }
 
 #[test]
 fn one_answer_is_the_first_attempts_thinking_and_at_the_end_the_best_ones_answer() {
     let record = voted();
-    let mut one = feed(&record, at(0), Texts::OneAnswer);
+    let mut one = feed(&record, at(0), FeedTexts::OneAnswer);
     assert_eq!(text(&all(&mut one, usize::MAX)), "hm 数 ");
     record.end(1, Outcome::Done, Figures::default());
     let events = all(&mut one, 4);
     assert_eq!(text(&events), "\\boxed{42}");
     assert_eq!(names(&events), ["text", "text", "text", "ended"]);
-    let events = all(&mut feed(&record, at(0), Texts::AnswerOnly), usize::MAX);
+    let events = all(&mut feed(&record, at(0), FeedTexts::AnswerOnly), usize::MAX);
     assert_eq!((text(&events).as_str(), names(&events)), ("\\boxed{42}", vec!["text", "ended"]));
 }
 
 #[test]
 fn places_and_estimates_are_news_only_where_they_change() {
     let record = Arc::new(Record::new());
-    let mut feed = feed(&record, at(0), Texts::EveryAttempt);
+    let mut feed = feed(&record, at(0), FeedTexts::EveryAttempt);
     let next = |feed: &mut Feed| feed.next(usize::MAX, Duration::ZERO);
     let status = |stage, place, eta| Some(JobEvent::Queued(QueueStatus { stage, place, eta }));
-    assert_eq!(next(&mut feed), status(Stage::Preparing, None, None));
+    assert_eq!(next(&mut feed), status(JobStage::Preparing, None, None));
     record.set_queued(State::Queued, 2);
-    assert_eq!(next(&mut feed), status(Stage::Waiting, Some(2), None));
+    assert_eq!(next(&mut feed), status(JobStage::Waiting, Some(2), None));
     record.set_queued(State::Queued, 2);
     assert_eq!(next(&mut feed), None);
     let eta = Eta { seconds: 3.0, low: 2.0, high: 4.0 };
     record.set_eta(eta);
     record.set(State::Running);
-    assert_eq!(next(&mut feed), status(Stage::Running, Some(0), Some(eta)));
+    assert_eq!(next(&mut feed), status(JobStage::Running, Some(0), Some(eta)));
 }
 
 #[test]
 fn nothing_follows_the_end() {
     for is_interrupted in [false, true] {
         let record = Arc::new(Record::new());
-        let mut feed = feed(&record, at(0), Texts::EveryAttempt);
+        let mut feed = feed(&record, at(0), FeedTexts::EveryAttempt);
         if is_interrupted {
             record.set(State::Interrupted(Error::internal("power")));
         }
@@ -183,7 +184,7 @@ fn nothing_follows_the_end() {
 #[test]
 fn a_waiting_feed_wakes_at_a_change_and_at_the_time_given() {
     let record = Arc::new(Record::new());
-    let mut feed = feed(&record, at(0), Texts::EveryAttempt);
+    let mut feed = feed(&record, at(0), FeedTexts::EveryAttempt);
     assert_eq!(names(&all(&mut feed, usize::MAX)), ["queued"]);
     assert_eq!(feed.next(usize::MAX, Duration::from_millis(1)), None);
     std::thread::scope(|scope| {
