@@ -92,5 +92,5 @@ fn objects_that_run_before_main_are_refused() {
     let early = compile(folder.path(), "early", source, &[]);
     objects::rename(&tools, &[&early], "__one").unwrap();
     let error = objects::check(&tools, &[&early], "__one").unwrap_err();
-    assert!(error.contains(".init_array, which runs before main"), "{error}");
+    assert!(error.contains(".init_array, whose code runs before main"), "{error}");
 }
