@@ -152,7 +152,7 @@ pub fn build() -> Result<(), String> {
         }
     }
     compile(&compilers, &jobs)?;
-    let tools = Tools::beside(compilers.c.path());
+    let tools = Tools::of(compilers.c.path());
     for set in sets {
         let of_set = |job: &&Job| job.set.name == set.name;
         let objects: Vec<&Path> =

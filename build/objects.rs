@@ -21,7 +21,7 @@ pub struct Tools {
 
 impl Tools {
     /// Asks a compiler (GCC or Clang) for the paths of its binutils.
-    pub fn beside(compiler: &Path) -> Tools {
+    pub fn of(compiler: &Path) -> Tools {
         let find = |name: &str| {
             let asked = Command::new(compiler).arg(format!("--print-prog-name={name}")).output();
             let path = asked.ok().and_then(|output| String::from_utf8(output.stdout).ok());

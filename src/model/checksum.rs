@@ -63,10 +63,10 @@ pub fn recorded(file: &Weights) -> Result<Option<Recorded>, String> {
         return Ok(sum.map(|sum| Recorded { sum, place: "the program".into() }));
     }
     let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = PathBuf::from(format!("{}.sha256", file.path.display()));
-    if let Some(text) = text(&beside)? {
+    let own = PathBuf::from(format!("{}.sha256", file.path.display()));
+    if let Some(text) = text(&own)? {
         let sum = alone(&text).or_else(|| find(&text, &name));
-        let place = beside.display().to_string();
+        let place = own.display().to_string();
         return match sum {
             Some(sum) => Ok(Some(Recorded { sum, place })),
             None => Err(format!("'{place}' has no checksum for it")),

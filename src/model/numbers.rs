@@ -10,7 +10,7 @@ use crate::types::limits;
 
 /// An architecture whose tensors are known by name and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
+pub enum KnownArchitecture {
     /// Qwen2: biases on queries, keys and values; the heads together are as wide as the layer.
     Qwen2,
     /// Qwen3: norms on queries and keys.
@@ -20,19 +20,19 @@ pub enum Architecture {
     Llama,
 }
 
-impl Architecture {
+impl KnownArchitecture {
     /// Returns the name of the architecture in a GGUF file, such as `qwen2`.
     pub fn name(self) -> &'static str {
         match self {
-            Architecture::Qwen2 => "qwen2",
-            Architecture::Qwen3 => "qwen3",
-            Architecture::Llama => "llama",
+            KnownArchitecture::Qwen2 => "qwen2",
+            KnownArchitecture::Qwen3 => "qwen3",
+            KnownArchitecture::Llama => "llama",
         }
     }
 
     /// Finds an architecture by its name in a GGUF file.
-    pub fn named(name: &str) -> Option<Architecture> {
-        use Architecture::{Llama, Qwen2, Qwen3};
+    pub fn named(name: &str) -> Option<KnownArchitecture> {
+        use KnownArchitecture::{Llama, Qwen2, Qwen3};
         [Qwen2, Qwen3, Llama].into_iter().find(|known| known.name() == name)
     }
 }
@@ -41,7 +41,7 @@ impl Architecture {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
     /// The architecture these parameters belong to.
-    pub architecture: Architecture,
+    pub architecture: KnownArchitecture,
     /// Number of transformer layers.
     pub layers: u64,
     /// Width of the hidden state.
@@ -96,7 +96,7 @@ const EPSILONS: [&str; 2] = ["attention.layer_norm_rms_epsilon", "attention.laye
 /// A message that names the key.
 pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, String> {
     let of = Of { keys, architecture };
-    if is_no_generator(architecture) {
+    if cannot_generate_text(architecture) {
         return Err(format!("architecture '{}' cannot generate text", architecture.escape_debug()));
     }
     types(&of)?;
@@ -115,7 +115,7 @@ pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, Str
         return of
             .wrong("rope.scaling.type", format!("'{}' is not supported", scaling.escape_debug()));
     }
-    match Architecture::named(architecture) {
+    match KnownArchitecture::named(architecture) {
         Some(architecture) => known(&of, architecture, layers, scaling == "longrope").map(Some),
         None => Ok(None),
     }
@@ -124,7 +124,7 @@ pub fn check(keys: &Metadata, architecture: &str) -> Result<Option<Numbers>, Str
 /// Returns whether every parameter and tensor of this architecture is known, so that the check
 /// detects every malformed file of it; for others only what all have in common is checked.
 pub fn is_known(architecture: &str) -> bool {
-    Architecture::named(architecture).is_some()
+    KnownArchitecture::named(architecture).is_some()
 }
 
 /// Access to a header's keys below the name of its architecture.
@@ -210,7 +210,7 @@ fn experts(of: &Of, layers: u32) -> Result<(), String> {
 
 fn known(
     of: &Of,
-    architecture: Architecture,
+    architecture: KnownArchitecture,
     layers: u32,
     longrope: bool,
 ) -> Result<Numbers, String> {
@@ -229,7 +229,7 @@ fn known(
     if head > limits::MODEL_HEAD_ELEMENTS_MAX as u32 || head == 0 || !head.is_multiple_of(2) {
         return of.wrong("attention.key_length", format!("{head} is not a possible head size"));
     }
-    if architecture == Architecture::Qwen2 && head.checked_mul(heads) != Some(hidden) {
+    if architecture == KnownArchitecture::Qwen2 && head.checked_mul(heads) != Some(hidden) {
         let cause = format!("{heads} heads of size {head} do not add up to {hidden}");
         return of.wrong("attention.head_count", cause);
     }
@@ -247,7 +247,7 @@ fn known(
         return of.wrong("rope.freq_base", "must be at least 1");
     }
     let experts = of.u32("expert_count")?;
-    if experts > 0 && architecture != Architecture::Llama {
+    if experts > 0 && architecture != KnownArchitecture::Llama {
         return of.wrong("expert_count", "experts are not supported for this architecture");
     }
     for (name, only) in
@@ -273,7 +273,7 @@ fn known(
 
 /// Encoders and image, speech and diffusion models: llama.cpp has no KV cache for them, or asserts
 /// on their graphs when asked to generate.
-fn is_no_generator(architecture: &str) -> bool {
+fn cannot_generate_text(architecture: &str) -> bool {
     let others = ["clip", "clef", "dream", "llada", "llada-moe", "rnd1", "wavtokenizer-dec"];
     architecture.contains("bert")
         || architecture.starts_with("t5")

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::numbers::{Architecture, Numbers};
+use super::numbers::{KnownArchitecture, Numbers};
 use super::scan::TensorInfo;
 
 /// The token embedding, with one row per token.
@@ -52,13 +52,13 @@ pub fn check_all(tensors: &[TensorInfo], of: &Numbers, tokens: u64) -> Result<()
     left.need("output_norm.weight", &[hidden])?;
     left.may("output.weight", &[hidden, tokens])?;
     match of.architecture {
-        Architecture::Qwen2 => left.may("output.bias", &[tokens])?,
-        Architecture::Qwen3 => {}
-        Architecture::Llama if of.longrope => {
+        KnownArchitecture::Qwen2 => left.may("output.bias", &[tokens])?,
+        KnownArchitecture::Qwen3 => {}
+        KnownArchitecture::Llama if of.longrope => {
             left.may("rope_factors_long.weight", &[of.head / 2])?;
             left.may("rope_factors_short.weight", &[of.head / 2])?;
         }
-        Architecture::Llama => left.may("rope_freqs.weight", &[of.head / 2])?,
+        KnownArchitecture::Llama => left.may("rope_freqs.weight", &[of.head / 2])?,
     }
     for layer in 0..of.layers {
         let name = |part: &str| format!("blk.{layer}.{part}");
@@ -120,12 +120,12 @@ impl UnmatchedTensors<'_> {
         }
         self.need(&name("attn_output.weight"), &[queries, hidden])?;
         match of.architecture {
-            Architecture::Qwen2 => {}
-            Architecture::Qwen3 => {
+            KnownArchitecture::Qwen2 => {}
+            KnownArchitecture::Qwen3 => {
                 self.need(&name("attn_q_norm.weight"), &[of.head])?;
                 self.need(&name("attn_k_norm.weight"), &[of.head])?;
             }
-            Architecture::Llama => self.may(&name("attn_output.bias"), &[hidden])?,
+            KnownArchitecture::Llama => self.may(&name("attn_output.bias"), &[hidden])?,
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl UnmatchedTensors<'_> {
             [("ffn_gate", hidden, inner), ("ffn_up", hidden, inner), ("ffn_down", inner, hidden)];
         for (part, from, to) in parts {
             self.need(&name(&format!("{part}.weight")), &[from, to])?;
-            if of.architecture == Architecture::Llama {
+            if of.architecture == KnownArchitecture::Llama {
                 self.may(&name(&format!("{part}.bias")), &[to])?;
             }
         }

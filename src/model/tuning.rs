@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_keeps_so_many_models_and_can_always_be_read() {
+    fn a_file_keeps_a_limited_number_of_models_and_can_always_be_read() {
         let (folder, _, known) = with_model();
         let data = folder.path();
         for model in 0..=limits::TUNED_MODELS_MAX {

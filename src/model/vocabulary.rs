@@ -87,7 +87,7 @@ pub fn check(keys: &Metadata, path: &Path, rows: u64) -> Result<(), String> {
     if let Some(at) = scores.iter().position(|&s| is_float && f32::from_le_bytes(s).is_nan()) {
         return Err(format!("token {at} has a score that is not a number"));
     }
-    let texts = Texts::read(tokens, &mut file)?;
+    let texts = TokenTexts::read(tokens, &mut file)?;
     unique(&texts)?;
     for (at, text) in texts.iter().enumerate() {
         let kind = kinds.get(at).copied().unwrap_or(NORMAL);
@@ -167,14 +167,14 @@ fn numbers(
 }
 
 /// A list of strings in one buffer.
-struct Texts {
+struct TokenTexts {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl Texts {
+impl TokenTexts {
     /// Reads a list whose lengths the scan has checked.
-    fn read(list: &MetadataArray, file: &mut File) -> Result<Texts, String> {
+    fn read(list: &MetadataArray, file: &mut File) -> Result<TokenTexts, String> {
         file.seek(SeekFrom::Start(list.at)).map_err(|error| io_cause(&error))?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(list.items as usize));
@@ -194,7 +194,7 @@ impl Texts {
             reader.read_exact(&mut bytes[start..]).map_err(|error| io_cause(&error))?;
             ends.push(end);
         }
-        Ok(Texts { bytes, ends })
+        Ok(TokenTexts { bytes, ends })
     }
 
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -205,7 +205,7 @@ impl Texts {
 
 /// Tokens must be unique up to their first zero byte: llama.cpp asserts that, and reads texts as C
 /// strings.
-fn unique(texts: &Texts) -> Result<(), String> {
+fn unique(texts: &TokenTexts) -> Result<(), String> {
     let mut seen = HashSet::with_capacity(texts.ends.len());
     let named = texts.iter().map(|text| text.split(|&byte| byte == 0).next().unwrap_or(text));
     for (at, text) in named.enumerate().filter(|(_, text)| !text.is_empty()) {
@@ -220,7 +220,7 @@ fn unique(texts: &Texts) -> Result<(), String> {
 
 /// llama.cpp replaces a character outside the byte alphabet with a note that contains the whole
 /// token.
-fn grown(texts: &Texts, kinds: &[i32]) -> Result<(), String> {
+fn grown(texts: &TokenTexts, kinds: &[i32]) -> Result<(), String> {
     let mut total = 0_usize;
     for (at, text) in texts.iter().enumerate() {
         if kinds.get(at).is_none_or(|&kind| kind == NORMAL) {
@@ -247,7 +247,7 @@ fn odd_characters(text: &[u8]) -> usize {
 
 /// Text without a token is silently dropped from a question, so every ASCII character must have
 /// one.
-fn alphabet(texts: &Texts) -> Result<(), String> {
+fn alphabet(texts: &TokenTexts) -> Result<(), String> {
     let mut missing: HashSet<u8> = (b' '..=b'~').chain([b'\n']).collect();
     for text in texts.iter() {
         match text {
@@ -272,7 +272,7 @@ fn merges(keys: &Metadata, file: &mut File) -> Result<(), String> {
         }
         return Err("it has no merges (key 'tokenizer.ggml.merges')".into());
     };
-    let texts = Texts::read(list, file)?;
+    let texts = TokenTexts::read(list, file)?;
     let sound = |text: &[u8]| {
         let space = text.iter().skip(1).position(|&byte| byte == b' ');
         space.is_some_and(|at| at + 2 < text.len())
@@ -284,7 +284,7 @@ fn merges(keys: &Metadata, file: &mut File) -> Result<(), String> {
 }
 
 /// Checks that every byte that can occur in UTF-8 text has a token.
-fn every_byte(texts: &Texts) -> Result<(), String> {
+fn every_byte(texts: &TokenTexts) -> Result<(), String> {
     let mut missing: HashSet<u8> = (0..=0xF4).filter(|&b| !matches!(b, 0xC0 | 0xC1)).collect();
     for text in texts.iter() {
         match *text {

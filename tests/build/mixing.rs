@@ -35,7 +35,7 @@ fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
 #[test]
 fn two_copies_of_the_same_code_live_in_one_program_under_their_own_names() {
     let folder = tempfile::tempdir().unwrap();
-    let tools = Tools::beside(Path::new("g++"));
+    let tools = Tools::of(Path::new("g++"));
     let mut all = Vec::new();
     for (suffix, flag) in [("__one", "-DLEVEL=1"), ("__two", "-DLEVEL=2")] {
         let object = compile(folder.path(), &format!("kernel{suffix}"), KERNEL, &[flag]);
@@ -61,7 +61,7 @@ fn two_copies_of_the_same_code_live_in_one_program_under_their_own_names() {
 #[test]
 fn objects_that_would_mix_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let tools = Tools::beside(Path::new("g++"));
+    let tools = Tools::of(Path::new("g++"));
     let plain = compile(folder.path(), "plain", KERNEL, &["-DLEVEL=1"]);
     let error = objects::check(&tools, &[&plain], "__one").unwrap_err();
     assert!(error.contains("plain.o' has the symbol") && error.contains("not renamed"), "{error}");
@@ -87,7 +87,7 @@ fn objects_that_would_mix_are_refused() {
 #[test]
 fn objects_that_run_before_main_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let tools = Tools::beside(Path::new("g++"));
+    let tools = Tools::of(Path::new("g++"));
     let source = "int ask(); int asked = ask(); int ask() { return 7; }";
     let early = compile(folder.path(), "early", source, &[]);
     objects::rename(&tools, &[&early], "__one").unwrap();

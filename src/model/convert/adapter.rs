@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::config::{self, Architecture, Config};
+use super::config::{self, Config, KnownArchitecture};
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::{self, Object};
 use super::keys::{self, MetadataBuilder};
@@ -31,7 +31,7 @@ const FILES: [&str; 2] = [CONFIG, "adapter_model.safetensors.index.json"];
 /// The base model of an adapter.
 #[derive(Debug)]
 pub(super) struct Base {
-    architecture: Architecture,
+    architecture: KnownArchitecture,
     /// Number of elements in a head.
     head: u64,
     /// Rows and columns of each matrix, by GGUF name.
@@ -52,7 +52,7 @@ pub(super) fn base(path: &Path) -> Result<Base, Error> {
         return Ok(base_of(&config));
     }
     let header = model::open(&locate::find(Some(path), Path::new(""))?)?;
-    let Some(architecture) = Architecture::named(&header.architecture) else {
+    let Some(architecture) = KnownArchitecture::named(&header.architecture) else {
         let cause = format!("its architecture {} is not supported", shown(&header.architecture));
         return Err(unsupported(cause).of(path));
     };

@@ -6,14 +6,14 @@
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
 use super::rope::{self, Rope};
-pub use crate::model::numbers::Architecture;
+pub use crate::model::numbers::KnownArchitecture;
 use crate::types::limits;
 
 /// The parameters in a checkpoint's `config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The architecture, from the key `architectures`.
-    pub architecture: Architecture,
+    pub architecture: KnownArchitecture,
     /// Number of transformer layers.
     pub layers: u64,
     /// Width of the hidden state.
@@ -56,14 +56,14 @@ pub fn read(text: &str) -> Result<Config, CheckpointFault> {
     let head = match (given, architecture) {
         (Some(head), _) => head,
         // The default of transformers' Qwen3Config.
-        (None, Architecture::Qwen3) => 128,
+        (None, KnownArchitecture::Qwen3) => 128,
         (None, _) => hidden / heads,
     };
     let kv_heads = match json.count_or("num_key_value_heads", heads)? {
         Some(kv_heads) => kv_heads,
         // Only if the key is absent; `null` means the number of heads.
         None if is_mistral(&json)? && json.0.get("num_key_value_heads").is_none() => 8,
-        None if architecture == Architecture::Llama => heads,
+        None if architecture == KnownArchitecture::Llama => heads,
         None => return Err(damaged("key 'num_key_value_heads' is missing")),
     };
     let epsilon = json.number("rms_norm_eps")?.unwrap_or(f64::NAN);
@@ -107,13 +107,13 @@ fn slides(json: &Object) -> Result<bool, CheckpointFault> {
     Ok(json.flag("use_sliding_window")?.unwrap_or(false))
 }
 
-fn architecture(json: &Object) -> Result<Architecture, CheckpointFault> {
+fn architecture(json: &Object) -> Result<KnownArchitecture, CheckpointFault> {
     let list = json.get("architectures").and_then(|list| list.as_array());
     let name = list.and_then(|list| list.first()).and_then(|name| name.as_str());
     match name {
-        Some("Qwen2ForCausalLM") => Ok(Architecture::Qwen2),
-        Some("Qwen3ForCausalLM") => Ok(Architecture::Qwen3),
-        Some("LlamaForCausalLM" | "MistralForCausalLM") => Ok(Architecture::Llama),
+        Some("Qwen2ForCausalLM") => Ok(KnownArchitecture::Qwen2),
+        Some("Qwen3ForCausalLM") => Ok(KnownArchitecture::Qwen3),
+        Some("LlamaForCausalLM" | "MistralForCausalLM") => Ok(KnownArchitecture::Llama),
         Some(other) => {
             Err(unsupported(format!("key 'architectures': {} is not supported", shown(other))))
         }
@@ -121,7 +121,10 @@ fn architecture(json: &Object) -> Result<Architecture, CheckpointFault> {
     }
 }
 
-fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), CheckpointFault> {
+fn refuse_unsupported(
+    json: &Object,
+    architecture: KnownArchitecture,
+) -> Result<(), CheckpointFault> {
     let activation = json.text("hidden_act")?.unwrap_or("silu");
     if !matches!(activation, "silu" | "swish") {
         return Err(unsupported(format!(
@@ -148,8 +151,8 @@ fn refuse_unsupported(json: &Object, architecture: Architecture) -> Result<(), C
         }
     }
     let biases: &[&str] = match architecture {
-        Architecture::Llama => &[],
-        Architecture::Qwen2 | Architecture::Qwen3 => &["attention_bias", "mlp_bias"],
+        KnownArchitecture::Llama => &[],
+        KnownArchitecture::Qwen2 | KnownArchitecture::Qwen3 => &["attention_bias", "mlp_bias"],
     };
     for key in biases {
         if json.flag(key)? == Some(true) {
@@ -173,7 +176,7 @@ fn check(config: &Config) -> Result<(), CheckpointFault> {
             "key 'head_dim': {head} is not even, as rotary embedding requires"
         )));
     }
-    let is_qwen2 = config.architecture == Architecture::Qwen2;
+    let is_qwen2 = config.architecture == KnownArchitecture::Qwen2;
     if is_qwen2 && heads * head != *hidden {
         let cause = format!(
             "key 'head_dim': {heads} heads of size {head} do not add up to the width {hidden}"
@@ -212,7 +215,7 @@ pub(super) mod tests {
         assert_eq!(qwen3.head, 128);
         let qwen2 = r#"{"architectures":["Qwen2ForCausalLM"],"sliding_window":4096,
             "use_sliding_window":false,"layer_types":["full_attention"]}"#;
-        assert_eq!(read(qwen2).architecture, Architecture::Qwen2);
+        assert_eq!(read(qwen2).architecture, KnownArchitecture::Qwen2);
         assert!(read(r#"{"attention_bias":true,"mlp_bias":true}"#).feed_forward_bias);
     }
 

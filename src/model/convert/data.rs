@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_infinite_and_what_is_no_number_stays_none() {
+    fn values_that_are_too_large_become_infinite_and_nan_stays_nan() {
         let half = |x: f32| one(x.to_bits(), Float::F16);
         assert_eq!((half(65519.996), half(65520.0), half(1e30)), (0x7BFF, 0x7C00, 0x7C00));
         assert_eq!((half(f32::INFINITY), half(f32::NEG_INFINITY)), (0x7C00, 0xFC00));

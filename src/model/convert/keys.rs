@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::config::{Architecture, Config};
+use super::config::{Config, KnownArchitecture};
 use super::fault::{CheckpointFault, shown, unsupported};
 use super::json::Object;
 use super::rope::{self, Scaling};
@@ -20,7 +20,7 @@ pub(super) struct MetadataBuilder(pub Vec<(String, GgufValue)>);
 
 impl MetadataBuilder {
     /// Starts with the keys every file has: architecture, type and name.
-    pub(super) fn of(architecture: Architecture, kind: &str, name: &str) -> MetadataBuilder {
+    pub(super) fn of(architecture: KnownArchitecture, kind: &str, name: &str) -> MetadataBuilder {
         let mut keys = MetadataBuilder::default();
         keys.text("general.architecture", architecture.name());
         keys.text("general.type", kind);
@@ -78,7 +78,7 @@ impl MetadataBuilder {
         self.float(&of("attention.layer_norm_rms_epsilon"), config.epsilon);
         self.count(&of("attention.key_length"), config.head);
         self.count(&of("attention.value_length"), config.head);
-        if config.architecture == Architecture::Llama {
+        if config.architecture == KnownArchitecture::Llama {
             self.count(&of("vocab_size"), config.vocabulary);
             self.count(&of("rope.dimension_count"), config.head);
         }

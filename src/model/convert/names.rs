@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{Architecture, Config};
+use super::config::{Config, KnownArchitecture};
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::shards::Stored;
 
@@ -81,7 +81,7 @@ pub fn expected(config: &Config) -> BTreeMap<String, ExpectedTensor> {
     }
     let (queries, keys) = (config.heads * config.head, config.kv_heads * config.head);
     let turned = rows_of(config.architecture, "attn_q", config.head);
-    let is_qwen2 = config.architecture == Architecture::Qwen2;
+    let is_qwen2 = config.architecture == KnownArchitecture::Qwen2;
     let matrices = [
         ("self_attn.q_proj", [queries, hidden], turned, config.attention_bias || is_qwen2),
         ("self_attn.k_proj", [keys, hidden], turned, config.attention_bias || is_qwen2),
@@ -92,7 +92,7 @@ pub fn expected(config: &Config) -> BTreeMap<String, ExpectedTensor> {
         ("mlp.down_proj", [hidden, wide], stored, config.feed_forward_bias),
     ];
     let mut norms = vec![("input_layernorm", hidden), ("post_attention_layernorm", hidden)];
-    if config.architecture == Architecture::Qwen3 {
+    if config.architecture == KnownArchitecture::Qwen3 {
         norms.extend([("self_attn.q_norm", config.head), ("self_attn.k_norm", config.head)]);
     }
     for layer in 0..config.layers {
@@ -111,10 +111,10 @@ pub fn expected(config: &Config) -> BTreeMap<String, ExpectedTensor> {
 }
 
 /// Returns the row order of the tensor with the GGUF name `blk.N.{module}`.
-pub fn rows_of(architecture: Architecture, module: &str, head: u64) -> RowOrder {
+pub fn rows_of(architecture: KnownArchitecture, module: &str, head: u64) -> RowOrder {
     let is_turned = matches!(module, "attn_q" | "attn_k");
     match architecture {
-        Architecture::Llama if is_turned => RowOrder::Interleaved { head },
+        KnownArchitecture::Llama if is_turned => RowOrder::Interleaved { head },
         _ => RowOrder::AsStored,
     }
 }

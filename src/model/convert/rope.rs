@@ -4,7 +4,7 @@
 //! Formulas: transformers' modeling_rope_utils.py. llama.cpp computes linear and YaRN scaling
 //! itself; Llama 3's scaling is passed as a tensor of factors, computed here.
 
-use super::config::Architecture;
+use super::config::KnownArchitecture;
 use super::fault::{CheckpointFault, damaged, shown, unsupported};
 use super::json::Object;
 
@@ -55,7 +55,7 @@ pub struct Llama3 {
 
 pub(super) fn read(
     json: &Object,
-    architecture: Architecture,
+    architecture: KnownArchitecture,
     context_tokens: u64,
 ) -> Result<Rope, CheckpointFault> {
     let given = match json.object("rope_parameters")? {
@@ -89,7 +89,7 @@ pub(super) fn read(
         "default" | "none" => Scaling::None,
         "linear" => Scaling::Linear { factor: positive(&rope, "factor")? },
         "yarn" => yarn(&rope, context_tokens)?,
-        "llama3" if architecture == Architecture::Llama => Scaling::Llama3(llama3(&rope)?),
+        "llama3" if architecture == KnownArchitecture::Llama => Scaling::Llama3(llama3(&rope)?),
         other => {
             let cause = format!("key 'rope_type': scaling {} is not supported", shown(other));
             return Err(unsupported(cause));

@@ -284,15 +284,15 @@ fn check(header: &[u8], file_bytes: u64) -> Result<Vec<Stored>, CheckpointFault>
 fn parse(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, CheckpointFault> {
     let broken = |error: serde_json::Error| damaged(format!("its header is damaged: {error}"));
     let mut json = serde_json::Deserializer::from_slice(header);
-    let list = json.deserialize_map(Entries).map_err(broken)?;
+    let list = json.deserialize_map(HeaderEntries).map_err(broken)?;
     // Writers pad the header with spaces to align the data.
     json.end().map_err(broken)?;
     Ok(list)
 }
 
-struct Entries;
+struct HeaderEntries;
 
-impl<'de> Visitor<'de> for Entries {
+impl<'de> Visitor<'de> for HeaderEntries {
     type Value = Vec<(String, TensorInfo)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
