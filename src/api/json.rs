@@ -36,7 +36,7 @@ pub(crate) fn seconds_since_1970(time: SystemTime) -> u64 {
 
 /// Returns an error as clients read it, without paths and causes that are the owner's business.
 pub(crate) fn error(error: &Error) -> Value {
-    let Error { kind, message, remedy } = error.for_strangers();
+    let Error { kind, message, remedy } = error.for_remote_users();
     json!({"kind": kind.name(), "message": message, "remedy": remedy})
 }
 

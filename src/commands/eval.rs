@@ -235,8 +235,8 @@ fn ask_all(
         };
         for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
             let item = &items[index];
-            let terms = SubmitOptions::of(Durability::Never);
-            let asked = desk.submit(Client::alone(), question(options, item, seed), terms);
+            let durability = SubmitOptions::of(Durability::Never);
+            let asked = desk.submit(Client::alone(), question(options, item, seed), durability);
             let ticket = match asked {
                 Ok(ticket) => Some(ticket),
                 Err(error) if error.kind == Kind::TooLong => None,

@@ -41,14 +41,14 @@ pub enum ExportFormat {
     Markdown,
 }
 
-/// Which questions to delete.
+/// The questions to delete.
 #[derive(Clone, Debug)]
 pub enum Deleted {
     /// All that have ended.
     All,
-    /// Those asked more than this many days ago.
+    /// Questions asked more than this many days ago.
     OlderThanDays(u32),
-    /// Those with these IDs, or first digits of IDs.
+    /// Questions with these IDs, or first digits of IDs.
     Jobs(Vec<String>),
 }
 

@@ -51,7 +51,7 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Which model to load, with which adapters, and how.
+/// The model to load, its adapters, and how to load it.
 #[derive(Clone, Debug)]
 pub struct Loading {
     /// The model file, if the user named one.

@@ -231,8 +231,8 @@ mod tests {
         Health::Loading { bytes_loaded, bytes_total: 100 }
     }
 
-    fn pulse(heard: Instant, running: usize, waiting: usize) -> Pulse {
-        Pulse { last_event: heard, running, waiting }
+    fn pulse(last_event: Instant, running: usize, waiting: usize) -> Pulse {
+        Pulse { last_event, running, waiting }
     }
 
     /// How often it is fed in the seconds from `from` to `to`, looked at twice a second.

@@ -34,7 +34,7 @@ pub struct PlanOptions {
 }
 
 /// Everything that is printed.
-struct Report {
+struct PlanReport {
     header: Header,
     board: Option<&'static Board>,
     plan: Plan,
@@ -58,7 +58,7 @@ pub fn run(options: &PlanOptions) -> Result<(), Error> {
     let Judged { plan, refusal } = planner.judge(&room);
     let largest =
         |count| (count, [KvType::F16, KvType::Q8_0].map(|kv| planner.largest(kv, count, &room)));
-    let report = Report {
+    let report = PlanReport {
         board: options.board,
         fits: refusal.is_none(),
         largest: LISTED_SEQUENCES.map(largest).into(),
@@ -79,7 +79,7 @@ fn costs(header: &Header, adapters: &[AdapterFile], plan: &Plan) -> [PerToken; 2
     [0, half].map(|filled| per_token(header, adapters, plan.kv, filled))
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &PlanReport) -> String {
     let plan = &report.plan;
     let board = report.board.map_or(String::new(), |board| format!(" ({})", board.about));
     let (name, kv) = (plan.model.name(), plan.kv.name());
@@ -105,7 +105,7 @@ fn text(report: &Report) -> String {
     .concat()
 }
 
-fn memory_table(report: &Report) -> String {
+fn memory_table(report: &PlanReport) -> String {
     let memory = &report.plan.memory;
     let mut rows = vec![format!("{:<28}{:>12}\n", "memory", "MiB")];
     let mut row = |what: &str, bytes: u64, note: &str| {
@@ -137,7 +137,7 @@ fn memory_table(report: &Report) -> String {
 }
 
 /// The line that says whether the model fits.
-fn verdict(report: &Report) -> String {
+fn verdict(report: &PlanReport) -> String {
     let needed = grouped(report.plan.memory.total_bytes().div_ceil(MIB));
     let word = if report.fits { "fits" } else { "does not fit" };
     match report.room.bound {
@@ -149,7 +149,7 @@ fn verdict(report: &Report) -> String {
     }
 }
 
-fn largest_table(report: &Report) -> String {
+fn largest_table(report: &PlanReport) -> String {
     let mut lines = vec![format!(
         "\n{:<20}{:>12}{:>12}{:>12}{:>12}\n",
         "largest context", "f16", "each", "q8_0", "each"
@@ -167,7 +167,7 @@ fn largest_table(report: &Report) -> String {
     lines.concat()
 }
 
-fn speed_table(report: &Report) -> String {
+fn speed_table(report: &PlanReport) -> String {
     let [empty, half] = report.costs;
     let mut lines =
         vec![format!("\n{:<22}{:>10}{:>12}\n", "tokens/s, one attempt", "empty", "half full")];
@@ -197,8 +197,8 @@ fn formula(board: &Board, weights: u64) -> String {
     format!("{}: {formula}\n", board.about)
 }
 
-fn object(report: &Report) -> Value {
-    let Report { plan, room, .. } = report;
+fn object(report: &PlanReport) -> Value {
+    let PlanReport { plan, room, .. } = report;
     let memory = &plan.memory;
     let weights: serde_json::Map<String, Value> =
         memory.weights.iter().map(|(kind, bytes)| (kind.to_string(), json!(bytes))).collect();

@@ -157,7 +157,7 @@ impl<'a> MachineSession<'a> {
                 Kind::Stopped => Some(limits::RECONNECT_WAIT.as_secs() as u32),
                 _ => None,
             };
-            self.send(|writer, _| writer.error(id.as_ref(), &error.for_strangers(), seconds));
+            self.send(|writer, _| writer.error(id.as_ref(), &error.for_remote_users(), seconds));
         }
     }
 

@@ -287,7 +287,7 @@ impl<'a> Person<'a> {
     /// Says what went wrong, and what can be done.
     fn complain(&mut self, error: &Error) {
         let error = match self.link.ends() {
-            Ends::Port(_) => error.for_strangers(),
+            Ends::Port(_) => error.for_remote_users(),
             // Whoever started the box sits here.
             Ends::Standard(_) => error.clone(),
         };

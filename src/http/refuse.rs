@@ -49,7 +49,7 @@ pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
     match shape {
         Shape::Own => json!({"error": crate::api::json::error(error)}),
         Shape::OpenAi => {
-            let Error { message, remedy, .. } = error.for_strangers();
+            let Error { message, remedy, .. } = error.for_remote_users();
             let kind = match status(error.kind) {
                 // What OpenAI's API says where a client has asked too often.
                 429 => "requests",

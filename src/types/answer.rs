@@ -7,7 +7,7 @@ use super::error::Error;
 /// A token of the model's vocabulary.
 pub type Token = i32;
 
-/// Which part of an attempt a piece of text belongs to.
+/// The part of an attempt a piece of text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// Between `<think>` and `</think>`.

@@ -103,7 +103,7 @@ impl Error {
 
     /// Returns the error for remote users: what they can act on, without paths or internal causes.
     #[must_use]
-    pub fn for_strangers(&self) -> Error {
+    pub fn for_remote_users(&self) -> Error {
         let what = match self.kind {
             Kind::BadRequest
             | Kind::TooLong

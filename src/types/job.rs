@@ -126,7 +126,7 @@ pub enum Ending {
     Budget,
 }
 
-/// Which answers a question's attempts result in.
+/// The answers a question's attempts result in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Choices {
     /// One answer, chosen by a vote.

@@ -120,7 +120,7 @@ pub enum Drafts {
     /// Draft wherever possible, whatever it costs. For tests: an answer that is the same with every
     /// draft is the same with any. Slower on every machine.
     Always,
-    /// Decode without drafts.
+    /// Decode only tokens that were drawn.
     Off,
 }
 

@@ -36,7 +36,7 @@ fn assert_positive(value: &Value, path: &str) {
         Value::Object(map) => {
             map.iter().for_each(|(key, v)| assert_positive(v, &format!("{path}.{key}")))
         }
-        Value::Null => panic!("{path} is no number"),
+        Value::Null => panic!("{path} is not a number"),
         Value::String(_) | Value::Bool(_) => {}
     }
 }
@@ -186,7 +186,7 @@ fn tuned_numbers_of_another_machine_or_in_a_damaged_file_are_not_used() {
     std::fs::write(&file, &whole[..whole.len() - 5]).unwrap();
     let log = log_of_solve(folder.path(), &demo);
     assert!(!log.contains(READ) && log.contains("tuned numbers of threads are ignored"), "{log}");
-    // It is written anew as if it were not there.
+    // It is written again as if it did not exist.
     done(&["tune", "--data", folder.path().join("data").to_str().unwrap()]);
     assert!(log_of_solve(folder.path(), &demo).contains(READ));
 }

@@ -174,7 +174,7 @@ fn no_file_that_is_read_is_written_over() {
     }
 }
 
-/// A checkpoint of so many bytes, nearly all of them the embedding's, which is a hole in the file.
+/// A checkpoint of the given size, nearly all of it the embedding, which is a hole in the file.
 fn large(bytes: u64) -> Checkpoint {
     const ROWS: u64 = 512;
     let checkpoint = Checkpoint::of("qwen2");

@@ -276,7 +276,7 @@ fn a_closed_terminal_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("t.txt");
     std::fs::write(&text, "What is 12 + 34? The sum is 46. ".repeat(60_000)).unwrap();
-    // Whoever runs the suite may have the signal ignored, as nohup does, and children inherit that.
+    // The suite may run with the signal ignored, as under nohup, and children inherit that.
     let mut command = deaf(Command::new("env"));
     command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_solverbox")]);
     command.args(["imatrix", "--threads", "1", "--model", name(&model()), "--text", name(&text)]);

@@ -44,7 +44,7 @@ enum Concurrency {
 
 /// The result of one load.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Load {
+pub struct LoadResult {
     /// Number of attempts or clients.
     pub count: u32,
     /// Tokens generated in all answers together.
@@ -55,7 +55,7 @@ pub struct Load {
     pub first_token_seconds: f64,
 }
 
-impl Load {
+impl LoadResult {
     /// Returns the throughput of all answers together, in tokens/s.
     pub fn tokens_per_second(&self) -> f64 {
         f64::from(self.tokens) / self.seconds
@@ -66,11 +66,11 @@ impl Load {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loads {
     /// One stream, without and with drafts.
-    pub streams: Vec<(Drafts, Load)>,
+    pub streams: Vec<(Drafts, LoadResult)>,
     /// Several attempts at one question, with drafts as planned.
-    pub attempts: Vec<Load>,
+    pub attempts: Vec<LoadResult>,
     /// Several clients with one question each, with drafts as planned.
-    pub clients: Vec<Load>,
+    pub clients: Vec<LoadResult>,
 }
 
 /// Measures all loads, loading the model once with and once without drafts; calls `done` after each
@@ -130,7 +130,7 @@ impl LoadGenerator {
         concurrency: Concurrency,
         tokens: u32,
         rounds: u32,
-    ) -> Result<Load, Error> {
+    ) -> Result<LoadResult, Error> {
         let mut loads = (0..rounds.max(1))
             .map(|_| self.ask(concurrency, tokens))
             .collect::<Result<Vec<_>, _>>()?;
@@ -138,7 +138,7 @@ impl LoadGenerator {
         Ok(loads[loads.len() / 2])
     }
 
-    fn ask(&mut self, concurrency: Concurrency, tokens: u32) -> Result<Load, Error> {
+    fn ask(&mut self, concurrency: Concurrency, tokens: u32) -> Result<LoadResult, Error> {
         let (clients, attempts) = match concurrency {
             Concurrency::Attempts(count) => (1, count),
             Concurrency::Clients(count) => (count, 1),
@@ -165,7 +165,7 @@ impl LoadGenerator {
         let figures = figures.collect::<Result<Vec<Figures>, _>>()?;
         let mut first: Vec<f64> = figures.iter().map(|one| one.first_token_seconds).collect();
         first.sort_by(f64::total_cmp);
-        Ok(Load {
+        Ok(LoadResult {
             count: clients.max(attempts),
             tokens: figures.iter().map(|one| one.completion_tokens).sum(),
             seconds: began.elapsed().as_secs_f64(),

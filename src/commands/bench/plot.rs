@@ -35,12 +35,12 @@ const COLOURS: [&str; 4] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];
 /// Dash patterns, which distinguish lines in print.
 const DASHES: [&str; 4] = ["none", "9 4", "3 3", "12 3 3 3"];
 /// Approximate number of ticks on the vertical axis.
-const MARKS: f64 = 6.0;
+const TICKS: f64 = 6.0;
 
 /// Returns the chart, with a tick on the horizontal axis at each of `x_marks`.
 pub fn svg(labels: &Labels, x_marks: &[f64], series: &[Series]) -> String {
     let points = || series.iter().flat_map(|series| &series.points);
-    let step = round_step(points().map(|point| point.1).fold(0.0, f64::max) / MARKS);
+    let step = round_step(points().map(|point| point.1).fold(0.0, f64::max) / TICKS);
     let most = points().map(|point| point.1).fold(step, f64::max);
     let top = (most / step).ceil() * step;
     let right = x_marks.iter().copied().chain(points().map(|point| point.0)).fold(1.0, f64::max);

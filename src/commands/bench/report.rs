@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::loads::Load;
+use super::loads::LoadResult;
 use super::plot::{self, Labels, Series};
 use super::{BenchResult, Extent, Pass};
 use crate::types::error::printable;
@@ -74,7 +74,7 @@ pub fn json(m: &BenchResult) -> String {
         object["share_of_read_speed"] = m.share(one).into();
         object
     });
-    let load = |load: &Load, what: &str, value: Value| {
+    let load = |load: &LoadResult, what: &str, value: Value| {
         json!({
             what: value,
             "tokens": load.tokens,
@@ -87,7 +87,7 @@ pub fn json(m: &BenchResult) -> String {
         let name = if *drafts == Drafts::Auto { "auto" } else { "off" };
         load(one, "drafts", name.into())
     });
-    let counted = |loads: &[Load], what: &str| {
+    let counted = |loads: &[LoadResult], what: &str| {
         loads.iter().map(|one| load(one, what, one.count.into())).collect::<Vec<_>>()
     };
     let object = json!({
@@ -179,7 +179,7 @@ fn row(
     let _ = writeln!(out, "{name:<30}{cells}");
 }
 
-fn load_row(out: &mut String, name: &str, load: &Load) {
+fn load_row(out: &mut String, name: &str, load: &LoadResult) {
     let (rate, seconds) = (load.tokens_per_second(), load.seconds);
     let _ = writeln!(out, "{name:<30}{rate:>9.1}{seconds:>9.2}{:>9.3}", load.first_token_seconds);
 }

@@ -115,7 +115,7 @@ impl JobLines {
     fn end(&mut self, end: &JobEnd, writer: &LineWriter) {
         self.is_ended = true;
         if let Outcome::Failed(error) = &end.outcome {
-            self.ready.push_back(writer.failed(&self.id, &error.for_strangers()));
+            self.ready.push_back(writer.failed(&self.id, &error.for_remote_users()));
             return;
         }
         let done = Done {
