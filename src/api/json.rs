@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::answers::value::{boxed, of_reply};
 use crate::answers::vote::{Tally, in_words};
-use crate::desk::record::{AttemptEnd, AttemptText, State, View, Whole};
+use crate::desk::record::{AttemptEnd, AttemptText, FinishedAnswer, State, View};
 use crate::desk::{Eta, Ticket};
 use crate::store::JobSummary;
 use crate::types::answer::{Figures, Outcome, Part};
@@ -267,7 +267,7 @@ pub struct FinishedJob {
 
 impl FinishedJob {
     /// Collects what is reported of an answer to `question`.
-    pub fn new(question: &Question, finished: &Whole) -> FinishedJob {
+    pub fn new(question: &Question, finished: &FinishedAnswer) -> FinishedJob {
         FinishedJob {
             mode: question.mode.name.clone(),
             attempts: question.attempts,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::desk::record::{State, Whole};
+use crate::desk::record::{FinishedAnswer, State};
 use crate::desk::{self, Ticket};
 use crate::store::{JobHistory, JobSelection, JobSummary, StoredJob};
 use crate::types::answer::Outcome;
@@ -125,7 +125,7 @@ fn form(format: ExportFormat, kept: StoredJob) -> String {
 }
 
 /// Returns a job's outcome and text; `None` if it has not ended.
-fn whole(ticket: &Ticket) -> Option<Whole> {
+fn whole(ticket: &Ticket) -> Option<FinishedAnswer> {
     matches!(ticket.record.state(), State::Ended(..)).then(|| ticket.record.wait_ended())
 }
 

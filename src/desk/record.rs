@@ -310,21 +310,21 @@ impl Record {
     }
 
     /// Blocks until the job has ended or is interrupted; returns its answer.
-    pub fn wait_ended(&self) -> Whole {
+    pub fn wait_ended(&self) -> FinishedAnswer {
         let log = self.lock_ended();
         let (thinking, answer) =
             (log.text_of(log.best, Part::Thinking), log.text_of(log.best, Part::Answer));
         let (outcome, figures) = log.state.end().unwrap_or_else(|| unreachable!("it has ended"));
-        Whole { thinking, answer, outcome, figures, tally: log.tally.clone() }
+        FinishedAnswer { thinking, answer, outcome, figures, tally: log.tally.clone() }
     }
 
     /// Blocks until the job has ended or is interrupted; returns the answers of its attempts, by
     /// index.
-    pub fn wait_choices(&self) -> Vec<Whole> {
+    pub fn wait_choices(&self) -> Vec<FinishedAnswer> {
         let log = self.lock_ended();
         let mut ends: Vec<&AttemptEnd> = log.ends.iter().collect();
         ends.sort_by_key(|end| end.attempt);
-        let whole = |end: &AttemptEnd| Whole {
+        let whole = |end: &AttemptEnd| FinishedAnswer {
             thinking: log.text_of(end.attempt, Part::Thinking),
             answer: log.text_of(end.attempt, Part::Answer),
             outcome: end.outcome.clone(),
@@ -366,7 +366,7 @@ impl Default for Record {
 
 /// The answer of a job or attempt that has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Whole {
+pub struct FinishedAnswer {
     /// The thinking, trimmed; the best attempt's if there are several.
     pub thinking: String,
     /// The answer, trimmed; the best attempt's if there are several.

@@ -18,7 +18,7 @@ use super::{App, job_request, refused};
 use crate::answers::vote::Tally;
 use crate::api::json::VotesJson;
 use crate::desk::feed::{FeedTexts, JobStage, QueueStatus};
-use crate::desk::record::Whole;
+use crate::desk::record::FinishedAnswer;
 use crate::desk::{Durability, Eta, Feed, JobEvent, SubmitOptions, Ticket};
 use crate::random;
 use crate::types::answer::{Figures, Outcome, Part, Piece};
@@ -281,7 +281,7 @@ fn delta(piece: &Piece) -> Value {
 }
 
 /// Returns a finished answer as a choice.
-fn choice(index: usize, whole: &Whole) -> Value {
+fn choice(index: usize, whole: &FinishedAnswer) -> Value {
     let reasoning =
         if whole.thinking.is_empty() { Value::Null } else { whole.thinking.as_str().into() };
     json!({

@@ -12,7 +12,7 @@ use crate::support::local_desk::{self, ADAPTER, DeskOptions, NEVER, client, has_
 use crate::support::own_process::in_own_process;
 use crate::support::tiny;
 use crate::support::{PATIENCE, model, wait_until};
-use solverbox::desk::record::Whole;
+use solverbox::desk::record::FinishedAnswer;
 use solverbox::desk::{Capacity, Desk, Ticket};
 use solverbox::engine::Draw;
 use solverbox::model::write::GgufValue;
@@ -131,7 +131,7 @@ fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
         question.budget_tokens = 64;
         let (ticket, whole) = local_desk::answer(&desk, question);
         assert!(!matches!(whole.outcome, Outcome::Failed(_)), "{:?}", whole.outcome);
-        let ends: Vec<Whole> = ticket.record.wait_choices();
+        let ends: Vec<FinishedAnswer> = ticket.record.wait_choices();
         let cut = ends.iter().filter(|whole| whole.figures.thinking_was_cut_off).count();
         assert!(cut >= 13, "{cut} were closed, which fits into a pass");
     });
@@ -382,7 +382,7 @@ impl<'d> Schedule<'d> {
     }
 
     /// Nobody's answer is cut because others are asking.
-    fn check_length(&self, asked: &ScheduledJob, whole: &Whole, what: &str) {
+    fn check_length(&self, asked: &ScheduledJob, whole: &FinishedAnswer, what: &str) {
         let (question, figures) = (&asked.question, &whole.figures);
         if whole.outcome == Outcome::Stopped {
             return assert!(asked.stopped, "{what}");

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 
 use super::draws::DrawLog;
 use super::{not_checked, root};
-use solverbox::desk::record::{Record, State, Whole};
+use solverbox::desk::record::{FinishedAnswer, Record, State};
 use solverbox::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
 use solverbox::engine::kernels;
 use solverbox::model::plan::{Wishes, plan};
@@ -87,7 +87,7 @@ pub fn has_ended(record: &Record) -> bool {
 }
 
 /// Asks a question and waits for the end of its job.
-pub fn answer(desk: &Desk, question: Question) -> (Ticket, Whole) {
+pub fn answer(desk: &Desk, question: Question) -> (Ticket, FinishedAnswer) {
     let ticket = desk.submit(Client::alone(), question, NEVER).unwrap();
     let whole = ticket.record.wait_ended();
     (ticket, whole)
