@@ -1,8 +1,8 @@
 //! Thousands of damaged models and adapters: each is refused with a clean error, or answers.
 //!
-//! An assertion of llama.cpp's ends the process, so the cases run in processes of their own: this very
-//! test program, started again. They say which case begins and how it ended; whoever dies, hangs or
-//! takes too much memory is named by its seed, and the rest goes on. `make trials` runs all of them.
+//! A failed assertion in llama.cpp ends the process, so the cases run in child processes: this test
+//! program, started again. A child reports each case and its result. A case that crashes, hangs or
+//! takes too much memory is reported by its seed, and the others continue. `make trials` runs all.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -30,17 +30,17 @@ use solverbox::types::memory::Room;
 use solverbox::types::mode::Modes;
 use solverbox::types::plan::{KvType, Pacing, Weights};
 
-/// Says to a process that it is to run cases: `SUBJECT FIRST END STEP`.
+/// Tells a child which cases to run: `SUBJECT FIRST END STEP`.
 const ORDER: &str = "CORRUPTION_CASES";
-/// Says that all cases shall be run.
+/// Set to run all cases.
 const TRIALS: &str = "CORRUPTION_TRIALS";
-/// Memory a case may take on top of what the process had, in bytes.
+/// Memory a case may take in addition to what the process had, in bytes.
 const MEMORY_BYTES_MAX: u64 = 256 << 20;
-/// Time a case may take; a thousand times what it does.
+/// Time a case may take; a thousand times what it takes.
 const CASE_WAIT: Duration = Duration::from_secs(30);
 /// Processes at a time.
 const PROCESSES: u64 = 2;
-/// What the damaged models are asked: all kinds of bytes.
+/// The question for damaged models, with all kinds of bytes.
 const QUESTION: &str = "2+2? \u{1}\t\r\n the én 数学🧮 <|im_end|> </s> <0x0A> ▁ \u{2003}";
 
 #[test]
@@ -53,15 +53,15 @@ fn damaged_adapters_are_refused_or_work() {
     run("adapters", cases(1_000, 5_000));
 }
 
-/// What the check lets through llama.cpp must compute with: every type of weights in many forms.
+/// llama.cpp must be able to run what the check accepts: every type of weights in many shapes.
 #[test]
 fn sound_models_of_any_form_answer() {
     run("forms", cases(300, 3_000));
 }
 
-/// Runs cases where another process ordered it to; nothing otherwise.
+/// Runs the cases given by a parent process; does nothing otherwise.
 #[test]
-fn cases_another_process_ordered() {
+fn cases_of_a_parent_process() {
     let Ok(order) = std::env::var(ORDER) else { return };
     let words: Vec<&str> = order.split(' ').collect();
     let number = |at: usize| words[at].parse::<u64>().unwrap();
@@ -72,7 +72,7 @@ fn cases_another_process_ordered() {
         let before = peak_bytes();
         let ended = subject.case(seed);
         let took = peak_bytes().saturating_sub(before);
-        // Some of the sound ones are no small files.
+        // Some of the valid models are large files.
         if took > MEMORY_BYTES_MAX && words[0] != "forms" {
             say(&format!("case {seed} greedy: it took {} MiB", took >> 20));
         }
@@ -89,19 +89,19 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
 }
 
-/// Forgets the process's peak of memory and returns what it holds now, or returns the peak since.
+/// Returns the peak of resident memory since the last call, and resets it.
 fn peak_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-    // "5": the peak shall be what is held now.
+    // "5" resets the peak to the current value.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     peak << 10
 }
 
 fn this_program(order: &str) -> Command {
     let mut command = deaf(Command::new(std::env::current_exe().unwrap()));
-    let me = "reliability::corruption::cases_another_process_ordered";
+    let me = "reliability::corruption::cases_of_a_parent_process";
     command.args([me, "--exact", "--nocapture", "--test-threads", "1"]);
     command.env(ORDER, order);
     command
@@ -146,7 +146,7 @@ struct CaseResults {
 }
 
 impl CaseResults {
-    /// Runs cases from `first` on in one process; returns the case to go on with.
+    /// Runs cases from `first` on in one process; returns the case to continue with.
     fn process(&mut self, subject: &str, first: u64, end: u64) -> u64 {
         let mut command = this_program(&format!("{subject} {first} {end} {PROCESSES}"));
         let complaints = tempfile::NamedTempFile::new().unwrap();
@@ -201,7 +201,7 @@ impl CaseResults {
     }
 }
 
-/// What is tried.
+/// What the cases damage.
 struct Subject<'f> {
     name: &'f str,
     folder: &'f Path,
@@ -223,7 +223,7 @@ impl Subject<'_> {
         }
     }
 
-    /// Makes what the seed says, tries it, and words how it ended.
+    /// Makes the file of a seed, tries it and describes the result.
     fn case(&self, seed: u64) -> String {
         let file = self.folder.join("damaged.gguf");
         let mut damage = Damage::of_seed(seed);
@@ -241,7 +241,7 @@ impl Subject<'_> {
         };
         match tried {
             Ok(()) => "answered".to_string(),
-            // Weights nobody trained: what they compute need not be numbers.
+            // Random weights may compute values that are not numbers.
             Err(error) if self.name == "forms" && error.message.contains("not numbers") => {
                 "answered".to_string()
             }
@@ -251,7 +251,7 @@ impl Subject<'_> {
     }
 }
 
-/// Returns a sound model of a form the seed chooses.
+/// Returns a valid model whose shape the seed chooses.
 fn sound(seed: u64) -> Tiny {
     if let Some(&kind) = KINDS.get(seed as usize) {
         return tiny::model(kind);
@@ -277,7 +277,7 @@ fn sound(seed: u64) -> Tiny {
     tiny::model_of(kind, form)
 }
 
-/// Asks a model, as every door does.
+/// Asks a model a question, as the front ends do.
 fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
     let header = checked::open(&Weights::model(file))?;
     let adapter = adapter.map(|file| adapter::open(Weights::adapter(file), &header)).transpose()?;

@@ -1,9 +1,9 @@
-//! `kill -9` at random instants of a run of jobs, again and again on one data folder: while the box
+//! `kill -9` at random instants while jobs run, again and again on one data folder: while the server
 //! starts, while it accepts, at an attempt's end, at a vote, at a job's end, at any time.
 //!
-//! Nothing accepted may be lost or be there twice, what was told of an end must stay, and whoever
-//! follows a job with the last id it got must have the log's very text in the end. The short form
-//! is part of the suite; `make reliability` runs 200 kills over 40 jobs and more.
+//! No accepted job may be lost or duplicated, a published end must not change, and a reader that
+//! resumes with the ID of its last event must end with the text of the log. The short form is part
+//! of the suite; `make reliability` runs 200 kills over at least 40 jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,20 +27,20 @@ use crate::support::{model, solverbox};
 const SEED: u64 = 9;
 /// Jobs that are open at a time.
 const OPEN_JOBS: usize = 12;
-/// Every so-manieth kill a start on an empty folder is measured for comparison.
+/// One kill in this many, a start on an empty folder is measured for comparison.
 const EMPTY_EVERY: usize = 8;
-/// What a start may take longer on a folder with jobs than on an empty one.
+/// How much longer a start may take with stored jobs than with an empty folder.
 const RECOVERY_MAX: Duration = Duration::from_secs(1);
-/// A life's longest time, and the longest wait for an event to kill it at.
+/// The longest run, and the longest wait for an event to kill the server at.
 const LIFE_MICROS: u64 = 1_200_000;
-/// A start takes about so long: kills during one fall within.
+/// About the duration of a start: kills during one fall within.
 const START_MICROS: u64 = 200_000;
 
-/// A question to be asked.
+/// A question and its idempotency key.
 #[derive(Clone, Debug)]
 pub struct JobRequest {
     pub body: Value,
-    /// Without one nobody knows whether a question was accepted whose reply did not come.
+    /// Without one a client that got no reply cannot know whether its question was accepted.
     pub key: Option<String>,
 }
 
@@ -49,14 +49,14 @@ pub struct JobRequest {
 struct Accepted {
     id: String,
     wish: JobRequest,
-    /// Whether it is to be forgotten, and has been.
+    /// Whether the client deleted it.
     forget: Forget,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Forget {
     No,
-    /// The reply has not come: it may be there or not.
+    /// The reply is missing: the job may exist or not.
     Asked,
     Done,
 }
@@ -65,10 +65,10 @@ pub fn below(random: &mut ChaCha8Rng, most: usize) -> usize {
     random.next_u32() as usize % most
 }
 
-/// Makes the so-manieth question, unlike all others.
+/// Makes the question of this number, different from all others.
 pub fn wish(random: &mut ChaCha8Rng, number: usize) -> JobRequest {
     let mode = ["math", "math", "math", "plain", "hint", "review"][below(random, 6)];
-    // Large numbers make the demo model write at length.
+    // Large numbers make the demo model write long answers.
     let factor = [11, 1_000][below(random, 2)] + below(random, 80);
     let question = format!("Question {number}: what is {factor}*{}?", 7 + number);
     let mut body = json!({
@@ -85,7 +85,7 @@ pub fn wish(random: &mut ChaCha8Rng, number: usize) -> JobRequest {
     JobRequest { body, key }
 }
 
-/// Asks; returns the id where the box has accepted it.
+/// Submits a question; returns the job's ID once it is accepted.
 pub fn ask(door: &LiveServer, wish: &JobRequest) -> std::io::Result<String> {
     let key = wish.key.as_ref().map(|key| format!("Idempotency-Key: {key}\r\n"));
     let body = wish.body.to_string();
@@ -95,13 +95,13 @@ pub fn ask(door: &LiveServer, wish: &JobRequest) -> std::io::Result<String> {
     Ok(reply["id"].as_str().unwrap().to_string())
 }
 
-/// Asks, asks again what had no reply, and does this and that with what was accepted.
+/// Submits questions, repeats those without a reply, and acts on accepted jobs at random.
 struct RandomClient {
     door: Arc<LiveServer>,
     heard: Arc<EventCounts>,
     random: ChaCha8Rng,
     asked: usize,
-    /// What had no reply.
+    /// Questions without a reply.
     again: Vec<JobRequest>,
     shared: Arc<ClientsState>,
 }
@@ -110,9 +110,9 @@ struct RandomClient {
 struct ClientsState {
     accepted: Mutex<Vec<Accepted>>,
     readers: Mutex<Vec<(Arc<JobReader>, JoinHandle<()>)>>,
-    /// Questions sent, replies or not.
+    /// Questions sent, with or without a reply.
     sent: AtomicUsize,
-    /// Questions that were sent once more, and of those the ones known to be accepted before.
+    /// Questions sent again for lack of a reply, and those sent again though accepted.
     retried: AtomicUsize,
     repeated: AtomicUsize,
     faults: Mutex<Vec<String>>,
@@ -120,7 +120,7 @@ struct ClientsState {
 }
 
 impl RandomClient {
-    /// Works until the last life, and then until all that had no reply has one.
+    /// Runs until the last restart, and then until every question has a reply.
     fn run(mut self) {
         loop {
             let is_last = self.shared.is_last.load(Ordering::Relaxed);
@@ -128,7 +128,7 @@ impl RandomClient {
                 return;
             }
             if self.deed(is_last).is_err() {
-                // Somebody has killed the box.
+                // The server was killed.
                 self.door.wait(Duration::from_millis(50));
             }
         }
@@ -153,7 +153,7 @@ impl RandomClient {
         self.shared.sent.fetch_add(1, Ordering::Relaxed);
         match ask(&self.door, &wish) {
             Ok(id) => {
-                // Most are followed, some are forgotten.
+                // Most jobs are followed, some are deleted later.
                 if below(&mut self.random, 6) > 0 {
                     let reading = ReaderState::default();
                     let reader = JobReader::follow(&self.door, &id, reading, &self.heard);
@@ -170,7 +170,7 @@ impl RandomClient {
         }
     }
 
-    /// Does something with one that was accepted.
+    /// Acts on one of the latest accepted jobs.
     fn use_one(&mut self) -> std::io::Result<()> {
         let accepted = self.shared.accepted.lock().unwrap().clone();
         let latest = accepted.len().min(2 * OPEN_JOBS);
@@ -196,25 +196,25 @@ impl RandomClient {
                 let again = ask(&self.door, wish)?;
                 self.shared.repeated.fetch_add(1, Ordering::Relaxed);
                 if again != *id {
-                    let fault = format!("{id} was asked again and is {again}");
+                    let fault = format!("{id} was repeated and became {again}");
                     self.shared.faults.lock().unwrap().push(fault);
                 }
             }
-            // Nothing is waited for: so many acts a second leave the cores to the box.
+            // Limits the rate of requests, to leave the cores to the server.
             _ => std::thread::sleep(Duration::from_millis(5)),
         }
         Ok(())
     }
 }
 
-/// What is in the journal of a dead box.
+/// The journal of a killed server.
 struct JournalContents {
     check: String,
-    /// Jobs, and whether each is over.
+    /// Jobs, and whether each has ended.
     jobs: BTreeMap<String, bool>,
 }
 
-/// Looks at a copy, so that the box finds its files as it left them.
+/// Reads a copy, so that the server finds its files as it left them.
 fn inspect(data: &Path) -> JournalContents {
     let copy = tempfile::tempdir().unwrap();
     for name in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-journal"] {
@@ -229,7 +229,7 @@ fn look(file: &Path) -> JournalContents {
     let own = Connection::open(file).unwrap();
     let check = own.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
     let mut jobs = BTreeMap::new();
-    // There is no table yet where the first start was cut off.
+    // The first start may be killed before the table exists.
     if let Ok(mut all) = own.prepare("SELECT lower(hex(name)), ended_ms IS NOT NULL FROM job") {
         let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         jobs.extend(rows.map(|row| row.unwrap()));
@@ -237,7 +237,7 @@ fn look(file: &Path) -> JournalContents {
     JournalContents { check: check.unwrap_or_else(|error| error.to_string()), jobs }
 }
 
-/// A life of the box on a folder, on one thread.
+/// Returns the command that runs the server on a folder, with one thread.
 pub fn life(model: &Path, data: &Path) -> impl Fn() -> Command + 'static {
     let (model, data) = (model.to_path_buf(), data.to_path_buf());
     move || {
@@ -249,7 +249,8 @@ pub fn life(model: &Path, data: &Path) -> impl Fn() -> Command + 'static {
     }
 }
 
-/// Lives one life to its random end; returns how long its start took, where it was waited for.
+/// Starts the server and kills it at a random instant; returns the duration of the start, if it was
+/// waited for.
 fn live(
     lives: &mut RestartedServer,
     random: &mut ChaCha8Rng,
@@ -257,7 +258,7 @@ fn live(
     sent: &AtomicUsize,
 ) -> Option<Duration> {
     lives.begin();
-    // The very instant is what is tried, not a wait for something.
+    // The instant itself is random; this does not wait for anything.
     let pass = |micros: u64| std::thread::sleep(Duration::from_micros(micros));
     let kind = below(random, 10);
     let micros = u64::from(random.next_u32());
@@ -300,7 +301,7 @@ fn measure_empty_start() -> Duration {
     lives.wait_ready()
 }
 
-/// Kills the box so often, and looks at the journal after each time.
+/// Kills the server again and again, and inspects the journal after each kill.
 fn kill_often(
     lives: &mut RestartedServer,
     data: &Path,
@@ -343,7 +344,7 @@ fn median(times: &[Duration]) -> Duration {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_by_kills_at_any_instant() {
+fn kills_at_any_instant_lose_and_duplicate_nothing() {
     let data = tempfile::tempdir().unwrap();
     let (heard, shared) = (Arc::<EventCounts>::default(), Arc::<ClientsState>::default());
     let mut lives = RestartedServer::new(life(&model(), data.path()));
@@ -379,7 +380,7 @@ fn nothing_is_lost_or_doubled_by_kills_at_any_instant() {
     );
 }
 
-/// Records whether each accepted question is there once and over.
+/// Records whether each accepted job exists once and has ended.
 fn record_jobs(
     door: &LiveServer,
     accepted: &[Accepted],
@@ -399,10 +400,10 @@ fn record_jobs(
             Forget::Done => by_id == 0,
         };
         if !is_there {
-            lost.insert(format!("{id} is there {by_id} times, {forget:?}"));
+            lost.insert(format!("{id} exists {by_id} times, {forget:?}"));
         }
         if by_question > 1 {
-            twice.push(format!("{wish:?} is there {by_question} times"));
+            twice.push(format!("{wish:?} exists {by_question} times"));
         }
     }
     let failed: Vec<&Value> = listed.iter().filter(|job| job["state"] == "failed").collect();
@@ -423,14 +424,14 @@ fn record_jobs(
     trial::record("crash", "0 accepted jobs lost, 0 duplicated, all end", &measured, holds);
 }
 
-/// Returns a question as lists have it: with a pupil's own attempt it is longer.
+/// Returns a question as lists show it, which may include the student's attempt.
 fn listed_question(wish: &JobRequest, listed: &[Value]) -> Value {
     let asked = wish.body["question"].as_str().unwrap();
     let is_it = |job: &&Value| job["question"].as_str().unwrap().contains(asked);
     listed.iter().find(is_it).map_or(Value::Null, |job| job["question"].clone())
 }
 
-/// Records whether each reader has the log's text, and was told the right end.
+/// Records whether each reader has the log's text and the same end.
 fn record_streams(
     door: &Arc<LiveServer>,
     accepted: &[Accepted],

@@ -1,8 +1,9 @@
-//! Whoever stands at the door: slow, greedy, many at once, gone again. What they may cost the others is bounded,
-//! and what they took comes back by itself.
+//! Clients that are slow, greedy, many at once or suddenly gone. Their cost to other clients is
+//! bounded, and the resources they held are freed without intervention.
 //!
-//! The trials have two forms (tests/support/trial.rs). Attackers come from 127.0.0.1, the person they must not disturb
-//! from 127.0.0.2: on loopback every address may hold three quarters of all connections.
+//! The trials have two forms (tests/support/trial.rs). Attackers connect from 127.0.0.1, the client
+//! they must not disturb from 127.0.0.2: on loopback each address may hold three quarters of all
+//! connections.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -25,9 +26,9 @@ use solverbox::types::limits;
 /// Held by trials that load the whole machine or measure it.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Memory a box may keep of what is over, in kB.
+/// Memory a server may keep after an attack, in kB.
 const KEPT_KB_MAX: u64 = 20 << 10;
-/// What the page may take whatever else is going on.
+/// How long the page may take whatever else happens.
 const PAGE_WAIT: Duration = Duration::from_secs(1);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -48,7 +49,7 @@ fn connect_from(
     Ok(stream)
 }
 
-/// Fetches the page as 127.0.0.`last`; returns whether it came whole, and after what time.
+/// Fetches the page from 127.0.0.`last`; returns whether it came complete, and after what time.
 fn page(last: u8, served: &TestServer) -> (bool, Duration) {
     let began = Instant::now();
     let fetch = || -> std::io::Result<String> {
@@ -63,7 +64,7 @@ fn page(last: u8, served: &TestServer) -> (bool, Duration) {
     (fetch().is_ok_and(is_whole), began.elapsed())
 }
 
-/// Whether a program is there; where it is not, that is said, and the trial's rows will be missing.
+/// Returns whether a program is installed; if not, prints a notice, and the trial's rows are missing.
 fn has(program: &str, trial: &str) -> bool {
     let there = Command::new("sh")
         .args(["-c", "command -v \"$0\"", program])
@@ -76,7 +77,7 @@ fn has(program: &str, trial: &str) -> bool {
     there
 }
 
-/// Waits until a figure has come down.
+/// Waits until a figure of the process has fallen to `most`.
 fn wait_down(served: &TestServer, figure: &str, most: u64) {
     wait_until(&format!("{figure} to be {most}"), || served.status(figure) <= most);
 }
@@ -101,7 +102,8 @@ fn a_connection_serves_one_request() {
     assert!(reply.contains("\r\nConnection: close\r\n") && reply.ends_with("</html>\n"), "{reply}");
 }
 
-/// Sends a start and then a byte now and then until the box answers or hangs up; returns what it said, and when.
+/// Sends a start and then a byte now and then until the server replies or closes; returns the reply
+/// and the time it took.
 fn drip(served: &TestServer, start: &str) -> (String, Duration) {
     let (mut socket, began) = (served.connect(), Instant::now());
     socket.write_all(start.as_bytes()).unwrap();
@@ -112,16 +114,16 @@ fn drip(served: &TestServer, start: &str) -> (String, Duration) {
             Ok(count) => {
                 return (String::from_utf8_lossy(&bytes[..count]).into_owned(), began.elapsed());
             }
-            // The read paces the drip. Who says nothing at all stays silent.
+            // The read paces the drip. A client that sent nothing stays silent.
             Err(_) if !start.is_empty() => drop(socket.write(b"x")),
             Err(_) => {}
         }
     }
-    panic!("{start:?} is waited for without an end");
+    panic!("{start:?}: the server waits without a limit");
 }
 
 #[test]
-fn who_sends_a_byte_now_and_then_is_dropped_when_the_whole_time_is_up() {
+fn a_client_that_drips_bytes_is_dropped_when_the_total_time_is_up() {
     let served = TestServer::start(&[]);
     let body = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n";
     let slow: [(&str, &str, Duration); 3] = [
@@ -147,7 +149,7 @@ fn who_sends_a_byte_now_and_then_is_dropped_when_the_whole_time_is_up() {
     });
 }
 
-/// An endless stream whose reader has hardly any room for what it does not read.
+/// Opens an endless stream with a tiny receive buffer and never reads it.
 fn unread(served: &TestServer) -> TcpStream {
     let body = chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 8_000}));
     let mut socket = connect_from(1, served.address, Some(4 << 10)).unwrap();
@@ -161,17 +163,17 @@ fn unread(served: &TestServer) -> TcpStream {
 
 #[test]
 fn a_reader_that_stops_reading_loses_its_stream_and_its_threads_and_holds_no_memory() {
-    // An event for each token: four times as much as all buffers on the way hold.
+    // An event a token: four times what all buffers on the way hold.
     let served = TestServer::ready(&["--drafts", "off"]);
     assert!(page(2, &served).0);
     let threads = served.status("Threads");
     let mut readers: Vec<TcpStream> = (0..3).map(|_| unread(&served)).collect();
     let began = Instant::now();
-    wait_until("the streams to have begun", || served.status("Threads") > threads + 3);
+    wait_until("the streams to begin", || served.status("Threads") > threads + 3);
     let memory = served.status("VmRSS");
-    // tiny_http keeps threads for 5 s after they were of use.
+    // tiny_http keeps idle threads for 5 s.
     wait_down(&served, "Threads", threads + 1);
-    assert!(began.elapsed() > limits::WRITE_WAIT, "not before its time: {:?}", began.elapsed());
+    assert!(began.elapsed() > limits::WRITE_WAIT, "too early: {:?}", began.elapsed());
     let grown = served.status("VmRSS").saturating_sub(memory);
     assert!(grown < KEPT_KB_MAX, "{grown} kB");
     for reader in &mut readers {
@@ -181,7 +183,7 @@ fn a_reader_that_stops_reading_loses_its_stream_and_its_threads_and_holds_no_mem
     }
 }
 
-/// Lowers or raises the soft limit of a box's open files; `spare` more than it has open.
+/// Sets the server's soft limit of open files to `spare` more than it has open.
 fn leave_descriptors(served: &TestServer, spare: u64) {
     let open = descriptors(served);
     let limit =
@@ -189,20 +191,20 @@ fn leave_descriptors(served: &TestServer, spare: u64) {
     prlimit(Pid::from_raw(served.pid().cast_signed()), Resource::Nofile, limit).unwrap();
 }
 
-/// Returns how many descriptors the box has open.
+/// Returns the number of open descriptors of the server.
 fn descriptors(served: &TestServer) -> u64 {
     std::fs::read_dir(format!("/proc/{}/fd", served.pid())).unwrap().count() as u64
 }
 
-/// Returns how long it takes until the page comes.
+/// Returns how long it takes until the page is served again.
 fn until_served(served: &TestServer) -> Duration {
     let began = Instant::now();
-    wait_until("the page to come again", || page(2, served).0);
+    wait_until("the page to be served again", || page(2, served).0);
     began.elapsed()
 }
 
 #[test]
-fn descriptors_used_up_and_freed_serve_again_by_themselves() {
+fn a_server_recovers_by_itself_once_descriptors_are_free_again() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let served = TestServer::ready(&[]);
     assert!(page(2, &served).0);
@@ -211,16 +213,16 @@ fn descriptors_used_up_and_freed_serve_again_by_themselves() {
     let open = descriptors(&served);
     let mut worst = Duration::ZERO;
     for round in 0..rounds {
-        // Those of the crowd before, which are closed one after the other, would be spare as well.
+        // The descriptors of the last crowd are closed one by one and would count as spare.
         wait_until("the last crowd to be gone", || descriptors(&served) <= open);
         leave_descriptors(&served, 9);
-        // Some get as far as to tiny_http, the rest waits before the gate.
+        // Some connections reach tiny_http, the rest waits in front of the gate.
         let mut crowd: Vec<TcpStream> = (0..30).map(|_| served.connect()).collect();
         crowd.iter_mut().take(6).for_each(|client| client.write_all(GET).unwrap());
         wait_until("descriptors to be used up", || {
             served.log().matches("cannot accept a connection").count() > round
         });
-        // Freed by those who leave, or by somebody who raises the limit.
+        // Freed by clients that disconnect, or by a higher limit.
         if round % 2 == 0 {
             drop(crowd);
             worst = worst.max(until_served(&served));
@@ -232,7 +234,7 @@ fn descriptors_used_up_and_freed_serve_again_by_themselves() {
         leave_descriptors(&served, 500);
     }
     let lines = served.log().lines().count();
-    assert!(lines < 20 * rounds + 20, "{lines} lines: a fault that lasts is said once");
+    assert!(lines < 20 * rounds + 20, "{lines} lines: a lasting fault is logged once");
     let must = "after file descriptors ran out and became free, the page is served within 2 s without \
                 intervention";
     let measured = format!("{rounds} times, slowest {:.2} s", worst.as_secs_f64());
@@ -241,7 +243,7 @@ fn descriptors_used_up_and_freed_serve_again_by_themselves() {
 }
 
 #[test]
-fn a_box_with_few_descriptors_admits_few_and_goes_on() {
+fn a_server_with_few_descriptors_admits_few_connections_and_recovers() {
     let mut few = deaf(Command::new("sh"));
     few.args(["-c", "ulimit -n 140 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_solverbox")]);
     let served = TestServer::start_by(few, &model(), &["--threads", "1"]);
@@ -249,14 +251,14 @@ fn a_box_with_few_descriptors_admits_few_and_goes_on() {
     let addresses = (1..8).flat_map(|last| [last; 20]);
     let crowd: Vec<TcpStream> =
         addresses.filter_map(|last| connect_from(last, served.address, None).ok()).collect();
-    assert!(!page(9, &served).0, "there is no seat left");
+    assert!(!page(9, &served).0, "all permits are taken");
     drop(crowd);
-    // On a busy machine the system itself has new connections wait for seconds.
+    // On a busy machine the kernel itself delays new connections for seconds.
     until_served(&served);
-    assert!(!served.log().contains("cannot accept"), "it knows its bounds");
+    assert!(!served.log().contains("cannot accept"), "it never runs out of descriptors");
 }
 
-/// How slowhttptest(1) is slow.
+/// A kind of attack by slowhttptest(1).
 struct SlowAttack {
     name: &'static str,
     what: &'static str,
@@ -265,7 +267,7 @@ struct SlowAttack {
 }
 
 #[test]
-fn slow_heads_neither_keep_the_page_from_others_nor_memory() {
+fn slow_headers_neither_block_the_page_nor_keep_memory() {
     slow(&SlowAttack {
         name: "slow-heads",
         what: "slow headers (-H)",
@@ -275,13 +277,13 @@ fn slow_heads_neither_keep_the_page_from_others_nor_memory() {
 }
 
 #[test]
-fn slow_bodies_neither_keep_the_page_from_others_nor_memory() {
+fn slow_bodies_neither_block_the_page_nor_keep_memory() {
     let args = &["-B", "-i", "1", "-s", "8192", "-x", "10"];
     slow(&SlowAttack { name: "slow-bodies", what: "slow bodies (-B)", args, path: "/api/predict" });
 }
 
 #[test]
-fn slow_readers_neither_keep_the_page_from_others_nor_memory() {
+fn slow_readers_neither_block_the_page_nor_keep_memory() {
     let args = &["-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-k", "3"];
     slow(&SlowAttack { name: "slow-reads", what: "slow readers (-X)", args, path: "/page.js" });
 }
@@ -312,7 +314,7 @@ fn slow(slow: &SlowAttack) {
     let (mut attacker, began) = (attack(), Instant::now());
     let (mut fetched, mut failed, mut worst, mut most_threads) = (0, 0, Duration::ZERO, 0);
     loop {
-        // It gives up when all its connections have been dropped: then it comes again.
+        // It ends when all its connections have been dropped: start it again.
         if attacker.try_wait().unwrap().is_some() {
             if began.elapsed() > Duration::from_secs(seconds) {
                 break;
@@ -322,10 +324,10 @@ fn slow(slow: &SlowAttack) {
         let (came, after) = page(2, &served);
         (fetched, failed, worst) = (fetched + 1, failed + u32::from(!came), worst.max(after));
         most_threads = most_threads.max(served.status("Threads"));
-        // Five looks a second, for as long as the attack lasts.
+        // Five requests a second for as long as the attack lasts.
         thread::sleep(Duration::from_millis(200));
     }
-    // Whoever is slow is out when the last time is up; who is not waited for any more frees its memory.
+    // All slow clients are dropped when the last limit expires, and their memory is freed.
     wait_down(&served, "Threads", threads + 1);
     let kept = served.status("VmRSS").saturating_sub(memory);
     let SlowAttack { name, what, .. } = slow;
@@ -349,7 +351,8 @@ fn slow(slow: &SlowAttack) {
     );
 }
 
-/// Streams answers as `client` until told to end, counting tokens; each request but the last must end well.
+/// Streams answers as `client` until `enough` is set, counting tokens; every other request must end
+/// well.
 fn stream_on(served: &TestServer, client: usize, tokens: &AtomicUsize, enough: &AtomicBool) {
     while !enough.load(Ordering::Relaxed) {
         let body =
@@ -369,7 +372,7 @@ fn stream_on(served: &TestServer, client: usize, tokens: &AtomicUsize, enough: &
     }
 }
 
-/// Asks for a path as fast as it goes; returns requests a second. Any error fails.
+/// Requests a path as fast as possible; returns requests a second. Panics on any error.
 fn wrk(served: &TestServer, path: &str, seconds: u32) -> f64 {
     let mut wrk = deaf(Command::new("nice"));
     wrk.args(["-n", "19", "wrk", "-t1", "-c64", &format!("-d{seconds}s"), &served.url(path)]);
@@ -380,7 +383,7 @@ fn wrk(served: &TestServer, path: &str, seconds: u32) -> f64 {
 }
 
 #[test]
-fn looks_at_the_page_cost_no_answers() {
+fn requests_for_the_page_do_not_slow_answers() {
     if !has("wrk", "page-during-answers") {
         return;
     }
@@ -403,12 +406,12 @@ fn looks_at_the_page_cost_no_answers() {
         }
         wait_until("the answers to flow", || tokens.load(Ordering::Relaxed) > 4_000);
         for path in ["/", "/healthz"] {
-            let (mut alone, mut beside, mut rate) = (0.0, 0.0, 0.0);
+            let (mut alone, mut loaded, mut rate) = (0.0, 0.0, 0.0);
             for _ in 0..rounds {
                 alone += speed(&mut || thread::sleep(Duration::from_secs(seconds)));
-                beside += speed(&mut || rate += wrk(&served, path, seconds as u32));
+                loaded += speed(&mut || rate += wrk(&served, path, seconds as u32));
             }
-            let ratio = beside / alone;
+            let ratio = loaded / alone;
             let each = f64::from(rounds);
             let must = format!(
                 "8 answers while wrk requests {path} over 64 connections: no errors, at least 0.9 x the \
@@ -416,7 +419,7 @@ fn looks_at_the_page_cost_no_answers() {
             );
             let measured = format!(
                 "no errors, {ratio:.2} x ({:.0} instead of {:.0} tokens/s), {:.0} requests/s",
-                beside / each,
+                loaded / each,
                 alone / each,
                 rate / each
             );
@@ -425,7 +428,7 @@ fn looks_at_the_page_cost_no_answers() {
         enough.store(true, Ordering::Relaxed);
     });
     for (must, measured, ratio) in rows {
-        // A speed is for a quiet machine: in the suite it is only printed.
+        // A speed means something on a quiet machine only: the suite just prints it.
         let holds = ratio >= 0.9 || !trial::is_full();
         trial::record("page-during-answers", &must, &measured, holds);
     }

@@ -1,5 +1,5 @@
-//! Fair turns: many clients on one desk, whose shares are counted in tokens as the engine draws
-//! them, never in seconds; and what a client or the whole box has too much of, over HTTP.
+//! Fair scheduling: many clients on one desk, whose shares are counted in tokens as the engine draws
+//! them, never in seconds; and the limits of a client and of the queue, over HTTP.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use solverbox::types::job::{Ending, JobId, Question};
 use solverbox::types::limits;
 use solverbox::types::plan::Drafts;
 
-/// A turn, and what a step may overdraw it by for each of the seats.
+/// Tokens of a turn.
 const TURN: usize = limits::TURN_TOKENS as usize;
 
 #[test]
@@ -22,7 +22,7 @@ fn clients_with_one_to_ten_questions_get_the_same_share() {
     in_own_process(|| {
         const QUESTIONS: [usize; 8] = [1, 2, 10, 3, 5, 10, 8, 4];
         let (desk, log) = open(4);
-        // All together take 900 tokens or more, so that nobody is soon done.
+        // Each client's questions take at least 900 tokens, so that no client is done early.
         let mut tickets: Vec<Vec<Ticket>> = QUESTIONS.map(|_| Vec::new()).into();
         for round in 0..10 {
             for (at, &questions) in QUESTIONS.iter().enumerate().filter(|(_, n)| **n > round) {
@@ -31,7 +31,7 @@ fn clients_with_one_to_ten_questions_get_the_same_share() {
                 tickets[at].push(desk.submit(client(at), question, NEVER).unwrap());
             }
         }
-        // While all are backlogged: until the first client's last question is answered.
+        // While all clients have work: until the first of them has all its answers.
         tickets.iter().for_each(|own| own.iter().for_each(|t| drop(t.record.wait_ended())));
         let over = |own: &Vec<Ticket>| log.end(own[own.len() - 1].job);
         let end = tickets.iter().map(over).min().unwrap();
@@ -44,7 +44,7 @@ fn clients_with_one_to_ten_questions_get_the_same_share() {
 }
 
 #[test]
-fn a_client_with_one_question_among_hogs_waits_for_one_turn_at_most() {
+fn a_client_with_one_question_waits_for_at_most_one_turn_of_greedy_clients() {
     in_own_process(|| {
         let (desk, log) = open(4);
         let hogs: Vec<Vec<Ticket>> = (0..3)
@@ -54,25 +54,25 @@ fn a_client_with_one_question_among_hogs_waits_for_one_turn_at_most() {
                 (0..10).map(ask).collect()
             })
             .collect();
-        // In full swing: some turns are over.
-        wait_until("the hogs to be at it", || log.len() > 10 * TURN);
+        // After some turns.
+        wait_until("some turns of the greedy clients", || log.len() > 10 * TURN);
         let asked_at = log.len();
         let one = desk.submit(client(9), long(99, 20), NEVER).unwrap();
         one.record.wait_ended();
         let first = log.first(one.job);
         let counts = log.counts(asked_at..first);
         let gained: Vec<usize> = hogs.iter().map(|own| drawn(own, &counts)).collect();
-        println!("until the newcomer's first token the hogs gained {gained:?}");
-        // A turn is shared by a client's seats; a step may overdraw it by a token for each, and the
+        println!("until the newcomer's first token the greedy clients drew {gained:?}");
+        // A client's slots share its turn; a step may overdraw it by a token for each slot, and the
         // newcomer's own prompt takes a few steps.
         let most = TURN + 4 * 8;
         assert!(gained.iter().all(|&gained| gained <= most), "{gained:?}, at most {most} each");
         let last = log.of(hogs[0][9].job);
-        assert!(last.is_empty(), "the hogs were all but done");
+        assert!(last.is_empty(), "the greedy clients were nearly done");
     });
 }
 
-/// Of two clients with seats enough, the one with one question is in every step.
+/// With enough slots for both clients, the one with a single question is in every step.
 #[test]
 fn ten_questions_of_one_client_do_not_delay_another_s_one() {
     in_own_process(|| {
@@ -80,22 +80,22 @@ fn ten_questions_of_one_client_do_not_delay_another_s_one() {
         let ten: Vec<Ticket> = (0..10)
             .map(|number| desk.submit(client(1), long(number, 300), NEVER).unwrap())
             .collect();
-        wait_until("the ten to be at it", || log.len() > 4 * TURN);
+        wait_until("some turns of the ten questions", || log.len() > 4 * TURN);
         let one = desk.submit(client(2), long(77, 200), NEVER).unwrap();
         one.record.wait_ended();
         let (first, end) = (log.first(one.job), log.end(one.job));
         let counts = log.counts(first..end);
         assert_eq!(counts[&one.job], 200);
-        let beside: Vec<usize> =
+        let others: Vec<usize> =
             ten.iter().filter_map(|ticket| counts.get(&ticket.job).copied()).collect();
-        println!("beside one answer of 200 tokens: {beside:?}");
-        assert!(beside.iter().all(|&tokens| tokens <= 201), "it waited for others: {beside:?}");
-        assert!(beside.iter().sum::<usize>() >= 400, "nobody was beside it: {beside:?}");
+        println!("during one answer of 200 tokens the others drew {others:?}");
+        assert!(others.iter().all(|&tokens| tokens <= 201), "it waited for others: {others:?}");
+        assert!(others.iter().sum::<usize>() >= 400, "no other attempt ran: {others:?}");
     });
 }
 
 #[test]
-fn within_a_client_it_is_first_come_first_served() {
+fn the_questions_of_a_client_are_served_in_order() {
     in_own_process(|| {
         let (desk, log) = open(3);
         let mut tickets: Vec<Vec<Ticket>> = vec![Vec::new(); 5];
@@ -109,14 +109,14 @@ fn within_a_client_it_is_first_come_first_served() {
             let ends: Vec<usize> = own.iter().map(|ticket| log.end(ticket.job)).collect();
             assert!(
                 firsts.is_sorted() && ends.is_sorted(),
-                "begun at {firsts:?}, over at {ends:?}"
+                "begun at {firsts:?}, ended at {ends:?}"
             );
         }
     });
 }
 
 #[test]
-fn a_stopped_answer_ends_within_one_step_and_nobody_else_s_does() {
+fn a_stopped_answer_ends_within_one_step_and_no_other_does() {
     in_own_process(|| {
         let (desk, log) = open(4);
         let ask = |number| desk.submit(client(number), long(number, 1_500), NEVER).unwrap();
@@ -124,7 +124,7 @@ fn a_stopped_answer_ends_within_one_step_and_nobody_else_s_does() {
         for (at, ticket) in tickets.iter().enumerate().take(3) {
             let enough = 100 * (at + 1);
             let drew = |ticket: &Ticket| log.of(ticket.job).len();
-            wait_until("each to write", || tickets[at..].iter().all(|one| drew(one) > enough));
+            wait_until("all to write", || tickets[at..].iter().all(|one| drew(one) > enough));
             desk.stop(ticket.job);
             let stopped_at = log.len();
             ticket.record.wait_ended();
@@ -148,7 +148,7 @@ fn open(sequences: u32) -> (Desk, DrawLog) {
     })
 }
 
-/// A question whose answer has exactly so many tokens.
+/// A question whose answer has exactly `tokens` tokens.
 fn long(number: usize, tokens: u32) -> Question {
     let mut question = local_desk::question("plain", &format!("What is {number} + 1?"), 0.0);
     (question.ending, question.budget_tokens) = (Ending::Budget, tokens);
@@ -159,20 +159,20 @@ fn drawn(tickets: &[Ticket], counts: &BTreeMap<JobId, usize>) -> usize {
     local_desk::jobs(tickets).iter().map(|job| counts.get(job).copied().unwrap_or(0)).sum()
 }
 
-/// R. Jain, D. Chiu and W. Hawe, "A quantitative measure of fairness" (DEC-TR-301, 1984): 1 where
-/// all have the same, 1/n where one has all.
+/// R. Jain, D. Chiu and W. Hawe, "A quantitative measure of fairness" (DEC-TR-301, 1984): 1 if all
+/// shares are equal, 1/n if one client has everything.
 fn jains_index(shares: &[usize]) -> f64 {
     let sum: usize = shares.iter().sum();
     let squares: usize = shares.iter().map(|share| share * share).sum();
     (sum * sum) as f64 / (shares.len() * squares) as f64
 }
 
-/// The lines of a request's head that say who asks.
+/// The header line that identifies a client by its key.
 fn known_as(key: &str) -> String {
     format!("Authorization: Bearer {key}\r\n")
 }
 
-/// Asks with a key of the client's own; returns status, `Retry-After` and body.
+/// Submits a chat request with a client's key; returns status, `Retry-After` and body.
 fn post_as(served: &TestServer, key: &str, body: &str) -> (u16, String, Value) {
     let post = agent().post(served.url("/v1/chat/completions"));
     let reply = post.header("Authorization", format!("Bearer {key}")).send(body).unwrap();
@@ -182,7 +182,7 @@ fn post_as(served: &TestServer, key: &str, body: &str) -> (u16, String, Value) {
     (status, after, serde_json::from_str(&body).unwrap())
 }
 
-/// A stream that goes on until it is dropped.
+/// Opens a stream that runs until it is dropped.
 fn hog(served: &TestServer, key: &str) -> Stream {
     let endless = json!({"stream": true, "ignore_eos": true, "max_tokens": 100_000});
     served.stream_as(&known_as(key), &chat(endless))
@@ -199,13 +199,13 @@ fn a_client_with_too_many_questions_is_refused_and_others_are_not() {
     let (status, _, body) = post_as(&served, "b", &chat(json!({"max_tokens": 3})));
     assert_eq!(status, 200, "{body}");
     drop(hogs);
-    wait_until("the hog's questions to be over", || {
+    wait_until("the dropped questions to end", || {
         post_as(&served, "a", &chat(json!({"max_tokens": 1}))).0 == 200
     });
 }
 
 #[test]
-fn who_waits_is_told_the_place_and_when_it_will_be_over() {
+fn a_waiting_client_gets_its_position_and_an_estimate() {
     let served = TestServer::ready(&["--sequences", "1", "--context-tokens", "8192"]);
     let mut first = hog(&served, "a");
     first.wait_for_text();
@@ -219,14 +219,14 @@ fn who_waits_is_told_the_place_and_when_it_will_be_over() {
 }
 
 #[test]
-fn a_full_box_says_so_to_everybody_and_when_to_come_again() {
+fn a_full_queue_refuses_every_client_with_a_retry_time() {
     let args = ["--queue-jobs-max", "1", "--sequences", "1", "--context-tokens", "8192"];
     let served = TestServer::ready(&args);
     let mut first = hog(&served, "a");
     first.wait_for("running");
     let mut second = hog(&served, "b");
     second.wait_for("running");
-    wait_until("the line to be full", || {
+    wait_until("the queue to be full", || {
         let (status, after, body) = post_as(&served, "c", &chat(json!({"max_tokens": 1})));
         if status == 200 {
             return false;

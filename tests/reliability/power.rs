@@ -1,13 +1,13 @@
-//! Power cuts: what the disk may have lost, a start finds nothing missing that was promised.
+//! Power cuts: whatever unsynced writes are lost, a start finds everything that was promised.
 //!
-//! The real box runs under `strace`, lives several lives (one ends by SIGKILL, one by a crash, one
-//! as it should) and is asked and read all the while. `disk` then makes its folder as a cut at many
-//! random instants could have left it. At each the journal is opened and compared with what clients
-//! had been told until then, and on some a whole box goes on and every reader comes back.
+//! The real server runs under `strace`, several times (one run ends by SIGKILL, one by a crash, one
+//! as it should), while clients submit questions and read. `disk` then rebuilds the folder as a cut
+//! at many random instants could have left it. At each the journal is opened and compared with what
+//! clients had received by then; on some of them a server continues and every reader reconnects.
 //!
-//! Why so: the program is static, so nothing can be put between it and its C library, and a file
-//! system of our own under it would have to be trusted as well. A record of its calls can be cut at
-//! any of them, as often as one likes, after a single run.
+//! Why a trace: the program is static, so no library can be put in front of its C library, and a
+//! file system of our own underneath would have to be trusted as well. A trace can be cut at any of
+//! its calls, any number of times, after a single run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -33,33 +33,33 @@ use solverbox::store::{Journal, Keeping, StoredJob};
 const SEED: u64 = 11;
 /// Jobs that are open at a time.
 const OPEN_JOBS: usize = 5;
-/// Readers that come back to a box.
+/// Readers that reconnect to a restarted server.
 const READERS_MAX: usize = 24;
-/// What a power cut may take of a running answer, in seconds: `--sync-seconds` as it is by itself.
+/// Seconds of a running answer that a power cut may take: the default of `--sync-seconds`.
 const SYNC_SECONDS: f64 = 2.0;
-/// For a journal's thread that had to wait for a core, beside the time its disk took.
+/// Seconds the journal's thread may have to wait for a core, in addition to the time of a sync.
 const WAIT_SECONDS: f64 = 0.5;
-/// Layers of the slow model: some ten tokens a second on one core.
+/// Layers of the slow model, which makes about ten tokens a second on one core.
 const SLOW_LAYERS: u64 = 4;
 
-/// What one client asked and was told.
+/// A client's job and the events it received.
 #[derive(Default)]
 struct PowerJob {
     id: String,
     accepted: f64,
-    /// When it was about to be forgotten, and was.
+    /// When it was about to be deleted, and when it was.
     forgotten: Option<(f64, f64)>,
     told: Vec<ReceivedEvent>,
 }
 
-/// All that happened.
+/// The recorded run.
 struct PowerRun {
     history: FileHistory,
     asked: Vec<PowerJob>,
-    /// When the process died without being asked to.
+    /// When the process was killed or crashed.
     deaths: Vec<f64>,
     model: String,
-    /// Seconds after which what a client has is on the disk.
+    /// Seconds after which text that a client has is on the disk.
     bound: f64,
 }
 
@@ -71,13 +71,13 @@ fn now() -> f64 {
     seconds(SystemTime::now())
 }
 
-/// The process of the box, which `strace` has started: it is in the lock's file.
+/// Returns the server's process ID from its lock file: `strace` started it.
 fn pid(data: &Path) -> u32 {
     let lock = std::fs::read_to_string(data.join("lock")).unwrap();
     lock.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// A box whose every call is written down, and what its client does.
+/// A traced server and what its client does.
 struct PowerRecording {
     data: tempfile::TempDir,
     traces: tempfile::TempDir,
@@ -115,18 +115,18 @@ impl PowerRecording {
         self.deaths.extend((signal != "TERM").then(now));
     }
 
-    /// Asks, and reads.
+    /// Submits a question and follows the job.
     fn ask(&mut self, wish: &JobRequest) {
-        let id = ask(&self.lives.door, wish).expect("the box lives");
+        let id = ask(&self.lives.door, wish).expect("the server runs");
         let accepted = now();
         let heard = Arc::default();
         self.readers.push(JobReader::follow(&self.lives.door, &id, ReaderState::default(), &heard));
         self.asked.push(PowerJob { id, accepted, ..PowerJob::default() });
     }
 
-    /// Asks, and has it forgotten.
+    /// Submits a question and deletes the job.
     fn ask_and_forget(&mut self, wish: &JobRequest) {
-        let id = ask(&self.lives.door, wish).expect("the box lives");
+        let id = ask(&self.lives.door, wish).expect("the server runs");
         let accepted = now();
         let path = format!("/api/jobs/{id}");
         let (status, text) = self.lives.door.ask("DELETE", &path, "", "").unwrap();
@@ -135,7 +135,7 @@ impl PowerRecording {
         self.asked.push(PowerJob { id, accepted, forgotten, ..PowerJob::default() });
     }
 
-    /// Asks and forgets for a while: as long as it takes for many syncs.
+    /// Submits and deletes for a time: long enough for many syncs.
     fn ask_for(&mut self, time: Duration) {
         let until = Instant::now() + time;
         loop {
@@ -178,8 +178,7 @@ fn trace(folder: &Path, life: usize) -> PathBuf {
     folder.join(format!("life{life}"))
 }
 
-/// Has the box asked and read through several lives, of which one begins on what a kill left and one
-/// on what a crash left.
+/// Records several runs with clients, of which one starts after a kill and one after a crash.
 fn many_lives() -> PowerRun {
     let mut recording = PowerRecording::of(&model());
     for end in ["KILL", "ABRT", "TERM"] {
@@ -193,8 +192,8 @@ fn many_lives() -> PowerRun {
     recording.finish()
 }
 
-/// Has a model of VibeThinker's width write a few long answers, so slowly that nothing but the time
-/// makes the journal sync.
+/// Records a few long answers of a model of VibeThinker's width, so slow that only the timer makes
+/// the journal sync.
 fn slow_life() -> PowerRun {
     let mut recording = PowerRecording::of(&with_layers(Quantized::Q4_0, SLOW_LAYERS));
     recording.begin();
@@ -203,13 +202,13 @@ fn slow_life() -> PowerRun {
         let body = json!({"question": question, "mode": "plain", "budget_tokens": 2000});
         recording.ask(&JobRequest { body, key: None });
     }
-    // Time itself is what is tried: nothing else makes the journal sync.
+    // The duration is under test: only the timer makes the journal sync.
     std::thread::sleep(Duration::from_millis(trial::form(9_000, 40_000)));
     recording.end("KILL");
     recording.finish()
 }
 
-/// What was written down must be what the files are, or nothing that follows means anything.
+/// Checks that the trace yields the actual files; without that the trial proves nothing.
 fn check_history(history: &FileHistory, data: &Path) {
     let end = history.end();
     for entry in std::fs::read_dir(data).unwrap() {
@@ -217,17 +216,17 @@ fn check_history(history: &FileHistory, data: &Path) {
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
         if path.is_file() && !name.ends_with("-shm") {
             let is_same = end.get(&name) == Some(&std::fs::read(&path).unwrap());
-            assert!(is_same, "{name} was not followed");
+            assert!(is_same, "{name} differs from its trace");
         }
     }
     assert!(end.keys().all(|name| data.join(name).exists()), "{:?}", end.keys());
 }
 
-/// Calls of a first start that change files, about.
+/// About how many calls of a first start change files.
 const FIRST_START_STEPS: usize = 80;
 
-/// Draws when the power is cut: at any time, or within one of the calls that change a file, of all or
-/// of the first start.
+/// Chooses when the power is cut: at any time, or during a call that changes a file, of the whole run
+/// or of the first start.
 fn instant(run: &PowerRun, random: &mut ChaCha8Rng) -> f64 {
     let instants = run.history.instants();
     let (first, last) = (instants[0], instants[instants.len() - 1] + 0.5);
@@ -241,37 +240,37 @@ fn instant(run: &PowerRun, random: &mut ChaCha8Rng) -> f64 {
     }
 }
 
-/// Puts the files a cut leaves into a folder.
+/// Writes the files that a cut leaves into a folder.
 fn put(files: &BTreeMap<String, Vec<u8>>, folder: &Path) {
     files.iter().for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes).unwrap());
 }
 
-/// What was wrong, and how much was lost.
+/// The violations found, and how much text was lost.
 #[derive(Default)]
 struct PowerFound {
     damaged: Vec<String>,
     lost: Vec<String>,
     twice: Vec<String>,
     texts: Vec<String>,
-    /// How old the oldest text was that a cut took, in seconds.
+    /// Age in seconds of the oldest text lost to a cut.
     oldest: f64,
     readers: usize,
     rewinds: usize,
-    /// Boxes that went on.
+    /// Servers that continued after a cut.
     started: usize,
 }
 
-/// What a reader had at an instant.
+/// A reader's state at an instant.
 struct Had {
     reading: ReaderState,
     /// Bytes that must have survived.
     safe: usize,
-    /// When it got what, by the bytes it had then.
+    /// When it received text, with the bytes it had then.
     got: Vec<(usize, f64)>,
 }
 
 impl PowerRun {
-    /// Replays what a reader was told until `at`.
+    /// Replays the events a reader received before `at`.
     fn had(&self, asked: &PowerJob, at: f64) -> Had {
         let mut had = Had { reading: ReaderState::default(), safe: 0, got: Vec::new() };
         let ends: Vec<f64> =
@@ -279,7 +278,7 @@ impl PowerRun {
         for told in asked.told.iter().filter(|told| seconds(told.at) < at) {
             had.reading.take(told).unwrap();
             let (bytes, got) = (had.reading.text.len(), seconds(told.at));
-            // A process that dies takes what a power cut takes.
+            // A killed process loses what a power cut loses.
             let is_safe = ends.iter().all(|end| !(got..got + self.bound).contains(end));
             had.safe = if is_safe { bytes } else { had.safe.min(bytes) };
             had.got.retain(|(before, _)| *before < bytes);
@@ -288,7 +287,7 @@ impl PowerRun {
         had
     }
 
-    /// Opens the journal that a cut left, and compares it with what was told until then.
+    /// Opens the journal that a cut left and compares it with the events before the cut.
     fn compare(&self, at: f64, folder: &Path, found: &mut PowerFound) {
         let keeping = Keeping {
             sync: Duration::from_secs(3600),
@@ -299,7 +298,7 @@ impl PowerRun {
         let crashed = read_crashed_jobs(&std::fs::read(folder.join("crashed")).unwrap_or_default());
         let (journal, recovered) = Journal::open(folder, keeping, &crashed).unwrap();
         if let Some(aside) = recovered.aside {
-            found.damaged.push(format!("at {at} it was set aside as {}", aside.display()));
+            found.damaged.push(format!("at {at} the journal was set aside as {}", aside.display()));
         }
         let mut all: Vec<_> = journal.list(None, None, 100).unwrap();
         while let Some(last) = all.last().map(|job| job.id)
@@ -329,7 +328,7 @@ impl PowerRun {
         let check: String = own.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         let crashes: Option<u32> =
             own.query_row("SELECT max(crashes) FROM job", [], |row| row.get(0)).unwrap();
-        // The box crashed once.
+        // The server crashed once.
         if check != "ok" || crashes > Some(1) {
             found.damaged.push(format!("at {at}: {check}, {crashes:?} crashes"));
         }
@@ -355,14 +354,14 @@ impl PowerRun {
         let lost = had.got.iter().find(|(bytes, _)| *bytes > survived).map(|(_, got)| *got);
         if let Some(lost) = lost {
             found.rewinds += 1;
-            // What a death took before was no cut's doing.
+            // Text lost to an earlier kill does not count for the cut.
             if self.deaths.iter().all(|death| !(lost..at).contains(death)) {
                 found.oldest = found.oldest.max(at - lost);
             }
         }
     }
 
-    /// Starts a box on what a cut left; its readers come back to it.
+    /// Starts a server on the files of a cut; the readers reconnect to it.
     fn go_on(&self, at: f64, folder: &Path, found: &mut PowerFound) {
         let mut lives = RestartedServer::new(life(&model(), folder));
         lives.begin();
@@ -370,7 +369,7 @@ impl PowerRun {
         let heard = Arc::<EventCounts>::default();
         let there: Vec<&PowerJob> =
             self.asked.iter().filter(|a| a.accepted < at && a.forgotten.is_none()).collect();
-        // Of those that had heard the end only the latest, for there are not so many connections.
+        // Of the readers that have the end only the latest: the number of connections is limited.
         let mut had: Vec<_> =
             there.iter().rev().map(|a| (&a.id, self.had(a, at).reading)).collect();
         had.sort_by_key(|(_, reading)| reading.end.is_some());
@@ -392,13 +391,13 @@ impl PowerRun {
             let its: Vec<_> = listed.iter().filter(|job| job["id"] == json!(asked.id)).collect();
             match its.as_slice() {
                 [job] if job["state"] != "failed" => {}
-                its => found.lost.push(format!("{} goes on as {its:?} from {at}", asked.id)),
+                its => found.lost.push(format!("{} continues as {its:?} from {at}", asked.id)),
             }
         }
     }
 }
 
-/// Cuts the power of a run so often; of one in `every` cuts a whole box goes on.
+/// Cuts the power of a run `cuts` times; after one cut in `every` a server continues.
 fn cut(run: &PowerRun, cuts: usize, every: usize) -> PowerFound {
     let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
     let mut found = PowerFound::default();
@@ -422,7 +421,7 @@ fn cut(run: &PowerRun, cuts: usize, every: usize) -> PowerFound {
 }
 
 #[test]
-fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
+fn a_power_cut_at_any_instant_loses_nothing_that_was_promised() {
     if !disk::can_trace() {
         return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
     }
@@ -455,7 +454,7 @@ fn a_power_cut_at_any_instant_takes_nothing_that_was_promised() {
 }
 
 #[test]
-fn a_power_cut_takes_two_seconds_of_a_slow_answer_at_most() {
+fn a_power_cut_loses_at_most_two_seconds_of_a_slow_answer() {
     if !disk::can_trace() {
         return not_checked("power cuts, because `strace --seccomp-bpf` fails here");
     }
@@ -471,7 +470,7 @@ fn a_power_cut_takes_two_seconds_of_a_slow_answer_at_most() {
             run.history.slowest_sync() * 1000.0,
             texts.len()
         ),
-        // That it was tried at all: what was lost is nearly as old as it may be.
+        // The lost text must be nearly as old as allowed, or the bound was not tested.
         [damaged, lost, twice, texts].iter().all(|list| list.is_empty()) && *oldest > 1.0,
     );
 }

@@ -1,6 +1,6 @@
-//! Random schedules: many clients ask, stop and leave as they like, in pools that are too small for
-//! all of them. Everything ends as it should, nothing leaks, and each greedy answer is the one the
-//! same question gets alone. `make schedules` runs 1,000 of them.
+//! Random schedules: many clients ask, stop and leave at random, with KV caches that are too small
+//! for all of them. Every job ends as it should, nothing leaks, and each greedy answer is the one
+//! the same question gets alone. `make schedules` runs 1,000 of them.
 
 use std::collections::BTreeMap;
 
@@ -23,15 +23,15 @@ use solverbox::types::limits;
 use solverbox::types::mode::AdapterRef;
 use solverbox::types::plan::Drafts;
 
-/// Says that all schedules shall be run.
+/// Set to run all schedules.
 const TRIALS: &str = "SCHEDULE_TRIALS";
 /// Clients of a schedule.
 const CLIENTS: usize = 5;
-/// What each of them may have at once, and all of them in line.
+/// How many jobs each of them may have, and all of them together.
 const CAPACITY: Capacity = Capacity { line_jobs_max: 8, client_jobs_max: 3 };
-/// What a schedule does.
+/// Actions of a schedule.
 const DEEDS: usize = 16;
-/// Desks the schedules are played on, in turn: cells, sequences, drafts.
+/// Desks the schedules run on, in turn: cells, sequences, drafts.
 const DESKS: [(u32, u32, Drafts); 5] = [
     (512, 4, Drafts::Auto),
     (1024, 8, Drafts::Off),
@@ -39,18 +39,18 @@ const DESKS: [(u32, u32, Drafts); 5] = [
     (512, 16, Drafts::Always),
     (1024, 3, Drafts::Auto),
 ];
-/// Memory a process may grow by once every desk has been open, in bytes.
+/// How much a process may grow once every desk has been open, in bytes.
 const GROWTH_BYTES_MAX: u64 = 4 << 20;
 
 #[test]
-fn whatever_clients_do_everything_ends_as_it_should_and_nothing_leaks() {
+fn random_schedules_end_as_they_should_and_leak_nothing() {
     let trials = if std::env::var_os(TRIALS).is_some() { 1_000 } else { 50 };
     in_own_process(|| play_all(trials));
 }
 
-/// Twelve answers that each want most of the pool, and one that wants more than there is.
+/// Twelve answers that each need most of the KV cache, and one that needs more than all of it.
 #[test]
-fn many_long_answers_in_a_small_pool_all_get_their_whole_budgets() {
+fn long_answers_in_a_small_kv_cache_all_get_their_whole_budgets() {
     in_own_process(|| {
         let model = model();
         let capacity = Capacity { line_jobs_max: 16, client_jobs_max: 16 };
@@ -89,9 +89,9 @@ fn many_long_answers_in_a_small_pool_all_get_their_whole_budgets() {
     });
 }
 
-/// One question in one mode: what is kept of it is kept once.
+/// One question in one mode: its prefix is cached once.
 #[test]
-fn asking_the_same_again_and_again_keeps_no_more_than_asking_once() {
+fn repeating_a_question_fills_the_prefix_cache_no_further() {
     in_own_process(|| {
         let model = model();
         let (desk, _) = local_desk::open(&options(&model, (2_048, 4, Drafts::Auto)));
@@ -99,21 +99,20 @@ fn asking_the_same_again_and_again_keeps_no_more_than_asking_once() {
             for _ in 0..times {
                 local_desk::answer(&desk, local_desk::question("math", "What is 17 × 23?", 0.0));
             }
-            wait_until("the engine to rest", || desk.gauge().attempts == 0);
+            wait_until("the engine to be idle", || desk.gauge().attempts == 0);
             let gauge = desk.gauge();
             (gauge.sequences_kept, gauge.cells_free)
         };
         let once = kept(2);
         assert_eq!(kept(30), once, "sequences kept and cells free");
-        // The mode's beginning and the whole prompt.
+        // The mode's prefix and the whole prompt.
         assert!((1..=2).contains(&once.0), "{once:?}");
     });
 }
 
-/// Sixteen attempts whose thinking is closed in the same step, which makes it larger than a pass may
-/// be where the closing has many tokens.
+/// Closing the thinking adds many tokens: for sixteen attempts in one step more than a batch may have.
 #[test]
-fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
+fn closing_the_thinking_of_sixteen_attempts_in_one_step_exceeds_a_batch_and_works() {
     in_own_process(|| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("thinks.gguf");
@@ -125,7 +124,7 @@ fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
         }
         std::fs::write(&file, tiny.bytes()).unwrap();
         let (desk, _) = local_desk::open(&options(&file, (2_048, 16, Drafts::Auto)));
-        // Greedy, so that all come to the same place together.
+        // Greedy, so that all attempts reach the same token together.
         let mut question = local_desk::question("plain", "2+2?", 0.0);
         (question.attempts, question.choices) = (16, Choices::All);
         question.budget_tokens = 64;
@@ -133,11 +132,11 @@ fn closing_the_thinking_of_sixteen_attempts_at_once_takes_more_than_a_pass() {
         assert!(!matches!(whole.outcome, Outcome::Failed(_)), "{:?}", whole.outcome);
         let ends: Vec<FinishedAnswer> = ticket.record.wait_choices();
         let cut = ends.iter().filter(|whole| whole.figures.thinking_was_cut_off).count();
-        assert!(cut >= 13, "{cut} were closed, which fits into a pass");
+        assert!(cut >= 13, "{cut} were closed, which fits into a batch");
     });
 }
 
-/// Plays so many schedules, a fifth of them on each desk, in several rounds.
+/// Runs `trials` schedules, a fifth of them on each desk, in several rounds.
 fn play_all(trials: u64) {
     let mut all = DrawComparison::default();
     let mut resident = Vec::new();
@@ -166,7 +165,7 @@ fn options<'p>(
     DeskOptions { model, context_tokens, sequences, drafts, capacity: CAPACITY }
 }
 
-/// A greedy answer's question: what it is a matter of alone.
+/// The parts of a question that determine its greedy answer.
 type AnswerKey = (String, String, u32, bool, bool);
 
 fn key(question: &Question) -> Option<AnswerKey> {
@@ -178,7 +177,7 @@ fn key(question: &Question) -> Option<AnswerKey> {
     })
 }
 
-/// Returns the largest lead that is a tie in its answer; `taught` are the adapter's questions.
+/// Returns the largest lead that counts as a tie; `taught` has the adapter's questions.
 fn tie_max(question: &Question, taught: &[(String, String)]) -> f32 {
     let text = &question.turns[0].text;
     let of_adapter = taught.iter().any(|(known, _)| known == text);
@@ -188,10 +187,10 @@ fn tie_max(question: &Question, taught: &[(String, String)]) -> f32 {
     if is_trained { TIE_MAX } else { TIE_UNTRAINED_MAX }
 }
 
-/// An answer: the seed of its schedule, what was drawn, and whether it came to its end.
+/// An answer: the seed of its schedule, its draws, and whether it came to its end.
 type DrawnAnswer = (u64, Vec<Draw>, bool);
 
-/// Plays schedules on one desk, then asks all greedy questions alone.
+/// Runs schedules on one desk, then asks all greedy questions alone.
 fn play(seeds: std::ops::Range<u64>, form: (u32, u32, Drafts), all: &mut DrawComparison) {
     let model = model();
     let mut greedy: BTreeMap<AnswerKey, (Question, Vec<DrawnAnswer>)> = BTreeMap::new();
@@ -256,7 +255,7 @@ impl<'d> Schedule<'d> {
         all[self.below(all.len())]
     }
 
-    /// The jobs that run or wait, for all we know.
+    /// The jobs that had not ended when last seen.
     fn live(&self) -> Vec<usize> {
         let live = |&at: &usize| !has_ended(&self.asked[at].ticket.record);
         (0..self.asked.len()).filter(live).collect()
@@ -286,7 +285,7 @@ impl<'d> Schedule<'d> {
                     }
                     let seen = view.version;
                     view = record.wait(seen, usize::MAX, PATIENCE);
-                    assert!(view.version != seen, "schedule {}: nothing goes on", self.seed);
+                    assert!(view.version != seen, "schedule {}: no progress", self.seed);
                 }
             }
         }
@@ -335,7 +334,7 @@ impl<'d> Schedule<'d> {
         }
     }
 
-    /// Lets all come to an end, or stops all; then looks at what is left.
+    /// Waits for all jobs or stops all; then checks that nothing is left.
     fn end(&mut self) {
         if self.below(3) == 0 {
             self.live().into_iter().for_each(|at| self.stop(at));
@@ -344,7 +343,7 @@ impl<'d> Schedule<'d> {
             self.check(asked);
         }
         let rests = || self.desk.gauge().attempts == 0;
-        wait_until("the engine to rest", rests);
+        wait_until("the engine to be idle", rests);
         let gauge = self.desk.gauge();
         assert_eq!(gauge.sequences, gauge.sequences_kept, "schedule {}: {gauge:?}", self.seed);
         assert_eq!(gauge.cells, self.context_tokens as usize);
@@ -372,7 +371,7 @@ impl<'d> Schedule<'d> {
             // The vote ends some of them early.
             (Choices::Voted, _) => {
                 let tally = whole.tally.as_ref().map_or(0, |tally| tally.ended());
-                assert!(asked.stopped || tally > 0, "{what}: nobody voted");
+                assert!(asked.stopped || tally > 0, "{what}: no attempt voted");
             }
             (Choices::All, _) => {
                 let ends = asked.ticket.record.wait_choices().into_iter();
@@ -381,7 +380,7 @@ impl<'d> Schedule<'d> {
         }
     }
 
-    /// Nobody's answer is cut because others are asking.
+    /// Checks that no answer is cut short because of other clients.
     fn check_length(&self, asked: &ScheduledJob, whole: &FinishedAnswer, what: &str) {
         let (question, figures) = (&asked.question, &whole.figures);
         if whole.outcome == Outcome::Stopped {

@@ -1,5 +1,5 @@
-//! Damages files in ways a seed chooses: bits and bytes, whole numbers, ranges and ends; and, in files
-//! that are in parts, what the header says.
+//! Damages files as a seed chooses: bits, bytes, integers, ranges and ends; and for small models also
+//! the fields of the header.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -8,7 +8,7 @@ use solverbox::model::write::GgufValue;
 
 use crate::support::tiny::Tiny;
 
-/// Numbers that programs forget.
+/// Numbers at which programs fail.
 const NUMBERS: [u64; 20] = [
     0,
     1,
@@ -34,7 +34,7 @@ const NUMBERS: [u64; 20] = [
 const FLOATS: [f32; 10] =
     [0.0, -0.0, 1.0, -1.0, 1e-30, 1e30, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5];
 
-/// What a seed makes of a file.
+/// The damage chosen by a seed.
 pub struct Damage {
     random: ChaCha8Rng,
 }
@@ -53,7 +53,7 @@ impl Damage {
         &of[self.below(of.len())]
     }
 
-    /// Damages a sound file in parts: what its header says, its bytes, or both.
+    /// Damages the header fields of a valid model, its bytes, or both.
     pub fn tiny(&mut self, sound: &Tiny) -> Vec<u8> {
         let mut tiny = sound.clone();
         let ways = self.below(4);
@@ -132,7 +132,7 @@ impl Damage {
         }
     }
 
-    /// Makes the header say something else, in good form.
+    /// Changes a field of the header, with valid syntax.
     fn says(&mut self, tiny: &mut Tiny) {
         let (keys, tensors) = (tiny.keys.len(), tiny.tensors.len());
         let (key, tensor, other) = (self.below(keys), self.below(tensors), self.below(tensors));
@@ -163,7 +163,7 @@ impl Damage {
                 tiny.data.swap(tensor, other);
             }
             11 => {
-                // Another type, with data of its own size.
+                // Another type, with data of the matching size.
                 let kind = *self.one(TYPES);
                 tiny.tensors[tensor].kind = kind;
                 let bytes = tiny.tensors[tensor].bytes() as usize;

@@ -1,20 +1,20 @@
-//! What a power cut leaves of a folder, from what a traced process did to its files.
+//! The files a power cut can leave in a folder, computed from the trace of a process.
 //!
-//! `strace` writes down every call that changes a file. For an instant T the folder is made again as
-//! the disk could have it:
-//! - what was written before an fsync or fdatasync of that file that had returned by T is there;
-//! - of later writes each piece of a page or of a sector (512 bytes, so that pages are torn) is
-//!   there in any of the versions it had, or as it was: the kernel writes in any order;
-//! - a file's length is any it had since then; where it grew and its bytes did not come, are zeros;
-//! - a name that was made, changed or removed is kept from the moment its folder was synced, and a
-//!   new file's from the moment the file was. Of later changes of names the first so many are kept,
-//!   in their order, as a file system with a journal (ext4, XFS, Btrfs) replays them.
+//! `strace` records every call that changes a file. For an instant T the folder is rebuilt in a state
+//! the disk could be in:
+//! - bytes written before an fsync or fdatasync of their file that returned by T are there;
+//! - of later writes, each page or sector (512 bytes, so that pages are torn) has any of the
+//!   versions it had, or the synced one: the kernel writes in any order;
+//! - a file's length is any it had since the sync; bytes that are missing in between are zeros;
+//! - a name that was made, changed or removed is kept once its folder was synced, and that of a new
+//!   file once the file was. Of later changes of names a prefix is kept, in order, as a file system
+//!   with a journal (ext4, XFS, Btrfs) replays them.
 //!
-//! So it is harsher than ext4 with its defaults, where one sync writes all older names of the whole
-//! disk and a file's length comes after its bytes. Not modelled: disks that say they have written
-//! what they have not, and sectors torn within. Calls that a kill cut off count as done then, and
-//! syncs as not done. Maps of memory are not seen: SQLite's `-shm` is one, and is made anew at a
-//! start. Folders in the folder are left out.
+//! This is harsher than ext4 with its defaults, where one sync writes all older names of the disk
+//! and a file's length comes after its bytes. Not modelled: disks that acknowledge writes they have
+//! not done, and sectors torn within. Calls cut off by a kill count as done at that moment, syncs as
+//! not done. Memory maps are not traced: SQLite's `-shm` is one, and is rebuilt at each start.
+//! Subfolders are left out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -29,18 +29,18 @@ const PAGE_BYTES: usize = 4096;
 const CALLS: &str = "trace=openat,close,lseek,write,writev,pwrite64,pwritev,fsync,fdatasync,\
                      ftruncate,fallocate,rename,renameat,renameat2,unlink,unlinkat,link,mkdir";
 
-/// What of the writes a cut found unsynced is there.
+/// How much of the unsynced writes a cut keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Nothing.
+    /// All of them are lost.
     All,
-    /// Some pages, each whole.
+    /// Some pages are kept, each complete.
     Pages,
-    /// Some sectors, so that pages are torn.
+    /// Some sectors are kept, so that pages are torn.
     Sectors,
 }
 
-/// A command, and where what it does is written down, in one file for each thread.
+/// Returns a command that runs under `strace` and records its calls in one file a thread.
 pub fn traced(command: &Command, to: &Path) -> Command {
     let mut traced = Command::new("strace");
     traced.args(["-ff", "--seccomp-bpf", "-ttt", "-T", "-xx", "-s", "4194304", "-e", CALLS, "-o"]);
@@ -54,14 +54,14 @@ pub fn traced(command: &Command, to: &Path) -> Command {
     traced
 }
 
-/// Whether processes can be traced here.
+/// Returns whether processes can be traced on this machine.
 pub fn can_trace() -> bool {
     let mut probe = Command::new("strace");
     probe.args(["-f", "--seccomp-bpf", "-e", CALLS, "-o", "/dev/null", "true"]);
     probe.output().is_ok_and(|output| output.status.success())
 }
 
-/// A file, whatever it is called.
+/// A file under any of its names.
 type FileId = usize;
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ enum FileChange {
     Remove(String),
 }
 
-/// A change, and when it began and was done: seconds since 1970.
+/// A change, with the times it began and ended in seconds since 1970.
 #[derive(Debug)]
 struct TracedChange {
     began: f64,
@@ -83,7 +83,7 @@ struct TracedChange {
     change: FileChange,
 }
 
-/// All that was done to the files of a folder.
+/// All changes to the files of a folder.
 #[derive(Default)]
 pub struct FileHistory {
     folder: PathBuf,
@@ -97,10 +97,10 @@ pub struct FileHistory {
 #[derive(Clone, Copy)]
 enum Open {
     Folder,
-    FileId { file: FileId, at: usize, appends: bool },
+    File { file: FileId, at: usize, appends: bool },
 }
 
-/// A call as it was written down.
+/// A system call as recorded.
 struct Call {
     began: f64,
     done: f64,
@@ -110,12 +110,12 @@ struct Call {
 }
 
 impl FileHistory {
-    /// Begins with an empty folder.
+    /// Starts with an empty folder.
     pub fn of(folder: &Path) -> FileHistory {
         FileHistory { folder: folder.to_path_buf(), ..FileHistory::default() }
     }
 
-    /// Takes what a process did, from the files of its threads that begin with `to`.
+    /// Adds the calls of a process, from the records of its threads, whose names begin with `to`.
     pub fn add(&mut self, to: &Path) {
         let prefix = to.file_name().unwrap().to_str().unwrap();
         let mut calls = Vec::new();
@@ -128,11 +128,11 @@ impl FileHistory {
                 calls.extend(text.lines().filter_map(call));
             }
         }
-        // What the end of the process cut off was done by then, but for syncs.
+        // Calls cut off by the end of the process count as done by then, except syncs.
         let end = calls.iter().map(|call: &Call| call.began).fold(0.0, f64::max);
         let cut_off = calls.iter_mut().filter(|call| call.done.is_infinite());
         cut_off.filter(|call| !call.name.ends_with("sync")).for_each(|call| call.done = end);
-        // By when they were done: a descriptor is another's only once it was closed.
+        // By the time they ended: a descriptor is reused only once it was closed.
         calls.sort_by(|a, b| a.done.min(end).total_cmp(&b.done.min(end)));
         let mut open = HashMap::new();
         for call in &calls {
@@ -141,7 +141,7 @@ impl FileHistory {
         self.steps.sort_by(|a, b| a.began.total_cmp(&b.began));
     }
 
-    /// Returns when something happened, in order.
+    /// Returns the times at which changes began, in order.
     pub fn instants(&self) -> Vec<f64> {
         self.steps.iter().map(|step| step.began).collect()
     }
@@ -152,7 +152,7 @@ impl FileHistory {
         syncs.map(|step| step.done - step.began).filter(|s| s.is_finite()).fold(0.0, f64::max)
     }
 
-    /// Returns the name in the folder that a path is; `None` for what lies elsewhere.
+    /// Returns the file name of a path in this folder; `None` for paths elsewhere.
     fn name(&self, path: &str) -> Option<String> {
         let path = Path::new(path);
         (path.parent() == Some(&self.folder))
@@ -162,7 +162,7 @@ impl FileHistory {
     fn take(&mut self, call: &Call, open: &mut HashMap<i64, Open>) {
         let text = |at: usize| call.arguments.get(at).map_or("", String::as_str);
         let number = |at: usize| text(at).parse::<i64>().unwrap_or(-1);
-        // What was cut off by a kill returned nothing, and counts as done.
+        // A call cut off by a kill returned nothing and counts as done.
         if call.returned.is_some_and(|returned| returned < 0) {
             return;
         }
@@ -170,35 +170,35 @@ impl FileHistory {
         match (call.name.as_str(), open.get(&number(0)).copied()) {
             ("openat", _) => self.open(call, &path(1), text(2), open),
             ("close", _) => drop(open.remove(&number(0))),
-            ("lseek", Some(Open::FileId { file, appends, .. })) => {
+            ("lseek", Some(Open::File { file, appends, .. })) => {
                 let at = call.returned.unwrap_or(0) as usize;
-                open.insert(number(0), Open::FileId { file, at, appends });
+                open.insert(number(0), Open::File { file, at, appends });
             }
-            ("write", Some(Open::FileId { file, at, appends })) => {
+            ("write", Some(Open::File { file, at, appends })) => {
                 let written = bytes(text(1));
                 let at = if appends { self.lengths[&file] } else { at };
-                open.insert(number(0), Open::FileId { file, at: at + written.len(), appends });
+                open.insert(number(0), Open::File { file, at: at + written.len(), appends });
                 self.write(call, file, at, written);
             }
-            ("pwrite64", Some(Open::FileId { file, .. })) => {
+            ("pwrite64", Some(Open::File { file, .. })) => {
                 self.write(call, file, number(3) as usize, bytes(text(1)));
             }
-            ("ftruncate", Some(Open::FileId { file, .. })) => {
+            ("ftruncate", Some(Open::File { file, .. })) => {
                 self.lengths.insert(file, number(1) as usize);
                 self.step(call, FileChange::Length(file, number(1) as usize));
             }
-            ("fsync" | "fdatasync", Some(Open::FileId { file, .. })) => {
+            ("fsync" | "fdatasync", Some(Open::File { file, .. })) => {
                 self.step(call, FileChange::Sync(file));
             }
             ("fsync" | "fdatasync", Some(Open::Folder)) => self.step(call, FileChange::SyncNames),
             ("rename", _) => self.rename(call, &path(0), &path(1)),
             ("unlink", _) => self.remove(call, &path(0)),
-            // Relative to a descriptor it is the name of a socket of the gate.
+            // Relative to a descriptor this is the name of a socket of the gate.
             ("unlinkat" | "mkdir", _) => {}
             ("renameat" | "renameat2" | "link", _) => {
                 assert!(self.name(&path(1)).is_none(), "{} is not modelled", call.name);
             }
-            ("writev" | "pwritev" | "fallocate", Some(Open::FileId { .. })) => {
+            ("writev" | "pwritev" | "fallocate", Some(Open::File { .. })) => {
                 panic!("{} is not modelled", call.name)
             }
             _ => {}
@@ -227,7 +227,7 @@ impl FileHistory {
             self.step(call, FileChange::Length(file, 0));
         }
         let appends = flags.contains("O_APPEND");
-        open.insert(number, Open::FileId { file, at: 0, appends });
+        open.insert(number, Open::File { file, at: 0, appends });
     }
 
     fn write(&mut self, call: &Call, file: FileId, at: usize, mut written: Vec<u8>) {
@@ -260,7 +260,7 @@ impl FileHistory {
         self.steps.push(TracedChange { began: call.began, done: call.done, change });
     }
 
-    /// Returns the files a cut at `at` could leave, by name.
+    /// Returns files that a cut at `at` could leave, by name.
     pub fn cut(&self, at: f64, loss: Loss, random: &mut ChaCha8Rng) -> BTreeMap<String, Vec<u8>> {
         let steps: Vec<&TracedChange> = self.steps.iter().filter(|step| step.began < at).collect();
         let changes: Vec<&TracedChange> =
@@ -277,7 +277,7 @@ impl FileHistory {
             match &step.change {
                 FileChange::Make(name, file) => drop(names.insert(name.clone(), *file)),
                 FileChange::Rename(from, to) => {
-                    let file = names.remove(from).expect("it was made before");
+                    let file = names.remove(from).expect("the file was made before");
                     names.insert(to.clone(), file);
                 }
                 FileChange::Remove(name) => drop(names.remove(name)),
@@ -304,7 +304,7 @@ impl TracedChange {
         matches!(self.change, FileChange::Make(..) | FileChange::Rename(..) | FileChange::Remove(_))
     }
 
-    /// Returns whether this, once it is done, keeps a change of a name.
+    /// Returns whether this sync makes a change of a name durable.
     fn keeps_name(&self, of: &TracedChange) -> bool {
         let is_sync = match (&self.change, &of.change) {
             (FileChange::SyncNames, _) => true,
@@ -314,7 +314,7 @@ impl TracedChange {
         is_sync && of.done <= self.began
     }
 
-    /// Does to a file's contents what this did; nothing where it is about another.
+    /// Applies this change to the contents of `file`, if it concerns that file.
     fn apply(&self, file: FileId, contents: &mut Vec<u8>) {
         match &self.change {
             FileChange::Write(of, at, bytes) if *of == file => {
@@ -332,7 +332,7 @@ impl TracedChange {
     }
 }
 
-/// Returns what is there of a file.
+/// Returns contents that a file could have after the cut.
 fn contents(
     file: FileId,
     steps: &[&TracedChange],
@@ -371,7 +371,7 @@ fn contents(
     for (at, versions) in versions {
         let drawn = random.next_u32() as usize % (versions.len() + 1);
         let from = at * unit;
-        // Past the last of them it is as it was.
+        // Beyond the last version stands for the synced contents.
         if let Some(version) = versions.get(drawn).filter(|_| from < length) {
             let end = length.min(from + version.len());
             contents[from..end].copy_from_slice(&version[..end - from]);
@@ -397,15 +397,15 @@ fn call(line: &str) -> Option<Call> {
     Some(Call { began, done, name: name.to_string(), arguments, returned })
 }
 
-/// Reads a text in quotes and hexadecimal escapes.
+/// Decodes a quoted string of hexadecimal escapes.
 fn bytes(quoted: &str) -> Vec<u8> {
-    assert!(!quoted.ends_with("..."), "strace has cut a text short");
+    assert!(!quoted.ends_with("..."), "strace truncated a string");
     let digits = quoted.trim_matches('"').split("\\x").skip(1);
     digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect()
 }
 
 #[test]
-fn calls_are_read_as_strace_writes_them() {
+fn lines_of_strace_are_parsed() {
     let read = |line: &str| {
         let Call { name, arguments, returned, done, .. } = call(line).unwrap();
         (name, arguments.join("|"), returned, done.is_finite())
@@ -427,7 +427,7 @@ fn calls_are_read_as_strace_writes_them() {
 }
 
 #[test]
-fn what_was_synced_is_there_and_of_the_rest_anything() {
+fn synced_writes_survive_a_cut_and_later_ones_in_any_state() {
     let folder = tempfile::tempdir().unwrap();
     let traces = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");

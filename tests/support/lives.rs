@@ -1,9 +1,9 @@
-//! A box of many lives on one data folder, and readers that follow its jobs over all of them as a
-//! browser does: with the id of the last event they got.
+//! A server that is killed and restarted on one data folder, and readers that follow its jobs across
+//! restarts as a browser does: with the ID of the last event received.
 //!
-//! What the trials `crash` and `power` share. A reader keeps all it was told and when; what must
-//! hold at every single event (its id is where the text is) it checks itself, and says so as its
-//! fault, which the trial asserts there is none of.
+//! The trials `crash` and `power` share it. A reader records every event with its time. It checks
+//! what must hold at each event (its ID is the offset of the text) and keeps a violation as its
+//! fault; the trial asserts that no reader has one.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,21 +14,21 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, poll_for};
 
 /// How long one reply may take.
 const REPLY: Duration = Duration::from_secs(20);
 
-/// Where the box of now can be asked.
+/// The address of the server while it runs, and requests to it.
 #[derive(Default)]
 pub struct LiveServer {
-    /// The life, and where it listens once it does.
+    /// The number of the run, and the address once it listens.
     address: Mutex<(u32, Option<SocketAddr>)>,
     changed: Condvar,
 }
 
 impl LiveServer {
-    /// Opens it for a life, unless that is over already.
+    /// Sets the address of a run, unless that run has ended.
     fn open(&self, life: u32, at: SocketAddr) {
         let mut address = self.address.lock().unwrap();
         if address.0 == life {
@@ -37,23 +37,23 @@ impl LiveServer {
         }
     }
 
-    /// Closes it; returns which life is next.
+    /// Removes the address; returns the number of the next run.
     fn close(&self) -> u32 {
         let mut address = self.address.lock().unwrap();
         *address = (address.0 + 1, None);
         address.0
     }
 
-    /// Waits for a box; `None` where there is none for a while.
+    /// Waits until a server listens; `None` after `most`.
     pub fn wait(&self, most: Duration) -> Option<SocketAddr> {
         let address = self.address.lock().unwrap();
         self.changed.wait_timeout_while(address, most, |at| at.1.is_none()).unwrap().0.1
     }
 
-    /// Asks the box of now.
+    /// Sends a request to the running server.
     ///
     /// # Errors
-    /// Where there is none, or it ended before its whole reply was here.
+    /// If no server runs, or it ended before the reply was complete.
     pub fn ask(
         &self,
         method: &str,
@@ -82,7 +82,7 @@ impl LiveServer {
         Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_string()))
     }
 
-    /// Asks for JSON until a box replies.
+    /// Requests JSON until a server replies.
     pub fn get(&self, path: &str) -> (u16, Value) {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -91,7 +91,7 @@ impl LiveServer {
                     let value = serde_json::from_str(&text);
                     return (status, value.unwrap_or_else(|e| panic!("{e}: {text}")));
                 }
-                Err(error) => assert!(Instant::now() < until, "nobody answers {path}: {error}"),
+                Err(error) => assert!(Instant::now() < until, "no reply to {path}: {error}"),
             }
         }
     }
@@ -110,14 +110,11 @@ impl LiveServer {
         }
     }
 
-    /// Waits until every job listed is over.
+    /// Waits until every job has ended.
     pub fn wait_all_over(&self) {
-        let until = Instant::now() + PATIENCE * 2;
         let is_open = |job: &Value| job["state"] == "queued" || job["state"] == "running";
-        while self.list().iter().any(is_open) {
-            assert!(Instant::now() < until, "jobs do not end: {:?}", self.list());
-            std::thread::yield_now();
-        }
+        let all_over = || (!self.list().iter().any(is_open)).then_some(());
+        assert!(poll_for(PATIENCE * 2, all_over).is_some(), "jobs do not end: {:?}", self.list());
     }
 }
 
@@ -127,14 +124,14 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-/// A box that is killed and started again.
+/// A server that is killed and restarted.
 pub struct RestartedServer {
     pub door: Arc<LiveServer>,
-    /// Runs one life; it says where it listens on standard error.
+    /// Makes the command of a run, which logs its address on standard error.
     life: Box<dyn Fn() -> Command>,
     child: Option<Child>,
     began: Instant,
-    /// All it ever said.
+    /// Everything logged in all runs.
     said: Arc<Mutex<String>>,
 }
 
@@ -144,11 +141,11 @@ impl RestartedServer {
         RestartedServer { door, life: Box::new(life), child: None, began: Instant::now(), said }
     }
 
-    /// Begins a life; returns at once.
+    /// Starts a run; returns at once.
     pub fn begin(&mut self) {
         let mut command = (self.life)();
         self.began = Instant::now();
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the box starts");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the server starts");
         let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let (door, said, life) = (self.door.clone(), self.said.clone(), self.door.close());
         std::thread::spawn(move || {
@@ -164,18 +161,18 @@ impl RestartedServer {
         self.child = Some(child);
     }
 
-    /// Waits until questions are answered; returns how long that took since this life began.
+    /// Waits until the model is loaded; returns the time since this run began.
     pub fn wait_ready(&mut self) -> Duration {
         let until = Instant::now() + PATIENCE;
         while !matches!(self.door.ask("GET", "/healthz", "", ""), Ok((200, _))) {
             let ended = self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
-            assert!(!ended, "the box has ended: {}", self.said());
+            assert!(!ended, "the server has ended: {}", self.said());
             assert!(Instant::now() < until, "the model is not loaded");
         }
         self.began.elapsed()
     }
 
-    /// Ends this life by SIGKILL.
+    /// Ends this run by SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it ran");
@@ -184,14 +181,14 @@ impl RestartedServer {
         }
     }
 
-    /// Waits until this life has ended by itself.
+    /// Waits until this run has ended by itself.
     pub fn wait_end(&mut self) {
-        let mut child = self.child.take().expect("a life");
+        let mut child = self.child.take().expect("a run");
         child.wait().expect("it ends");
         self.door.close();
     }
 
-    /// Returns all it ever said.
+    /// Returns everything logged in all runs.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
@@ -203,7 +200,7 @@ impl Drop for RestartedServer {
     }
 }
 
-/// Something a reader was told, and when it had it.
+/// An event a reader received, with its time.
 #[derive(Clone, Debug)]
 pub struct ReceivedEvent {
     pub at: SystemTime,
@@ -212,22 +209,22 @@ pub struct ReceivedEvent {
     pub data: Value,
 }
 
-/// What a reader has, after any number of events.
+/// What a reader has after some events.
 #[derive(Clone, Debug, Default)]
 pub struct ReaderState {
     pub text: String,
-    /// The last id, to come back with.
+    /// The ID of the last event, to reconnect with.
     pub place: String,
-    /// How its job ended.
+    /// The event that ended the job.
     pub end: Option<Value>,
     pub rewinds: usize,
 }
 
 impl ReaderState {
-    /// Takes an event.
+    /// Applies an event.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of what is wrong with the event.
     pub fn take(&mut self, told: &ReceivedEvent) -> Result<(), String> {
         match told.kind.as_str() {
             "thinking" | "answer" => self.text.push_str(told.data["text"].as_str().unwrap_or("")),
@@ -259,7 +256,7 @@ pub struct JobReader {
     gives_up: AtomicBool,
 }
 
-/// Events all readers have got, by kind, for who waits for one.
+/// How many events all readers have received, by kind.
 #[derive(Default)]
 pub struct EventCounts {
     pub texts: AtomicUsize,
@@ -269,7 +266,7 @@ pub struct EventCounts {
 }
 
 impl JobReader {
-    /// Follows a job until it is over, from where `reading` is.
+    /// Follows a job from the position of `reading` to its end.
     pub fn follow(
         door: &Arc<LiveServer>,
         id: &str,
@@ -283,7 +280,7 @@ impl JobReader {
         let thread = std::thread::spawn(move || {
             while !own.is_over() && !own.gives_up.load(Ordering::Relaxed) {
                 if let Some(address) = door.wait(Duration::from_millis(100)) {
-                    // Where it was cut off it comes again.
+                    // After an interruption the loop reconnects.
                     let _ = own.read_on(address, &heard);
                 }
             }
@@ -291,19 +288,19 @@ impl JobReader {
         (reader, thread)
     }
 
-    /// Returns what it has now, and all it was told.
+    /// Returns the reader's state and all events it received.
     pub fn now(&self) -> (ReaderState, Vec<ReceivedEvent>) {
         let told = self.told.lock().unwrap();
         (told.0.clone(), told.1.clone())
     }
 
-    /// Returns what was wrong with what it was told.
+    /// Returns what was wrong with an event, if anything was.
     pub fn fault(&self) -> Option<String> {
         let told = self.told.lock().unwrap();
         told.2.as_ref().map(|fault| format!("job {}: {fault}", self.id))
     }
 
-    /// Has it follow no longer.
+    /// Stops following.
     pub fn give_up(&self) {
         self.gives_up.store(true, Ordering::Relaxed);
     }
@@ -323,7 +320,7 @@ impl JobReader {
         let mut reader = BufReader::new(socket);
         let status = line(&mut reader)?;
         if status.contains(" 404 ") && !self.gives_up.load(Ordering::Relaxed) {
-            self.told.lock().unwrap().2 = Some("it is not there any more".to_string());
+            self.told.lock().unwrap().2 = Some("the job is gone".to_string());
         }
         if !status.contains(" 200 ") {
             return Ok(());
@@ -336,7 +333,7 @@ impl JobReader {
                 Some(("event", text)) => kind = text.to_string(),
                 Some(("id", text)) => place = text.to_string(),
                 Some(("data", text)) => data = text.to_string(),
-                // An event counts once the empty line after it is here.
+                // An event is complete at the empty line after it.
                 None if line.is_empty() && !data.is_empty() => {
                     self.take(&kind, &place, &data, heard);
                     data.clear();
@@ -370,7 +367,7 @@ impl JobReader {
     }
 }
 
-/// Reads a whole line, without its end.
+/// Reads a complete line, without its line end.
 fn line(reader: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -380,7 +377,7 @@ fn line(reader: &mut impl BufRead) -> io::Result<String> {
     }
 }
 
-/// Reads a job's log from its beginning to its end.
+/// Reads a job's events from beginning to end.
 pub fn whole(door: &Arc<LiveServer>, id: &str) -> ReaderState {
     let (reader, thread) = JobReader::follow(door, id, ReaderState::default(), &Arc::default());
     thread.join().unwrap();

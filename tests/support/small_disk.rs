@@ -1,4 +1,5 @@
-//! A disk of a few megabytes that a box can be stopped and started on, to see what it does when there is no room.
+//! A disk of a few megabytes that a server can be stopped and restarted on, to test what it does
+//! when the disk is full.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::deaf;
 
-/// A small disk at `/mnt`, in a view of the files that lives as long as this; see `has_disks`.
+/// A small disk at `/mnt` in a mount namespace that exists as long as this value; see `has_disks`.
 pub struct Disk {
     holder: Child,
 }
@@ -23,7 +24,7 @@ impl Disk {
         Disk { holder }
     }
 
-    /// The binary where the disk is.
+    /// The binary in the disk's mount namespace.
     pub fn solverbox(&self) -> Command {
         let mut command = deaf(Command::new("nsenter"));
         command.args(["--user", "--mount", "--preserve-credentials", "--target"]);
@@ -35,13 +36,13 @@ impl Disk {
         PathBuf::from(format!("/proc/{}/root/mnt/filling", self.holder.id()))
     }
 
-    /// Writes to it until it is full.
+    /// Fills the disk.
     pub fn fill(&self) {
         let mut file = std::fs::File::create(self.filling()).expect("a file on the disk");
         while file.write_all(&[7; 4096]).is_ok() {}
     }
 
-    /// Takes that away again.
+    /// Removes what [`Disk::fill`] wrote.
     pub fn empty(&self) {
         std::fs::remove_file(self.filling()).expect("a file on the disk");
     }

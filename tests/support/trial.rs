@@ -8,21 +8,21 @@ use serde_json::json;
 
 use crate::support::root;
 
-/// Set where the full forms are to run.
+/// Set to run the full forms.
 const FULL: &str = "RELIABILITY_TRIALS";
 
-/// Whether the full forms are to run.
+/// Returns whether the full forms run.
 pub fn is_full() -> bool {
     std::env::var_os(FULL).is_some()
 }
 
-/// Returns what the form that runs takes of two.
+/// Returns the parameter of the form that runs.
 pub fn form<T>(short: T, full: T) -> T {
     if is_full() { full } else { short }
 }
 
-/// Prints what a trial measured beside what must hold and, of a full form, keeps it for the page. A trial may
-/// record several rows under its name. Fails where it does not hold.
+/// Prints what a trial measured and what must hold; the full form also records it for the page. A
+/// trial may record several rows under its name. Panics if it does not hold.
 pub fn record(name: &str, must_hold: &str, measured: &str, held: bool) {
     println!("{name}: {must_hold}: {measured}{}", if held { "" } else { " -- NOT MET" });
     if is_full() {
