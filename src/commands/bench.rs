@@ -16,7 +16,7 @@ use super::{Loading, OutputFormat, interrupt};
 use crate::engine::bench::{Effort, PassTimer, timed};
 use crate::model::memory::{kv_bytes, per_token};
 use crate::model::newfile::{NewFile, check_other};
-use crate::model::plan::Wishes;
+use crate::model::plan::PlanRequirements;
 use crate::types::error::Error;
 use crate::types::limits;
 use crate::types::plan::{KvType, Plan};
@@ -144,8 +144,11 @@ pub fn run(options: &BenchOptions) -> Result<(), Error> {
     let mut plan = options.loading.plan_by(|header| {
         weights_bytes = per_token(header, &[], KvType::F16, 0).weights_bytes;
         kv_by_type = [KvType::F16, KvType::Q8_0].map(|kv| kv_bytes(header, kv, 1));
-        let wishes = options.loading.wishes;
-        Wishes { sequences: wishes.sequences.or(Some(limits::SEQUENCES_MAX)), ..wishes }
+        let required = options.loading.required;
+        PlanRequirements {
+            sequences: required.sequences.or(Some(limits::SEQUENCES_MAX)),
+            ..required
+        }
     })?;
     // The results must not depend on earlier questions.
     plan.prefixes = None;

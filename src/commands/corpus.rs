@@ -11,7 +11,7 @@ use super::Loading;
 use super::eval::PUBLISHED_SUFFIX;
 use crate::engine::measure::Document;
 use crate::model::available::available;
-use crate::model::plan::Wishes;
+use crate::model::plan::PlanRequirements;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::job::{Question, Role, Turn};
 use crate::types::limits;
@@ -112,7 +112,7 @@ pub fn plan<const N: usize>(
 /// ubatch, which answering does not need.
 fn plan_one(model: &Loading, documents: &[Document]) -> Result<(Plan, u64), Error> {
     let is_text = |document: &Document| matches!(document, Document::Text(_));
-    let wish = model.wishes.context_tokens.unwrap_or(u32::MAX);
+    let limit = model.required.context_tokens.unwrap_or(u32::MAX);
     let long = match documents.iter().all(is_text) {
         true => limits::PASSAGE_TOKENS,
         false => limits::EXCHANGE_TOKENS_MAX,
@@ -121,8 +121,8 @@ fn plan_one(model: &Loading, documents: &[Document]) -> Result<(Plan, u64), Erro
     let plan = model.plan_by(|header| {
         vocabulary_tokens = header.tokenizer.tokens;
         let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-        let context_tokens = Some(long.min(trained).min(wish));
-        Wishes { context_tokens, sequences: Some(1), ..model.wishes }
+        let context_tokens = Some(long.min(trained).min(limit));
+        PlanRequirements { context_tokens, sequences: Some(1), ..model.required }
     })?;
     // One buffer in which they are computed, one from which they are read.
     let logits_bytes = 2 * 4 * u64::from(limits::UBATCH_TOKENS) * vocabulary_tokens;

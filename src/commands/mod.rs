@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use crate::desk::Desk;
 use crate::model::adapter::AdapterFile;
 use crate::model::available::available;
-use crate::model::plan::Wishes;
+use crate::model::plan::PlanRequirements;
 use crate::model::tuning::{self, Tuned};
 use crate::model::{self, Header, adapter, bundled, digest, locate, readahead};
 use crate::types::error::{Error, Kind, printable};
@@ -61,7 +61,7 @@ pub struct Loading {
     /// The adapters questions may use, by file or built-in name.
     pub adapters: Vec<PathBuf>,
     /// Requirements of the user: sizes, threads, kernels.
-    pub wishes: Wishes,
+    pub required: PlanRequirements,
     /// Data folder; `None` if nothing is stored on disk.
     pub data: Option<PathBuf>,
 }
@@ -83,22 +83,22 @@ impl Loading {
     /// # Errors
     /// `no_model`, `bad_model`, `no_memory` or `bad_request`, each naming the file and the remedy.
     pub fn plan(&self) -> Result<Plan, Error> {
-        self.plan_by(|_| self.wishes)
+        self.plan_by(|_| self.required)
     }
 
     /// Like [`plan`](Loading::plan), with requirements derived from the header.
     ///
     /// # Errors
     /// See [`Loading::plan`].
-    fn plan_by(&self, wishes: impl FnOnce(&Header) -> Wishes) -> Result<Plan, Error> {
+    fn plan_by(&self, required: impl FnOnce(&Header) -> PlanRequirements) -> Result<Plan, Error> {
         let file = self.find()?;
         let readahead = readahead::start(&file.path);
         let (header, adapters) = self.open(&file)?;
         let room = available();
-        let mut wishes = wishes(&header);
-        let tuned = self.tuned(&wishes, &file);
-        wishes.threads = wishes.threads.or(tuned.as_ref().map(|tuned| tuned.threads));
-        let mut plan = model::plan::plan(&header, &adapters, wishes, &room)?;
+        let mut required = required(&header);
+        let tuned = self.tuned(&required, &file);
+        required.threads = required.threads.or(tuned.as_ref().map(|tuned| tuned.threads));
+        let mut plan = model::plan::plan(&header, &adapters, required, &room)?;
         plan.decode_threads = tuned.map_or(plan.threads, |tuned| tuned.decode_threads);
         plan.prefixes = self.prefixes(&header, &adapters);
         let memory = &plan.memory;
@@ -122,9 +122,9 @@ impl Loading {
 
     /// Returns the thread counts `solverbox tune` has measured for this model on this machine;
     /// `None` if the user set a thread count.
-    fn tuned(&self, wishes: &Wishes, file: &Weights) -> Option<Tuned> {
-        let folder = self.data.as_ref().filter(|_| wishes.threads.is_none())?;
-        let tuned = tuning::find(folder, file, wishes.kernels.name, model::plan::cores())?;
+    fn tuned(&self, required: &PlanRequirements, file: &Weights) -> Option<Tuned> {
+        let folder = self.data.as_ref().filter(|_| required.threads.is_none())?;
+        let tuned = tuning::find(folder, file, required.kernels.name, model::plan::cores())?;
         log::info!(
             "{} threads for prompts and {} for decoding, as tuned",
             tuned.threads,

@@ -54,7 +54,7 @@ pub fn run(options: &PlanOptions) -> Result<(), Error> {
     let file = options.loading.find()?;
     let (header, adapters) = options.loading.open(&file)?;
     let room = options.room.clone().unwrap_or_else(available);
-    let planner = Planner::new(&header, &adapters, options.loading.wishes)?;
+    let planner = Planner::new(&header, &adapters, options.loading.required)?;
     let Judged { plan, refusal } = planner.judge(&room);
     let largest =
         |count| (count, [KvType::F16, KvType::Q8_0].map(|kv| planner.largest(kv, count, &room)));

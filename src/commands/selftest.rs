@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::engine;
 use crate::engine::Passed;
 use crate::model::available::available;
-use crate::model::plan::{Wishes, plan};
+use crate::model::plan::{PlanRequirements, plan};
 use crate::model::{self, bundled};
 use crate::types::error::Error;
 use crate::types::kernels::KernelSet;
@@ -21,7 +21,7 @@ use crate::types::plan::{KvType, Pacing};
 /// `internal` naming the failed checks, after printing, or if the test cannot run.
 pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Error> {
     let start = Instant::now();
-    let wishes = Wishes {
+    let required = PlanRequirements {
         pacing: Pacing::default(),
         context_tokens: Some(limits::CONTEXT_TOKENS_MIN),
         sequences: Some(1),
@@ -30,7 +30,7 @@ pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Erro
         threads,
         question_tokens_max: limits::CONTEXT_TOKENS_MIN,
     };
-    let plan = plan(&model::open(&bundled::model()?)?, &[], wishes, &available())?;
+    let plan = plan(&model::open(&bundled::model()?)?, &[], required, &available())?;
     let checks = engine::selftest(&plan)?;
     let millis = start.elapsed().as_secs_f64() * 1000.0;
     let lines: String = checks.iter().map(line).collect();

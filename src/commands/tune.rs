@@ -10,7 +10,7 @@ use super::progress_bar::ProgressBar;
 use super::{Loading, interrupt};
 use crate::engine::bench::{Effort, PassTimer, timed};
 use crate::model::fingerprint;
-use crate::model::plan::{Wishes, cores};
+use crate::model::plan::{PlanRequirements, cores};
 use crate::model::tuning::{self, Tuned};
 use crate::types::error::{Error, Kind, io_cause};
 
@@ -47,14 +47,14 @@ struct ThreadTimes {
 pub fn run(loading: &Loading, data: &Path) -> Result<(), Error> {
     interrupt::leave_nothing_behind()?;
     // An earlier result must not limit this one.
-    let most = loading.wishes.threads.unwrap_or_else(cores);
+    let most = loading.required.threads.unwrap_or_else(cores);
     let plan = loading.plan_by(|header| {
         let trained = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-        Wishes {
+        PlanRequirements {
             threads: Some(most),
             context_tokens: Some(CONTEXT_TOKENS.min(trained)),
             sequences: Some(BATCHES[BATCHES.len() - 1]),
-            ..loading.wishes
+            ..loading.required
         }
     })?;
     let model = fingerprint::of(&plan.model.path).map_err(|error| {

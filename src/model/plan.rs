@@ -14,7 +14,7 @@ use crate::types::plan::{KvType, Pacing, Plan};
 
 /// The requirements for a plan, from flags and settings.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub struct PlanRequirements {
     /// Size of the KV cache in tokens; `None` for the maximum model and memory allow.
     pub context_tokens: Option<u32>,
     /// Number of sequences; `None` for as many as the context is large enough for.
@@ -45,7 +45,7 @@ pub struct Judged {
 pub struct Planner<'a> {
     header: &'a Header,
     adapters: &'a [AdapterFile],
-    wishes: Wishes,
+    required: PlanRequirements,
     /// The context length the model was trained for.
     trained_tokens: u32,
 }
@@ -59,15 +59,15 @@ impl<'a> Planner<'a> {
     pub fn new(
         header: &'a Header,
         adapters: &'a [AdapterFile],
-        wishes: Wishes,
+        required: PlanRequirements,
     ) -> Result<Planner<'a>, Error> {
         if let Some(fault) = &header.fault {
             return Err(bad_model(&header.file, fault));
         }
         let trained_tokens = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX);
-        let planner = Planner { header, adapters, wishes, trained_tokens };
+        let planner = Planner { header, adapters, required, trained_tokens };
         let heads = [header.shape.key, header.shape.value];
-        if wishes.kv.is_some_and(|kv| !planner.suits(kv)) {
+        if required.kv.is_some_and(|kv| !planner.suits(kv)) {
             return Err(Error::bad_request(
                 format!(
                     "--kv: q8_0 requires head sizes divisible by 32, this model's are {heads:?}"
@@ -75,11 +75,11 @@ impl<'a> Planner<'a> {
                 "Use --kv f16.",
             ));
         }
-        if let Some(wish) = wishes.context_tokens.filter(|&tokens| tokens > trained_tokens) {
+        if let Some(tokens) = required.context_tokens.filter(|&tokens| tokens > trained_tokens) {
             let trained = trained_tokens;
             return Err(Error::bad_request(
                 format!(
-                    "--context-tokens: {wish} is too many, this model was trained for {trained}"
+                    "--context-tokens: {tokens} is too many, this model was trained for {trained}"
                 ),
                 format!("Use --context-tokens {trained} or less."),
             ));
@@ -93,9 +93,9 @@ impl<'a> Planner<'a> {
     /// value is used as it is, or the plan does not fit.
     pub fn judge(&self, room: &Room) -> Judged {
         let largest = self.trained_tokens.min(limits::CONTEXT_TOKENS_DEFAULT_MAX);
-        let start = self.wishes.context_tokens.unwrap_or(largest);
-        let sizes = match self.wishes.context_tokens {
-            Some(wish) => vec![wish],
+        let start = self.required.context_tokens.unwrap_or(largest);
+        let sizes = match self.required.context_tokens {
+            Some(tokens) => vec![tokens],
             None => sizes(largest).collect(),
         };
         let plans = sizes.into_iter().flat_map(|size| {
@@ -148,11 +148,12 @@ impl<'a> Planner<'a> {
     /// Returns the cache types to try, the better one first.
     fn kinds(&self) -> Vec<KvType> {
         let all = [KvType::F16, KvType::Q8_0].into_iter();
-        all.filter(|&kv| self.suits(kv) && self.wishes.kv.is_none_or(|wish| wish == kv)).collect()
+        all.filter(|&kv| self.suits(kv) && self.required.kv.is_none_or(|required| required == kv))
+            .collect()
     }
 
     fn sequences(&self, context_tokens: u32) -> u32 {
-        self.wishes.sequences.unwrap_or_else(|| {
+        self.required.sequences.unwrap_or_else(|| {
             let shares = context_tokens / limits::SEQUENCE_SHARE_TOKENS_MIN;
             let halves =
                 std::iter::successors(Some(limits::SEQUENCES_DEFAULT_MAX), |n| Some(n / 2));
@@ -161,8 +162,8 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_at(&self, context_tokens: u32, kv: KvType, sequences: u32) -> Plan {
-        let wishes = &self.wishes;
-        let (kernels, threads) = (wishes.kernels, wishes.threads.unwrap_or_else(cores));
+        let required = &self.required;
+        let (kernels, threads) = (required.kernels, required.threads.unwrap_or_else(cores));
         let how = RunConfig { context_tokens, sequences, kv, kernels, threads };
         Plan {
             model: self.header.file.clone(),
@@ -175,9 +176,9 @@ impl<'a> Planner<'a> {
             kernels,
             threads,
             decode_threads: threads,
-            pacing: wishes.pacing,
+            pacing: required.pacing,
             prefixes: None,
-            question_tokens_max: wishes.question_tokens_max,
+            question_tokens_max: required.question_tokens_max,
         }
     }
 
@@ -244,10 +245,10 @@ impl<'a> Planner<'a> {
 pub fn plan(
     header: &Header,
     adapters: &[AdapterFile],
-    wishes: Wishes,
+    required: PlanRequirements,
     room: &Room,
 ) -> Result<Plan, Error> {
-    let Judged { plan, refusal } = Planner::new(header, adapters, wishes)?.judge(room);
+    let Judged { plan, refusal } = Planner::new(header, adapters, required)?.judge(room);
     refusal.map_or(Ok(plan), Err)
 }
 

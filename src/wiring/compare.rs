@@ -9,7 +9,7 @@ use crate::commands::Loading;
 use crate::commands::compare::CompareOptions;
 use crate::engine::kernels;
 use crate::model::locate;
-use crate::model::plan::Wishes;
+use crate::model::plan::PlanRequirements;
 use crate::types::error::Error;
 use crate::types::limits;
 use crate::types::plan::{KvType, Pacing};
@@ -18,7 +18,7 @@ impl TryFrom<CompareFlags> for CompareOptions {
     type Error = Error;
 
     fn try_from(flags: CompareFlags) -> Result<CompareOptions, Error> {
-        let wishes = Wishes {
+        let required = PlanRequirements {
             pacing: Pacing::default(),
             context_tokens: None,
             sequences: None,
@@ -34,7 +34,7 @@ impl TryFrom<CompareFlags> for CompareOptions {
             file: Some(file),
             folder: PathBuf::new(),
             adapters: Vec::new(),
-            wishes,
+            required,
             data: None,
         };
         Ok(CompareOptions {

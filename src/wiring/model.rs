@@ -9,7 +9,7 @@ use crate::commands::Loading;
 use crate::config;
 use crate::engine::kernels;
 use crate::model::locate;
-use crate::model::plan::Wishes;
+use crate::model::plan::PlanRequirements;
 use crate::types::error::Error;
 use crate::types::kernels::KernelSet;
 use crate::types::mode::{AdapterRef, Mode};
@@ -23,7 +23,7 @@ pub(super) fn loading(flags: ModelFlags) -> Result<Loading, Error> {
 
 /// Returns the model to load with the given kernels, which need not run on this CPU.
 pub(super) fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Loading {
-    let wishes = Wishes {
+    let required = PlanRequirements {
         pacing: Pacing { drafts: flags.drafts, step: Duration::from_millis(flags.step_ms.into()) },
         context_tokens: flags.context_tokens,
         sequences: flags.sequences,
@@ -34,7 +34,7 @@ pub(super) fn loading_with(flags: ModelFlags, kernels: &'static KernelSet) -> Lo
     };
     // Without a data folder nothing is cached on disk; only `serve` requires one.
     let data = config::data_folder(flags.data.as_deref()).ok();
-    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, wishes, data }
+    Loading { file: flags.model, folder: flags.models, adapters: flags.adapter, required, data }
 }
 
 /// Returns the model that the flags choose, unchecked.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::{model, model_q4_0, solve, solve_with, solverbox, text};
 use solverbox::engine::kernels::missing;
 use solverbox::model::open;
-use solverbox::model::plan::{Wishes, plan};
+use solverbox::model::plan::{PlanRequirements, plan};
 use solverbox::types::kernels::{KernelSet, SETS};
 use solverbox::types::memory::Room;
 use solverbox::types::plan::{KvType, Pacing, Weights};
@@ -145,7 +145,7 @@ fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
     let header = open(&Weights::model(file)).unwrap();
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight").unwrap();
     for set in [&SETS[0], runnable().last().unwrap()] {
-        let wishes = Wishes {
+        let required = PlanRequirements {
             pacing: Pacing::default(),
             context_tokens: Some(1024),
             sequences: Some(1),
@@ -154,7 +154,7 @@ fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
             threads: Some(1),
             question_tokens_max: 2048,
         };
-        let plan = plan(&header, &[], wishes, &Room::unknown()).unwrap();
+        let plan = plan(&header, &[], required, &Room::unknown()).unwrap();
         // The head is tied to the embedding: repacked, it is there once more.
         let twice = if set.repacks(head.kind.name) { head.bytes } else { 0 };
         let memory = &plan.memory;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::support::tiny::{self, Tiny, TinyKind as Of};
 use crate::support::{Gguf, model, solve_with, solverbox, text};
 use solverbox::model;
-use solverbox::model::plan::{Wishes, plan};
+use solverbox::model::plan::{PlanRequirements, plan};
 use solverbox::model::write::GgufValue;
 use solverbox::types::error::{Error, Kind};
 use solverbox::types::kernels::SETS;
@@ -127,7 +127,7 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
 
 /// Opens and plans, as everything that runs a model does first.
 fn planned(path: &Path) -> Result<Plan, Error> {
-    let wishes = Wishes {
+    let required = PlanRequirements {
         pacing: Pacing::default(),
         context_tokens: None,
         sequences: None,
@@ -136,7 +136,7 @@ fn planned(path: &Path) -> Result<Plan, Error> {
         threads: None,
         question_tokens_max: 1,
     };
-    plan(&model::open(&Weights::model(path))?, &[], wishes, &Room::unknown())
+    plan(&model::open(&Weights::model(path))?, &[], required, &Room::unknown())
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::support::tiny::{self, Form, KINDS, Tiny, TinyKind};
 use crate::support::{deaf, model};
 use solverbox::desk::{Capacity, Desk};
 use solverbox::engine::kernels;
-use solverbox::model::plan::{Wishes, plan};
+use solverbox::model::plan::{PlanRequirements, plan};
 use solverbox::model::types::TYPES;
 use solverbox::model::{self as checked, adapter};
 use solverbox::types::answer::Outcome;
@@ -282,7 +282,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
     let header = checked::open(&Weights::model(file))?;
     let adapter = adapter.map(|file| adapter::open(Weights::adapter(file), &header)).transpose()?;
     let context = u32::try_from(header.shape.context_tokens).unwrap_or(u32::MAX).min(512);
-    let wishes = Wishes {
+    let required = PlanRequirements {
         pacing: Pacing::default(),
         context_tokens: Some(context),
         sequences: Some(1),
@@ -291,7 +291,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
         threads: Some(1),
         question_tokens_max: 512,
     };
-    let plan = plan(&header, adapter.as_slice(), wishes, &Room::unknown())?;
+    let plan = plan(&header, adapter.as_slice(), required, &Room::unknown())?;
     let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, None, |_| {})?;
     let turn = Turn { role: Role::User, text: QUESTION.into() };
     let mut question = Question::new(Modes::built_in().find("plain")?, vec![turn], 1);

@@ -10,7 +10,7 @@ use super::{not_checked, root};
 use solverbox::desk::record::{FinishedAnswer, Record, State};
 use solverbox::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
 use solverbox::engine::kernels;
-use solverbox::model::plan::{Wishes, plan};
+use solverbox::model::plan::{PlanRequirements, plan};
 use solverbox::model::{self as checked, adapter};
 use solverbox::types::job::{Client, JobId, Question, Role, Turn};
 use solverbox::types::memory::Room;
@@ -49,7 +49,7 @@ pub fn open(options: &DeskOptions) -> (Desk, DrawLog) {
     } else {
         Vec::new()
     };
-    let wishes = Wishes {
+    let required = PlanRequirements {
         pacing: Pacing { drafts: options.drafts, ..Pacing::default() },
         context_tokens: Some(options.context_tokens),
         sequences: Some(options.sequences),
@@ -58,7 +58,7 @@ pub fn open(options: &DeskOptions) -> (Desk, DrawLog) {
         threads: Some(1),
         question_tokens_max: 512,
     };
-    let plan = plan(&header, &adapters, wishes, &Room::unknown()).unwrap();
+    let plan = plan(&header, &adapters, required, &Room::unknown()).unwrap();
     let (draws, inbox) = channel();
     let broken = |error| panic!("{error}");
     let desk = Desk::open_observed(plan, options.capacity, draws, broken).unwrap();
