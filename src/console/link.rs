@@ -1,10 +1,9 @@
-//! A connection to whoever sits at a console: one thread reads, one writes, and a session hears
-//! and speaks.
+//! A console's connection: a reader thread, a writer thread, and the session between them.
 //!
-//! All that can wait is bounded: what was read and not heard yet (then the line is not read, and
-//! its flow control has the other side wait), and what was said and not sent yet. A session asks
-//! how much room there is before it goes on with a text; the text itself waits in its record. What
-//! it says of its own never has it wait, so that a Ctrl-C is heard whatever the line does.
+//! All buffers are bounded: input that was read and not handled (when it is full, reading stops and
+//! flow control makes the peer pause) and output that was not sent. A session checks the free room
+//! before it continues an answer, whose text stays in the job's record meanwhile. Its own notes never
+//! block it, so that a Ctrl-C is handled whatever the line does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -22,62 +21,62 @@ use crate::types::error::Error;
 use crate::types::job::JobId;
 use crate::types::limits;
 
-/// What a session hears.
+/// An event for a session.
 #[derive(Debug)]
-pub enum Heard {
-    /// What was typed, or sent by a machine.
+pub enum LinkEvent {
+    /// Input arrived.
     Bytes(Vec<u8>),
-    /// A job that is followed has changed, or there is room to write again.
+    /// A followed job has changed, or there is room for output again.
     Changed,
-    /// Nothing within the time that was given.
+    /// No event within the timeout.
     Nothing,
-    /// Nothing more comes in; what is said is still heard.
+    /// The input has ended; output is still possible.
     EndOfInput,
-    /// Nobody is there any more.
+    /// The connection is gone.
     Gone,
-    /// The box is being stopped.
+    /// The box is stopping.
     Closing,
 }
 
-/// Where bytes come from and go to.
+/// The two ends of a connection.
 #[derive(Debug)]
 pub enum Ends {
     /// A serial port.
     Port(Port),
-    /// This process's own.
+    /// Standard input and output.
     Standard(Standard),
 }
 
-/// Keeps [`Heard::Changed`] coming for a job; dropping all of a job's subscriptions ends that.
+/// Keeps [`LinkEvent::Changed`] coming for a job; dropping all of a job's subscriptions ends that.
 #[derive(Clone, Debug)]
 pub struct Subscription {
     _kept: Arc<()>,
 }
 
-/// One connection.
+/// A connection and its buffers.
 pub struct Link {
-    heard: Receiver<Heard>,
-    teller: SyncSender<Heard>,
+    events: Receiver<LinkEvent>,
+    sender: SyncSender<LinkEvent>,
     outbox: Arc<Outbox>,
     closing: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
     is_paused: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     ends: Ends,
-    /// What was said and had no room in the outbox.
-    unsaid: String,
-    /// What was heard, and given back or not wanted yet.
-    unheard: Vec<u8>,
-    /// Which jobs are followed.
+    /// Output that did not fit into the outbox.
+    backlog: String,
+    /// Input that was given back, or read before a pause.
+    returned: Vec<u8>,
+    /// The followed jobs.
     followed: Vec<(JobId, Weak<()>)>,
     is_gone: bool,
 }
 
 impl Link {
-    /// Begins to read and to write.
+    /// Opens the connection and starts its threads.
     ///
     /// # Errors
-    /// `internal` where threads or descriptors cannot be had.
+    /// `internal` if no thread or descriptor is available.
     pub fn open(wire: &Wire, ends: Ends, closing: &Arc<AtomicBool>) -> Result<Link, Error> {
         let internal = |cause: &dyn std::fmt::Display| {
             Error::internal(format!("cannot read the console at {}: {cause}", wire.place))
@@ -87,30 +86,31 @@ impl Link {
             Ends::Standard(_) => Ok(None),
         };
         let (input, output) = (second()?, second()?);
-        let (teller, heard) = sync_channel(limits::CONSOLE_READS_WAITING_MAX);
+        let (sender, events) = sync_channel(limits::CONSOLE_READS_WAITING_MAX);
         let mut link = Link {
-            heard,
-            teller: teller.clone(),
+            events,
+            sender: sender.clone(),
             outbox: Arc::new(Outbox::new(wire.waiting_bytes_max())),
             closing: closing.clone(),
             ended: Arc::new(AtomicBool::new(false)),
             is_paused: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
             ends,
-            unsaid: String::new(),
-            unheard: Vec::new(),
+            backlog: String::new(),
+            returned: Vec::new(),
             followed: Vec::new(),
             is_gone: false,
         };
-        let (told, ended, is_paused) = (teller.clone(), link.ended.clone(), link.is_paused.clone());
-        let read = move || read_on(input, &told, &ended, &is_paused);
+        let (events, ended, is_paused) =
+            (sender.clone(), link.ended.clone(), link.is_paused.clone());
+        let read = move || read_on(input, &events, &ended, &is_paused);
         let (outbox, own) = (link.outbox.clone(), wire.clone());
-        let send = move || send_on(output, &own, &outbox, &teller);
+        let send = move || send_on(output, &own, &outbox, &sender);
         let begun = link.start("console in", read).and_then(|()| link.start("console out", send));
         if let Err(error) = begun {
-            // One of them may be at work, and would keep the port.
+            // One of them may be running, and would keep the port open.
             link.ended.store(true, Ordering::Relaxed);
-            link.outbox.shut();
+            link.outbox.close();
             return Err(internal(&error));
         }
         Ok(link)
@@ -121,79 +121,79 @@ impl Link {
         Ok(())
     }
 
-    /// Returns where bytes come from and go to.
+    /// Returns the ends of the connection.
     pub fn ends(&self) -> &Ends {
         &self.ends
     }
 
-    /// Blocks until something is heard, or `timeout` has passed.
-    pub fn hear(&mut self, timeout: Option<Duration>) -> Heard {
+    /// Blocks until there is an event, or `timeout` has passed.
+    pub fn next_event(&mut self, timeout: Option<Duration>) -> LinkEvent {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         loop {
-            self.say("");
-            if self.is_gone || self.outbox.is_shut() {
-                return Heard::Gone;
+            self.send("");
+            if self.is_gone || self.outbox.is_closed() {
+                return LinkEvent::Gone;
             }
             if self.closing.load(Ordering::Relaxed) {
-                return Heard::Closing;
+                return LinkEvent::Closing;
             }
             let is_paused = self.is_paused.load(Ordering::Relaxed);
-            if !self.unheard.is_empty() && !is_paused {
-                return Heard::Bytes(std::mem::take(&mut self.unheard));
+            if !self.returned.is_empty() && !is_paused {
+                return LinkEvent::Bytes(std::mem::take(&mut self.returned));
             }
-            // Often enough to notice that the box is being stopped.
+            // Short enough to notice that the box is stopping.
             let wait = until.map_or(limits::CONSOLE_READ_WAIT, |until| {
                 until.saturating_duration_since(Instant::now()).min(limits::CONSOLE_READ_WAIT)
             });
-            match self.heard.recv_timeout(wait) {
-                Ok(Heard::Gone) | Err(RecvTimeoutError::Disconnected) => self.is_gone = true,
-                // As many as were read before the pause.
-                Ok(Heard::Bytes(bytes)) if is_paused => self.unheard.extend(bytes),
-                Ok(heard) => return heard,
+            match self.events.recv_timeout(wait) {
+                Ok(LinkEvent::Gone) | Err(RecvTimeoutError::Disconnected) => self.is_gone = true,
+                // Bytes that were read before the pause.
+                Ok(LinkEvent::Bytes(bytes)) if is_paused => self.returned.extend(bytes),
+                Ok(event) => return event,
                 Err(RecvTimeoutError::Timeout) => {
                     if until.is_some_and(|until| Instant::now() >= until) {
-                        return Heard::Nothing;
+                        return LinkEvent::Nothing;
                     }
                 }
             }
         }
     }
 
-    /// Gives back what was heard, to be heard first another time.
+    /// Gives back input, to be returned first by the next event.
     pub fn give_back(&mut self, bytes: &[u8]) {
-        self.unheard.splice(0..0, bytes.iter().copied());
+        self.returned.splice(0..0, bytes.iter().copied());
     }
 
-    /// Has nothing more read, or again: what is not read waits where it comes from.
+    /// Pauses or resumes reading; unread input waits at its source.
     pub fn pause(&self, is_paused: bool) {
         self.is_paused.store(is_paused, Ordering::Relaxed);
     }
 
-    /// Returns how many bytes can be said at once; 0 where much waits to be sent.
+    /// Returns the free room for output in bytes; 0 while there is a backlog.
     pub fn room(&self) -> usize {
-        if self.unsaid.is_empty() { self.outbox.room() } else { 0 }
+        if self.backlog.is_empty() { self.outbox.room() } else { 0 }
     }
 
-    /// Says something. What has no room yet waits, within a bound beyond which it is dropped: only
-    /// who types on at a line that stands still gets there.
-    pub fn say(&mut self, text: &str) {
-        if self.unsaid.len() + text.len() <= limits::CONSOLE_BACKLOG_BYTES_MAX {
-            self.unsaid.push_str(text);
+    /// Queues output. Text that does not fit waits in a bounded backlog and is dropped beyond it, which
+    /// takes a person who keeps typing on a stalled line.
+    pub fn send(&mut self, text: &str) {
+        if self.backlog.len() + text.len() <= limits::CONSOLE_BACKLOG_BYTES_MAX {
+            self.backlog.push_str(text);
         }
-        let taken = self.outbox.put(&self.unsaid);
-        self.unsaid.drain(..taken);
+        let taken = self.outbox.put(&self.backlog);
+        self.backlog.drain(..taken);
     }
 
-    /// Drops what was said and not sent yet.
-    pub fn hush(&mut self) {
-        self.unsaid.clear();
+    /// Drops the unsent output.
+    pub fn drop_output(&mut self) {
+        self.backlog.clear();
         self.outbox.clear();
     }
 
-    /// Subscribes to a job: until it has ended, each of its changes is a [`Heard::Changed`].
+    /// Subscribes to a job: until it has ended, each of its changes is a [`LinkEvent::Changed`].
     ///
     /// # Errors
-    /// `internal` where no thread can be had.
+    /// `internal` if no thread can be started.
     pub fn follow(&mut self, ticket: &Ticket) -> Result<Subscription, Error> {
         self.followed.retain(|(_, kept)| kept.strong_count() > 0);
         let known = self.followed.iter().find(|(job, _)| *job == ticket.job);
@@ -201,26 +201,26 @@ impl Link {
             return Ok(Subscription { _kept: kept });
         }
         let kept = Arc::new(());
-        let (changes, teller) = (RecordChanges::of(ticket), self.teller.clone());
+        let (changes, sender) = (RecordChanges::of(ticket), self.sender.clone());
         let wanted = Arc::downgrade(&kept);
         std::thread::Builder::new()
             .name("console follows".into())
-            .spawn(move || follow_on(changes, &teller, &wanted))
+            .spawn(move || follow_on(changes, &sender, &wanted))
             .map_err(|e| Error::internal(format!("cannot start a console's thread: {e}")))?;
         self.followed.push((ticket.job, Arc::downgrade(&kept)));
         Ok(Subscription { _kept: kept })
     }
 
-    /// Ends the connection: what was said is sent first, unless the line stands still.
+    /// Closes the connection after the output is sent, unless the line is stalled.
     pub fn close(mut self) {
         let mut until = Instant::now() + limits::CONSOLE_CLOSE_WAIT;
-        while !self.is_gone && !self.outbox.is_shut() {
-            self.say("");
+        while !self.is_gone && !self.outbox.is_closed() {
+            self.send("");
             let soon = Instant::now() + limits::CONSOLE_READ_WAIT;
-            let is_sent = self.outbox.wait_sent(soon.min(until)) && self.unsaid.is_empty();
+            let is_sent = self.outbox.wait_sent(soon.min(until)) && self.backlog.is_empty();
             let is_out = match &self.ends {
                 Ends::Port(port) => port.unsent_bytes() == 0,
-                // Whoever reads a pipe takes the time it takes, unless the box is being stopped.
+                // The reader of a pipe may be slow, unless the box is stopping.
                 Ends::Standard(_) => {
                     if !self.closing.load(Ordering::Relaxed) {
                         until = Instant::now() + limits::CONSOLE_CLOSE_WAIT;
@@ -236,13 +236,13 @@ impl Link {
             }
         }
         self.ended.store(true, Ordering::Relaxed);
-        self.outbox.shut();
+        self.outbox.close();
         if let Ends::Port(port) = &self.ends {
-            // Else the system would wait for a line that stands still.
+            // Otherwise closing the port would wait for a stalled line.
             port.drop_unsent();
         }
-        // Whoever wants to tell something finds nobody.
-        drop(std::mem::replace(&mut self.heard, sync_channel(0).1));
+        // From here on the threads cannot send events.
+        drop(std::mem::replace(&mut self.events, sync_channel(0).1));
         for thread in self.threads.drain(..) {
             // A panic on it was already reported.
             let _ = thread.join();
@@ -250,10 +250,10 @@ impl Link {
     }
 }
 
-/// Reads to the end.
+/// Reads until the input or the connection ends.
 fn read_on(
     mut input: Option<Port>,
-    teller: &SyncSender<Heard>,
+    sender: &SyncSender<LinkEvent>,
     ended: &AtomicBool,
     is_paused: &AtomicBool,
 ) {
@@ -267,26 +267,26 @@ fn read_on(
             Some(port) => port.read(&mut bytes),
             None => Standard::read(&mut bytes),
         };
-        let told = match moved {
+        let result = match moved {
             Moved::Nothing => continue,
-            Moved::Bytes(read) => teller.send(Heard::Bytes(bytes[..read].to_vec())),
+            Moved::Bytes(read) => sender.send(LinkEvent::Bytes(bytes[..read].to_vec())),
             Moved::Gone => {
-                let end = if input.is_some() { Heard::Gone } else { Heard::EndOfInput };
-                // The session may be gone itself.
-                let _ = teller.send(end);
+                let end = if input.is_some() { LinkEvent::Gone } else { LinkEvent::EndOfInput };
+                // Fails only if the session has ended.
+                let _ = sender.send(end);
                 return;
             }
         };
-        if told.is_err() {
+        if result.is_err() {
             return;
         }
     }
 }
 
-/// Sends what is said to the end.
-fn send_on(mut output: Option<Port>, wire: &Wire, outbox: &Outbox, teller: &SyncSender<Heard>) {
-    // A tenth of a second at a time, and no more waits in the system: what is dropped after a
-    // Ctrl-C is what was not given to it.
+/// Sends the output until the connection ends.
+fn send_on(mut output: Option<Port>, wire: &Wire, outbox: &Outbox, sender: &SyncSender<LinkEvent>) {
+    // A tenth of a second at a time, and no more in the system's queue: only what is not in that
+    // queue can be dropped after a Ctrl-C.
     let part = (wire.baud as usize / 100).clamp(16, *limits::CONSOLE_OUT_BYTES.end());
     let pause = Duration::from_secs_f64(wire.seconds(part) / 2.0).min(limits::CONSOLE_READ_WAIT);
     let mut bytes = Vec::new();
@@ -295,7 +295,7 @@ fn send_on(mut output: Option<Port>, wire: &Wire, outbox: &Outbox, teller: &Sync
         while from < bytes.len() {
             let moved = match &mut output {
                 None => Standard::write(&bytes[from..]),
-                Some(_) if outbox.is_shut() => return,
+                Some(_) if outbox.is_closed() => return,
                 Some(port) if port.unsent_bytes() > part => {
                     std::thread::sleep(pause);
                     Moved::Nothing
@@ -305,21 +305,21 @@ fn send_on(mut output: Option<Port>, wire: &Wire, outbox: &Outbox, teller: &Sync
             match moved {
                 Moved::Bytes(written) => from += written,
                 Moved::Nothing => {}
-                // The session finds it shut.
-                Moved::Gone => return outbox.shut(),
+                // The session will find the outbox closed.
+                Moved::Gone => return outbox.close(),
             }
         }
         outbox.sent();
-        // Where the session has something to hear it will look anyway.
-        let _ = teller.try_send(Heard::Changed);
+        // If the queue is full, the session is about to look anyway.
+        let _ = sender.try_send(LinkEvent::Changed);
     }
 }
 
-/// Sends each change of a job while somebody keeps its subscription.
-fn follow_on(mut changes: RecordChanges, teller: &SyncSender<Heard>, wanted: &Weak<()>) {
+/// Sends each change of a job while its subscription lives.
+fn follow_on(mut changes: RecordChanges, sender: &SyncSender<LinkEvent>, wanted: &Weak<()>) {
     while wanted.strong_count() > 0 {
         let change = changes.wait(limits::CONSOLE_FOLLOW_WAIT);
-        if change != RecordChange::None && teller.send(Heard::Changed).is_err() {
+        if change != RecordChange::None && sender.send(LinkEvent::Changed).is_err() {
             return;
         }
         if change == RecordChange::Last {

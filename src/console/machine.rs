@@ -10,7 +10,7 @@ mod job_lines;
 mod message;
 mod reply;
 
-use super::link::{Heard, Link};
+use super::link::{Link, LinkEvent};
 use super::wire::Checksums;
 use super::{ConsoleContext, SessionEnd};
 use crate::api::ask::{Ask, continue_from};
@@ -91,8 +91,8 @@ impl<'a> MachineSession<'a> {
             if self.is_leaving && self.followed.is_empty() {
                 return SessionEnd::Bye;
             }
-            match self.link.hear(None) {
-                Heard::Bytes(bytes) => {
+            match self.link.next_event(None) {
+                LinkEvent::Bytes(bytes) => {
                     let mut rest = bytes.as_slice();
                     while self.end.is_none()
                         && let Some(incoming) = self.reader.next(&mut rest, &self.settings)
@@ -102,10 +102,10 @@ impl<'a> MachineSession<'a> {
                     // Bytes after a hand-over belong to the next session.
                     self.link.give_back(rest);
                 }
-                Heard::Changed | Heard::Nothing => {}
-                Heard::EndOfInput => self.is_leaving = true,
-                Heard::Gone => return SessionEnd::Gone,
-                Heard::Closing => {
+                LinkEvent::Changed | LinkEvent::Nothing => {}
+                LinkEvent::EndOfInput => self.is_leaving = true,
+                LinkEvent::Gone => return SessionEnd::Gone,
+                LinkEvent::Closing => {
                     let seconds = limits::RECONNECT_WAIT.as_secs() as u32;
                     self.send(|writer, _| writer.error(None, &closing(), Some(seconds)));
                     return SessionEnd::Closing;
@@ -115,7 +115,7 @@ impl<'a> MachineSession<'a> {
     }
 
     fn send(&mut self, line: impl FnOnce(&LineWriter, &ConsoleContext) -> String) {
-        self.link.say(&line(&LineWriter::new(self.settings), self.context));
+        self.link.send(&line(&LineWriter::new(self.settings), self.context));
     }
 
     /// Sends pending lines of the followed jobs, one line of each in turn, while the line has room.
@@ -131,7 +131,7 @@ impl<'a> MachineSession<'a> {
             let writer = LineWriter::new(self.settings);
             match self.followed[self.turn].next(&writer, room) {
                 Some(line) => {
-                    self.link.say(&line);
+                    self.link.send(&line);
                     quiet = 0;
                 }
                 None => quiet += 1,
@@ -274,8 +274,8 @@ impl<'a> MachineSession<'a> {
         let (id, found) = match target {
             Target::Named(job, id) => (id, self.own(job)),
             Target::Under(id) => {
-                let followed = self.followed.iter().find(|telling| *telling.id() == id);
-                let followed = followed.map(|telling| telling.ticket().clone());
+                let followed = self.followed.iter().find(|lines| *lines.id() == id);
+                let followed = followed.map(|lines| lines.ticket().clone());
                 let known = || self.memory.known.iter().rfind(|known| known.id == id);
                 let found = followed.or_else(|| known().map(|known| known.ticket.clone()));
                 let missing = || {

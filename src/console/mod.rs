@@ -26,11 +26,11 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use link::{Ends, Heard, Link};
+use link::{Ends, Link, LinkEvent};
 use machine::MachineSession;
 use port::{Port, Trouble};
 use stdio::Standard;
-use terminal::Person;
+use terminal::TerminalSession;
 use wire::{Checksums, ConsolePlace, Speech, Wire};
 
 use crate::desk::{Desk, Ticket};
@@ -172,7 +172,7 @@ fn log_once(wire: &Wire, trouble: &Trouble, logged: &mut Option<Trouble>) {
 
 /// State of a console that survives its sessions.
 struct ConsoleMemory {
-    person: terminal::Memory,
+    person: terminal::TerminalMemory,
     machine: machine::MachineMemory,
 }
 
@@ -181,7 +181,7 @@ fn memory(context: &ConsoleContext) -> ConsoleMemory {
     let mode = named.or_else(|| context.modes.iter().next().cloned());
     let mode = mode.unwrap_or_else(|| unreachable!("modes are built in"));
     ConsoleMemory {
-        person: terminal::Memory::new(mode),
+        person: terminal::TerminalMemory::new(mode),
         machine: machine::MachineMemory::default(),
     }
 }
@@ -206,7 +206,7 @@ fn converse(
     let end = loop {
         let end = match speech {
             Speech::Person => {
-                Person::new(context, &mut memory.person, client, &mut link, wire).run()
+                TerminalSession::new(context, &mut memory.person, client, &mut link, wire).run()
             }
             Speech::Machine(sums) => {
                 MachineSession::new(context, &mut memory.machine, client, &mut link, sums).run()
@@ -223,8 +223,8 @@ fn converse(
             // The next person at a port is greeted at the first key.
             SessionEnd::Bye if wire.place != ConsolePlace::Standard => {
                 match wait_for_key(&mut link) {
-                    Heard::Bytes(_) => speech = wire.speech,
-                    Heard::Closing => break SessionEnd::Closing,
+                    LinkEvent::Bytes(_) => speech = wire.speech,
+                    LinkEvent::Closing => break SessionEnd::Closing,
                     _ => break SessionEnd::Gone,
                 }
             }
@@ -235,12 +235,12 @@ fn converse(
     end
 }
 
-fn wait_for_key(link: &mut Link) -> Heard {
-    link.say("Bye. Press a key to start again.\r\n");
+fn wait_for_key(link: &mut Link) -> LinkEvent {
+    link.send("Bye. Press a key to start again.\r\n");
     loop {
-        match link.hear(None) {
-            Heard::Changed | Heard::Nothing => {}
-            heard => return heard,
+        match link.next_event(None) {
+            LinkEvent::Changed | LinkEvent::Nothing => {}
+            event => return event,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a console was told and is not sent yet: a bounded buffer between a session and its line.
+//! The output queue of a console: a bounded buffer between a session and its line.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,13 +15,13 @@ struct Unsent {
     bytes: VecDeque<u8>,
     /// Whether a part of it is being sent.
     is_sending: bool,
-    is_shut: bool,
+    is_closed: bool,
 }
 
 impl Outbox {
     /// Makes an empty outbox of at most `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Outbox {
-        let waiting = Unsent { bytes: VecDeque::new(), is_sending: false, is_shut: false };
+        let waiting = Unsent { bytes: VecDeque::new(), is_sending: false, is_closed: false };
         Outbox { waiting: Mutex::new(waiting), changed: Condvar::new(), bytes_max }
     }
 
@@ -33,14 +33,14 @@ impl Outbox {
     /// Returns the free space in bytes; 0 once it is closed.
     pub fn room(&self) -> usize {
         let waiting = self.lock();
-        if waiting.is_shut { 0 } else { self.bytes_max - waiting.bytes.len() }
+        if waiting.is_closed { 0 } else { self.bytes_max - waiting.bytes.len() }
     }
 
     /// Accepts as much of a text as there is room for, and returns the number of bytes; once closed
     /// it accepts and drops everything.
     pub fn put(&self, text: &str) -> usize {
         let mut waiting = self.lock();
-        if waiting.is_shut {
+        if waiting.is_closed {
             return text.len();
         }
         let taken = text.floor_char_boundary(self.bytes_max - waiting.bytes.len());
@@ -59,10 +59,10 @@ impl Outbox {
     /// Returns false once it is closed.
     pub fn take(&self, most: usize, bytes: &mut Vec<u8>) -> bool {
         let mut waiting = self.lock();
-        while waiting.bytes.is_empty() && !waiting.is_shut {
+        while waiting.bytes.is_empty() && !waiting.is_closed {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        if waiting.is_shut {
+        if waiting.is_closed {
             return false;
         }
         let mut count = most.max(4).min(waiting.bytes.len());
@@ -85,7 +85,7 @@ impl Outbox {
     /// Blocks until everything is sent, the outbox is closed, or `until`; returns whether it is empty.
     pub fn wait_sent(&self, until: Instant) -> bool {
         let is_busy = |waiting: &mut Unsent| {
-            !waiting.is_shut && (waiting.is_sending || !waiting.bytes.is_empty())
+            !waiting.is_closed && (waiting.is_sending || !waiting.bytes.is_empty())
         };
         let patience = until.saturating_duration_since(Instant::now());
         let waited = self.changed.wait_timeout_while(self.lock(), patience, is_busy);
@@ -93,14 +93,14 @@ impl Outbox {
     }
 
     /// Returns whether it is closed.
-    pub fn is_shut(&self) -> bool {
-        self.lock().is_shut
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
     }
 
     /// Closes the outbox: drops the unsent output and all that follows.
-    pub fn shut(&self) {
+    pub fn close(&self) {
         let mut waiting = self.lock();
-        waiting.is_shut = true;
+        waiting.is_closed = true;
         waiting.bytes.clear();
         self.changed.notify_all();
     }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_is_bounded_and_goes_out_in_whole_characters() {
+    fn the_queue_is_bounded_and_drained_in_whole_characters() {
         let outbox = Outbox::new(8);
         let text = "12345数67数90123456789";
         let (mut put, mut sent, mut bytes) = (0, String::new(), Vec::new());
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_and_not_sent_can_be_dropped() {
+    fn unsent_output_can_be_dropped() {
         let outbox = Outbox::new(100);
         outbox.put("a long text");
         outbox.clear();
@@ -136,18 +136,18 @@ mod tests {
         assert!(outbox.take(100, &mut bytes));
         assert_eq!(bytes, b"!");
         let soon = Instant::now() + Duration::from_millis(10);
-        assert!(!outbox.wait_sent(soon), "it is on its way");
+        assert!(!outbox.wait_sent(soon), "a part is being sent");
         outbox.sent();
         assert!(outbox.wait_sent(soon));
     }
 
     #[test]
-    fn nobody_waits_for_one_that_is_shut() {
+    fn a_closed_outbox_blocks_no_caller() {
         let outbox = Outbox::new(4);
         outbox.put("full");
         std::thread::scope(|scope| {
             scope.spawn(|| assert!(outbox.wait_sent(Instant::now() + Duration::from_secs(60))));
-            outbox.shut();
+            outbox.close();
         });
         assert_eq!((outbox.room(), outbox.put("dropped")), (0, 7));
         assert!(!outbox.take(4, &mut Vec::new()));

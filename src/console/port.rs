@@ -1,6 +1,6 @@
 //! A serial port: opened, read, written; and why it cannot be. The only file that knows serialport.
 //!
-//! It never waits long: a line that stands still, because nobody listens or the other side says so,
+//! It never waits long: a line that is stalled, because no peer listens or flow control pauses it,
 //! must not keep the box from stopping.
 
 use std::fmt;

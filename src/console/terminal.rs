@@ -1,9 +1,8 @@
-//! A person at a terminal: questions are typed, answers come in lines, and `/help` says what else
-//! there is.
+//! A session with a person at a terminal: typed questions, streamed answers, commands (`/help`).
 //!
-//! KeyDecoder come in, text goes out; the desk has the questions and their records the text, so that
-//! nothing is lost where the cable is. While something is typed the text waits, and goes on behind
-//! it. `actions` has what commands do.
+//! Keys come in, text goes out. The desk keeps questions and answers, so a pulled cable loses
+//! nothing. While a person types, the answer pauses; it continues below the typed line. `typing`
+//! handles input, `screen` formats output, `actions` executes commands.
 
 mod actions;
 mod command;
@@ -18,7 +17,7 @@ use super::following::FollowedJob;
 use super::history::LineHistory;
 use super::keys::KeyDecoder;
 use super::line_editor::{Edit, LineEditor};
-use super::link::{Ends, Heard, Link};
+use super::link::{Ends, Link, LinkEvent};
 use super::paint::{Painter, Terminal};
 use super::stdio::Standard;
 use super::wire::Wire;
@@ -33,34 +32,34 @@ use crate::types::mode::Mode;
 use screen::{Formulas, Letters, Looks, TerminalScreen, spoken};
 use typing::{Lines, TypedText};
 
-/// What is said when the box is stopped.
-const CLOSING: &str = "(The box is being stopped. What was asked goes on when it is back: /last)";
+/// The note of a box that stops.
+const CLOSING: &str = "(The box is stopping. Your questions continue when it is back: /last)";
 
-/// Least room on the line for which a text goes on.
+/// Least free room in bytes for which an answer continues.
 const ROOM_BYTES_MIN: usize = 64;
 
-/// What a console remembers of whoever sits there, over pulled cables.
-pub struct Memory {
+/// State of a person's console that survives a pulled cable.
+pub struct TerminalMemory {
     mode: Arc<Mode>,
-    /// Where it is not the mode's own.
+    /// Attempts, if not the mode's default.
     attempts: Option<u32>,
     budget_tokens: Option<u32>,
     shows_thinking: bool,
     formulas: Formulas,
-    /// Where somebody has said so.
+    /// Kind of terminal, if the person has set it.
     terminal: Option<Terminal>,
     columns: Option<usize>,
     past: LineHistory,
-    /// The job that was told to its end last.
-    told: Option<JobName>,
-    /// The jobs that were not, when the cable was pulled, in the order in which they were asked.
-    untold: Vec<JobName>,
+    /// The job shown to its end most recently.
+    last_shown: Option<JobName>,
+    /// The jobs not shown to their end when the cable was pulled, oldest first.
+    unshown: Vec<JobName>,
 }
 
-impl Memory {
-    /// Remembers nothing yet.
-    pub fn new(mode: Arc<Mode>) -> Memory {
-        Memory {
+impl TerminalMemory {
+    /// Makes the state of a new console.
+    pub fn new(mode: Arc<Mode>) -> TerminalMemory {
+        TerminalMemory {
             mode,
             attempts: None,
             budget_tokens: None,
@@ -69,77 +68,77 @@ impl Memory {
             terminal: None,
             columns: None,
             past: LineHistory::new(limits::CONSOLE_HISTORY_LINES, limits::CONSOLE_HISTORY_BYTES),
-            told: None,
-            untold: Vec::new(),
+            last_shown: None,
+            unshown: Vec::new(),
         }
     }
 
-    /// Keeps a job that was not told to its end, for a bounded number of them.
-    fn keep_untold(&mut self, job: JobName) {
-        if !self.untold.contains(&job) {
-            self.untold.push(job);
+    /// Remembers a job that was not shown to its end; bounded, the oldest are dropped.
+    fn keep_unshown(&mut self, job: JobName) {
+        if !self.unshown.contains(&job) {
+            self.unshown.push(job);
         }
-        if self.untold.len() > limits::CONSOLE_KNOWN_MAX {
-            self.untold.remove(0);
+        if self.unshown.len() > limits::CONSOLE_KNOWN_MAX {
+            self.unshown.remove(0);
         }
     }
 }
 
 /// A session with a person.
-pub struct Person<'a> {
-    house: &'a ConsoleContext,
-    memory: &'a mut Memory,
+pub struct TerminalSession<'a> {
+    context: &'a ConsoleContext,
+    memory: &'a mut TerminalMemory,
     client: Client,
     link: &'a mut Link,
     keys: KeyDecoder,
     line: LineEditor,
     painter: Painter,
     screen: TerminalScreen,
-    /// What is typed, and its lines before the one that is.
+    /// What the typed text will be, and its finished lines.
     text: TypedText,
     lines: Lines,
     is_pasting: bool,
-    /// When a key came last.
+    /// Time of the last key.
     typed_at: Instant,
-    /// Whether the bell has rung for what was read together.
+    /// Whether the bell has rung for this batch of input.
     has_rung: bool,
-    /// How long the rest of a sequence may take to come.
+    /// Longest time between the bytes of a sequence.
     key_wait: Duration,
-    /// When bytes came last that no terminal sends.
+    /// Time of the last invalid bytes.
     noise: Option<Instant>,
-    /// Whether they came in the line that is typed.
+    /// Whether the current line contained invalid bytes.
     is_garbled: bool,
-    /// When that was said last.
-    told_noise: Option<Instant>,
-    /// The jobs that are told, one after the other.
+    /// Time of the last note about that.
+    noise_reported: Option<Instant>,
+    /// The followed jobs, shown one after another.
     followed: VecDeque<FollowedJob>,
-    /// Whether what is typed stands on the screen.
+    /// Whether the prompt is on the screen.
     is_prompted: bool,
-    /// Whether keys come one by one, to be shown by us.
+    /// Whether input arrives key by key and we echo it.
     has_keys: bool,
-    /// Whether the session ends when all is told.
+    /// Whether the session ends once all answers are shown.
     is_leaving: bool,
-    /// How it ends before that.
+    /// Why it ends earlier.
     end: Option<SessionEnd>,
 }
 
-impl<'a> Person<'a> {
-    /// Begins a session.
+impl<'a> TerminalSession<'a> {
+    /// Makes a session.
     pub fn new(
-        house: &'a ConsoleContext,
-        memory: &'a mut Memory,
+        context: &'a ConsoleContext,
+        memory: &'a mut TerminalMemory,
         client: Client,
         link: &'a mut Link,
         wire: &Wire,
-    ) -> Person<'a> {
+    ) -> TerminalSession<'a> {
         let has_keys = match link.ends() {
             Ends::Port(_) => true,
             Ends::Standard(standard) => standard.has_keys,
         };
         let letters = if wire.framing.data_bits == 7 { Letters::Ascii } else { Letters::All };
         let looks = looks(link.ends(), memory, letters);
-        Person {
-            house,
+        TerminalSession {
+            context,
             client,
             keys: KeyDecoder::new(),
             line: LineEditor::new(limits::CONSOLE_LINE_BYTES_MAX),
@@ -155,7 +154,7 @@ impl<'a> Person<'a> {
             key_wait: limits::CONSOLE_KEY_WAIT + Duration::from_secs_f64(wire.seconds(3)),
             noise: None,
             is_garbled: false,
-            told_noise: None,
+            noise_reported: None,
             followed: VecDeque::new(),
             is_prompted: false,
             has_keys,
@@ -164,18 +163,18 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Runs until the person leaves, the cable does, or the box is stopped.
+    /// Runs until the person leaves, the cable is pulled, or the box stops.
     pub fn run(mut self) -> SessionEnd {
         if self.has_keys {
             self.switch_paste("\x1b[?2004h");
-            self.unfinished().into_iter().for_each(|job| self.memory.keep_untold(job));
+            self.unfinished().into_iter().for_each(|job| self.memory.keep_unshown(job));
             self.greet();
         }
         let end = self.talk();
         self.hide_prompt();
         self.switch_paste("\x1b[?2004l");
         for followed in &self.followed {
-            self.memory.keep_untold(followed.ticket.name);
+            self.memory.keep_unshown(followed.ticket.name);
         }
         end
     }
@@ -183,7 +182,7 @@ impl<'a> Person<'a> {
     fn talk(&mut self) -> SessionEnd {
         loop {
             self.watch_width();
-            self.tell_on();
+            self.show_pending();
             if let Some(end) = self.end.take() {
                 return end;
             }
@@ -191,22 +190,22 @@ impl<'a> Person<'a> {
                 return SessionEnd::Bye;
             }
             self.link.pause(self.is_full());
-            match self.link.hear(self.patience()) {
-                Heard::Bytes(bytes) => self.hear(&bytes),
-                Heard::Nothing => {
+            match self.link.next_event(self.event_timeout()) {
+                LinkEvent::Bytes(bytes) => self.hear(&bytes),
+                LinkEvent::Nothing => {
                     if let Some(key) = self.keys.idle() {
                         self.press(key);
                     }
                 }
-                Heard::Changed => {}
-                // Of a terminal it is the end of all.
-                Heard::EndOfInput if self.has_keys => return SessionEnd::Gone,
-                Heard::EndOfInput => {
+                LinkEvent::Changed => {}
+                // A terminal's input ends with its connection.
+                LinkEvent::EndOfInput if self.has_keys => return SessionEnd::Gone,
+                LinkEvent::EndOfInput => {
                     self.finish();
                     self.is_leaving = true;
                 }
-                Heard::Gone => return SessionEnd::Gone,
-                Heard::Closing => {
+                LinkEvent::Gone => return SessionEnd::Gone,
+                LinkEvent::Closing => {
                     self.note(CLOSING);
                     return SessionEnd::Closing;
                 }
@@ -214,12 +213,12 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Returns how long to wait for something to be heard.
-    fn patience(&self) -> Option<Duration> {
+    /// Returns how long to wait for the next event.
+    fn event_timeout(&self) -> Option<Duration> {
         if self.keys.is_between() {
             return Some(self.key_wait);
         }
-        // What nobody types on does not hold an answer back for ever.
+        // An abandoned line must not hold an answer back forever.
         let holds = self.is_prompted && self.is_typing() && !self.followed.is_empty();
         holds.then_some(limits::CONSOLE_TYPING_LASTS)
     }
@@ -236,22 +235,21 @@ impl<'a> Person<'a> {
                 self.press(key);
             }
             if self.end.is_some() || self.is_full() {
-                // For whoever goes on here, or for later.
+                // For the next session, or for later.
                 return self.link.give_back(&bytes[at + 1..]);
             }
         }
     }
 
-    /// Returns whether no more is taken for now: a pipe has more questions than may be asked at
-    /// once, and they wait where they are.
+    /// Returns whether input must wait: a pipe holds more questions than may be asked at once.
     fn is_full(&self) -> bool {
         !self.has_keys && self.followed.len() >= limits::CONSOLE_PIPE_JOBS
     }
 
-    /// Has the terminal say where something is pasted, or not any more.
+    /// Turns bracketed paste on or off.
     fn switch_paste(&mut self, sequence: &str) {
         if self.has_keys && self.screen.looks().terminal == Terminal::Ansi {
-            self.link.say(sequence);
+            self.link.send(sequence);
         }
     }
 
@@ -259,66 +257,66 @@ impl<'a> Person<'a> {
         let mode = &self.memory.mode;
         let hello = format!(
             "solverbox {} on {}: {}\nMode {}: {}. Type a question and press Enter; /help lists \
-             what else there is.",
+             the commands.",
             env!("CARGO_PKG_VERSION"),
-            self.house.name,
-            self.house.model,
+            self.context.name,
+            self.context.model,
             mode.name,
             mode.about,
         );
         self.note(&hello);
-        match self.house.desk.health() {
+        match self.context.desk.health() {
             Health::Loading { .. } => {
                 self.note("(The model is still being loaded; questions wait for it.)");
             }
-            Health::Broken(error) => self.complain(&error),
+            Health::Broken(error) => self.show_error(&error),
             Health::Ready { .. } | Health::Closing => {}
         }
         self.offer_last();
     }
 
-    /// Says something of the box's own.
+    /// Shows a note of the box.
     fn note(&mut self, text: &str) {
         self.hide_prompt();
         let shown = self.screen.note(text);
-        self.link.say(&shown);
+        self.link.send(&shown);
     }
 
-    /// Says what went wrong, and what can be done.
-    fn complain(&mut self, error: &Error) {
+    /// Shows an error with its remedy.
+    fn show_error(&mut self, error: &Error) {
         let error = match self.link.ends() {
             Ends::Port(_) => error.for_remote_users(),
-            // Whoever started the box sits here.
+            // This person started the box and may see paths.
             Ends::Standard(_) => error.clone(),
         };
         self.note(&format!("{}. {}", printable(&error.message), error.remedy));
     }
 
-    /// Goes below what is typed, which stays.
+    /// Moves below the prompt, which stays on the screen.
     fn leave_prompt(&mut self) {
         if self.is_prompted {
             self.is_prompted = false;
             let left = self.painter.leave();
-            self.link.say(&left);
+            self.link.send(&left);
         }
     }
 
-    /// Takes what is typed off the screen, for text to go on where it is.
+    /// Erases the prompt, for the answer to continue there.
     fn hide_prompt(&mut self) {
         if self.is_prompted {
             self.is_prompted = false;
             let erased = self.painter.erase();
-            self.link.say(&erased);
+            self.link.send(&erased);
         }
     }
 
-    /// Shows what is typed, behind the text so far.
+    /// Shows the prompt after the text so far.
     fn show_prompt(&mut self) {
         if self.is_prompted || !self.has_keys || self.is_leaving {
             return;
         }
         let paused = self.screen.pause();
-        self.link.say(&paused);
+        self.link.send(&paused);
         self.is_prompted = true;
         self.paint(Edit::Changed);
     }
@@ -326,7 +324,7 @@ impl<'a> Person<'a> {
     fn paint(&mut self, edit: Edit) {
         let prompt = self.prompt();
         let painted = self.painter.paint(&prompt, &self.line, edit);
-        self.link.say(&painted);
+        self.link.send(&painted);
     }
 
     fn prompt(&self) -> String {
@@ -338,10 +336,9 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Tells what there is to tell, as far as the line takes it; then shows what is typed where
-    /// nothing more comes.
-    fn tell_on(&mut self) {
-        // What is typed is not torn apart; without keys nothing is seen of it.
+    /// Shows pending events of the followed jobs while the line has room, then the prompt.
+    fn show_pending(&mut self) {
+        // An answer must not split the line being typed; without keys the line is not on the screen.
         let is_new = self.typed_at.elapsed() < limits::CONSOLE_TYPING_LASTS;
         if self.has_keys && self.is_typing() && (is_new || self.followed.is_empty()) {
             return self.show_prompt();
@@ -351,7 +348,7 @@ impl<'a> Person<'a> {
             if room < ROOM_BYTES_MIN {
                 return;
             }
-            // A character may take several bytes more on the wire than it has.
+            // A character may take more bytes on the wire than in the text.
             let Some(event) = followed.next(room / 4) else { return };
             self.show(event);
         }
@@ -366,38 +363,39 @@ impl<'a> Person<'a> {
                 }
                 self.hide_prompt();
                 let shown = self.screen.text(&piece);
-                self.link.say(&shown);
+                self.link.send(&shown);
             }
             JobEvent::Queued(QueueStatus { place, eta, stage: _ }) => {
-                // Without an estimate it was asked just now, and is likely to begin at once.
+                // Without an estimate the job is new and likely to start at once.
                 let (Some(place @ 1..), Some(eta)) = (place, eta) else { return };
                 let [middle, low, high] = [eta.seconds, eta.low, eta.high].map(spoken);
                 self.note(&format!(
-                    "(in line: place {place}; over in about {middle}, {low} to {high})"
+                    "(in line: place {place}; done in about {middle}, {low} to {high})"
                 ));
             }
             JobEvent::VoteChanged(tally) => self.note(&format!("({tally})")),
             JobEvent::Interrupted(error) => {
                 self.end_text();
                 if let Some(interrupted) = self.followed.pop_front() {
-                    self.memory.keep_untold(interrupted.ticket.name);
+                    self.memory.keep_unshown(interrupted.ticket.name);
                 }
-                // That the box is being stopped is said once.
+                // The stop of the box is shown once, for all jobs.
                 if error.kind != Kind::Stopped {
-                    self.complain(&error);
+                    self.show_error(&error);
                 }
             }
             JobEvent::Ended(end) => {
                 self.end_text();
-                self.memory.told = self.followed.pop_front().map(|followed| followed.ticket.name);
-                self.tell_end(&end.outcome, &end.figures);
+                self.memory.last_shown =
+                    self.followed.pop_front().map(|followed| followed.ticket.name);
+                self.show_end(&end.outcome, &end.figures);
             }
-            // The votes say as much, and what is on the screen already stays there.
+            // Votes are shown instead, and text on a screen cannot be taken back.
             JobEvent::AttemptEnded(_) | JobEvent::Rewound { .. } => {}
         }
     }
 
-    fn tell_end(&mut self, outcome: &Outcome, figures: &Figures) {
+    fn show_end(&mut self, outcome: &Outcome, figures: &Figures) {
         let speed = format!(
             "{} tokens in {}, {:.1} tokens/s",
             figures.completion_tokens,
@@ -407,28 +405,28 @@ impl<'a> Person<'a> {
         match outcome {
             Outcome::Done if !self.has_keys => {}
             Outcome::Done => self.note(&format!("({speed})")),
-            Outcome::Budget => self.note(&format!("(the budget of tokens ran out: {speed})")),
+            Outcome::Budget => self.note(&format!("(the token budget is used up: {speed})")),
             Outcome::Stopped => self.note("(stopped)"),
-            Outcome::Failed(error) => self.complain(error),
+            Outcome::Failed(error) => self.show_error(error),
         }
     }
 
     fn end_text(&mut self) {
         self.hide_prompt();
         let shown = self.screen.end_text();
-        self.link.say(&shown);
+        self.link.send(&shown);
     }
 
-    /// Looks whether the terminal has another width than it had.
+    /// Adapts to a changed width of the terminal.
     fn watch_width(&mut self) {
         let looks = looks(self.link.ends(), self.memory, self.screen.looks().letters);
         if looks.columns != self.screen.looks().columns {
-            self.show_otherwise();
+            self.apply_looks();
         }
     }
 
-    /// Shows things as they are wished from here on.
-    fn show_otherwise(&mut self) {
+    /// Applies changed display settings.
+    fn apply_looks(&mut self) {
         let looks = looks(self.link.ends(), self.memory, self.screen.looks().letters);
         self.hide_prompt();
         self.screen.set_looks(looks);
@@ -437,8 +435,8 @@ impl<'a> Person<'a> {
     }
 }
 
-/// Returns how things are shown at these ends, as far as nobody has said otherwise.
-fn looks(ends: &Ends, memory: &Memory, letters: Letters) -> Looks {
+/// Returns the display settings: the person's, else the defaults of the connection.
+fn looks(ends: &Ends, memory: &TerminalMemory, letters: Letters) -> Looks {
     let (terminal, columns, line_end) = match ends {
         Ends::Port(_) => (Terminal::Ansi, limits::CONSOLE_COLUMNS_DEFAULT, "\r\n"),
         Ends::Standard(standard) if standard.has_screen => {

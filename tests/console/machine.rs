@@ -358,7 +358,7 @@ fn a_real_terminal_program_asks_stops_and_recalls_history() {
     let tmux = Tmux::start(&format!("picocom -q -b 115200 {}", wire.ends[1]));
     // A terminal opened after the greeting gets it with Ctrl-L.
     tmux.wait_at_key("C-l", "math>");
-    let screen = tmux.wait("/help lists what else there is");
+    let screen = tmux.wait("/help lists the commands");
     assert!(screen.contains("solverbox "), "{screen}");
     tmux.wait("math>");
     tmux.enter("What is 17*23?");

@@ -78,7 +78,7 @@ fn a_person_asks_is_answered_and_each_command_works() {
         ("/queue", "In the box: 0 being answered, 0 waiting."),
         ("/stop", "nothing is being answered"),
         ("/answer-now", "nothing is being answered"),
-        ("/latex on", "as they are written"),
+        ("/latex on", "as LaTeX source"),
         ("/last", "925"),
         ("/latex off", "to be read"),
         ("/think off", "not shown"),
@@ -396,7 +396,7 @@ fn leaving_during_an_answer_waits_for_its_end() {
     terminal.wait("math> ");
     // In one write, so that /bye does not come too late; the key typed after it delays nothing.
     terminal.send(b"What is 98765*87654?\r/bye\rx");
-    terminal.wait("(leaving when it is answered)");
+    terminal.wait("(leaving once everything is answered)");
     terminal.wait("tokens/s)");
     terminal.wait("Bye. Press a key to start again.");
     assert_eq!(history(&served)[0]["finish"], "done");

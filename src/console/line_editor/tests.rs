@@ -9,7 +9,7 @@ use super::*;
 const FAMILY: &str = "👨\u{200d}👩\u{200d}👧";
 const FLAG: &str = "🇩🇪";
 
-/// A line as a list of clusters, split anew from all of its text at each change.
+/// A line as a list of clusters, split again from the whole text at each change.
 #[derive(Debug)]
 struct Slow {
     clusters: Vec<String>,

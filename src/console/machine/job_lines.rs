@@ -1,6 +1,6 @@
 //! The events of one job as lines of JSON, from a position of its log to its end.
 //!
-//! A machine gets the same events as a reader over HTTP: text once, the job's state anew with each
+//! A machine gets the same events as a reader over HTTP: text once, the job's state again with each
 //! request to follow it.
 
 use std::collections::VecDeque;

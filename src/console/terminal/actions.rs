@@ -1,4 +1,4 @@
-//! What a person's commands do, and asking.
+//! Executes the commands of a terminal session, and submits its questions.
 
 use crate::api::ask::{Ask, StudentWork, continue_from};
 use crate::desk::record::State;
@@ -11,19 +11,19 @@ use super::super::SessionEnd;
 use super::super::following::FollowedJob;
 use super::super::link::Subscription;
 use super::super::paint::Terminal;
-use super::Person;
+use super::TerminalSession;
 use super::command::{HELP, Switch, TerminalCommand};
 use super::screen::{Formulas, spoken};
 use super::typing::TypedQuestion;
 
-/// TypedText of a running answer that is shown again, in bytes: about a screenful.
+/// How much of a running answer is shown again, in bytes: about a screenful.
 const AGAIN_BYTES: usize = 1_500;
 
-/// Characters of a question by which a person knows it again.
+/// Length of a question's title, in characters.
 const TITLE_CHARACTERS: usize = 50;
 
-impl Person<'_> {
-    /// Does what was typed.
+impl TerminalSession<'_> {
+    /// Executes a command.
     pub fn act(&mut self, command: TerminalCommand) {
         match command {
             TerminalCommand::Mode(None) => self.list_modes(),
@@ -53,20 +53,20 @@ impl Person<'_> {
                     let is_on = switch.is_on();
                     self.memory.formulas =
                         if is_on { Formulas::Source } else { Formulas::Readable };
-                    self.show_otherwise();
+                    self.apply_looks();
                 }
                 self.note(match self.memory.formulas {
-                    Formulas::Source => "Formulas are shown as they are written.",
-                    Formulas::Readable => "Formulas are shown to be read.",
+                    Formulas::Source => "Formulas are shown as LaTeX source.",
+                    Formulas::Readable => "Formulas are shown rendered.",
                 });
             }
             TerminalCommand::Plain(switch) => self.be_plain(switch),
             TerminalCommand::Width(columns) => {
                 self.memory.columns = columns.or(self.memory.columns);
-                self.show_otherwise();
+                self.apply_looks();
                 self.note(&match self.screen.looks().columns {
-                    usize::MAX => "Lines are not broken.".to_string(),
-                    columns => format!("Lines have {columns} columns."),
+                    usize::MAX => "Lines are not wrapped.".to_string(),
+                    columns => format!("Lines are wrapped at {columns} columns."),
                 });
             }
             TerminalCommand::Json => self.end = Some(SessionEnd::ToMachine),
@@ -75,32 +75,34 @@ impl Person<'_> {
         }
     }
 
-    /// Asks, and tells what becomes of it.
+    /// Submits a question and follows its job.
     pub fn ask(&mut self, asking: &TypedQuestion, attempt: Option<&str>) {
         if self.followed.len() >= limits::CONSOLE_KNOWN_MAX {
             let waiting = self.followed.len();
-            self.note(&format!("{waiting} answers wait to be told here. Ask when one is."));
+            self.note(&format!(
+                "{waiting} answers are waiting to be shown here. Ask again after one of them."
+            ));
             return self.memory.past.add(&asking.question);
         }
         match self.submit(asking, attempt) {
             Ok(ticket) => {
                 if !self.followed.is_empty() {
-                    self.note("(accepted; its answer comes after the one before)");
+                    self.note("(accepted; its answer follows the previous one)");
                 }
                 self.follow(ticket, |ticket, subscription| {
                     FollowedJob::from(ticket, 0, subscription)
                 });
             }
             Err(error) => {
-                self.complain(&error);
-                // Up brings it back, all its lines.
+                self.show_error(&error);
+                // The arrow up brings all its lines back.
                 self.memory.past.add(&asking.question);
             }
         }
     }
 
     fn submit(&mut self, asking: &TypedQuestion, attempt: Option<&str>) -> Result<Ticket, Error> {
-        let desk = &self.house.desk;
+        let desk = &self.context.desk;
         let ask = Ask {
             attempts: self.memory.attempts,
             budget_tokens: self.memory.budget_tokens,
@@ -116,11 +118,11 @@ impl Person<'_> {
     fn follow(&mut self, ticket: Ticket, how: impl FnOnce(Ticket, Subscription) -> FollowedJob) {
         match self.link.follow(&ticket) {
             Ok(subscription) => self.followed.push_back(how(ticket, subscription)),
-            Err(error) => self.complain(&error),
+            Err(error) => self.show_error(&error),
         }
     }
 
-    /// Stops the answer that is told, and its being told.
+    /// Stops the answer being shown.
     pub fn stop(&mut self) {
         let Some(followed) = self.followed.front_mut() else {
             return self.note("(nothing is being answered)");
@@ -128,30 +130,30 @@ impl Person<'_> {
         followed.skip();
         let (job, name) = (followed.ticket.job, followed.ticket.name);
         let is_over = followed.ticket.record.state().is_last();
-        self.link.hush();
+        self.link.drop_output();
         let cut = self.screen.cut();
-        self.link.say(&cut);
+        self.link.send(&cut);
         if is_over {
             self.followed.pop_front();
-            self.memory.told = Some(name);
+            self.memory.last_shown = Some(name);
             self.note("(stopped)");
         } else {
-            self.house.desk.stop(job);
+            self.context.desk.stop(job);
         }
     }
 
-    /// Leaves, as soon as all is answered.
+    /// Ends the session once all questions are answered.
     pub fn bye(&mut self) {
         self.hide_prompt();
         self.is_leaving = true;
         if !self.followed.is_empty() {
-            self.note("(leaving when it is answered)");
+            self.note("(leaving once everything is answered)");
         }
     }
 
     fn answer_now(&mut self) {
         match self.followed.front() {
-            Some(followed) => self.house.desk.answer_now(followed.ticket.job),
+            Some(followed) => self.context.desk.answer_now(followed.ticket.job),
             None => self.note("(nothing is being answered)"),
         }
     }
@@ -159,7 +161,7 @@ impl Person<'_> {
     fn list_modes(&mut self) {
         let own = self.memory.mode.name.clone();
         let list: Vec<String> = self
-            .house
+            .context
             .modes
             .iter()
             .map(|mode| {
@@ -171,12 +173,12 @@ impl Person<'_> {
     }
 
     fn set_mode(&mut self, name: &str) {
-        match self.house.modes.find(name) {
+        match self.context.modes.find(name) {
             Ok(mode) => {
                 self.note(&format!("Mode {}: {}.", mode.name, mode.about));
                 self.memory.mode = mode;
             }
-            Err(error) => self.complain(&error),
+            Err(error) => self.show_error(&error),
         }
     }
 
@@ -189,13 +191,13 @@ impl Person<'_> {
     }
 
     fn be_plain(&mut self, switch: Option<Switch>) {
-        // Alone it is what somebody types who sees nothing but rubbish.
+        // Without an argument it means on: a person who sees garbage types just the command.
         let is_on = switch.is_none_or(Switch::is_on);
         if is_on {
             self.switch_paste("\x1b[?2004l");
         }
         self.memory.terminal = Some(if is_on { Terminal::Plain } else { Terminal::Ansi });
-        self.show_otherwise();
+        self.apply_looks();
         if !is_on {
             self.switch_paste("\x1b[?2004h");
         }
@@ -209,22 +211,22 @@ impl Person<'_> {
         lines.push(String::new());
         lines.push(
             "A question of several lines: end each but the last with \\, or put it between lines \
-             of \"\"\". An empty line says how it stands. Up and Down: what was typed before."
+             of \"\"\". An empty line shows the state of the answer. Up and Down browse the lines typed before."
                 .to_string(),
         );
         self.note(&lines.join("\n"));
     }
 
-    /// Says how the answer that is told stands, or what else there is.
-    pub fn say_how_it_stands(&mut self) {
+    /// Shows the state of the current answer, or offers the last one.
+    pub fn show_status(&mut self) {
         let Some(followed) = self.followed.front() else { return };
         let view = followed.ticket.record.read(usize::MAX);
         let eta = view
             .eta
-            .map_or(String::new(), |eta| format!("; over in about {}", spoken(eta.seconds)));
+            .map_or(String::new(), |eta| format!("; done in about {}", spoken(eta.seconds)));
         let behind = view.offset.saturating_sub(followed.offset());
         let stands = match view.place {
-            Some(0) if behind > 0 => format!("being answered, {behind} bytes ahead of this line"),
+            Some(0) if behind > 0 => format!("being answered, {behind} bytes not shown yet"),
             Some(0) => "being answered".to_string(),
             Some(place) => format!("in line: place {place}"),
             None => "answered".to_string(),
@@ -233,7 +235,7 @@ impl Person<'_> {
     }
 
     fn show_queue(&mut self) {
-        let desk = &self.house.desk;
+        let desk = &self.context.desk;
         let overview = desk.overview();
         let mut lines = vec![format!(
             "In the box: {} being answered, {} waiting.",
@@ -254,24 +256,24 @@ impl Person<'_> {
         self.note(&lines.join("\n"));
     }
 
-    /// Returns the jobs of this console that are not over.
+    /// Returns the unfinished jobs of this console.
     pub fn unfinished(&self) -> Vec<JobName> {
-        let all = self.house.desk.unfinished();
+        let all = self.context.desk.unfinished();
         let own = all.iter().filter(|ticket| ticket.client == self.client);
         own.map(|ticket| ticket.name).collect()
     }
 
-    /// Says that there are answers nobody has seen to their end here.
+    /// Offers answers that were not shown to their end.
     pub fn offer_last(&mut self) {
         if !self.followed.is_empty() {
             return;
         }
-        let more = match self.memory.untold.len() {
+        let more = match self.memory.unshown.len() {
             0 | 1 => String::new(),
             many => format!(" and {} before it", many - 1),
         };
-        let last = match self.house.last(self.client) {
-            Ok(Some(last)) if Some(last.name) != self.memory.told => last,
+        let last = match self.context.last(self.client) {
+            Ok(Some(last)) if Some(last.name) != self.memory.last_shown => last,
             _ => return,
         };
         let how = match last.record.state() {
@@ -285,15 +287,15 @@ impl Person<'_> {
     fn show_last(&mut self) {
         if let Some(followed) = self.followed.front() {
             let title = title(&followed.ticket.question);
-            return self.note(&format!("(\"{title}\" is being told just now)"));
+            return self.note(&format!("(\"{title}\" is being shown now)"));
         }
-        let untold = std::mem::take(&mut self.memory.untold);
+        let unshown = std::mem::take(&mut self.memory.unshown);
         let found: Result<Vec<_>, Error> =
-            untold.iter().map(|&name| self.house.desk.find(name)).collect();
+            unshown.iter().map(|&name| self.context.desk.find(name)).collect();
         let found = found.and_then(|found| {
             let found: Vec<Ticket> = found.into_iter().flatten().collect();
             if found.is_empty() {
-                Ok(self.house.last(self.client)?.into_iter().collect())
+                Ok(self.context.last(self.client)?.into_iter().collect())
             } else {
                 Ok(found)
             }
@@ -301,11 +303,11 @@ impl Person<'_> {
         match found {
             Ok(found) if found.is_empty() => self.note("(nothing was asked here yet)"),
             Ok(found) => found.into_iter().for_each(|ticket| self.show_again(ticket)),
-            Err(error) => self.complain(&error),
+            Err(error) => self.show_error(&error),
         }
     }
 
-    /// Shows the answer of a job that is over, or goes on with one that is not.
+    /// Shows the answer of an ended job, or follows an unfinished one.
     fn show_again(&mut self, job: Ticket) {
         self.note(&format!("({})", title(&job.question)));
         if job.record.state().is_last() {
@@ -314,7 +316,7 @@ impl Person<'_> {
         let end = job.record.bytes();
         let mut from = job.record.resume(job.record.cuts().now(end.saturating_sub(AGAIN_BYTES)));
         if from > 0 {
-            // From the start of a line, where there is one.
+            // From the start of a line, if there is one.
             let view = job.record.read_some(from, AGAIN_BYTES);
             let text: String = view.pieces.iter().map(|said| said.piece.text.as_str()).collect();
             from += text.find('\n').map_or(0, |at| at + 1);
@@ -324,9 +326,9 @@ impl Person<'_> {
     }
 
     fn go_on(&mut self, question: &str) {
-        let last = match self.memory.told {
+        let last = match self.memory.last_shown {
             Some(told) => Ok(Some(told)),
-            None => self.house.last(self.client).map(|last| last.map(|last| last.name)),
+            None => self.context.last(self.client).map(|last| last.map(|last| last.name)),
         };
         match last {
             Ok(Some(last)) => {
@@ -334,12 +336,12 @@ impl Person<'_> {
                 self.take_question(TypedQuestion { question, previous: Some(last) });
             }
             Ok(None) => self.note("(nothing was asked here yet)"),
-            Err(error) => self.complain(&error),
+            Err(error) => self.show_error(&error),
         }
     }
 }
 
-/// Returns the beginning of a question, in one line.
+/// Returns the start of a question, on one line.
 fn title(question: &Question) -> String {
     let words: Vec<&str> = question.asked().split_whitespace().collect();
     let words = words.join(" ");

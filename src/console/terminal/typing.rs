@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::super::keys::Key;
 use super::super::line_editor::Edit;
 use super::super::paint::Terminal;
-use super::{Person, command};
+use super::{TerminalSession, command};
 use crate::types::job::JobName;
 use crate::types::limits;
 use crate::types::mode::Reads;
@@ -53,7 +53,7 @@ pub enum LinesEnd {
     Quotes,
 }
 
-impl Person<'_> {
+impl TerminalSession<'_> {
     /// Handles a key.
     pub fn press(&mut self, key: Key) {
         self.typed_at = Instant::now();
@@ -100,7 +100,7 @@ impl Person<'_> {
         if edit == Edit::Refused {
             // One bell is enough for what was read together.
             if !std::mem::replace(&mut self.has_rung, true) {
-                self.link.say("\x07");
+                self.link.send("\x07");
             }
             return;
         }
@@ -127,7 +127,7 @@ impl Person<'_> {
     fn redraw(&mut self) {
         if self.screen.looks().terminal == Terminal::Ansi && self.has_keys {
             self.hide_prompt();
-            self.link.say("\x1b[H\x1b[2J");
+            self.link.send("\x1b[H\x1b[2J");
         }
         self.greet();
     }
@@ -142,7 +142,7 @@ impl Person<'_> {
             self.is_pasting = false;
             self.hide_prompt();
         } else if self.followed.is_empty() {
-            self.note("(/bye or Ctrl-D leaves; /help says what else there is)");
+            self.note("(/bye or Ctrl-D leaves; /help lists the commands)");
         } else {
             self.stop();
         }
@@ -171,12 +171,12 @@ impl Person<'_> {
 
     /// Reports a garbled line, unless that was reported a moment ago.
     fn report_noise(&mut self) {
-        let is_told = self.told_noise.is_some_and(|told| {
-            let since = self.noise.unwrap_or(told);
-            since.saturating_duration_since(told) < limits::CONSOLE_TYPING_LASTS
+        let is_reported = self.noise_reported.is_some_and(|reported| {
+            let since = self.noise.unwrap_or(reported);
+            since.saturating_duration_since(reported) < limits::CONSOLE_TYPING_LASTS
         });
-        if !is_told {
-            self.told_noise = Some(Instant::now());
+        if !is_reported {
+            self.noise_reported = Some(Instant::now());
             self.note("(That line was garbled on the wire or is not UTF-8; it was ignored.)");
         }
     }
@@ -192,7 +192,7 @@ impl Person<'_> {
                 None => self.more_lines(String::new(), rest, LinesEnd::Quotes),
             }
         } else if trimmed.is_empty() {
-            self.say_how_it_stands();
+            self.show_status();
         } else if trimmed.starts_with('/') && self.text == TypedText::Question {
             match command::parse(trimmed) {
                 Ok(command) => self.act(command),

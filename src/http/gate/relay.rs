@@ -1,4 +1,4 @@
-//! The relay: a request into tiny_http, its response out, and an ear for the client all the while.
+//! The relay: a request into tiny_http, its response out, watching the client for a disconnect.
 //!
 //! One loop over poll(2) moves bytes both ways without ever blocking, so that a hang-up is noticed
 //! at once even while a write waits. Nothing is gathered: what the server flushes is sent on as it

@@ -72,15 +72,15 @@ impl Site {
     }
 
     /// Lets a client ask for the page; returns it with its request and visitor.
-    fn visit(&self) -> (Client, Request, Arc<Visitor>) {
+    fn visit(&self) -> (TestClient, Request, Arc<Visitor>) {
         let mut client = self.connect();
         client.send("GET / HTTP/1.1\r\n\r\n");
         let (request, visitor) = self.request();
         (client, request, visitor)
     }
 
-    fn connect(&self) -> Client {
-        Client::connect(self.address)
+    fn connect(&self) -> TestClient {
+        TestClient::connect(self.address)
     }
 
     /// Sends `request` over a connection of its own and returns all that comes back.
@@ -144,14 +144,14 @@ fn header(request: &Request, name: &'static str) -> Option<String> {
 }
 
 /// One connection to the gate.
-struct Client(TcpStream);
+struct TestClient(TcpStream);
 
-impl Client {
-    fn connect(address: SocketAddr) -> Client {
+impl TestClient {
+    fn connect(address: SocketAddr) -> TestClient {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
-        Client(stream)
+        TestClient(stream)
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {

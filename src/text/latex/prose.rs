@@ -102,7 +102,7 @@ impl Latex {
             return self.step_argument(c);
         }
         match c {
-            '\n' => self.stranger(c),
+            '\n' => self.foreign_char(c),
             ' ' | '\t' => self.blank(c),
             '`' => {
                 self.end_run();
@@ -132,7 +132,7 @@ impl Latex {
                 self.member(1);
             }
             c if c.is_alphabetic() => return self.letter(c),
-            c => self.stranger(c),
+            c => self.foreign_char(c),
         }
         Some(())
     }
@@ -177,7 +177,7 @@ impl Latex {
     }
 
     /// Scans a character that excludes its whole part from the run.
-    fn stranger(&mut self, c: char) {
+    fn foreign_char(&mut self, c: char) {
         self.break_run();
         self.give(self.at + c.len_utf8());
         self.prose.took(c);
@@ -192,7 +192,7 @@ impl Latex {
         let next = self.peek(self.at + c.len_utf8())?;
         let in_word = self.prose.letters > 0 || next.is_some_and(char::is_alphabetic);
         if in_word && !self.prose.part_hot {
-            self.stranger(c);
+            self.foreign_char(c);
         } else {
             self.member(c.len_utf8());
         }
@@ -235,7 +235,7 @@ impl Latex {
     fn dollar(&mut self) -> Option<()> {
         let next = self.peek(self.at + 1)?;
         if self.prose.before == '$' && self.start == self.at || next.is_none_or(is_blank) {
-            self.stranger('$');
+            self.foreign_char('$');
             return Some(());
         }
         let count = if next == Some('$') { 2 } else { 1 };
@@ -245,7 +245,7 @@ impl Latex {
             self.open_dollars(1);
         } else if third.is_none_or(|c| c == '$') {
             // Three in a row are not mathematics.
-            self.stranger('$');
+            self.foreign_char('$');
         } else if self.prose.leads && third.is_some_and(|c| matches!(c, '\n' | '\r' | '\\')) {
             let gap = self.end_line();
             self.open_formula(ClosingToken::Dollars, 2, gap);
@@ -263,7 +263,7 @@ impl Latex {
         let next = self.peek(self.at + 1)?;
         let hot = self.prose.hot;
         match next {
-            _ if self.prose.path => self.stranger('\\'),
+            _ if self.prose.path => self.foreign_char('\\'),
             Some('(') => {
                 self.end_run();
                 self.open_formula(ClosingToken::Parenthesis, 2, false);
@@ -290,11 +290,11 @@ impl Latex {
                 self.member(2);
             }
             Some(c) if c.is_ascii_punctuation() => {
-                self.stranger('\\');
+                self.foreign_char('\\');
                 self.prose.path = c == '\\';
-                self.stranger(c);
+                self.foreign_char(c);
             }
-            _ => self.stranger('\\'),
+            _ => self.foreign_char('\\'),
         }
         Some(())
     }
@@ -333,7 +333,7 @@ impl Latex {
         } else {
             self.prose.path |= self.prose.looks_like_a_path();
             let path = self.prose.path;
-            self.stranger('\\');
+            self.foreign_char('\\');
             self.prose.path = path;
         }
         Some(())
@@ -353,7 +353,7 @@ impl Latex {
                 self.end_run();
                 self.open_formula(ClosingToken::Grid, bytes, false);
             }
-            _ => self.stranger('\\'),
+            _ => self.foreign_char('\\'),
         }
         Some(())
     }

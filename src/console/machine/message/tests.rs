@@ -243,7 +243,7 @@ fn a_line_of_noise_gets_one_error_and_a_flood_of_it_few() {
     assert_eq!(hear(b"noise\n".repeat(100_000)).len(), 8 + 13);
     let mixed = [b"noise\n".repeat(100), b"{\"type\":\"ping\"}\nnoise\n".to_vec()].concat();
     let heard = hear_with(&mixed, &settings);
-    assert_eq!(heard.len(), 8 + 3 + 2, "the count begins anew behind a line that makes sense");
+    assert_eq!(heard.len(), 8 + 3 + 2, "a valid line resets the count");
     // Such a line may be wrong; it is answered each time.
     assert_eq!(hear(b"{\"type\":\"aks\"}\n".repeat(100)).len(), 100);
 }

@@ -1,4 +1,4 @@
-//! Rows laid after edits are those laid anew, and none is wider than it may be.
+//! Rows laid out after edits equal a fresh layout, and none is too wide.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -40,15 +40,15 @@ fn rows_laid_after_edits_are_those_laid_anew() {
             text.replace_range(at..end.max(at), &new);
             let prompt = ["> ", "> ", "数> ", ""][below(4)];
             rows.lay(prompt, &text, rows.same(prompt, &text));
-            let anew = laid(prompt, &text, width);
-            assert_eq!(rows.starts, anew.starts, "{prompt}{text:?}");
-            assert_eq!(shown_rows(&rows), shown_rows(&anew));
+            let fresh = laid(prompt, &text, width);
+            assert_eq!(rows.starts, fresh.starts, "{prompt}{text:?}");
+            assert_eq!(shown_rows(&rows), shown_rows(&fresh));
             for row in 0..rows.count() {
                 let columns: usize = rows.row(row).iter().map(|cell| cell.columns).sum();
                 assert!(columns < width, "{prompt}{text:?}");
             }
             let end = prompt.len() + text.len();
-            assert_eq!(rows.place(end), anew.place(end));
+            assert_eq!(rows.place(end), fresh.place(end));
             assert_eq!(rows.place(end).row, rows.count() - 1);
         }
     }

@@ -131,7 +131,7 @@ mod tests {
         let mut again = load("a", 5 * S);
         let left = again.left(5 * S);
         assert!(left > limits::PIN_LOCKED - 60 * S && left <= limits::PIN_LOCKED, "{left:?}");
-        assert_eq!(load("b", S).left(S), Duration::ZERO, "a new PIN begins anew");
+        assert_eq!(load("b", S).left(S), Duration::ZERO, "a new PIN starts at zero");
         assert_eq!(again.count("a", S).0, 21);
         again.forgive("a", S);
         assert_eq!(load("a", S).left(S), Duration::ZERO);

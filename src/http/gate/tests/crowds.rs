@@ -9,17 +9,17 @@ use super::*;
 const GET: &str = "GET / HTTP/1.1\r\n\r\n";
 
 /// Connects from another address of this machine: all of 127.0.0.0/8 is.
-fn connect_from(last: u8, to: SocketAddr) -> Client {
+fn connect_from(last: u8, to: SocketAddr) -> TestClient {
     let stream = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
     bind(&stream, &from).expect("an address of loopback");
     connect(&stream, &to).expect("a connection");
     let stream = TcpStream::from(stream);
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    Client(stream)
+    TestClient(stream)
 }
 
-fn busy(client: &mut Client) {
+fn busy(client: &mut TestClient) {
     client.send(GET);
     let response = client.rest();
     assert_eq!(status(&response), 503);
@@ -75,12 +75,12 @@ fn silent_ones_turned_away_are_closed_silently_and_many_do_not_block_the_door() 
     };
     let site = Site::echoing(bounds);
     let mut first = site.connect();
-    let mut crowd: Vec<Client> = (0..100).map(|_| connect_from(1, site.address)).collect();
+    let mut crowd: Vec<TestClient> = (0..100).map(|_| connect_from(1, site.address)).collect();
     // A permit is had through the crowd, from another address.
     let mut other = connect_from(2, site.address);
     other.send(GET);
     assert_eq!(status(&other.rest()), 200);
-    let told = crowd.iter_mut().map(Client::rest).filter(|answer| !answer.is_empty());
+    let told = crowd.iter_mut().map(TestClient::rest).filter(|answer| !answer.is_empty());
     told.for_each(|answer| assert_eq!(status(&answer), 503));
     first.send(GET);
     assert_eq!(status(&first.rest()), 200);
@@ -127,7 +127,7 @@ fn ipv6_clients_are_served_and_ipv4_ones_keep_their_name_on_a_common_listener() 
     let server = Server::from_listener(Listener::Unix(private), None).expect("a server");
     let (port, visitors) = (gate.address().port(), gate.visitors());
     while_open(gate, || {
-        let mut client = Client::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut client = TestClient::connect(SocketAddr::from(([127, 0, 0, 1], port)));
         client.send(GET);
         let request = server.recv_timeout(PATIENCE).expect("a server").expect("a request");
         let id = header(&request, VISITOR_HEADER).expect("an id");

@@ -91,7 +91,7 @@ fn without_a_server_behind_it_the_gate_says_busy() {
     drop(private);
     let address = gate.address();
     while_open(gate, || {
-        let mut client = Client::connect(address);
+        let mut client = TestClient::connect(address);
         client.send(GET);
         let response = client.rest();
         assert_eq!(status(&response), 503);
@@ -111,8 +111,8 @@ fn an_accept_error_is_survived() {
     assert!(acceptor.accept().is_none() && acceptor.accept().is_none());
     assert_eq!(acceptor.errors, 2);
     rustix::net::listen(&listener, 16).expect("a listener");
-    // Its port was the kernel's choice, which is made anew.
-    let _client = Client::connect(listener.local_addr().expect("an address"));
+    // Its port was the kernel's choice, and it may choose another one.
+    let _client = TestClient::connect(listener.local_addr().expect("an address"));
     until("the client is let in", || acceptor.accept().is_some());
     assert_eq!(acceptor.errors, 0);
 }
@@ -126,7 +126,7 @@ fn the_accept_loop_goes_on_after_errors() {
     rustix::net::shutdown(&listener, Ways::Both).expect("a listener");
     while_open(gate, || {
         rustix::net::listen(&listener, 16).expect("a listener");
-        let mut client = Client::connect(listener.local_addr().expect("an address"));
+        let mut client = TestClient::connect(listener.local_addr().expect("an address"));
         client.send(GET);
         let request = server.recv_timeout(PATIENCE).expect("a server").expect("a request");
         request.respond(Response::from_string("served")).expect("sent");
