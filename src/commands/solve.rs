@@ -1,7 +1,8 @@
 //! `solverbox solve QUESTION`: one question on this terminal.
 //!
-//! Goes through the desk like every door. On a terminal the thinking is shown dimmed while it
-//! comes; into a pipe goes the answer alone. The votes and the figures go to stderr.
+//! Goes through the desk like every door. A terminal shows the thinking dimmed while it is
+//! generated, with readable formulas; a pipe gets the answer only, as the model wrote it. The votes
+//! and the figures go to stderr.
 
 use std::io::{ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::api::ask::Ask;
 use crate::api::json::FinishedJob;
 use crate::desk::feed::FeedTexts;
 use crate::desk::{Capacity, Desk, Durability, Feed, JobEvent, SubmitOptions, Ticket};
+use crate::text::latex::Latex;
 use crate::types::answer::{Outcome, Part, Piece};
 use crate::types::error::{Error, Kind};
 use crate::types::job::Client;
@@ -108,6 +110,8 @@ fn follow(ticket: &Ticket) -> std::io::Result<()> {
 pub struct AnswerScreen<W> {
     out: W,
     shows_thinking: bool,
+    /// Makes formulas readable on a terminal.
+    latex: Latex,
     part: Part,
     line: LastLine,
     /// How many attempts had ended when it was said last.
@@ -129,6 +133,7 @@ impl AnswerScreen<StdoutLock<'static>> {
         AnswerScreen {
             out: std::io::stdout().lock(),
             shows_thinking: std::io::stdout().is_terminal(),
+            latex: Latex::new(),
             part: Part::Answer,
             line: LastLine::Empty,
             told: 0,
@@ -146,10 +151,14 @@ impl<W: Write> AnswerScreen<W> {
             if !self.shows_thinking && piece.part == Part::Thinking {
                 continue;
             }
-            if self.line == LastLine::Votes {
-                super::note("");
+            if !self.shows_thinking {
+                self.write(&piece.text)?;
+                continue;
             }
-            if self.shows_thinking && piece.part != self.part {
+            if piece.part != self.part {
+                let rest = self.latex.finish();
+                self.write(&rest)?;
+                self.end_votes();
                 let change: &[u8] = match piece.part {
                     Part::Thinking => b"\x1b[2m",
                     Part::Answer => b"\x1b[0m\n\n",
@@ -157,11 +166,28 @@ impl<W: Write> AnswerScreen<W> {
                 self.out.write_all(change)?;
                 self.part = piece.part;
             }
-            let text = printable(&piece.text);
+            let text = self.latex.push(&piece.text);
+            self.write(&text)?;
+        }
+        self.out.flush()
+    }
+
+    fn write(&mut self, text: &str) -> std::io::Result<()> {
+        let text = printable(text);
+        if !text.is_empty() {
+            self.end_votes();
             self.out.write_all(text.as_bytes())?;
             self.line = if text.ends_with('\n') { LastLine::Empty } else { LastLine::Text };
         }
-        self.out.flush()
+        Ok(())
+    }
+
+    /// Leaves the votes on the terminal and begins a line below them.
+    fn end_votes(&mut self) {
+        if self.line == LastLine::Votes {
+            super::note("");
+            self.line = LastLine::Empty;
+        }
     }
 
     /// Says how the vote stands where another attempt has ended: on a terminal over what it said
@@ -193,13 +219,14 @@ impl<W: Write> AnswerScreen<W> {
     /// # Errors
     /// What writing says.
     pub fn finish(mut self) -> std::io::Result<()> {
+        let rest = self.latex.finish();
+        self.write(&rest)?;
         if self.shows_thinking && self.part == Part::Thinking {
             self.out.write_all(b"\x1b[0m")?;
         }
-        match self.line {
-            LastLine::Votes => super::note(""),
-            LastLine::Text => writeln!(self.out)?,
-            LastLine::Empty => {}
+        self.end_votes();
+        if self.line == LastLine::Text {
+            writeln!(self.out)?;
         }
         self.out.flush()
     }

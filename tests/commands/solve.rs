@@ -312,6 +312,21 @@ fn help_and_version_are_readable() {
 
 /// On a pseudo terminal from util-linux's `script`.
 #[test]
+fn a_terminal_shows_readable_formulas_and_a_pipe_gets_the_models_own() {
+    let command = format!(
+        "{} solve --model demo --threads 1 --context-tokens 1024 --temperature 0 'What is 2+2?'",
+        env!("CARGO_BIN_EXE_solverbox")
+    );
+    let mut script = std::process::Command::new("script");
+    let output = script.args(["-qec", &command, "/dev/null"]).output().expect("`script` runs");
+    let screen = text(&output.stdout);
+    assert!(output.status.success(), "{screen}{}", text(&output.stderr));
+    assert!(screen.contains("[ 4 ]") && !screen.contains("\\boxed"), "{screen}");
+    let piped = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert!(text(&piped.stdout).contains("\\boxed{4}"), "{}", text(&piped.stdout));
+}
+
+#[test]
 fn on_a_terminal_the_thinking_is_dimmed() {
     let folder = tempfile::tempdir().unwrap();
     let model = thinking_model(folder.path());
