@@ -1,8 +1,8 @@
 //! Asks a running solverbox on this machine over its HTTP API, as `solve` does.
 //!
 //! Submits a job, reads its events and fetches its result, so that text, votes and errors arrive as
-//! data. The address is a number that the running process wrote into its data folder; no name is
-//! resolved and nothing else is ever connected to.
+//! data. The address is numeric and was written into the data folder by the running process. Names
+//! are never resolved, and no other address is connected to.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -29,7 +29,7 @@ pub struct RemoteJob {
     id: JobName,
 }
 
-/// What happens to a job while its events are read.
+/// An event of a remote job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RemoteEvent {
     /// An attempt has generated text.
@@ -39,7 +39,7 @@ pub enum RemoteEvent {
         /// The text and the part it belongs to.
         piece: Piece,
     },
-    /// Another attempt has ended, and this is how the vote stands.
+    /// The vote after another attempt has ended.
     Vote(VotesJson),
     /// The job has ended; [`RemoteJob::finished`] has its answer.
     Done,
@@ -48,8 +48,7 @@ pub enum RemoteEvent {
 }
 
 impl RunningBox {
-    /// Names the solverbox that listens at `address`; if it listens on all interfaces, loopback is
-    /// used.
+    /// Takes the address on which it listens; for all interfaces, loopback is used.
     pub fn at(address: SocketAddr) -> RunningBox {
         let loopback = match address {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -64,25 +63,25 @@ impl RunningBox {
         format!("http://{}/", self.address)
     }
 
-    /// Submits a question. Returns once it is on that solverbox's disk.
+    /// Submits a question; blocks until the server has it on disk.
     ///
     /// # Errors
-    /// The server's own, as it reports it; `stopped` where it does not answer.
+    /// The server's own, as it reports it; `stopped` if it does not answer.
     pub fn submit(&self, ask: &Ask) -> Result<RemoteJob, Error> {
         let accepted = self.json("POST", "/api/jobs", &ask.to_json().to_string())?;
         let id = accepted["id"].as_str().and_then(|id| id.parse().ok());
-        let id = id.ok_or_else(|| self.misunderstood("it accepted a question without a job ID"))?;
+        let id = id.ok_or_else(|| self.cannot_ask("its reply has no job ID"))?;
         Ok(RemoteJob { server: *self, id })
     }
 
-    /// Returns the name of the model that it runs.
+    /// Returns the name of its model.
     ///
     /// # Errors
-    /// `stopped` where it does not answer.
+    /// `stopped` if it does not answer.
     pub fn model(&self) -> Result<String, Error> {
         let about = self.json("GET", "/api/box", "")?;
         let name = about["model"]["name"].as_str().map(str::to_string);
-        name.ok_or_else(|| self.misunderstood("it does not name its model"))
+        name.ok_or_else(|| self.cannot_ask("it does not name its model"))
     }
 
     /// Sends a request and returns the JSON of its reply.
@@ -95,7 +94,7 @@ impl RunningBox {
         let mut text = String::new();
         let read = reader.take(limits::REMOTE_LINE_BYTES_MAX).read_to_string(&mut text);
         read.map_err(|error| self.unreachable(&error))?;
-        serde_json::from_str(&text).map_err(|_| self.misunderstood("its reply is not JSON"))
+        serde_json::from_str(&text).map_err(|_| self.cannot_ask("its reply is not JSON"))
     }
 
     /// Sends a request and returns a reader of the reply's body, if that is not an error.
@@ -115,6 +114,8 @@ impl RunningBox {
         body: &str,
     ) -> std::io::Result<(u16, BufReader<TcpStream>)> {
         let mut socket = TcpStream::connect_timeout(&self.address, limits::CLOSE_WAIT)?;
+        // Even a stream that has nothing to report sends a comment in this time.
+        socket.set_read_timeout(Some(limits::HEARTBEAT * 2))?;
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -135,14 +136,14 @@ impl RunningBox {
 
     fn error(&self, reply: &Value) -> Error {
         serde_json::from_value(reply["error"].clone())
-            .unwrap_or_else(|_| self.misunderstood("its refusal has no reason"))
+            .unwrap_or_else(|_| self.cannot_ask("its error is not readable"))
     }
 
     fn unreachable(&self, error: &std::io::Error) -> Error {
-        self.misunderstood(&io_cause(error))
+        self.cannot_ask(&cause_of(error))
     }
 
-    fn misunderstood(&self, cause: &str) -> Error {
+    fn cannot_ask(&self, cause: &str) -> Error {
         Error::new(
             Kind::Stopped,
             format!("cannot ask the solverbox at {}: {cause}", self.url()),
@@ -152,30 +153,30 @@ impl RunningBox {
 }
 
 impl RemoteJob {
-    /// Stops the job; it then ends like any other, with what it has written.
+    /// Stops the job, which then ends with the text it has.
     ///
     /// # Errors
-    /// The server's own; `stopped` where it does not answer.
+    /// The server's own; `stopped` if it does not answer.
     pub fn stop(&self) -> Result<(), Error> {
         self.server.json("POST", &format!("/api/jobs/{}/stop", self.id), "").map(drop)
     }
 
-    /// Returns how many attempts are made, which is the mode's number where the request has none.
+    /// Returns the number of attempts requested, by default the mode's.
     ///
     /// # Errors
-    /// The server's own; `stopped` where it does not answer.
+    /// The server's own; `stopped` if it does not answer.
     pub fn attempts(&self) -> Result<u32, Error> {
         let job = self.server.json("GET", &self.path(), "")?;
         let attempts =
             job["attempts_wanted"].as_u64().and_then(|wanted| u32::try_from(wanted).ok());
-        attempts.ok_or_else(|| self.server.misunderstood("its job lacks attempts_wanted"))
+        attempts.ok_or_else(|| self.server.cannot_ask("its job lacks attempts_wanted"))
     }
 
     /// Returns the job's events from the beginning; the iterator ends with `Done`, `Failed` or an
     /// error.
     ///
     /// # Errors
-    /// The server's own; `stopped` where it does not answer.
+    /// The server's own; `stopped` if it does not answer.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<RemoteEvent, Error>>, Error> {
         let path = format!("{}/events", self.path());
         let mut reader = self.server.send("GET", &path, "")?;
@@ -186,7 +187,7 @@ impl RemoteJob {
             }
             let event = next_event(&mut reader);
             let event = event
-                .map_err(|error| job.interrupted(&io_cause(&error)))
+                .map_err(|error| job.interrupted(&cause_of(&error)))
                 .and_then(|event| event.ok_or_else(|| job.interrupted("it is being stopped")));
             is_over = matches!(event, Ok(RemoteEvent::Done | RemoteEvent::Failed(_)) | Err(_));
             Some(event)
@@ -196,14 +197,14 @@ impl RemoteJob {
     /// Returns the answer of a job that has ended.
     ///
     /// # Errors
-    /// The job's own; `stopped` where the server does not answer.
+    /// The job's own; `stopped` if the server does not answer.
     pub fn finished(&self) -> Result<FinishedJob, Error> {
         let job = self.server.json("GET", &self.path(), "")?;
         if job.get("error").is_some() {
             return Err(self.server.error(&job));
         }
         serde_json::from_value(job)
-            .map_err(|error| self.server.misunderstood(&format!("its job is incomplete: {error}")))
+            .map_err(|error| self.server.cannot_ask(&format!("its job is incomplete: {error}")))
     }
 
     fn path(&self) -> String {
@@ -222,14 +223,21 @@ impl RemoteJob {
     }
 }
 
-/// Returns the next line with its end; an empty one where there is none.
+fn cause_of(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "it does not answer".into(),
+        _ => io_cause(error),
+    }
+}
+
+/// Returns the next line with its end, or an empty string at the end of the stream.
 fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
     let mut line = String::new();
     reader.take(limits::REMOTE_LINE_BYTES_MAX).read_line(&mut line)?;
     Ok(line)
 }
 
-/// Reads up to the next event that matters here; `None` where the stream has ended.
+/// Reads the next event of interest; `None` if the stream has ended.
 fn next_event(reader: &mut impl BufRead) -> std::io::Result<Option<RemoteEvent>> {
     let mut kind = String::new();
     loop {
@@ -248,7 +256,7 @@ fn next_event(reader: &mut impl BufRead) -> std::io::Result<Option<RemoteEvent>>
     }
 }
 
-/// Returns the event of a kind with its data; `None` for one that does not matter here.
+/// Parses an event; `None` for a kind that is not of interest.
 fn event(kind: &str, data: &str) -> Option<RemoteEvent> {
     let data: Value = serde_json::from_str(data).ok()?;
     let text = |part| {
@@ -263,7 +271,7 @@ fn event(kind: &str, data: &str) -> Option<RemoteEvent> {
         "done" => Some(RemoteEvent::Done),
         "failed" => {
             let error = serde_json::from_value(data["error"].clone());
-            let unknown = |_| Error::internal("the job failed for a reason that is not understood");
+            let unknown = |_| Error::internal("the job failed for an unknown reason");
             Some(RemoteEvent::Failed(error.unwrap_or_else(unknown)))
         }
         _ => None,

@@ -17,19 +17,19 @@ use crate::types::error::Error;
 use crate::types::job::JobName;
 use crate::types::position::LogPosition;
 
-/// Characters of a foreign field name that an error message repeats.
+/// Characters of a request's field name that an error message repeats.
 const QUOTED_CHARACTERS: usize = 40;
 
 pub(crate) struct Fields {
-    entries: Entries,
+    object: UniqueFields,
     remedy: &'static str,
 }
 
 impl Fields {
-    /// Parses `json`, which must be one object. Duplicate fields are found but not refused yet, so
-    /// that the caller can still read the request's id: see [`Fields::check_unique`].
+    /// Parses one JSON object. Duplicate fields are not refused before [`Fields::check_unique`], so
+    /// that the caller can still read the ID of the request.
     pub fn parse(json: &[u8], remedy: &'static str) -> Result<Fields, serde_json::Error> {
-        serde_json::from_slice(json).map(|entries| Fields { entries, remedy })
+        serde_json::from_slice(json).map(|object| Fields { object, remedy })
     }
 
     /// Parses a request's body and refuses duplicate fields.
@@ -52,13 +52,13 @@ impl Fields {
 
     /// Refuses an object in which a field is given twice.
     pub fn check_unique(&self) -> Result<(), Error> {
-        let duplicate = self.entries.duplicate.as_ref();
+        let duplicate = self.object.duplicate.as_ref();
         duplicate.map_or(Ok(()), |name| Err(self.wrong(&quoted(name), "given twice")))
     }
 
     /// Refuses fields other than `known`; `whose` names what has these fields.
     pub fn check_known(&self, known: &[&str], whose: &str) -> Result<(), Error> {
-        let Some(unknown) = self.entries.map.keys().find(|name| !known.contains(&name.as_str()))
+        let Some(unknown) = self.object.map.keys().find(|name| !known.contains(&name.as_str()))
         else {
             return Ok(());
         };
@@ -68,7 +68,7 @@ impl Fields {
 
     /// Returns a field's value; `None` where it is absent or `null`.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.map.get(name).filter(|value| !value.is_null())
+        self.object.map.get(name).filter(|value| !value.is_null())
     }
 
     pub fn string<'f>(&'f self, name: &str) -> Result<Option<&'f str>, Error> {
@@ -162,49 +162,54 @@ pub(crate) fn wrong(name: &str, cause: &str, remedy: &str) -> Error {
     Error::bad_request(format!("{name}: {cause}"), remedy)
 }
 
-/// Returns the beginning of a name from outside, escaped for a message.
+/// Escapes a field name of a request for a message, and shortens it.
 pub(crate) fn quoted(name: &str) -> String {
     name.escape_debug().take(QUOTED_CHARACTERS).collect()
 }
 
-/// Returns a number without a fraction; one that exceeds 128 bits becomes the nearest that does not.
+/// Returns an integer, however it is written; one of more than 128 bits is saturated.
 fn whole(value: &Value) -> Option<i128> {
-    let of_float = |float: f64| (float.fract() == 0.0).then_some(float as i128);
+    let of_float = |float: f64| match float {
+        _ if float.fract() != 0.0 => None,
+        // The parser rounds integers below -2^63, which do not fit, to a float that seems to fit.
+        ..=-9_223_372_036_854_775_808.0 => Some(i128::MIN),
+        _ => Some(float as i128),
+    };
     let signed = || value.as_i64().map(i128::from);
     value.as_u64().map(i128::from).or_else(signed).or_else(|| value.as_f64().and_then(of_float))
 }
 
 /// The fields of an object, and the first name that occurs twice.
-struct Entries {
+struct UniqueFields {
     map: Map<String, Value>,
     duplicate: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entries, D::Error> {
-        deserializer.deserialize_map(EntriesVisitor)
+impl<'de> Deserialize<'de> for UniqueFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<UniqueFields, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
-struct EntriesVisitor;
+struct FieldsVisitor;
 
-impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = Entries;
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = UniqueFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Entries, A::Error> {
-        let mut entries = Entries { map: Map::new(), duplicate: None };
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueFields, A::Error> {
+        let mut object = UniqueFields { map: Map::new(), duplicate: None };
         while let Some((name, value)) = access.next_entry::<String, Value>()? {
-            if entries.map.contains_key(&name) {
-                entries.duplicate.get_or_insert(name);
+            if object.map.contains_key(&name) {
+                object.duplicate.get_or_insert(name);
             } else {
-                entries.map.insert(name, value);
+                object.map.insert(name, value);
             }
         }
-        Ok(entries)
+        Ok(object)
     }
 }
 

@@ -1,8 +1,8 @@
-//! `solverbox solve` while a solverbox is running in the same data folder: asks that one instead of
-//! loading a second model.
+//! `solverbox solve` while a server runs in the same data folder: asks that server instead of loading
+//! a second model.
 //!
-//! Prints what `solve` prints with a model of its own. Ctrl-C stops the job, and so does a reader
-//! of the output that has had enough.
+//! The output is the same as with a model of its own. Ctrl-C stops the job, and so does closing the
+//! output.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use crate::api::client::{RemoteEvent, RemoteJob, RunningBox};
 use crate::types::answer::{Part, Piece};
 use crate::types::error::Error;
 
-/// Asks the solverbox at `address`, whose own modes and settings apply where `ask` leaves them open.
+/// Asks the server at `address`; its modes supply the settings that `ask` leaves open.
 ///
 /// # Errors
-/// The server's own; `stopped` where it does not answer or Ctrl-C stopped the job.
+/// The server's own; `stopped` if it does not answer or Ctrl-C stopped the job.
 pub fn run(address: SocketAddr, ask: &Ask, output: OutputFormat) -> Result<(), Error> {
     let server = RunningBox::at(address);
     super::note(&format!("solverbox: already running here: asking {}", server.url()));
@@ -34,7 +34,7 @@ pub fn run(address: SocketAddr, ask: &Ask, output: OutputFormat) -> Result<(), E
     }
 }
 
-/// What Ctrl-C does: it depends on whether there is a job yet.
+/// The state that decides what Ctrl-C does.
 #[derive(Clone, Default)]
 struct Interrupted(Arc<Mutex<Submission>>);
 
@@ -47,7 +47,7 @@ enum Submission {
 }
 
 impl Interrupted {
-    /// Takes note of the job; returns whether it was interrupted before it was accepted.
+    /// Stores the accepted job; returns whether Ctrl-C was pressed before.
     fn begin(&self, job: RemoteJob) -> bool {
         let mut submission = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *submission, Submission::Accepted(job));
@@ -62,11 +62,22 @@ fn stop_on_interrupt(interrupted: &Interrupted) -> Result<(), Error> {
         let mut submission = interrupted.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*submission {
             _ if count > 1 => interrupt::leave(),
-            Submission::Accepted(job) if job.stop().is_ok() => {}
-            Submission::Accepted(_) => interrupt::leave(),
+            Submission::Accepted(job) => stop_soon(*job),
             Submission::Pending | Submission::Interrupted => *submission = Submission::Interrupted,
         }
     })
+}
+
+/// Stops the job on a thread of its own, so that a second Ctrl-C is heard even if the server hangs.
+fn stop_soon(job: RemoteJob) {
+    let stop = move || {
+        if job.stop().is_err() {
+            interrupt::leave();
+        }
+    };
+    if std::thread::Builder::new().name("stop".into()).spawn(stop).is_err() {
+        interrupt::leave();
+    }
 }
 
 enum Followed {

@@ -76,7 +76,7 @@ fn bad_requests_get_one_clear_error_each() {
     let served = TestServer::ready(&[]);
     let cases: [(&str, &str, u16, &str); 8] = [
         ("/api/predict", "{", 400, "not JSON"),
-        ("/api/predict", "[1]", 400, "data"),
+        ("/api/predict", "[1]", 400, "not a JSON object"),
         ("/api/predict", r#"{"data": ["q", "chess"]}"#, 404, "chess"),
         ("/api/predict", r#"{"data": ["  "]}"#, 400, "empty"),
         ("/v1/chat/completions", "", 400, "not JSON"),

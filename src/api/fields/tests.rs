@@ -51,7 +51,7 @@ fn a_seed_is_any_integer_of_64_bits() {
             "{json}"
         );
     }
-    for json in ["18446744073709551616", "-9223372036854775809.5e3", "0.5", "\"7\""] {
+    for json in ["18446744073709551616", "-9223372036854775809", "-1e30", "0.5", "\"7\""] {
         assert_eq!(
             refused(json, Fields::seed),
             "x: must be an integer of at most 64 bits",
