@@ -1,7 +1,7 @@
-//! A request for an answer, from whichever front end it came, made into a checked question.
+//! A request for an answer, and the checked question it becomes.
 //!
-//! A front end fills in an [`Ask`] with what its client specified; everything left out is the
-//! mode's. `POST /api/jobs` and the serial protocol share the JSON fields in [`JOB_FIELDS`].
+//! Each front end fills in an [`Ask`] with the settings that its client gave; the mode supplies the
+//! rest. `POST /api/jobs` and the serial protocol share the JSON fields in [`JOB_FIELDS`].
 
 use std::sync::Arc;
 
@@ -28,16 +28,16 @@ pub(crate) const JOB_FIELDS: [&str; 10] = [
     "ignore_eos",
 ];
 
-/// A request for an answer before its mode is known. `None` and empty lists mean what the mode has.
+/// A request for an answer. `None` and empty lists stand for the settings of its mode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
-    /// What the person asks.
+    /// The question itself.
     pub question: String,
     /// The conversation before the question, oldest turn first.
     pub earlier: Vec<Turn>,
-    /// An answered job whose conversation comes before all of that.
+    /// An answered job whose conversation precedes `earlier`.
     pub previous: Option<JobName>,
-    /// The student's own work at the question.
+    /// A student's work on the question, which some modes review.
     pub student_work: StudentWork,
     /// Name of the mode, [`DEFAULT_MODE`] if `None`.
     pub mode: Option<String>,
@@ -51,9 +51,9 @@ pub struct Ask {
     pub budget_tokens: Option<u32>,
     /// Seed of the random numbers, fresh if `None`.
     pub seed: Option<u64>,
-    /// As in [`Sampling`](crate::types::mode::Sampling).
+    /// Sampling temperature; 0 always takes the likeliest token.
     pub temperature: Option<f32>,
-    /// As in [`Sampling`](crate::types::mode::Sampling).
+    /// Probability mass of the tokens that are sampled from, 1 for all.
     pub top_p: Option<f32>,
     /// Adapters instead of the mode's.
     pub adapters: Vec<AdapterRef>,
@@ -66,16 +66,16 @@ pub struct Ask {
 /// Where the work of a student is, for modes that review it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StudentWork {
-    /// Nowhere; a mode that reviews work refuses the question.
+    /// There is none; a mode that reviews work refuses the question.
     Missing,
-    /// In the question, if the mode reviews work: chat clients have no field for it.
+    /// Possibly in the question, because chat clients have no field for it.
     InQuestion,
     /// In a text of its own.
     Given(String),
 }
 
 impl Ask {
-    /// Asks `question` with the mode's own settings.
+    /// Makes a request that leaves all settings to the mode.
     pub fn new(question: impl Into<String>) -> Ask {
         Ask {
             question: question.into(),
@@ -115,7 +115,7 @@ impl Ask {
         })
     }
 
-    /// Returns the body of a `POST /api/jobs` that asks the same: what [`JOB_FIELDS`] can express.
+    /// Returns the body of the equivalent `POST /api/jobs`, as far as [`JOB_FIELDS`] can express it.
     pub(crate) fn to_json(&self) -> Value {
         let work = match &self.student_work {
             StudentWork::Given(text) => Some(text.as_str()),
@@ -137,7 +137,7 @@ impl Ask {
         given.map(|(name, value)| (name.to_string(), value)).collect::<Map<_, _>>().into()
     }
 
-    /// Returns the checked question in the mode that was asked for.
+    /// Returns the checked question in the requested mode.
     ///
     /// # Errors
     /// `not_found` for an unknown mode, and those of [`Ask::question_in`].
@@ -181,8 +181,8 @@ impl Ask {
     }
 }
 
-/// Puts the conversation of the answered job `previous` before a question; without one the question
-/// stays as it is. The job must belong to one of `clients`, the names of the one who asks.
+/// Puts the conversation of the answered job `previous`, if there is one, before a question. The job
+/// must belong to one of `clients`, the two identities of the client that asks.
 pub(crate) fn continue_from(
     desk: &Desk,
     clients: [Client; 2],

@@ -34,7 +34,7 @@ pub(crate) fn seconds_since_1970(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Returns an error as clients read it, without paths and causes that are the owner's business.
+/// Returns an error as clients read it, without the paths and causes that only the owner may see.
 pub(crate) fn error(error: &Error) -> Value {
     let Error { kind, message, remedy } = error.for_remote_users();
     json!({"kind": kind.name(), "message": message, "remedy": remedy})
@@ -46,7 +46,7 @@ pub(crate) fn eta(eta: &Eta) -> Value {
     json!({"seconds": seconds, "low": low, "high": high})
 }
 
-/// What a job or an attempt took, as clients read it.
+/// Tokens and times of a job or an attempt, as clients read them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FiguresJson {
     /// Tokens of the rendered prompt.
@@ -83,7 +83,7 @@ pub(crate) fn figures(figures: &Figures) -> Value {
     value(&FiguresJson::from(figures))
 }
 
-/// How a vote stands, as clients read it. Its `Display` is the line that `solve` prints.
+/// The state of a vote, as clients read it. Its `Display` is the line that `solve` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VotesJson {
     /// How many attempts were requested.
@@ -230,7 +230,7 @@ pub(crate) fn job(ticket: &Ticket) -> Value {
     job
 }
 
-/// Returns an entry of a list of jobs; `state` is known of those that have not ended.
+/// Returns an entry of a list of jobs; `state` is that of a job that has not ended.
 pub(crate) fn listed(job: &JobSummary, state: &str) -> Value {
     let state = job.end.as_ref().map_or(state, |(outcome, _)| outcome.state());
     json!({
@@ -242,7 +242,7 @@ pub(crate) fn listed(job: &JobSummary, state: &str) -> Value {
     })
 }
 
-/// An answer as `solve` reports it, computed here or by a running solverbox.
+/// An answer as `solve` reports it, computed in this process or by a running server.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct FinishedJob {
     /// Name of the mode.
@@ -256,11 +256,11 @@ pub struct FinishedJob {
     pub answer: String,
     /// How the job ended: `done`, `budget` or `stopped`.
     pub finish: String,
-    /// What it took.
+    /// Its tokens and times.
     pub figures: FiguresJson,
     /// The vote, if there were several attempts.
     pub votes: Option<VotesJson>,
-    /// How fast the prompt was decoded; unknown for a running solverbox.
+    /// Prefill speed; not reported by a running server.
     #[serde(skip)]
     pub prompt_tokens_per_second: Option<f64>,
 }

@@ -1,7 +1,8 @@
-//! The box in figures: `/api/box` for people and pages, `/metrics` for Prometheus.
+//! State and figures of the box: `/api/box` as JSON, `/metrics` for Prometheus.
 //!
-//! Both say what the box is and does, never who asks or what: whoever may see the page may see
-//! them. The text format is Prometheus' 0.0.4 (its documentation, "Exposition formats").
+//! Both describe the box and never its clients or their questions, so everyone who can open the
+//! page can read them. The text format is Prometheus' 0.0.4 (its documentation, "Exposition
+//! formats").
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -15,12 +16,12 @@ use crate::desk::{self, Health, Overview, STEP_SECONDS};
 use crate::types::memory::MIB;
 use crate::types::plan::{Origin, Plan};
 
-/// What does not change while the box runs.
+/// Facts about the box that do not change while it runs.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// What was planned.
+    /// The memory plan it was started with.
     pub plan: Plan,
-    /// When the box was started.
+    /// When the process was started.
     pub started: SystemTime,
 }
 
@@ -83,10 +84,10 @@ pub fn metrics(app: &App) -> Reply {
     Reply::new("text/plain; version=0.0.4; charset=utf-8", text)
 }
 
-/// A family of metrics being written.
-struct Text(String);
+/// The metrics written so far.
+struct MetricsText(String);
 
-impl Text {
+impl MetricsText {
     fn family(&mut self, name: &str, kind: &str, help: &str, samples: &[(&str, f64)]) {
         let text = &mut self.0;
         // Writing to a string cannot fail.
@@ -107,19 +108,19 @@ impl Text {
 
 fn text_of(overview: &Overview, memory: ProcessMemory, celsius: Option<f32>) -> String {
     let Overview { health, gauge, totals, running, waiting, .. } = overview;
-    let mut text = Text(String::new());
+    let mut text = MetricsText(String::new());
     let is_ready = matches!(health, Health::Ready { .. });
     text.gauge("ready", "Whether questions are being answered.", f64::from(u8::from(is_ready)));
     let jobs = [("{state=\"running\"}", *running as f64), ("{state=\"waiting\"}", *waiting as f64)];
-    text.family("jobs", "gauge", "Jobs that are not over.", &jobs);
-    text.counter("jobs_taken_total", "Jobs taken.", totals.jobs_taken);
-    text.counter("jobs_refused_total", "Jobs turned away.", totals.jobs_refused);
+    text.family("jobs", "gauge", "Jobs that have not ended.", &jobs);
+    text.counter("jobs_taken_total", "Jobs accepted.", totals.jobs_taken);
+    text.counter("jobs_refused_total", "Jobs refused.", totals.jobs_refused);
     let ended = [
         ("{outcome=\"done\"}", totals.jobs_done as f64),
         ("{outcome=\"stopped\"}", totals.jobs_stopped as f64),
         ("{outcome=\"failed\"}", totals.jobs_failed as f64),
     ];
-    text.family("jobs_ended_total", "counter", "Jobs that are over.", &ended);
+    text.family("jobs_ended_total", "counter", "Jobs that have ended.", &ended);
     let tokens = [
         ("{kind=\"prompt\"}", totals.prompt_tokens as f64),
         ("{kind=\"drawn\"}", totals.drawn_tokens as f64),
@@ -127,27 +128,27 @@ fn text_of(overview: &Overview, memory: ProcessMemory, celsius: Option<f32>) -> 
     text.family("tokens_total", "counter", "Tokens computed.", &tokens);
     text.gauge(
         "tokens_per_second",
-        "Tokens drawn a second lately, all attempts together.",
+        "Tokens sampled per second recently, over all attempts.",
         totals.tokens_per_second(),
     );
     steps(&mut text, overview);
-    text.counter("passes_total", "Passes over the weights.", gauge.passes);
-    text.counter("drafted_tokens_total", "Tokens decoded along as guesses.", gauge.drafted_tokens);
-    text.counter("accepted_tokens_total", "Guesses that were right.", gauge.accepted_tokens);
+    text.counter("passes_total", "Decode batches computed.", gauge.passes);
+    text.counter("drafted_tokens_total", "Draft tokens decoded.", gauge.drafted_tokens);
+    text.counter("accepted_tokens_total", "Draft tokens accepted.", gauge.accepted_tokens);
     let used = gauge.cells - gauge.cells_free.min(gauge.cells);
     let cells = [("{state=\"used\"}", used as f64), ("{state=\"free\"}", gauge.cells_free as f64)];
     text.family("kv_cells", "gauge", "Cells of the KV cache.", &cells);
     if let Some(resident) = memory.resident {
-        text.gauge("resident_bytes", "Memory of the process.", resident as f64);
+        text.gauge("resident_bytes", "Resident memory of the process.", resident as f64);
     }
     if let Some(celsius) = celsius {
-        let help = "The processor's warmest thermometer, in degrees Celsius.";
+        let help = "Highest CPU temperature, in degrees Celsius.";
         text.gauge("temperature_celsius", help, celsius.into());
     }
     text.0
 }
 
-fn steps(text: &mut Text, overview: &Overview) {
+fn steps(text: &mut MetricsText, overview: &Overview) {
     let totals = &overview.totals;
     let bounds = STEP_SECONDS.iter().map(f64::to_string).chain(["+Inf".to_string()]);
     let labels: Vec<String> = bounds.map(|most| format!("_bucket{{le=\"{most}\"}}")).collect();
@@ -159,10 +160,10 @@ fn steps(text: &mut Text, overview: &Overview) {
     let mut samples: Vec<(&str, f64)> = labels.iter().map(String::as_str).zip(counts).collect();
     let all: u64 = totals.steps.iter().sum();
     samples.extend([("_sum", totals.step_seconds), ("_count", all as f64)]);
-    text.family("step_seconds", "histogram", "How long steps took.", &samples);
+    text.family("step_seconds", "histogram", "Duration of engine steps.", &samples);
 }
 
-/// What this process holds, in bytes, as far as the kernel says.
+/// Memory of this process in bytes; `None` where the kernel does not report it.
 #[derive(Clone, Copy, Debug, Default)]
 struct ProcessMemory {
     resident: Option<u64>,

@@ -1,6 +1,6 @@
 //! The events of a job as server-sent events, from any position of its log to its end.
 //!
-//! The id of each event is the position behind it, so that a reader that was cut off continues
+//! The id of each event is the position after it, so that a reader that was cut off continues
 //! exactly there; browsers send the last id by themselves. Text is sent once. Events about the
 //! job's state (`queued`, `attempt`, `vote`) are sent again to every reader.
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tiny_http::Request;
 
 use super::refuse::{self, Shape};
-use super::stream::{Events, Left};
+use super::stream::{Events, ReaderGone};
 use crate::api::json;
 use crate::desk::feed::{FeedTexts, JobEnd, QueueStatus};
 use crate::desk::{Feed, JobEvent, Ticket};
@@ -35,7 +35,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn send_all(&mut self) -> Result<(), Left> {
+    fn send_all(&mut self) -> Result<(), ReaderGone> {
         loop {
             match self.feed.next(usize::MAX, limits::HEARTBEAT) {
                 None => self.events.comment("alive")?,
@@ -59,13 +59,13 @@ impl Reader<'_> {
                 Some(JobEvent::Ended(end)) => return self.send_end(&end),
                 // The job continues when the box is back, and so does its reader.
                 Some(JobEvent::Interrupted(_)) => {
-                    return self.events.comment("the box is stopped; come back");
+                    return self.events.comment("the box is stopping; reconnect");
                 }
             }
         }
     }
 
-    fn send_queued(&mut self, status: QueueStatus) -> Result<(), Left> {
+    fn send_queued(&mut self, status: QueueStatus) -> Result<(), ReaderGone> {
         let QueueStatus { stage, place, eta } = status;
         let eta = eta.as_ref().map(json::eta);
         let queued = json!({"state": stage.name(), "place": place, "eta": eta});
@@ -77,7 +77,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn send_end(&mut self, end: &JobEnd) -> Result<(), Left> {
+    fn send_end(&mut self, end: &JobEnd) -> Result<(), ReaderGone> {
         if let Outcome::Failed(error) = &end.outcome {
             return self.send("failed", &refuse::body(error, Shape::Own));
         }
@@ -92,7 +92,7 @@ impl Reader<'_> {
         self.send("done", &done)
     }
 
-    fn send(&mut self, kind: &str, shape: &Value) -> Result<(), Left> {
+    fn send(&mut self, kind: &str, shape: &Value) -> Result<(), ReaderGone> {
         self.events.event(kind, &self.feed.position().to_string(), shape)
     }
 }

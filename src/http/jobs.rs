@@ -1,7 +1,7 @@
-//! `/api/jobs`: questions that outlive the page that asked them.
+//! `/api/jobs`: questions that continue when the client that asked them leaves.
 //!
-//! A job is accepted once it is on the disk, then read from any position of its log, as whole text
-//! or as events (`job_events`), finished early, stopped, or deleted. It is its client's alone: to
+//! A job is accepted once it is on disk. It can then be read as a whole or as events from any
+//! position (`job_events`), finished early, stopped, or deleted. Only its own client can see it; for
 //! all others it does not exist. `job_request` reads requests, `api::json` writes replies.
 
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
-//! The HTTP door: a page and an API over the desk.
+//! The HTTP door: a page and an API in front of the desk.
 //!
-//! `gate` stands in the open and lets checked, bounded requests through to tiny_http on a private
-//! socket; `identity` says who asks and refuses who must not; `routes` sends each to its handler;
-//! `openai`, `predict`, `owner` and `page` are the handlers.
-//! JSON shapes and statuses exist only in this room.
+//! `gate` accepts connections and passes checked, bounded requests to tiny_http on a private socket;
+//! `auth` identifies the client and refuses requests that are not allowed; `routes` calls the
+//! handler: `jobs`, `openai`, `predict`, `figures`, `owner_jobs`, `page`. HTTP status codes exist only
+//! in this room; the JSON of requests and replies is `api`'s.
 
 mod alarm;
 pub mod auth;
@@ -50,7 +50,7 @@ use crate::types::limits;
 use crate::types::mode::Modes;
 use crate::types::plan::Plan;
 
-/// What every handler needs.
+/// The state shared by all handlers.
 struct App {
     desk: Arc<Desk>,
     modes: Modes,
@@ -61,49 +61,49 @@ struct App {
 }
 
 impl App {
-    /// Returns whether the box is shutting down: no job is taken any more, and who reads a stream
-    /// that has no end of its own is to be told to come back.
+    /// Returns whether the box is shutting down and accepts no more jobs.
     fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
     }
 }
 
-/// The door, with its address taken; nobody is let in yet.
+/// The HTTP server, bound to its address but not accepting connections yet.
 pub struct Door {
     gate: Gate,
     listener: UnixListener,
     identity: Identity,
 }
 
-/// The door at work.
+/// The HTTP server at work.
 pub struct Serving {
     visitors: Arc<Connections>,
-    /// Set when no job is taken any more.
+    /// Set when jobs are no longer accepted.
     closing: Arc<AtomicBool>,
-    /// Set when nobody is let in any more.
+    /// Set when connections are no longer accepted.
     shut: Arc<AtomicBool>,
 }
 
 impl Door {
-    /// Takes the public address, a private socket in `data`, and what people are told apart by.
+    /// Binds the public address and a private socket in `data`, and loads the secrets and keys by
+    /// which clients are identified.
     ///
     /// # Errors
-    /// Naming the address, the folder or the file that cannot be had.
+    /// Names the address, the folder or the file that cannot be used.
     pub fn open(listen: SocketAddr, data: &Path, admission: Admission) -> Result<Door, Error> {
         let (gate, listener) = Gate::bind(listen, data)?;
         let identity = Identity::open(data, admission)?;
         Ok(Door { gate, listener, identity })
     }
 
-    /// Returns the address taken, with the real port where 0 was asked for.
+    /// Returns the bound address, with the assigned port if 0 was requested.
     pub fn address(&self) -> SocketAddr {
         self.gate.address()
     }
 
-    /// Lets people in, who are told what was planned.
+    /// Starts to accept connections, on threads of its own. `plan` is shown by `/api/box`.
     ///
     /// # Errors
-    /// `internal` where threads cannot be had.
+    /// `internal` if a thread cannot be started.
     pub fn serve(self, desk: Arc<Desk>, modes: Modes, plan: Plan) -> Result<Serving, Error> {
         let closing = Arc::new(AtomicBool::new(false));
         let shut = Arc::new(AtomicBool::new(false));
@@ -113,11 +113,11 @@ impl Door {
         let app = Arc::new(App { desk, modes, facts, identity, visitors: let_in, closing: flag });
         let (gate, listener, flag) = (self.gate, self.listener, shut.clone());
         start_thread("server", move || {
-            stand_back();
+            lower_priority();
             server::run(&listener, &app);
         })?;
         start_thread("gate", move || {
-            stand_back();
+            lower_priority();
             gate.run(&flag);
         })?;
         Ok(Serving { visitors, closing, shut })
@@ -125,12 +125,12 @@ impl Door {
 }
 
 impl Serving {
-    /// Takes no job any more: who asks is told to come back. The page is still served.
+    /// Refuses new jobs from now on, with a time to retry. The page is still served.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until everybody has left, `CLOSE_WAIT` at most, and lets nobody in any more.
+    /// Blocks until all connections are closed, at most `CLOSE_WAIT`, then stops accepting.
     pub fn wait(&self) {
         let until = Instant::now() + limits::CLOSE_WAIT;
         while self.visitors.count() > 0 && Instant::now() < until {
@@ -140,15 +140,15 @@ impl Serving {
     }
 }
 
-/// Puts this thread, and all that it starts, behind the engine's.
-fn stand_back() {
+/// Gives this thread, and all threads it starts, a lower priority than the engine's.
+fn lower_priority() {
     if let Err(error) = rustix::process::setpriority_process(None, limits::DOOR_NICENESS) {
-        log::debug!("the door's threads keep their priority: {error}");
+        log::debug!("the HTTP threads keep their priority: {error}");
     }
 }
 
-/// Hands an principal's question, which may go on from a `previous` job, to the desk for a visitor
-/// whose leaving stops the job, unless it lasts.
+/// Submits a question to the desk, after the conversation of a `previous` job if there is one.
+/// Unless the job is durable, it is stopped when the visitor disconnects.
 fn submit(
     app: &App,
     visitor: &Visitor,
@@ -160,7 +160,7 @@ fn submit(
     let clients = [principal.client, principal.durable_client];
     continue_from(&app.desk, clients, previous, &mut question)?;
     principal.admit(&mut question)?;
-    log::debug!("{:?} asks", principal.client);
+    log::debug!("{:?} submits a question", principal.client);
     if app.is_closing() {
         return Err(closing());
     }
@@ -178,8 +178,7 @@ fn submit(
     Ok(ticket)
 }
 
-/// Makes the reply to a question that was not answered; where it is only a matter of time, it says
-/// when to come again.
+/// Makes the reply to a refused question; if it can succeed later, `Retry-After` says when.
 fn refused(app: &App, error: &Error, shape: Shape) -> Reply {
     let reply = Reply::error(error, shape);
     match error.kind {

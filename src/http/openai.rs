@@ -13,7 +13,7 @@ use super::gate::Visitor;
 use super::openai_request::{ChatRequest, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
-use super::stream::{Events, Left};
+use super::stream::{Events, ReaderGone};
 use super::{App, job_request, refused};
 use crate::answers::vote::Tally;
 use crate::api::json::VotesJson;
@@ -65,7 +65,7 @@ fn all_models(app: &App) -> Vec<Value> {
     plain.into_iter().chain(modes).collect()
 }
 
-/// What every object of one answer repeats.
+/// The fields that every object of one answer repeats.
 struct Completion {
     id: String,
     created: u64,
@@ -122,7 +122,7 @@ impl Completion {
 
     /// Sends the stream; returns when the job has ended or the client has disconnected.
     fn send_stream(&self, app: &App, ticket: &Ticket, request: Request, delivery: Delivery) {
-        // A question that cannot be prepared still gets a status of its own.
+        // A question that cannot be prepared still gets its own status.
         let state = ticket.record.wait_prepared(limits::VERDICT_WAIT);
         if let Some((Outcome::Failed(error), _)) = state.end() {
             return refused(app, &error, Shape::OpenAi).send(request);
@@ -134,7 +134,12 @@ impl Completion {
     }
 
     /// Streams one answer, or all answers of a job side by side, each under its index.
-    fn stream(&self, events: &mut Events, ticket: &Ticket, delivery: Delivery) -> Result<(), Left> {
+    fn stream(
+        &self,
+        events: &mut Events,
+        ticket: &Ticket,
+        delivery: Delivery,
+    ) -> Result<(), ReaderGone> {
         let choices = ticket.question.choices;
         let (texts, indices) = match choices {
             Choices::Voted => (FeedTexts::OneAnswer, 1),
@@ -181,7 +186,7 @@ impl Completion {
 
     /// Sends the first chunk of one choice, which names the job: a client that is cut off later can
     /// look for it.
-    fn begin(&self, events: &mut Events, index: u32, ticket: &Ticket) -> Result<(), Left> {
+    fn begin(&self, events: &mut Events, index: u32, ticket: &Ticket) -> Result<(), ReaderGone> {
         let start = json!({"role": "assistant", "content": ""});
         let mut chunk = self.chunk(index, start, Value::Null);
         chunk["solverbox"] = ours(ticket.name, None);
@@ -195,7 +200,7 @@ impl Completion {
         index: u32,
         outcome: &Outcome,
         ours: Value,
-    ) -> Result<(), Left> {
+    ) -> Result<(), ReaderGone> {
         if let Outcome::Failed(error) = outcome {
             return events.json(&refuse::body(error, Shape::OpenAi));
         }
@@ -204,7 +209,12 @@ impl Completion {
         events.json(&chunk)
     }
 
-    fn end(&self, events: &mut Events, figures: &Figures, delivery: Delivery) -> Result<(), Left> {
+    fn end(
+        &self,
+        events: &mut Events,
+        figures: &Figures,
+        delivery: Delivery,
+    ) -> Result<(), ReaderGone> {
         if delivery == Delivery::StreamWithUsage {
             let usage = Some(usage(figures));
             events.json(&self.object("chat.completion.chunk", json!([]), usage))?;
@@ -232,42 +242,42 @@ impl Completion {
     }
 }
 
-/// What a stream's comments have said of its job.
+/// The state of the job as the stream's comments have reported it.
 #[derive(Default)]
 struct Comments {
     status: Option<QueueStatus>,
     tally: Option<String>,
     /// The last comment about the stage and the votes.
-    standing: String,
+    progress: String,
 }
 
 impl Comments {
-    /// Sends what has changed of the job's stage, its place in the queue and its estimate.
-    fn queued(&mut self, events: &mut Events, status: QueueStatus) -> Result<(), Left> {
+    /// Sends the job's stage, its place in the queue and its estimate, each if it has changed.
+    fn queued(&mut self, events: &mut Events, status: QueueStatus) -> Result<(), ReaderGone> {
         let before = self.status.replace(status).and_then(|before| before.eta);
-        self.send_standing(events)?;
+        self.send_progress(events)?;
         match status.eta.filter(|_| status.eta != before) {
             Some(eta) => events.comment(&expected(&eta)),
             None => Ok(()),
         }
     }
 
-    fn voted(&mut self, events: &mut Events, tally: &Tally) -> Result<(), Left> {
+    fn voted(&mut self, events: &mut Events, tally: &Tally) -> Result<(), ReaderGone> {
         self.tally = Some(tally.to_string());
-        self.send_standing(events)
+        self.send_progress(events)
     }
 
-    fn send_standing(&mut self, events: &mut Events) -> Result<(), Left> {
+    fn send_progress(&mut self, events: &mut Events) -> Result<(), ReaderGone> {
         let Some(status) = self.status else { return Ok(()) };
-        let standing = match (status.stage, status.place, &self.tally) {
+        let progress = match (status.stage, status.place, &self.tally) {
             (JobStage::Running, _, Some(tally)) => format!("running, {tally}"),
             (JobStage::Running, _, None) => "running".into(),
             (JobStage::Waiting, Some(place), _) => format!("place {place}"),
             (JobStage::Waiting, None, _) | (JobStage::Preparing, ..) => "checking".into(),
         };
-        if standing != self.standing {
-            events.comment(&standing)?;
-            self.standing = standing;
+        if progress != self.progress {
+            events.comment(&progress)?;
+            self.progress = progress;
         }
         Ok(())
     }

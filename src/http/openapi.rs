@@ -1,8 +1,8 @@
 //! `GET /openapi.json`: the API as an OpenAPI 3.1 document.
 //!
-//! The document stands in `openapi.json` beside this file; the names of the box's own modes are put
-//! in when it is asked for. The tests hold it against the routes and what requests are read into,
-//! and `tests/api/status.rs` against what a running box replies.
+//! The document is `openapi.json` in this folder; the names of the box's own modes are filled in for
+//! each request. The tests below compare it with the routes and the fields that are read,
+//! `tests/api/schema.rs` with the replies of a running box.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub fn document(app: &App) -> Reply {
 }
 
 fn with_modes(modes: &Modes) -> Value {
-    // It is part of the program, and a test reads it.
+    // The document is part of the program, and the tests parse it.
     let mut document: Value = serde_json::from_str(DOCUMENT).expect("the document is JSON");
     let of = |reads: Reads, voting: Option<Voting>| -> Vec<&str> {
         let is_one = |mode: &&Arc<Mode>| {

@@ -1,7 +1,7 @@
-//! What the owner may do with everybody's jobs: see, move, stop, forget, clear, and change limits.
+//! The owner's actions on all jobs: list, read, move, stop and delete them, and change limits.
 //!
-//! Each action needs the owner's session and is noted in the owner's log, with the job's id and
-//! never with what was asked.
+//! Each action needs the owner's session and is recorded in the owner's log with the job's ID, never
+//! with the question.
 
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};
@@ -17,38 +17,38 @@ use crate::types::error::{Error, Kind};
 use crate::types::job::JobId;
 use crate::types::limits;
 
-/// What is done with one job.
+/// What an owner's request wants of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Seen, or forgotten.
+pub enum OwnerJobEndpoint {
+    /// The job itself, to read or delete.
     Whole,
-    /// Put before all others.
+    /// The request to move it to the front of the queue.
     Move,
-    /// Stopped.
+    /// The request to stop it.
     Stop,
 }
 
-impl Act {
-    /// Reads the path below `/api/owner/jobs/`.
-    pub fn of_path(path: &str) -> Option<(&str, Act)> {
+impl OwnerJobEndpoint {
+    /// Splits the path below `/api/owner/jobs/` into the job's ID and what follows it.
+    pub fn of_path(path: &str) -> Option<(&str, OwnerJobEndpoint)> {
         match path.split_once('/') {
-            None => Some((path, Act::Whole)),
-            Some((id, "move")) => Some((id, Act::Move)),
-            Some((id, "stop")) => Some((id, Act::Stop)),
+            None => Some((path, OwnerJobEndpoint::Whole)),
+            Some((id, "move")) => Some((id, OwnerJobEndpoint::Move)),
+            Some((id, "stop")) => Some((id, OwnerJobEndpoint::Stop)),
             Some(_) => None,
         }
     }
 
-    /// Returns the methods it is done by.
+    /// Returns the methods that it allows, as the `Allow` header lists them.
     pub fn allowed(self) -> &'static str {
         match self {
-            Act::Whole => "GET, HEAD, DELETE, OPTIONS",
-            Act::Move | Act::Stop => "POST, OPTIONS",
+            OwnerJobEndpoint::Whole => "GET, HEAD, DELETE, OPTIONS",
+            OwnerJobEndpoint::Move | OwnerJobEndpoint::Stop => "POST, OPTIONS",
         }
     }
 }
 
-/// Lists all jobs that are not over, or stops them all.
+/// Lists all jobs that have not ended, or stops them all.
 pub fn all(app: &App, visitor: &Visitor, request: &Request) -> Reply {
     if let Err(error) = app.identity.owner.check(request) {
         return Reply::error(&error, Shape::Own);
@@ -65,8 +65,14 @@ pub fn all(app: &App, visitor: &Visitor, request: &Request) -> Reply {
     Reply::json(200, &json!({"jobs": jobs}))
 }
 
-/// Does something with one job.
-pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) -> Reply {
+/// Answers a request about one job of any client.
+pub fn one(
+    app: &App,
+    visitor: &Visitor,
+    id: &str,
+    endpoint: OwnerJobEndpoint,
+    request: &Request,
+) -> Reply {
     let found = app.identity.owner.check(request).and_then(|()| {
         let name = id.parse().map_err(|_| unknown())?;
         app.desk.find(name)?.ok_or_else(unknown)
@@ -76,24 +82,24 @@ pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) 
         Err(error) => return Reply::error(&error, Shape::Own),
     };
     let note = |action| app.identity.owner.note(action, visitor.address(), id);
-    match act {
-        Act::Whole if *request.method() == Method::Delete => {
+    match endpoint {
+        OwnerJobEndpoint::Whole if *request.method() == Method::Delete => {
             note("forget");
             match app.desk.forget(ticket.job, ticket.name) {
                 Ok(()) => Reply::empty(204),
                 Err(error) => Reply::error(&error, Shape::Own),
             }
         }
-        Act::Whole => {
+        OwnerJobEndpoint::Whole => {
             note("see");
             Reply::json(200, &json::job(&ticket))
         }
-        Act::Move => {
+        OwnerJobEndpoint::Move => {
             note("move");
             app.desk.move_first(ticket.job);
             Reply::json(202, &shape(&ticket))
         }
-        Act::Stop => {
+        OwnerJobEndpoint::Stop => {
             note("stop");
             app.desk.stop(ticket.job);
             Reply::json(202, &shape(&ticket))
@@ -101,7 +107,7 @@ pub fn one(app: &App, visitor: &Visitor, id: &str, act: Act, request: &Request) 
     }
 }
 
-/// Shows or changes how many jobs are taken.
+/// Returns or changes the limits on jobs.
 pub fn limits(app: &App, visitor: &Visitor, body: &[u8], request: &Request) -> Reply {
     let capacity = app.desk.overview().capacity;
     let changed = app.identity.owner.check(request).and_then(|()| match request.method() {
@@ -144,8 +150,8 @@ fn shape_of(capacity: Capacity) -> Value {
     })
 }
 
-/// Returns a job as the owner's list has it: how it stands and whose it is, in six digits that tell
-/// clients apart.
+/// Returns a job as the owner's list shows it: its state and its client, as six digits that
+/// distinguish clients.
 fn shape(ticket: &Ticket) -> Value {
     let view = ticket.record.read(usize::MAX);
     json!({
@@ -161,7 +167,7 @@ fn shape(ticket: &Ticket) -> Value {
 }
 
 fn unknown() -> Error {
-    Error::new(Kind::NotFound, "there is no such job", "GET /api/owner/jobs lists them.")
+    Error::new(Kind::NotFound, "there is no such job", "GET /api/owner/jobs lists all jobs.")
 }
 
 #[cfg(test)]

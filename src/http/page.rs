@@ -1,4 +1,4 @@
-//! The page, packed into the program.
+//! The files of the page, which are part of the program.
 
 use super::reply::Reply;
 

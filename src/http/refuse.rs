@@ -1,12 +1,13 @@
-//! Errors as HTTP tells them: one status a kind, the box's own shape, and OpenAI's under `/v1`.
+//! Errors as HTTP replies: one status per kind, and a body in the box's own shape or, under `/v1`, in
+//! OpenAI's.
 //!
-//! People outside learn what they can act on; what is wrong inside the box is for its owner's log.
+//! Clients see what they can act on; faults of the box itself are described in its owner's log.
 
 use serde_json::{Value, json};
 
 use crate::types::error::{Error, Kind};
 
-/// Which shape a client expects.
+/// The shape of error bodies that a client expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// `{"error": {"kind", "message", "remedy"}}`
@@ -39,19 +40,19 @@ pub fn status(kind: Kind) -> u16 {
     }
 }
 
-/// Returns the body of an error; a person far from the box sees no path and no cause within.
+/// Returns the body of an error, without the paths and causes that only the owner may see.
 pub fn body(error: &Error, shape: Shape) -> Value {
     body_coded(error, shape, error.kind.name())
 }
 
-/// Does so with another `code` in OpenAI's shape, for clients that know OpenAI's own.
+/// Like [`body`], with another `code` in OpenAI's shape, for clients that check for OpenAI's codes.
 pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
     match shape {
         Shape::Own => json!({"error": crate::api::json::error(error)}),
         Shape::OpenAi => {
             let Error { message, remedy, .. } = error.for_remote_users();
             let kind = match status(error.kind) {
-                // What OpenAI's API says where a client has asked too often.
+                // OpenAI's type for a client that exceeds its rate limit.
                 429 => "requests",
                 400..500 => "invalid_request_error",
                 _ => "server_error",
@@ -63,7 +64,7 @@ pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
     }
 }
 
-/// Returns the field a message names in front: `temperature: 9 is …`.
+/// Returns the field that a message starts with, as in `temperature: 9 is …`.
 fn param(message: &str) -> Option<&str> {
     let (field, _) = message.split_once(": ")?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_.[]".contains(c);

@@ -1,4 +1,4 @@
-//! Whole replies: status, type, body, and the headers every reply has.
+//! Replies that are sent in one piece: status, content type, headers and body.
 
 use serde_json::Value;
 use tiny_http::{Header, Request, Response};
@@ -14,9 +14,9 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
 }
 
-/// What every reply carries, a stream's and the gate's own as well: nothing is kept, nothing is
-/// guessed at, and a page of ours loads nothing foreign and nothing inline, is in no other's frame
-/// and tells no other where somebody came from.
+/// The headers of every reply, including streams and the gate's own: no caching, no guessing of
+/// content types; a page loads nothing from other hosts and nothing inline, cannot be framed and
+/// sends no `Referer`.
 pub const EVERY_REPLYS_HEADERS: [(&str, &str); 5] = [
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -40,12 +40,12 @@ impl Reply {
         Reply { status, ..Reply::new("application/json", body.to_string()) }
     }
 
-    /// Makes an error's reply, and logs what the client is not told.
+    /// Makes the reply to an error, and logs the details that the client does not see.
     pub fn error(error: &Error, shape: Shape) -> Reply {
         Reply::error_coded(error, shape, error.kind.name())
     }
 
-    /// Does so with another `code` in OpenAI's shape.
+    /// Like [`Reply::error`], with another `code` in OpenAI's shape.
     pub fn error_coded(error: &Error, shape: Shape, code: &str) -> Reply {
         match error.kind {
             Kind::Internal | Kind::NoModel | Kind::BadModel | Kind::NoMemory | Kind::NoSpace => {
@@ -72,7 +72,7 @@ impl Reply {
         Reply { status, ..self }
     }
 
-    /// Sends the reply. A client that left is no error: it hears nothing either way.
+    /// Sends the reply. It is not an error if the client has left.
     pub fn send(self, request: Request) {
         let cors = cors_headers(&request);
         let mut response = Response::from_data(self.body)
@@ -81,7 +81,7 @@ impl Reply {
         let own = EVERY_REPLYS_HEADERS.map(|(name, value)| (name, value.to_string()));
         let kind = [("Content-Type", self.content_type.to_string())];
         for (name, value) in kind.into_iter().chain(own).chain(self.headers).chain(cors) {
-            // Names are ours; a value that is no header is left out.
+            // Our names are valid; a header whose value is not is left out.
             if let Ok(header) = Header::from_bytes(name, value) {
                 response.add_header(header);
             }
@@ -97,7 +97,7 @@ pub fn header<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
     request.headers().iter().find(|h| h.field.equiv(name)).map(|h| h.value.as_str())
 }
 
-/// Returns what lets pages of this machine itself, and no others, read a reply.
+/// Returns the CORS headers, which let pages served from this machine, and no others, read a reply.
 pub fn cors_headers(request: &Request) -> Vec<(&'static str, String)> {
     let mut headers = vec![("Vary", "Origin".to_string())];
     if let Some(origin) = header(request, "Origin").filter(|origin| is_loopback(origin)) {
@@ -107,7 +107,7 @@ pub fn cors_headers(request: &Request) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// Returns whether an `Origin` is a page served from this machine's loopback.
+/// Returns whether an `Origin` is a page served on this machine's loopback interface.
 pub fn is_loopback(origin: &str) -> bool {
     let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     let Some(rest) = rest else { return false };

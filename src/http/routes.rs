@@ -1,4 +1,4 @@
-//! Which path and method goes to which handler.
+//! Calls the handler of each path and method.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::auth::client::Principal;
 use super::auth::owner;
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, JobEndpoint};
-use super::owner_jobs::{self, Act};
+use super::owner_jobs::{self, OwnerJobEndpoint};
 use super::refuse::Shape;
 use super::reply::{Reply, header};
 use super::{App, figures, openai, openapi, page, predict};
@@ -18,7 +18,7 @@ use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::plan::Origin;
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'p> {
     Page(&'p str),
@@ -34,7 +34,7 @@ enum Route<'p> {
     OpenApi,
     OwnerSession,
     OwnerJobs,
-    OwnerJob(&'p str, Act),
+    OwnerJob(&'p str, OwnerJobEndpoint),
     OwnerLimits,
 }
 
@@ -61,21 +61,22 @@ impl<'p> Route<'p> {
                     let (id, part) = JobEndpoint::of_path(rest)?;
                     Route::Job(id, part)
                 } else {
-                    let (id, act) = below("/api/owner/jobs/").and_then(Act::of_path)?;
+                    let rest = below("/api/owner/jobs/")?;
+                    let (id, act) = OwnerJobEndpoint::of_path(rest)?;
                     Route::OwnerJob(id, act)
                 }
             }
         })
     }
 
-    /// Returns the methods it is asked by, as `Allow` lists them.
+    /// Returns the methods that it allows, as the `Allow` header lists them.
     fn allowed(self) -> &'static str {
         match self {
             Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
             Route::Box | Route::Metrics | Route::OpenApi => READ,
             Route::Chat | Route::Predict => "POST, OPTIONS",
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
-            Route::Job(_, part) => part.allowed(),
+            Route::Job(_, path) => path.allowed(),
             Route::OwnerSession => "GET, HEAD, POST, DELETE, OPTIONS",
             Route::OwnerJobs => "GET, HEAD, DELETE, OPTIONS",
             Route::OwnerJob(_, act) => act.allowed(),
@@ -86,21 +87,21 @@ impl<'p> Route<'p> {
 
 const READ: &str = "GET, HEAD, OPTIONS";
 
-/// How many paths there are, those with an id counted once.
+/// Number of paths, those with an ID counted once.
 #[cfg(test)]
 pub const ROUTES: usize = 22;
 
-/// Returns the methods a path is asked by.
+/// Returns the methods that a path allows.
 #[cfg(test)]
 pub fn allowed(path: &str) -> Option<&'static str> {
     Route::of(path).map(Route::allowed)
 }
 
-/// Answers one request, to its end.
+/// Answers one request; returns when the reply is sent, which for a stream is when it ends.
 pub fn answer(app: &App, request: Request) {
     let path = request.url().split(['?', '#']).next().unwrap_or("/").to_string();
     let Some(visitor) = visitor(app, &request) else {
-        // The gate lets nobody in unnamed: this one has left, and there is nobody to answer.
+        // The gate names every connection it relays, so this one is closed already.
         return log::debug!("a client left before its request was read");
     };
     log::debug!("{} {path} from {}", request.method(), visitor.address());
@@ -111,8 +112,8 @@ pub fn answer(app: &App, request: Request) {
     let Some(route) = Route::of(&path) else {
         let error = Error::new(
             Kind::NotFound,
-            "nothing is served at this path",
-            "Open / for the page; /openapi.json lists the API.",
+            "there is nothing at this path",
+            "Open / for the page; /openapi.json describes the API.",
         );
         return Reply::error(&error, Shape::of_path(&path)).send(request);
     };
@@ -127,7 +128,7 @@ pub fn answer(app: &App, request: Request) {
     }
     if !allowed.split(", ").any(|method| method == request.method().as_str()) {
         let error = Error::bad_request(
-            "this path is not served by that method",
+            "this path does not allow that method",
             format!("Use one of: {allowed}."),
         );
         let reply = Reply::error(&error, Shape::of_path(&path)).with_status(405);
@@ -136,7 +137,7 @@ pub fn answer(app: &App, request: Request) {
     work(app, route, &visitor, &principal, request);
 }
 
-/// Answers a request that may be worked on.
+/// Reads the body and calls the handler.
 fn work(
     app: &App,
     route: Route<'_>,
@@ -158,7 +159,7 @@ fn work(
         Route::Predict => predict::answer(app, visitor, principal, &body).send(request),
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
         Route::Jobs => jobs::list(app, principal, &request).send(request),
-        Route::Job(id, part) => jobs::one(app, principal, id, part, request),
+        Route::Job(id, path) => jobs::one(app, principal, id, path, request),
         Route::Box => figures::of_box(app).send(request),
         Route::Metrics => figures::metrics(app).send(request),
         Route::OpenApi => openapi::document(app).send(request),
@@ -171,7 +172,7 @@ fn work(
     }
 }
 
-/// Returns a file of the page; the page itself brings a new browser its cookie.
+/// Returns a file of the page; the page itself sets the cookie of a new browser.
 fn page_file(app: &App, path: &str, request: &Request) -> Reply {
     let reply = page::file(path).unwrap_or_else(|| Reply::empty(404));
     if path != "/" {
@@ -183,18 +184,18 @@ fn page_file(app: &App, path: &str, request: &Request) -> Reply {
     }
 }
 
-/// Returns the headers a page asks to send; which pages may is decided by their origin.
+/// Returns the headers that a page asks to send; its origin has been checked already.
 fn asked_headers(request: &Request) -> String {
     let asked = header(request, "Access-Control-Request-Headers");
     asked.unwrap_or("content-type, authorization").to_string()
 }
 
-/// Finds who is asking by the header only the gate sets.
+/// Finds the connection of a request by the header that only the gate can set.
 fn visitor(app: &App, request: &Request) -> Option<Arc<Visitor>> {
     app.visitors.find(header(request, VISITOR_HEADER)?)
 }
 
-/// Reads the body, which the gate has bounded already, to its end: tiny_http waits for that.
+/// Reads the body to its end, for which tiny_http waits; the gate has bounded its length.
 fn body(request: &mut Request) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let mut body = Vec::new();

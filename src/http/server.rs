@@ -1,10 +1,9 @@
-//! tiny_http behind the gate: started on the private socket, and started anew where it went deaf.
+//! tiny_http behind the gate, on the private socket; restarted when it stops accepting.
 //!
-//! tiny_http 0.12 accepts on a thread of its own, which ends for good at the first accept error
-//! (descriptors used up), and panics without a word to us where it can duplicate no descriptor or
-//! start no thread. Neither must need a person: the first is told by `recv`, the second by a
-//! connection that nobody takes off the socket. Each request gets a thread; the gate bounds how
-//! many there are. `http/mod.rs` starts it.
+//! tiny_http 0.12 accepts on its own thread, which ends at the first accept error (no free
+//! descriptors), and panics without reporting it if it cannot duplicate a descriptor or start a
+//! thread. Both must recover by themselves: `recv` reports the first, a connection that stays in the
+//! socket's backlog shows the second. Each request gets a thread; the gate bounds their number.
 
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -17,36 +16,38 @@ use tiny_http::Server;
 use super::{App, routes, start_thread};
 use crate::types::limits;
 
-/// Why a server has to be started anew.
-enum Fault {
-    /// It has said so.
-    AttemptText(io::Error),
-    /// A connection has waited for it in vain.
+/// Why tiny_http has to be restarted.
+enum ServerFault {
+    /// It has reported an error.
+    Reported(io::Error),
+    /// A connection was not accepted in time.
     Deaf,
 }
 
-/// Takes requests for as long as the process lives.
+/// Answers requests for as long as the process lives.
 pub fn run(listener: &UnixListener, app: &Arc<App>) {
     let mut faults = 0_u32;
     loop {
-        // A fault that lasts is said once: twenty lines a second would fill the disk.
-        let say = faults == 0;
+        // A fault that persists is logged once: twenty lines per second would fill the disk.
+        let is_new = faults == 0;
         match start(listener) {
             Ok(server) => {
                 let (answered, fault) = serve(listener, &server, app);
                 faults = if answered > 0 { 0 } else { faults.saturating_add(1) };
                 match fault {
-                    Fault::AttemptText(e) if say => {
-                        log::error!("the server stopped accepting: {e}")
+                    ServerFault::Reported(e) if is_new => {
+                        log::error!("the HTTP server stopped accepting: {e}")
                     }
-                    Fault::Deaf => log::error!("the server has gone deaf: starting it anew"),
-                    Fault::AttemptText(_) => {}
+                    ServerFault::Deaf => {
+                        log::error!("the HTTP server does not accept connections: restarting it")
+                    }
+                    ServerFault::Reported(_) => {}
                 }
             }
             Err(error) => {
                 faults = faults.saturating_add(1);
-                if say {
-                    log::error!("cannot start the server, trying on: {error}");
+                if is_new {
+                    log::error!("cannot start the HTTP server, trying again: {error}");
                 }
             }
         }
@@ -56,35 +57,37 @@ pub fn run(listener: &UnixListener, app: &Arc<App>) {
 
 fn start(listener: &UnixListener) -> Result<Server, String> {
     let own = listener.try_clone().map_err(|e| e.to_string())?;
-    // Where no thread can be had it panics.
+    // It panics if it cannot start a thread.
     match catch_unwind(|| Server::from_listener(own, None)) {
         Ok(server) => server.map_err(|e| e.to_string()),
-        Err(_) => Err("there are no threads left".to_string()),
+        Err(_) => Err("no thread could be started".to_string()),
     }
 }
 
-/// Answers requests until the server must be started anew; returns how many there were, and why.
-fn serve(listener: &UnixListener, server: &Server, app: &Arc<App>) -> (u64, Fault) {
+/// Answers requests until the server must be restarted; returns their number and the reason.
+fn serve(listener: &UnixListener, server: &Server, app: &Arc<App>) -> (u64, ServerFault) {
     let (mut answered, mut waited) = (0, false);
     loop {
         match server.recv_timeout(limits::SERVER_CHECK_EVERY) {
             Ok(Some(request)) => {
                 (answered, waited) = (answered + 1, false);
                 let app = app.clone();
-                // Where no thread can be had the request is dropped: tiny_http answers 500.
+                // Without a thread the request is dropped, and tiny_http answers 500.
                 if let Err(error) = start_thread("request", move || routes::answer(&app, request)) {
                     log::error!("{error}");
                 }
             }
-            Ok(None) if is_waited_for(listener) && waited => return (answered, Fault::Deaf),
-            Ok(None) => waited = is_waited_for(listener),
-            Err(error) => return (answered, Fault::AttemptText(error)),
+            Ok(None) if has_waiting_connection(listener) && waited => {
+                return (answered, ServerFault::Deaf);
+            }
+            Ok(None) => waited = has_waiting_connection(listener),
+            Err(error) => return (answered, ServerFault::Reported(error)),
         }
     }
 }
 
 /// Returns whether a connection waits to be accepted.
-fn is_waited_for(listener: &UnixListener) -> bool {
+fn has_waiting_connection(listener: &UnixListener) -> bool {
     let mut fds = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
@@ -101,12 +104,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
-        assert!(!is_waited_for(&listener));
+        assert!(!has_waiting_connection(&listener));
         let _client = UnixStream::connect(&path).unwrap();
-        assert!(is_waited_for(&listener), "as where the server's thread is dead");
+        assert!(has_waiting_connection(&listener), "as where the server's thread is dead");
         let _server = Server::from_listener(listener.try_clone().unwrap(), None).unwrap();
         let until = Instant::now() + Duration::from_secs(20);
-        while is_waited_for(&listener) {
+        while has_waiting_connection(&listener) {
             assert!(Instant::now() < until, "the server takes it");
             std::thread::yield_now();
         }

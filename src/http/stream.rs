@@ -1,8 +1,8 @@
-//! Server-sent events: written one by one, flushed each, ended when the reader is gone.
+//! Server-sent events, each written and flushed by itself until the reader is gone.
 //!
-//! The response has no length and ends with the connection, which the gate closes; every event
-//! leaves at once (tiny_http's own `respond` would keep 8 KiB back). A stream's first event says
-//! after what time to come back, so that its reader does whatever ends it: a restart, a power cut.
+//! The response has no length and ends with the connection, which the gate closes. Every event is
+//! sent at once (tiny_http's own `respond` would buffer 8 KiB). The first event of a stream tells its
+//! reader when to reconnect after the stream breaks, whether by a restart or a power cut.
 
 use std::io::Write;
 
@@ -12,25 +12,25 @@ use tiny_http::Request;
 use super::reply::{EVERY_REPLYS_HEADERS, cors_headers};
 use crate::types::limits;
 
-/// A stream of events to one reader.
+/// An open stream of events to one reader.
 pub struct Events {
     writer: Box<dyn Write + Send>,
     is_first: bool,
 }
 
-/// The reader is gone.
+/// The reader has disconnected.
 #[derive(Debug)]
-pub struct Left;
+pub struct ReaderGone;
 
 impl Events {
     /// Sends the head of an event stream.
     ///
-    /// It names the encoding, which is always UTF-8: Python's `requests` takes it for Latin-1 where
-    /// nothing is said.
+    /// It names the encoding, which is always UTF-8, because Python's `requests` otherwise assumes
+    /// Latin-1.
     ///
     /// # Errors
-    /// [`Left`] where the reader is gone.
-    pub fn open(request: Request) -> Result<Events, Left> {
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn open(request: Request) -> Result<Events, ReaderGone> {
         let mut head = String::from(
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
              X-Accel-Buffering: no\r\n",
@@ -48,24 +48,23 @@ impl Events {
     /// Sends one event of JSON.
     ///
     /// # Errors
-    /// [`Left`] where the reader is gone.
-    pub fn json(&mut self, value: &Value) -> Result<(), Left> {
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn json(&mut self, value: &Value) -> Result<(), ReaderGone> {
         let retry = self.retry();
         self.write(&format!("{retry}data: {value}\n\n"))
     }
 
-    /// Sends one event of a kind, with the id a reader comes back with.
+    /// Sends one event of a kind, with the id from which a reader can continue.
     ///
     /// # Errors
-    /// [`Left`] where the reader is gone.
-    pub fn event(&mut self, kind: &str, id: &str, value: &Value) -> Result<(), Left> {
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn event(&mut self, kind: &str, id: &str, value: &Value) -> Result<(), ReaderGone> {
         let retry = self.retry();
         self.write(&format!("{retry}event: {kind}\nid: {id}\ndata: {value}\n\n"))
     }
 
-    /// Returns the line of a stream's first event that says after how long a reader that was cut
-    /// off is to come back: within the event, as some clients take a lone one for an event without
-    /// data.
+    /// Returns the `retry` line of a stream's first event, the time after which to reconnect. It is
+    /// part of an event because some clients take a separate one for an event without data.
     fn retry(&mut self) -> String {
         match std::mem::take(&mut self.is_first) {
             true => format!("retry: {}\n", limits::RECONNECT_WAIT.as_millis()),
@@ -73,24 +72,24 @@ impl Events {
         }
     }
 
-    /// Sends a comment, which clients ignore and our page reads.
+    /// Sends a comment, which the page displays and other clients ignore.
     ///
     /// # Errors
-    /// [`Left`] where the reader is gone.
-    pub fn comment(&mut self, text: &str) -> Result<(), Left> {
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn comment(&mut self, text: &str) -> Result<(), ReaderGone> {
         self.write(&format!(": {text}\n\n"))
     }
 
-    /// Sends the mark OpenAI's clients end at.
+    /// Sends the marker that ends a stream for OpenAI's clients.
     ///
     /// # Errors
-    /// [`Left`] where the reader is gone.
-    pub fn done(&mut self) -> Result<(), Left> {
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn done(&mut self) -> Result<(), ReaderGone> {
         self.write("data: [DONE]\n\n")
     }
 
-    fn write(&mut self, text: &str) -> Result<(), Left> {
+    fn write(&mut self, text: &str) -> Result<(), ReaderGone> {
         let sent = self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush());
-        sent.map_err(|_| Left)
+        sent.map_err(|_| ReaderGone)
     }
 }
