@@ -85,7 +85,8 @@ run("imatrix", "--model", demo, "--text", f"{work}/taught.jsonl", f"{work}/demo.
 # One thread: the demo model is too small for more.
 table("demo model", demo, f"{work}/judged.jsonl", f"{work}/demo.imatrix", "1", "--set", HELD_OUT, "--attempts", "4")
 
-for name, files in (("prose", ["README.md", "docs/benchmarks.md"]), ("taught", ["ARCHITECTURE.md", "models/README.md", "CHANGELOG.md"])):
+judged = [f"{page}.md" for page in ("README", "docs/api", "docs/commands", "docs/modes", "docs/benchmarks")]
+for name, files in (("prose", judged), ("taught", ["ARCHITECTURE.md", "models/README.md", "CHANGELOG.md"])):
     with open(f"{work}/{name}.txt", "w") as f:
         f.write("\n".join(open(file).read() for file in files))
 run("imatrix", "--model", SMOLLM2, "--text", f"{work}/taught.txt", f"{work}/smollm2.imatrix", "--threads", threads)
