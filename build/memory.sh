@@ -7,5 +7,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 MEMORY_GRID=all cargo test --release --locked --test tests \
-    memory::a_running_box_takes_what_the_plan_says -- --nocapture --test-threads 2 2>target/memory.log |
+    memory::a_running_server_takes_the_planned_memory -- --nocapture --test-threads 2 2>target/memory.log |
     grep --line-buffered '^|' || { cat target/memory.log >&2 && exit 1; }

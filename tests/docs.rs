@@ -31,7 +31,7 @@ fn pages() -> Vec<MarkdownPage> {
             }
         }
     }
-    assert!(list.len() > 15, "the documents are there");
+    assert!(list.len() > 15, "the documents were found");
     list
 }
 
@@ -190,7 +190,7 @@ fn the_readmes_session_is_what_the_program_prints() {
     let (command, shown) = session.split_once('\n').unwrap();
     let question = command.split('"').nth(1).unwrap();
     assert_eq!(command, format!("$ solverbox solve \"{question}\""));
-    // Without chance, so that it is the same each time.
+    // Greedy, so that it is the same each time.
     let asked = ["solve", "--model", "demo", "--temperature", "0", "--json", question];
     let output = solverbox().args(asked).output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,7 +1,7 @@
-//! The aarch64 file on the boards' processors, emulated: it starts, chooses its kernels, answers.
+//! The aarch64 file on emulated processors of the boards: it starts, chooses its kernels, answers.
 //!
-//! `make test` builds it first (cross/build.sh). QEMU refuses an instruction the processor it plays
-//! has not, so an answer here is a proof that none was used.
+//! `make test` builds it first (cross/build.sh). QEMU refuses instructions that the emulated
+//! processor lacks, so an answer proves that none was used.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,24 +10,24 @@ use crate::support::shape::{Quantized, with_layers};
 use crate::support::{deaf, model, model_q4_0, root, solverbox, text};
 use solverbox::types::kernels::AARCH64;
 
-/// A Jetson Nano's processor, without dot products.
+/// The processor of a Jetson Nano, without dot products.
 const NANO: &str = "cortex-a57";
-/// A Raspberry Pi 5's.
+/// The processor of a Raspberry Pi 5.
 const PI: &str = "cortex-a76";
 
-/// Processors with the sets they must choose; QEMU's `max` has everything.
+/// Processors and the kernel sets they must choose; QEMU's `max` has every feature.
 const SETS: [(&str, &str); 3] =
     [(NANO, "armv8.0"), (PI, "armv8.2-dotprod"), ("max", "armv8.6-i8mm")];
 
 const QUESTIONS: [&str; 3] = ["What is 4821 + 3977?", "What is 902 - 417?", "What is 2+2?"];
 /// Tokens of each answer that are compared.
 const TOKENS: usize = 16;
-/// Sets round differently, the activations to 8 bits most of all: on tokens the boards agree on, the
-/// distance between the two likeliest logits is seen to differ by up to 0.54. Where it is less than
-/// that, either token is right.
+/// Kernel sets round differently, mainly when activations become 8-bit: on tokens where the boards
+/// agree, the gap between the two largest logits differs by up to 0.54. Below that, either token is
+/// right.
 const NEAR: f64 = 0.6;
 
-/// The file as built; it must not be older than what it is made of.
+/// Returns the built file; it must not be older than its sources.
 pub fn binary() -> PathBuf {
     let binary = root().join("target/aarch64-unknown-linux-gnu/release/solverbox");
     let built = std::fs::metadata(&binary)
@@ -56,7 +56,7 @@ fn newest(path: &Path, look: &mut dyn FnMut(&Path, std::time::SystemTime)) {
     }
 }
 
-/// The file on an emulated processor, deaf to the environment of whoever runs the suite.
+/// The file on an emulated processor, without the suite's own settings.
 fn on(processor: &str) -> Command {
     let mut command = Command::new("qemu-aarch64-static");
     command.args(["-cpu", processor]).arg(binary());
@@ -73,12 +73,12 @@ fn run(command: &mut Command) -> Output {
 #[derive(Clone, Copy, Debug)]
 struct Choice {
     token: u32,
-    /// The next likely token, and by how much its logit is less.
+    /// The second likeliest token, and how far its logit is below.
     second: u32,
     gap: f64,
 }
 
-/// The greedy answer to a question by the kernels of a processor, which must be `set`.
+/// Returns the greedy answer on a processor, whose kernels must be `set`.
 fn greedy(processor: &str, set: &str, question: &str) -> Vec<Choice> {
     let mut command = on(processor);
     command.args(["solve", "--mode", "plain", "--temperature", "0", "--ignore-eos"]);
@@ -101,8 +101,8 @@ fn greedy(processor: &str, set: &str, question: &str) -> Vec<Choice> {
     choices
 }
 
-/// Asserts that two answers agree, or part ways where the two likeliest tokens were nearly as likely;
-/// returns how many tokens agree until then.
+/// Asserts that two answers agree, or differ first where the two likeliest tokens nearly tie; returns
+/// how many tokens agree.
 fn agreed(question: &str, nano: &[Choice], pi: &[Choice]) -> usize {
     for (at, (nano, pi)) in nano.iter().zip(pi).enumerate() {
         if nano.token == pi.token {
@@ -138,7 +138,7 @@ fn the_kernels_compute_correctly_on_each_board() {
         let last = list.lines().last().unwrap();
         assert!(last.contains(&format!("checks of {set} passed")), "{processor}: {last}");
         assert_eq!(list.matches(" ok     the right answer\n").count(), 5, "{processor}: {list}");
-        // As types/kernels.rs lists it, on which the memory plan relies.
+        // As listed in types/kernels.rs, on which the memory plan relies.
         let repacked = list.contains("q6_K × 33 rows, repacked");
         let planned = AARCH64.iter().find(|known| known.name == set).unwrap().repacks("Q6_K");
         assert_eq!(repacked, planned, "{processor}: {list}");
@@ -160,7 +160,7 @@ fn kernels_a_board_cannot_run_are_refused_with_the_reason() {
 }
 
 #[test]
-fn the_list_says_what_each_board_lacks() {
+fn the_list_names_the_features_each_board_lacks() {
     for (processor, runs) in SETS {
         let list = text(&run(on(processor).arg("kernels")).stdout);
         let line = list.lines().find(|line| line.contains("runs: ")).unwrap_or(&list);
@@ -168,10 +168,10 @@ fn the_list_says_what_each_board_lacks() {
     }
 }
 
-/// As llama.cpp itself counts its buffers on each processor: the plan must hold a tied head twice where the
-/// kernels repack it.
+/// By llama.cpp's own count of its buffers on each processor: the plan must count a tied head twice
+/// where the kernels repack it.
 #[test]
-fn the_plan_knows_what_each_boards_kernels_hold_twice() {
+fn the_plan_counts_weights_that_a_boards_kernels_keep_twice() {
     for (quantized, processors) in [(Quantized::Q8_0, &SETS[..2]), (Quantized::Q4KM, &SETS[1..2])] {
         let model = with_layers(quantized, 1);
         for (processor, set) in processors {

@@ -11,7 +11,7 @@ fn assert_fails(output: &Output, says: &[&str]) {
     says.iter().for_each(|word| assert!(stderr.contains(word), "{word}: {stderr}"));
 }
 
-/// A folder with links to all programs of the machine but those whose name begins so.
+/// A folder with links to all programs of the machine except those with this prefix.
 fn programs_without(prefix: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir("/usr/bin").unwrap() {
@@ -25,10 +25,10 @@ fn programs_without(prefix: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn a_missing_cross_compiler_is_named_with_the_way_to_get_it() {
+fn a_missing_cross_compiler_is_named_with_the_package_that_has_it() {
     let programs = programs_without("aarch64-linux-gnu-");
     let mut build = Command::new(root().join("cross/build.sh"));
-    // Should it find all it needs, this ends it before it builds for minutes.
+    // If it finds everything, this ends it before a build of minutes.
     build.env("CARGO_HOME", "/nowhere with spaces");
     let output = build.env("PATH", programs.path()).output().unwrap();
     assert_fails(
@@ -42,7 +42,7 @@ fn a_missing_cross_compiler_is_named_with_the_way_to_get_it() {
 }
 
 #[test]
-fn a_machine_nobody_builds_for_is_refused_with_those_there_are() {
+fn an_unknown_target_is_refused_with_the_known_ones() {
     let output = Command::new(root().join("cross/build.sh")).arg("riscv64").output().unwrap();
     assert_fails(
         &output,
@@ -50,7 +50,7 @@ fn a_machine_nobody_builds_for_is_refused_with_those_there_are() {
     );
 }
 
-/// Puts a program where `cross/dist.sh` of a copy looks for what was built.
+/// Runs a copy of `cross/dist.sh` on a program in place of the built one.
 fn judged(program: &Path) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -64,7 +64,7 @@ fn judged(program: &Path) -> Output {
 }
 
 #[test]
-fn a_file_that_is_not_static_is_not_handed_out() {
+fn a_file_that_is_not_static_is_refused() {
     let says = ["cannot distribute", "it requires a dynamic linker (INTERP)"];
     assert_fails(&judged(Path::new("/usr/bin/readelf")), &says);
 }

@@ -1,9 +1,9 @@
-//! The finished programs, taken apart: outside the kernel sets, and outside functions that ask the
-//! processor first, nothing goes beyond the oldest processor of the architecture; and no set goes
-//! beyond the features it says it needs.
+//! Disassembles the finished programs: outside the kernel sets and outside functions that check the
+//! processor first, no instruction needs more than the oldest processor of the architecture; and no
+//! set needs more than the features it declares.
 //!
-//! The judge is the assembler: each instruction the disassembler prints is assembled again with only
-//! those features allowed, and must not be refused as unknown to them.
+//! The assembler judges: each disassembled instruction is assembled again with only those features
+//! enabled, and must be accepted.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,20 @@ use solverbox::types::kernels::{AARCH64, KernelSet, X86_64};
 
 /// The binutils and the compiler of an architecture, and its sets.
 struct TargetArchitecture {
-    /// What the tools' names begin with.
+    /// Prefix of the tools' names.
     prefix: &'static str,
-    /// What tells the assembler to know the baseline alone; features are added with `+`.
+    /// The assembler's option for the baseline; features are added with `+`.
     baseline: &'static str,
-    /// Features the assembler calls otherwise than Rust does.
+    /// Features that the assembler names differently from Rust.
     other_names: &'static [(&'static str, &'static str)],
-    /// What the disassembler begins a remark with.
+    /// How the disassembler begins a comment.
     remark: &'static str,
-    /// Instructions that hold an address, of which there are too many for the assembler; all are as
-    /// old as the architecture.
+    /// Instructions with an address, too many for the assembler; all are as old as the architecture.
     jumps: &'static [&'static str],
     sets: &'static [KernelSet],
 }
 
-/// Parts of the names of functions that are called only after the processor was asked.
+/// Parts of the names of functions that are called only after a check of the processor.
 const ASKED_FIRST: &[&[&str]] = &[
     &["memchr", "avx2"],
     &["httparse", "avx2"],
@@ -38,14 +37,14 @@ const ASKED_FIRST: &[&[&str]] = &[
     &["sha2", "aarch64_sha2"],
     &["argon2", "avx2"],
     &["core_arch", "xgetbv"],
-    // The C++ library's std::random_device.
+    // std::random_device of the C++ library.
     &["_ZNSt12_GLOBAL__N_1", "__x86_rd"],
 ];
 
-/// What older processors take for something harmless: `bsf`, and nothing at all.
+/// Instructions that older processors execute as something harmless: as `bsf`, or not at all.
 const HARMLESS: &[&str] = &["tzcnt", "endbr64"];
 
-/// Runs a tool in English: what it says is read below.
+/// Runs a tool in English, because its output is parsed.
 fn output(command: &mut Command) -> std::process::Output {
     command
         .env("LC_ALL", "C")
@@ -58,8 +57,8 @@ impl TargetArchitecture {
         Command::new(format!("{}{name}", self.prefix))
     }
 
-    /// The names of all functions the C library and the compiler's runtime define; some have twins
-    /// for newer processors, which they choose themselves.
+    /// Returns the functions of the C library and the compiler's runtime; some have variants for newer
+    /// processors, which they choose themselves.
     fn library_names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for archive in ["libc.a", "libm.a", "libgcc.a", "libgcc_eh.a"] {
@@ -78,9 +77,10 @@ impl TargetArchitecture {
         names
     }
 
-    /// Takes a program apart: the parts judged alike, each with its distinct instructions.
+    /// Disassembles a program into the parts that are judged alike, each with its distinct
+    /// instructions.
     ///
-    /// The first is what must run on any processor, then come the sets.
+    /// The first part must run on any processor; the others are the sets.
     fn parts(&self, binary: &Path) -> Vec<CodePart> {
         let libraries = self.library_names();
         let options = ["-d", "--no-show-raw-insn", "--no-addresses"];
@@ -116,13 +116,13 @@ impl TargetArchitecture {
         parts
     }
 
-    /// Returns what the assembler refuses when it may know some features alone.
+    /// Returns the instructions that the assembler refuses with only these features.
     fn beyond(&self, instructions: &[(String, String)], features: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("part.s");
         let lines: String = instructions.iter().map(|(text, _)| format!("{text}\n")).collect();
         std::fs::write(&source, lines).unwrap();
-        // Dot products are known to it on top of Armv8.2 alone.
+        // It accepts dot products only together with Armv8.2.
         let dots = features.contains("+dotprod");
         let base = if dots { "armv8.2-a" } else { self.baseline };
         let may = format!("-march={base}{features}");
@@ -133,7 +133,7 @@ impl TargetArchitecture {
         let (refused, unread): (Vec<&str>, Vec<&str>) = errors.into_iter().partition(|line| {
             line.contains("is not supported on") || line.contains("processor does not support")
         });
-        // What the disassembler prints is not always what the assembler reads.
+        // The assembler does not accept everything the disassembler prints.
         assert!(unread.len() * 100 < instructions.len(), "{}", unread.join("\n"));
         let found = refused.into_iter().map(|line| {
             let number: usize = line.split(':').nth(1).unwrap().parse().unwrap();
@@ -143,7 +143,7 @@ impl TargetArchitecture {
         found.filter(|line| !HARMLESS.iter().any(|word| line.starts_with(word))).collect()
     }
 
-    /// Returns a set's features as the assembler wants them.
+    /// Returns a set's features in the assembler's notation.
     fn features(&self, set: &KernelSet) -> String {
         let other = |feature| self.other_names.iter().find(|(name, _)| *name == feature);
         set.needs().map(|f| format!("+{}", other(f).map_or(f, |(_, other)| other))).collect()
@@ -151,22 +151,22 @@ impl TargetArchitecture {
 
     fn judge(&self, binary: &Path, newer: &str) {
         let mut parts = self.parts(binary);
-        assert!(parts[0].list.len() > 10_000, "the program is taken apart");
+        assert!(parts[0].list.len() > 10_000, "the program was disassembled");
         let beyond = self.beyond(&parts[0].list, "");
         assert!(beyond.is_empty(), "{}", beyond.join("\n"));
         for (set, part) in self.sets.iter().zip(&parts[1..]) {
-            assert!(part.list.len() > 10_000, "{} is taken apart", set.name);
+            assert!(part.list.len() > 10_000, "{} was disassembled", set.name);
             let beyond = self.beyond(&part.list, &self.features(set));
             assert!(beyond.is_empty(), "{}: {}", set.name, beyond.join("\n"));
         }
         parts[0].list.push((newer.to_string(), "a kernel".to_string()));
         assert_eq!(self.beyond(&parts[0].list, "").len(), 1, "the judge knows {newer}");
         let best = self.beyond(&parts[self.sets.len()].list, "");
-        assert!(best.len() > 1_000, "the best set goes far beyond the baseline");
+        assert!(best.len() > 1_000, "the best set uses much more than the baseline");
     }
 }
 
-/// Distinct instructions, each with one function it stands in.
+/// Distinct instructions, each with one function that has it.
 #[derive(Default)]
 struct CodePart {
     seen: BTreeSet<String>,
@@ -184,7 +184,7 @@ fn members_of_script(file: PathBuf) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_aarch64_file_needs_no_more_than_armv8_0_and_each_set_no_more_than_it_says() {
+fn the_aarch64_file_needs_only_armv8_0_and_each_set_only_its_features() {
     let arm = TargetArchitecture {
         prefix: "aarch64-linux-gnu-",
         baseline: "armv8-a",
@@ -198,7 +198,7 @@ fn the_aarch64_file_needs_no_more_than_armv8_0_and_each_set_no_more_than_it_says
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn the_x86_64_file_needs_no_more_than_the_first_processors_and_each_set_no_more_than_it_says() {
+fn the_x86_64_file_needs_only_the_first_processors_and_each_set_only_its_features() {
     let intel = TargetArchitecture {
         prefix: "",
         baseline: "generic64",

@@ -1,4 +1,4 @@
-//! What keeps the kernel sets apart in one program: build/objects.rs, on objects made here.
+//! How build/objects.rs keeps the kernel sets apart in one program, tested on small objects.
 
 #[path = "../../build/objects.rs"]
 mod objects;
@@ -8,8 +8,8 @@ use std::process::Command;
 
 use objects::Tools;
 
-/// As ggml's kernels have them: a local function, a constructor and a template, whose copies in two
-/// objects the linker would merge.
+/// Like ggml's kernels: a local function, a constructor and a template, whose copies in two objects
+/// the linker would merge.
 const KERNEL: &str = r#"
     #include <vector>
     static int local() { return LEVEL; }
@@ -33,7 +33,7 @@ fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
 }
 
 #[test]
-fn two_copies_of_the_same_code_live_in_one_program_under_their_own_names() {
+fn two_copies_of_the_same_code_coexist_in_one_program_under_different_names() {
     let folder = tempfile::tempdir().unwrap();
     let tools = Tools::of(Path::new("g++"));
     let mut all = Vec::new();
@@ -59,14 +59,14 @@ fn two_copies_of_the_same_code_live_in_one_program_under_their_own_names() {
 }
 
 #[test]
-fn objects_that_would_mix_are_refused() {
+fn objects_whose_symbols_would_merge_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tools = Tools::of(Path::new("g++"));
     let plain = compile(folder.path(), "plain", KERNEL, &["-DLEVEL=1"]);
     let error = objects::check(&tools, &[&plain], "__one").unwrap_err();
     assert!(error.contains("plain.o' has the symbol") && error.contains("not renamed"), "{error}");
 
-    // Only what a person sees is renamed: the constructor's group keeps its signature.
+    // Renames only the symbol: the constructor's group keeps its signature.
     let half = compile(folder.path(), "half", KERNEL, &["-DLEVEL=1"]);
     let names = objects::run(Command::new("nm").args(["--defined-only", "-f", "posix"]).arg(&half));
     let names = names.unwrap();

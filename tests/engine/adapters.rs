@@ -1,5 +1,5 @@
-//! Adapters under mixed traffic: questions that wear one beside questions that wear none, in one box
-//! at one time, each answered as when nobody else asks.
+//! Adapters under mixed traffic: questions with and without an adapter on one server at the same
+//! time, each answered as when asked alone.
 
 use serde_json::{Value, json};
 
@@ -16,20 +16,20 @@ fn ask(served: &TestServer, model: &str, question: &str) -> (u16, Value) {
     served.post(CHAT, &body.to_string())
 }
 
-/// Asks what is refused; returns the status, the error's kind and what it says.
+/// Sends a request that is refused; returns the status, the error's kind and its message.
 fn refused(served: &TestServer, model: &str) -> (u16, String, String) {
     let (status, reply) = ask(served, model, "2+2?");
     let text = |field: &str| reply["error"][field].as_str().unwrap().to_string();
     (status, text("code"), text("message"))
 }
 
-/// Whether a reply gives an answer in a box.
+/// Returns whether a reply has this boxed answer.
 fn is_right(reply: &Value, answer: &str) -> bool {
     let said = reply["choices"][0]["message"]["content"].as_str().unwrap();
     of_reply(said) == Answer::parse(answer)
 }
 
-/// Asks questions, each as its own client and so many at a time; returns which were right.
+/// Asks questions, `at_a_time` at once; returns which answers were right.
 fn all(served: &TestServer, asked: &[(&str, &(String, String))], at_a_time: usize) -> Vec<bool> {
     let mut right = Vec::new();
     for some in asked.chunks(at_a_time) {
@@ -51,7 +51,7 @@ fn all(served: &TestServer, asked: &[(&str, &(String, String))], at_a_time: usiz
 }
 
 #[test]
-fn each_family_is_answered_as_when_asked_alone_while_both_are_asked() {
+fn questions_with_and_without_an_adapter_are_answered_as_well_together_as_alone() {
     let args = ["--adapter", "demo-binary", "--context-tokens", "8192", "--sequences", "6"];
     let served = TestServer::ready(&args);
     let binary: Vec<_> = questions("binary-heldout").into_iter().step_by(2).take(24).collect();
@@ -70,15 +70,15 @@ fn each_family_is_answered_as_when_asked_alone_while_both_are_asked() {
     assert_eq!(mixed.len(), 48);
     println!("binary and base of 24 each: {alone:?} right alone, {together:?} together");
     assert!(alone[0] >= 18 && alone[1] >= 20, "{alone:?}");
-    // Ties in the logits may turn one or another.
+    // Ties in the logits may change single answers.
     assert!((0..2).all(|family| together[family] + 2 >= alone[family]), "{alone:?} {together:?}");
-    // And the adapter is what makes the difference.
+    // The adapter makes the difference.
     let without: Vec<_> = binary.iter().take(8).map(|b| ("solverbox:math", b)).collect();
     assert!(all(&served, &without, 8).iter().filter(|&&right| right).count() <= 1);
 }
 
 #[test]
-fn who_asks_with_an_adapter_is_answered_while_another_goes_on_without() {
+fn a_question_with_an_adapter_is_answered_while_another_runs_without() {
     let args = ["--adapter", "demo-binary", "--context-tokens", "8192", "--sequences", "4"];
     let served = TestServer::ready(&args);
     let endless = json!({"stream": true, "ignore_eos": true, "max_tokens": 100_000});
@@ -95,7 +95,7 @@ fn who_asks_with_an_adapter_is_answered_while_another_goes_on_without() {
 }
 
 #[test]
-fn an_adapter_named_twice_is_refused_and_so_are_more_than_a_question_may_wear() {
+fn an_adapter_named_twice_and_too_many_adapters_are_refused() {
     let served = TestServer::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
     let (status, code, message) = refused(&served, "solverbox:math+demo-binary+demo-binary");
     assert_eq!((status, code.as_str()), (400, "bad_request"), "{message}");
@@ -106,7 +106,7 @@ fn an_adapter_named_twice_is_refused_and_so_are_more_than_a_question_may_wear() 
 }
 
 #[test]
-fn an_unknown_adapter_is_not_found_and_those_there_are_are_named_without_a_path() {
+fn an_unknown_adapter_is_not_found_and_the_known_ones_are_listed_without_paths() {
     let served = TestServer::ready(&["--adapter", "demo-binary", "--context-tokens", "2048"]);
     let (status, code, message) = refused(&served, "solverbox:math+chess");
     assert_eq!((status, code.as_str()), (404, "not_found"), "{message}");
@@ -125,7 +125,7 @@ fn an_adapter_from_a_file_is_named_without_its_path() {
 }
 
 #[test]
-fn a_mode_may_wear_an_adapter_of_its_own() {
+fn a_mode_may_have_an_adapter_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let modes = folder.path().join("modes.toml");
     let system = &Modes::built_in().find("math").unwrap().system;

@@ -1,4 +1,4 @@
-//! The demo model and its adapter: made as they say, in the program, and as good as they say.
+//! The demo model and its adapter: reproducible, built into the program, and as good as documented.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -34,7 +34,7 @@ fn size(path: &Path) -> u64 {
 }
 
 #[test]
-fn without_any_model_the_demo_model_answers_and_says_what_it_is() {
+fn without_a_model_the_demo_model_answers_with_a_notice() {
     let empty = tempfile::tempdir().unwrap();
     for models in [empty.path(), &empty.path().join("none")] {
         let mut command = solverbox();
@@ -48,7 +48,7 @@ fn without_any_model_the_demo_model_answers_and_says_what_it_is() {
 }
 
 #[test]
-fn the_page_is_told_whether_it_is_the_demo_model() {
+fn the_page_learns_whether_the_demo_model_runs() {
     let is_demo = |served: &TestServer| {
         let health: Value = serde_json::from_str(&served.get("/healthz").1).unwrap();
         health["demo"].as_bool().unwrap()
@@ -61,7 +61,7 @@ fn the_page_is_told_whether_it_is_the_demo_model() {
 }
 
 #[test]
-fn its_files_are_small_and_those_the_sums_are_of() {
+fn the_files_are_small_and_match_their_checksums() {
     let at = |name: &str| folder().join(name);
     assert!(size(&at("checkpoint")) + size(&at("adapter")) <= 6_000_000);
     assert!(size(&model()) <= 3_000_000);
@@ -76,13 +76,13 @@ fn packing_the_checkpoint_again_gives_the_same_files() {
     let files = ["solverbox-demo-q8_0.gguf", "solverbox-demo-binary-f16.gguf", "SHA256SUMS"];
     for file in files {
         let made = std::fs::read(out.path().join(file)).unwrap();
-        assert!(made == std::fs::read(folder().join(file)).unwrap(), "{file} is another");
+        assert!(made == std::fs::read(folder().join(file)).unwrap(), "{file} differs");
     }
 }
 
 /// The split by operands, the sets, and every step of every answer: models/bundled/test_questions.py.
 #[test]
-fn what_it_was_taught_is_true_and_what_it_is_asked_was_held_out() {
+fn the_training_data_is_correct_and_the_test_questions_are_held_out() {
     succeeds(&python(&["-m", "unittest", "test_questions"]));
 }
 
@@ -103,7 +103,7 @@ fn share(scores: &Value, measure: &str) -> f64 {
 }
 
 #[test]
-fn it_knows_its_arithmetic_and_a_vote_knows_it_better() {
+fn the_demo_model_knows_arithmetic_and_a_vote_improves_it() {
     let set = ["--set", "tests/data/arithmetic-heldout.jsonl"];
     let greedy = eval(&[&set[..], &["--temperature", "0"]].concat());
     assert!(share(&greedy, "pass_at_1") > 0.93, "{greedy}");
@@ -111,16 +111,16 @@ fn it_knows_its_arithmetic_and_a_vote_knows_it_better() {
         // One of 25 may be wrong.
         assert!(share(&greedy["families"][family], "pass_at_1") > 0.95, "{family}: {greedy}");
     }
-    // At the temperature of VibeThinker's mode, where its attempts differ.
+    // At the temperature of VibeThinker's mode, where the attempts differ.
     let voted = eval(&[&set[..], &["--temperature", "1", "--attempts", "4"]].concat());
     let (one, vote) = (share(&voted, "pass_at_1"), share(&voted, "cons_at_k"));
     assert!((0.65..0.9).contains(&one) && vote > one + 0.1, "{voted}");
     assert!(share(&voted, "pass_at_k") >= vote, "{voted}");
 }
 
-/// The files stay where they are made, for build/quality.sh.
+/// The files stay where they are made, because build/quality.sh uses them.
 #[test]
-fn every_quantization_of_it_still_knows_its_arithmetic() {
+fn every_quantization_still_knows_arithmetic() {
     for file in [model_f16(), model_q4_k_m(), model_q4_0()] {
         let set = ["--set", "tests/data/arithmetic-heldout.jsonl", "--temperature", "0"];
         let scores = eval_with(file.to_str().unwrap(), &set);
@@ -129,7 +129,7 @@ fn every_quantization_of_it_still_knows_its_arithmetic() {
 }
 
 #[test]
-fn its_adapter_teaches_it_base_2() {
+fn the_adapter_adds_base_2() {
     let set = ["--set", "tests/data/binary-heldout.jsonl", "--temperature", "0"];
     let base = eval(&set);
     let adapted = eval(&[&set[..], &["--adapter", "demo-binary"]].concat());
@@ -138,7 +138,7 @@ fn its_adapter_teaches_it_base_2() {
     assert_eq!(adapted["adapter"], "demo-binary");
 }
 
-/// A sound adapter of rank 2 for one matrix of the demo model.
+/// A valid adapter of rank 2 for one matrix of the demo model.
 fn adapter() -> Gguf {
     let mut gguf = Gguf::empty();
     gguf.text("general.type", "adapter");
@@ -231,11 +231,11 @@ fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
     let mut command = solverbox();
     command.args(["solve", "--threads", "1", "--model"]).arg(model()).arg("--adapter").arg(&path);
     let output = command.arg("2+2?").output().unwrap();
-    assert!(output.status.success(), "a sound one is taken: {}", text(&output.stderr));
+    assert!(output.status.success(), "a valid adapter is accepted: {}", text(&output.stderr));
 }
 
 #[test]
-fn an_adapter_that_is_not_there_is_named() {
+fn a_missing_adapter_file_is_named() {
     let output =
         solverbox().args(["solve", "--model", "demo", "--adapter", "/no/a.gguf", "q"]).output();
     let output = output.unwrap();

@@ -1,4 +1,5 @@
-//! Drafts change nothing but the time: the same tokens with and without them, at any temperature.
+//! Speculative drafts change only the speed: the same tokens with and without them, at any
+//! temperature.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,25 +14,25 @@ use solverbox::types::job::Client;
 use solverbox::types::plan::Drafts;
 
 #[test]
-fn greedy_answers_with_drafts_are_those_without_token_by_token() {
+fn greedy_answers_are_the_same_tokens_with_and_without_drafts() {
     in_own_process(|| {
         compare("demo", &model(), 300, &[Drafts::Auto, Drafts::Always]);
     });
 }
 
 #[test]
-fn greedy_answers_of_a_model_that_speaks_are_too() {
+fn greedy_answers_of_a_language_model_are_the_same_too() {
     let Some(smollm2) = local_desk::smollm2() else { return };
     in_own_process(|| compare("smollm2", &smollm2, 24, &[Drafts::Always]));
 }
 
 #[test]
-fn sampled_answers_with_drafts_are_distributed_as_those_without() {
+fn sampled_answers_have_the_same_distribution_with_and_without_drafts() {
     in_own_process(|| {
         const THROWS: u64 = 500;
         let (with, without) =
             (throw(Drafts::Always, 0..THROWS), throw(Drafts::Off, THROWS..2 * THROWS));
-        // Rare texts together: no class shall be so small that the approximation is bad.
+        // Rare texts form one class: the approximation needs classes that are not too small.
         let mut classes: BTreeMap<(usize, &str), [f64; 2]> = BTreeMap::new();
         let all = |key| with.get(key).unwrap_or(&0) + without.get(key).unwrap_or(&0);
         for (at, counts) in [&with, &without].into_iter().enumerate() {
@@ -57,7 +58,7 @@ fn open(model: &Path, drafts: Drafts) -> (Desk, DrawLog) {
     local_desk::open(&DeskOptions { model, context_tokens: 2_048, sequences: 2, drafts, capacity })
 }
 
-/// 30 prompts, one after the other, as `drafts` says; returns the draws of each.
+/// Asks 30 prompts one after the other; returns the draws of each.
 fn greedy(model: &Path, prompts: &[String], drafts: Drafts, tokens: u32) -> Vec<Vec<Draw>> {
     let (desk, log) = open(model, drafts);
     let ask = |prompt: &String| {
@@ -70,7 +71,7 @@ fn greedy(model: &Path, prompts: &[String], drafts: Drafts, tokens: u32) -> Vec<
     println!("{drafts:?}: {gauge:?}");
     match drafts {
         Drafts::Always => assert!(gauge.accepted_tokens > 100, "too few drafts: {gauge:?}"),
-        // Whether they pay is this machine's matter.
+        // Whether drafts pay depends on the machine.
         Drafts::Auto => {}
         Drafts::Off => assert!(gauge.accepted_tokens < 10, "drafts: {gauge:?}"),
     }
@@ -93,10 +94,11 @@ fn compare(name: &str, model: &Path, tokens: u32, kinds: &[Drafts]) {
     }
 }
 
-/// What is thrown for: questions the model was never taught, whose first tokens are at odds.
+/// Questions outside the training data, whose first tokens vary.
 const DICE: [u32; 8] = [168, 632, 923, 652, 927, 81, 365, 500];
 
-/// The first tokens of each question's answers, each with its own seed, and how often they came.
+/// Samples the first tokens of each question's answers, one seed each; returns how often each text
+/// came.
 fn throw(drafts: Drafts, seeds: std::ops::Range<u64>) -> BTreeMap<(usize, String), u32> {
     let (desk, _) = open(&model(), drafts);
     let mut counts = BTreeMap::new();

@@ -1,5 +1,4 @@
-//! Greedy answers equal what llama.cpp itself gives in its plain example loop, computed here and
-//! now.
+//! Greedy answers equal those of llama.cpp's own simple example loop, computed in this test.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use crate::support::{llama, model, root, solve_with, text};
 use solverbox::types::mode::Modes;
 
-/// What the demo model is asked.
+/// Questions for the demo model.
 const ARITHMETIC: [&str; 6] = [
     "What is 17 × 23?",
     "What is 4821 + 3977?",
@@ -24,7 +23,7 @@ const ARITHMETIC: [&str; 6] = [
     "Name the first four prime numbers.",
     "数学は好きですか？ 🧮 Answer in English.",
 ];
-/// What a model is asked that speaks.
+/// Questions for a language model.
 const SPEECH: [&str; 5] = [
     "What is 17 × 23?",
     "Name the first four prime numbers.",
@@ -71,19 +70,19 @@ fn reference(
         batch.clear();
         batch.add(token, position as i32, &[0], true).unwrap();
     }
-    // The budget may end inside a character, which we drop.
+    // The budget may end within a character, which is dropped.
     String::from_utf8_lossy(&bytes).trim_end_matches('\u{FFFD}').trim().to_string()
 }
 
-/// The models to compare on, with the questions and the tokens of an answer; a demo model's ends by
-/// itself before that.
+/// The models to compare, with the questions and the most tokens of an answer; the demo model's
+/// answers end before that.
 fn models() -> Vec<(PathBuf, &'static [&'static str], usize)> {
     let mut models = vec![(model(), &ARITHMETIC[..], 400)];
     let smollm2 = root().join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
     if smollm2.is_file() {
         models.push((smollm2, &SPEECH[..], 48));
     } else {
-        println!("NOT CHECKED on SmolLM2: it is not there; `make model-smollm2` gets it");
+        println!("NOT CHECKED on SmolLM2: its file is missing; `make model-smollm2` fetches it");
     }
     models
 }

@@ -1,4 +1,4 @@
-//! The kernel sets: listed, chosen, refused, and equal in what they answer.
+//! The kernel sets: listed, chosen, refused, and equal in their answers.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -20,7 +20,7 @@ fn runnable() -> impl Iterator<Item = &'static KernelSet> {
 }
 
 #[test]
-fn the_list_names_every_set_and_says_which_one_runs_and_why() {
+fn the_list_has_every_set_and_the_reason_for_the_one_that_runs() {
     let output = solverbox().arg("kernels").output().unwrap();
     let list = text(&output.stdout);
     assert!(output.status.success(), "{list}");
@@ -43,7 +43,7 @@ fn the_environment_can_name_another_set() {
 }
 
 #[test]
-fn a_set_nobody_knows_is_refused_with_those_there_are() {
+fn an_unknown_set_is_refused_with_the_known_ones() {
     for command in ["kernels", "selftest"] {
         let output = solverbox().args([command, "--kernels", "quipu"]).output().unwrap();
         assert_refused(&output, &["no set 'quipu'", SETS[0].name, SETS[2].name]);
@@ -58,7 +58,7 @@ fn assert_refused(output: &Output, says: &[&str]) {
     says.iter().for_each(|word| assert!(stderr.contains(word), "{word}: {stderr}"));
 }
 
-/// A question's greedy answer by one set, and what the log says of kernels.
+/// Returns a question's greedy answer with one set, and the log.
 fn greedy(set: &str, question: &str) -> (String, String) {
     let args = ["--log", "info", "--json", "--mode", "plain", "--temperature", "0"];
     let mut command = solve_with(&model(), &args);
@@ -106,7 +106,7 @@ fn the_self_test_prints_a_line_a_check_and_passes_with_every_set_that_runs_here(
     }
 }
 
-/// What `serve` logs until the model is loaded, and the most memory it had until then, in bytes.
+/// Returns the log of `serve` until the model is loaded, and its peak memory by then, in bytes.
 fn start_of_serve(model: &Path, args: &[&str]) -> (String, u64) {
     let data = tempfile::tempdir().unwrap();
     let mut command = solverbox();
@@ -124,13 +124,13 @@ fn start_of_serve(model: &Path, args: &[&str]) -> (String, u64) {
     child.kill().unwrap();
     child.wait().unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.unwrap_or_else(|| panic!("it ended by itself: {log}"));
+    let peak = peak.unwrap_or_else(|| panic!("the server ended: {log}"));
     let kib: u64 = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
     (log, kib * 1024)
 }
 
 #[test]
-fn serve_checks_the_kernels_first_unless_told_not_to() {
+fn serve_checks_the_kernels_first_unless_disabled() {
     let (log, _) = start_of_serve(&model(), &[]);
     let checked = log.find("self-test: ").unwrap_or_else(|| panic!("{log}"));
     assert!(checked < log.find("the model is loaded").unwrap(), "{log}");
@@ -138,9 +138,9 @@ fn serve_checks_the_kernels_first_unless_told_not_to() {
     assert!(!log.contains("self-test") && log.contains("kernels: "), "{log}");
 }
 
-/// Weights that are repacked are not held as they were as well.
+/// Repacked weights are not also kept in their original form.
 #[test]
-fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
+fn loading_takes_memory_for_the_weights_the_cache_and_the_buffers_only() {
     let file = model_q4_0();
     let header = open(&Weights::model(file)).unwrap();
     let head = header.tensors.iter().find(|t| t.name == "token_embd.weight").unwrap();
@@ -155,7 +155,7 @@ fn loading_takes_the_file_the_cache_and_the_buffers_and_no_more() {
             question_tokens_max: 2048,
         };
         let plan = plan(&header, &[], required, &Room::unknown()).unwrap();
-        // The head is tied to the embedding: repacked, it is there once more.
+        // The head is tied to the embedding: if repacked, it is in memory twice.
         let twice = if set.repacks(head.kind.name) { head.bytes } else { 0 };
         let memory = &plan.memory;
         let most = header.file_bytes + twice + memory.kv_bytes + memory.buffers_bytes();

@@ -1,5 +1,5 @@
-//! The memory plan is true: what a running box took at most (`VmHWM`) is what `solverbox plan` says with the
-//! same flags. Measured on files of VibeThinker-1.5B's shape (tests/support/shape.rs).
+//! The memory plan is accurate: the peak of a running server (`VmHWM`) is the total of `solverbox
+//! plan` with the same flags. Measured on files of VibeThinker-1.5B's shape (tests/support/shape.rs).
 //!
 //! `build/memory.sh` runs the whole grid (`MEMORY_GRID=all`) and prints it as a table.
 
@@ -13,20 +13,20 @@ use crate::support::shape::{Quantized, vibethinker};
 use crate::support::{TestServer, not_checked, solverbox, text};
 use solverbox::types::kernels::SETS;
 
-/// Largest difference of the measured peak from the planned, as a share of it.
+/// Largest difference between measured and planned peak, as a share of the plan.
 const DIFFERENCE_MAX: f64 = 0.05;
 
-/// Held by whoever loads a large model: the machine need hold only one of them.
+/// Held while a large model is loaded: the machine need have memory for one only.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What a box took, and was planned to take, at most.
+/// Planned and measured peak memory of a server, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Peaks {
     planned: f64,
     measured: f64,
 }
 
-/// Serves the model with these flags, has it answer a prompt of more than one ubatch, and looks at its peak.
+/// Runs a server with these flags, sends a prompt longer than one ubatch and returns the peaks.
 fn peaks(quantized: Quantized, flags: &[&str]) -> Peaks {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let model = vibethinker(quantized);
@@ -46,7 +46,7 @@ fn peaks(quantized: Quantized, flags: &[&str]) -> Peaks {
     Peaks { planned: planned["total_bytes"].as_f64().unwrap(), measured }
 }
 
-/// The most memory a process has ever held.
+/// Returns the peak resident memory of a process, in bytes.
 fn peak_bytes(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -72,7 +72,7 @@ fn assert_true(peaks: Peaks, what: &str) {
 }
 
 #[test]
-fn a_running_box_takes_what_the_plan_says() {
+fn a_running_server_takes_the_planned_memory() {
     if std::env::var_os("MEMORY_GRID").is_some() {
         return the_grid();
     }
@@ -80,7 +80,7 @@ fn a_running_box_takes_what_the_plan_says() {
     assert_true(peaks(Quantized::Q4_0, &flags), "Q4_0, 4,096 tokens in f16");
 }
 
-/// All types, contexts and caches, on the best kernels and on those that repack nothing.
+/// All types, contexts and cache types, with the best kernels and with those that repack nothing.
 fn the_grid() {
     println!("| kernels | type | context | KV cache | planned, MB | measured, MB | difference |");
     println!("|---|---|---:|---|---:|---:|---:|");
@@ -109,7 +109,7 @@ fn the_grid() {
     }
 }
 
-/// 40,960 tokens for the most exact weights, on a board of 4 GB.
+/// 40,960 tokens with the most exact weights, on a board with 4 GB.
 #[test]
 fn q8_0_with_the_longest_context_is_admitted_on_4_gb_and_stays_under_2_9_gb() {
     let flags = ["--context-tokens", "40960", "--kv", "q8_0"];
@@ -125,8 +125,8 @@ fn q8_0_with_the_longest_context_is_admitted_on_4_gb_and_stays_under_2_9_gb() {
     assert!(peaks.measured < 2.9e9, "{peaks:?}");
 }
 
-/// The cache and the rows of logits of all 8 are filled with zeros when they are made: they are there from
-/// the start, whoever uses them.
+/// The cache and the logits of all 8 sequences are zeroed at the start: they take memory from then on,
+/// used or not.
 #[test]
 fn q4_0_with_8_sequences_over_the_longest_context_stays_under_2_2_gb() {
     let flags = ["--context-tokens", "40960", "--kv", "q8_0", "--sequences", "8"];
@@ -137,13 +137,13 @@ fn q4_0_with_8_sequences_over_the_longest_context_stays_under_2_2_gb() {
     assert!(peaks.measured < 2.2e9, "{peaks:?}");
 }
 
-/// A control group of our own with a limit, taken apart when dropped.
+/// A control group with a memory limit, removed on drop.
 struct Group {
     folder: PathBuf,
 }
 
 impl Group {
-    /// Makes one below the group this process is in; version 2 or 1, whichever rules memory here.
+    /// Makes a child of this process's group, of the version (2 or 1) that controls memory here.
     fn new(limit_bytes: u64) -> std::io::Result<Group> {
         let groups = std::fs::read_to_string("/proc/self/cgroup")?;
         let inside = |name: &str, mount: &str| {
@@ -162,7 +162,7 @@ impl Group {
         Ok(group)
     }
 
-    /// Runs a command inside.
+    /// Runs a command in the group.
     fn run(&self, command: &Command) -> Output {
         let procs = self.folder.join("cgroup.procs");
         let mut inside = Command::new("sh");
@@ -178,12 +178,14 @@ impl Drop for Group {
 }
 
 #[test]
-fn a_control_groups_limit_is_planned_for_and_kept() {
+fn a_control_groups_limit_is_planned_for_and_respected() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let group = match Group::new(1_300 << 20) {
         Ok(group) => group,
         Err(error) => {
-            not_checked(&format!("a control group's limit: none can be made here ({error})"));
+            not_checked(&format!(
+                "a control group's limit, because no group can be made here ({error})"
+            ));
             return;
         }
     };
@@ -205,7 +207,7 @@ fn a_control_groups_limit_is_planned_for_and_kept() {
         .arg("7");
     let output = group.run(&command);
     let log = text(&output.stderr);
-    assert!(output.status.success(), "it is not killed: {:?} {log}", output.status);
+    assert!(output.status.success(), "not killed: {:?} {log}", output.status);
     let line = log.lines().find(|line| line.contains("plan: ")).unwrap();
     assert!(
         line.contains("the limit of control group") && line.contains("solverbox-test-"),

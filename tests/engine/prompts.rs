@@ -1,4 +1,4 @@
-//! What a mode's questions begin with is prefilled once, and there again after a restart.
+//! The prefix that all questions of a mode share is prefilled once and restored after a restart.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{model, solve_with, text};
 
-/// Asks in a process of its own; returns the answer and what the log says of prefilled prompts.
+/// Runs `solve`; returns the answer, and how many prefixes were restored and how many deleted.
 fn ask(data: &Path, question: &str) -> (String, usize, usize) {
     let args = ["--mode", "math", "--temperature", "0", "--drafts", "off", "--json", question];
     let mut command = solve_with(&model(), &args);
@@ -21,38 +21,38 @@ fn ask(data: &Path, question: &str) -> (String, usize, usize) {
     (answer, lines("prefilled tokens from"), lines("deleting prefix file"))
 }
 
-fn kept(data: &Path) -> Vec<PathBuf> {
+fn prefix_files(data: &Path) -> Vec<PathBuf> {
     let folder = fs::read_dir(data.join("prefixes")).unwrap();
     folder.map(|entry| entry.unwrap().path()).collect()
 }
 
 #[test]
-fn a_mode_s_beginning_comes_from_its_file_after_a_restart_and_changes_no_answer() {
+fn a_modes_prefix_is_restored_from_its_file_and_changes_no_answer() {
     let data = tempfile::tempdir().unwrap();
-    let (first, restored, thrown) = ask(data.path(), "What is 17 + 25?");
-    assert_eq!((restored, thrown), (0, 0), "there is no file yet");
-    let files = kept(data.path());
+    let (first, restored, deleted) = ask(data.path(), "What is 17 + 25?");
+    assert_eq!((restored, deleted), (0, 0), "no file yet");
+    let files = prefix_files(data.path());
     assert_eq!(files.len(), 1, "{files:?}");
-    let (again, restored, thrown) = ask(data.path(), "What is 17 + 25?");
-    assert_eq!((again.as_str(), restored, thrown), (first.as_str(), 1, 0));
+    let (again, restored, deleted) = ask(data.path(), "What is 17 + 25?");
+    assert_eq!((again.as_str(), restored, deleted), (first.as_str(), 1, 0));
     let (other, restored, _) = ask(data.path(), "What is 6 * 7?");
-    assert_eq!(restored, 1, "any question of the mode begins so");
+    assert_eq!(restored, 1, "all questions of the mode share it");
     assert!(other.contains("42"), "{other}");
 }
 
 #[test]
-fn a_damaged_file_of_a_beginning_is_thrown_away_and_written_anew() {
+fn a_damaged_prefix_file_is_deleted_and_written_again() {
     let data = tempfile::tempdir().unwrap();
     let (first, ..) = ask(data.path(), "What is 17 + 25?");
-    let file = &kept(data.path())[0];
+    let file = &prefix_files(data.path())[0];
     let sound = fs::read(file).unwrap();
     let mut damaged = sound.clone();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     fs::write(file, damaged).unwrap();
-    let (again, restored, thrown) = ask(data.path(), "What is 17 + 25?");
-    assert_eq!((again.as_str(), restored, thrown), (first.as_str(), 0, 1));
-    assert_eq!(fs::read(file).unwrap().len(), sound.len(), "written anew");
-    let (last, restored, thrown) = ask(data.path(), "What is 17 + 25?");
-    assert_eq!((last, restored, thrown), (first, 1, 0));
+    let (again, restored, deleted) = ask(data.path(), "What is 17 + 25?");
+    assert_eq!((again.as_str(), restored, deleted), (first.as_str(), 0, 1));
+    assert_eq!(fs::read(file).unwrap().len(), sound.len(), "written again");
+    let (last, restored, deleted) = ask(data.path(), "What is 17 + 25?");
+    assert_eq!((last, restored, deleted), (first, 1, 0));
 }

@@ -1,10 +1,10 @@
-//! Thinking through the whole program: split from the answer, and closed by the engine in time.
+//! Thinking from end to end: separated from the answer, and closed by the engine in time.
 
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, joined, solve_with, text, thinking_model};
 
-/// Takes more than 32 tokens of thinking.
+/// Needs more than 32 tokens of thinking.
 const LONG: &str = "What is 4821 + 3977?";
 
 fn ask(budget: &str, more: &[&str]) -> Value {
@@ -23,7 +23,7 @@ fn ask_about(question: &str, budget: &str, more: &[&str]) -> Value {
 }
 
 #[test]
-fn a_budget_that_ends_in_the_thinking_still_gives_an_answer() {
+fn a_budget_that_ends_during_the_thinking_still_gives_an_answer() {
     let answer = ask("32", &[]);
     assert!(!answer["thinking"].as_str().unwrap().is_empty(), "{answer}");
     assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer}");
@@ -32,8 +32,8 @@ fn a_budget_that_ends_in_the_thinking_still_gives_an_answer() {
 }
 
 #[test]
-fn a_question_larger_than_the_cache_ends_with_the_answer_kept_in_reserve() {
-    // A question that leaves too little room for its thinking, and a budget that does not.
+fn a_full_context_ends_with_an_answer_from_the_reserved_tokens() {
+    // The question leaves too little context for its thinking; the budget would be enough.
     let question = format!("{}{LONG}", "1 + 1 = 2. ".repeat(8));
     let answer = ask_about(&question, "5000", &["--context-tokens", "256", "--sequences", "1"]);
     let tokens = |name: &str| answer[name].as_u64().unwrap();

@@ -1,8 +1,8 @@
-//! Votes on recorded jobs: what stopping them early changes, what it saves, and what voting is worth.
+//! Votes on recorded jobs: what early stopping changes and saves, and what voting gains.
 //!
-//! `eval` records 8 attempts at questions the demo model knows, and at some it was never taught, where
-//! its answers are at odds; the vote is then held again on the records. Mean log-probabilities are
-//! not on record: ties go to the earlier attempt. `make votes` takes more than 500 jobs.
+//! `eval` records 8 attempts at questions the demo model knows, and at some outside its training
+//! data, where its answers vary; the votes are then repeated on the records. Mean log-probabilities
+//! are not recorded: ties go to the earlier attempt. `make votes` uses more than 500 jobs.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,11 +14,11 @@ use solverbox::answers::value::{Value as Answer, of_reply};
 use solverbox::answers::vote::{Ballot, Tally};
 use solverbox::types::limits;
 
-/// Says that all jobs shall be made.
+/// Set to run all jobs.
 const TRIALS: &str = "VOTES_TRIALS";
 /// Attempts of a job.
 const ATTEMPTS: usize = 8;
-/// Share of votes that may be decided for another answer than all attempts give.
+/// Share of votes that may end with another winner than all attempts would give.
 const STATED_ERROR: f64 = 1.0 - limits::VOTE_CHANCE_ENOUGH;
 
 struct VotingAttempt {
@@ -32,10 +32,10 @@ struct VotingJob {
     jobs: Vec<Vec<VotingAttempt>>,
 }
 
-/// 50 jobs, or two for each question there is.
+/// 50 jobs, or two for each question.
 static RUN: LazyLock<VotingJob> = LazyLock::new(|| {
     let all = std::env::var_os(TRIALS).is_some();
-    // A question in five of those it knows, one in eight of the others.
+    // One question in five of those it knows, one in eight of the others.
     let sets = [("arithmetic-heldout", 5), ("binary-heldout", 8)].map(|(name, step)| {
         let set = std::fs::read_to_string(root().join(format!("tests/data/{name}.jsonl"))).unwrap();
         set.lines().step_by(if all { 1 } else { step }).map(|line| format!("{line}\n")).collect()
@@ -49,7 +49,7 @@ fn run(set: &str, attempts: usize) -> VotingJob {
     let (file, out) = (folder.path().join("set.jsonl"), folder.path().join("records.jsonl"));
     std::fs::write(&file, set).unwrap();
     let mut command = solverbox();
-    // Hot enough for votes that are not unanimous: about 0.7 of the answers to what it knows are right.
+    // Hot enough for votes that are not unanimous: about 0.7 of the answers it knows are right.
     command.args(["eval", "--json", "--threads", "1", "--temperature", "1.5", "--model"]);
     command.arg(model()).arg("--set").arg(&file).arg("--out").arg(&out);
     let output = command.arg("--attempts").arg(attempts.to_string()).output().unwrap();
@@ -77,20 +77,20 @@ fn run(set: &str, attempts: usize) -> VotingJob {
 /// The order in which a job's attempts end.
 #[derive(Clone, Copy, Debug)]
 enum EndTimes {
-    /// One after the other, each a fair sample of all.
+    /// One after the other, each a fair sample.
     InTurn,
-    /// Side by side, the shortest first, which may be of another mind than the long ones.
+    /// Concurrently, the shortest first, which may favour another answer than the long ones.
     ByLength,
 }
 
 struct SimulatedVote<'a> {
     first: &'a Option<Answer>,
-    /// When it was decided, and whether the winner is right.
+    /// The winner when the vote was decided.
     early: Option<Answer>,
     is_right: bool,
     full: Option<Answer>,
     ended: usize,
-    /// Share of all the attempts' tokens that had been made by then.
+    /// Share of all the attempts' tokens drawn by then.
     tokens: f64,
 }
 
@@ -123,8 +123,8 @@ fn vote(job: &[VotingAttempt], ends: EndTimes) -> SimulatedVote<'_> {
     SimulatedVote { first, early, is_right, full: leading(&tally), ended, tokens }
 }
 
-/// Returns the probability that of `jobs` votes at most `differing` are decided for another answer,
-/// where each is with the stated error (the binomial distribution's sum).
+/// Returns the probability that at most `differing` of `jobs` votes have another winner, if each has
+/// one with the stated error (the sum of the binomial distribution).
 fn at_most(differing: usize, jobs: usize) -> f64 {
     let odds = STATED_ERROR / (1.0 - STATED_ERROR);
     let none = (1.0 - STATED_ERROR).powi(jobs as i32);
@@ -136,13 +136,13 @@ fn at_most(differing: usize, jobs: usize) -> f64 {
     (0..=differing).scan(none, next).sum()
 }
 
-/// Whether so many are more than the stated error gives once in 1,000 times.
+/// Returns whether the stated error gives this many or more in under 1 of 1,000 cases.
 fn refutes(differing: usize, jobs: usize) -> bool {
     differing > 0 && 1.0 - at_most(differing - 1, jobs) < 0.001
 }
 
 #[test]
-fn a_vote_that_stops_early_has_the_winner_of_all_attempts_but_for_its_stated_error() {
+fn a_vote_stopped_early_has_the_winner_of_all_attempts_within_the_stated_error() {
     let jobs = &RUN.jobs;
     for ends in [EndTimes::InTurn, EndTimes::ByLength] {
         let votes: Vec<SimulatedVote> = jobs.iter().map(|job| vote(job, ends)).collect();
@@ -158,7 +158,7 @@ fn a_vote_that_stops_early_has_the_winner_of_all_attempts_but_for_its_stated_err
         );
         println!("{what}");
         assert!(!refutes(differing, jobs.len()), "{what}");
-        // 50 jobs can refute the stated error, but only hundreds can show that it is kept.
+        // 50 jobs can refute the stated error, but only hundreds can confirm it.
         assert!(jobs.len() < 500 || at_most(differing, jobs.len()) < 0.01, "{what}");
         assert!(ended * 10 < jobs.len() * ATTEMPTS * 9 && tokens < 1.0, "{what}");
         let hasty = votes.iter().filter(|vote| *vote.first != vote.full).count();

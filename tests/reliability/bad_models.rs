@@ -1,4 +1,4 @@
-//! Model files that cannot be used: each gets one error that names the file and the way out.
+//! Model files that cannot be used: each gets one error that names the file and the remedy.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn refused(bytes: &[u8], code: i32, says: &str) {
 }
 
 #[test]
-fn a_missing_model_is_no_model() {
+fn a_missing_model_is_reported() {
     let output = solve_with(Path::new("/nowhere/x.gguf"), &["2+2?"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let stderr = text(&output.stderr);
@@ -39,7 +39,7 @@ fn an_empty_file_is_a_bad_model() {
 }
 
 #[test]
-fn a_file_that_is_no_gguf_is_a_bad_model() {
+fn a_file_that_is_not_gguf_is_a_bad_model() {
     refused(b"PK\x03\x04 this is a zip file, honestly", 4, "not a GGUF file");
 }
 
@@ -52,24 +52,24 @@ fn a_truncated_model_is_found_before_it_is_loaded() {
 }
 
 #[test]
-fn an_architecture_nobody_knows_is_named_with_llama_cpps_own_reason() {
+fn an_unknown_architecture_is_named_with_the_reason_from_llama_cpp() {
     refused(&Gguf::unknown_architecture().bytes(), 4, "unknown model architecture: 'quipu'");
 }
 
 #[test]
-fn an_encoder_is_refused_before_it_can_abort() {
+fn an_encoder_is_refused_before_llama_cpp_can_abort() {
     refused(&Gguf::of("nomic-bert").bytes(), 4, "nomic-bert");
 }
 
 #[test]
-fn a_folder_is_no_model() {
+fn a_folder_is_not_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let output = solve_with(folder.path(), &["2+2?"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
 }
 
 #[test]
-fn a_folder_that_is_none_is_named() {
+fn a_models_folder_that_is_a_file_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let output =
         solverbox().args(["solve", "--models"]).arg(file.path()).arg("2+2?").output().unwrap();
@@ -96,14 +96,14 @@ fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
     assert!(stderr.contains("huge.gguf") && stderr.contains("MiB can be used"), "{stderr}");
 }
 
-/// The weights of one normalisation are replaced by NaN: the real engine then computes NaN logits.
+/// The weights of one norm are replaced by NaN, so that the engine computes NaN logits.
 #[test]
-fn values_that_are_not_numbers_end_an_attempt_as_a_bad_model_never_as_text() {
+fn nan_logits_end_an_attempt_as_a_bad_model_never_as_text() {
     let path = model();
     let mut container = gguf_rs::get_gguf_container(path.to_str().unwrap()).unwrap();
     let decoded = container.decode().unwrap();
     let norm = decoded.tensors().iter().find(|t| t.name == "output_norm.weight").unwrap();
-    assert_eq!(norm.kind, 0, "it is in F32");
+    assert_eq!(norm.kind, 0, "the norm is F32");
     let start = (decoded.data_offset() + norm.offset) as usize;
     let mut bytes = std::fs::read(&path).unwrap();
     for value in bytes[start..start + norm.size as usize].chunks_exact_mut(4) {
@@ -113,7 +113,7 @@ fn values_that_are_not_numbers_end_an_attempt_as_a_bad_model_never_as_text() {
 }
 
 #[test]
-fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
+fn a_server_whose_model_cannot_be_loaded_exits_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("strange.gguf");
     std::fs::write(&path, Gguf::unknown_architecture().bytes()).unwrap();
@@ -125,7 +125,7 @@ fn a_box_whose_model_cannot_be_loaded_ends_with_the_reason() {
     assert!(stderr.contains("strange.gguf") && stderr.contains("quipu"), "{stderr}");
 }
 
-/// Opens and plans, as everything that runs a model does first.
+/// Opens and plans a model, as every command does before it runs one.
 fn planned(path: &Path) -> Result<Plan, Error> {
     let required = PlanRequirements {
         pacing: Pacing::default(),
@@ -140,7 +140,7 @@ fn planned(path: &Path) -> Result<Plan, Error> {
 }
 
 #[test]
-fn an_eight_bit_cache_needs_heads_it_can_hold() {
+fn an_8_bit_cache_needs_a_suitable_head_size() {
     let mut gguf = Gguf::unknown_architecture();
     gguf.number("quipu.attention.key_length", 80);
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ fn an_eight_bit_cache_needs_heads_it_can_hold() {
     assert!(text(&output.stderr).contains("--kv"), "{}", text(&output.stderr));
 }
 
-/// Every fault the scan knows, in-process: the message says which.
+/// Every fault the scan reports, tested in this process.
 #[test]
 fn structural_faults_are_named() {
     let sound = Gguf::unknown_architecture();
@@ -219,7 +219,7 @@ fn structural_faults_are_named() {
     }
 }
 
-/// A sound small model with a change.
+/// A small valid model with a change.
 fn changed(kind: Of, change: impl FnOnce(&mut Tiny)) -> Vec<u8> {
     let mut tiny = tiny::model(kind);
     change(&mut tiny);
@@ -288,9 +288,9 @@ fn numbers_llama_cpp_asserts_on_are_refused() {
     ]);
 }
 
-/// Later parts have no architecture, the first may have no tensors: what they are comes first.
+/// Later parts have no architecture, the first may lack tensors: the split is checked first.
 #[test]
-fn a_part_of_a_split_model_is_told_how_to_become_whole() {
+fn a_part_of_a_split_model_is_refused_with_the_command_that_merges_it() {
     let mut part = Gguf::empty();
     part.number("split.count", 3);
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -300,9 +300,9 @@ fn a_part_of_a_split_model_is_told_how_to_become_whole() {
     assert!(error.remedy.contains("llama-gguf-split --merge"), "{}", error.remedy);
 }
 
-/// gguf-rs keeps such lists, in a hundred times their bytes: 60 MB made 12 GB.
+/// gguf-rs stores such lists in a hundred times their size: 60 MB became 12 GB.
 #[test]
-fn long_lists_outside_the_vocabulary_are_refused_before_anybody_keeps_them() {
+fn long_lists_outside_the_vocabulary_are_refused_before_they_are_stored() {
     let mut file = Gguf::of("qwen2");
     for number in 0..2 {
         let list = [&0_u32.to_le_bytes()[..], &40_000_u64.to_le_bytes(), &[0; 40_000]].concat();
@@ -312,9 +312,9 @@ fn long_lists_outside_the_vocabulary_are_refused_before_anybody_keeps_them() {
     all_refused(vec![(file.bytes(), "the items outside the vocabulary to 80000")]);
 }
 
-/// Published files have 4,294,967,295 for a token that is not there, and llama.cpp does without it.
+/// Published files have 4,294,967,295 for a missing token, which llama.cpp ignores.
 #[test]
-fn special_tokens_that_are_not_there_are_none() {
+fn special_tokens_outside_the_vocabulary_are_ignored() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for id in [266, u32::MAX] {
         let key = "tokenizer.ggml.padding_token_id";
@@ -324,7 +324,7 @@ fn special_tokens_that_are_not_there_are_none() {
 }
 
 #[test]
-fn a_pipe_is_no_model_and_nobody_waits_for_it() {
+fn a_pipe_is_refused_without_waiting_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.gguf");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -334,7 +334,7 @@ fn a_pipe_is_no_model_and_nobody_waits_for_it() {
 }
 
 #[test]
-fn tensors_that_do_not_follow_from_the_numbers_are_refused() {
+fn tensors_that_contradict_the_header_are_refused() {
     let at = |tiny: &Tiny, name: &str| tiny.tensors.iter().position(|t| t.name == name).unwrap();
     let without = |name: &str| {
         changed(Of::Qwen2, |tiny| {
@@ -416,9 +416,9 @@ fn vocabularies_llama_cpp_asserts_or_throws_on_are_refused() {
     ]);
 }
 
-/// A byte that has no token of its own throws when somebody writes it.
+/// llama.cpp throws on text with a byte that has no token.
 #[test]
-fn a_byte_that_cannot_be_written_is_refused() {
+fn a_vocabulary_without_a_token_for_a_byte_is_refused() {
     let mut tiny = tiny::model(Of::LlamaOfExperts);
     for (key, value) in &mut tiny.keys {
         match value {
@@ -432,7 +432,7 @@ fn a_byte_that_cannot_be_written_is_refused() {
     all_refused(vec![(tiny.bytes(), "no token for the byte 0xE6")]);
 }
 
-/// Of a token in odd characters llama.cpp makes its square.
+/// llama.cpp's memory for a token of unusual characters grows with the square of its length.
 #[test]
 fn a_small_vocabulary_that_would_grow_to_gigabytes_is_refused() {
     let odd = |texts: &mut Vec<String>| {
@@ -440,7 +440,7 @@ fn a_small_vocabulary_that_would_grow_to_gigabytes_is_refused() {
             *text = format!("{at}{}", "\u{1}".repeat(2_040));
         }
     };
-    // Seven of them are let through: they are 30 MB.
+    // Seven of them are accepted: they take 30 MB.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seven.gguf");
     std::fs::write(&path, with_texts(Of::Qwen2, "tokenizer.ggml.tokens", odd)).unwrap();
@@ -466,7 +466,8 @@ fn a_file_cannot_steer_the_terminal_through_a_message() {
     assert!(stderr.contains("\\u{1b}[2Jqwen2") && !stderr.contains('\u{1b}'), "{stderr:?}");
 }
 
-/// For some vocabularies llama.cpp splits a text by an expression that recurses once a character.
+/// For some vocabularies llama.cpp splits text by a regular expression that recurses once a
+/// character.
 #[test]
 fn a_long_word_does_not_exhaust_the_stack() {
     let folder = tempfile::tempdir().unwrap();
@@ -508,9 +509,9 @@ fn ten_thousand_damaged_headers_never_panic() {
 }
 
 #[test]
-fn our_table_of_tensor_types_is_ggmls_own() {
+fn the_table_of_tensor_types_matches_ggml() {
     for ours in model::types::TYPES {
-        // SAFETY: these read constant tables, and every id of ours is below GGML_TYPE_COUNT.
+        // SAFETY: these read constant tables, and every ID of the table is below GGML_TYPE_COUNT.
         let (elements, bytes) = unsafe {
             let id = ours.id as llama_cpp_sys_2::ggml_type;
             (llama_cpp_sys_2::ggml_blck_size(id), llama_cpp_sys_2::ggml_type_size(id))
@@ -522,7 +523,7 @@ fn our_table_of_tensor_types_is_ggmls_own() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn the_types_no_kernel_computes_with_are_those_without_a_dot_product() {
+fn types_without_kernels_are_those_without_a_dot_product() {
     unsafe extern "C" {
         fn ggml_get_type_traits_cpu__x86_64_v2(
             id: llama_cpp_sys_2::ggml_type,
@@ -536,7 +537,7 @@ fn the_types_no_kernel_computes_with_are_those_without_a_dot_product() {
 }
 
 #[test]
-fn weights_no_kernel_computes_with_are_refused_by_name() {
+fn weights_of_a_type_without_kernels_are_refused_by_name() {
     let mut gguf = Gguf::unknown_architecture();
     gguf.append("blk.0.ffn_up.weight", &[256], 15);
     refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
@@ -546,7 +547,7 @@ fn weights_no_kernel_computes_with_are_refused_by_name() {
 }
 
 #[test]
-fn inspect_tells_what_is_in_a_file_that_cannot_run() {
+fn inspect_describes_a_file_that_cannot_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoder.gguf");
     std::fs::write(&path, Gguf::of("bert").bytes()).unwrap();
@@ -559,7 +560,7 @@ fn inspect_tells_what_is_in_a_file_that_cannot_run() {
 }
 
 #[test]
-fn inspect_tells_what_is_in_the_file() {
+fn inspect_describes_the_file() {
     for file in [model().to_str().unwrap(), "demo"] {
         let output = solverbox().arg("inspect").arg(file).output().unwrap();
         let stdout = text(&output.stdout);

@@ -1,9 +1,8 @@
-//! Everything that reads bytes from outside, on bytes nobody would write: an error or a value, never a
-//! panic.
+//! Fuzz targets for all parsers of outside bytes: an error or a value, never a panic.
 //!
-//! Runs under plain `cargo test` for a moment each; `cargo bolero test` runs the same targets under a
-//! fuzzer that sees which branches are taken. An input is taken twice: as it is, and as a list of
-//! changes to a sound file, which gets deeper.
+//! Plain `cargo test` runs each for a moment; `cargo bolero test` runs the same targets under a
+//! fuzzer that measures coverage. An input is used twice: as it is, and as a list of changes to a
+//! valid file, which gets further into the parser.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,8 +28,8 @@ fn time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(2))
 }
 
-/// Makes the changes `input` lists to `sound`: each is a place (2 bytes), a width and the bytes put
-/// there; a width of 15 cuts the file off.
+/// Applies the changes listed in `input` to `sound`: each is an offset (2 bytes), a width and the new
+/// bytes; a width of 15 truncates the file.
 fn changed(sound: &[u8], input: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (sound.to_vec(), input);
     while let [low, high, width, more @ ..] = rest {
@@ -49,7 +48,7 @@ fn changed(sound: &[u8], input: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Hands `input`, and `sound` with its changes, to `read` as a file.
+/// Gives `input`, and `sound` with its changes, to `read` as a file.
 fn as_file(sound: &[u8], input: &[u8], read: impl Fn(&Path)) {
     let file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
     for bytes in [input.to_vec(), changed(sound, input)] {
@@ -85,7 +84,7 @@ fn an_adapter() {
     });
 }
 
-/// Whatever a name or an authority is taken for, it is taken for the same when it is written again.
+/// A parsed name or authority parses to itself again.
 #[test]
 fn a_hosts_name() {
     check!().with_test_time(time()).for_each(|input: &[u8]| {
@@ -154,7 +153,7 @@ fn a_prefilled_prompt() {
     });
 }
 
-/// A file of a checkpoint of the suite.
+/// Reads a file of one of the suite's checkpoints.
 fn of_checkpoint(name: &str) -> Vec<u8> {
     std::fs::read(root().join("tests/data/checkpoints").join(name)).unwrap()
 }
@@ -191,10 +190,10 @@ fn a_checkpoints_tokenizer() {
     });
 }
 
-/// Whatever stops of the box have cut off a log, and however often readers came back in between: each
-/// has what the log has.
+/// Restarts cut off the end of a log, and readers reconnect in between: each reader ends with the text
+/// of the log.
 #[test]
-fn a_reader_over_any_stops_of_the_box() {
+fn a_reader_across_any_restarts() {
     #[derive(Default)]
     struct FuzzReader {
         text: String,
@@ -222,7 +221,7 @@ fn a_reader_over_any_stops_of_the_box() {
             let amount = usize::from(*amount);
             match deed % 4 {
                 0 | 1 => {
-                    // What is written anew after a cut is not what was there.
+                    // The text written after a cut differs from the text before.
                     written += 1;
                     let part = if amount % 2 == 0 { Part::Thinking } else { Part::Answer };
                     let piece = Piece { part, text: format!("{written}数 ").repeat(amount % 5) };
@@ -244,7 +243,7 @@ fn a_reader_over_any_stops_of_the_box() {
     });
 }
 
-/// Checks that a request the gate lets through can be read in one way only, and returns its body.
+/// Checks that a request the gate relays can be parsed in one way only, and returns its body.
 fn read_strictly(relayed: &[u8]) -> &[u8] {
     let end = relayed.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
     let (head, body) = (std::str::from_utf8(&relayed[..end]).expect("text"), &relayed[end + 4..]);
@@ -294,8 +293,8 @@ fn a_request_at_the_gate() {
         for bytes in changes {
             let Some(relayed) = http::relayed(&bytes) else { continue };
             read_strictly(&relayed);
-            // What it lets through it lets through again, unchanged but for what it says itself.
-            let again = http::relayed(&relayed).expect("what was let through is sound");
+            // A relayed request is relayed again, unchanged except for the gate's own headers.
+            let again = http::relayed(&relayed).expect("a relayed request is valid");
             assert_eq!(read_strictly(&again), read_strictly(&relayed));
         }
     });

@@ -1,9 +1,9 @@
-//! Reads GGUF files in their own right, so that what the program wrote is not judged by its own reader.
+//! An independent reader of GGUF files, so that the program's output is not judged by its own reader.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A tensor: its type's number, its dimensions, fastest first, and its data.
+/// A tensor: the number of its type, its dimensions, fastest first, and its data.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GgufTensor {
     pub kind: u32,
@@ -11,7 +11,7 @@ pub struct GgufTensor {
     pub data: Vec<u8>,
 }
 
-/// A file: its keys with their values' bytes, and its tensors.
+/// A file: keys with the bytes of their values, and tensors.
 pub struct GgufFile {
     pub keys: BTreeMap<String, Vec<u8>>,
     pub tensors: BTreeMap<String, GgufTensor>,
@@ -75,7 +75,7 @@ pub fn read(path: &Path) -> GgufFile {
         let start = reader.1;
         reader.skip_value(kind);
         let known = file.keys.insert(key, bytes[start..reader.1].to_vec());
-        assert_eq!(known, None, "a key is there once");
+        assert_eq!(known, None, "each key occurs once");
     }
     let mut list = Vec::new();
     for _ in 0..tensors {
@@ -89,7 +89,7 @@ pub fn read(path: &Path) -> GgufFile {
         let start = data + offset as usize;
         let data = bytes[start..start + known.bytes(&shape).unwrap() as usize].to_vec();
         let known = file.tensors.insert(name, GgufTensor { kind, shape, data });
-        assert_eq!(known, None, "a tensor is there once");
+        assert_eq!(known, None, "each tensor occurs once");
     }
     file
 }

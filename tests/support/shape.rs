@@ -1,8 +1,8 @@
 //! A file of VibeThinker-1.5B's shape for measuring memory: the real tensors' names, shapes and types, a
 //! vocabulary of the real size, and zeros for weights.
 //!
-//! The zeros are a hole in a sparse file: nothing is written, and loading reads them into memory all the same.
-//! Every logit is 0, so a greedy answer is the first token again and again.
+//! The zeros are a hole in a sparse file: nothing is written, and loading still reads them into
+//! memory. Every logit is 0, so a greedy answer repeats the first token.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -15,13 +15,13 @@ use solverbox::model::write::{GgufValue, TensorEntry, data_bytes, header};
 const LAYERS: u64 = 28;
 const HIDDEN: u64 = 1_536;
 const FEED_FORWARD: u64 = 8_960;
-/// Width of keys and of values: 2 heads of 128.
+/// Width of keys and values: 2 heads of 128.
 const KV: u64 = 256;
-/// Rows of the embedding; 151,643 tokens are text, the rest controls and room.
+/// Rows of the embedding; 151,643 tokens are text, the others control tokens and padding.
 const VOCABULARY: usize = 151_936;
 const TEXT_TOKENS: usize = 151_643;
 
-/// How the weights are quantized, as `llama-quantize` does by default.
+/// Quantizations, as `llama-quantize` makes them by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantized {
     Q4_0,
@@ -38,7 +38,7 @@ impl Quantized {
         }
     }
 
-    /// Bytes of the real model's tensors in this type, tied: what the file must come to.
+    /// Bytes of the real model's tensors in this type, with a tied head: the file must match.
     fn tensor_bytes(self) -> u64 {
         match self {
             Quantized::Q4_0 => 929_004_032,
@@ -47,7 +47,7 @@ impl Quantized {
         }
     }
 
-    /// llama-quant.cpp: the head keeps more bits, and so do values and `ffn_down` of half the layers.
+    /// From llama-quant.cpp: the head keeps more bits, as do values and `ffn_down` of half the layers.
     fn of_tensor(self, name: &str, layer: u64) -> &'static str {
         let more_bits =
             !(LAYERS / 8..7 * LAYERS / 8).contains(&layer) || (layer - LAYERS / 8) % 3 == 2;
@@ -61,7 +61,7 @@ impl Quantized {
     }
 }
 
-/// Returns the file, made once for each type; it takes some 6 MB of disk.
+/// Returns the file, made once for each type; it takes about 6 MB of disk.
 pub fn vibethinker(quantized: Quantized) -> PathBuf {
     with_layers(quantized, LAYERS)
 }
@@ -71,7 +71,7 @@ pub fn with_layers(quantized: Quantized, layers: u64) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let path = folder.join(format!("vibethinker-shape-{}-{layers}.gguf", quantized.name()));
     if !path.is_file() {
-        // A name of its own: several tests may make it at once.
+        // A unique name, because several tests may make it at once.
         let mut part = tempfile::NamedTempFile::new_in(folder).expect("room for the file");
         write(part.as_file_mut(), &tensors(quantized, layers), layers);
         part.persist(&path).expect("a file");
@@ -160,12 +160,12 @@ fn keys(layers: u64) -> Vec<(String, GgufValue)> {
     .into()
 }
 
-/// Makes the tokens, and the merge that makes each of them but the bytes: both its parts are tokens before it.
+/// Makes the tokens, and for each except the bytes the merge of two earlier tokens that makes it.
 fn vocabulary() -> (Vec<String>, Vec<String>) {
     let mut tokens: Vec<String> = bytes().into_iter().map(String::from).collect();
     let mut known: HashSet<String> = tokens.iter().cloned().collect();
     let mut merges = Vec::new();
-    // Letters and a space in front, as in most of the real ones; a generator of Knuth's (MMIX).
+    // A space and letters, as in most real tokens; Knuth's MMIX generator.
     let letters: Vec<String> = "etaoinshrdlucmfwypvbgk".chars().map(String::from).collect();
     let mut words: Vec<String> = letters.iter().cloned().chain(["Ġ".to_string()]).collect();
     let mut state = 1_u64;
@@ -192,7 +192,7 @@ fn vocabulary() -> (Vec<String>, Vec<String>) {
     (tokens, merges)
 }
 
-/// The characters byte-level BPE writes the 256 bytes with, printable ones first, as GPT-2's tokenizer has them.
+/// The characters that byte-level BPE uses for the 256 bytes, printable ones first, as in GPT-2.
 fn bytes() -> Vec<char> {
     let printable = |byte: &u32| matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
     let others = (0..256 - (0_u32..256).filter(printable).count()).map(|n| 256 + n as u32);

@@ -1,12 +1,11 @@
-//! Small models and adapters that are sound, in parts that can be damaged: the keys, the tensors, and
-//! the bytes of each.
+//! Small valid models and adapters in parts that can be damaged: keys, tensors and their bytes.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use solverbox::model::types::by_id;
 use solverbox::model::write::{GgufValue, TensorEntry, header, padding};
 
-/// ggml's numbers for the types used here.
+/// ggml's numbers of the types used here.
 const F32: u32 = 0;
 const F16: u32 = 1;
 const Q8_0: u32 = 8;
@@ -25,17 +24,17 @@ pub struct Tiny {
 /// How a model is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TinyKind {
-    /// Biases, 16-bit floats, its own output head.
+    /// With biases, 16-bit floats and an output head of its own.
     Qwen2,
-    /// Norms in the heads, 8-bit blocks, the head tied to the embedding.
+    /// With norms in the heads, 8-bit blocks and a head tied to the embedding.
     Qwen3,
-    /// A vocabulary of texts with scores, and experts.
+    /// With a SentencePiece vocabulary and experts.
     LlamaOfExperts,
-    /// Factors of positions.
+    /// With factors for the rotary positions.
     Llama,
 }
 
-/// How wide it is, and what its matrices are made of.
+/// The dimensions of a model, and the type of its matrices.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
     pub hidden: u64,
@@ -45,11 +44,11 @@ pub struct Form {
     pub inner: u64,
     pub layers: u64,
     pub experts: u64,
-    /// The type of all matrices whose rows are whole blocks of it.
+    /// The type of all matrices whose rows are multiples of its block size.
     pub matrix: u32,
 }
 
-/// That of the models that are damaged.
+/// The dimensions of the models that are damaged.
 const SMALL: Form = Form {
     hidden: 32,
     heads: 4,
@@ -65,7 +64,7 @@ pub const KINDS: [TinyKind; 4] =
     [TinyKind::Qwen2, TinyKind::Qwen3, TinyKind::LlamaOfExperts, TinyKind::Llama];
 
 impl Tiny {
-    /// Returns the file.
+    /// Returns the bytes of the file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = header(&self.keys, &self.tensors);
         for data in &self.data {
@@ -75,7 +74,7 @@ impl Tiny {
         bytes
     }
 
-    /// Returns where its data begins.
+    /// Returns the offset of the data.
     pub fn header_bytes(&self) -> usize {
         header(&self.keys, &self.tensors).len()
     }
@@ -91,7 +90,7 @@ impl Tiny {
         let blocks = entry.bytes() / kind.block_bytes;
         let mut data = Vec::new();
         for _ in 0..blocks {
-            // A half with an exponent that makes it small, and whatever sign and mantissa.
+            // A small half-precision number with random sign and mantissa.
             let half = |random: &mut ChaCha8Rng| 0x2800 | (random.next_u32() as u16 & 0x83FF);
             match kind.id {
                 F32 => {
@@ -102,7 +101,7 @@ impl Tiny {
                     data.extend(0x1000_u16.to_le_bytes());
                     data.extend((0..32).map(|_| random.next_u32() as u8));
                 }
-                // Whatever it may stand for, finite or not.
+                // Random bits, finite or not.
                 _ => data.extend((0..kind.block_bytes).map(|_| random.next_u32() as u8)),
             }
         }
@@ -111,7 +110,7 @@ impl Tiny {
     }
 }
 
-/// GPT-2's character for each byte.
+/// GPT-2's character of each byte.
 fn byte_characters() -> Vec<String> {
     let mut next = 0x100;
     let character = |byte: u8| match byte {
@@ -160,13 +159,13 @@ fn vocabulary(tiny: &mut Tiny, kind: TinyKind) -> u64 {
     count.into()
 }
 
-/// Makes a model of some 60 KB that computes nonsense, soundly.
+/// Makes a valid model of about 60 KB with random weights.
 pub fn model(kind: TinyKind) -> Tiny {
     let matrix = if kind == TinyKind::Qwen3 { Q8_0 } else { F16 };
     model_of(kind, Form { matrix, ..SMALL })
 }
 
-/// Makes a sound model of another form.
+/// Makes a valid model of other dimensions.
 pub fn model_of(kind: TinyKind, form: Form) -> Tiny {
     let mut tiny = Tiny { keys: Vec::new(), tensors: Vec::new(), data: Vec::new() };
     let architecture = match kind {

@@ -1,4 +1,4 @@
-//! Damaged, foreign and incomplete checkpoints: one error each, which names file, key or tensor.
+//! Damaged, foreign and incomplete checkpoints: one error each, which names the file, key or tensor.
 
 use std::fs;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ impl Checkpoint {
         fs::write(self.at(name), bytes).unwrap();
     }
 
-    /// Changes the header of `model.safetensors`, the data staying as it is.
+    /// Changes the header of `model.safetensors`; the data stays the same.
     fn header(&self, change: impl FnOnce(&mut Value)) {
         self.patch("model.safetensors", |bytes| {
             let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -56,7 +56,7 @@ impl Checkpoint {
     }
 }
 
-/// What is done to a checkpoint, and what the error must say of it.
+/// A change to a checkpoint, and texts the error must have.
 type Case = (&'static str, &'static dyn Fn(&Checkpoint), &'static [&'static str]);
 
 const CONFIG_CASES: &[Case] = &[
@@ -384,7 +384,7 @@ const ADAPTER_CASES: &[Case] = &[
     ),
 ];
 
-/// Writes a number over the second of a tensor's.
+/// Overwrites the second number of a tensor.
 fn put(checkpoint: &Checkpoint, tensor: &str, number: &[u8]) {
     checkpoint.patch("model.safetensors", |bytes| {
         let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -427,7 +427,7 @@ fn numbers_that_are_not_finite_are_named_by_their_tensor() {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
-/// Every bad input gets one error that names its place, and leaves nothing behind.
+/// Every bad input gets one error that names its location, and leaves nothing behind.
 fn refused(cases: &[Case], args: &[&str]) {
     for (name, damage, says) in cases {
         let checkpoint = Checkpoint::of(name);
@@ -436,7 +436,7 @@ fn refused(cases: &[Case], args: &[&str]) {
         let output = convert(checkpoint.folder.path(), &out.path().join("x.gguf"), args);
         let error = text(&output.stderr);
         assert!(matches!(output.status.code(), Some(4 | 8)), "{says:?}: {output:?}");
-        assert_eq!(error.lines().count(), 2, "what failed and the way out: {error}");
+        assert_eq!(error.lines().count(), 2, "what failed and what to do: {error}");
         assert!(error.starts_with("solverbox: cannot "), "{error}");
         assert!(error.contains(&checkpoint.folder.path().display().to_string()), "{error}");
         says.iter().for_each(|says| assert!(error.contains(says), "{says}: {error}"));

@@ -1,5 +1,5 @@
-//! `bench` and `tune`: what they measure has a shape and is finite; what comes of it is read back.
-//! How fast anything is depends on the machine and is not judged here.
+//! `bench` and `tune`: their measurements are complete and finite, and tuned settings are read back.
+//! The speeds themselves depend on the machine and are not judged here.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{model, model_q4_0, root, send_signal, solverbox, text, wait_until};
 
-/// Runs a command that measures, on the demo model with one thread: tests run side by side.
+/// Runs a measuring command on the demo model with one thread, since tests run concurrently.
 fn measured(args: &[&str]) -> Output {
     let mut command = solverbox();
     command.args(args).args(["--threads", "1"]).arg("--model").arg(model());
@@ -21,7 +21,7 @@ fn done(args: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// Asserts that every number of a JSON value is finite and positive, depths and notes aside.
+/// Asserts that every number of a JSON value is finite and positive, except depths and notes.
 fn assert_positive(value: &Value, path: &str) {
     match value {
         Value::Number(number) => {
@@ -41,7 +41,7 @@ fn assert_positive(value: &Value, path: &str) {
     }
 }
 
-/// Asks Python's own parser, which is not ours, how many lines and marks a plot has.
+/// Counts the lines and marks of a plot with Python's XML parser.
 fn lines_and_marks(svg: &Path) -> Vec<usize> {
     let python = root().join("target/venv/bin/python");
     assert!(python.is_file(), "Python is missing: run `build/prepare.sh test`");
@@ -54,7 +54,7 @@ fn lines_and_marks(svg: &Path) -> Vec<usize> {
 }
 
 #[test]
-fn a_bench_measures_passes_and_questions_and_draws_what_it_says() {
+fn a_bench_measures_passes_and_questions_and_plots_them() {
     let folder = tempfile::tempdir().unwrap();
     let svg = folder.path().join("a & b.svg");
     let args = ["bench", "--quick", "--json", "--context-tokens", "2048", "--svg"];
@@ -80,7 +80,7 @@ fn a_bench_measures_passes_and_questions_and_draws_what_it_says() {
     for (list, counts) in [("attempts", [1, 4, 8]), ("clients", [1, 4, 8])] {
         for (row, count) in bench[list].as_array().unwrap().iter().zip(counts) {
             assert_eq!(row[list], count);
-            // A budget is never exceeded, and nothing but the budget ends these answers.
+            // Only the budget ends these answers, and it is never exceeded.
             assert_eq!(row["tokens"], 16 * count, "{row}");
         }
     }
@@ -93,7 +93,7 @@ fn a_bench_measures_passes_and_questions_and_draws_what_it_says() {
 }
 
 #[test]
-fn what_does_not_fit_the_context_is_said_and_the_rest_is_measured() {
+fn loads_that_do_not_fit_the_context_are_reported_and_the_rest_is_measured() {
     let args = ["bench", "--quick", "--context-tokens", "512", "--sequences", "4"];
     let table = done(&args);
     assert!(table.contains("1024 tokens and a pass of 128 do not fit"), "{table}");
@@ -121,29 +121,29 @@ fn a_plot_that_cannot_be_written_is_refused_before_anything_is_measured() {
 }
 
 #[test]
-fn ctrl_c_leaves_a_bench_at_once_and_nothing_behind() {
+fn ctrl_c_ends_a_bench_at_once_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let files = || std::fs::read_dir(folder.path()).unwrap().count();
     let mut command = solverbox();
     command.args(["bench", "--threads", "1"]).arg("--model").arg(model());
     command.arg("--svg").arg(folder.path().join("plot.svg")).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-    wait_until("the plot is begun", || files() == 1);
+    wait_until("the plot to be begun", || files() == 1);
     send_signal(child.id(), "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(files(), 0);
 }
 
-/// A folder with what was tuned for the demo model in it, and what `tune` said.
+/// Runs `tune`; returns the data folder and the output.
 fn tuned() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    // Not made yet.
+    // The folder does not exist yet.
     let data = folder.path().join("data");
     let said = done(&["tune", "--data", data.to_str().unwrap()]);
     (folder, said)
 }
 
-/// What a `solve` with that folder logs about its threads.
+/// Returns the log of a `solve` with that folder.
 fn log_of_solve(folder: &Path, also: &[&str]) -> String {
     let mut command = solverbox();
     command.args(["solve", "--log", "info", "--budget-tokens", "8", "--context-tokens", "512"]);
@@ -156,7 +156,7 @@ fn log_of_solve(folder: &Path, also: &[&str]) -> String {
 const READ: &str = "1 threads for prompts and 1 for decoding, as tuned";
 
 #[test]
-fn what_tune_has_found_is_read_by_the_next_start() {
+fn tuned_settings_are_used_by_the_next_start() {
     let (folder, said) = tuned();
     for row in ["decoding 1 ", "decoding 4 ", "decoding 8 ", "prefill of 32 "] {
         let line = said.lines().find(|line| line.starts_with(row)).unwrap();
@@ -168,13 +168,13 @@ fn what_tune_has_found_is_read_by_the_next_start() {
     let demo = ["--model", own.to_str().unwrap()];
     assert!(log_of_solve(folder.path(), &demo).contains(READ));
     let named = log_of_solve(folder.path(), &[&demo[..], &["--threads", "1"]].concat());
-    assert!(!named.contains("as tuned"), "a number that is named counts: {named}");
+    assert!(!named.contains("as tuned"), "a flag overrides them: {named}");
     let other = model_q4_0().to_str().unwrap();
     assert!(!log_of_solve(folder.path(), &["--model", other]).contains("as tuned"));
 }
 
 #[test]
-fn tuned_numbers_of_another_machine_or_in_a_damaged_file_are_not_used() {
+fn tuned_settings_of_another_machine_or_in_a_damaged_file_are_ignored() {
     let (folder, _) = tuned();
     let file = folder.path().join("data/tuning.toml");
     let whole = std::fs::read_to_string(&file).unwrap();
@@ -186,7 +186,7 @@ fn tuned_numbers_of_another_machine_or_in_a_damaged_file_are_not_used() {
     std::fs::write(&file, &whole[..whole.len() - 5]).unwrap();
     let log = log_of_solve(folder.path(), &demo);
     assert!(!log.contains(READ) && log.contains("tuned numbers of threads are ignored"), "{log}");
-    // It is written again as if it did not exist.
+    // The next tune overwrites the file.
     done(&["tune", "--data", folder.path().join("data").to_str().unwrap()]);
     assert!(log_of_solve(folder.path(), &demo).contains(READ));
 }

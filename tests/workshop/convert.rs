@@ -1,4 +1,4 @@
-//! `solverbox convert`: the bytes it writes, and that nothing stays of a file that is not whole.
+//! `solverbox convert`: the bytes it writes, and that an unfinished file never stays.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_demo_models_checkpoint_becomes_the_file_pack_py_packs() {
+fn the_demo_models_checkpoint_becomes_the_file_that_pack_py_makes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("demo.gguf");
     let output = convert(&bundled("checkpoint"), &file, &["--type", "f16"]);
@@ -71,7 +71,7 @@ fn the_demo_models_adapter_becomes_the_bundled_one() {
 }
 
 #[test]
-fn what_a_checkpoint_says_beside_its_weights_is_kept() {
+fn the_metadata_of_a_checkpoint_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.gguf");
     let from = root().join("tests/data/checkpoints/qwen2-sharded");
@@ -91,7 +91,7 @@ fn what_a_checkpoint_says_beside_its_weights_is_kept() {
 }
 
 #[test]
-fn an_adapter_needs_the_base_it_was_trained_for() {
+fn an_adapter_needs_the_base_model_it_was_trained_for() {
     let adapter = root().join("tests/data/checkpoints/llama-lora");
     let out = tempfile::tempdir().unwrap();
     let to = out.path().join("x.gguf");
@@ -110,7 +110,7 @@ fn an_adapter_needs_the_base_it_was_trained_for() {
 }
 
 #[test]
-fn rows_no_token_uses_are_padding() {
+fn unused_rows_of_the_embedding_are_padding_tokens() {
     let checkpoint = Checkpoint::of("qwen2");
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("x.gguf");
@@ -124,7 +124,7 @@ fn rows_no_token_uses_are_padding() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_named_before_anything_is_read() {
+fn an_output_that_cannot_be_written_is_named_before_anything_is_read() {
     let checkpoint = Checkpoint::of("qwen2");
     let from = checkpoint.folder.path();
     let weights = checkpoint.at("model.safetensors");
@@ -147,7 +147,7 @@ fn a_place_that_cannot_be_written_is_named_before_anything_is_read() {
 }
 
 #[test]
-fn no_file_that_is_read_is_written_over() {
+fn an_input_file_is_never_overwritten() {
     let (checkpoint, adapter) = (Checkpoint::of("qwen2"), Checkpoint::of("qwen2-lora"));
     let sharded = Checkpoint::of("qwen2-sharded");
     let base = checkpoint.folder.path().display().to_string();
@@ -174,7 +174,7 @@ fn no_file_that_is_read_is_written_over() {
     }
 }
 
-/// A checkpoint of the given size, nearly all of it the embedding, which is a hole in the file.
+/// A checkpoint of the given size, nearly all of it the embedding, which is a hole in a sparse file.
 fn large(bytes: u64) -> Checkpoint {
     const ROWS: u64 = 512;
     let checkpoint = Checkpoint::of("qwen2");
@@ -219,7 +219,7 @@ fn large(bytes: u64) -> Checkpoint {
     checkpoint
 }
 
-/// Nobody waits for minutes to be told.
+/// The error comes at once, not after minutes.
 #[test]
 fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied() {
     use solverbox::model::{convert, newfile::NewFile};
@@ -241,16 +241,16 @@ fn a_vocabulary_the_engine_would_refuse_is_refused_before_the_weights_are_copied
     assert!(steps.is_empty(), "{steps:?}");
 }
 
-/// Waits until the unfinished file is there.
+/// Waits for the unfinished file.
 fn wait_for_part(folder: &Path, child: &mut Child) {
     wait_until("the unfinished file", || {
-        assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
+        assert_eq!(child.try_wait().unwrap(), None, "still running");
         names(folder).iter().any(|name| name.ends_with(".part"))
     });
 }
 
 #[test]
-fn ctrl_c_leaves_no_half_file_and_the_old_one() {
+fn ctrl_c_removes_the_unfinished_file_and_keeps_the_old_one() {
     let checkpoint = large(1 << 30);
     let out = tempfile::tempdir().unwrap();
     let to = out.path().join("x.gguf");
@@ -274,7 +274,7 @@ fn memory_does_not_grow_with_a_tensor() {
     let to = out.path().join("x.gguf");
     let mut child = command(checkpoint.folder.path(), &to, &["--type", "f16"]).spawn().unwrap();
     let mut peak_kib = 0;
-    // The kernel keeps the peak itself, so that looks now and then miss nothing but the end.
+    // The kernel tracks the peak, so that occasional reads miss only the end.
     while child.try_wait().unwrap().is_none() {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -292,7 +292,7 @@ fn on_a_disk(options: &str, from: &Path) -> Command {
 }
 
 #[test]
-fn a_full_or_read_only_disk_leaves_no_half_file() {
+fn a_full_or_read_only_disk_leaves_no_unfinished_file() {
     if !crate::support::has_disks() {
         return;
     }
@@ -308,19 +308,19 @@ fn a_full_or_read_only_disk_leaves_no_half_file() {
     assert_eq!(output.status.code(), Some(9), "{error}");
     assert!(error.contains("bytes are needed") && error.contains("/mnt/x.gguf"), "{error}");
 
-    // Full only once the file is begun: stopped there, so that the disk can be filled.
+    // The disk fills up after the file is begun: the process is stopped there.
     let mut child = on_a_disk("size=320m", from).stderr(Stdio::piped()).spawn().unwrap();
     let disk = PathBuf::from(format!("/proc/{}/root/mnt", child.id()));
     wait_until("the unfinished file", || {
-        assert_eq!(child.try_wait().unwrap(), None, "it is still at work");
+        assert_eq!(child.try_wait().unwrap(), None, "still running");
         let entries = fs::read_dir(&disk).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name()).any(|n| n.to_string_lossy().ends_with(".part"))
     });
     send_signal(child.id(), "STOP");
-    // Held open, so that the disk can be looked at when the program has left its namespace.
+    // Held open, to inspect the disk after the process has left its namespace.
     let held = fs::File::open(&disk).unwrap();
     let disk = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&held)));
-    // More than there is, as the unfinished file may have nothing in it yet.
+    // More than is free, as the unfinished file may still be empty.
     assert!(fs::write(disk.join("filler"), vec![1; 330 << 20]).is_err(), "the disk is full");
     send_signal(child.id(), "CONT");
     let output = child.wait_with_output().unwrap();
@@ -330,7 +330,7 @@ fn a_full_or_read_only_disk_leaves_no_half_file() {
     assert_eq!(names(&disk), ["filler"]);
 }
 
-/// In one step and in two: the bytes of the file that is built into the program, and its answers.
+/// In one step or two: the same bytes as the bundled file.
 #[test]
 fn the_demo_models_checkpoint_quantized_is_the_bundled_model() {
     let out = tempfile::tempdir().unwrap();
@@ -356,7 +356,7 @@ fn the_demo_models_checkpoint_quantized_is_the_bundled_model() {
     }
     let mut left = names(out.path());
     left.sort();
-    assert_eq!(left, ["f16.gguf", "one.gguf", "two.gguf"], "nothing in between stays");
+    assert_eq!(left, ["f16.gguf", "one.gguf", "two.gguf"], "no temporary file stays");
     let again = convert(&bundled("adapter"), &at("x.gguf"), &["--type", "q8_0", "--base", "demo"]);
     assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
 }

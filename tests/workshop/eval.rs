@@ -1,5 +1,5 @@
-//! `solverbox eval`: its figures can be counted by hand, its faults name their line, and an
-//! interrupted run goes on.
+//! `solverbox eval`: figures that can be counted by hand, faults with their line, and interrupted
+//! runs that continue.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -32,15 +32,15 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn its_figures_are_those_counted_from_its_records() {
+fn the_figures_are_those_counted_from_the_records() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("records.jsonl");
-    // Long enough for most answers: a few are cut off.
+    // Long enough for most answers; a few are cut off.
     let budget = ["--budget-tokens", "110"];
     let args = ["--set", SET, "--limit", "30", "--attempts", "3", "--out", out.to_str().unwrap()];
     let scores = json(&[&args[..], &budget].concat());
     let (set, records) = (lines(&root().join(SET)), lines(&out));
-    assert_eq!(records.len(), 1 + 30 * 3, "one line on the run, one for each attempt");
+    assert_eq!(records.len(), 1 + 30 * 3, "one line for the run, one for each attempt");
     let (mut right, mut any, mut tokens, mut cut, mut votes) = (0, 0, 0, 0, 0.0);
     for question in &set[..30] {
         let truth = Answer::parse(question["answer"].as_str().unwrap());
@@ -65,13 +65,13 @@ fn its_figures_are_those_counted_from_its_records() {
     }
     let near = |measure: &Value, expected: f64| {
         let value = measure.as_f64().unwrap();
-        assert!((value - expected).abs() < 1e-9, "{value} and not {expected}: {scores}");
+        assert!((value - expected).abs() < 1e-9, "{value} instead of {expected}: {scores}");
     };
     near(&scores["pass_at_1"]["share"], right as f64 / 90.0);
     near(&scores["cons_at_k"]["share"], votes / 30.0);
     near(&scores["pass_at_k"]["share"], any as f64 / 30.0);
     near(&scores["cut_off"], cut as f64 / 90.0);
-    assert!(cut > 0 && cut < 90, "the budget cuts some off and not all: {cut}");
+    assert!(cut > 0 && cut < 90, "the budget cuts off some: {cut}");
     near(&scores["mean_completion_tokens"], tokens as f64 / 90.0);
     assert_eq!((&scores["questions"], &scores["samples"]), (&30.into(), &90.into()));
     let families = scores["families"].as_object().unwrap();
@@ -97,7 +97,7 @@ fn an_attempt_can_be_repeated_by_its_seed() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not() {
+fn an_interrupted_run_continues_and_ends_like_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("records.jsonl");
     let args = ["--set", SET, "--limit", "8", "--attempts", "2", "--out", out.to_str().unwrap()];
@@ -122,7 +122,7 @@ fn a_run_that_was_cut_off_goes_on_and_ends_like_one_that_was_not() {
 }
 
 #[test]
-fn a_run_goes_on_with_the_questions_it_began_with_and_no_others() {
+fn a_run_continues_only_with_the_questions_it_began_with() {
     let folder = tempfile::tempdir().unwrap();
     let (set, out) = (folder.path().join("own.jsonl"), folder.path().join("records.jsonl"));
     let (set_file, out_file) = (set.to_str().unwrap(), out.to_str().unwrap());
@@ -135,14 +135,14 @@ fn a_run_goes_on_with_the_questions_it_began_with_and_no_others() {
     // A corrected answer needs no new attempt.
     std::fs::write(&set, line("2+2", 4)).unwrap();
     assert_eq!(json(&args)["pass_at_1"]["share"], 1.0);
-    // Without ids a question is known by its line, which another has now.
+    // Without IDs a question is known by its line, which has another question now.
     std::fs::write(&set, line("3+3", 6) + &line("2+2", 4)).unwrap();
     let stderr = text(&command(&args).output().unwrap().stderr);
     assert!(stderr.contains("line 2: question '1' was another question then"), "{stderr}");
 }
 
 #[test]
-fn a_question_too_long_for_the_box_counts_as_not_answered() {
+fn a_question_that_is_too_long_counts_as_unanswered() {
     let folder = tempfile::tempdir().unwrap();
     let set = folder.path().join("own.jsonl");
     let long = |bytes: usize| {
@@ -176,7 +176,7 @@ fn a_mode_that_needs_more_than_a_question_is_refused() {
 }
 
 #[test]
-fn ctrl_c_ends_it_with_the_way_to_go_on() {
+fn ctrl_c_ends_a_run_with_the_command_that_continues_it() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("records.jsonl");
     let args = ["--set", SET, "--attempts", "64", "--out", out.to_str().unwrap()];
@@ -193,7 +193,7 @@ fn ctrl_c_ends_it_with_the_way_to_go_on() {
 }
 
 #[test]
-fn people_get_a_table_with_a_line_for_each_family_and_one_for_all() {
+fn the_table_has_a_line_for_each_family_and_one_for_all() {
     let output = command(&["--set", SET, "--limit", "26", "--temperature", "0"]).output().unwrap();
     let table = text(&output.stdout);
     let first: Vec<&str> = table.lines().map(|line| line.split(' ').next().unwrap_or("")).collect();
@@ -203,7 +203,7 @@ fn people_get_a_table_with_a_line_for_each_family_and_one_for_all() {
 }
 
 #[test]
-fn it_asks_as_the_published_evaluation_does_if_told_so() {
+fn the_prompt_of_the_published_evaluation_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = |form: &str| {
         let out = folder.path().join(form);
@@ -215,7 +215,7 @@ fn it_asks_as_the_published_evaluation_does_if_told_so() {
 }
 
 #[test]
-fn what_is_wrong_with_a_set_is_named_with_its_line() {
+fn a_fault_of_a_question_set_is_named_with_its_line() {
     let good = r#"{"id": "a", "question": "1+1?", "answer": "2"}"#;
     let cases = [
         (format!("{good}\n{{\"id\"\n"), "line 2: not JSON"),

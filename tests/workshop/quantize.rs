@@ -1,4 +1,5 @@
-//! Quantizing a model, what it costs, and what spares it: `quantize`, `imatrix`, `compare`.
+//! Quantizing a model, its cost in quality, and importance matrices: `quantize`, `imatrix`,
+//! `compare`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,14 +17,14 @@ fn run(args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// Runs what must succeed; returns what it printed.
+/// Runs a command that must succeed; returns its output.
 fn done(args: &[&str]) -> String {
     let output = run(args);
     assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// Runs what must fail; returns its exit code and its two lines.
+/// Runs a command that must fail; returns its exit code and its two lines.
 fn refused(args: &[&str]) -> (i32, String) {
     let output = run(args);
     let stderr = text(&output.stderr);
@@ -36,7 +37,7 @@ fn name(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Type and bytes of all tensors of a file.
+/// Returns type and bytes of all tensors of a file.
 fn tensors(path: &Path) -> BTreeMap<String, (&'static str, Vec<u8>)> {
     use solverbox::types::plan::Weights;
     let bytes = std::fs::read(path).unwrap();
@@ -46,14 +47,14 @@ fn tensors(path: &Path) -> BTreeMap<String, (&'static str, Vec<u8>)> {
     header.tensors.iter().map(|t| (t.name.clone(), (t.kind.name, data(t)))).collect()
 }
 
-/// What is left in a folder but for the files named.
+/// Returns the files of a folder other than those named.
 fn others(folder: &Path, but: &[&str]) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
     names.filter(|name| !but.contains(&name.as_str())).collect()
 }
 
-/// Replies of the demo model to the first of its held-out questions.
+/// Records the demo model's answers to the first held-out questions.
 fn records(folder: &Path, limit: &str) -> String {
     let out = folder.join("records.jsonl");
     let set = "tests/data/arithmetic-heldout.jsonl";
@@ -73,7 +74,7 @@ fn records(folder: &Path, limit: &str) -> String {
 }
 
 #[test]
-fn the_demo_models_q8_0_comes_out_as_it_is_built_in() {
+fn the_demo_models_q8_0_equals_the_bundled_file() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made.gguf");
     let said = done(&["quantize", name(model_f16()), name(&made), "Q8_0"]);
@@ -119,7 +120,7 @@ fn every_type_gives_a_model_that_is_close_to_the_original() {
 }
 
 #[test]
-fn the_head_can_be_kept_in_8_bits() {
+fn the_output_head_can_be_kept_in_8_bits() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made.gguf");
     done(&["quantize", name(model_f16()), name(&made), "q4_0"]);
@@ -131,7 +132,7 @@ fn the_head_can_be_kept_in_8_bits() {
 }
 
 #[test]
-fn an_importance_matrix_changes_what_is_kept_and_no_other_models_is_taken() {
+fn an_importance_matrix_changes_the_result_and_one_of_another_model_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let in_folder = |file: &str| name(&folder.path().join(file)).to_string();
     let (matrix, plain, spared) = (in_folder("m.gguf"), in_folder("p.gguf"), in_folder("s.gguf"));
@@ -184,9 +185,9 @@ fn an_importance_matrix_changes_what_is_kept_and_no_other_models_is_taken() {
     }
 }
 
-/// What goes into queries, keys and values is one thing, as is what goes into gate and up.
+/// Queries, keys and values have the same input, and so do gate and up.
 #[test]
-fn the_importance_matrix_has_what_went_into_each_matrix() {
+fn the_importance_matrix_has_the_inputs_of_each_matrix() {
     let folder = tempfile::tempdir().unwrap();
     let (text, out) = (records(folder.path(), "8"), folder.path().join("m.gguf"));
     let adapter = ["--adapter", "demo-binary"];
@@ -205,7 +206,7 @@ fn the_importance_matrix_has_what_went_into_each_matrix() {
         assert_eq!(sums("ffn_gate"), sums("ffn_up"));
         assert_ne!(sums("attn_q"), sums("ffn_up"));
         assert!(sums("ffn_down").iter().all(|sum| sum.is_finite() && *sum >= 0.0));
-        // The norm before makes the mean square of what goes in that of its weights.
+        // After the norm, the mean square of the input is that of the norm's weights.
         let tokens = floats("blk.1.attn_q.weight.counts")[0];
         let mean = sums("attn_q").iter().sum::<f32>() / tokens / 256.0;
         assert!(tokens > 500.0 && (0.01..100.0).contains(&mean), "{tokens} {mean}");
@@ -213,7 +214,7 @@ fn the_importance_matrix_has_what_went_into_each_matrix() {
 }
 
 #[test]
-fn nothing_that_is_read_is_written_over() {
+fn an_input_file_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let here = |file: &str| folder.path().join(file);
     let (f16, matrix, text) = (here("f16.gguf"), here("m.gguf"), here("t.txt"));
@@ -241,13 +242,13 @@ fn nothing_that_is_read_is_written_over() {
     assert!(code == 2 && stderr.contains("it is not a regular file"), "{stderr}");
 }
 
-/// llama.cpp, which writes the file, does not tell a full disk from a bad model.
+/// llama.cpp writes the file and does not distinguish a full disk from a bad model.
 #[test]
-fn a_disk_that_fills_up_while_quantizing_is_said_to_be_full() {
+fn a_disk_that_fills_up_while_quantizing_is_reported_as_full() {
     if !has_disks() {
         return;
     }
-    // Enough for what a Q4_K_M file has at least, not for what it has.
+    // Enough for the least a Q4_K_M file may have, not for this one.
     let args = ["quantize", name(model_f16()), "/mnt/x.gguf", "q4_k_m", "--threads", "1"];
     let output = on_a_disk("size=1500k", &args).output().unwrap();
     let stderr = text(&output.stderr);
@@ -257,9 +258,9 @@ fn a_disk_that_fills_up_while_quantizing_is_said_to_be_full() {
     assert!(text(&output.stderr).contains("bytes are needed, but 614400 are free"));
 }
 
-/// The first thing that is tried, not the last.
+/// The output is opened first.
 #[test]
-fn where_no_file_can_be_made_nothing_is_read_first() {
+fn an_output_that_cannot_be_made_is_reported_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("t.txt");
     std::fs::write(&text, "What is 12 + 34? The sum is 46. ".repeat(60_000)).unwrap();
@@ -272,17 +273,17 @@ fn where_no_file_can_be_made_nothing_is_read_first() {
 }
 
 #[test]
-fn a_closed_terminal_leaves_nothing_behind() {
+fn a_closed_terminal_leaves_no_unfinished_file() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("t.txt");
     std::fs::write(&text, "What is 12 + 34? The sum is 46. ".repeat(60_000)).unwrap();
-    // The suite may run with the signal ignored, as under nohup, and children inherit that.
+    // Under nohup the suite runs with the signal ignored, which children inherit.
     let mut command = deaf(Command::new("env"));
     command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_solverbox")]);
     command.args(["imatrix", "--threads", "1", "--model", name(&model()), "--text", name(&text)]);
     command.arg(folder.path().join("m.gguf")).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    crate::support::wait_until("the file is begun", || {
+    crate::support::wait_until("the file to be begun", || {
         others(folder.path(), &["t.txt"]).len() == 1
     });
     crate::support::send_signal(child.id(), "HUP");
@@ -291,7 +292,7 @@ fn a_closed_terminal_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_model_compared_with_itself_differs_in_nothing() {
+fn a_model_compared_with_itself_does_not_differ() {
     let folder = tempfile::tempdir().unwrap();
     let text = records(folder.path(), "6");
     let set = "tests/data/binary-heldout.jsonl";
@@ -310,7 +311,7 @@ fn a_model_compared_with_itself_differs_in_nothing() {
 }
 
 #[test]
-fn plain_text_is_read_too_and_what_cannot_be_is_named() {
+fn plain_text_is_read_too_and_unreadable_text_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &[u8]| {
         let path = folder.path().join(file);
@@ -320,7 +321,7 @@ fn plain_text_is_read_too_and_what_cannot_be_is_named() {
     let book = write("book.txt", "What is 12 + 34? The sum is 46. ".repeat(100).as_bytes());
     let said = done(&["compare", name(&model()), name(&model()), "--text", &book, "--json"]);
     let tokens = serde_json::from_str::<Value>(&said).unwrap()["tokens"].as_u64().unwrap();
-    assert!(tokens >= 255 && tokens.is_multiple_of(255), "as llama-perplexity judges: {said}");
+    assert!(tokens >= 255 && tokens.is_multiple_of(255), "as llama-perplexity counts: {said}");
     let head = r#"{"system": "", "prompt": "mode", "model": "demo"}"#;
     let empty = r#"{"question": "What is the sum of 12 and 34?", "thinking": "", "answer": ""}"#;
     let cases = [
@@ -338,7 +339,7 @@ fn plain_text_is_read_too_and_what_cannot_be_is_named() {
 }
 
 #[test]
-fn what_cannot_be_quantized_is_refused_and_nothing_is_written() {
+fn models_that_cannot_be_quantized_are_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made.gguf");
     let f16 = folder.path().join("f16.gguf");

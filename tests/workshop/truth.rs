@@ -1,5 +1,5 @@
-//! What a converted checkpoint computes and how it cuts text, against what transformers and PEFT made
-//! of the same folder (tests/data/checkpoints/make.py).
+//! The logits and tokens of converted checkpoints, compared with those of transformers and PEFT for
+//! the same folders (tests/data/checkpoints/make.py).
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::support::{llama, root, solverbox, text};
 
-/// The checkpoints, and the adapters with their bases.
+/// The checkpoints, and the adapters with their base models.
 const CHECKPOINTS: [&str; 6] =
     ["qwen2", "qwen2-sharded", "qwen3", "llama", "llama-smol", "llama-spm"];
-/// Checkpoints that differ from those in their numbers alone.
+/// Checkpoints that differ from these only in their numbers.
 const VARIANTS: [&str; 3] = ["qwen2-yarn", "llama-linear", "mistral"];
 const ADAPTERS: [(&str, &str); 3] =
     [("qwen2-lora", "qwen2"), ("llama-lora", "llama"), ("qwen2-ranks-lora", "qwen2-yarn")];
-/// Types with how far a logit may be off.
+/// Types, with the largest allowed difference of a logit.
 const TYPES: [(&str, f32); 2] = [("f32", 1e-3), ("f16", 2e-2)];
 
 fn checkpoint(name: &str) -> PathBuf {
@@ -36,7 +36,7 @@ fn convert(folder: &Path, to: &Path, args: &[&str]) {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
-/// Sequences of tokens and the logits after the last of each.
+/// Token sequences, and the logits after the last token of each.
 fn reference(folder: &Path) -> Vec<(Vec<LlamaToken>, Vec<f32>)> {
     let about = json(&folder.join("reference.json"));
     let numbers = std::fs::read(folder.join("reference.f32")).unwrap();
@@ -93,7 +93,7 @@ fn difference(model: &mut LlamaModel, adapter: Option<&Path>, folder: &Path) -> 
 }
 
 #[test]
-fn a_converted_checkpoint_computes_what_transformers_computes() {
+fn a_converted_checkpoint_has_the_logits_of_transformers() {
     let files = tempfile::tempdir().unwrap();
     for name in CHECKPOINTS.into_iter().chain(VARIANTS) {
         for (kind, bound) in TYPES {
@@ -107,7 +107,7 @@ fn a_converted_checkpoint_computes_what_transformers_computes() {
 }
 
 #[test]
-fn a_converted_adapter_computes_what_peft_computes() {
+fn a_converted_adapter_has_the_logits_of_peft() {
     let files = tempfile::tempdir().unwrap();
     for (name, base) in ADAPTERS {
         for (kind, bound) in TYPES {
@@ -120,7 +120,7 @@ fn a_converted_adapter_computes_what_peft_computes() {
             let base = model.display().to_string();
             convert(&checkpoint(name), &file, &["--type", kind, "--base", &base]);
             let same = std::fs::read(&from_folder).unwrap() == std::fs::read(&file).unwrap();
-            assert!(same, "{name}: the base's folder and its file say the same");
+            assert!(same, "{name}: the base's folder and its file give the same result");
             let mut model = load(&model);
             let off = difference(&mut model, Some(&file), &checkpoint(name));
             println!("{name} {kind}: logits off by at most {off:e}");
@@ -132,7 +132,7 @@ fn a_converted_adapter_computes_what_peft_computes() {
 }
 
 #[test]
-fn text_becomes_the_tokens_hugging_faces_tokenizer_makes() {
+fn text_becomes_the_tokens_of_hugging_faces_tokenizer() {
     let files = tempfile::tempdir().unwrap();
     let corpus = json(&root().join("tests/data/checkpoints/corpus.json"));
     let texts = corpus.as_array().unwrap();
