@@ -1,85 +1,85 @@
 //! The suite's contents page. Every topic drives the real binary with the real engine on a real
 //! model; nothing is mocked. `make test` prepares what it needs.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
 mod docs; // the documents: links, commands and flags, the README's session
-mod support; // running boxes, models and their copies, the desk in a process of its own, disks, wires
-mod tidy; // the layers and the house style
+mod support; // running servers, models, a desk in a process of its own, disks, serial lines
+mod tidy; // layers, names, prose and sizes of the sources
 
-/// The HTTP door and what comes back through it.
+/// The HTTP server and its replies.
 mod api {
-    mod attempts; // votes and choices from end to end, conversations that go on
-    mod clients; // clients people have: official ones, LangChain, curl, requests, a browser; docs/clients.md
+    mod attempts; // votes and choices from end to end, conversations that continue
+    mod clients; // existing clients: OpenAI's, LangChain, curl, requests, a browser; docs/clients.md
     mod http; // the page, health, predict, limits, bad requests, several clients
-    pub mod identity; // forged cookies, keys, foreign names and pages, the owner's PIN, what is logged of it
-    pub mod jobs; // the job API, and jobs that go on after the box was stopped
+    pub mod identity; // forged cookies, keys, foreign host names and pages, and the log of refusals
+    pub mod jobs; // the job API, and jobs that continue after a restart
     mod openai; // /v1, streaming and not
-    pub mod owner; // the owner's PIN: set, typed, guessed at ten thousand times, locked over a restart
+    pub mod owner; // the owner's PIN: set, typed, guessed ten thousand times, locked across restarts
     mod requests; // fields: numbers, strings and duplicates are read alike, whichever way they come
-    mod schema; // every reply is as the OpenAPI document says
-    mod status; // what the box says of itself, what its owner may do, the history
+    mod schema; // every reply conforms to the OpenAPI document
+    mod status; // status and metrics, the owner's control over jobs, the history
 }
 
 /// Serial lines and pipes.
 mod console {
     pub mod machine; // machines at serial consoles, real terminal programs, a login prompt in the way
-    pub mod terminal; // people at serial consoles: asking, stopping, pulled cables, noise, slow lines, pipes
+    pub mod terminal; // people at consoles: asking, stopping, pulled cables, noise, slow lines, pipes
 }
 
 /// The command line.
 mod commands {
     mod first_answer; // the questions the README shows, to the demo model, again and again
-    mod plan; // what a model takes, what fits, how fast: tables, JSON, refusals
+    mod plan; // memory, largest contexts and speed of a model: tables, JSON, refusals
     mod solve; // answers, JSON, figures, settings, exit codes, Ctrl-C
     mod solve_remote; // the same where a box is running already, which is asked instead
-    mod verify; // files told whole from damaged: structure, sums, adapters
+    mod verify; // intact and damaged files: structure, checksums, adapters
 }
 
-/// What is computed, and what it takes.
+/// Results, speed-ups and memory of the engine.
 mod engine {
-    mod adapters; // questions that wear an adapter beside questions that wear none
-    mod bundled; // the demo model: its files, its split, what it knows, and its adapter
-    mod drafts; // the same tokens with drafts and without, greedy and sampled
-    mod greedy; // greedy answers equal llama.cpp's own plain loop
-    mod kernels; // the kernel sets: listed, chosen, refused, checked, and equal in what they answer
-    mod memory; // what a running box took at most is what the plan says
-    mod prompts; // what a mode's questions begin with, kept over a restart
-    mod thinking; // thinking split from answer, closed by the engine when the budget runs out
-    mod votes; // attempts that vote: what stopping early changes and saves, what a vote is worth
+    mod adapters; // questions with and without an adapter at the same time
+    mod bundled; // the demo model: its files, its training data, its accuracy, its adapter
+    mod drafts; // the same tokens with and without speculative drafts, greedy and sampled
+    mod greedy; // greedy answers equal those of llama.cpp's own loop
+    mod kernels; // the kernel sets: listed, chosen, refused, checked, equal in their answers
+    mod memory; // the peak memory of a running server equals the plan
+    mod prompts; // the prefix of a mode's prompts, kept across restarts
+    mod thinking; // thinking separated from the answer, closed when the budget runs out
+    mod votes; // what early stopping changes and saves, and what voting gains
 }
 
-/// What must hold of a box in a classroom, whatever happens to it.
+/// What must hold in a classroom, whatever happens.
 mod reliability {
     mod bad_models; // damaged, foreign and missing model files: one clear error each
-    mod classroom; // a lesson of many clients in mixed modes, some of whom leave
+    mod classroom; // a lesson of many clients in mixed modes, some of which disconnect
     mod corruption; // thousands of damaged files: a clean error or an answer
-    pub mod crash; // kill -9 at random instants: nothing lost, nothing doubled, streams go on
-    mod door; // whoever stands at it: slow, greedy, many, gone; descriptors used up; answers beside it all
+    pub mod crash; // kill -9 at random instants: nothing lost or duplicated, streams resume
+    mod door; // slow, greedy, many and vanished clients; used-up descriptors; answers meanwhile
     mod durable_ends; // an end that is told is on the disk, however slow the disk is
-    mod fair; // fair turns counted in tokens, stopping within a step, limits of a client and the box
-    mod fuzz; // bytes nobody would write, for everything that reads bytes from outside
-    mod old_journal; // journals of other versions: opened and gone on with, or refused with a way out
-    mod power; // power cuts: what was not synced is gone, and nothing else
-    mod schedules; // whatever clients do in whatever order: nothing lost, nothing leaks, nothing changed
-    pub mod signals; // stopping in time, whatever hangs; what a service manager is told
+    mod fair; // fair scheduling counted in tokens, stopping within a step, limits of clients and the queue
+    mod fuzz; // fuzz targets for all parsers of outside bytes
+    mod old_journal; // journals of other versions: opened and continued, or refused with a remedy
+    mod power; // power cuts lose unsynced writes and nothing else
+    mod schedules; // random schedules of many clients: nothing lost, leaked or changed
+    pub mod signals; // stopping in time whatever hangs; notifications to a service manager
 }
 
 /// Making and measuring models.
 mod workshop {
-    pub mod bad_checkpoints; // what `convert` says of damaged, foreign and incomplete checkpoints
-    mod bench; // `bench` and `tune`: shapes of what is measured, refusals, what is read back
-    pub mod convert; // a file of a checkpoint: its bytes, Ctrl-C, a full disk, memory
-    mod eval; // measuring answers: figures that can be counted by hand, faults, going on
-    mod quantize; // quantize, imatrix, compare: equal to what is built in, close to the original, refusals
-    mod truth; // converted checkpoints compute and cut text as transformers does
+    pub mod bad_checkpoints; // `convert` on damaged, foreign and incomplete checkpoints
+    mod bench; // `bench` and `tune`: complete results, refusals, tuned settings read back
+    pub mod convert; // a file from a checkpoint: its bytes, Ctrl-C, a full disk, memory
+    mod eval; // measuring answers: figures counted by hand, faults, continued runs
+    mod quantize; // quantize, imatrix, compare: equal to the bundled file, close to the original
+    mod truth; // converted checkpoints have the logits and tokens of transformers
 }
 
 /// The files that are built.
 mod build {
-    pub mod boards; // the aarch64 file on emulated processors of boards
-    mod cross; // building for a board: what is missing or wrong is said
+    pub mod boards; // the aarch64 file on emulated processors of the boards
+    mod cross; // building for a board: errors name what is missing
     mod disassembly; // no instruction outside the sets that an old processor lacks
-    mod mixing; // what keeps the kernel sets apart in one program
+    mod mixing; // how the kernel sets are kept apart in one program
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::{
-    Gguf, TestServer, model, model_f16, model_q4_0, model_q4_k_m, root, solverbox, text,
+    GgufWriter, TestServer, model, model_f16, model_q4_0, model_q4_k_m, root, solverbox, text,
 };
 
 const WARNING: &str = "demo model: school arithmetic only";
@@ -139,8 +139,8 @@ fn the_adapter_adds_base_2() {
 }
 
 /// A valid adapter of rank 2 for one matrix of the demo model.
-fn adapter() -> Gguf {
-    let mut gguf = Gguf::empty();
+fn adapter() -> GgufWriter {
+    let mut gguf = GgufWriter::empty();
     gguf.text("general.type", "adapter");
     gguf.text("general.architecture", "qwen2");
     gguf.text("adapter.type", "lora");
@@ -152,7 +152,7 @@ fn adapter() -> Gguf {
 
 #[test]
 fn an_adapter_that_does_not_fit_is_refused_by_the_name_of_its_tensor() {
-    let with = |change: &dyn Fn(&mut Gguf)| {
+    let with = |change: &dyn Fn(&mut GgufWriter)| {
         let mut gguf = adapter();
         change(&mut gguf);
         gguf.bytes()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::tiny::{self, Tiny, TinyKind as Of};
-use crate::support::{Gguf, model, solve_with, solverbox, text};
+use crate::support::{GgufWriter, model, solve_with, solverbox, text};
 use solverbox::model;
 use solverbox::model::plan::{PlanRequirements, plan};
 use solverbox::model::write::GgufValue;
@@ -53,12 +53,12 @@ fn a_truncated_model_is_found_before_it_is_loaded() {
 
 #[test]
 fn an_unknown_architecture_is_named_with_the_reason_from_llama_cpp() {
-    refused(&Gguf::unknown_architecture().bytes(), 4, "unknown model architecture: 'quipu'");
+    refused(&GgufWriter::unknown_architecture().bytes(), 4, "unknown model architecture: 'quipu'");
 }
 
 #[test]
 fn an_encoder_is_refused_before_llama_cpp_can_abort() {
-    refused(&Gguf::of("nomic-bert").bytes(), 4, "nomic-bert");
+    refused(&GgufWriter::of("nomic-bert").bytes(), 4, "nomic-bert");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_models_folder_that_is_a_file_is_named() {
 
 #[test]
 fn a_context_that_does_not_fit_is_refused_with_the_numbers() {
-    let big = Gguf::unknown_architecture();
+    let big = GgufWriter::unknown_architecture();
     let mut gguf = big.without("quipu.context_length");
     gguf.number("quipu.context_length", 1 << 20);
     gguf.number("quipu.block_count", 512);
@@ -116,7 +116,7 @@ fn nan_logits_end_an_attempt_as_a_bad_model_never_as_text() {
 fn a_server_whose_model_cannot_be_loaded_exits_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("strange.gguf");
-    std::fs::write(&path, Gguf::unknown_architecture().bytes()).unwrap();
+    std::fs::write(&path, GgufWriter::unknown_architecture().bytes()).unwrap();
     let mut command = solverbox();
     command.args(["serve", "--listen", "127.0.0.1:0", "--model"]).arg(&path);
     let output = command.arg("--data").arg(folder.path()).output().unwrap();
@@ -141,7 +141,7 @@ fn planned(path: &Path) -> Result<Plan, Error> {
 
 #[test]
 fn an_8_bit_cache_needs_a_suitable_head_size() {
-    let mut gguf = Gguf::unknown_architecture();
+    let mut gguf = GgufWriter::unknown_architecture();
     gguf.number("quipu.attention.key_length", 80);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.gguf");
@@ -154,8 +154,8 @@ fn an_8_bit_cache_needs_a_suitable_head_size() {
 /// Every fault the scan reports, tested in this process.
 #[test]
 fn structural_faults_are_named() {
-    let sound = Gguf::unknown_architecture();
-    let with = |change: &dyn Fn(&mut Gguf)| {
+    let sound = GgufWriter::unknown_architecture();
+    let with = |change: &dyn Fn(&mut GgufWriter)| {
         let mut gguf = sound.clone();
         change(&mut gguf);
         gguf.bytes()
@@ -291,7 +291,7 @@ fn numbers_llama_cpp_asserts_on_are_refused() {
 /// Later parts have no architecture, the first may lack tensors: the split is checked first.
 #[test]
 fn a_part_of_a_split_model_is_refused_with_the_command_that_merges_it() {
-    let mut part = Gguf::empty();
+    let mut part = GgufWriter::empty();
     part.number("split.count", 3);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), part.bytes()).unwrap();
@@ -303,7 +303,7 @@ fn a_part_of_a_split_model_is_refused_with_the_command_that_merges_it() {
 /// gguf-rs stores such lists in a hundred times their size: 60 MB became 12 GB.
 #[test]
 fn long_lists_outside_the_vocabulary_are_refused_before_they_are_stored() {
-    let mut file = Gguf::of("qwen2");
+    let mut file = GgufWriter::of("qwen2");
     for number in 0..2 {
         let list = [&0_u32.to_le_bytes()[..], &40_000_u64.to_le_bytes(), &[0; 40_000]].concat();
         file.key(&format!("x.list{number}"), 9, list);
@@ -487,7 +487,7 @@ fn a_long_word_does_not_exhaust_the_stack() {
 fn ten_thousand_damaged_headers_never_panic() {
     use rand_chacha::rand_core::{Rng, SeedableRng};
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
-    let sound = Gguf::unknown_architecture().bytes();
+    let sound = GgufWriter::unknown_architecture().bytes();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.gguf");
     for _ in 0..10_000 {
@@ -538,10 +538,10 @@ fn types_without_kernels_are_those_without_a_dot_product() {
 
 #[test]
 fn weights_of_a_type_without_kernels_are_refused_by_name() {
-    let mut gguf = Gguf::unknown_architecture();
+    let mut gguf = GgufWriter::unknown_architecture();
     gguf.append("blk.0.ffn_up.weight", &[256], 15);
     refused(&gguf.bytes(), 4, "tensor 'blk.0.ffn_up.weight' has type Q8_K, which no kernel");
-    let mut gguf = Gguf::unknown_architecture();
+    let mut gguf = GgufWriter::unknown_architecture();
     gguf.append("output_norm.weight", &[32], 1);
     refused(&gguf.bytes(), 4, "tensor 'output_norm.weight' is a vector of type F16");
 }
@@ -550,7 +550,7 @@ fn weights_of_a_type_without_kernels_are_refused_by_name() {
 fn inspect_describes_a_file_that_cannot_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoder.gguf");
-    std::fs::write(&path, Gguf::of("bert").bytes()).unwrap();
+    std::fs::write(&path, GgufWriter::of("bert").bytes()).unwrap();
     let output = solverbox().arg("inspect").arg(&path).output().unwrap();
     let stdout = text(&output.stdout);
     assert!(output.status.success() && stdout.contains("cannot generate text"), "{stdout}");

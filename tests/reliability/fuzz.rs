@@ -10,7 +10,7 @@ use std::time::Duration;
 use bolero::check;
 
 use crate::support::tiny::{self, TinyKind};
-use crate::support::{Gguf, model, root};
+use crate::support::{GgufWriter, model, root};
 use solverbox::desk::record::Record;
 use solverbox::engine::check_template;
 use solverbox::engine::prefix_store::{PrefixIdentity, PrefixStore};
@@ -127,7 +127,7 @@ fn a_chat_template() {
 
 #[test]
 fn an_importance_matrix() {
-    let mut sound = Gguf::empty();
+    let mut sound = GgufWriter::empty();
     sound.tensor("blk.0.ffn_up.weight.in_sum2", &[256], 0, 0);
     sound.tensor("blk.0.ffn_up.weight.counts", &[1], 0, 1024);
     let (sound, base) = (sound.bytes(), models::open(&Weights::model(model())).unwrap());

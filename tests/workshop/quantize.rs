@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::support::{
-    Gguf, deaf, has_disks, model, model_f16, on_a_disk, solve_with, solverbox, text,
+    GgufWriter, deaf, has_disks, model, model_f16, on_a_disk, solve_with, solverbox, text,
 };
 
 fn run(args: &[&str]) -> Output {
@@ -150,13 +150,13 @@ fn an_importance_matrix_changes_the_result_and_one_of_another_model_is_refused()
         std::fs::write(folder.path().join(file), bytes).unwrap();
         in_folder(file)
     };
-    let mut gguf = Gguf::empty();
+    let mut gguf = GgufWriter::empty();
     gguf.text("general.type", "imatrix");
     gguf.tensor("blk.0.ffn_up.weight.in_sum2", &[256], 0, 0);
     let half = write("half.gguf", &gguf.bytes());
     gguf.tensor("blk.0.ffn_up.weight.counts", &[1], 1, 1024);
     let not_floats = write("not-floats.gguf", &gguf.bytes());
-    let mut gguf = Gguf::empty();
+    let mut gguf = GgufWriter::empty();
     gguf.tensor("blk.0.ffn_up.weight.in_sum2", &[128], 0, 0);
     gguf.tensor("blk.0.ffn_up.weight.counts", &[1], 0, 512);
     let narrow = write("narrow.gguf", &gguf.bytes());
