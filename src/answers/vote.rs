@@ -15,7 +15,7 @@ use crate::types::limits;
 pub struct Ballot {
     /// The attempt's index within the job, from 0.
     pub attempt: u32,
-    /// Its normalized answer; `None` if it gave none, which counts as no vote.
+    /// The normalized answer; `None` if it gave none, which counts as no vote.
     pub value: Option<Value>,
     /// Mean log-probability (natural logarithm) of its tokens.
     pub mean_logprob: f64,
@@ -47,7 +47,7 @@ impl Tally {
 
     /// Adds the ballot of an attempt that ended; each attempt casts one.
     pub fn add(&mut self, ballot: Ballot) {
-        // Of an attempt without tokens the mean is no number: it shall be the least likely one.
+        // Without tokens the mean is not a number: such an attempt ranks as the least likely.
         let mean_logprob = ballot.mean_logprob.max(f64::MIN);
         self.ballots.push(Ballot { mean_logprob, ..ballot });
     }
@@ -174,7 +174,7 @@ pub(crate) fn in_words(
 }
 
 /// Returns the posterior probability that the leading answer, with `leader` votes, still leads the
-/// next one, with `rival` votes, when `remaining` more attempts have ended; a tie is no lead.
+/// next one, with `rival` votes, when `remaining` more attempts have ended; a tie is not a lead.
 ///
 /// Adaptive-Consistency (Aggarwal et al. 2023, arXiv 2305.11860) compares the two largest counts:
 /// with a uniform prior, the leader's share of the votes for the two is Beta(leader + 1, rival + 1)

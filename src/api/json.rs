@@ -107,7 +107,7 @@ pub struct VoteJson {
     pub count: u32,
     /// The old name of `attempt_indices`.
     pub attempts: Vec<u32>,
-    /// Which attempts gave it, from 0. Left out on serial lines, which are short.
+    /// The attempts that gave it, from 0. Left out on serial lines, which are short.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempt_indices: Vec<u32>,
 }
@@ -256,7 +256,7 @@ pub struct FinishedJob {
     pub answer: String,
     /// How the job ended: `done`, `budget` or `stopped`.
     pub finish: String,
-    /// Its tokens and times.
+    /// Tokens and times of the attempt.
     pub figures: FiguresJson,
     /// The vote, if there were several attempts.
     pub votes: Option<VotesJson>,

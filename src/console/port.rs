@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_told_from_what_is_missing() {
+    fn a_file_that_is_not_a_port_is_distinguished_from_a_missing_one() {
         let wire: Wire = "/dev/nothing".parse().unwrap();
         let open = |path: &str| Port::open(Path::new(path), &wire).err();
         assert_eq!(open("/dev/no-such-port"), Some(Trouble::Missing));

@@ -140,7 +140,7 @@ impl FromStr for Wire {
         if wire.place == ConsolePlace::Standard
             && given.iter().any(|kind| kind.starts_with("line's"))
         {
-            return Err("'-' is no serial line: it has no speed, framing or flow control".into());
+            return Err("'-' is not a serial line: it has no speed, framing or flow control".into());
         }
         Ok(wire)
     }
@@ -170,7 +170,7 @@ impl Wire {
             other => {
                 self.framing = framing(other).ok_or_else(|| {
                     format!(
-                        "'{other}' is no setting of a serial line: a speed such as 9600, a \
+                        "'{other}' is not a serial line setting: a speed such as 9600, a \
                          framing such as 8n1, xonxoff, rtscts, json or crc is"
                     )
                 })?;
@@ -251,7 +251,7 @@ mod tests {
             ("/dev/ttyS0,xonxoff,rtscts", "flow control is given twice"),
             ("/dev/ttyS0,json,json", "twice"),
             ("/dev/ttyS0,crc", "'crc' is for machines"),
-            ("-,9600", "'-' is no serial line"),
+            ("-,9600", "'-' is not a serial line"),
         ] {
             let error = text.parse::<Wire>().unwrap_err();
             assert!(error.contains(named), "{text}: {error}");

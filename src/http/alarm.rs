@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_sent_is_short_and_harmless() {
+    fn quoted_client_text_is_short_and_harmless() {
         assert_eq!(quoted("box.example"), "'box.example'");
         assert_eq!(quoted("a\x1b[2J\r\n"), r"'a\u{1b}[2J\r\n'");
         assert_eq!(quoted(&"é".repeat(16_000)).chars().count(), QUOTED_CHARS_MAX + 3);

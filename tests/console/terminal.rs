@@ -356,9 +356,9 @@ fn unavailable_ports_are_logged_with_the_reason_and_waited_for() {
 #[test]
 fn an_invalid_port_is_refused_before_anything_starts() {
     for (wires, named) in [
-        (&["/dev/ttyS0,fast"][..], "'fast' is no setting of a serial line"),
+        (&["/dev/ttyS0,fast"][..], "'fast' is not a serial line setting"),
         (&["/dev/ttyS0", "/dev/ttyS0"], "named twice"),
-        (&["-,9600"], "'-' is no serial line"),
+        (&["-,9600"], "'-' is not a serial line"),
     ] {
         let mut command = solverbox();
         command.arg("console");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::reliability::signals::{ManagerSocket, managed};
+use crate::reliability::signals::{ManagerInbox, managed};
 use crate::support::trial;
 use crate::support::{PATIENCE, Stream, TestServer, chat};
 
@@ -100,7 +100,7 @@ fn a_lesson_ends_well_for_all_clients_and_leaves_nothing_behind() {
         trial::form((10, Duration::from_secs(20)), (30, Duration::from_secs(600)));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut manager = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
+    let mut manager = ManagerInbox::on(UnixDatagram::bind(&path).unwrap());
     let served = managed(path.to_str().unwrap(), Duration::from_secs(2));
     manager.wait_for("READY=1");
     let pupils: Vec<Pupil> =
@@ -121,7 +121,7 @@ fn a_lesson_ends_well_for_all_clients_and_leaves_nothing_behind() {
         attending.into_iter().map(|pupil| pupil.join().unwrap()).collect()
     });
     let is_idle = |text: &String| text.lines().any(|line| line == "STATUS=ready");
-    let last = |manager: &ManagerSocket| {
+    let last = |manager: &ManagerInbox| {
         manager.messages.iter().rfind(|text| text.contains("STATUS=")).is_some_and(is_idle)
     };
     while !last(&manager) {

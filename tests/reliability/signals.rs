@@ -151,15 +151,15 @@ fn a_server_may_be_stopped_while_the_model_loads() {
 }
 
 /// The socket of a service manager.
-pub struct ManagerSocket {
+pub struct ManagerInbox {
     socket: UnixDatagram,
     pub messages: Vec<String>,
 }
 
-impl ManagerSocket {
-    pub fn on(socket: UnixDatagram) -> ManagerSocket {
+impl ManagerInbox {
+    pub fn on(socket: UnixDatagram) -> ManagerInbox {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        ManagerSocket { socket, messages: Vec::new() }
+        ManagerInbox { socket, messages: Vec::new() }
     }
 
     /// Receives the next message.
@@ -207,7 +207,7 @@ pub fn managed(socket: &str, watchdog: Duration) -> TestServer {
 fn a_manager_is_notified_of_readiness_status_and_stopping() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut manager = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
+    let mut manager = ManagerInbox::on(UnixDatagram::bind(&path).unwrap());
     let served = managed(path.to_str().unwrap(), Duration::from_secs(2));
     let ready = manager.wait_for("READY=1");
     assert!(ready.contains("STATUS=ready"), "{ready}");
@@ -228,7 +228,7 @@ fn a_manager_is_notified_of_readiness_status_and_stopping() {
 fn a_manager_may_listen_on_an_abstract_socket() {
     let name = format!("solverbox-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
-    let mut manager = ManagerSocket::on(UnixDatagram::bind_addr(&address).unwrap());
+    let mut manager = ManagerInbox::on(UnixDatagram::bind_addr(&address).unwrap());
     let _served = managed(&format!("@{name}"), Duration::from_secs(60));
     manager.wait_for("READY=1");
 }
@@ -237,7 +237,7 @@ fn a_manager_may_listen_on_an_abstract_socket() {
 fn an_engine_that_hangs_is_not_reported_alive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let mut manager = ManagerSocket::on(UnixDatagram::bind(&path).unwrap());
+    let mut manager = ManagerInbox::on(UnixDatagram::bind(&path).unwrap());
     let watchdog = Duration::from_secs(2);
     let served = managed(path.to_str().unwrap(), watchdog);
     manager.wait_for("READY=1");

@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
         &["types", "answers", "text", "random", "model", "store", "desk", "api", "http", "console"],
     ),
     ("cli", &["types", "model", "http", "console", "commands"]),
-    ("config", &["types", "http", "commands", "cli"]),
+    ("config", &["types", "model", "http", "commands", "cli"]),
     (
         "wiring",
         &[

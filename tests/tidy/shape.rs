@@ -29,7 +29,7 @@ fn files_open_with_prose_and_have_one_idea() {
 fn lines_fit_the_screen() {
     let mut found = Vec::new();
     for source in program().iter().filter(|source| !source.is_test()) {
-        for (at, line) in source.text.lines().enumerate() {
+        for (at, line) in source.program().lines().enumerate() {
             let wide = line.chars().count();
             // Tables are better read in one line each.
             if wide > LINE_CHARACTERS_MAX && !line.trim_start().starts_with('(') {

@@ -160,7 +160,7 @@ fn aimes_answers_are_the_integers_from_000_to_999() {
 }
 
 #[test]
-fn nothing_is_no_answer() {
+fn an_empty_text_is_not_an_answer() {
     for text in ["", " ", "$$", "\\boxed{}", "\\boxed{ }", ".", ",", "\\,", "\\left.", "\\text{}"] {
         assert_eq!(Value::parse(text), None, "{text}");
     }

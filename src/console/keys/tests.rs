@@ -198,7 +198,7 @@ fn bad_bytes_are_dropped_and_the_good_character_behind_them_is_not() {
 }
 
 #[test]
-fn control_characters_of_two_bytes_are_no_characters() {
+fn control_characters_of_two_bytes_are_ignored() {
     for c in '\u{80}'..='\u{9f}' {
         assert_eq!(pressed(c.to_string().as_bytes()), []);
     }

@@ -1,11 +1,11 @@
-//! The editor beside a plain and slow one, and what it does at its bounds.
+//! The editor compared with a simple, slow one, and its behaviour at its bounds.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 
-/// Two clusters of several characters, one of each kind that joins what is beside it.
+/// Two clusters of several characters, one of each kind that joins its neighbour.
 const FAMILY: &str = "👨\u{200d}👩\u{200d}👧";
 const FLAG: &str = "🇩🇪";
 
@@ -264,7 +264,7 @@ fn there_is_nothing_to_erase_at_the_ends() {
 }
 
 #[test]
-fn a_letter_takes_only_so_many_marks() {
+fn a_letter_takes_a_limited_number_of_marks() {
     let mut line = typed(&format!("xa{}", "\u{301}".repeat(1_000)));
     let marks = (CLUSTER_BYTES_MAX - 1) / 2;
     assert_eq!(line.text(), format!("xa{}", "\u{301}".repeat(marks)));

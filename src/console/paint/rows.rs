@@ -21,7 +21,7 @@ const CLUSTER_COLUMNS_MAX: usize = 8;
 pub struct ScreenCell {
     /// The text to write.
     pub shown: String,
-    /// Its width in columns; 0 for a line break.
+    /// The width in columns; 0 for a line break.
     pub columns: usize,
 }
 

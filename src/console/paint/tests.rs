@@ -42,8 +42,8 @@ const KEYS: [Key; 12] = [
     Key::EraseToEnd,
 ];
 
-/// A person before a screen.
-struct Seat {
+/// A user who types at random, and the screen in front of them.
+struct Typist {
     screen: vt100::Parser,
     painter: Painter,
     prompt: &'static str,
@@ -91,10 +91,10 @@ fn expected(prompt: &str, line: &LineEditor, width: usize) -> (Vec<String>, Cell
     (rows, place)
 }
 
-impl Seat {
-    fn new(terminal: Terminal, width: usize, first: usize, seed: u64) -> Seat {
+impl Typist {
+    fn new(terminal: Terminal, width: usize, first: usize, seed: u64) -> Typist {
         let size = |number: usize| NonZeroU16::new(u16::try_from(number).unwrap()).unwrap();
-        let mut seat = Seat {
+        let mut typist = Typist {
             screen: vt100::Parser::new(size(HEIGHT), size(width), 0),
             painter: Painter::new(terminal, width),
             prompt: "math> ",
@@ -105,9 +105,9 @@ impl Seat {
             random: ChaCha8Rng::seed_from_u64(seed),
         };
         for number in 0..first {
-            seat.say(number);
+            typist.say(number);
         }
-        seat
+        typist
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -279,12 +279,12 @@ fn the_screen_shows_the_line_after_each_key_at_every_width() {
     for width in 10..=80 {
         for seed in 0..2 {
             let first = (width * 7 + seed * 6) % HEIGHT;
-            let mut seat = Seat::new(Terminal::Ansi, width, first, (width * 10 + seed) as u64);
-            seat.paint(Edit::Changed);
-            seat.check();
+            let mut typist = Typist::new(Terminal::Ansi, width, first, (width * 10 + seed) as u64);
+            typist.paint(Edit::Changed);
+            typist.check();
             for _ in 0..60 {
-                seat.act();
-                seat.check();
+                typist.act();
+                typist.check();
             }
         }
     }
@@ -294,49 +294,50 @@ fn the_screen_shows_the_line_after_each_key_at_every_width() {
 fn without_sequences_the_line_stands_above_the_cursor_at_every_width() {
     for width in 10..=80 {
         let first = width % HEIGHT;
-        let mut seat = Seat::new(Terminal::Plain, width, first, width as u64);
-        seat.paint(Edit::Changed);
+        let mut typist = Typist::new(Terminal::Plain, width, first, width as u64);
+        typist.paint(Edit::Changed);
         for _ in 0..200 {
-            let out = match seat.below(20) {
+            let out = match typist.below(20) {
                 0 => {
                     let texts: Vec<&str> =
-                        (0..seat.below(200)).map(|_| TEXTS[seat.below(TEXTS.len())]).collect();
-                    seat.line.set(&texts.concat());
-                    seat.paint(Edit::Changed)
+                        (0..typist.below(200)).map(|_| TEXTS[typist.below(TEXTS.len())]).collect();
+                    typist.line.set(&texts.concat());
+                    typist.paint(Edit::Changed)
                 }
                 kind @ (1 | 2) => {
-                    let out = if kind == 1 { seat.painter.leave() } else { seat.painter.erase() };
-                    seat.screen.process(out.as_bytes());
-                    out + &seat.paint(Edit::Changed)
+                    let out =
+                        if kind == 1 { typist.painter.leave() } else { typist.painter.erase() };
+                    typist.screen.process(out.as_bytes());
+                    out + &typist.paint(Edit::Changed)
                 }
                 3 => {
                     // The last row can be the same where the first is not.
-                    let first = ['q', 'w'][seat.below(2)];
-                    let rest = seat.line.text().chars().skip(1);
+                    let first = ['q', 'w'][typist.below(2)];
+                    let rest = typist.line.text().chars().skip(1);
                     let text: String = std::iter::once(first).chain(rest).collect();
-                    seat.line.set(&text);
-                    seat.paint(Edit::Changed)
+                    typist.line.set(&text);
+                    typist.paint(Edit::Changed)
                 }
                 4 => {
-                    let edit = seat.line.insert('\n');
-                    seat.paint(edit)
+                    let edit = typist.line.insert('\n');
+                    typist.paint(edit)
                 }
                 5..10 => {
-                    let key = KEYS[seat.below(KEYS.len())];
-                    if seat.painter.takes(key) { seat.press(key) } else { String::new() }
+                    let key = KEYS[typist.below(KEYS.len())];
+                    if typist.painter.takes(key) { typist.press(key) } else { String::new() }
                 }
                 _ => {
-                    let text = TEXTS[seat.below(TEXTS.len())];
-                    seat.type_text(text)
+                    let text = TEXTS[typist.below(TEXTS.len())];
+                    typist.type_text(text)
                 }
             };
             let is_plain = |c: char| !c.is_control() || "\r\n\x08\x07".contains(c);
             assert!(out.chars().all(is_plain), "{out:?}");
-            let (rows, place) = expected(seat.prompt, &seat.line, width);
-            let cursor = seat.cursor();
-            assert_eq!(cursor.column, place.column, "{:?}", seat.line.text());
+            let (rows, place) = expected(typist.prompt, &typist.line, width);
+            let cursor = typist.cursor();
+            assert_eq!(cursor.column, place.column, "{:?}", typist.line.text());
             for (back, row) in rows.iter().rev().take(ROWS_MAX).enumerate() {
-                assert_eq!(seat.shown_row(cursor.row - back), row.trim_end());
+                assert_eq!(typist.shown_row(cursor.row - back), row.trim_end());
             }
         }
     }
@@ -344,48 +345,48 @@ fn without_sequences_the_line_stands_above_the_cursor_at_every_width() {
 
 #[test]
 fn each_key_costs_a_few_bytes() {
-    let mut seat = Seat::new(Terminal::Ansi, 20, 0, 0);
-    assert_eq!(seat.paint(Edit::Changed), "math> ");
-    assert_eq!(seat.type_text("ab数"), "ab数");
-    assert_eq!(seat.press(Key::Left), "\x08\x08");
-    assert_eq!(seat.press(Key::Backspace), "\x08数\x1b[K\x08\x08");
-    assert_eq!(seat.press(Key::Delete), "\x1b[K");
-    assert_eq!(seat.press(Key::Delete), "\x07");
-    assert_eq!(seat.press(Key::Home), "\x08");
-    assert_eq!(seat.press(Key::Home), "");
-    assert_eq!(seat.press(Key::End), "\x1b[C");
-    assert_eq!(seat.type_text("bcde"), "bcde");
-    assert_eq!(seat.press(Key::Home), "\r\x1b[6C");
-    assert_eq!(seat.press(Key::End), "\x1b[5C");
+    let mut typist = Typist::new(Terminal::Ansi, 20, 0, 0);
+    assert_eq!(typist.paint(Edit::Changed), "math> ");
+    assert_eq!(typist.type_text("ab数"), "ab数");
+    assert_eq!(typist.press(Key::Left), "\x08\x08");
+    assert_eq!(typist.press(Key::Backspace), "\x08数\x1b[K\x08\x08");
+    assert_eq!(typist.press(Key::Delete), "\x1b[K");
+    assert_eq!(typist.press(Key::Delete), "\x07");
+    assert_eq!(typist.press(Key::Home), "\x08");
+    assert_eq!(typist.press(Key::Home), "");
+    assert_eq!(typist.press(Key::End), "\x1b[C");
+    assert_eq!(typist.type_text("bcde"), "bcde");
+    assert_eq!(typist.press(Key::Home), "\r\x1b[6C");
+    assert_eq!(typist.press(Key::End), "\x1b[5C");
     // The mark joins the e, which is written again.
-    assert_eq!(seat.type_text("\u{301}"), "\x08e\u{301}");
-    assert_eq!(seat.type_text("12345678"), "12345678");
-    assert_eq!(seat.type_text("9"), "\r\n9");
-    assert_eq!(seat.press(Key::Home), "\x1b[A\x1b[5C");
-    assert_eq!(seat.painter.leave(), "\r\n\r\n");
-    assert_eq!(seat.painter.leave(), "");
-    assert_eq!(seat.painter.erase(), "");
+    assert_eq!(typist.type_text("\u{301}"), "\x08e\u{301}");
+    assert_eq!(typist.type_text("12345678"), "12345678");
+    assert_eq!(typist.type_text("9"), "\r\n9");
+    assert_eq!(typist.press(Key::Home), "\x1b[A\x1b[5C");
+    assert_eq!(typist.painter.leave(), "\r\n\r\n");
+    assert_eq!(typist.painter.leave(), "");
+    assert_eq!(typist.painter.erase(), "");
 }
 
 #[test]
 fn without_sequences_only_the_end_is_changed_in_place() {
-    let mut seat = Seat::new(Terminal::Plain, 20, 0, 0);
-    assert_eq!(seat.paint(Edit::Changed), "math> ");
-    assert_eq!(seat.type_text("ab数"), "ab数");
-    assert_eq!(seat.press(Key::Backspace), "\x08\x08  \x08\x08");
-    assert_eq!(seat.press(Key::Backspace), "\x08 \x08");
-    assert_eq!(seat.press(Key::EraseToEnd), "\x07");
-    assert_eq!(seat.type_text("bcde 12345678"), "bcde 1234567\r\n8");
-    assert_eq!(seat.press(Key::Backspace), "\r\nmath> abcde 1234567");
+    let mut typist = Typist::new(Terminal::Plain, 20, 0, 0);
+    assert_eq!(typist.paint(Edit::Changed), "math> ");
+    assert_eq!(typist.type_text("ab数"), "ab数");
+    assert_eq!(typist.press(Key::Backspace), "\x08\x08  \x08\x08");
+    assert_eq!(typist.press(Key::Backspace), "\x08 \x08");
+    assert_eq!(typist.press(Key::EraseToEnd), "\x07");
+    assert_eq!(typist.type_text("bcde 12345678"), "bcde 1234567\r\n8");
+    assert_eq!(typist.press(Key::Backspace), "\r\nmath> abcde 1234567");
     assert_eq!(
-        seat.press(Key::EraseWord),
+        typist.press(Key::EraseWord),
         "\x08\x08\x08\x08\x08\x08\x08       \x08\x08\x08\x08\x08\x08\x08"
     );
-    assert_eq!(seat.painter.leave(), "\r\n");
-    assert_eq!(seat.painter.erase(), "");
+    assert_eq!(typist.painter.leave(), "\r\n");
+    assert_eq!(typist.painter.erase(), "");
     for key in KEYS {
-        if seat.painter.takes(key) {
-            assert_ne!(seat.line.apply(key), Edit::Moved, "{key:?}");
+        if typist.painter.takes(key) {
+            assert_ne!(typist.line.apply(key), Edit::Moved, "{key:?}");
         }
     }
 }
@@ -409,14 +410,14 @@ fn a_long_paste_is_written_a_few_times_at_most() {
 
 #[test]
 fn a_terminal_that_changes_goes_on_below() {
-    let mut seat = Seat::new(Terminal::Ansi, 40, 3, 0);
-    seat.paint(Edit::Changed);
-    seat.type_text("a question");
-    seat.press(Key::WordLeft);
-    seat.painter.set_terminal(Terminal::Plain);
-    assert_eq!(seat.paint(Edit::Nothing), "\r\nmath> a question");
-    seat.painter.set_terminal(Terminal::Ansi);
-    seat.painter.set_width(12);
-    assert_eq!(seat.painter.erase(), "\r\n");
-    assert_eq!(seat.paint(Edit::Nothing), "math> a que\r\nstion\x1b[A\x1b[3C");
+    let mut typist = Typist::new(Terminal::Ansi, 40, 3, 0);
+    typist.paint(Edit::Changed);
+    typist.type_text("a question");
+    typist.press(Key::WordLeft);
+    typist.painter.set_terminal(Terminal::Plain);
+    assert_eq!(typist.paint(Edit::Nothing), "\r\nmath> a question");
+    typist.painter.set_terminal(Terminal::Ansi);
+    typist.painter.set_width(12);
+    assert_eq!(typist.painter.erase(), "\r\n");
+    assert_eq!(typist.paint(Edit::Nothing), "math> a que\r\nstion\x1b[A\x1b[3C");
 }

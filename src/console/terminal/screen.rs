@@ -13,7 +13,7 @@ use crate::types::answer::{Part, Piece};
 pub struct Looks {
     /// The control sequences the terminal supports.
     pub terminal: Terminal,
-    /// Its width in columns; `usize::MAX` disables wrapping.
+    /// The width in columns; `usize::MAX` disables wrapping.
     pub columns: usize,
     /// The bytes that end a line on the wire.
     pub line_end: &'static str,

@@ -66,7 +66,7 @@ struct KeyEntry {
 pub struct NewKey {
     /// The key itself, which is stored nowhere.
     pub key: String,
-    /// Its entry for the key file.
+    /// The key's entry for the key file.
     pub entry: String,
 }
 

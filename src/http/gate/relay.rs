@@ -83,7 +83,7 @@ struct Relay<'a> {
 enum Response {
     /// This part of its head.
     Head(Vec<u8>),
-    /// Its head; this many bytes of the body are still to come, or an unknown number.
+    /// The head; this many bytes of the body are still to come, or an unknown number.
     Body(Option<u64>),
 }
 

@@ -226,7 +226,7 @@ impl<'a> Parser<'a> {
     /// Parses the superscript and subscript of a piece, and attaches them.
     pub fn scripted(&mut self, piece: RowPiece, setting: RowLayout) -> RowPiece {
         let scripts = self.scripts(setting, false);
-        if scripts.is_none() { piece } else { scripts.beside(piece) }
+        if scripts.is_none() { piece } else { scripts.after(piece) }
     }
 
     /// Parses the limits of an operator, and attaches them.
@@ -285,7 +285,7 @@ impl Scripts {
         self.above.is_none() && self.below.is_none() && self.primes == 0
     }
 
-    fn beside(self, piece: RowPiece) -> RowPiece {
+    fn after(self, piece: RowPiece) -> RowPiece {
         let class = match piece.class {
             // A number in front of a fraction takes no superscript.
             PieceClass::Number => PieceClass::Letter,

@@ -99,7 +99,7 @@ fn random_text(input: &[u8]) -> String {
     input.iter().map(|byte| PARTS[usize::from(*byte % 64)]).collect()
 }
 
-/// Pushes a text in pieces of so many characters in turn, and returns all that came out.
+/// Pushes a text in pieces of these lengths in turn, and returns the whole output.
 fn in_cuts(text: &str, cuts: &[u8]) -> String {
     let (mut latex, mut out) = (Latex::new(), String::new());
     let mut rest = text;
@@ -170,7 +170,7 @@ fn time_for(text: &str) -> Duration {
     begun.elapsed()
 }
 
-/// Asserts that a part repeated up to so many bytes takes about as long as an answer of that
+/// Asserts that a part repeated up to this many bytes takes about as long as an answer of that
 /// length. Where a byte is looked at again for each byte that is held, it takes a thousand times as
 /// long; what else the machine does meanwhile does not last through all tries.
 fn assert_linear(part: &str, bytes: usize) {

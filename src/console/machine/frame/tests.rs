@@ -95,7 +95,7 @@ fn a_sum_must_be_right_where_there_is_one_and_be_there_where_it_is_needed() {
     assert!(error.message.starts_with(expected), "{error}");
     assert_eq!(objects(PING, Checksums::On).unwrap_err().message, "the line lacks a checksum");
     let small = String::from_utf8(sound).unwrap().to_lowercase();
-    assert!(objects(small.as_bytes(), Checksums::On).is_err(), "small letters are no digits");
+    assert!(objects(small.as_bytes(), Checksums::On).is_err(), "lower-case letters are not digits");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn laid(prompt: &str, text: &str, width: usize) -> Rows {
 }
 
 #[test]
-fn rows_laid_after_edits_are_those_laid_anew() {
+fn rows_updated_after_edits_equal_rows_laid_out_from_scratch() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let mut below = |end: usize| random.next_u32() as usize % end;
     for round in 0..300 {

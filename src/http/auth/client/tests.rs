@@ -99,7 +99,7 @@ fn a_forged_cookie_is_refused_where_it_asks_and_replaced_where_it_looks() {
 }
 
 #[test]
-fn where_there_is_a_list_a_key_must_be_on_it_and_strangers_need_one() {
+fn with_a_key_list_a_key_must_be_on_it_and_other_machines_need_one() {
     let (keys, right) = listed("jobs_max = 2");
     let ask = |cookies: Option<&str>, authorization: Option<&str>, from, access| {
         of(&credentials(cookies, authorization, from), access, &SECRET, Some(&keys))
@@ -166,7 +166,7 @@ fn a_keys_limits_refuse_what_was_asked_and_cut_what_was_not() {
 }
 
 #[test]
-fn what_is_no_bearer_key_is_none() {
+fn other_authorization_headers_have_no_key() {
     for authorization in ["", "Bearer", "Bearer ", "Basic dTpw", "Bearerk", "k"] {
         assert_eq!(api_key(authorization), None, "{authorization}");
     }

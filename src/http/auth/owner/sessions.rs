@@ -87,7 +87,7 @@ mod tests {
         assert!(sessions.has(&token, SessionCheck::Peek, S + 2 * nearly), "it was used in between");
         assert!(
             !sessions.has(&token, SessionCheck::Renew, 3 * S + 2 * nearly),
-            "looking was no use"
+            "a lookup does not count as use"
         );
         let token = sessions.begin(S).unwrap();
         sessions.end(&token);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_so_many_and_the_one_used_longest_ago_makes_room() {
+    fn at_the_limit_the_least_recently_used_session_is_dropped() {
         let mut sessions = Sessions::default();
         let begin = |sessions: &mut Sessions, at: u32| sessions.begin(at * S).unwrap();
         let tokens: Vec<String> = (1..=16).map(|at| begin(&mut sessions, at)).collect();

@@ -28,7 +28,7 @@ fn busy(client: &mut TestClient) {
 }
 
 #[test]
-fn one_address_cannot_take_all_seats_and_all_cannot_take_more_than_there_are() {
+fn one_address_cannot_take_all_permits_and_all_cannot_exceed_the_limit() {
     let bounds = Bounds { connections_max: 3, connections_loopback_max: 2, ..Bounds::default() };
     let site = Site::echoing(bounds);
     let mut first = [site.connect(), site.connect()];
@@ -87,7 +87,7 @@ fn silent_ones_turned_away_are_closed_silently_and_many_do_not_block_the_door() 
 }
 
 #[test]
-fn seats_are_given_back_over_three_hundred_requests() {
+fn permits_are_given_back_over_three_hundred_requests() {
     let bounds = Bounds { connections_max: 4, connections_loopback_max: 4, ..Bounds::default() };
     let site = Site::echoing(bounds);
     let mut idle = [site.connect(), site.connect(), site.connect()];
@@ -101,7 +101,7 @@ fn seats_are_given_back_over_three_hundred_requests() {
 }
 
 #[test]
-fn seats_of_refused_and_vanished_clients_are_given_back() {
+fn permits_of_refused_and_vanished_clients_are_given_back() {
     let bounds = Bounds { connections_loopback_max: 4, ..Bounds::default() };
     let site = Site::echoing(bounds);
     for start in ["", "GET", "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel", "broken\r\n\r\n"] {

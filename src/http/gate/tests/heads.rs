@@ -122,7 +122,7 @@ fn malformed_heads_are_refused() {
 }
 
 #[test]
-fn targets_that_are_no_path_are_refused_and_a_url_is_reduced_to_its_path() {
+fn targets_other_than_paths_are_refused_and_a_url_is_reduced_to_its_path() {
     malformed("CONNECT box:443 HTTP/1.1\r\n\r\n");
     malformed("OPTIONS * HTTP/1.1\r\n\r\n");
     malformed("GET ftp://box/x HTTP/1.1\r\n\r\n");

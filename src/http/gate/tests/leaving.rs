@@ -196,7 +196,7 @@ fn word_left_for_one_who_has_left_is_acted_on_at_once() {
 }
 
 #[test]
-fn a_panicking_act_keeps_neither_the_others_nor_the_seat() {
+fn a_panicking_callback_affects_neither_the_others_nor_the_permit() {
     let bounds = Bounds { connections_loopback_max: 1, ..Bounds::default() };
     let site = Site::open(bounds);
     for _ in 0..3 {
