@@ -40,12 +40,12 @@ const RETIRED_NAMES: [(&str, &str); 11] = [
 ];
 
 /// Retired names still in the code.
-const RETIRED_MAX: usize = 212;
+const RETIRED_MAX: usize = 0;
 
 /// Types that several files define under one name, each with its reason.
 const SHARED_TYPES: [(&str, &str); 0] = [];
 /// Names that several files still give to types of their own without a reason.
-const SHARED_TYPES_MAX: usize = 34;
+const SHARED_TYPES_MAX: usize = 0;
 
 /// Returns the parts of an identifier in lower case: `AdapterSetId` has `adapter`, `set` and `id`.
 fn parts(identifier: &str) -> Vec<String> {

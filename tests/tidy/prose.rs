@@ -3,9 +3,9 @@
 use super::{SourceFile, files, program, ratchet, root, sources};
 
 /// One-line docs of three words or fewer on public items: they state no contract.
-const SHORT_DOCS_MAX: usize = 208;
+const SHORT_DOCS_MAX: usize = 66;
 /// Lines that read as translated.
-const PATTERNS_MAX: usize = 360;
+const PATTERNS_MAX: usize = 0;
 
 /// Words that plain English does without here.
 const WORDS: [&str; 4] = ["anew", "whoever", "shall", "beside"];
