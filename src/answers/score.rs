@@ -24,7 +24,7 @@ pub struct Sample {
 /// A proportion with its 95 % confidence interval, all from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// The measured proportion.
+    /// The measured proportion, from 0 to 1.
     pub share: f64,
     /// The interval's lower end.
     pub low: f64,
@@ -35,7 +35,7 @@ pub struct Estimate {
 /// The metrics of a set of questions, or of one family of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scores {
-    /// Number of questions.
+    /// Number of questions that were scored.
     pub questions: usize,
     /// Total number of attempts.
     pub samples: usize,

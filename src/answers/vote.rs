@@ -24,7 +24,7 @@ pub struct Ballot {
 /// An answer with the attempts that gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vote {
-    /// The answer.
+    /// The normalized answer that was voted for.
     pub value: Value,
     /// Number of attempts that gave it.
     pub count: u32,

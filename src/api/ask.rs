@@ -31,7 +31,7 @@ pub(crate) const JOB_FIELDS: [&str; 10] = [
 /// A request for an answer. `None` and empty lists stand for the settings of its mode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
-    /// The question itself.
+    /// The text of the question.
     pub question: String,
     /// The conversation before the question, oldest turn first.
     pub earlier: Vec<Turn>,
@@ -41,7 +41,7 @@ pub struct Ask {
     pub student_work: StudentWork,
     /// Name of the mode, [`DEFAULT_MODE`] if `None`.
     pub mode: Option<String>,
-    /// The system prompt.
+    /// A system prompt that replaces the one of the mode.
     pub system: Option<String>,
     /// How many attempts are made.
     pub attempts: Option<u32>,

@@ -101,7 +101,7 @@ pub struct VotesJson {
 /// One value in a vote, as clients read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoteJson {
-    /// The normalized value.
+    /// The normalized value of the answer.
     pub value: String,
     /// How many attempts gave it.
     pub count: u32,

@@ -47,7 +47,7 @@ impl QueueNews {
 /// A job that is shown on a console.
 #[derive(Debug)]
 pub struct FollowedJob {
-    /// The job.
+    /// The job that is followed.
     pub ticket: Ticket,
     feed: Feed,
     queue: QueueNews,

@@ -24,11 +24,11 @@ const OF_THE_WIRE: [u8; 3] = [0x00, 0x11, 0x13];
 /// A key press, or a terminal event treated as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// A printable character.
+    /// A printable character was typed.
     Char(char),
     /// Enter: the line is complete.
     Enter,
-    /// The Tab key.
+    /// The Tab key was pressed.
     Tab,
     /// Backspace: erases the cluster left of the cursor.
     Backspace,
@@ -58,7 +58,7 @@ pub enum Key {
     EraseToStart,
     /// Erases to the end of the line: Ctrl-K.
     EraseToEnd,
-    /// Interrupt: Ctrl-C.
+    /// Ctrl-C: stops the answer or discards the line.
     Interrupt,
     /// End of input: Ctrl-D.
     EndOfInput,
@@ -66,7 +66,7 @@ pub enum Key {
     Redraw,
     /// Pasted text starts (bracketed paste).
     PasteBegin,
-    /// Pasted text ends.
+    /// Pasted text ends; keys are typed again.
     PasteEnd,
     /// The Escape key alone.
     Escape,

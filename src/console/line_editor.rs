@@ -21,7 +21,7 @@ pub const CLUSTER_BYTES_MAX: usize = 64;
 /// The effect of a key on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Nothing.
+    /// Neither text nor cursor changed.
     Nothing,
     /// A character was appended, and nothing else changed.
     Appended,

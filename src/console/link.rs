@@ -24,7 +24,7 @@ use crate::types::limits;
 /// An event for a session.
 #[derive(Debug)]
 pub enum LinkEvent {
-    /// Input arrived.
+    /// Input arrived, in any number of bytes.
     Bytes(Vec<u8>),
     /// A followed job has changed, or there is room for output again.
     Changed,
@@ -41,7 +41,7 @@ pub enum LinkEvent {
 /// The two ends of a connection.
 #[derive(Debug)]
 pub enum Ends {
-    /// A serial port.
+    /// An open serial port.
     Port(Port),
     /// Standard input and output.
     Standard(Standard),

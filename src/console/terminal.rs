@@ -123,7 +123,7 @@ pub struct TerminalSession<'a> {
 }
 
 impl<'a> TerminalSession<'a> {
-    /// Makes a session.
+    /// Makes a session with an empty line and no job.
     pub fn new(
         context: &'a ConsoleContext,
         memory: &'a mut TerminalMemory,

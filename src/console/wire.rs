@@ -17,7 +17,7 @@ pub struct Wire {
     pub baud: u32,
     /// Data, parity and stop bits.
     pub framing: SerialFraming,
-    /// Flow control.
+    /// How the receiver pauses the sender.
     pub flow: Flow,
     /// The protocol a session starts with.
     pub speech: Speech,
@@ -28,7 +28,7 @@ pub struct Wire {
 pub enum ConsolePlace {
     /// Standard input and output.
     Standard,
-    /// A serial port.
+    /// The path of a serial port.
     Port(PathBuf),
 }
 
@@ -37,7 +37,7 @@ pub enum ConsolePlace {
 pub struct SerialFraming {
     /// Data bits, 7 or 8: fewer cannot hold letters.
     pub data_bits: u8,
-    /// The parity bit.
+    /// The parity bit of each character.
     pub parity: Parity,
     /// Stop bits, 1 or 2.
     pub stop_bits: u8,
@@ -46,7 +46,7 @@ pub struct SerialFraming {
 /// The parity bit of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parity {
-    /// Nothing.
+    /// Characters without a parity bit.
     None,
     /// Odd parity: the number of ones is odd.
     Odd,
@@ -57,7 +57,7 @@ pub enum Parity {
 /// Flow control: how a side makes the other pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// No flow control.
+    /// The sender is never paused.
     None,
     /// Software flow control with XON and XOFF.
     XonXoff,
@@ -77,9 +77,9 @@ pub enum Speech {
 /// Whether a machine's lines must carry a checksum. A checksum that is present is always verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksums {
-    /// Checksums are optional.
+    /// Lines with and without a checksum are accepted.
     Off,
-    /// Checksums are required.
+    /// Every line must have a valid checksum.
     On,
 }
 

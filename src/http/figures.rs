@@ -25,7 +25,7 @@ pub struct Facts {
     pub started: SystemTime,
 }
 
-/// Answers `GET /api/box`.
+/// Answers `GET /api/box` with the state of the box.
 pub fn of_box(app: &App) -> Reply {
     let Overview { health, gauge, totals, running, waiting, capacity } = app.desk.overview();
     let plan = &app.facts.plan;
@@ -78,7 +78,7 @@ fn mib(bytes: Option<u64>) -> Value {
     bytes.map_or(Value::Null, |bytes| bytes.div_ceil(MIB).into())
 }
 
-/// Answers `GET /metrics`.
+/// Answers `GET /metrics` in Prometheus format.
 pub fn metrics(app: &App) -> Reply {
     let text = text_of(&app.desk.overview(), process_memory(), desk::celsius());
     Reply::new("text/plain; version=0.0.4; charset=utf-8", text)

@@ -22,7 +22,7 @@ const EXAMPLE: &str = "Send a JSON object with messages; /openapi.json has all f
 pub enum Delivery {
     /// One JSON object at the end.
     Whole,
-    /// Server-sent events.
+    /// The reply is a stream of server-sent events.
     Stream,
     /// Server-sent events with the token counts before the end.
     StreamWithUsage,
@@ -31,7 +31,7 @@ pub enum Delivery {
 /// A chat request that was understood.
 #[derive(Debug)]
 pub struct ChatRequest {
-    /// The question.
+    /// The question, with its conversation and settings.
     pub question: Question,
     /// The job whose conversation comes before it.
     pub previous: Option<JobName>,

@@ -14,7 +14,7 @@ use crate::types::mode::{Mode, Modes, Reads, Voting};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 
-/// Answers `GET /openapi.json`.
+/// Answers `GET /openapi.json` with this box's own modes.
 pub fn document(app: &App) -> Reply {
     Reply::json(200, &with_modes(&app.modes))
 }

@@ -61,13 +61,13 @@ impl Reply {
         Reply { status, ..Reply::new("text/plain", Vec::new()) }
     }
 
-    /// Adds a header.
+    /// Adds a header to the reply.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// Replaces the status.
+    /// Replaces the status of the reply.
     pub fn with_status(self, status: u16) -> Reply {
         Reply { status, ..self }
     }

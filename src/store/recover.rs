@@ -12,7 +12,7 @@ use crate::types::job::JobId;
 
 /// An unfinished job, as it was found.
 enum FoundJob {
-    /// The job continues.
+    /// The job is intact and continues.
     Sound(Box<StoredJob>),
     /// The job starts over: its tokens are from a different model.
     Foreign(Box<StoredJob>),

@@ -20,11 +20,11 @@ const NUMERALS: &str = "零〇一二三四五六七八九十百千万亿兆半�
 /// How the words follow the number.
 #[derive(Clone, Copy, PartialEq)]
 enum UnitSpacing {
-    /// Directly after it.
+    /// Directly after the number.
     Close,
-    /// After a space.
+    /// Separated from the number by a space.
     Apart,
-    /// In `\text{…}`.
+    /// In `\text{…}` after the number.
     AsText,
 }
 

@@ -55,7 +55,7 @@ impl JobLines {
         &self.id
     }
 
-    /// Returns the job.
+    /// Returns the job whose lines these are.
     pub fn ticket(&self) -> &Ticket {
         &self.ticket
     }

@@ -104,10 +104,10 @@ impl MachineSettings {
     }
 }
 
-/// A machine's request.
+/// A request of a machine, one line each.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// Submits a question.
+    /// Submits a question as a new job.
     Ask {
         /// The ID of its events.
         id: Id,
@@ -127,7 +127,7 @@ pub enum Request {
         /// Whether its thinking is sent; `None` means the setting.
         thinking: Option<bool>,
     },
-    /// Stops a job.
+    /// Stops a job and keeps its text.
     Stop(Target),
     /// Makes a job answer now.
     Finish(Target),
@@ -135,7 +135,7 @@ pub enum Request {
     Last(Option<Id>),
     /// Asks whether the box is alive.
     Ping(Option<Id>),
-    /// Changes the settings.
+    /// Changes settings of this session.
     Set(Option<Id>, SettingsChange),
     /// Switches to the terminal for people.
     Person(Option<Id>),
@@ -144,7 +144,7 @@ pub enum Request {
 /// The result of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
-    /// A valid request.
+    /// A request that passed all checks.
     Request(Request),
     /// An invalid request: its ID, if one was read, and the error to send.
     Refused(Option<Id>, Error),

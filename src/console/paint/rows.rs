@@ -36,9 +36,9 @@ impl ScreenCell {
 /// A position: a row and a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CellPosition {
-    /// Counted from 0.
+    /// The row, counted from 0.
     pub row: usize,
-    /// Counted from 0.
+    /// The column, counted from 0.
     pub column: usize,
 }
 

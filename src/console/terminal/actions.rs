@@ -23,7 +23,7 @@ const AGAIN_BYTES: usize = 1_500;
 const TITLE_CHARACTERS: usize = 50;
 
 impl TerminalSession<'_> {
-    /// Executes a command.
+    /// Executes a command and shows its result.
     pub fn act(&mut self, command: TerminalCommand) {
         match command {
             TerminalCommand::Mode(None) => self.list_modes(),

@@ -4,7 +4,7 @@
 
 use crate::types::limits;
 
-/// A parsed command.
+/// A parsed command line, such as `/mode math`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TerminalCommand {
     /// List the modes, or switch to another one.
@@ -17,7 +17,7 @@ pub enum TerminalCommand {
     AnswerNow,
     /// Stop the running answer.
     Stop,
-    /// Show the queue.
+    /// Show how many jobs run and wait.
     Queue,
     /// Show the last question's answer, or its state.
     Last,
@@ -33,7 +33,7 @@ pub enum TerminalCommand {
     Width(Option<usize>),
     /// Switch to JSON lines.
     Json,
-    /// List the commands.
+    /// List all commands with a line each.
     Help,
     /// Leave once all questions are answered.
     Bye,
@@ -42,9 +42,9 @@ pub enum TerminalCommand {
 /// The argument of a command that turns something on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
-    /// On.
+    /// `on`: the setting applies.
     On,
-    /// Off.
+    /// `off`: the setting does not apply.
     Off,
 }
 

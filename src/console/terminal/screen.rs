@@ -37,7 +37,7 @@ pub enum Letters {
 pub enum Formulas {
     /// Rendered as Unicode text.
     Readable,
-    /// As LaTeX source.
+    /// Unchanged, as LaTeX source.
     Source,
 }
 

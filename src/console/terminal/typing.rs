@@ -54,7 +54,7 @@ pub enum LinesEnd {
 }
 
 impl TerminalSession<'_> {
-    /// Handles a key.
+    /// Handles a key and repaints what it changed.
     pub fn press(&mut self, key: Key) {
         self.typed_at = Instant::now();
         if self.is_noisy() && matches!(key, Key::EndOfInput | Key::Redraw) {

@@ -39,9 +39,9 @@ pub struct Principal {
 /// The credentials and origin of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'r> {
-    /// The `Cookie` header.
+    /// The value of the `Cookie` header.
     pub cookies: Option<&'r str>,
-    /// The `Authorization` header.
+    /// The value of the `Authorization` header.
     pub authorization: Option<&'r str>,
     /// The address of the connection.
     pub address: IpAddr,

@@ -26,7 +26,7 @@ const PREFIX: &str = "sbox-";
 pub struct KeyLimits {
     /// Unfinished questions at a time.
     pub jobs_max: Option<u32>,
-    /// Attempts per question.
+    /// Most attempts at one question.
     pub attempts_max: Option<u32>,
     /// Budget of one attempt, in tokens.
     pub budget_tokens_max: Option<u32>,

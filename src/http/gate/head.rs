@@ -36,7 +36,7 @@ pub enum Framing {
     None,
     /// This many bytes follow.
     Length(u64),
-    /// Chunks follow.
+    /// A body in chunks follows.
     Chunked,
 }
 

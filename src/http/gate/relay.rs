@@ -34,7 +34,7 @@ pub enum RelayOutcome {
 pub enum ResponseScope {
     /// HEAD: no body follows, whatever the head declares.
     HeadOnly,
-    /// Every other method.
+    /// The whole response, for every other method.
     Everything,
 }
 

@@ -3,7 +3,7 @@
 //! Text that has no such form yields `None` and is rendered another way. Words are not raised or
 //! lowered: three small letters in a row are hard to read on a terminal.
 
-/// A mathematical alphabet.
+/// A mathematical alphabet, such as bold or script letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Font {
     /// Bold, italic and other styles that are not shown.
@@ -79,7 +79,7 @@ pub fn in_font(c: char, font: Font) -> char {
     char::from_u32(base + (u32::from(c) - u32::from(first))).unwrap_or(c)
 }
 
-/// Returns `count` primes.
+/// Returns `count` primes in the fewest characters.
 pub fn primes(count: usize) -> String {
     match count {
         2 => "″".to_string(),

@@ -21,9 +21,9 @@ pub enum PieceClass {
     Wide,
     /// A word that relates two sides, such as `mod`.
     Between,
-    /// A prefix sign.
+    /// A sign before its operand.
     Prefix,
-    /// A postfix sign.
+    /// A sign after its operand.
     Postfix,
     Open,
     Close,
@@ -62,11 +62,11 @@ pub enum Gap {
     Column,
     /// A blank in the source.
     Soft,
-    /// An explicit blank.
+    /// A blank that the source asks for.
     Hard,
-    /// Two blanks.
+    /// Two blanks, as for `\quad`.
     Wide,
-    /// A line break.
+    /// A line break between the two pieces.
     Break,
 }
 
@@ -120,7 +120,7 @@ pub enum RowStart {
     Fresh,
     /// An operand: an operator that begins the row applies to it.
     Continued,
-    /// An opening bracket.
+    /// After an opening bracket.
     Opened,
 }
 
@@ -193,7 +193,7 @@ impl FormulaRow {
         self.last.as_ref().map(|piece| piece.class).or(before)
     }
 
-    /// Appends a piece.
+    /// Appends a piece, with a blank before it if needed.
     pub fn push(&mut self, mut piece: RowPiece) {
         if piece.text.is_empty() {
             return;

@@ -13,7 +13,7 @@ use super::row::{Gap, PieceClass};
 /// The kind of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandKind {
-    /// A symbol.
+    /// A symbol rendered as this text.
     Sign(PieceClass, &'static str),
     /// A function rendered by its own name.
     Function,

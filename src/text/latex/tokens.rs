@@ -52,7 +52,7 @@ impl<'a> LatexTokens<'a> {
         self.clone().next()
     }
 
-    /// Skips blanks.
+    /// Skips blanks and line ends.
     pub fn skip_blanks(&mut self) {
         self.at += self.length(|byte| b" \t\n\r".contains(&byte));
     }

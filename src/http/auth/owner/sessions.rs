@@ -57,7 +57,7 @@ impl Sessions {
         self.0.remove(&sum(token));
     }
 
-    /// Ends all sessions.
+    /// Ends all sessions, as a new PIN does.
     pub fn end_all(&mut self) {
         self.0.clear();
     }
