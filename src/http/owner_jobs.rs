@@ -61,7 +61,7 @@ pub fn all(app: &App, visitor: &Visitor, request: &Request) -> Reply {
         app.desk.stop_all(&jobs);
         return Reply::empty(204);
     }
-    let jobs: Vec<Value> = jobs.iter().map(|ticket| shape(ticket)).collect();
+    let jobs: Vec<Value> = jobs.iter().map(shape).collect();
     Reply::json(200, &json!({"jobs": jobs}))
 }
 

@@ -26,10 +26,10 @@ fn translated(line: &str) -> Option<String> {
         match (pair[0].as_str(), pair[1].as_str()) {
             ("so", "many") => return Some("so many".into()),
             // "There is no room" and "is no longer" are plain English.
-            ("is" | "are" | "was" | "be", "no") => {
-                if !is_there && !["", "longer", "more", "less", "such"].contains(&after) {
-                    return Some(format!("{} no {after}", pair[0]));
-                }
+            ("is" | "are" | "was" | "be", "no")
+                if !is_there && !["", "longer", "more", "less", "such"].contains(&after) =>
+            {
+                return Some(format!("{} no {after}", pair[0]));
             }
             _ => {}
         }
