@@ -3,8 +3,8 @@
 //! The rooms, and the one direction in which they may import each other, are in ARCHITECTURE.md:
 //!
 //! ```text
-//! types · answers · text · random ← model · store · engine ← desk ← api ← http · console ← commands
-//!     ← cli, config ← wiring ← main
+//! types · answers · text · random ← model · store · engine ← desk ← api ← http · console
+//!     ← commands ← cli, config ← wiring ← main
 //! ```
 
 #[forbid(unsafe_code)]

@@ -1,11 +1,11 @@
 //! The value of a reply: its last `\boxed{…}`, normalized so that two answers compare equal exactly
 //! when they mean the same.
 //!
-//! Numbers are exact rationals, tuples keep their order, sets do not, everything else is normalized text.
-//! `clean` removes notation (LaTeX, full-width characters), `label` a leading `x =` or `Answer:`,
-//! `number` parses numbers, `unit` what may follow them, `formula` the rest. Pure, never panics, time
-//! and memory linear in the text. When in doubt a rule treats two answers as different rather than
-//! lose meaning. The choices:
+//! Numbers are exact rationals, tuples keep their order, sets do not, everything else is normalized
+//! text. `clean` removes notation (LaTeX, full-width characters), `label` a leading `x =` or
+//! `Answer:`, `number` parses numbers, `unit` what may follow them, `formula` the rest. Pure, never
+//! panics, time and memory linear in the text. When in doubt a rule treats two answers as different
+//! rather than lose meaning. The choices:
 //! - A sum, a product, a power is not computed: `348 + 577` and `348 + 577 = 925` are not the
 //!   answer 925, `2^{10}` is not 1024. Fractions, mixed numbers and powers of ten are read.
 //! - A percent sign, degrees and units are dropped, as the graders of MATH do (Hendrycks et al.,

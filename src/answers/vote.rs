@@ -1,7 +1,8 @@
 //! The vote of a job's attempts: which answer leads, and when the rest cannot change that.
 //!
-//! The desk adds a ballot for each attempt that ended and stops the others once the vote is decided;
-//! doors show the tally. Pure: it does not know how attempts run, nor which answer is right. A vote over many attempts is right more often than one of them (self-consistency, arXiv
+//! The desk adds a ballot for each attempt that ended and stops the others once the vote is
+//! decided; doors show the tally. Pure: it does not know how attempts run, nor which answer is
+//! right. A vote over many attempts is right more often than one of them (self-consistency, arXiv
 //! 2203.11171); stopping it early is from Adaptive-Consistency (arXiv 2305.11860).
 
 use std::collections::BTreeMap;
@@ -85,8 +86,8 @@ impl Tally {
         best.map(|ballot| ballot.attempt)
     }
 
-    /// Returns the proportion of ended attempts that gave the leading answer, from 0 to 1; 0 if there
-    /// is none. An attempt without an answer agrees with no other.
+    /// Returns the proportion of ended attempts that gave the leading answer, from 0 to 1; 0 if
+    /// there is none. An attempt without an answer agrees with no other.
     pub fn agreement(&self) -> f64 {
         let (leader, _) = self.leaders();
         f64::from(leader) / f64::from(self.ended().max(1))

@@ -115,7 +115,8 @@ impl Ask {
         })
     }
 
-    /// Returns the body of the equivalent `POST /api/jobs`, as far as [`JOB_FIELDS`] can express it.
+    /// Returns the body of the equivalent `POST /api/jobs`, as far as [`JOB_FIELDS`] can express
+    /// it.
     pub(crate) fn to_json(&self) -> Value {
         let work = match &self.student_work {
             StudentWork::Given(text) => Some(text.as_str()),
@@ -181,8 +182,8 @@ impl Ask {
     }
 }
 
-/// Puts the conversation of the answered job `previous`, if there is one, before a question. The job
-/// must belong to one of `clients`, the two identities of the client that asks.
+/// Puts the conversation of the answered job `previous`, if there is one, before a question. The
+/// job must belong to one of `clients`, the two identities of the client that asks.
 pub(crate) fn continue_from(
     desk: &Desk,
     clients: [Client; 2],

@@ -105,8 +105,8 @@ impl Fields {
         self.integer(name)?.map(in_range).transpose()
     }
 
-    /// Returns a seed: any integer of 64 bits, signed or not. A negative one keeps its bits, because
-    /// a seed identifies a sequence of random numbers and is not a quantity.
+    /// Returns a seed: any integer of 64 bits, signed or not. A negative one keeps its bits,
+    /// because a seed identifies a sequence of random numbers and is not a quantity.
     pub fn seed(&self, name: &str) -> Result<Option<u64>, Error> {
         let seed = |value: &Value| {
             let whole = whole(value)?;

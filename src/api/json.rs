@@ -1,10 +1,10 @@
 //! Jobs, attempts, votes, figures and errors as JSON.
 //!
-//! A name has one meaning: `attempts` is how many attempts were requested, `attempts_ended` how many
-//! have ended, `attempt_results` the list of ended attempts, `attempt_indices` the attempts that gave
-//! one value. A job's `attempts` (the list) and a vote's `attempts` (the indices) are older than that
-//! rule and stay for the clients that read them. Seconds and tokens per second are rounded to a
-//! tenth, shares to a thousandth, for every client.
+//! A name has one meaning: `attempts` is how many attempts were requested, `attempts_ended` how
+//! many have ended, `attempt_results` the list of ended attempts, `attempt_indices` the attempts
+//! that gave one value. A job's `attempts` (the list) and a vote's `attempts` (the indices) are
+//! older than that rule and stay for the clients that read them. Seconds and tokens per second are
+//! rounded to a tenth, shares to a thousandth, for every client.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,5 @@
-//! The JSON shapes of requests and replies, shared by the HTTP API, the serial protocol and `solve`.
+//! The JSON shapes of requests and replies, shared by the HTTP API, the serial protocol and
+//! `solve`.
 //!
 //! `fields` reads typed fields of a JSON object, `ask` turns a request into a question, `json`
 //! writes jobs, votes, figures and errors, and `client` asks a running solverbox over HTTP. HTTP

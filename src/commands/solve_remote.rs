@@ -1,5 +1,5 @@
-//! `solverbox solve` while a server runs in the same data folder: asks that server instead of loading
-//! a second model.
+//! `solverbox solve` while a server runs in the same data folder: asks that server instead of
+//! loading a second model.
 //!
 //! The output is the same as with a model of its own. Ctrl-C stops the job, and so does closing the
 //! output.

@@ -1,7 +1,7 @@
 //! The history of typed lines, browsed with the arrows up and down.
 //!
-//! The session adds each submitted line. Bounded in lines and in bytes; the oldest are dropped first.
-//! It lives as long as its terminal's session: nothing of it is written to disk.
+//! The session adds each submitted line. Bounded in lines and in bytes; the oldest are dropped
+//! first. It lives as long as its terminal's session: nothing of it is written to disk.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! Decodes the bytes a terminal sends into keys.
 //!
-//! The session pushes each byte and reports when none arrived for a while: only that distinguishes a
-//! lone Escape from the start of a sequence. It decodes UTF-8 and the sequences of ANSI terminals
+//! The session pushes each byte and reports when none arrived for a while: only that distinguishes
+//! a lone Escape from the start of a sequence. It decodes UTF-8 and the sequences of ANSI terminals
 //! (ECMA-48, xterm), the VT52 and the Linux console. Unknown sequences are dropped whole, within
 //! bounds: a reply or a function key must not become letters in a question.
 //!
@@ -104,7 +104,8 @@ impl KeyDecoder {
 
     /// Takes the next byte and returns the key it completes.
     ///
-    /// A control character ends an unfinished sequence and is decoded itself, so Ctrl-C always works.
+    /// A control character ends an unfinished sequence and is decoded itself, so Ctrl-C always
+    /// works.
     pub fn push(&mut self, byte: u8) -> Option<Key> {
         if OF_THE_WIRE.contains(&byte) {
             return None;

@@ -155,7 +155,8 @@ impl LineEditor {
         self.settle(byte - last.len(), byte);
     }
 
-    /// Moves the cursor to the first boundary at or after `byte`, scanning from the boundary before.
+    /// Moves the cursor to the first boundary at or after `byte`, scanning from the boundary
+    /// before.
     ///
     /// Text left of a boundary does not affect later boundaries, so it need not be scanned.
     fn settle(&mut self, border: usize, byte: usize) {

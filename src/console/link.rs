@@ -2,8 +2,8 @@
 //!
 //! All buffers are bounded: input that was read and not handled (when it is full, reading stops and
 //! flow control makes the peer pause) and output that was not sent. A session checks the free room
-//! before it continues an answer, whose text stays in the job's record meanwhile. Its own notes never
-//! block it, so that a Ctrl-C is handled whatever the line does.
+//! before it continues an answer, whose text stays in the job's record meanwhile. Its own notes
+//! never block it, so that a Ctrl-C is handled whatever the line does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -174,8 +174,8 @@ impl Link {
         if self.backlog.is_empty() { self.outbox.room() } else { 0 }
     }
 
-    /// Queues output. Text that does not fit waits in a bounded backlog and is dropped beyond it, which
-    /// takes a person who keeps typing on a stalled line.
+    /// Queues output. Text that does not fit waits in a bounded backlog and is dropped beyond it,
+    /// which takes a person who keeps typing on a stalled line.
     pub fn send(&mut self, text: &str) {
         if self.backlog.len() + text.len() <= limits::CONSOLE_BACKLOG_BYTES_MAX {
             self.backlog.push_str(text);

@@ -2,8 +2,8 @@
 //! (docs/serial.md).
 //!
 //! `frame` finds lines and checksums, `message` parses requests, `reply` writes lines, `job_lines`
-//! turns a job's feed into lines; this connects them to the desk. Followed jobs take turns, one line
-//! each, as fast as the line takes them, so that no more than a line is ever buffered.
+//! turns a job's feed into lines; this connects them to the desk. Followed jobs take turns, one
+//! line each, as fast as the line takes them, so that no more than a line is ever buffered.
 
 mod frame;
 mod job_lines;
@@ -200,8 +200,8 @@ impl<'a> MachineSession<'a> {
         }
     }
 
-    /// Submits a question. The same question under the same ID, which a machine repeats if it got no
-    /// answer, is the same job and is sent from the start.
+    /// Submits a question. The same question under the same ID, which a machine repeats if it got
+    /// no answer, is the same job and is sent from the start.
     fn ask(&mut self, id: &Id, ask: Ask, thinking: Option<bool>) -> Result<(), Error> {
         self.check_room(id)?;
         let ticket = match self.memory.known.iter().rfind(|known| known.id == *id) {
@@ -231,8 +231,9 @@ impl<'a> MachineSession<'a> {
         self.follow(id, ticket, LogPosition::default(), thinking)
     }
 
-    /// Follows a job under an ID from a position on, replacing another job under that ID and the same
-    /// job under another ID. The first line confirms that the job is accepted, hence on the disk.
+    /// Follows a job under an ID from a position on, replacing another job under that ID and the
+    /// same job under another ID. The first line confirms that the job is accepted, hence on the
+    /// disk.
     fn follow(
         &mut self,
         id: &Id,

@@ -80,8 +80,8 @@ pub struct Consoles {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Starts a console for each of `wires`. `left`, if given, is notified when standard input has ended
-/// and all its questions are answered; ports never end.
+/// Starts a console for each of `wires`. `left`, if given, is notified when standard input has
+/// ended and all its questions are answered; ports never end.
 ///
 /// # Errors
 /// `internal` if no thread can be started.

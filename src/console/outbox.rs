@@ -82,7 +82,8 @@ impl Outbox {
         self.changed.notify_all();
     }
 
-    /// Blocks until everything is sent, the outbox is closed, or `until`; returns whether it is empty.
+    /// Blocks until everything is sent, the outbox is closed, or `until`; returns whether it is
+    /// empty.
     pub fn wait_sent(&self, until: Instant) -> bool {
         let is_busy = |waiting: &mut Unsent| {
             !waiting.is_closed && (waiting.is_sending || !waiting.bytes.is_empty())

@@ -1,11 +1,11 @@
-//! Paints the prompt and the line on a terminal in few bytes: a serial line carries about a thousand
-//! per second.
+//! Paints the prompt and the line on a terminal in few bytes: a serial line carries about a
+//! thousand per second.
 //!
-//! The session calls it after each edit and writes the bytes it returns. It remembers what is on the
-//! screen and emits only the difference, relative to its last cursor position. It never moves above
-//! its first row and creates rows with line feeds, so scrolling needs no special case. The last
-//! column stays empty (see `rows`), because terminals differ in what they do after it. Of more than
-//! six rows it shows the six around the cursor; a row of three dots stands for the rest.
+//! The session calls it after each edit and writes the bytes it returns. It remembers what is on
+//! the screen and emits only the difference, relative to its last cursor position. It never moves
+//! above its first row and creates rows with line feeds, so scrolling needs no special case. The
+//! last column stays empty (see `rows`), because terminals differ in what they do after it. Of more
+//! than six rows it shows the six around the cursor; a row of three dots stands for the rest.
 //!
 //! It does no I/O, knows no keys, and trusts the given width. On a terminal whose character widths
 //! differ from wcwidth(3) the cursor is misplaced.
@@ -44,7 +44,8 @@ pub struct Painter {
     laid: Rows,
     /// Bytes to write first.
     pending: String,
-    /// The content of each row; empty if nothing is painted. A plain terminal has only the last row.
+    /// The content of each row; empty if nothing is painted. A plain terminal has only the last
+    /// row.
     rows: Vec<Vec<ScreenCell>>,
     /// The wrapped line's row that is shown first, not counting dots.
     top: usize,
@@ -63,8 +64,8 @@ impl Painter {
         Painter { terminal, laid, pending, rows, top: 0, at, cursor: 0 }
     }
 
-    /// Returns whether the terminal can show the effect of a key: without sequences the cursor cannot
-    /// go back into the text. The caller rings the bell instead of applying other keys.
+    /// Returns whether the terminal can show the effect of a key: without sequences the cursor
+    /// cannot go back into the text. The caller rings the bell instead of applying other keys.
     pub fn takes(&self, key: Key) -> bool {
         use Key::{Home, Left, Right, WordLeft, WordRight};
         self.terminal == Terminal::Ansi
@@ -73,8 +74,8 @@ impl Painter {
 
     /// Returns the bytes that show the line after `edit`, with the bell if it was refused.
     ///
-    /// Call it after each edit, or after several with [`Edit::Changed`]. LineEditor breaks in prompt and
-    /// text start a row; other characters without a glyph are shown as `?`.
+    /// Call it after each edit, or after several with [`Edit::Changed`]. LineEditor breaks in
+    /// prompt and text start a row; other characters without a glyph are shown as `?`.
     pub fn paint(&mut self, prompt: &str, line: &LineEditor, edit: Edit) -> String {
         let one_more = edit == Edit::Appended && self.is_one_more(prompt, line.text());
         if one_more && let Some(shown) = self.append(prompt, line) {
@@ -108,8 +109,8 @@ impl Painter {
         out
     }
 
-    /// Returns the bytes that erase prompt and line from the screen, with the cursor where the prompt
-    /// began. A plain terminal cannot erase: there it does the same as [`Painter::leave`].
+    /// Returns the bytes that erase prompt and line from the screen, with the cursor where the
+    /// prompt began. A plain terminal cannot erase: there it does the same as [`Painter::leave`].
     pub fn erase(&mut self) -> String {
         if self.terminal == Terminal::Plain || self.rows.is_empty() {
             return self.leave();
@@ -121,8 +122,8 @@ impl Painter {
         out
     }
 
-    /// Changes the width and continues on a fresh row: where a resized terminal puts the old rows is
-    /// unknown.
+    /// Changes the width and continues on a fresh row: where a resized terminal puts the old rows
+    /// is unknown.
     pub fn set_width(&mut self, width: usize) {
         self.pending = self.leave();
         self.laid = Rows::new(width.max(WIDTH_MIN));

@@ -182,8 +182,8 @@ fn group_of(path: &Path) -> Option<String> {
 /// Returns the program whose controlling terminal has this device number: a login prompt, or the
 /// shell of a logged-in user.
 ///
-/// Every user can read the controlling terminal of a process (proc_pid_stat(5), `tty_nr`); only root
-/// can see which devices it has open.
+/// Every user can read the controlling terminal of a process (proc_pid_stat(5), `tty_nr`); only
+/// root can see which devices it has open.
 fn login_on(device: u64) -> Option<String> {
     let processes = std::fs::read_dir("/proc").ok()?;
     processes.flatten().find_map(|process| {

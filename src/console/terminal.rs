@@ -338,7 +338,8 @@ impl<'a> TerminalSession<'a> {
 
     /// Shows pending events of the followed jobs while the line has room, then the prompt.
     fn show_pending(&mut self) {
-        // An answer must not split the line being typed; without keys the line is not on the screen.
+        // An answer must not split the line being typed; without keys the line is not on the
+        // screen.
         let is_new = self.typed_at.elapsed() < limits::CONSOLE_TYPING_LASTS;
         if self.has_keys && self.is_typing() && (is_new || self.followed.is_empty()) {
             return self.show_prompt();

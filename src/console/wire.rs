@@ -93,8 +93,8 @@ impl Wire {
         }
     }
 
-    /// Returns the size of the send buffer in bytes: about half a second, so that the effect of a key
-    /// shows soon.
+    /// Returns the size of the send buffer in bytes: about half a second, so that the effect of a
+    /// key shows soon.
     pub fn waiting_bytes_max(&self) -> usize {
         let (least, most) = limits::CONSOLE_OUT_BYTES.into_inner();
         match self.place {

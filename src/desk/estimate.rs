@@ -45,13 +45,14 @@ pub struct Pending<'a> {
 pub struct Estimates {
     /// By the name of the mode.
     lengths: HashMap<String, Lengths>,
-    /// Tokens of all attempts and the seconds they took, by the number of attempts decoded together;
-    /// both decay with time.
+    /// Tokens of all attempts and the seconds they took, by the number of attempts decoded
+    /// together; both decay with time.
     speeds: [(f64, f64); limits::SEQUENCES_MAX as usize + 1],
 }
 
 /// Number of simulations: the quantiles are then accurate to 3 in 100. With more than
-/// [`ATTEMPTS_ALL_PLAYS`] attempts, which take longer, there are fewer, accurate to 7 in 100 at worst.
+/// [`ATTEMPTS_ALL_PLAYS`] attempts, which take longer, there are fewer, accurate to 7 in 100 at
+/// worst.
 const PLAYS: u64 = 100;
 const PLAYS_MIN: u64 = 20;
 const ATTEMPTS_ALL_PLAYS: u64 = 128;
@@ -80,8 +81,8 @@ impl Estimates {
 
     /// Returns when each job is expected to end. The jobs of a client must be in queue order.
     ///
-    /// Takes 0.3 ms for 16 jobs and 20 ms for 48 with 8 attempts each on a PC: call it when the queue
-    /// has changed and every few seconds, not for each token.
+    /// Takes 0.3 ms for 16 jobs and 20 ms for 48 with 8 attempts each on a PC: call it when the
+    /// queue has changed and every few seconds, not for each token.
     pub fn etas(&self, slots: usize, jobs: &[Pending<'_>]) -> Vec<Eta> {
         let spreads: Vec<Spread> = jobs.iter().map(|job| self.spread(job.mode)).collect();
         let mut ends = vec![Vec::new(); jobs.len()];
@@ -102,8 +103,8 @@ impl Estimates {
         known.unwrap_or_else(|| Lengths::new(mode.budget_tokens).spread())
     }
 
-    /// Returns the tokens per second of each of `attempts` attempts, by the nearest number seen. More
-    /// attempts share the speed of that number; fewer are not assumed to be faster.
+    /// Returns the tokens per second of each of `attempts` attempts, by the nearest number seen.
+    /// More attempts share the speed of that number; fewer are not assumed to be faster.
     fn speed(&self, attempts: usize) -> f64 {
         let seen = self.speeds.iter().enumerate().filter(|(_, (tokens, _))| *tokens > 0.0);
         let nearest = seen.min_by_key(|(number, _)| number.abs_diff(attempts));

@@ -91,7 +91,8 @@ impl FairQueue {
 
     /// Moves a job that has not had a slot before all others: it gets the next slot.
     ///
-    /// Its attempts are a newcomer's from then on; the other jobs of its client stay where they are.
+    /// Its attempts are a newcomer's from then on; the other jobs of its client stay where they
+    /// are.
     pub fn move_first(&mut self, job: JobId) {
         let at = self.lines.iter().position(|line| line.attempts.range(of_job(job)).count() > 0);
         let Some(line) = at.map(|at| &mut self.lines[at]) else { return };
@@ -136,9 +137,9 @@ impl FairQueue {
 
     /// Assigns the slots; returns what changes, slots that are taken first.
     ///
-    /// Call it after each step and every other change. Then no slot is empty while an attempt waits,
-    /// and at the end of its turn no client keeps more than half of the slots (rounded up) from
-    /// another that has fewer.
+    /// Call it after each step and every other change. Then no slot is empty while an attempt
+    /// waits, and at the end of its turn no client keeps more than half of the slots (rounded up)
+    /// from another that has fewer.
     pub fn assign(&mut self) -> Vec<Move> {
         self.forget();
         while self.taken() > self.slots {

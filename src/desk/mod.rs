@@ -117,9 +117,9 @@ impl Desk {
     /// Submits a question of `client`. Blocks until a durable job is on the disk.
     ///
     /// # Errors
-    /// Those of [`Question::check`]; `too_many` if the client has as many unfinished jobs as it may;
-    /// `busy`, with the seconds after which to try again, if the queue is full; the engine's own
-    /// error if it has stopped; `no_space` or `internal` if a durable job cannot be written;
+    /// Those of [`Question::check`]; `too_many` if the client has as many unfinished jobs as it
+    /// may; `busy`, with the seconds after which to try again, if the queue is full; the engine's
+    /// own error if it has stopped; `no_space` or `internal` if a durable job cannot be written;
     /// `conflict` if the idempotency key belongs to another question.
     pub fn submit(
         &self,

@@ -55,8 +55,8 @@ impl Totals {
         }
     }
 
-    /// Returns the recent speed of all attempts together while there was work, in tokens per second;
-    /// 0 before the first.
+    /// Returns the recent speed of all attempts together while there was work, in tokens per
+    /// second; 0 before the first.
     pub fn tokens_per_second(&self) -> f64 {
         if self.recent.1 > 0.0 { self.recent.0 / self.recent.1 } else { 0.0 }
     }

@@ -1,7 +1,7 @@
 //! Logs refused requests: enough to notice, never enough to fill a log.
 //!
-//! The first few of each cause within a minute are logged as warnings; the rest are counted, and the
-//! next line carries the count. Text from a request is quoted shortened and without control
+//! The first few of each cause within a minute are logged as warnings; the rest are counted, and
+//! the next line carries the count. Text from a request is quoted shortened and without control
 //! characters.
 
 use std::collections::HashMap;

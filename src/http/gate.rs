@@ -4,7 +4,8 @@
 //! no time-outs and notices a vanished client only when it writes to it. So the gate accepts TCP,
 //! limits connections and requests per second, reads one request per connection under bounds and
 //! deadlines, and relays it over a private Unix socket to tiny_http, which therefore sees only
-//! well-formed, complete requests. A client that hangs up is reported at once ([`Visitor::on_leave`]).
+//! well-formed, complete requests. A client that hangs up is reported at once
+//! ([`Visitor::on_leave`]).
 //!
 //! `http/mod.rs` binds a gate, starts tiny_http on the listener it gets, and calls [`Gate::run`] on
 //! a thread of its own. The gate knows no routes and keeps no connection alive: one request each.
@@ -42,8 +43,8 @@ use bounds::Bounds;
 use connection_limit::ConnectionLimit;
 use rate_limit::{Rate, RateLimit};
 
-/// The request header that carries a client's connection ID for [`Connections::find`]; the gate sets
-/// it and strips any a client sends.
+/// The request header that carries a client's connection ID for [`Connections::find`]; the gate
+/// sets it and strips any a client sends.
 pub const VISITOR_HEADER: &str = "X-Solverbox-Visitor";
 
 /// The public listener and everything its connections share.

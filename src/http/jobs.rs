@@ -1,8 +1,8 @@
 //! `/api/jobs`: questions that continue when the client that asked them leaves.
 //!
 //! A job is accepted once it is on disk. It can then be read as a whole or as events from any
-//! position (`job_events`), finished early, stopped, or deleted. Only its own client can see it; for
-//! all others it does not exist. `job_request` reads requests, `api::json` writes replies.
+//! position (`job_events`), finished early, stopped, or deleted. Only its own client can see it;
+//! for all others it does not exist. `job_request` reads requests, `api::json` writes replies.
 
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};

@@ -1,9 +1,9 @@
 //! The HTTP door: a page and an API in front of the desk.
 //!
-//! `gate` accepts connections and passes checked, bounded requests to tiny_http on a private socket;
-//! `auth` identifies the client and refuses requests that are not allowed; `routes` calls the
-//! handler: `jobs`, `openai`, `predict`, `figures`, `owner_jobs`, `page`. HTTP status codes exist only
-//! in this room; the JSON of requests and replies is `api`'s.
+//! `gate` accepts connections and passes checked, bounded requests to tiny_http on a private
+//! socket; `auth` identifies the client and refuses requests that are not allowed; `routes` calls
+//! the handler: `jobs`, `openai`, `predict`, `figures`, `owner_jobs`, `page`. HTTP status codes
+//! exist only in this room; the JSON of requests and replies is `api`'s.
 
 mod alarm;
 pub mod auth;

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the API as an OpenAPI 3.1 document.
 //!
-//! The document is `openapi.json` in this folder; the names of the box's own modes are filled in for
-//! each request. The tests below compare it with the routes and the fields that are read,
+//! The document is `openapi.json` in this folder; the names of the box's own modes are filled in
+//! for each request. The tests below compare it with the routes and the fields that are read,
 //! `tests/api/schema.rs` with the replies of a running box.
 
 use std::sync::Arc;

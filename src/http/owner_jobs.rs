@@ -1,7 +1,7 @@
 //! The owner's actions on all jobs: list, read, move, stop and delete them, and change limits.
 //!
-//! Each action needs the owner's session and is recorded in the owner's log with the job's ID, never
-//! with the question.
+//! Each action needs the owner's session and is recorded in the owner's log with the job's ID,
+//! never with the question.
 
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};

@@ -1,5 +1,5 @@
-//! Errors as HTTP replies: one status per kind, and a body in the box's own shape or, under `/v1`, in
-//! OpenAI's.
+//! Errors as HTTP replies: one status per kind, and a body in the box's own shape or, under `/v1`,
+//! in OpenAI's.
 //!
 //! Clients see what they can act on; faults of the box itself are described in its owner's log.
 

@@ -2,8 +2,8 @@
 //!
 //! tiny_http 0.12 accepts on its own thread, which ends at the first accept error (no free
 //! descriptors), and panics without reporting it if it cannot duplicate a descriptor or start a
-//! thread. Both must recover by themselves: `recv` reports the first, a connection that stays in the
-//! socket's backlog shows the second. Each request gets a thread; the gate bounds their number.
+//! thread. Both must recover by themselves: `recv` reports the first, a connection that stays in
+//! the socket's backlog shows the second. Each request gets a thread; the gate bounds their number.
 
 use std::io;
 use std::os::unix::net::UnixListener;

@@ -1,8 +1,8 @@
 //! Server-sent events, each written and flushed by itself until the reader is gone.
 //!
 //! The response has no length and ends with the connection, which the gate closes. Every event is
-//! sent at once (tiny_http's own `respond` would buffer 8 KiB). The first event of a stream tells its
-//! reader when to reconnect after the stream breaks, whether by a restart or a power cut.
+//! sent at once (tiny_http's own `respond` would buffer 8 KiB). The first event of a stream tells
+//! its reader when to reconnect after the stream breaks, whether by a restart or a power cut.
 
 use std::io::Write;
 

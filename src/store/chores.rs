@@ -1,5 +1,5 @@
-//! Maintenance of the journal: deletes old jobs, and while the engine is idle returns free space and
-//! checks the integrity of the file.
+//! Maintenance of the journal: deletes old jobs, and while the engine is idle returns free space
+//! and checks the integrity of the file.
 //!
 //! Each chore is done in small parts or can be interrupted, because a question may come any time.
 
@@ -23,7 +23,8 @@ impl Chores {
     /// Does some of the pending maintenance.
     ///
     /// # Errors
-    /// SQLite's; [`schema::is_damage`](super::schema::is_damage) decides whether the file is damaged.
+    /// SQLite's; [`schema::is_damage`](super::schema::is_damage) decides whether the file is
+    /// damaged.
     pub fn go_on(
         &mut self,
         connection: &mut Connection,

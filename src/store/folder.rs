@@ -1,7 +1,7 @@
 //! The data folder, which belongs to one running solverbox at a time.
 //!
-//! The process locks a file in it, which the kernel unlocks however the process ends, and writes its
-//! address into that file, where `solve` finds it.
+//! The process locks a file in it, which the kernel unlocks however the process ends, and writes
+//! its address into that file, where `solve` finds it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -69,8 +69,8 @@ impl Folder {
         &self.path
     }
 
-    /// Publishes the address at which this process listens. If it cannot be written, that is logged:
-    /// a full disk must not stop the server.
+    /// Publishes the address at which this process listens. If it cannot be written, that is
+    /// logged: a full disk must not stop the server.
     pub fn tell(&self, address: Option<SocketAddr>) {
         let address = address.map_or_else(String::new, |address| address.to_string());
         let text = format!("{} {address}\n", std::process::id());

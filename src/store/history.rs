@@ -54,7 +54,8 @@ impl JobHistory {
     /// Finds a job by the first digits of its ID.
     ///
     /// # Errors
-    /// `not_found` if there is none; `bad_request` if there are several, or `id` is not hexadecimal.
+    /// `not_found` if there is none; `bad_request` if there are several, or `id` is not
+    /// hexadecimal.
     pub fn find(&self, id: &str) -> Result<StoredJob, Error> {
         let is_id = (1..=32).contains(&id.len())
             && id.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
@@ -71,8 +72,8 @@ impl JobHistory {
         }
     }
 
-    /// Calls `each` with every job, oldest first. A damaged job, or one that is deleted meanwhile, is
-    /// skipped with a warning in the log.
+    /// Calls `each` with every job, oldest first. A damaged job, or one that is deleted meanwhile,
+    /// is skipped with a warning in the log.
     ///
     /// # Errors
     /// `internal` if the journal cannot be read; the first error of `each`.
@@ -100,8 +101,8 @@ impl JobHistory {
     /// Deletes ended jobs; returns how many.
     ///
     /// # Errors
-    /// `conflict` for a single job that has not ended; `no_space` or `internal` if the journal cannot
-    /// be written.
+    /// `conflict` for a single job that has not ended; `no_space` or `internal` if the journal
+    /// cannot be written.
     pub fn forget(&self, which: &JobSelection) -> Result<usize, Error> {
         let mut gone = 0;
         loop {

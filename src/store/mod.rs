@@ -1,7 +1,7 @@
 //! The store: what survives a power cut. A journal of jobs in SQLite, in the data folder.
 //!
-//! The desk accepts a durable job once it is in the journal, adds what its attempts write, and after
-//! a restart continues the jobs that have not ended. One thread writes ([`Journal`]), so that
+//! The desk accepts a durable job once it is in the journal, adds what its attempts write, and
+//! after a restart continues the jobs that have not ended. One thread writes ([`Journal`]), so that
 //! answering never waits for a disk; reading has a connection of its own. The store does not know
 //! the engine, and decides nothing about jobs.
 

@@ -51,8 +51,8 @@ impl Row {
         self.gains.iter().map(|(_, delta)| delta.tokens.len()).sum()
     }
 
-    /// Packs the row, with a checksum at the end: a job must not continue with tokens that a failing
-    /// SD card has changed.
+    /// Packs the row, with a checksum at the end: a job must not continue with tokens that a
+    /// failing SD card has changed.
     pub fn pack(&self) -> Vec<u8> {
         // Fails only without memory, or for types that postcard cannot represent; there are none.
         let mut bytes = postcard::to_stdvec(self).expect("a row can be packed");

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Keeping, StoredJob, read, write};
 
-/// Copies the unfinished jobs that are intact from the damaged journal at `aside`, and logs how many
-/// those are.
+/// Copies the unfinished jobs that are intact from the damaged journal at `aside`, and logs how
+/// many those are.
 pub fn salvage(aside: &Path, to: &mut Connection, keeping: &Keeping) {
     // Not read-only: the latest commits may be in its write-ahead log.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -37,7 +37,7 @@ CREATE TABLE job (
     answer_now INTEGER NOT NULL DEFAULT 0,
     stopping INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
-    cuts TEXT NOT NULL DEFAULT '[0,[]]', -- JSON: starts no longer listed, log bytes at the later ones
+    cuts TEXT NOT NULL DEFAULT '[0,[]]', -- JSON: starts no longer listed, log bytes at later ones
     ended_ms INTEGER,
     outcome TEXT                        -- JSON: how it ended, and its figures
 ) STRICT;
@@ -157,7 +157,8 @@ fn open_file(file: &Path) -> Result<Connection, JournalFault> {
     } else if version as usize > VERSIONS.len() {
         return Err(JournalFault::Other(Error::bad_request(
             format!(
-                "the journal '{}' was written by a later solverbox (version {version}; this one knows {})",
+                "the journal '{}' was written by a later solverbox (version {version}; this one \
+                 knows {})",
                 file.display(),
                 VERSIONS.len()
             ),
@@ -170,8 +171,8 @@ fn open_file(file: &Path) -> Result<Connection, JournalFault> {
     Ok(connection)
 }
 
-/// Checks the file's header before SQLite opens it. A wrong one is damage, unless a rollback journal
-/// lies next to the file, which SQLite applies first.
+/// Checks the file's header before SQLite opens it. A wrong one is damage, unless a rollback
+/// journal lies next to the file, which SQLite applies first.
 fn check_header(file: &Path) -> Result<(), JournalFault> {
     let mut head = Vec::new();
     match std::fs::File::open(file) {
@@ -296,8 +297,8 @@ pub fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Turns an error of SQLite into one for a person: `no_space` if the disk is full, `busy` if another
-/// program holds the file for long, else `internal`.
+/// Turns an error of SQLite into one for a person: `no_space` if the disk is full, `busy` if
+/// another program holds the file for long, else `internal`.
 pub fn failed(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::new(

@@ -169,8 +169,8 @@ pub fn clock(to: &mut Connection, now: SystemTime) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Deletes jobs that ended before `since`, else the oldest if the journal is larger than `bytes_max`;
-/// at most `most` at once. Returns how many.
+/// Deletes jobs that ended before `since`, else the oldest if the journal is larger than
+/// `bytes_max`; at most `most` at once. Returns how many.
 pub fn expire(
     to: &Connection,
     since: SystemTime,

@@ -1,8 +1,8 @@
 //! Renders the LaTeX in a model's answer as Unicode text for a terminal.
 //!
-//! Consoles and `solve` push an answer through [`Latex`] as it is generated. Formulas become text on
-//! one line: `x² + √(3)/2`. Other text and all code pass through unchanged. It is pure: it neither
-//! queries the terminal nor writes escape sequences.
+//! Consoles and `solve` push an answer through [`Latex`] as it is generated. Formulas become text
+//! on one line: `x² + √(3)/2`. Other text and all code pass through unchanged. It is pure: it
+//! neither queries the terminal nor writes escape sequences.
 //!
 //! `prose` detects formulas, `code` detects code, `formula` finds where a formula ends, and `parse`
 //! renders it. They scan one character at a time and wait whenever the next one decides, so the
@@ -154,8 +154,8 @@ impl Latex {
         if c.is_none() && !self.last { None } else { Some(c) }
     }
 
-    /// Returns the length in letters of the command name at an offset, up to the longest known name,
-    /// and the character after it.
+    /// Returns the length in letters of the command name at an offset, up to the longest known
+    /// name, and the character after it.
     fn name(&self, place: usize) -> Option<(usize, Option<char>)> {
         /// Longer than any known name.
         const NAME_BYTES_MAX: usize = 32;
@@ -164,8 +164,8 @@ impl Latex {
         Some((length, self.peek(place + length)?))
     }
 
-    /// Returns the environment name in braces at an offset, if there is one, and its length with the
-    /// braces.
+    /// Returns the environment name in braces at an offset, if there is one, and its length with
+    /// the braces.
     fn name_in_braces(&self, place: usize) -> Option<Option<(&str, usize)>> {
         if self.peek(place)? != Some('{') {
             return Some(None);

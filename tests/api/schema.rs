@@ -1,5 +1,5 @@
-//! `/openapi.json` against the replies of a running server: schemathesis generates valid and invalid
-//! requests and compares each reply with the document.
+//! `/openapi.json` against the replies of a running server: schemathesis generates valid and
+//! invalid requests and compares each reply with the document.
 
 use std::process::Command;
 

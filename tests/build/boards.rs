@@ -101,8 +101,8 @@ fn greedy(processor: &str, set: &str, question: &str) -> Vec<Choice> {
     choices
 }
 
-/// Asserts that two answers agree, or differ first where the two likeliest tokens nearly tie; returns
-/// how many tokens agree.
+/// Asserts that two answers agree, or differ first where the two likeliest tokens nearly tie;
+/// returns how many tokens agree.
 fn agreed(question: &str, nano: &[Choice], pi: &[Choice]) -> usize {
     for (at, (nano, pi)) in nano.iter().zip(pi).enumerate() {
         if nano.token == pi.token {

@@ -23,7 +23,8 @@ struct TargetArchitecture {
     other_names: &'static [(&'static str, &'static str)],
     /// How the disassembler begins a comment.
     remark: &'static str,
-    /// Instructions with an address, too many for the assembler; all are as old as the architecture.
+    /// Instructions with an address, too many for the assembler; all are as old as the
+    /// architecture.
     jumps: &'static [&'static str],
     sets: &'static [KernelSet],
 }
@@ -57,8 +58,8 @@ impl TargetArchitecture {
         Command::new(format!("{}{name}", self.prefix))
     }
 
-    /// Returns the functions of the C library and the compiler's runtime; some have variants for newer
-    /// processors, which they choose themselves.
+    /// Returns the functions of the C library and the compiler's runtime; some have variants for
+    /// newer processors, which they choose themselves.
     fn library_names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for archive in ["libc.a", "libm.a", "libgcc.a", "libgcc_eh.a"] {

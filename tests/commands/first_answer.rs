@@ -1,5 +1,5 @@
-//! A newcomer's first answers: the arithmetic questions in README.md, docs/ and the page, answered by
-//! the demo model without any settings. `make first-answers` asks each of them 100 times.
+//! A newcomer's first answers: the arithmetic questions in README.md, docs/ and the page, answered
+//! by the demo model without any settings. `make first-answers` asks each of them 100 times.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +36,8 @@ fn questions_of(files: &[PathBuf]) -> BTreeSet<String> {
     texts.flat_map(quoted).filter(|quoted| right_answer(quoted).is_some()).collect()
 }
 
-/// Asks without `--seed`, so that each process draws its own, and returns the boxed answer, or the whole reply if it has none.
+/// Asks without `--seed`, so that each process draws its own, and returns the boxed answer, or the
+/// whole reply if it has none.
 fn ask(question: &str, adapter: Option<&str>, mode: &str) -> String {
     let empty = tempfile::tempdir().unwrap();
     let mut command = solverbox();
@@ -65,9 +66,9 @@ fn wrong_answers(question: &str, mode: &str, runs: usize) -> Vec<String> {
     })
 }
 
-/// In the short form, a model that is wrong in a quarter of its answers passes one question in 1 of 40
-/// suites, and five questions in 1 of 100 million; one that is right in 999 of 1,000 fails one question
-/// in 1 of 5,000.
+/// In the short form, a model that is wrong in a quarter of its answers passes one question in 1 of
+/// 40 suites, and five questions in 1 of 100 million; one that is right in 999 of 1,000 fails one
+/// question in 1 of 5,000.
 #[test]
 fn the_readmes_own_questions_come_out_right() {
     let mut files = vec![root().join("README.md"), root().join("src/http/page/index.html")];

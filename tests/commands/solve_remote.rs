@@ -1,5 +1,5 @@
-//! `solve` while a solverbox is running: it asks that server, and reports the same as with a model of
-//! its own.
+//! `solve` while a solverbox is running: it asks that server, and reports the same as with a model
+//! of its own.
 
 use std::io::Read;
 use std::process::{Command, Stdio};

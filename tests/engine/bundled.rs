@@ -80,7 +80,8 @@ fn packing_the_checkpoint_again_gives_the_same_files() {
     }
 }
 
-/// The split by operands, the sets, and every step of every answer: models/bundled/test_questions.py.
+/// The split by operands, the sets, and every step of every answer:
+/// models/bundled/test_questions.py.
 #[test]
 fn the_training_data_is_correct_and_the_test_questions_are_held_out() {
     succeeds(&python(&["-m", "unittest", "test_questions"]));

@@ -1,5 +1,6 @@
 //! The memory plan is accurate: the peak of a running server (`VmHWM`) is the total of `solverbox
-//! plan` with the same flags. Measured on files of VibeThinker-1.5B's shape (tests/support/shape.rs).
+//! plan` with the same flags. Measured on files of VibeThinker-1.5B's shape
+//! (tests/support/shape.rs).
 //!
 //! `build/memory.sh` runs the whole grid (`MEMORY_GRID=all`) and prints it as a table.
 
@@ -125,8 +126,8 @@ fn q8_0_with_the_longest_context_is_admitted_on_4_gb_and_stays_under_2_9_gb() {
     assert!(peaks.measured < 2.9e9, "{peaks:?}");
 }
 
-/// The cache and the logits of all 8 sequences are zeroed at the start: they take memory from then on,
-/// used or not.
+/// The cache and the logits of all 8 sequences are zeroed at the start: they take memory from then
+/// on, used or not.
 #[test]
 fn q4_0_with_8_sequences_over_the_longest_context_stays_under_2_2_gb() {
     let flags = ["--context-tokens", "40960", "--kv", "q8_0", "--sequences", "8"];

@@ -123,8 +123,8 @@ fn vote(job: &[VotingAttempt], ends: EndTimes) -> SimulatedVote<'_> {
     SimulatedVote { first, early, is_right, full: leading(&tally), ended, tokens }
 }
 
-/// Returns the probability that at most `differing` of `jobs` votes have another winner, if each has
-/// one with the stated error (the sum of the binomial distribution).
+/// Returns the probability that at most `differing` of `jobs` votes have another winner, if each
+/// has one with the stated error (the sum of the binomial distribution).
 fn at_most(differing: usize, jobs: usize) -> f64 {
     let odds = STATED_ERROR / (1.0 - STATED_ERROR);
     let none = (1.0 - STATED_ERROR).powi(jobs as i32);

@@ -1,5 +1,5 @@
-//! `kill -9` at random instants while jobs run, again and again on one data folder: while the server
-//! starts, while it accepts, at an attempt's end, at a vote, at a job's end, at any time.
+//! `kill -9` at random instants while jobs run, again and again on one data folder: while the
+//! server starts, while it accepts, at an attempt's end, at a vote, at a job's end, at any time.
 //!
 //! No accepted job may be lost or duplicated, a published end must not change, and a reader that
 //! resumes with the ID of its last event must end with the text of the log. The short form is part

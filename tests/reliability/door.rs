@@ -64,7 +64,8 @@ fn page(last: u8, served: &TestServer) -> (bool, Duration) {
     (fetch().is_ok_and(is_whole), began.elapsed())
 }
 
-/// Returns whether a program is installed; if not, prints a notice, and the trial's rows are missing.
+/// Returns whether a program is installed; if not, prints a notice, and the trial's rows are
+/// missing.
 fn has(program: &str, trial: &str) -> bool {
     let there = Command::new("sh")
         .args(["-c", "command -v \"$0\"", program])

@@ -1,5 +1,5 @@
-//! Fair scheduling: many clients on one desk, whose shares are counted in tokens as the engine draws
-//! them, never in seconds; and the limits of a client and of the queue, over HTTP.
+//! Fair scheduling: many clients on one desk, whose shares are counted in tokens as the engine
+//! draws them, never in seconds; and the limits of a client and of the queue, over HTTP.
 
 use std::collections::BTreeMap;
 

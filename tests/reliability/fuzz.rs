@@ -28,8 +28,8 @@ fn time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(2))
 }
 
-/// Applies the changes listed in `input` to `sound`: each is an offset (2 bytes), a width and the new
-/// bytes; a width of 15 truncates the file.
+/// Applies the changes listed in `input` to `sound`: each is an offset (2 bytes), a width and the
+/// new bytes; a width of 15 truncates the file.
 fn changed(sound: &[u8], input: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (sound.to_vec(), input);
     while let [low, high, width, more @ ..] = rest {
@@ -190,8 +190,8 @@ fn a_checkpoints_tokenizer() {
     });
 }
 
-/// Restarts cut off the end of a log, and readers reconnect in between: each reader ends with the text
-/// of the log.
+/// Restarts cut off the end of a log, and readers reconnect in between: each reader ends with the
+/// text of the log.
 #[test]
 fn a_reader_across_any_restarts() {
     #[derive(Default)]

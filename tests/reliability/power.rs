@@ -225,8 +225,8 @@ fn check_history(history: &FileHistory, data: &Path) {
 /// About how many calls of a first start change files.
 const FIRST_START_STEPS: usize = 80;
 
-/// Chooses when the power is cut: at any time, or during a call that changes a file, of the whole run
-/// or of the first start.
+/// Chooses when the power is cut: at any time, or during a call that changes a file, of the whole
+/// run or of the first start.
 fn instant(run: &PowerRun, random: &mut ChaCha8Rng) -> f64 {
     let instants = run.history.instants();
     let (first, last) = (instants[0], instants[instants.len() - 1] + 0.5);

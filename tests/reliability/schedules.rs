@@ -110,7 +110,8 @@ fn repeating_a_question_fills_the_prefix_cache_no_further() {
     });
 }
 
-/// Closing the thinking adds many tokens: for sixteen attempts in one step more than a batch may have.
+/// Closing the thinking adds many tokens: for sixteen attempts in one step more than a batch may
+/// have.
 #[test]
 fn closing_the_thinking_of_sixteen_attempts_in_one_step_exceeds_a_batch_and_works() {
     in_own_process(|| {

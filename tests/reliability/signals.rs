@@ -21,8 +21,8 @@ fn endless() -> String {
     chat(json!({"stream": true, "ignore_eos": true, "max_tokens": 8000}))
 }
 
-/// Stops one thread of a process by ptrace(2), as a hang would; the kernel has no other way to stop a
-/// single thread.
+/// Stops one thread of a process by ptrace(2), as a hang would; the kernel has no other way to stop
+/// a single thread.
 struct Hang {
     holder: Child,
     _said: BufReader<ChildStdout>,

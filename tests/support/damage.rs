@@ -1,5 +1,5 @@
-//! Damages files as a seed chooses: bits, bytes, integers, ranges and ends; and for small models also
-//! the fields of the header.
+//! Damages files as a seed chooses: bits, bytes, integers, ranges and ends; and for small models
+//! also the fields of the header.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

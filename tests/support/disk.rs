@@ -1,7 +1,7 @@
 //! The files a power cut can leave in a folder, computed from the trace of a process.
 //!
-//! `strace` records every call that changes a file. For an instant T the folder is rebuilt in a state
-//! the disk could be in:
+//! `strace` records every call that changes a file. For an instant T the folder is rebuilt in a
+//! state the disk could be in:
 //! - bytes written before an fsync or fdatasync of their file that returned by T are there;
 //! - of later writes, each page or sector (512 bytes, so that pages are torn) has any of the
 //!   versions it had, or the synced one: the kernel writes in any order;
@@ -12,8 +12,8 @@
 //!
 //! This is harsher than ext4 with its defaults, where one sync writes all older names of the disk
 //! and a file's length comes after its bytes. Not modelled: disks that acknowledge writes they have
-//! not done, and sectors torn within. Calls cut off by a kill count as done at that moment, syncs as
-//! not done. Memory maps are not traced: SQLite's `-shm` is one, and is rebuilt at each start.
+//! not done, and sectors torn within. Calls cut off by a kill count as done at that moment, syncs
+//! as not done. Memory maps are not traced: SQLite's `-shm` is one, and is rebuilt at each start.
 //! Subfolders are left out.
 
 use std::collections::{BTreeMap, HashMap};

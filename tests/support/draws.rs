@@ -15,8 +15,8 @@ pub const TIE_MAX: f32 = 0.5;
 /// The same for text unlike the training data: after an answer's own end, in other modes, of the
 /// other adapter's questions. There a choice can depend on rounding alone: base 2 without its
 /// adapter in mode `hint` leads by 1.44 for one token or by 0.06 for the other, depending only on
-/// how many tokens its prompt's end was decoded with (44 and 16 of 60 tries), while all leads before
-/// it differ by 0.04.
+/// how many tokens its prompt's end was decoded with (44 and 16 of 60 tries), while all leads
+/// before it differ by 0.04.
 pub const TIE_UNTRAINED_MAX: f32 = 2.0;
 /// Tokens of a text that are compared: more than the demo model's longest answers. A text that is
 /// made to go on after its end repeats itself, and the differences between leads grow slowly with
@@ -27,8 +27,8 @@ const NOISE_MEDIAN_MAX: f32 = 0.1;
 /// Tokens for each text that parts, at least; measured: 400 where texts go on after their end.
 const PARTING_TOKENS_MIN: usize = 100;
 
-/// Every token one engine drew, in order. The engine sends a draw before any event that follows from
-/// it, so a draw is here by the time its text can be read.
+/// Every token one engine drew, in order. The engine sends a draw before any event that follows
+/// from it, so a draw is here by the time its text can be read.
 pub struct DrawLog {
     inbox: Receiver<Draw>,
     draws: RefCell<Vec<Draw>>,
@@ -91,10 +91,11 @@ fn lead(draw: &Draw) -> f32 {
 pub struct DrawComparison {
     pub texts: usize,
     pub tokens: usize,
-    /// For each text that parts from its twin: the lead of the token drawn over the other where they
-    /// part, the larger of both texts'.
+    /// For each text that parts from its twin: the lead of the token drawn over the other where
+    /// they part, the larger of both texts'.
     pub partings: Vec<f32>,
-    /// How much the lead of the same choice differs between the two, sorted by [`DrawComparison::check`].
+    /// How much the lead of the same choice differs between the two, sorted by
+    /// [`DrawComparison::check`].
     pub noise: Vec<f32>,
 }
 
@@ -125,8 +126,8 @@ impl DrawComparison {
         assert!(!has_ended || other == alone, "{what}: ended at {other} of {alone} tokens");
     }
 
-    /// Prints the result and checks that few texts part and leads differ little: with another text's
-    /// keys and values in the cache, all leads would differ.
+    /// Prints the result and checks that few texts part and leads differ little: with another
+    /// text's keys and values in the cache, all leads would differ.
     pub fn check(mut self, what: &str) {
         self.noise.sort_by(f32::total_cmp);
         let noise = |share: usize| self.noise.get(self.noise.len() * share / 100).copied();

@@ -1,4 +1,5 @@
-//! An independent reader of GGUF files, so that the program's output is not judged by its own reader.
+//! An independent reader of GGUF files, so that the program's output is not judged by its own
+//! reader.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A server that is killed and restarted on one data folder, and readers that follow its jobs across
-//! restarts as a browser does: with the ID of the last event received.
+//! A server that is killed and restarted on one data folder, and readers that follow its jobs
+//! across restarts as a browser does: with the ID of the last event received.
 //!
 //! The trials `crash` and `power` share it. A reader records every event with its time. It checks
 //! what must hold at each event (its ID is the offset of the text) and keeps a violation as its

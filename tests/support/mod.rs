@@ -1,4 +1,5 @@
-//! What the topics share: the binary, the models, running servers, disks, and waiting for conditions.
+//! What the topics share: the binary, the models, running servers, disks, and waiting for
+//! conditions.
 
 pub mod damage; // the damage that seeds of the corruption tests do to a file
 pub mod disk; // the files a power cut can leave of those a traced process wrote
@@ -213,8 +214,8 @@ pub fn send_signal(pid: u32, name: &str) {
     assert!(sent.expect("kill runs").success());
 }
 
-/// Makes a copy of the demo model whose chat template opens the thinking, as those of some reasoning
-/// models do. Other bytes stay the same.
+/// Makes a copy of the demo model whose chat template opens the thinking, as those of some
+/// reasoning models do. Other bytes stay the same.
 pub fn thinking_model(folder: &Path) -> PathBuf {
     let mut bytes = std::fs::read(model()).expect("the test model");
     let start = position(&bytes, b"{% for message in messages %}").expect("a template");

@@ -43,8 +43,8 @@ impl TestServer {
         TestServer::start_by(solverbox(), model, &[&["--threads", "1"], args].concat())
     }
 
-    /// Starts by a command that runs the binary, with an environment or in a namespace; the number of
-    /// threads is not limited.
+    /// Starts by a command that runs the binary, with an environment or in a namespace; the number
+    /// of threads is not limited.
     pub fn start_by(command: Command, model: &Path, args: &[&str]) -> TestServer {
         let data = tempfile::tempdir().expect("a folder");
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();

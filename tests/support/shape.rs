@@ -1,5 +1,5 @@
-//! A file of VibeThinker-1.5B's shape for measuring memory: the real tensors' names, shapes and types, a
-//! vocabulary of the real size, and zeros for weights.
+//! A file of VibeThinker-1.5B's shape for measuring memory: the real tensors' names, shapes and
+//! types, a vocabulary of the real size, and zeros for weights.
 //!
 //! The zeros are a hole in a sparse file: nothing is written, and loading still reads them into
 //! memory. Every logit is 0, so a greedy answer repeats the first token.
@@ -47,7 +47,8 @@ impl Quantized {
         }
     }
 
-    /// From llama-quant.cpp: the head keeps more bits, as do values and `ffn_down` of half the layers.
+    /// From llama-quant.cpp: the head keeps more bits, as do values and `ffn_down` of half the
+    /// layers.
     fn of_tensor(self, name: &str, layer: u64) -> &'static str {
         let more_bits =
             !(LAYERS / 8..7 * LAYERS / 8).contains(&layer) || (layer - LAYERS / 8) % 3 == 2;

@@ -1,5 +1,5 @@
-//! Reliability trials: each has a short form in the suite and a full form in `make reliability`, whose
-//! measurements build/reliability.sh turns into docs/reliability.md.
+//! Reliability trials: each has a short form in the suite and a full form in `make reliability`,
+//! whose measurements build/reliability.sh turns into docs/reliability.md.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -10,7 +10,7 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 const LINE_CHARACTERS_MAX: usize = 100;
 /// Lines that are wider.
-const WIDE_LINES_MAX: usize = 112;
+const WIDE_LINES_MAX: usize = 0;
 /// Lines of `main.rs`, which only picks a command.
 const MAIN_LINES_MAX: usize = 100;
 

@@ -1,4 +1,5 @@
-//! Damaged, foreign and incomplete checkpoints: one error each, which names the file, key or tensor.
+//! Damaged, foreign and incomplete checkpoints: one error each, which names the file, key or
+//! tensor.
 
 use std::fs;
 use std::path::PathBuf;

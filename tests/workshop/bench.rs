@@ -1,5 +1,5 @@
-//! `bench` and `tune`: their measurements are complete and finite, and tuned settings are read back.
-//! The speeds themselves depend on the machine and are not judged here.
+//! `bench` and `tune`: their measurements are complete and finite, and tuned settings are read
+//! back. The speeds themselves depend on the machine and are not judged here.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

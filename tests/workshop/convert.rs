@@ -174,7 +174,8 @@ fn an_input_file_is_never_overwritten() {
     }
 }
 
-/// A checkpoint of the given size, nearly all of it the embedding, which is a hole in a sparse file.
+/// A checkpoint of the given size, nearly all of it the embedding, which is a hole in a sparse
+/// file.
 fn large(bytes: u64) -> Checkpoint {
     const ROWS: u64 = 512;
     let checkpoint = Checkpoint::of("qwen2");

@@ -1,7 +1,8 @@
 //! Removes notation from an answer: LaTeX's layout, fonts and spacing, full-width characters.
 //!
-//! The result has one character per meaning: set braces are `SET_OPEN` and `SET_CLOSE`, the contents
-//! of `\text{…}` are enclosed in `WORDS_OPEN` and `WORDS_CLOSE`, runs of spaces are one space.
+//! The result has one character per meaning: set braces are `SET_OPEN` and `SET_CLOSE`, the
+//! contents of `\text{…}` are enclosed in `WORDS_OPEN` and `WORDS_CLOSE`, runs of spaces are one
+//! space.
 
 /// `\{`, the brace of a set.
 pub const SET_OPEN: char = '\u{E000}';

@@ -1,4 +1,5 @@
-//! Normalizes answers that are not numbers: words to lower case, formulas without redundant notation.
+//! Normalizes answers that are not numbers: words to lower case, formulas without redundant
+//! notation.
 //!
 //! Cheap rules bring a formula to one spelling: no spaces, no redundant multiplication signs and
 //! braces, `a/b` for `\frac{a}{b}`. Nothing is computed, and terms keep their order.
@@ -9,8 +10,8 @@ use super::{Value, number, opens, trimmed};
 /// Deepest nesting of fractions that is rewritten.
 const DEPTH_MAX: usize = 8;
 
-/// Normalizes an answer that does not parse as a number. Words become lower case; in formulas, where
-/// x is not X, only redundant notation is dropped.
+/// Normalizes an answer that does not parse as a number. Words become lower case; in formulas,
+/// where x is not X, only redundant notation is dropped.
 pub fn words(text: &str) -> Option<Value> {
     let plain: String =
         text.chars().map(|c| if matches!(c, WORDS_OPEN | WORDS_CLOSE) { ' ' } else { c }).collect();

@@ -2,9 +2,9 @@
 //! that may garble bytes.
 //!
 //! A UART receives noise: NUL bytes of a break, partial lines, a floating pin. A bad byte costs at
-//! most the line that contains it, no line is buffered beyond [`limits::MACHINE_LINE_BYTES_MAX`], and
-//! noise is answered ever more rarely. `message` parses the objects found here; nothing here knows
-//! their fields or reads a clock.
+//! most the line that contains it, no line is buffered beyond [`limits::MACHINE_LINE_BYTES_MAX`],
+//! and noise is answered ever more rarely. `message` parses the objects found here; nothing here
+//! knows their fields or reads a clock.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
@@ -32,9 +32,9 @@ pub struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// Consumes `bytes` up to the end of a line and returns that line; `None` once all are consumed.
-    /// LF or CR ends a line. Lines without a visible ASCII character (blank ones, breaks, an idle
-    /// line) cannot hold an object and are skipped.
+    /// Consumes `bytes` up to the end of a line and returns that line; `None` once all are
+    /// consumed. LF or CR ends a line. Lines without a visible ASCII character (blank ones, breaks,
+    /// an idle line) cannot hold an object and are skipped.
     pub fn line(&mut self, bytes: &mut &[u8]) -> Option<ReceivedLine> {
         loop {
             let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
@@ -69,8 +69,8 @@ pub fn sum(object: &[u8]) -> u32 {
 }
 
 /// Returns the parts of a line that may be its object, the likeliest first and at least one: the
-/// whole line, then from each later `{"` to the end, the last one first. If the line has a checksum,
-/// only the parts that match it.
+/// whole line, then from each later `{"` to the end, the last one first. If the line has a
+/// checksum, only the parts that match it.
 ///
 /// # Errors
 /// `bad_request` if the checksum is wrong, or is missing and required.

@@ -161,8 +161,8 @@ impl RequestReader {
     /// Consumes `bytes` up to the end of a line that needs an answer; `None` once all are consumed.
     /// A change of settings applies from the next line on.
     ///
-    /// The box's own lines, echoed by a short circuit or a terminal, are ignored: an answer would be
-    /// echoed as well.
+    /// The box's own lines, echoed by a short circuit or a terminal, are ignored: an answer would
+    /// be echoed as well.
     pub fn next(&mut self, bytes: &mut &[u8], settings: &MachineSettings) -> Option<Incoming> {
         while let Some(line) = self.splitter.line(bytes) {
             match object(&line, settings.sums()) {

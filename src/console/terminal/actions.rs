@@ -211,7 +211,8 @@ impl TerminalSession<'_> {
         lines.push(String::new());
         lines.push(
             "A question of several lines: end each but the last with \\, or put it between lines \
-             of \"\"\". An empty line shows the state of the answer. Up and Down browse the lines typed before."
+             of \"\"\". An empty line shows the state of the answer. Up and Down browse the lines \
+             typed before."
                 .to_string(),
         );
         self.note(&lines.join("\n"));

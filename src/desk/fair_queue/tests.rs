@@ -1,5 +1,5 @@
-//! Boxes in miniature: seeded clients ask, each scheduled attempt gets tokens in each step, and what
-//! the queue guarantees is checked after every change.
+//! Boxes in miniature: seeded clients ask, each scheduled attempt gets tokens in each step, and
+//! what the queue guarantees is checked after every change.
 
 use std::collections::BTreeMap;
 

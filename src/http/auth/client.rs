@@ -1,11 +1,11 @@
 //! Authentication: maps a request's credentials to a principal.
 //!
 //! In this order: an API key on the owner's list, the box's own cookie, any other key, the address.
-//! The page sets the cookie, sealed so that it cannot be forged (`secret`). On loopback all programs
-//! share one address, so there each connection without cookie or key is a client of its own. If the
-//! owner keeps a list of keys (`keys`), a key must be on it, and programs on other machines need
-//! one; without a list a key only tells clients apart. `identity` calls this for every request. It
-//! enforces the limits of a key; the desk enforces those of a client.
+//! The page sets the cookie, sealed so that it cannot be forged (`secret`). On loopback all
+//! programs share one address, so there each connection without cookie or key is a client of its
+//! own. If the owner keeps a list of keys (`keys`), a key must be on it, and programs on other
+//! machines need one; without a list a key only tells clients apart. `identity` calls this for
+//! every request. It enforces the limits of a key; the desk enforces those of a client.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Checks the Host header against DNS rebinding.
 //!
 //! A foreign site can make its own name resolve to this box's address and then read replies as its
-//! own. Its requests still carry that name in `Host`. So the box answers only to names that no other
-//! site can have: addresses, `localhost`, its own host name, and those the owner gives it
+//! own. Its requests still carry that name in `Host`. So the box answers only to names that no
+//! other site can have: addresses, `localhost`, its own host name, and those the owner gives it
 //! (`--host-name`). `identity` checks every request; `origin` compares a page's host with it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};

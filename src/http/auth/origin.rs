@@ -1,5 +1,5 @@
-//! Which page sent a request, according to its browser: the box's own, another page of this machine,
-//! or a foreign site's. This is the defence against cross-site request forgery.
+//! Which page sent a request, according to its browser: the box's own, another page of this
+//! machine, or a foreign site's. This is the defence against cross-site request forgery.
 //!
 //! A browser on the box's network sends requests of any site that is open in it, so unsafe methods
 //! are refused from foreign pages. Programs send no Origin and pass: `client` authenticates them.

@@ -1,9 +1,10 @@
 //! The owner's sign-in: the PIN and the sessions it opens.
 //!
-//! `POST /api/owner/session` takes the PIN and sets a cookie for the owner's paths, `DELETE` ends the
-//! session, `GET` returns its state. PINs are verified one at a time, with a growing delay after each
-//! wrong one (`patience`); attempts before the delay is over are refused unverified. Every action of
-//! the owner elsewhere calls [`Owner::check`] first and is recorded with [`Owner::note`].
+//! `POST /api/owner/session` takes the PIN and sets a cookie for the owner's paths, `DELETE` ends
+//! the session, `GET` returns its state. PINs are verified one at a time, with a growing delay
+//! after each wrong one (`patience`); attempts before the delay is over are refused unverified.
+//! Every action of the owner elsewhere calls [`Owner::check`] first and is recorded with
+//! [`Owner::note`].
 
 mod audit;
 mod patience;

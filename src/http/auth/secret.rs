@@ -1,8 +1,8 @@
 //! The secret that seals cookies, so that they cannot be forged.
 //!
 //! A cookie is 128 random bits with their HMAC-SHA-256 under the secret, so only this box can issue
-//! one. The secret is kept in the data folder (`secret`), so that cookies survive a restart; removing
-//! the file makes every browser a new client. `identity` loads it, `client` uses it.
+//! one. The secret is kept in the data folder (`secret`), so that cookies survive a restart;
+//! removing the file makes every browser a new client. `identity` loads it, `client` uses it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -53,8 +53,8 @@ impl Secret {
                 let aside = data.join("secret.damaged");
                 std::fs::rename(&file, &aside).map_err(unreadable)?;
                 log::warn!(
-                    "'{}' does not have {SECRET_BYTES} bytes: it was moved to '{}' and replaced; every \
-                     browser becomes a new client when it reloads the page",
+                    "'{}' does not have {SECRET_BYTES} bytes: it was moved to '{}' and replaced; \
+                     every browser becomes a new client when it reloads the page",
                     file.display(),
                     aside.display()
                 );

@@ -1,7 +1,7 @@
 //! The accept loop: gives each connection a permit and a thread, or rejects it.
 //!
-//! No error ends it: an accept error (no free descriptors, a client already gone) is logged once per
-//! streak and retried after a pause, and nothing here blocks on a client.
+//! No error ends it: an accept error (no free descriptors, a client already gone) is logged once
+//! per streak and retried after a pause, and nothing here blocks on a client.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, TcpListener, TcpStream};
@@ -56,7 +56,8 @@ impl Acceptor<'_> {
                     log::info!("gate: accepting again, after {} errors", self.errors);
                     self.errors = 0;
                 }
-                // A dual-stack listener reports IPv4 clients as IPv6: count both forms as one address.
+                // A dual-stack listener reports IPv4 clients as IPv6: count both forms as one
+                // address.
                 Some((client, address.ip().to_canonical()))
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock) => None,

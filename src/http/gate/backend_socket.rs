@@ -1,8 +1,8 @@
 //! The backend socket: the private Unix socket between the gate and tiny_http.
 //!
 //! It is bound under a name for a moment, held by an O_PATH descriptor, and unlinked before it
-//! listens. From then on only this process reaches it, through `/proc/self/fd`; nothing is left
-//! on disk, even after `kill -9`. The directory is addressed through a descriptor as well, because a
+//! listens. From then on only this process reaches it, through `/proc/self/fd`; nothing is left on
+//! disk, even after `kill -9`. The directory is addressed through a descriptor as well, because a
 //! socket's path is limited to 107 bytes and a data directory's is not.
 
 use std::io;

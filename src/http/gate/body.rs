@@ -68,8 +68,8 @@ impl<C: AsFd> Source<'_, C> {
         Ok(())
     }
 
-    /// Waits for more bytes when all that arrived are consumed. Bytes beyond the request are dropped
-    /// with the source: a connection carries one request.
+    /// Waits for more bytes when all that arrived are consumed. Bytes beyond the request are
+    /// dropped with the source: a connection carries one request.
     fn fill(&mut self) -> Result<(), Stop> {
         if !wire::wait(self.client, PollFlags::IN, self.deadline)? {
             return Err(Refusal::SlowBody(self.bounds.body_wait).into());

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last: head, body, relay, or a refusal.
 //!
-//! Runs on a thread of its own. All it acquires (permit, visitor, sockets) is released on drop, so a
-//! panic releases it as well.
+//! Runs on a thread of its own. All it acquires (permit, visitor, sockets) is released on drop, so
+//! a panic releases it as well.
 
 use std::net::{IpAddr, TcpStream};
 use std::sync::atomic::Ordering;
@@ -79,8 +79,8 @@ fn deliver(
     Ok(())
 }
 
-/// Makes a socket send each event at once, and detect by itself a peer that vanished without closing
-/// (power cut, lost radio link).
+/// Makes a socket send each event at once, and detect by itself a peer that vanished without
+/// closing (power cut, lost radio link).
 fn tune(client: &TcpStream, write_wait: Duration) -> io::Result<()> {
     sockopt::set_tcp_nodelay(client, true)?;
     sockopt::set_socket_send_buffer_size(client, SEND_BUFFER_BYTES)?;

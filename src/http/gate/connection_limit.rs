@@ -1,7 +1,7 @@
 //! The connection limit: how many connections may be open, in total and per address.
 //!
-//! A permit is taken before a connection gets its thread and is given back when it is dropped, which
-//! a panic does too. The total is lowered to what the limit of open files allows, because
+//! A permit is taken before a connection gets its thread and is given back when it is dropped,
+//! which a panic does too. The total is lowered to what the limit of open files allows, because
 //! tiny_http's accept thread ends for good at the first failed accept.
 
 use std::collections::HashMap;

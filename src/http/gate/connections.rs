@@ -79,10 +79,10 @@ impl Visitor {
 
     /// Runs `callback` once, when the visitor leaves; at once if it has left already.
     ///
-    /// `callback` runs on the gate's thread for this visitor, within milliseconds of the hang-up: it
-    /// must not block. It is dropped unrun when the response ends first. A client that closes as
-    /// soon as it has read the end of a stream without a length may still count as leaving: `callback`
-    /// must do no harm then.
+    /// `callback` runs on the gate's thread for this visitor, within milliseconds of the hang-up:
+    /// it must not block. It is dropped unrun when the response ends first. A client that closes as
+    /// soon as it has read the end of a stream without a length may still count as leaving:
+    /// `callback` must do no harm then.
     pub fn on_leave(&self, callback: impl FnOnce() + Send + 'static) {
         let mut state = locked(&self.state);
         match &mut *state {

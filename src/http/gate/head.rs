@@ -68,8 +68,9 @@ pub fn read(client: &TcpStream, buffer: &mut Vec<u8>, bounds: &Bounds) -> Result
             let blank = buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             buffer.drain(..blank);
         }
-        // Each parse starts from the beginning, so one is only tried when a line has ended: a client
-        // that sends byte by byte costs no more than any other. The first try catches non-HTTP.
+        // Each parse starts from the beginning, so one is only tried when a line has ended: a
+        // client that sends byte by byte costs no more than any other. The first try catches
+        // non-HTTP.
         if (first || piece[..count].contains(&b'\n'))
             && let Some((head, bytes)) = parse(buffer)?
         {

@@ -96,7 +96,8 @@ impl Rejected {
         fds.extend(self.clients.iter().map(|l| PollFd::new(&l.client, PollFlags::IN)));
     }
 
-    /// Serves the clients that are ready, without blocking; drops those gone or past their deadline.
+    /// Serves the clients that are ready, without blocking; drops those gone or past their
+    /// deadline.
     pub fn serve(&mut self) {
         let now = Instant::now();
         self.clients.retain_mut(|rejected| {

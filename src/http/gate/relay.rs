@@ -245,8 +245,8 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// Rewrites a response's head with a single `Connection: close`, and returns the length of the body;
-/// `None` if it is not a response head.
+/// Rewrites a response's head with a single `Connection: close`, and returns the length of the
+/// body; `None` if it is not a response head.
 fn rewritten(head: &[u8], scope: ResponseScope) -> Option<(Vec<u8>, Option<u64>)> {
     let mut lines = head.split(|b| *b == b'\n').map(|line| line.trim_ascii_end());
     let status_line = lines.next()?;

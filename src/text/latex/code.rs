@@ -1,8 +1,8 @@
 //! Code in a text: between backticks in a line, and in fenced blocks of lines.
 //!
 //! Code contains no LaTeX, so it is output as it arrives; only its end is tracked, by CommonMark's
-//! rules. Inline code ends at the end of its paragraph at the latest, or a stray backtick would turn
-//! the rest of an answer into code.
+//! rules. Inline code ends at the end of its paragraph at the latest, or a stray backtick would
+//! turn the rest of an answer into code.
 
 use super::{Latex, Scanning};
 

@@ -1,9 +1,9 @@
 //! Formulas in a text: where they end, and which part of one can already be rendered.
 //!
-//! `\(`, `\[`, an environment, or `$$` on a line of its own certainly opens a formula. It is rendered
-//! up to each operator outside brackets, since later input cannot change what precedes that. A dollar
-//! within a line opens a formula only if another one closes it, by Pandoc's rules; until then the text
-//! is held back.
+//! `\(`, `\[`, an environment, or `$$` on a line of its own certainly opens a formula. It is
+//! rendered up to each operator outside brackets, since later input cannot change what precedes
+//! that. A dollar within a line opens a formula only if another one closes it, by Pandoc's rules;
+//! until then the text is held back.
 
 use super::parse::convert;
 use super::row::RowStart;
@@ -372,8 +372,8 @@ impl Latex {
         self.prose.after_display = count == 2;
     }
 
-    /// Outputs the dollars unchanged and leaves the text after them to be scanned as prose. It holds
-    /// no dollar, so nothing is scanned a third time.
+    /// Outputs the dollars unchanged and leaves the text after them to be scanned as prose. It
+    /// holds no dollar, so nothing is scanned a third time.
     pub(super) fn no_formula(&mut self, dollars: Dollars) {
         let end = self.start + dollars.opening();
         self.give(end);

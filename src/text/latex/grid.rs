@@ -1,8 +1,8 @@
 //! Environments: matrices, arrays and cases, and those that only stack formulas.
 //!
-//! The parser calls this at each `\begin`. A matrix is rendered as `[1 2; 3 4]` and cases as
-//! `{ a if x>0; b otherwise`. Both stay on their line, next to what precedes and follows them, such
-//! as `f(x) =`. Of the others only the rows are rendered: their names are dropped, and `\\` is a line
+//! The parser calls this at each `\begin`. A matrix is rendered as `[1 2; 3 4]` and cases as `{ a
+//! if x>0; b otherwise`. Both stay on their line, next to what precedes and follows them, such as
+//! `f(x) =`. Of the others only the rows are rendered: their names are dropped, and `\\` is a line
 //! break everywhere.
 
 use super::parse::{Inside, Parser};

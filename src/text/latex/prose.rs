@@ -1,8 +1,8 @@
 //! Text that is neither code nor a formula: output unchanged, except for LaTeX without delimiters.
 //!
-//! `x^2 + \frac{1}{2}` without dollars is a run: numbers, operators and single letters around a known
-//! command. Until a command arrives a run is cold and is output unchanged; only the part that a
-//! command could change is held back. A word of two letters ends a run.
+//! `x^2 + \frac{1}{2}` without dollars is a run: numbers, operators and single letters around a
+//! known command. Until a command arrives a run is cold and is output unchanged; only the part that
+//! a command could change is held back. A word of two letters ends a run.
 
 use super::formula::ClosingToken;
 use super::parse::convert;

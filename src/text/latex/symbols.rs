@@ -1,8 +1,8 @@
 //! Tables of LaTeX's commands and environments, by name.
 //!
-//! The scanner looks up which commands take arguments and which environments exist, the parser how to
-//! render them. The symbols are those of the Unicode standard, under their names in LaTeX, amsmath
-//! and amssymb. An unknown name is output unchanged.
+//! The scanner looks up which commands take arguments and which environments exist, the parser how
+//! to render them. The symbols are those of the Unicode standard, under their names in LaTeX,
+//! amsmath and amssymb. An unknown name is output unchanged.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! Words within a formula: `\text{ if }` and its relatives.
 //!
-//! In it blanks count and characters stand for themselves. Formulas between dollars and commands are
-//! rendered as elsewhere.
+//! In it blanks count and characters stand for themselves. Formulas between dollars and commands
+//! are rendered as elsewhere.
 
 use super::parse::{Inside, Parser};
 use super::row::{Bind, FormulaRow, PieceClass, RowLayout, RowPiece, RowStart};

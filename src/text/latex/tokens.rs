@@ -1,7 +1,7 @@
 //! Tokenizes the source of a formula, one LaTeX token at a time.
 //!
-//! A run of blanks is one token, and so is a number: a caller that takes a single digit puts the rest
-//! back. Every byte of the source belongs to a token.
+//! A run of blanks is one token, and so is a number: a caller that takes a single digit puts the
+//! rest back. Every byte of the source belongs to a token.
 
 /// Longest optional argument, in bytes.
 const OPTIONAL_BYTES_MAX: usize = 64;

@@ -61,8 +61,8 @@ impl Patience {
         self.until.saturating_sub(now)
     }
 
-    /// Counts a PIN that is about to be verified as wrong; returns the number in a row and the delay
-    /// after it.
+    /// Counts a PIN that is about to be verified as wrong; returns the number in a row and the
+    /// delay after it.
     pub fn count(&mut self, pin: &str, now: Duration) -> (u32, Duration) {
         self.wrong = self.wrong.saturating_add(1);
         let wait = wait_after(self.wrong);

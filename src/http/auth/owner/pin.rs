@@ -109,8 +109,8 @@ fn file(data: &Path) -> PathBuf {
 }
 
 impl Pin {
-    /// Returns whether `pin` is right. Takes 19 MiB and a twentieth of a second on a PC, a few times
-    /// that on a board.
+    /// Returns whether `pin` is right. Takes 19 MiB and a twentieth of a second on a PC, a few
+    /// times that on a board.
     pub fn matches(&self, pin: &str) -> bool {
         Argon2::default().verify_password(pin.as_bytes(), &self.hash).is_ok()
     }
