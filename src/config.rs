@@ -16,11 +16,9 @@ use crate::cli::{AdmissionFlags, Cli, ModesFlags};
 use crate::commands::notify::Supervisor;
 use crate::http::Admission;
 use crate::http::auth::keys::ApiKeys;
-use crate::model::bundled;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
 use crate::types::mode::Modes;
-use crate::types::plan::{Origin, Weights};
 
 /// Parses `args` (the program's name first) and the environment.
 ///
@@ -174,20 +172,15 @@ fn origin(
     settings.map(|settings| format!("settings '{}': ", settings.file.display()))
 }
 
-/// Returns the modes for `model`: the built-in ones, with the demo model's changes if it is that
-/// model, extended by the owner's file.
+/// Extends `modes` by the owner's file, if the flag names one.
 ///
 /// # Errors
 /// `not_found` if the file cannot be read, `bad_request` if its content is not valid.
-pub fn modes(flags: &ModesFlags, model: &Weights) -> Result<Modes, Error> {
-    let mut modes = Modes::built_in();
-    if model.origin == Origin::BuiltIn(bundled::MODEL) {
-        modes.extend(bundled::MODES, bundled::MODEL)?;
+pub fn add_owners_modes(modes: &mut Modes, flags: &ModesFlags) -> Result<(), Error> {
+    match &flags.modes {
+        Some(file) => modes.extend(&read_settings(file, "--modes")?, &file.display().to_string()),
+        None => Ok(()),
     }
-    if let Some(file) = &flags.modes {
-        modes.extend(&read_settings(file, "--modes")?, &file.display().to_string())?;
-    }
-    Ok(modes)
 }
 
 /// Returns which requests a server admits.

@@ -47,6 +47,8 @@ pub fn model(app: &App, id: &str) -> Reply {
 
 fn all_models(app: &App) -> Vec<Value> {
     let entry = |id: String, mode: &Mode| {
+        // 0.1, and not 0.10000000149, which 32 bits make of it.
+        let temperature = (f64::from(mode.sampling.temperature) * 1_000.0).round() / 1_000.0;
         json!({
             "id": id,
             "object": "model",
@@ -56,6 +58,7 @@ fn all_models(app: &App) -> Vec<Value> {
             "student_attempt": mode.reads == Reads::StudentAttempt,
             "votes": mode.voting == Voting::ByValue,
             "attempts": mode.attempts,
+            "temperature": temperature,
             "default": mode.name == DEFAULT_MODE,
         })
     };

@@ -13,6 +13,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
 use crate::types::error::{Error, io_cause};
+use crate::types::mode::Modes;
 use crate::types::plan::{Origin, Weights, WeightsRole};
 
 /// The name of the demo model for `--model`.
@@ -25,8 +26,8 @@ pub const WARNING: &str = "demo model: school arithmetic only";
 pub const WAY_OUT: &str = "Put a VibeThinker-1.5B GGUF file into the models folder, or name one \
     with --model FILE; models/README.md says how to get one.";
 
-/// The demo model's changes to the built-in modes, in the form of an owner's `--modes` file.
-pub const MODES: &str = include_str!("../../models/bundled/modes.toml");
+/// Its changes to the built-in modes, in the form of an owner's `--modes` file.
+const MODES: &str = include_str!("../../models/bundled/modes.toml");
 
 /// SHA-256 checksums of both files, as sha256sum prints them.
 pub const SUMS: &str = include_str!("../../models/bundled/SHA256SUMS");
@@ -51,6 +52,14 @@ pub fn model() -> Result<Weights, Error> {
 /// `internal` if the memory file cannot be created.
 pub fn adapter() -> Result<Weights, Error> {
     file(WeightsRole::Adapter, ADAPTER, ADAPTER_BYTES)
+}
+
+/// Returns the modes for questions to the demo model: the built-in ones at a lower temperature.
+pub fn modes() -> Modes {
+    let mut modes = Modes::built_in();
+    // The file is part of the program and a test parses it: it cannot fail on a user's machine.
+    modes.extend(MODES, "models/bundled/modes.toml").expect("the demo model's modes are valid");
+    modes
 }
 
 /// Returns the file name in models/bundled/ of the built-in file `name`.
@@ -95,12 +104,10 @@ fn in_memory(name: &str, bytes: &[u8]) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::mode::Modes;
 
     #[test]
     fn the_demo_models_modes_are_the_built_in_ones_at_another_temperature() {
-        let (built_in, mut own) = (Modes::built_in(), Modes::built_in());
-        own.extend(MODES, MODEL).unwrap();
+        let (built_in, own) = (Modes::built_in(), modes());
         assert_eq!(own.iter().count(), built_in.iter().count());
         for (before, mode) in built_in.iter().zip(own.iter()) {
             let mut mode = mode.as_ref().clone();

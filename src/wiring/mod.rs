@@ -39,7 +39,7 @@ pub fn run(command: CommandFlags) -> Result<(), Error> {
         CommandFlags::Compare(flags) => commands::compare::run(&flags.try_into()?),
         CommandFlags::Modes(flags) => {
             let model = locate::find(flags.model.as_deref(), &flags.models)?;
-            commands::modes::run(&config::modes(&flags.modes, &model)?)
+            commands::modes::run(&model::modes(&flags.modes, &model)?)
         }
         CommandFlags::Inspect(flags) => commands::inspect::run(&flags.file),
         CommandFlags::Plan(flags) => commands::plan::run(&flags.try_into()?),

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{ModelFlags, WayFlags};
+use crate::cli::{ModelFlags, ModesFlags, WayFlags};
 use crate::commands::Loading;
 use crate::config;
 use crate::engine::kernels;
-use crate::model::locate;
 use crate::model::plan::PlanRequirements;
+use crate::model::{bundled, locate};
 use crate::types::error::Error;
 use crate::types::kernels::KernelSet;
-use crate::types::mode::{AdapterRef, Mode};
-use crate::types::plan::{Pacing, Weights};
+use crate::types::mode::{AdapterRef, Mode, Modes};
+use crate::types::plan::{Origin, Pacing, Weights};
 
 /// Returns the model to load, with kernels that run on this CPU.
 pub(super) fn loading(flags: ModelFlags) -> Result<Loading, Error> {
@@ -42,6 +42,15 @@ pub(super) fn chosen(flags: &ModelFlags) -> Result<Weights, Error> {
     locate::find(flags.model.as_deref(), &flags.models)
 }
 
+/// Returns the modes for `model`: the built-in ones, which the demo model changes, extended by the
+/// owner's file.
+pub(super) fn modes(flags: &ModesFlags, model: &Weights) -> Result<Modes, Error> {
+    let is_demo = model.origin == Origin::BuiltIn(bundled::MODEL);
+    let mut modes = if is_demo { bundled::modes() } else { Modes::built_in() };
+    config::add_owners_modes(&mut modes, flags)?;
+    Ok(modes)
+}
+
 /// Returns the named mode for `model` with what the flags override; `adapters` are added to the
 /// mode's own.
 pub(super) fn mode(
@@ -49,7 +58,7 @@ pub(super) fn mode(
     model: &Weights,
     adapters: &[PathBuf],
 ) -> Result<Arc<Mode>, Error> {
-    let mut mode = Arc::unwrap_or_clone(config::modes(&flags.modes, model)?.find(&flags.mode)?);
+    let mut mode = Arc::unwrap_or_clone(modes(&flags.modes, model)?.find(&flags.mode)?);
     let named =
         adapters.iter().map(|adapter| AdapterRef::as_trained(adapter.display().to_string()));
     mode.adapters.extend(named);

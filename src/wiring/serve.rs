@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::model::{chosen, loading};
+use super::model::{chosen, loading, modes};
 use crate::cli::{ConsoleFlags, ServeFlags, ServerFlags};
 use crate::commands::serve::ServeOptions;
 use crate::config;
@@ -37,7 +37,7 @@ fn options(
     door: Option<(SocketAddr, Admission)>,
     consoles: Vec<Wire>,
 ) -> Result<ServeOptions, Error> {
-    let modes = config::modes(&flags.modes, &chosen(&flags.model)?)?;
+    let modes = modes(&flags.modes, &chosen(&flags.model)?)?;
     let adapters: Vec<AdapterRef> = modes.iter().flat_map(|mode| mode.adapters.clone()).collect();
     let data = config::data_folder(flags.model.data.as_deref())?;
     Ok(ServeOptions {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{root, solverbox, text};
+use crate::support::{TestServer, model, root, solverbox, text};
 
 /// Set to ask each question 100 times, in both modes whose answers have a value.
 const TRIALS: &str = "FIRST_ANSWER_TRIALS";
@@ -64,6 +64,34 @@ fn wrong_answers(question: &str, mode: &str, runs: usize) -> Vec<String> {
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     })
+}
+
+#[test]
+fn the_demo_models_modes_are_listed_as_they_apply_and_a_file_of_the_owner_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let owners = folder.path().join("owners.toml");
+    fs::write(&owners, "[[mode]]\nname = \"math\"\ntemperature = 0.7\n").unwrap();
+    let owners = ["--modes", owners.to_str().unwrap()];
+    let listed = |flags: &[&str]| {
+        let mut command = solverbox();
+        command.args(["modes", "--models"]).arg(folder.path()).args(flags);
+        let lines = text(&command.output().unwrap().stdout);
+        let temperature = |line: &str| line.split_whitespace().nth(2).unwrap().to_string();
+        lines.lines().map(temperature).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]), ["0.1"; 6]);
+    assert_eq!(listed(&owners), ["0.7", "0.1", "0.1", "0.1", "0.1", "0.1"]);
+    let file = model();
+    assert_eq!(listed(&["--model", file.to_str().unwrap()])[0], "1", "a file keeps the presets");
+
+    let served = |model: &Path, flags: &[&str]| {
+        let served = TestServer::start_with(model, flags);
+        let listed: Value = serde_json::from_str(&served.get("/v1/models").1).unwrap();
+        listed["data"][0]["temperature"].as_f64().unwrap()
+    };
+    assert_eq!(served("demo".as_ref(), &[]), 0.1);
+    assert_eq!(served("demo".as_ref(), &owners), 0.7);
+    assert_eq!(served(&file, &[]), 1.0);
 }
 
 /// In the short form, a model that is wrong in a quarter of its answers passes one question in 1 of
