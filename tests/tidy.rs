@@ -31,7 +31,12 @@ impl SourceFile {
 
     /// Returns the code outside a unit test module at the end of the file.
     fn program(&self) -> &str {
-        self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+        let is_module = |&(at, mark): &(usize, &str)| {
+            let next = self.text[at + mark.len()..].lines().next().unwrap_or_default();
+            next.ends_with("mod tests {")
+        };
+        let begins = self.text.match_indices("#[cfg(test)]\n").find(is_module);
+        &self.text[..begins.map_or(self.text.len(), |(at, _)| at)]
     }
 
     /// Returns the lines that are not comments, numbered from 1.

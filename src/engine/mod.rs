@@ -21,14 +21,14 @@ mod detokenizer;
 #[forbid(unsafe_code)]
 mod draft;
 #[forbid(unsafe_code)]
+mod draws;
+#[forbid(unsafe_code)]
 pub mod kernels;
 #[forbid(unsafe_code)]
 mod kv_cache;
 mod llama;
 #[forbid(unsafe_code)]
 pub mod measure;
-#[forbid(unsafe_code)]
-mod observe;
 #[forbid(unsafe_code)]
 mod prefix_cache;
 #[forbid(unsafe_code)]
@@ -60,10 +60,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+pub use draws::{Draw, RunnerUp};
 pub use llama::crash::{arm, jobs_in_batch, read as read_crashed_jobs};
 pub use llama::quantize::Quantization;
 use llama::{Backend, Context, Model};
-pub use observe::{Draw, RunnerUp};
 use protocol::{Event, Order};
 pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;

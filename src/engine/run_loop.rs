@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use super::adapter_sets::AdapterSets;
 use super::attempt::{Attempt, ModelTokens};
 use super::batch_builder::{BatchBuilder, BatchEntry};
+use super::draws::Draw;
 use super::kv_cache::KvCache;
 use super::llama::{Context, Model, crash};
-use super::observe::Draw;
 use super::prefix_cache::PrefixCache;
 use super::prompt;
 use super::protocol::{

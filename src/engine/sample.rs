@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::observe::RunnerUp;
+use super::draws::RunnerUp;
 use crate::types::answer::Token;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;

@@ -1,6 +1,8 @@
 //! Which module may know which other module, library or part of the system.
 
-use super::{SourceFile, program, root};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{SourceFile, files, program, root};
 
 /// The modules of the program from left to right, and what each may import:
 /// `types · answers · text · random ← model · store · engine ← desk ← api ← http · console ←
@@ -52,6 +54,57 @@ fn modules_import_only_from_the_layers_to_their_left() {
                 || known == "$crate";
             assert!(may, "{} imports from {known}", source.name);
         }
+    }
+}
+
+/// Returns the names that a module of the engine, `depth` folders below it, imports from there.
+fn imports_from_engine(code: &str, depth: usize) -> Vec<&str> {
+    let supers = format!("{}::", vec!["super"; depth + 1].join("::"));
+    let mut found = Vec::new();
+    for prefix in ["crate::engine::", supers.as_str()] {
+        for (at, _) in code.match_indices(prefix) {
+            let is_longer_path = code[..at].ends_with("::");
+            let rest = &code[at + prefix.len()..];
+            let list = match rest.strip_prefix('{') {
+                Some(list) => &list[..list.find('}').unwrap_or(list.len())],
+                None => &rest[..rest.find([';', ',', ' ', '(']).unwrap_or(rest.len())],
+            };
+            let is_name = |c: char| c.is_alphanumeric() || c == '_';
+            let first = |item| str::trim_start(item).split(|c| !is_name(c)).next().unwrap_or("");
+            found.extend(list.split(',').map(first).filter(|_| !is_longer_path));
+        }
+    }
+    found.retain(|name| !["", "super", "self"].contains(name));
+    found
+}
+
+/// `protocol` has what desk and engine exchange, so that no module of the engine imports from the
+/// engine's own `mod.rs`, and the modules can be read from the bottom to the top.
+#[test]
+fn modules_of_the_engine_import_neither_upwards_nor_in_circles() {
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in files("src/engine", "rs").iter().filter(|source| !source.is_test()) {
+        let path = source.name.strip_prefix("src/engine/").unwrap().trim_end_matches(".rs");
+        let module = path.split('/').next().unwrap();
+        if module == "mod" {
+            continue;
+        }
+        let lines = source.program().lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code: Vec<&str> = lines.collect();
+        for name in imports_from_engine(&code.join("\n"), path.matches('/').count()) {
+            let is_module = name.starts_with(char::is_lowercase);
+            assert!(is_module, "{} imports {name} from the engine's mod.rs", source.name);
+            if name != module {
+                arrows.entry(module.to_string()).or_default().insert(name.to_string());
+            }
+        }
+    }
+    assert!(arrows.values().map(BTreeSet::len).sum::<usize>() > 40, "{arrows:?}");
+    // Removes modules that import none of the others, until none is left: a circle would remain.
+    while !arrows.is_empty() {
+        let left: BTreeSet<String> = arrows.keys().cloned().collect();
+        arrows.retain(|_, to| to.iter().any(|module| left.contains(module)));
+        assert!(arrows.len() < left.len(), "a circle in {arrows:?}");
     }
 }
 
