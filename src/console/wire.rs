@@ -242,7 +242,7 @@ mod tests {
             ("--listen", "'--listen' is not a port"),
             ("/dev/ttyS0,", "''"),
             ("/dev/ttyS0,fast", "'fast'"),
-            ("/dev/ttyS0,49", "'49': 50 to"),
+            ("/dev/ttyS0,49", "'49': must be 50 to"),
             ("/dev/ttyS0,99999999999", "'99999999999'"),
             ("/dev/ttyS0,9n1", "'9n1'"),
             ("/dev/ttyS0,8x1", "'8x1'"),

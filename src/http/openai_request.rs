@@ -379,7 +379,7 @@ mod tests {
             (json!({"attempts": 2, "model": "solverbox:hint"}), "attempts: mode 'hint'"),
             (json!({"stream": "yes"}), "stream:"),
             (json!({"model": 5}), "model:"),
-            (json!({"attempt_of_student": "x"}), "mode 'math' reads no"),
+            (json!({"attempt_of_student": "x"}), "mode 'math' does not read"),
         ] {
             let error = with(extra.clone()).unwrap_err();
             assert!(error.message.starts_with(named), "{extra}: {error}");

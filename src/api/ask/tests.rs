@@ -99,7 +99,7 @@ fn a_bad_field_is_named() {
         (r#"{"question": "x", "temperature": "hot"}"#, "temperature: must be a number"),
         (r#"{"question": "x", "temperature": 99}"#, "temperature: 99 is out of range"),
         (r#"{"question": "x", "ignore_eos": "yes"}"#, "ignore_eos: must be true or false"),
-        (r#"{"question": "x", "attempt_of_student": "y"}"#, "mode 'math' reads no"),
+        (r#"{"question": "x", "attempt_of_student": "y"}"#, "mode 'math' does not read"),
     ] {
         let error = question(json).unwrap_err();
         assert!(error.message.starts_with(starts), "{json}: {error}");

@@ -250,7 +250,7 @@ mod tests {
             (entry("budget_tokens_max=999999"), "key 'lab': budget_tokens_max: 999999"),
             (entry("attempts_max=-1"), "-1"),
             (entry("attempt_max=1"), "attempt_max"),
-            (entry(&entry("")), "key 'lab': there are two"),
+            (entry(&entry("")), "key 'lab': this name is used twice"),
             (entry(&format!("[[key]]\nname='b'\nsha256='{SUM}'")), "key 'b': key 'lab' has"),
             ("[[keys]]".into(), "keys"),
             ("key".into(), "key"),
