@@ -6,18 +6,23 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::api::identity::{RawReply, send};
-use crate::api::jobs::{all, ask, events, get, next, short};
+use crate::api::jobs::{all, ask, events, next, short};
 use crate::api::owner;
 use crate::support::terminal::TestTerminal;
 use crate::support::{TestServer, model, not_checked, solverbox, wait_until};
 
-/// How long each sync takes, in microseconds.
-const SYNC_MICROSECONDS: u32 = 400_000;
+/// How long each sync takes: long enough to be seen by the next of many requests.
+const SYNC: Duration = Duration::from_millis(400);
+
+/// About as long as an answer takes to end once it is asked for.
+const SYNC_SHORT: Duration = Duration::from_millis(30);
 
 /// A question that takes seconds, because many attempts have much to write.
 fn long(attempts: u32) -> Value {
@@ -28,12 +33,12 @@ fn long(attempts: u32) -> Value {
 }
 
 /// The binary on a disk that takes long to sync.
-fn on_a_slow_disk() -> Command {
+fn on_a_slow_disk(sync: Duration) -> Command {
     let mut command = Command::new("strace");
     // With -D the server is our child, so that a signal to the child is one to the server.
     command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"]);
     command.args(["-e", "trace=fsync,fdatasync", "-e", "signal=none", "-e"]);
-    command.arg(format!("inject=fsync,fdatasync:delay_enter={SYNC_MICROSECONDS}"));
+    command.arg(format!("inject=fsync,fdatasync:delay_enter={}", sync.as_micros()));
     let binary = solverbox();
     command.arg(binary.get_program());
     for (name, _) in binary.get_envs() {
@@ -43,7 +48,7 @@ fn on_a_slow_disk() -> Command {
 }
 
 /// A server on such a disk; `None` and a note if processes cannot be traced here.
-fn slow_server(args: &[&str]) -> Option<TestServer> {
+fn slow_server(sync: Duration, args: &[&str]) -> Option<TestServer> {
     let mut probe = Command::new("strace");
     probe.args(["-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e"]);
     probe.args(["inject=fsync:delay_enter=1", "true"]);
@@ -52,7 +57,7 @@ fn slow_server(args: &[&str]) -> Option<TestServer> {
         return None;
     }
     let args = [&["--threads", "1", "--context-tokens", "16384"], args].concat();
-    let served = TestServer::start_by(on_a_slow_disk(), &model(), &args);
+    let served = TestServer::start_by(on_a_slow_disk(sync), &model(), &args);
     served.wait_ready();
     Some(served)
 }
@@ -77,7 +82,7 @@ fn check_end(served: &TestServer, id: &str, mut state: impl FnMut() -> Value) {
 
 #[test]
 fn an_end_reported_to_the_owner_is_on_the_disk() {
-    let Some(served) = slow_server(&[]) else { return };
+    let Some(served) = slow_server(SYNC, &[]) else { return };
     owner::set_pin(served.data.path(), "correct horse");
     let cookie = owner::cookie(&owner::sign_in(&served, "correct horse"));
     let id = ask(&served, &short());
@@ -92,15 +97,15 @@ fn an_end_reported_to_the_owner_is_on_the_disk() {
 #[test]
 fn an_end_reported_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
     let mut terminal = TestTerminal::new();
-    let Some(served) = slow_server(&["--serial", &format!("{},json", terminal.port())]) else {
+    let Some(served) = slow_server(SYNC, &["--serial", &format!("{},json", terminal.port())])
+    else {
         return;
     };
     let send = |terminal: &mut TestTerminal, object: Value| {
         terminal.send(format!("{object}\n").as_bytes());
     };
     let line = |terminal: &TestTerminal, kind: &str| loop {
-        // A person's session in between shows other lines.
-        let object = serde_json::from_str(&terminal.wait("\n")).unwrap_or(Value::Null);
+        let object: Value = serde_json::from_str(&terminal.wait("\n")).unwrap();
         if object["type"] == kind {
             return object;
         }
@@ -114,8 +119,8 @@ fn an_end_reported_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
     send(&mut terminal, json!({"type": "person"}));
     terminal.wait("math> ");
     terminal.enter("/json");
-    line(&terminal, "hello");
-    send(&mut terminal, json!({"type": "stop", "job": id}));
+    terminal.wait("\"hello\"");
+    terminal.wait("\n");
     check_end(&served, &id, || {
         send(&mut terminal, json!({"type": "last"}));
         let last = line(&terminal, "job");
@@ -126,7 +131,7 @@ fn an_end_reported_to_a_machine_that_asks_for_the_last_job_is_on_the_disk() {
 
 #[test]
 fn an_end_reported_to_a_repeated_key_is_on_the_disk() {
-    let Some(served) = slow_server(&[]) else { return };
+    let Some(served) = slow_server(SYNC, &[]) else { return };
     let body = short().to_string();
     let ask = || {
         let reply = send(&served, "POST /api/jobs", "Idempotency-Key: same\r\n", &body);
@@ -137,29 +142,40 @@ fn an_end_reported_to_a_repeated_key_is_on_the_disk() {
     check_end(&served, &id, || ask()["state"].clone());
 }
 
-/// Sends an order that ends a running job; its reply comes while the end is being written.
-fn order(served: &TestServer, id: &str, order: &str) {
-    let mut stream = events(served, id, "");
-    while next(&mut stream).unwrap().text().is_empty() {}
-    let (status, reply) = served.post(&format!("/api/jobs/{id}/{order}"), "");
-    assert_eq!(status, 202, "{reply}");
-    let state = reply["state"].clone();
-    assert!(!is_end(&state) || has_end(served.data.path(), id), "{state} is not on the disk");
-    check_end(served, id, || get(served, id)["state"].clone());
+#[test]
+fn an_end_reported_by_the_reply_to_finish_is_on_the_disk() {
+    let Some(served) = slow_server(SYNC_SHORT, &[]) else { return };
+    let is_over = AtomicBool::new(false);
+    let ask_all_the_time = || {
+        // Bounded, so that it also ends when an assertion below fails.
+        for _ in (0..1_000).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+            // Keeps the journal busy, so that the order and the end reach it in the same order but
+            // in different commits. Whether the question is accepted does not matter.
+            served.post("/api/jobs", &short().to_string());
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(ask_all_the_time);
+        let reported: Vec<bool> = (0..8).map(|_| finish(&served)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(reported.iter().all(|&is_durable| is_durable), "{reported:?}");
+    });
 }
 
-#[test]
-fn an_end_reported_by_the_reply_to_finish_or_stop_is_on_the_disk() {
-    let Some(served) = slow_server(&[]) else { return };
-    let id = ask(&served, &long(2));
-    order(&served, &id, "finish");
-    let id = ask(&served, &long(16));
-    order(&served, &id, "stop");
+/// Has a running job answer; returns whether the end that the reply reports, if any, is on the disk.
+fn finish(served: &TestServer) -> bool {
+    let id = ask(served, &long(4));
+    let mut stream = events(served, &id, "");
+    while next(&mut stream).unwrap().text().is_empty() {}
+    let (status, reply) = served.post(&format!("/api/jobs/{id}/finish"), "");
+    let is_durable = !is_end(&reply["state"]) || has_end(served.data.path(), &id);
+    assert_eq!(status, 202, "{reply}");
+    is_durable
 }
 
 #[test]
 fn the_last_event_of_a_job_comes_when_its_end_is_on_the_disk() {
-    let Some(served) = slow_server(&[]) else { return };
+    let Some(served) = slow_server(SYNC, &[]) else { return };
     let id = ask(&served, &short());
     let told = all(&mut events(&served, &id, ""));
     assert_eq!(told.last().unwrap().kind, "done");
