@@ -1,8 +1,8 @@
-//! `solverbox solve QUESTION`: one question on this terminal.
+//! `solverbox solve QUESTION`: answers one question on this terminal.
 //!
 //! Goes through the desk like every door. A terminal shows the thinking dimmed while it is
-//! generated, with readable formulas; a pipe gets the answer only, as the model wrote it. The votes
-//! and the figures go to stderr.
+//! generated, with readable formulas; a pipe gets the answer only, as the model wrote it. Votes and
+//! figures go to standard error.
 
 use std::io::{ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::types::limits;
 use crate::types::mode::Mode;
 use crate::types::position::LogPosition;
 
-/// Longest line that is written over: a wider one would begin another, which stays.
+/// Longest line that can be overwritten: a wider one would wrap, and its first part would stay.
 const STATUS_CHARACTERS: usize = 79;
 
-/// Answers what `ask` says, in `mode`, with the model of `loading`.
+/// Answers the question of `ask` in `mode` with the model of `loading`.
 ///
 /// # Errors
-/// Everything that keeps it from an answer; `stopped` where Ctrl-C did.
+/// Errors of the question, the model and the engine; `stopped` after Ctrl-C.
 pub fn run(
     loading: &Loading,
     ask: &Ask,
@@ -44,7 +44,7 @@ pub fn run(
     stop_on_interrupt(&desk, &ticket)?;
     if output == OutputFormat::Text {
         match follow(&ticket) {
-            // `solverbox solve … | head -1` has read enough: nothing is wrong.
+            // The reader of `solverbox solve … | head -1` is gone, which is not an error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             followed => super::written(followed)?,
         }
@@ -56,10 +56,10 @@ pub fn run(
     report(&FinishedJob::new(&ticket.question, &finished), &ask.question, &model, output)
 }
 
-/// Prints the figures of an answer, or all of it as JSON.
+/// Prints the figures of an answer, or the whole answer as JSON.
 ///
 /// # Errors
-/// `stopped` where a person stopped it.
+/// `stopped` if the user stopped the job.
 pub fn report(
     job: &FinishedJob,
     question: &str,
@@ -74,12 +74,12 @@ pub fn report(
         }
     }
     if job.finish == Outcome::Stopped.name() {
-        return Err(Error::new(Kind::Stopped, "stopped", "Ask again any time."));
+        return Err(Error::new(Kind::Stopped, "stopped", "Ask again at any time."));
     }
     Ok(())
 }
 
-/// The first Ctrl-C stops the job, which then ends like any other; a second one leaves at once.
+/// Stops the job at the first Ctrl-C, after which it ends like any other; exits at the second.
 fn stop_on_interrupt(desk: &Arc<Desk>, ticket: &Ticket) -> Result<(), Error> {
     let (desk, job) = (Arc::downgrade(desk), ticket.job);
     interrupt::on_interrupt(move |count| match desk.upgrade() {
@@ -105,8 +105,7 @@ fn follow(ticket: &Ticket) -> std::io::Result<()> {
     }
 }
 
-/// Where an answer is followed: text on standard output, votes on standard error, which are one
-/// terminal or are not.
+/// The output of a job: text on standard output, votes on standard error; both may be one terminal.
 pub struct AnswerScreen<W> {
     out: W,
     shows_thinking: bool,
@@ -114,21 +113,21 @@ pub struct AnswerScreen<W> {
     latex: Latex,
     part: Part,
     line: LastLine,
-    /// How many attempts had ended when it was said last.
-    told: u32,
+    /// Number of ended attempts in the votes shown last.
+    shown_ended: u32,
 }
 
-/// What stands on the terminal's last line.
+/// The content of the terminal's last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LastLine {
     Empty,
     Text,
-    /// The votes, which the next votes replace and text leaves standing.
+    /// The votes, which later votes overwrite and text does not.
     Votes,
 }
 
 impl AnswerScreen<StdoutLock<'static>> {
-    /// Begins on standard output.
+    /// Returns the output for a job, on standard output.
     pub fn on_stdout() -> AnswerScreen<StdoutLock<'static>> {
         AnswerScreen {
             out: std::io::stdout().lock(),
@@ -136,16 +135,16 @@ impl AnswerScreen<StdoutLock<'static>> {
             latex: Latex::new(),
             part: Part::Answer,
             line: LastLine::Empty,
-            told: 0,
+            shown_ended: 0,
         }
     }
 }
 
 impl<W: Write> AnswerScreen<W> {
-    /// Prints what came.
+    /// Prints pieces of text; the thinking only on a terminal.
     ///
     /// # Errors
-    /// What writing says.
+    /// If standard output cannot be written.
     pub fn print_pieces(&mut self, pieces: &[Piece]) -> std::io::Result<()> {
         for piece in pieces {
             if !self.shows_thinking && piece.part == Part::Thinking {
@@ -190,16 +189,16 @@ impl<W: Write> AnswerScreen<W> {
         }
     }
 
-    /// Says how the vote stands where another attempt has ended: on a terminal over what it said
-    /// last, but never over text.
+    /// Shows the votes if another attempt has ended; on a terminal they overwrite the previous
+    /// votes, but never text.
     ///
     /// # Errors
-    /// What writing says.
+    /// If standard output cannot be written.
     pub fn show_tally(&mut self, ended: u32, votes: &str) -> std::io::Result<()> {
-        if ended == self.told {
+        if ended == self.shown_ended {
             return Ok(());
         }
-        self.told = ended;
+        self.shown_ended = ended;
         let line = one_line(votes);
         if !super::has_terminal() {
             super::note(&line);
@@ -214,10 +213,10 @@ impl<W: Write> AnswerScreen<W> {
         Ok(())
     }
 
-    /// Ends the last line.
+    /// Ends the last line and resets the terminal's colours.
     ///
     /// # Errors
-    /// What writing says.
+    /// If standard output cannot be written.
     pub fn finish(mut self) -> std::io::Result<()> {
         let rest = self.latex.finish();
         self.write(&rest)?;
@@ -232,12 +231,12 @@ impl<W: Write> AnswerScreen<W> {
     }
 }
 
-/// Returns what fits into a line that can be written over.
+/// Returns the part of a text that fits into a line that can be overwritten.
 fn one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ").chars().take(STATUS_CHARACTERS).collect()
 }
 
-/// Drops control characters, with which a model could steer the terminal.
+/// Removes control characters, with which a model could control the terminal.
 fn printable(text: &str) -> String {
     text.chars().filter(|&c| !c.is_control() || c == '\n' || c == '\t').collect()
 }
@@ -266,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_cannot_steer_the_terminal() {
+    fn a_model_cannot_control_the_terminal() {
         assert_eq!(printable("a\x1b[2J\r\n\tb\u{9b}0m×"), "a[2J\n\tb0m×");
         assert_eq!(one_line("1 ended:\n\x1b7\t×1"), "1 ended: 7 ×1");
         assert_eq!(one_line(&"×".repeat(500)).chars().count(), STATUS_CHARACTERS);

@@ -18,7 +18,7 @@ use crate::types::error::Error;
 /// Asks the server at `address`; its modes supply the settings that `ask` leaves open.
 ///
 /// # Errors
-/// The server's own; `stopped` if it does not answer or Ctrl-C stopped the job.
+/// Errors of the server; `stopped` if it does not answer, or after Ctrl-C.
 pub fn run(address: SocketAddr, ask: &Ask, output: OutputFormat) -> Result<(), Error> {
     let server = RunningBox::at(address);
     super::note(&format!("solverbox: already running here: asking {}", server.url()));
@@ -55,7 +55,7 @@ impl Interrupted {
     }
 }
 
-/// The first Ctrl-C stops the job, which then ends like any other; a second one leaves at once.
+/// Stops the job at the first Ctrl-C, after which it ends like any other; exits at the second.
 fn stop_on_interrupt(interrupted: &Interrupted) -> Result<(), Error> {
     let interrupted = interrupted.clone();
     interrupt::on_interrupt(move |count| {
@@ -68,7 +68,7 @@ fn stop_on_interrupt(interrupted: &Interrupted) -> Result<(), Error> {
     })
 }
 
-/// Stops the job on a thread of its own, so that a second Ctrl-C is heard even if the server hangs.
+/// Stops the job on a thread of its own, so that a second Ctrl-C works even if the server hangs.
 fn stop_soon(job: RemoteJob) {
     let stop = move || {
         if job.stop().is_err() {
@@ -82,12 +82,12 @@ fn stop_soon(job: RemoteJob) {
 
 enum Followed {
     ToTheEnd,
-    /// The reader of our output is gone.
+    /// The reader of the output is gone.
     ReadEnough,
 }
 
-/// Prints the answer while it is generated: all of a single attempt; of a vote the thinking of the
-/// first attempt, the votes, and in the end the answer of the best one.
+/// Prints the answer as it is generated: everything for a single attempt; for a vote the first
+/// attempt's thinking, the votes, and at the end the winner's answer.
 fn follow(job: &RemoteJob, output: OutputFormat) -> Result<Followed, Error> {
     let is_voted = job.attempts()? > 1;
     let mut screen = AnswerScreen::on_stdout();
