@@ -151,7 +151,7 @@ fn type_pins(data: &Path, lines: [&str; 2]) -> (bool, String) {
 fn on_a_terminal_a_pin_is_typed_twice_and_not_shown() {
     let data = tempfile::tempdir().unwrap();
     let (set, shown) = type_pins(data.path(), ["open sesame", "open sesami"]);
-    assert!(!set && shown.contains("the two differ") && !shown.contains("sesam"), "{shown}");
+    assert!(!set && shown.contains("the two PINs differ") && !shown.contains("sesam"), "{shown}");
     let (set, shown) = type_pins(data.path(), ["open sesame", "open sesame"]);
     assert!(set && shown.contains("the PIN is set") && !shown.contains("sesam"), "{shown}");
     let served = TestServer::start(&["--data", data.path().to_str().unwrap()]);

@@ -42,7 +42,7 @@ fn the_tables_show_what_takes_memory_what_fits_and_the_speed_limit() {
         "\n16 sequences ",
         "\nRaspberry Pi 5               6.2 ",
         "\nRaspberry Pi 5: 10.1 GB/s / GB per token\n",
-        "G weights/s / 1.54 G weights a token\n",
+        "G weights/s / 1.54 G weights per token\n",
     ] {
         assert!(tables.contains(says), "{says}\n{tables}");
     }

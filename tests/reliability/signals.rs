@@ -245,7 +245,7 @@ fn an_engine_that_hangs_is_not_reported_alive() {
     stream.wait_for_text();
     let Some(hang) = Hang::of_engine(&served) else { return };
     wait_until("the hang to be noticed", || {
-        served.log().contains("the engine has work and has said nothing")
+        served.log().contains("the engine has work but has made no progress")
     });
     // Discards what was sent before.
     assert!(manager.is_quiet_about("nothing at all", Duration::from_millis(100)));

@@ -185,7 +185,7 @@ fn tuned_settings_of_another_machine_or_in_a_damaged_file_are_ignored() {
     assert!(!log_of_solve(folder.path(), &demo).contains("as tuned"));
     std::fs::write(&file, &whole[..whole.len() - 5]).unwrap();
     let log = log_of_solve(folder.path(), &demo);
-    assert!(!log.contains(READ) && log.contains("tuned numbers of threads are ignored"), "{log}");
+    assert!(!log.contains(READ) && log.contains("ignoring tuned thread counts"), "{log}");
     // The next tune overwrites the file.
     done(&["tune", "--data", folder.path().join("data").to_str().unwrap()]);
     assert!(log_of_solve(folder.path(), &demo).contains(READ));

@@ -138,7 +138,7 @@ fn a_run_continues_only_with_the_questions_it_began_with() {
     // Without IDs a question is known by its line, which has another question now.
     std::fs::write(&set, line("3+3", 6) + &line("2+2", 4)).unwrap();
     let stderr = text(&command(&args).output().unwrap().stderr);
-    assert!(stderr.contains("line 2: question '1' was another question then"), "{stderr}");
+    assert!(stderr.contains("line 2: question '1' had a different text"), "{stderr}");
 }
 
 #[test]
