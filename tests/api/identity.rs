@@ -73,7 +73,7 @@ fn a_forged_cookie_is_refused_and_the_page_replaces_it() {
         assert_eq!(refused.error(), (401, "unauthorized"), "{cookie}");
         let error = &refused.body["error"];
         assert!(error["message"].as_str().unwrap().contains("cookie"), "{error}");
-        assert!(error["remedy"].as_str().unwrap().contains("page again"), "{error}");
+        assert!(error["remedy"].as_str().unwrap().contains("Reload"), "{error}");
         let with_key = format!("{}Authorization: Bearer k\r\n", line(cookie));
         assert_eq!(send(&served, &format!("POST {CHAT}"), &with_key, "{}").status, 401);
         assert_eq!(send(&served, "GET /api/owner/session", &line(cookie), "").status, 401);

@@ -143,7 +143,7 @@ fn short_ascii_lines_with_checksums_carry_the_same_text() {
     terminal.send(summed(&set).as_bytes());
     assert_eq!(line(&terminal)["line_bytes"], 128);
     terminal.send(b"{\"type\":\"ping\"}\n");
-    assert!(line(&terminal)["message"].as_str().unwrap().contains("no sum"));
+    assert!(line(&terminal)["message"].as_str().unwrap().contains("lacks a checksum"));
     terminal.send(summed(&json!({"type": "ping"})).replace("ping", "pong").as_bytes());
     assert!(line(&terminal)["message"].as_str().unwrap().contains("checksum is"));
     let ask = json!({"type": "ask", "id": 1, "question": "What is 17*23?"});
@@ -442,7 +442,7 @@ fn a_login_prompt_on_the_port_is_reported() {
     let mut getty = getty.arg(agetty).args(["--noreset", "--local-line", &name]).spawn().unwrap();
     terminal.wait("login:");
     let served = served(&[&terminal], &[]);
-    served.wait_log("the system's login (agetty) is on it");
+    served.wait_log("the system's login (agetty) uses it");
     getty.kill().unwrap();
     getty.wait().unwrap();
     terminal.wait("math> ");

@@ -80,7 +80,7 @@ fn a_person_asks_is_answered_and_each_command_works() {
         ("/answer-now", "nothing is being answered"),
         ("/latex on", "as LaTeX source"),
         ("/last", "925"),
-        ("/latex off", "to be read"),
+        ("/latex off", "shown rendered"),
         ("/think off", "not shown"),
         ("/help", "/go-on QUESTION"),
         ("/dance", "Unknown command /dance"),
