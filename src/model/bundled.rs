@@ -26,7 +26,7 @@ pub const WARNING: &str = "demo model: school arithmetic only";
 pub const WAY_OUT: &str = "Put a VibeThinker-1.5B GGUF file into the models folder, or name one \
     with --model FILE; models/README.md says how to get one.";
 
-/// Its changes to the built-in modes, in the form of an owner's `--modes` file.
+/// Changes to the built-in modes for the demo model, in the form of an owner's `--modes` file.
 const MODES: &str = include_str!("../../models/bundled/modes.toml");
 
 /// SHA-256 checksums of both files, as sha256sum prints them.
