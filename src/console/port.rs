@@ -199,7 +199,7 @@ fn program_and_terminal(stat: &str) -> Option<(&str, u64)> {
     let (before, after) = stat.rsplit_once(") ")?;
     let program = before.split_once(" (")?.1;
     let number: u32 = after.split(' ').nth(4)?.parse::<i32>().ok()?.cast_unsigned();
-    // The kernel's encoding splits the minor number in two; stat(2)'s does too.
+    // The kernel's number has the minor in two parts; makedev(3) gives the form of stat(2).
     let (major, minor) = (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00);
     Some((program, rustix::fs::makedev(major, minor)))
 }

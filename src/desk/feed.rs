@@ -117,10 +117,10 @@ pub struct Feed {
     record: Arc<Record>,
     texts: FeedTexts,
     is_voted: bool,
-    /// How much of the log was read.
+    /// Length of the log that was read, in bytes.
     offset: usize,
-    /// How much of it was returned or left out.
-    told: usize,
+    /// Length of the log that was returned or left out, in bytes.
+    returned: usize,
     /// Version of the record up to which everything was read; `None` if there is more text.
     version: Option<u64>,
     /// What was read and not returned yet.
@@ -151,7 +151,7 @@ impl Feed {
             texts,
             is_voted,
             offset,
-            told: offset,
+            returned: offset,
             version: None,
             ready: rewound.into_iter().collect(),
             answer: None,
@@ -165,7 +165,7 @@ impl Feed {
 
     /// Returns the position behind the events returned so far.
     pub fn position(&self) -> LogPosition {
-        self.record.cuts().now(self.told)
+        self.record.cuts().now(self.returned)
     }
 
     /// Returns the next event, with about `bytes_max` bytes of text at most and one character at
@@ -202,10 +202,10 @@ impl Feed {
 
     fn take_ready(&mut self, bytes_max: usize) -> Option<JobEvent> {
         let Some(event) = self.ready.pop_front() else {
-            self.told = self.offset;
+            self.returned = self.offset;
             return self.answer_part(bytes_max).or_else(|| self.last.take());
         };
-        self.told = match &event {
+        self.returned = match &event {
             JobEvent::Text { position, .. } => position.offset,
             // All text that was read comes before it.
             _ => self.offset,
