@@ -82,7 +82,7 @@ impl DrawLog {
 }
 
 /// Returns how far a greedy choice led the second likeliest token, in logits.
-fn lead(draw: &Draw) -> f32 {
+pub fn lead(draw: &Draw) -> f32 {
     draw.runner_up.expect("a greedy choice").behind
 }
 
