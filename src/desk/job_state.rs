@@ -387,7 +387,7 @@ fn together<'f>(figures: impl Iterator<Item = &'f Figures>) -> Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::answer::Piece;
+    use crate::types::answer::{Piece, Token};
     use crate::types::job::{Role, Turn};
     use crate::types::mode::Modes;
 
@@ -409,7 +409,7 @@ mod tests {
 
     fn delta(answer: &str) -> Delta {
         let piece = Piece { part: Part::Answer, text: format!("\\boxed{{{answer}}}") };
-        Delta { tokens: vec![1, 2], pieces: vec![piece], ..Delta::default() }
+        Delta { tokens: Token::all([1, 2]).to_vec(), pieces: vec![piece], ..Delta::default() }
     }
 
     fn end(job: &mut JobState, number: u32, answer: &str) {

@@ -192,7 +192,7 @@ impl BatchBuilder {
         // Padding is compared like a draft and almost always dropped.
         let padding = self.cost.pad(tokens).min(base + most) - tokens;
         if let Some(entry) = self.entries.first_mut() {
-            entry.drafted.extend(std::iter::repeat_n(0, padding));
+            entry.drafted.extend(std::iter::repeat_n(Token::default(), padding));
         }
     }
 

@@ -146,7 +146,7 @@ impl PassTimer<'_> {
             // Arbitrary but different tokens: equal ones would all select the same experts.
             let row = self.batch.len();
             let token = (position as usize * 7_919 + row) % self.vocabulary_tokens.max(1);
-            self.batch.push(token as Token, position, sequence, wanted);
+            self.batch.push(Token(token as i32), position, sequence, wanted);
         }
         let threads = self.threads.unwrap_or_else(|| self.plan.threads_for(self.batch.len()));
         self.context.use_threads(threads);

@@ -160,19 +160,19 @@ mod tests {
     fn shared_cells_are_counted_once_and_freed_with_their_last_user() {
         let mut cells = CellTable::new(10, 60);
         let (a, b) = (cells.open(NO_ADAPTER).unwrap(), cells.open(NO_ADAPTER).unwrap());
-        assert!(cells.append(a, &[1, 2, 3, 4]));
+        assert!(cells.append(a, &Token::all([1, 2, 3, 4])));
         cells.share(a, b, 3);
-        assert!(cells.append(b, &[9, 9]));
+        assert!(cells.append(b, &Token::all([9, 9])));
         assert_eq!(
             (cells.free(), cells.exclusive_cells(&[a]), cells.exclusive_cells(&[b])),
             (4, 1, 2)
         );
         assert_eq!([&[a][..], &[a, b]].map(|some| cells.exclusive_cells(some)), [1, 6]);
-        assert_eq!(cells.tokens(b), [1, 2, 3, 9, 9]);
+        assert_eq!(cells.tokens(b), Token::all([1, 2, 3, 9, 9]));
         cells.close(a);
         assert_eq!((cells.free(), cells.exclusive_cells(&[b])), (5, 5));
         cells.truncate(b, 2);
-        assert_eq!((cells.free(), cells.tokens(b)), (8, &[1, 2][..]));
+        assert_eq!((cells.free(), cells.tokens(b)), (8, &Token::all([1, 2])[..]));
         cells.close(b);
         assert_eq!((cells.free(), cells.sequences().count()), (10, 0));
     }
@@ -181,22 +181,22 @@ mod tests {
     fn tokens_that_do_not_fit_change_nothing() {
         let mut cells = CellTable::new(3, 60);
         let a = cells.open(NO_ADAPTER).unwrap();
-        assert!(cells.append(a, &[1, 2]));
-        assert!(!cells.append(a, &[3, 4]));
-        assert_eq!((cells.tokens(a), cells.free()), (&[1, 2][..], 1));
+        assert!(cells.append(a, &Token::all([1, 2])));
+        assert!(!cells.append(a, &Token::all([3, 4])));
+        assert_eq!((cells.tokens(a), cells.free()), (&Token::all([1, 2])[..], 1));
     }
 
     #[test]
     fn the_nearest_sequence_shares_the_longest_prefix() {
         let mut cells = CellTable::new(20, 60);
-        let lists: [&[Token]; 3] = [&[1, 2, 3], &[1, 2, 4, 5], &[1, 2, 4, 5]];
-        for tokens in lists {
+        for tokens in [&[1, 2, 3][..], &[1, 2, 4, 5], &[1, 2, 4, 5]] {
+            let tokens: Vec<Token> = tokens.iter().copied().map(Token).collect();
             let sequence = cells.open(NO_ADAPTER).unwrap();
-            assert!(cells.append(sequence, tokens));
+            assert!(cells.append(sequence, &tokens));
         }
-        assert_eq!(cells.nearest(&[1, 2, 4, 6], NO_ADAPTER), Some((SequenceId(1), 3)));
-        assert_eq!(cells.nearest(&[7], NO_ADAPTER), None);
-        let other = cells.nearest(&[1, 2, 4, 6], AdapterSetId(1));
+        assert_eq!(cells.nearest(&Token::all([1, 2, 4, 6]), NO_ADAPTER), Some((SequenceId(1), 3)));
+        assert_eq!(cells.nearest(&Token::all([7]), NO_ADAPTER), None);
+        let other = cells.nearest(&Token::all([1, 2, 4, 6]), AdapterSetId(1));
         assert_eq!(other, None, "computed with other adapters");
     }
 
@@ -211,7 +211,7 @@ mod tests {
             match (below(5), some) {
                 (0, _) => drop(cells.open(NO_ADAPTER).filter(|_| open.len() < 40)),
                 (1, Some(sequence)) => {
-                    let tokens = vec![7; below(30)];
+                    let tokens = vec![Token(7); below(30)];
                     let fits = cells.free() >= tokens.len();
                     assert_eq!(cells.append(sequence, &tokens), fits);
                 }

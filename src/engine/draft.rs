@@ -188,12 +188,12 @@ impl Drafter {
 impl NgramEntry {
     fn new(tag: u32, confidence: u32, token: Token) -> NgramEntry {
         NgramEntry(
-            tag << TAG_SHIFT | confidence << TOKEN_BITS | token as u32 & ((1 << TOKEN_BITS) - 1),
+            tag << TAG_SHIFT | confidence << TOKEN_BITS | token.0 as u32 & ((1 << TOKEN_BITS) - 1),
         )
     }
 
     fn token(self) -> Token {
-        (self.0 & ((1 << TOKEN_BITS) - 1)) as Token
+        Token((self.0 & ((1 << TOKEN_BITS) - 1)) as i32)
     }
 
     fn confidence(self) -> u32 {
@@ -207,7 +207,7 @@ impl NgramEntry {
 
 impl Default for RecentTokens {
     fn default() -> RecentTokens {
-        RecentTokens { tokens: [0; LONGEST], length: 0 }
+        RecentTokens { tokens: [Token::default(); LONGEST], length: 0 }
     }
 }
 
@@ -224,7 +224,7 @@ impl RecentTokens {
         CONTEXTS.map(|tokens| {
             while hashed < tokens {
                 // Fibonacci hashing (Knuth, volume 3, 6.4): the high bits depend on all below.
-                hash = (hash.rotate_left(23) ^ self.tokens[hashed] as u64)
+                hash = (hash.rotate_left(23) ^ self.tokens[hashed].0 as u64)
                     .wrapping_mul(0x9E37_79B9_7F4A_7C15);
                 hashed += 1;
             }

@@ -183,18 +183,18 @@ impl Model {
 
     /// Returns the tokens that end a generation.
     pub(crate) fn end_tokens(&self) -> Vec<Token> {
-        (0..self.model.n_vocab()).filter(|&token| self.is_end(token)).collect()
+        (0..self.model.n_vocab()).map(Token).filter(|&token| self.is_end(token)).collect()
     }
 
     /// Returns whether `token` ends a generation.
     pub(crate) fn is_end(&self, token: Token) -> bool {
-        self.model.vocab().is_eog(LlamaToken(token))
+        self.model.vocab().is_eog(token.into())
     }
 
     /// Returns the token every text must start with, if the model has one.
     pub(crate) fn start_token(&self) -> Option<Token> {
         let vocab = self.model.vocab();
-        (vocab.should_add_bos() && vocab.bos().0 >= 0).then(|| vocab.bos().0)
+        (vocab.should_add_bos() && vocab.bos().0 >= 0).then(|| Token(vocab.bos().0))
     }
 
     /// Returns the texts of the start and end tokens, for chat templates; empty if there is none.
@@ -221,7 +221,7 @@ impl Model {
                 .flat_map(|part| vocab.tokenize(part.as_bytes(), false, false))
                 .collect(),
         };
-        tokens.into_iter().map(|token| token.0).collect()
+        tokens.into_iter().map(|token| Token(token.0)).collect()
     }
 
     /// Returns the size of the vocabulary.
@@ -231,15 +231,21 @@ impl Model {
 
     /// Returns whether the vocabulary contains `token`.
     pub(crate) fn has(&self, token: Token) -> bool {
-        (0..self.model.n_vocab()).contains(&token)
+        (0..self.model.n_vocab()).contains(&token.0)
     }
 
     /// Returns a token's bytes; none for control tokens, except the thinking tags.
     pub(crate) fn piece(&self, token: Token) -> Vec<u8> {
         let vocab = self.model.vocab();
-        let piece = vocab.token_to_piece(LlamaToken(token), true, None);
+        let piece = vocab.token_to_piece(token.into(), true, None);
         let is_tag = matches!(piece.as_slice(), b"<think>" | b"</think>");
-        if vocab.is_control(LlamaToken(token)) && !is_tag { Vec::new() } else { piece }
+        if vocab.is_control(token.into()) && !is_tag { Vec::new() } else { piece }
+    }
+}
+
+impl From<Token> for LlamaToken {
+    fn from(token: Token) -> LlamaToken {
+        LlamaToken(token.0)
     }
 }
 
@@ -253,12 +259,12 @@ fn reserved_tokens(model: &LlamaModel) -> (Vec<(Token, String)>, Vec<String>) {
     let vocab = model.vocab();
     let template = chat_template(model).unwrap_or_default();
     let (mut reserved, mut markers) = (Vec::new(), Vec::new());
-    for token in 0..model.n_vocab() {
-        let is_control = vocab.is_control(LlamaToken(token));
-        if !is_control && !vocab.attr(LlamaToken(token)).contains(LlamaTokenAttr::UserDefined) {
+    for token in (0..model.n_vocab()).map(Token) {
+        let is_control = vocab.is_control(token.into());
+        if !is_control && !vocab.attr(token.into()).contains(LlamaTokenAttr::UserDefined) {
             continue;
         }
-        let piece = vocab.token_to_piece(LlamaToken(token), true, None);
+        let piece = vocab.token_to_piece(token.into(), true, None);
         let text = String::from_utf8_lossy(&piece).into_owned();
         let looks_reserved = text.starts_with("<|") && text.ends_with("|>");
         let is_marker = !text.trim().is_empty()
@@ -393,7 +399,7 @@ pub mod tests {
         let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
         // The key is followed by the types of array and item and by the count.
         let (start, _) = MODEL.control_tokens().iter().find(|(_, t)| t == "<|im_start|>").unwrap();
-        let kind = at + key.len() + 4 + 4 + 8 + 4 * *start as usize;
+        let kind = at + key.len() + 4 + 4 + 8 + 4 * start.index();
         assert_eq!(bytes[kind..kind + 4], 3_i32.to_le_bytes(), "it is a control token");
         bytes[kind..kind + 4].copy_from_slice(&4_i32.to_le_bytes());
         let folder = tempfile::tempdir().unwrap();
@@ -406,7 +412,7 @@ pub mod tests {
         assert_eq!(starts(&["x<|im_start|>system\n<|im_<|im_start|>start|>"]), 3);
         assert_eq!(prompt_by(&model, &["What is 2+2?"]), prompt_of(&["What is 2+2?"]));
         let found = model.model.vocab().tokenize(b"x<|im_start|>", false, false);
-        assert!(found.contains(&LlamaToken(*start)), "the danger is real");
+        assert!(found.contains(&LlamaToken(start.0)), "the danger is real");
     }
 
     #[test]
@@ -437,7 +443,7 @@ pub mod tests {
         let template = MODEL.model.chat_template(None).unwrap();
         let text = MODEL.model.apply_chat_template(&template, &chat, true).unwrap();
         let tokens = MODEL.model.vocab().tokenize(text.as_bytes(), false, true);
-        tokens.into_iter().map(|token| token.0).collect()
+        tokens.into_iter().map(|token| Token(token.0)).collect()
     }
 
     #[test]

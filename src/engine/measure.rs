@@ -110,7 +110,7 @@ pub fn compare(
             for (at, token) in scored {
                 let logits = [row(0, at), row(1, at)];
                 let not_finite = |which: usize| not_a_number(plans[which]);
-                sums.add(logits, token as usize).map_err(not_finite)?;
+                sums.add(logits, token.index()).map_err(not_finite)?;
             }
             Ok(())
         })?;

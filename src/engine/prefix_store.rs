@@ -154,7 +154,7 @@ fn log_once(folder: &Path, error: &std::io::Error) {
 fn path(folder: &Path, identity: &PrefixIdentity, tokens: &[Token]) -> PathBuf {
     let mut sum = Sha256::new();
     sum.update(identity.0);
-    tokens.iter().for_each(|token| sum.update(token.to_le_bytes()));
+    tokens.iter().for_each(|token| sum.update(token.0.to_le_bytes()));
     let name: String = sum.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     folder.join(name).with_extension(EXTENSION)
 }

@@ -76,14 +76,7 @@ impl Sampler {
         scratch: &mut Scratch,
     ) -> Result<Token, NotANumber> {
         let Scratch { adjusted, candidates } = scratch;
-        let token = self.draw_from(self.adjusted(logits, adjusted), candidates)?;
-        if log::log_enabled!(log::Level::Trace)
-            && let Some(RunnerUp { token: second, behind }) = self.runner_up(logits, token, scratch)
-        {
-            // Shows a tie where two machines draw different tokens.
-            log::trace!("greedy token {token}, {behind:.3} before {second}");
-        }
-        Ok(token)
+        self.draw_from(self.adjusted(logits, adjusted), candidates)
     }
 
     /// Returns the second likeliest token after `first`, which was just drawn from `logits`; `None`
@@ -98,9 +91,9 @@ impl Sampler {
             return None;
         }
         let logits = self.adjusted(logits, &mut scratch.adjusted);
-        let others = (0..).zip(logits).filter(|&(token, _)| token != first);
+        let others = (0..).map(Token).zip(logits).filter(|&(token, _)| token != first);
         let (token, second) = others.max_by(|a, b| a.1.total_cmp(b.1))?;
-        Some(RunnerUp { token, behind: logits[first as usize] - second })
+        Some(RunnerUp { token, behind: logits[first.index()] - second })
     }
 
     /// Skips the random number of a token that was drawn before a restart.
@@ -127,12 +120,12 @@ impl Sampler {
         seen.sort_unstable();
         seen.dedup();
         for token in seen {
-            if let Some(logit) = logits.get_mut(token as usize) {
+            if let Some(logit) = logits.get_mut(token.index()) {
                 *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
             }
         }
         for &token in self.banned.iter() {
-            if let Some(logit) = logits.get_mut(token as usize) {
+            if let Some(logit) = logits.get_mut(token.index()) {
                 *logit = f32::NEG_INFINITY;
             }
         }
@@ -147,7 +140,7 @@ impl Sampler {
         if self.sampling.temperature == 0.0 {
             // The first of equals, like llama.cpp's greedy sampler.
             let first = logits.iter().position(|&logit| logit == max);
-            return Ok(first.expect("the highest logit is one of them") as Token);
+            return Ok(Token::at(first.expect("the highest logit is one of them")));
         }
         // Below about 1e-4 all other weights underflow, which is greedy without a division by 0.
         let scale = 1.0 / self.sampling.temperature.max(1e-4);
@@ -236,7 +229,7 @@ fn weight(logit: f32, max: f32, scale: f32) -> f64 {
 pub(crate) fn log_probability(logits: &[f32], token: Token) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from((logit - max).exp())).sum();
-    let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    let logit = logits.get(token.index()).copied().unwrap_or(f32::NEG_INFINITY);
     f64::from(logit - max) - sum.ln()
 }
 
@@ -273,7 +266,7 @@ fn gather(
     for (token, &logit) in logits.iter().enumerate() {
         if logit > f32::NEG_INFINITY && which(logit) {
             let weight = weight(logit, max, scale);
-            candidates.push(Candidate { token: token as Token, weight });
+            candidates.push(Candidate { token: Token::at(token), weight });
         }
     }
 }
@@ -361,7 +354,7 @@ mod tests {
             let support = expected.iter().filter(|&&p| p > 0.0).count();
             assert_eq!(candidates.len(), support, "{seed} {sampling:?}");
             for c in &candidates {
-                let wanted = expected[c.token as usize];
+                let wanted = expected[c.token.index()];
                 assert!((c.weight / total - wanted).abs() < 1e-5, "{seed} {sampling:?} {c:?}");
             }
         }
@@ -374,7 +367,7 @@ mod tests {
         let expected = reference(&logits, sampling);
         let mut sampler = Sampler::new(sampling, 42, []);
         let (n, mut counts) = (40_000, [0_u32; 6]);
-        (0..n).for_each(|_| counts[draw(&mut sampler, &logits).unwrap() as usize] += 1);
+        (0..n).for_each(|_| counts[draw(&mut sampler, &logits).unwrap().index()] += 1);
         let chi2: f64 = (0..6)
             .filter(|&i| expected[i] > 0.0)
             .map(|i| {
@@ -390,7 +383,7 @@ mod tests {
     #[test]
     fn greedy_draws_the_first_of_the_highest_and_a_seed_repeats_its_draws() {
         let mut greedy = Sampler::new(Sampling { temperature: 0.0, ..OFF }, 1, []);
-        assert_eq!(draw(&mut greedy, &[0.0, 3.0, 3.0, -1.0]), Ok(1));
+        assert_eq!(draw(&mut greedy, &[0.0, 3.0, 3.0, -1.0]), Ok(Token(1)));
         let logits = random_logits(3, 50);
         let draws = |seed| {
             let mut sampler = Sampler::new(OFF, seed, []);
@@ -402,13 +395,13 @@ mod tests {
 
     #[test]
     fn banned_tokens_are_never_drawn_and_penalised_ones_less_often() {
-        let mut sampler = Sampler::new(OFF, 1, [0]);
-        assert!((0..2_000).all(|_| draw(&mut sampler, &[9.0, 0.0, 0.0]).unwrap() != 0));
+        let mut sampler = Sampler::new(OFF, 1, [Token(0)]);
+        assert!((0..2_000).all(|_| draw(&mut sampler, &[9.0, 0.0, 0.0]).unwrap() != Token(0)));
         let sampling = Sampling { repetition_penalty: 2.0, temperature: 0.0, ..OFF };
         let mut sampler = Sampler::new(sampling, 1, []);
-        assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(0));
-        sampler.record(0);
-        assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(1));
+        assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(Token(0)));
+        sampler.record(Token(0));
+        assert_eq!(draw(&mut sampler, &[3.0, 2.0, -1.0]), Ok(Token(1)));
     }
 
     #[test]

@@ -87,13 +87,13 @@ fn sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::answer::{Part, Piece};
+    use crate::types::answer::{Part, Piece, Token};
 
     fn delta(tokens: &[i32], text: &str, seconds: f32) -> Delta {
         let piece = Piece { part: Part::Thinking, text: text.to_string() };
         let taken = AttemptProgress { decode_seconds: seconds, ..AttemptProgress::default() };
-        let (tokens, pieces) = (tokens.to_vec(), vec![piece]);
-        Delta { tokens, pieces, taken, closed_thinking: false }
+        let tokens = tokens.iter().copied().map(Token).collect();
+        Delta { tokens, pieces: vec![piece], taken, closed_thinking: false }
     }
 
     #[test]

@@ -4,8 +4,30 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 
-/// A token of the model's vocabulary.
-pub type Token = i32;
+/// A token of the model's vocabulary, by its index there, as llama.cpp numbers it (`llama_token`).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[repr(transparent)]
+pub struct Token(pub i32);
+
+impl Token {
+    /// Returns the token at `index` of the vocabulary, of which every index is below 2^31.
+    pub const fn at(index: usize) -> Token {
+        Token(index as i32)
+    }
+
+    /// Makes tokens of their numbers.
+    #[cfg(test)]
+    pub(crate) fn all<const N: usize>(numbers: [i32; N]) -> [Token; N] {
+        numbers.map(Token)
+    }
+
+    /// Returns the token's index in the vocabulary and in a row of logits.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The part of an attempt a piece of text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

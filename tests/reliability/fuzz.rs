@@ -18,6 +18,7 @@ use solverbox::http;
 use solverbox::http::auth::host::{self, Authority, Hosts};
 use solverbox::model::convert::{self, shards, tokenizer};
 use solverbox::model::{self as models, adapter, checksum, importance};
+use solverbox::types::answer::Token;
 use solverbox::types::answer::{Part, Piece};
 use solverbox::types::plan::{KvType, Weights};
 use solverbox::types::position::Truncations;
@@ -141,13 +142,14 @@ fn a_prefilled_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let identity = PrefixIdentity::new(&[7; 32], &[], KvType::F16, "armv8.0");
     let prefixes = || PrefixStore::new(folder.path().into());
-    prefixes().save(identity, vec![1, 2, 3], b"keys and values".to_vec());
+    let tokens = [1, 2, 3].map(Token);
+    prefixes().save(identity, tokens.to_vec(), b"keys and values".to_vec());
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let sound = std::fs::read(&file).unwrap();
     check!().with_test_time(time()).for_each(|input: &[u8]| {
         for bytes in [input, &changed(&sound, input)] {
             std::fs::write(&file, bytes).unwrap();
-            let loaded = prefixes().load(&identity, &[1, 2, 3]);
+            let loaded = prefixes().load(&identity, &tokens);
             assert_eq!(loaded.is_some(), *bytes == sound);
         }
     });

@@ -199,7 +199,7 @@ impl<'m> Context<'m> {
         // llama.cpp only reads what these point to.
         let raw = sys::llama_batch {
             n_tokens: count as i32,
-            token: batch.tokens.as_ptr().cast_mut(),
+            token: batch.tokens.as_ptr().cast::<sys::llama_token>().cast_mut(),
             embd: null_mut(),
             pos: batch.positions.as_ptr().cast_mut(),
             n_seq_id: each_one.as_ptr().cast_mut(),

@@ -222,7 +222,7 @@ pub mod tests {
 
     /// Returns arbitrary tokens.
     pub(crate) fn some_tokens(count: usize, seed: usize) -> Vec<Token> {
-        (0..count).map(|i| ((i * i * 7 + i * 13 + seed * 101) % 300) as Token).collect()
+        (0..count).map(|i| Token::at((i * i * 7 + i * 13 + seed * 101) % 300)).collect()
     }
 
     /// Lets llama.cpp itself restore a sequence; returns how many bytes it read.

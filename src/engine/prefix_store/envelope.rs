@@ -34,7 +34,7 @@ fn head(identity: &[u8; 32], tokens: &[Token], cells_bytes: usize) -> Vec<u8> {
     head.extend(identity);
     head.extend((tokens.len() as u32).to_le_bytes());
     head.extend((cells_bytes as u64).to_le_bytes());
-    tokens.iter().for_each(|token| head.extend(token.to_le_bytes()));
+    tokens.iter().for_each(|token| head.extend(token.0.to_le_bytes()));
     head
 }
 

@@ -38,16 +38,17 @@ fn names(folder: &Path) -> BTreeSet<String> {
 fn only_saved_prefixes_are_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let prefixes = PrefixStore::new(folder.path().join("prefixes"));
-    assert_eq!(prefixes.load(&identity(), &[1, 2]), None);
-    save(&prefixes.folder, identity(), &[1, 2], b"cells");
-    save(&prefixes.folder, identity(), &[1, 2, 3], b"");
-    assert_eq!(prefixes.load(&identity(), &[1, 2]).unwrap(), b"cells");
-    assert_eq!(prefixes.load(&identity(), &[1, 2, 3]).unwrap(), b"");
-    for tokens in [&[2, 1][..], &[1], &[], &[1, 2, 3, 4]] {
-        assert_eq!(prefixes.load(&identity(), tokens), None, "{tokens:?}");
+    assert_eq!(prefixes.load(&identity(), &Token::all([1, 2])), None);
+    save(&prefixes.folder, identity(), &Token::all([1, 2]), b"cells");
+    save(&prefixes.folder, identity(), &Token::all([1, 2, 3]), b"");
+    assert_eq!(prefixes.load(&identity(), &Token::all([1, 2])).unwrap(), b"cells");
+    assert_eq!(prefixes.load(&identity(), &Token::all([1, 2, 3])).unwrap(), b"");
+    for numbers in [&[2, 1][..], &[1], &[], &[1, 2, 3, 4]] {
+        let tokens: Vec<Token> = numbers.iter().copied().map(Token).collect();
+        assert_eq!(prefixes.load(&identity(), &tokens), None, "{tokens:?}");
     }
-    save(&prefixes.folder, identity(), &[1, 2], b"other cells");
-    assert_eq!(prefixes.load(&identity(), &[1, 2]).unwrap(), b"other cells");
+    save(&prefixes.folder, identity(), &Token::all([1, 2]), b"other cells");
+    assert_eq!(prefixes.load(&identity(), &Token::all([1, 2])).unwrap(), b"other cells");
     assert_eq!(names(&prefixes.folder).len(), 2);
 }
 
@@ -78,10 +79,11 @@ fn a_file_under_the_name_of_another_is_deleted() {
     let prefixes = PrefixStore::new(folder.path().into());
     let other = PrefixIdentity::new(&[8; 32], &[], KvType::F16, "armv8.0");
     for (identity, tokens) in [(other, [1, 2]), (self::identity(), [1, 3])] {
+        let tokens = Token::all(tokens);
         save(folder.path(), identity, &tokens, b"cells");
-        let file = path(folder.path(), &self::identity(), &[1, 2]);
+        let file = path(folder.path(), &self::identity(), &Token::all([1, 2]));
         fs::rename(path(folder.path(), &identity, &tokens), &file).unwrap();
-        assert_eq!(prefixes.load(&self::identity(), &[1, 2]), None);
+        assert_eq!(prefixes.load(&self::identity(), &Token::all([1, 2])), None);
         assert!(!file.exists());
     }
 }
@@ -89,31 +91,34 @@ fn a_file_under_the_name_of_another_is_deleted() {
 #[test]
 fn no_more_is_read_than_a_prompt_may_have() {
     let folder = tempfile::tempdir().unwrap();
-    let file = path(folder.path(), &identity(), &[1]);
+    let file = path(folder.path(), &identity(), &Token::all([1]));
     fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
-    assert_eq!(PrefixStore::new(folder.path().into()).load(&identity(), &[1]), None);
+    assert_eq!(PrefixStore::new(folder.path().into()).load(&identity(), &Token::all([1])), None);
     assert!(!file.exists());
     fs::create_dir(&file).unwrap();
-    assert_eq!(PrefixStore::new(folder.path().into()).load(&identity(), &[1]), None);
+    assert_eq!(PrefixStore::new(folder.path().into()).load(&identity(), &Token::all([1])), None);
 }
 
 #[test]
 fn the_least_recently_used_files_are_deleted_first() {
     let folder = tempfile::tempdir().unwrap();
     let prefixes = PrefixStore::new(folder.path().into());
-    let file = |token: usize| path(folder.path(), &identity(), &[token as Token]);
+    let file = |token: usize| path(folder.path(), &identity(), &[Token::at(token)]);
     let date = |file: &Path, seconds: u64| {
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         fs::File::open(file).unwrap().set_modified(date).unwrap();
     };
     let most = limits::PREFIX_FILES_MAX;
     for token in 0..most {
-        save(folder.path(), identity(), &[token as Token], b"cells");
+        save(folder.path(), identity(), &[Token::at(token)], b"cells");
         date(&file(token), token as u64);
     }
     fs::write(folder.path().join("a note"), "of the owner").unwrap();
-    assert!(prefixes.load(&identity(), &[0]).is_some(), "it is now the most recently used");
-    save(folder.path(), identity(), &[most as Token], b"cells");
+    assert!(
+        prefixes.load(&identity(), &Token::all([0])).is_some(),
+        "it is now the most recently used"
+    );
+    save(folder.path(), identity(), &[Token::at(most)], b"cells");
     assert!(file(0).exists() && !file(1).exists() && file(2).exists());
     assert_eq!(names(folder.path()).len(), most + 1);
     // Their total size is bounded as well, and an unfinished file counts.
@@ -121,7 +126,7 @@ fn the_least_recently_used_files_are_deleted_first() {
     let hole = fs::File::create(&part).unwrap();
     hole.set_len(limits::PREFIX_FOLDER_BYTES_MAX).unwrap();
     date(&part, 0);
-    save(folder.path(), identity(), &[2], b"other cells");
+    save(folder.path(), identity(), &Token::all([2]), b"other cells");
     assert!(!part.exists() && file(3).exists());
 }
 
@@ -131,12 +136,12 @@ fn a_folder_that_cannot_be_written_is_not_an_error() {
     let not_a_folder = folder.path().join("file");
     fs::write(&not_a_folder, "").unwrap();
     for place in [&not_a_folder, Path::new("/dev/full"), Path::new("/proc/solverbox")] {
-        save(place, identity(), &[1], b"cells");
-        assert_eq!(PrefixStore::new(place.into()).load(&identity(), &[1]), None);
+        save(place, identity(), &Token::all([1]), b"cells");
+        assert_eq!(PrefixStore::new(place.into()).load(&identity(), &Token::all([1])), None);
     }
     // A name that is taken by a folder: no unfinished file is left behind.
-    fs::create_dir(path(folder.path(), &identity(), &[1])).unwrap();
-    save(folder.path(), identity(), &[1], b"cells");
+    fs::create_dir(path(folder.path(), &identity(), &Token::all([1]))).unwrap();
+    save(folder.path(), identity(), &Token::all([1]), b"cells");
     assert_eq!(names(folder.path()).len(), 2);
 }
 

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
+use crate::types::answer::Token;
 
 /// Seconds of a pass on a Raspberry Pi 5 with repacking kernels, estimated from published figures:
 /// 93 ms to read the weights, 11 ms of arithmetic per token, and a gap at 2 and 3 tokens.
@@ -37,7 +38,7 @@ fn measured(curve: impl Fn(usize) -> f64, sizes: impl IntoIterator<Item = usize>
 }
 
 fn guesses(chances: &[f32]) -> Vec<Guess> {
-    chances.iter().map(|&chance| Guess { token: 1, chance }).collect()
+    chances.iter().map(|&chance| Guess { token: Token(1), chance }).collect()
 }
 
 fn uniform(random: &mut ChaCha8Rng) -> f64 {
@@ -50,7 +51,7 @@ fn random_guesses(random: &mut ChaCha8Rng) -> Vec<Guess> {
     (0..count)
         .map(|_| {
             chance *= uniform(random) as f32;
-            Guess { token: 1, chance }
+            Guess { token: Token(1), chance }
         })
         .collect()
 }
