@@ -14,7 +14,7 @@ use super::reply::Reply;
 use crate::api::json;
 use crate::desk::{self, Health, Overview, STEP_SECONDS};
 use crate::types::memory::MIB;
-use crate::types::plan::{Origin, Plan};
+use crate::types::plan::Plan;
 
 /// Facts about the box that do not change while it runs.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub fn of_box(app: &App) -> Reply {
             "name": plan.model.name(),
             "bytes": plan.file_bytes,
             "bytes_loaded": loaded,
-            "demo": matches!(plan.model.origin, Origin::BuiltIn(_)),
+            "demo": plan.model.is_built_in(),
         },
         "plan": {
             "context_tokens": plan.context_tokens,

@@ -12,11 +12,10 @@ use super::jobs::{self, JobEndpoint};
 use super::owner_jobs::{self, OwnerJobEndpoint};
 use super::refuse::Shape;
 use super::reply::{Reply, header};
-use super::{App, figures, openai, openapi, page, predict};
+use super::{App, figures, offer, openai, openapi, page, predict};
 use crate::desk::Health;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
-use crate::types::plan::Origin;
 
 /// The resource that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +24,7 @@ enum Route<'p> {
     Health,
     Models,
     Model(&'p str),
+    Modes,
     Chat,
     Predict,
     Jobs,
@@ -48,6 +48,7 @@ impl<'p> Route<'p> {
             "/v1/models" => Route::Models,
             "/v1/chat/completions" => Route::Chat,
             "/api/predict" => Route::Predict,
+            "/api/modes" => Route::Modes,
             "/api/jobs" => Route::Jobs,
             "/api/box" => Route::Box,
             "/api/owner/jobs" => Route::OwnerJobs,
@@ -73,7 +74,7 @@ impl<'p> Route<'p> {
     fn allowed(self) -> &'static str {
         match self {
             Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
-            Route::Box | Route::Metrics | Route::OpenApi => READ,
+            Route::Box | Route::Metrics | Route::OpenApi | Route::Modes => READ,
             Route::Chat | Route::Predict => "POST, OPTIONS",
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
             Route::Job(_, path) => path.allowed(),
@@ -89,7 +90,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 22;
+pub const ROUTES: usize = 23;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -155,6 +156,7 @@ fn work(
         Route::Health => health(app).send(request),
         Route::Models => openai::models(app).send(request),
         Route::Model(id) => openai::model(app, id).send(request),
+        Route::Modes => offer::modes(app).send(request),
         Route::Chat => openai::answer(app, visitor, principal, &body, request),
         Route::Predict => predict::answer(app, visitor, principal, &body).send(request),
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
@@ -211,7 +213,7 @@ fn health(app: &App) -> Reply {
         Health::Ready { bytes_total } => (200, *bytes_total, *bytes_total),
         Health::Broken(_) | Health::Closing => (503, 0, 0),
     };
-    let demo = matches!(app.facts.plan.model.origin, Origin::BuiltIn(_));
+    let demo = app.facts.plan.model.is_built_in();
     let body = json!({
         "state": health.name(), "bytes_loaded": loaded, "bytes_total": total, "demo": demo,
     });

@@ -54,7 +54,8 @@ pub fn adapter() -> Result<Weights, Error> {
     file(WeightsRole::Adapter, ADAPTER, ADAPTER_BYTES)
 }
 
-/// Returns the modes for questions to the demo model: the built-in ones at a lower temperature.
+/// Returns the modes for questions to the demo model: the built-in ones at a lower temperature,
+/// with its own examples and lengths, and marked where it cannot answer.
 pub fn modes() -> Modes {
     let mut modes = Modes::built_in();
     // The file is part of the program and a test parses it: it cannot fail on a user's machine.
@@ -104,15 +105,20 @@ fn in_memory(name: &str, bytes: &[u8]) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::mode::Presentation;
 
     #[test]
-    fn the_demo_models_modes_are_the_built_in_ones_at_another_temperature() {
+    fn the_demo_models_modes_are_the_built_in_ones_at_another_temperature_with_its_own_examples() {
         let (built_in, own) = (Modes::built_in(), modes());
         assert_eq!(own.iter().count(), built_in.iter().count());
         for (before, mode) in built_in.iter().zip(own.iter()) {
             let mut mode = mode.as_ref().clone();
             assert!(mode.sampling.temperature < before.sampling.temperature, "{}", mode.name);
             mode.sampling.temperature = before.sampling.temperature;
+            let Presentation { is_supported, examples } = std::mem::take(&mut mode.presentation);
+            assert_eq!(is_supported, ["math", "plain"].contains(&mode.name.as_str()));
+            assert_eq!(examples.is_empty(), !is_supported, "{}", mode.name);
+            mode.presentation = before.presentation.clone();
             assert_eq!(mode, **before);
         }
     }

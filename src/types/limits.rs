@@ -36,6 +36,10 @@ pub const STOP_BYTES_MAX: usize = 256;
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 /// Longest system prompt of a mode, in bytes.
 pub const SYSTEM_PROMPT_BYTES_MAX: usize = 16 << 10;
+/// Most example questions of a mode.
+pub const MODE_EXAMPLES_MAX: usize = 8;
+/// Longest example question of a mode, in bytes.
+pub const MODE_EXAMPLE_BYTES_MAX: usize = 1 << 10;
 
 // Jobs.
 

@@ -121,6 +121,25 @@ pub struct Mode {
     pub voting: Voting,
     /// Adapters to apply to the model.
     pub adapters: Vec<AdapterRef>,
+    /// How lists present the mode.
+    #[serde(skip)]
+    pub presentation: Presentation,
+}
+
+/// How lists present a mode to people who choose one. It is not part of a question, so the journal
+/// does not store it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presentation {
+    /// Whether the installed model can answer in the mode; the demo model cannot in most.
+    pub is_supported: bool,
+    /// Questions that the installed model answers well.
+    pub examples: Vec<String>,
+}
+
+impl Default for Presentation {
+    fn default() -> Presentation {
+        Presentation { is_supported: true, examples: Vec::new() }
+    }
 }
 
 /// All modes, in the order in which they are shown.
@@ -152,6 +171,8 @@ struct ModeEntry {
     attempts: Option<u32>,
     votes: Option<bool>,
     adapters: Option<Vec<AdapterRef>>,
+    supported: Option<bool>,
+    examples: Option<Vec<String>>,
 }
 
 impl Modes {
@@ -264,14 +285,44 @@ impl ModeEntry {
             return bad(&what, "Set `attempts = 1` or `votes = true`.");
         }
         let about = self.about.or_else(|| base.map(|m| m.about.clone())).unwrap_or_default();
-        let (name, budget_tokens) = (self.name, budget);
         let system = system.trim().to_string();
         let adapters =
             self.adapters.or_else(|| base.map(|m| m.adapters.clone())).unwrap_or_default();
         if let Err(error) = check_adapters(&adapters) {
             return bad(&format!("adapters: {error}"), "Correct that entry of adapters.");
         }
-        Ok(Mode { name, about, system, sampling, budget_tokens, reads, attempts, voting, adapters })
+        let known = base.map(|m| m.presentation.clone()).unwrap_or_default();
+        let presentation = Presentation {
+            is_supported: self.supported.unwrap_or(known.is_supported),
+            examples: self.examples.unwrap_or(known.examples),
+        };
+        if let Err(error) = check_examples(&presentation.examples) {
+            return bad(&format!("examples: {error}"), "Correct the list of examples.");
+        }
+        Ok(Mode {
+            name: self.name,
+            about,
+            system,
+            sampling,
+            budget_tokens: budget,
+            reads,
+            attempts,
+            voting,
+            adapters,
+            presentation,
+        })
+    }
+}
+
+/// Checks the number and the lengths of a mode's examples; the error is the cause for a message.
+fn check_examples(examples: &[String]) -> Result<(), String> {
+    let (most, longest) = (limits::MODE_EXAMPLES_MAX, limits::MODE_EXAMPLE_BYTES_MAX);
+    if examples.len() > most {
+        return Err(format!("{} are too many, at most {most} are allowed", examples.len()));
+    }
+    match examples.iter().find(|text| text.trim().is_empty() || text.len() > longest) {
+        Some(text) => Err(format!("one has {} bytes, 1 to {longest} are allowed", text.len())),
+        None => Ok(()),
     }
 }
 
@@ -332,6 +383,21 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_says_what_is_supported_and_gives_examples() {
+        let mut modes = Modes::built_in();
+        assert!(modes.iter().all(|mode| mode.presentation.is_supported));
+        let text = "[[mode]]\nname='math'\nsupported=false\n[[mode]]\nname='code'\nexamples=['Sort.']";
+        modes.extend(text, "own.toml").unwrap();
+        let of = |name: &str| modes.find(name).unwrap().presentation.clone();
+        assert!(!of("math").is_supported && !of("math").examples.is_empty());
+        assert!(of("code").is_supported);
+        assert_eq!(of("code").examples, ["Sort."]);
+        let many = vec!["'x'"; limits::MODE_EXAMPLES_MAX + 1].join(",");
+        let text = format!("[[mode]]\nname='math'\nexamples=[{many}]");
+        assert!(modes.extend(&text, "own.toml").unwrap_err().message.contains("too many"));
+    }
+
+    #[test]
     fn an_owners_file_changes_a_known_mode_and_adds_a_new_one() {
         let mut modes = Modes::built_in();
         let text = "[[mode]]\nname='math'\ntemperature=0.3\n[[mode]]\nname='chess'\nsystem='Play.'";
@@ -353,6 +419,7 @@ mod tests {
             ("[[mode]]\nname='math'\nattempts=17", "attempts: 17"),
             ("[[mode]]\nname='hint'\nattempts=2", "'hint': attempts: 2 need votes = true"),
             ("[[mode]]\nname='math'\nvotes=false\nattempts=2", "votes = true"),
+            ("[[mode]]\nname='math'\nexamples=[' ']", "examples: one has 1 bytes"),
             ("[[mode]]\nname='math'\ntempreature=1", "tempreature"),
             ("[[mode]", "own.toml"),
         ];

@@ -53,6 +53,11 @@ impl Weights {
         Weights { role: WeightsRole::Adapter, origin: Origin::Disk, path: path.into() }
     }
 
+    /// Returns whether the file is built in. Of models only the demo model is.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.origin, Origin::BuiltIn(_))
+    }
+
     /// Returns the name requests use: the file name without its path, which remote users must not
     /// see, and without its extension.
     pub fn stem(&self) -> String {

@@ -1,5 +1,5 @@
-//! A newcomer's first answers: the arithmetic questions in README.md, docs/ and the page, answered
-//! by the demo model without any settings. `make first-answers` asks each of them 100 times.
+//! A newcomer's first answers: the arithmetic questions in README.md, docs/, the page and the demo
+//! model's examples, answered by the demo model without any settings. `make first-answers` asks each of them 100 times.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,10 +23,15 @@ fn right_answer(question: &str) -> Option<(String, Option<&'static str>)> {
         return Some((format!("{:b}", number.parse::<u32>().ok()?), Some("demo-binary")));
     }
     let terms = question.strip_prefix("What is ")?.strip_suffix('?')?;
-    let (_, sign) = terms.match_indices(['+', '×', '*']).next()?;
+    let (_, sign) = terms.match_indices(['+', '-', '×', '*']).next()?;
     let (left, right) = terms.split_once(sign)?;
     let (left, right): (u32, u32) = (left.trim().parse().ok()?, right.trim().parse().ok()?);
-    Some(((if sign == "+" { left + right } else { left * right }).to_string(), None))
+    let result = match sign {
+        "+" => left + right,
+        "-" => left.checked_sub(right)?,
+        _ => left * right,
+    };
+    Some((result.to_string(), None))
 }
 
 /// Returns the arithmetic questions that the files have in double quotes, without duplicates.
@@ -99,7 +104,8 @@ fn the_demo_models_modes_are_listed_as_they_apply_and_a_file_of_the_owner_wins()
 /// question in 1 of 5,000.
 #[test]
 fn the_readmes_own_questions_come_out_right() {
-    let mut files = vec![root().join("README.md"), root().join("src/http/page/index.html")];
+    let files = ["README.md", "src/http/page/index.html", "models/bundled/modes.toml"];
+    let mut files = files.map(|file| root().join(file)).to_vec();
     assert!(questions_of(&files).contains("What is 348 + 577?"), "the README shows it");
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     files.extend(docs.filter(|file| file.extension().is_some_and(|ending| ending == "md")));
