@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::value::Value;
+use super::value::{Value, boxed};
+use crate::types::job::Question;
 use crate::types::limits;
+use crate::types::mode::Voting;
 
 /// The ballot of an attempt that ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,6 +161,20 @@ impl fmt::Display for Tally {
     }
 }
 
+/// Returns the value of a job's answer as people read it: of a vote the leading value, else the
+/// content of the answer's last box. `None` if there is none, in a mode whose answers have no
+/// value, and if it is longer than [`limits::VALUE_BYTES_MAX`].
+pub fn shown_value(question: &Question, tally: Option<&Tally>, answer: &str) -> Option<String> {
+    if question.mode.voting == Voting::Off {
+        return None;
+    }
+    let value = match question.is_voted() {
+        true => tally?.votes().first().map(|vote| vote.value.to_string()),
+        false => boxed(answer).map(str::to_string),
+    };
+    value.filter(|value| !value.is_empty() && value.len() <= limits::VALUE_BYTES_MAX)
+}
+
 /// Writes how a vote stands, as the `Display` of [`Tally`] does, from its numbers.
 pub(crate) fn in_words(
     f: &mut fmt::Formatter<'_>,
@@ -217,6 +233,8 @@ mod tests {
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
     use super::*;
+    use crate::types::job::{Role, Turn};
+    use crate::types::mode::Modes;
 
     fn ballot(attempt: u32, answer: &str, mean_logprob: f64) -> Ballot {
         Ballot { attempt, value: Value::parse(answer), mean_logprob }
@@ -236,6 +254,31 @@ mod tests {
         assert_eq!(tally.votes(), [half, seven]);
         assert_eq!((tally.ended(), tally.wanted()), (4, 8));
         assert_eq!((tally.winner(), tally.agreement()), (Some(3), 0.5));
+    }
+
+    #[test]
+    fn the_value_shown_is_the_votes_or_the_boxes_and_none_where_nothing_votes() {
+        let modes = Modes::built_in();
+        let question = |mode: &str, attempts| {
+            let turn = Turn { role: Role::User, text: "1+1?".into() };
+            let mode = modes.find(mode).unwrap();
+            Question { attempts, ..Question::new(mode, vec![turn], 1) }
+        };
+        let value = |mode: &str, attempts, answers: &[(u32, &str, f64)], text: &str| {
+            let tally = Some(tally(attempts, answers)).filter(|tally| tally.ended() > 0);
+            shown_value(&question(mode, attempts), tally.as_ref(), text)
+        };
+        let voted = [(0, "1/2", -0.1), (1, "0.5", -0.1), (2, "7", -0.1)];
+        let half = Value::parse("1/2").unwrap().to_string();
+        assert_eq!(value("math", 4, &voted, "\\boxed{7}"), Some(half));
+        assert_eq!(value("math", 4, &[(0, "", -0.1)], "\\boxed{7}"), None, "nobody voted for it");
+        assert_eq!(value("math", 4, &[], "\\boxed{7}"), None, "nothing has ended");
+        let box_of_one = value("math", 1, &[], "So \\boxed{12\\text{ cm}}.");
+        assert_eq!(box_of_one.as_deref(), Some("12\\text{ cm}"));
+        assert_eq!(value("hint", 1, &[], "\\boxed{7}"), None);
+        for none in ["", "7", "\\boxed{}", &format!("\\boxed{{{}}}", "1".repeat(5_000))] {
+            assert_eq!(value("plain", 1, &[], none), None, "{none}");
+        }
     }
 
     #[test]

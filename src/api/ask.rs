@@ -160,6 +160,10 @@ impl Ask {
             }
             StudentWork::Given(work) => job::message(&mode, &self.question, Some(work))?,
         };
+        let student_attempt_bytes = match (&self.student_work, mode.reads) {
+            (StudentWork::Given(work), Reads::StudentAttempt) => work.trim().len(),
+            _ => 0,
+        };
         let turn = Turn { role: Role::User, text };
         let turns = self.earlier.iter().cloned().chain([turn]).collect();
         let mut question = Question::new(mode, turns, self.seed.unwrap_or_else(random::seed));
@@ -177,6 +181,7 @@ impl Ask {
         }
         question.ending = self.ending;
         question.stops.clone_from(&self.stops);
+        question.student_attempt_bytes = student_attempt_bytes;
         question.check()?;
         Ok(question)
     }
@@ -193,6 +198,7 @@ pub(crate) fn continue_from(
     if let Some(previous) = previous {
         let turns = desk.conversation(clients, previous)?;
         question.turns.splice(0..0, turns);
+        question.previous = Some(previous);
     }
     Ok(())
 }

@@ -201,19 +201,25 @@ pub(crate) fn job(ticket: &Ticket) -> Value {
         if view.state.is_last() { text.trim().to_string() } else { text }
     };
     let results: Value = view.ends.iter().map(|end| attempt_end(ticket, end)).collect();
+    let question = &ticket.question;
     let mut job = json!({
         "id": ticket.name.to_string(),
         "state": view.state.name(),
-        "mode": ticket.question.mode.name,
-        "question": ticket.question.asked(),
+        "mode": question.mode.name,
+        "question": question.asked(),
+        "attempt_of_student": question.attempt_of_student(),
+        "previous": question.previous,
         "asked_at": seconds_since_1970(ticket.asked),
-        "attempts_wanted": ticket.question.attempts,
-        "budget_tokens": ticket.question.budget_tokens,
+        "ended_at": view.ended_at.map(seconds_since_1970),
+        "attempts_wanted": question.attempts,
+        "budget_tokens": question.budget_tokens,
         "offset": record.cuts().now(view.offset).to_string(),
         "place": view.place,
         "eta": view.eta.as_ref().map(eta),
         "thinking": text(Part::Thinking),
         "answer": text(Part::Answer),
+        "value": ticket.value(&view),
+        "best_attempt": view.best,
         "attempts_ended": view.ends.len(),
         "attempt_results": results,
         "attempts": results,
@@ -230,15 +236,20 @@ pub(crate) fn job(ticket: &Ticket) -> Value {
     job
 }
 
-/// Returns an entry of a list of jobs; `state` is that of a job that has not ended.
-pub(crate) fn listed(job: &JobSummary, state: &str) -> Value {
-    let state = job.end.as_ref().map_or(state, |(outcome, _)| outcome.state());
+/// Returns an entry of a list of jobs; `state` is that of a job that has not ended, `value` that of
+/// the answer.
+pub(crate) fn listed(job: &JobSummary, state: &str, value: Option<String>) -> Value {
+    let state = job.end.as_ref().map_or(state, |end| end.outcome.state());
     json!({
         "id": job.name.to_string(),
         "state": state,
         "mode": job.question.mode.name,
         "question": job.question.asked(),
+        "previous": job.question.previous,
+        "attempts_wanted": job.question.attempts,
         "asked_at": seconds_since_1970(job.asked),
+        "ended_at": job.end.as_ref().map(|end| seconds_since_1970(end.at)),
+        "value": value,
     })
 }
 

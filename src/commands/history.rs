@@ -79,7 +79,7 @@ fn list(history: &JobHistory, most: u32) -> Result<(), Error> {
 }
 
 fn line(job: &JobSummary) -> String {
-    let state = job.end.as_ref().map_or("unfinished", |(outcome, _)| outcome.name());
+    let state = job.end.as_ref().map_or("unfinished", |end| end.outcome.name());
     let asked = printable(&job.question.asked().replace(['\n', '\t'], " "));
     let asked: String = asked.chars().take(LIST_CHARACTERS).collect();
     let (time, mode) = (time(job.asked), &job.question.mode.name);
@@ -160,7 +160,7 @@ fn object(ticket: &Ticket) -> Value {
 }
 
 fn markdown(ticket: &Ticket) -> String {
-    let asked = ticket.question.asked();
+    let asked = ticket.question.last_message();
     let (time, mode) = (time(ticket.asked), &ticket.question.mode.name);
     let mut text = format!("## {}\n\n*{time}, mode {mode}*\n\n{asked}\n\n", ticket.name);
     let Some(whole) = whole(ticket) else { return text + "*Not finished.*\n\n" };

@@ -11,9 +11,9 @@ use super::estimate::Pending;
 use super::record::{AttemptEnd, Record, State};
 use super::{Durability, Submitted, Ticket};
 use crate::answers::value::of_reply;
-use crate::answers::vote::{Ballot, Tally};
+use crate::answers::vote::{Ballot, Tally, shown_value};
 use crate::engine::protocol::Prompt;
-use crate::store::{Journal, NewJob, StoredJob};
+use crate::store::{Journal, NewJob, StoredEnd, StoredJob};
 use crate::types::answer::{Delta, Figures, Outcome, Part};
 use crate::types::error::Error;
 use crate::types::job::{Client, JobId, JobName, Question};
@@ -127,8 +127,8 @@ impl JobState {
         for (number, outcome, figures) in stored.ends {
             job.end_attempt(number, outcome, figures);
         }
-        if let Some((outcome, figures)) = stored.end {
-            job.record.end(job.best(), outcome, figures);
+        if let Some(StoredEnd { outcome, figures, at }) = stored.end {
+            job.record.end(job.best(), outcome, figures, at);
         }
         job
     }
@@ -148,8 +148,10 @@ impl JobState {
             asked: self.asked_at,
             log: log.collect(),
             ends: view.ends.into_iter().map(|e| (e.attempt, e.outcome, e.figures)).collect(),
-            end: match view.state {
-                State::Ended(outcome, figures) => Some((outcome, figures)),
+            end: match (view.state, view.ended_at) {
+                (State::Ended(outcome, figures), Some(at)) => {
+                    Some(StoredEnd { outcome, figures, at })
+                }
                 _ => None,
             },
             cuts: self.record.cuts().clone(),
@@ -331,15 +333,21 @@ impl JobState {
 
     /// Publishes the job's end: once it is on the disk if the job is durable, else at once.
     pub fn close(&self, outcome: Outcome, figures: Figures, journal: Option<&Journal>) {
-        let (record, best) = (self.record.clone(), self.best());
+        let (record, best, at) = (self.record.clone(), self.best(), SystemTime::now());
         match journal.filter(|_| self.durability == Durability::Durable) {
             Some(journal) => {
-                let end = outcome.clone();
-                let publish = move || record.end(best, end, figures);
-                journal.ended(self.id, outcome, figures, Box::new(publish));
+                let end = StoredEnd { outcome: outcome.clone(), figures, at };
+                let publish = move || record.end(best, outcome, figures, at);
+                journal.ended(self.id, end, self.value(), Box::new(publish));
             }
-            None => record.end(best, outcome, figures),
+            None => record.end(best, outcome, figures, at),
         }
+    }
+
+    /// Returns the value of the answer of a job that has ended.
+    fn value(&self) -> Option<String> {
+        let answer = self.record.text_of(self.best(), Part::Answer);
+        shown_value(&self.question, Some(&self.tally), &answer)
     }
 
     fn best(&self) -> u32 {
@@ -351,7 +359,8 @@ impl JobState {
         if self.is_durable() {
             self.record.set(State::Interrupted(error.clone()));
         } else {
-            self.record.end(self.best(), Outcome::Failed(error.clone()), Figures::default());
+            let outcome = Outcome::Failed(error.clone());
+            self.record.end(self.best(), outcome, Figures::default(), SystemTime::now());
         }
     }
 

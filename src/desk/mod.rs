@@ -37,11 +37,12 @@ pub use totals::{STEP_SECONDS, Totals};
 use crate::engine::protocol::{Event, Gauge};
 use crate::engine::{self, Draw, Engine};
 use crate::random;
-use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob};
+use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob, StoredValue};
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
 use crate::types::kernels::SelfTest;
+use crate::types::mode::Voting;
 use crate::types::plan::Plan;
 
 /// The desk, shared by all doors. Dropping it closes it.
@@ -213,6 +214,25 @@ impl Desk {
         most: u32,
     ) -> Result<Vec<JobSummary>, Error> {
         self.journal.as_ref().map_or(Ok(Vec::new()), |journal| journal.list(client, before, most))
+    }
+
+    /// Returns the value of the answer of a job in a list, once the end is on the disk.
+    ///
+    /// Of a job that an earlier version of the program ended, the journal has only the log: its
+    /// value is computed here and stored, so that this takes long once.
+    ///
+    /// # Errors
+    /// `internal` if the journal cannot be read.
+    pub fn value_of(&self, job: &JobSummary) -> Result<Option<String>, Error> {
+        let has_value = job.end.is_some() && job.question.mode.voting == Voting::ByValue;
+        let Some(journal) = self.journal.as_ref().filter(|_| has_value) else { return Ok(None) };
+        if let StoredValue::Known(value) = journal.value(job.id)? {
+            return Ok(value);
+        }
+        let ticket = journal.find(job.name)?.map(ticket_of);
+        let value = ticket.and_then(|ticket| ticket.value(&ticket.record.read(usize::MAX)));
+        journal.keep_value(job.id, value.clone());
+        Ok(value)
     }
 
     /// Returns the state of a job that has not ended, or whose end is not on the disk yet; `None`

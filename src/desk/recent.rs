@@ -68,7 +68,7 @@ mod tests {
 
     fn ticket(name: u128, text: String) -> Ticket {
         let ticket = being_written(name, text);
-        ticket.record.end(0, Outcome::Done, Figures::default());
+        ticket.record.end(0, Outcome::Done, Figures::default(), SystemTime::now());
         ticket
     }
 
@@ -111,7 +111,8 @@ mod tests {
         let jobs = 1..limits::RECENT_JOBS_MAX as u128 + 2;
         jobs.clone().for_each(|name| recent.keep(ticket(name, "2".into())));
         assert!(recent.find(JobName(0)).is_some() && recent.find(JobName(1)).is_none());
-        recent.find(JobName(0)).unwrap().record.end(0, Outcome::Done, Figures::default());
+        let written = recent.find(JobName(0)).unwrap();
+        written.record.end(0, Outcome::Done, Figures::default(), SystemTime::now());
         recent.keep(ticket(jobs.end, "2".into()));
         assert!(recent.find(JobName(0)).is_none());
     }

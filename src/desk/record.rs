@@ -6,7 +6,7 @@
 //! neither the engine nor its readers.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::estimate::Eta;
 use crate::answers::vote::Tally;
@@ -97,6 +97,8 @@ pub struct View {
     pub best: u32,
     /// When the job is expected to end, once that has been estimated.
     pub eta: Option<Eta>,
+    /// When the job ended, by the calendar.
+    pub ended_at: Option<SystemTime>,
     /// Number of changes so far; [`Record::wait`] blocks until it differs.
     pub version: u64,
 }
@@ -123,6 +125,7 @@ struct Log {
     tally: Option<Arc<Tally>>,
     eta: Option<Eta>,
     best: u32,
+    ended_at: Option<SystemTime>,
     version: u64,
 }
 
@@ -151,6 +154,7 @@ impl Record {
             tally: None,
             eta: None,
             best: 0,
+            ended_at: None,
             version: 0,
         };
         Record { log: Mutex::new(log), cuts, changed: Condvar::new(), ended: Condvar::new() }
@@ -177,11 +181,11 @@ impl Record {
         }
     }
 
-    /// Publishes the job's end, and the attempt whose text is the job's.
-    pub fn end(&self, best: u32, outcome: Outcome, figures: Figures) {
+    /// Publishes the job's end at the time `at`, and the attempt whose text is the job's.
+    pub fn end(&self, best: u32, outcome: Outcome, figures: Figures, at: SystemTime) {
         let mut log = self.lock();
         if !log.state.is_last() {
-            log.best = best;
+            (log.best, log.ended_at) = (best, Some(at));
             log.state = State::Ended(outcome, figures);
             self.note(log);
         }
@@ -425,6 +429,7 @@ impl Log {
             tally: self.tally.clone(),
             best: self.best,
             eta: self.eta,
+            ended_at: self.ended_at,
             version: self.version,
         }
     }

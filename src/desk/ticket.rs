@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::record::Record;
+use super::record::{Record, View};
+use crate::answers::vote::shown_value;
 use crate::store::RequestKey;
+use crate::types::answer::Part;
 use crate::types::job::{Client, JobId, JobName, Question};
 
 /// A door's handle to one job.
@@ -26,6 +28,14 @@ pub struct Ticket {
     pub submitted: Submitted,
     /// The job's log and state.
     pub record: Arc<Record>,
+}
+
+impl Ticket {
+    /// Returns the value of the job's answer in `view`, as people read it; see [`shown_value`].
+    pub fn value(&self, view: &View) -> Option<String> {
+        let answer = self.record.text_of(view.best, Part::Answer);
+        shown_value(&self.question, view.tally.as_deref(), &answer)
+    }
 }
 
 /// Whether a submission made its job or found it.

@@ -97,7 +97,8 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
         jobs.truncate(page.limit as usize);
         let next = jobs.last().filter(|_| more).map(|job| job.name.to_string());
         let state = |job: &JobSummary| app.desk.state_of(job.id).map_or("queued", |s| s.name());
-        let jobs: Vec<Value> = jobs.iter().map(|job| json::listed(job, state(job))).collect();
+        let listed = |job: &JobSummary| Ok(json::listed(job, state(job), app.desk.value_of(job)?));
+        let jobs: Vec<Value> = jobs.iter().map(listed).collect::<Result<_, Error>>()?;
         Ok(json!({"jobs": jobs, "next": next}))
     });
     match listed {

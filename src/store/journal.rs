@@ -18,7 +18,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::chores::Chores;
 use super::read::JobSummary;
 use super::row::Row;
-use super::{Keeping, NewJob, StoredJob, read, recover, salvage, schema, write};
+use super::{
+    Keeping, NewJob, StoredEnd, StoredJob, StoredValue, read, recover, salvage, schema, write,
+};
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
 use crate::types::job::{AttemptId, Client, JobId, JobName};
@@ -83,7 +85,8 @@ enum Message {
 enum JobChange {
     AttemptEnded(u32, Outcome, Figures),
     /// The report is gone once the end was written, or a first attempt to write it failed.
-    Ended(Outcome, Figures, Option<EndReport>),
+    Ended(StoredEnd, StoredValue, Option<EndReport>),
+    Value(StoredValue),
     AnswerNow,
     Stopping,
     Crashed,
@@ -172,13 +175,19 @@ impl Journal {
         self.tell(Message::AttemptEnded(attempt, delta, outcome, figures));
     }
 
-    /// Writes a job's end at once, and calls `on_written` from the writer's thread when it is on
-    /// the disk, or cannot be written now. In that case writing is tried again later.
+    /// Writes a job's end and the value of its answer at once, and calls `on_written` from the
+    /// writer's thread when they are on the disk, or cannot be written now. In that case writing is
+    /// tried again later.
     ///
     /// Does not block. `on_written` must not call the journal.
-    pub fn ended(&self, job: JobId, outcome: Outcome, figures: Figures, on_written: OnWritten) {
-        let report = Some(EndReport(Some(on_written)));
-        self.tell(Message::Urgent(job, JobChange::Ended(outcome, figures, report)));
+    pub fn ended(&self, job: JobId, end: StoredEnd, value: Option<String>, on_written: OnWritten) {
+        let (value, report) = (StoredValue::Known(value), Some(EndReport(Some(on_written))));
+        self.tell(Message::Urgent(job, JobChange::Ended(end, value, report)));
+    }
+
+    /// Adds the value of the answer of a job that ended without it, with the next batch.
+    pub fn keep_value(&self, job: JobId, value: Option<String>) {
+        self.tell(Message::Change(job, JobChange::Value(StoredValue::Known(value))));
     }
 
     /// Adds an ended job that was not durable, with the next batch.
@@ -264,6 +273,14 @@ impl Journal {
         most: u32,
     ) -> Result<Vec<JobSummary>, Error> {
         read::list(&self.reader(), client, before, most).map_err(|e| schema::failed(&e))
+    }
+
+    /// Reads the value of a job's answer.
+    ///
+    /// # Errors
+    /// `internal` if the journal cannot be read.
+    pub fn value(&self, job: JobId) -> Result<StoredValue, Error> {
+        read::value(&self.reader(), job).map_err(|e| schema::failed(&e))
     }
 
     fn tell(&self, message: Message) {
@@ -512,9 +529,8 @@ impl JournalWriter {
                 JobChange::AttemptEnded(number, outcome, figures) => {
                     write::attempt(&transaction, *job, *number, &(outcome.clone(), *figures))?;
                 }
-                JobChange::Ended(outcome, figures, _) => {
-                    write::end(&transaction, *job, &(outcome.clone(), *figures))?;
-                }
+                JobChange::Ended(end, value, _) => write::end(&transaction, *job, end, value)?,
+                JobChange::Value(value) => write::value(&transaction, *job, value)?,
                 JobChange::AnswerNow => write::answer_now(&transaction, *job)?,
                 JobChange::Stopping => write::stopping(&transaction, *job)?,
                 JobChange::Crashed => write::crash(&transaction, *job)?,

@@ -70,6 +70,26 @@ pub struct NewJob {
     pub asked: SystemTime,
 }
 
+/// The end of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEnd {
+    /// How the job ended.
+    pub outcome: Outcome,
+    /// Tokens and seconds that all its attempts took together.
+    pub figures: Figures,
+    /// When the job ended.
+    pub at: SystemTime,
+}
+
+/// The value of an ended job's answer, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredValue {
+    /// The journal has not stored it yet: an earlier version of the program ended the job.
+    Unknown,
+    /// The value, if the answer has one.
+    Known(Option<String>),
+}
+
 /// A job as the journal stores it.
 #[derive(Clone, Debug)]
 pub struct StoredJob {
@@ -87,8 +107,8 @@ pub struct StoredJob {
     pub log: Vec<(u32, Delta)>,
     /// The attempts that have ended, in that order: index, outcome and figures.
     pub ends: Vec<(u32, Outcome, Figures)>,
-    /// How the job ended, if it has.
-    pub end: Option<(Outcome, Figures)>,
+    /// The job's end, once it has ended.
+    pub end: Option<StoredEnd>,
     /// Where restarts have truncated the log.
     pub cuts: Truncations,
     /// How often the process crashed while it worked on the job.

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use serde::de::DeserializeOwned;
 
-use super::StoredJob;
 use super::row::Row;
+use super::{StoredEnd, StoredJob, StoredValue};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::job::{Client, JobId, JobName, Question};
 use crate::types::limits;
@@ -27,11 +27,13 @@ pub struct JobSummary {
     pub question: Arc<Question>,
     /// When the question was asked.
     pub asked: SystemTime,
-    /// How the job ended, if it has.
-    pub end: Option<(Outcome, Figures)>,
+    /// The job's end, once it has ended.
+    pub end: Option<StoredEnd>,
 }
 
-const HEAD: &str = "number, name, client, question, asked_ms, outcome";
+/// The columns of a [`JobSummary`], all of the journal's first version: `salvage` and `history`
+/// read journals that were not migrated.
+const HEAD: &str = "number, name, client, question, asked_ms, outcome, ended_ms";
 
 /// Returns the job called `name`.
 pub fn by_name(from: &Connection, name: JobName) -> rusqlite::Result<Option<StoredJob>> {
@@ -73,6 +75,16 @@ pub fn list(
     statement.query_map(params![client, before, most], listed)?.collect()
 }
 
+/// Returns the value of a job's answer; `Unknown` for a job that was deleted.
+pub fn value(from: &Connection, job: JobId) -> rusqlite::Result<StoredValue> {
+    let mut statement = from.prepare_cached("SELECT value FROM job WHERE number = ?1")?;
+    let value = statement.query_row([job.0 as i64], |row| row.get::<_, Option<String>>(0));
+    Ok(match value.optional()?.flatten() {
+        None => StoredValue::Unknown,
+        Some(value) => StoredValue::Known(Some(value).filter(|value| !value.is_empty())),
+    })
+}
+
 /// Returns the numbers of all unfinished jobs, in the order of submission.
 pub fn not_over(from: &Connection) -> rusqlite::Result<Vec<i64>> {
     let sql = "SELECT number FROM job WHERE ended_ms IS NULL ORDER BY number";
@@ -105,9 +117,9 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>
         format!("SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1");
     let mut statement = from.prepare_cached(&sql)?;
     let head = statement.query_row([number], |row| {
-        let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 6)?;
+        let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 7)?;
         let cuts = Truncations::from_parts(forgotten, survived);
-        let (crashes, wants) = (row.get::<_, u32>(7)?, (row.get::<_, bool>(8)?, row.get(9)?));
+        let (crashes, wants) = (row.get::<_, u32>(8)?, (row.get::<_, bool>(9)?, row.get(10)?));
         Ok((listed(row)?, cuts, crashes, wants))
     });
     let Some((head, cuts, crashes, wants)) = head.optional()? else { return Ok(None) };
@@ -147,15 +159,26 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>
 }
 
 fn listed(row: &SqlRow<'_>) -> rusqlite::Result<JobSummary> {
-    let outcome: Option<String> = row.get(5)?;
+    let end = match row.get::<_, Option<i64>>(6)? {
+        None => None,
+        Some(ended_ms) => {
+            let (outcome, figures) = parsed(row, 5)?;
+            Some(StoredEnd { outcome, figures, at: time(ended_ms) })
+        }
+    };
     Ok(JobSummary {
         id: JobId(row.get::<_, i64>(0)?.cast_unsigned()),
         name: JobName(u128::from_be_bytes(row.get(1)?)),
         client: Client::from_bytes(row.get(2)?),
         question: Arc::new(parsed(row, 3)?),
-        asked: UNIX_EPOCH + Duration::from_millis(row.get::<_, i64>(4)?.max(0).cast_unsigned()),
-        end: if outcome.is_some() { Some(parsed(row, 5)?) } else { None },
+        asked: time(row.get(4)?),
+        end,
     })
+}
+
+/// Reads a time; one before 1970 is damaged and counts as 1970.
+fn time(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis.max(0).cast_unsigned())
 }
 
 /// Reads a column of JSON.

@@ -3,9 +3,11 @@
 //!
 //! Reads first. If the disk is too full to record the start, the jobs continue all the same.
 
+use std::time::SystemTime;
+
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::{Keeping, StoredJob, read, write};
+use super::{Keeping, StoredEnd, StoredJob, StoredValue, read, write};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::error::{Error, Kind};
 use crate::types::job::JobId;
@@ -97,8 +99,10 @@ fn note(
                     "this question was damaged on the disk",
                     "Ask again.",
                 );
+                let (outcome, figures) = (Outcome::Failed(error), Figures::default());
+                let end = StoredEnd { outcome, figures, at: SystemTime::now() };
                 write::start_over(&transaction, *job, &keeping.model)?;
-                write::end(&transaction, *job, &(Outcome::Failed(error), Figures::default()))?;
+                write::end(&transaction, *job, &end, &StoredValue::Known(None))?;
             }
         }
     }

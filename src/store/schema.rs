@@ -22,7 +22,7 @@ const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The versions of the schema; the last is what this program uses. A file of an earlier version is
 /// migrated by each version that follows, in a transaction of its own.
-const VERSIONS: [&str; 2] = [FIRST, CLOCK];
+const VERSIONS: [&str; 3] = [FIRST, CLOCK, VALUE];
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -68,6 +68,25 @@ CREATE TABLE clock (
     seen_ms INTEGER NOT NULL            -- last time seen, to within a day
 ) STRICT;
 ";
+
+const VALUE: &str = "
+-- The value of the answer as lists show it, '' for none. NULL for jobs that have not ended, and for
+-- those that an earlier version ended until they are listed.
+ALTER TABLE job ADD COLUMN value TEXT;
+";
+
+/// Reads a row of each table and column of the first version, which commands use on a journal that
+/// may not be migrated yet.
+const FIRST_TABLES: [&str; 3] = [
+    "SELECT number, name, client, request, request_asked, question, asked_ms, model, answer_now, \
+     stopping, crashes, cuts, ended_ms, outcome FROM job ORDER BY number DESC LIMIT 1",
+    "SELECT job, place, number, outcome FROM attempt LIMIT 1",
+    "SELECT job, row, gains FROM log LIMIT 1",
+];
+
+/// The same of the later versions.
+const LATER_TABLES: [&str; 2] =
+    ["SELECT leapt_ms, value FROM job ORDER BY number DESC LIMIT 1", "SELECT seen_ms FROM clock"];
 
 /// Why a file cannot be used.
 enum JournalFault {
@@ -115,7 +134,8 @@ pub fn open_reader(folder: &Path) -> Result<Connection, Error> {
         .map_err(|e| failed(&e))
 }
 
-/// Opens the journal in `folder` for reading and deleting, while a solverbox may be using it.
+/// Opens the journal in `folder` for reading and deleting, while a solverbox may be using it. It is
+/// not migrated, because that solverbox may be of an earlier version.
 ///
 /// # Errors
 /// Like [`failed`].
@@ -125,7 +145,7 @@ pub fn open_shared(folder: &Path) -> Result<Connection, Error> {
         connection.busy_timeout(limits::JOURNAL_BUSY_WAIT)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", "FAST")?;
-        check_tables(&connection)?;
+        check_tables(&connection, &FIRST_TABLES)?;
         Ok(connection)
     };
     Connection::open_with_flags(folder.join(FILE), flags).and_then(set_up).map_err(|e| failed(&e))
@@ -167,7 +187,8 @@ fn open_file(file: &Path) -> Result<Connection, JournalFault> {
     } else {
         migrate(&mut connection, version as usize).map_err(fault)?;
     }
-    check_tables(&connection).map_err(fault)?;
+    check_tables(&connection, &FIRST_TABLES).map_err(fault)?;
+    check_tables(&connection, &LATER_TABLES).map_err(fault)?;
     Ok(connection)
 }
 
@@ -237,15 +258,8 @@ fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {
 }
 
 /// Reads one row of each table, which fails if columns are missing or root pages are damaged.
-fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
-    for sql in [
-        "SELECT number, name, client, request, request_asked, question, asked_ms, model, \
-         answer_now, stopping, crashes, cuts, ended_ms, outcome, leapt_ms FROM job \
-         ORDER BY number DESC LIMIT 1",
-        "SELECT job, place, number, outcome FROM attempt LIMIT 1",
-        "SELECT job, row, gains FROM log LIMIT 1",
-        "SELECT seen_ms FROM clock",
-    ] {
+fn check_tables(connection: &Connection, tables: &[&str]) -> rusqlite::Result<()> {
+    for sql in tables {
         connection.prepare(sql)?.query([])?.next()?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
-use super::{JobSelection, NewJob, StoredJob};
+use super::{JobSelection, NewJob, StoredEnd, StoredJob, StoredValue};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::job::JobId;
 use crate::types::limits;
@@ -60,12 +60,35 @@ pub fn attempt(
 }
 
 /// Ends a job, unless it has ended already.
-pub fn end(to: &Connection, job: JobId, end: &(Outcome, Figures)) -> rusqlite::Result<()> {
+pub fn end(
+    to: &Connection,
+    job: JobId,
+    end: &StoredEnd,
+    value: &StoredValue,
+) -> rusqlite::Result<()> {
     let mut statement = to.prepare_cached(
-        "UPDATE job SET ended_ms = ?2, outcome = ?3 WHERE number = ?1 AND ended_ms IS NULL",
+        "UPDATE job SET ended_ms = ?2, outcome = ?3, value = ?4
+         WHERE number = ?1 AND ended_ms IS NULL",
     )?;
-    statement.execute(params![job.0 as i64, millis(SystemTime::now()), json(end)])?;
+    let StoredEnd { outcome, figures, at } = end;
+    let outcome = json(&(outcome, figures));
+    statement.execute(params![job.0 as i64, millis(*at), outcome, value_column(value)])?;
     Ok(())
+}
+
+/// Stores the value of an ended job's answer.
+pub fn value(to: &Connection, job: JobId, value: &StoredValue) -> rusqlite::Result<()> {
+    to.prepare_cached("UPDATE job SET value = ?2 WHERE number = ?1")?
+        .execute(params![job.0 as i64, value_column(value)])?;
+    Ok(())
+}
+
+/// Returns the column of a value; an answer without one has the empty string.
+fn value_column(value: &StoredValue) -> Option<&str> {
+    match value {
+        StoredValue::Unknown => None,
+        StoredValue::Known(value) => Some(value.as_deref().unwrap_or_default()),
+    }
 }
 
 /// Records that a person asked for a job's answer at once.
@@ -94,7 +117,8 @@ pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result
     for (number, outcome, figures) in &kept.ends {
         attempt(to, id, *number, &(outcome.clone(), *figures))?;
     }
-    kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended))
+    let unknown = StoredValue::Unknown;
+    kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended, &unknown))
 }
 
 /// Deletes a job with its log and its attempts.

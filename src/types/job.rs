@@ -17,8 +17,23 @@ pub struct JobId(pub u64);
 
 /// A job's public ID: a random number, so that other clients' jobs cannot be guessed. Written as 32
 /// hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct JobName(pub u128);
+
+impl From<JobName> for String {
+    fn from(name: JobName) -> String {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for JobName {
+    type Error = NoJobName;
+
+    fn try_from(text: String) -> Result<JobName, NoJobName> {
+        text.parse()
+    }
+}
 
 impl fmt::Display for JobName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,6 +44,12 @@ impl fmt::Display for JobName {
 /// The error for a text that is not a job ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoJobName;
+
+impl fmt::Display for NoJobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a job ID")
+    }
+}
 
 impl FromStr for JobName {
     type Err = NoJobName;
@@ -160,7 +181,19 @@ pub struct Question {
     pub ending: Ending,
     /// Strings that end the answer where they occur; they are not part of it.
     pub stops: Vec<String>,
+    /// The answered job whose conversation comes before the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<JobName>,
+    /// Length in bytes of the student's attempt, with which the last message ends; 0 if it has none
+    /// or if that is not known, as in journals before version 3 and in chat requests.
+    #[serde(default)]
+    pub student_attempt_bytes: usize,
 }
+
+/// What precedes the problem and the student's attempt at it in the message of a mode that reads
+/// both.
+const PROBLEM: &str = "Problem:\n";
+const STUDENT_ATTEMPT: &str = "\n\nStudent's attempt:\n";
 
 impl Question {
     /// Makes a question in `mode` with the mode's settings and the caller's seed.
@@ -177,6 +210,8 @@ impl Question {
             turns,
             seed,
             mode,
+            previous: None,
+            student_attempt_bytes: 0,
         }
     }
 
@@ -185,10 +220,38 @@ impl Question {
         self.system != self.mode.system
     }
 
-    /// Returns the user's last message.
-    pub fn asked(&self) -> &str {
+    /// Returns the user's last message, as the model reads it.
+    pub fn last_message(&self) -> &str {
         let last = self.turns.iter().rev().find(|turn| turn.role == Role::User);
         last.map_or("", |turn| &turn.text)
+    }
+
+    /// Returns what was asked last, without the student's attempt.
+    pub fn asked(&self) -> &str {
+        self.problem_and_attempt().0
+    }
+
+    /// Returns the student's attempt at what was asked last.
+    pub fn attempt_of_student(&self) -> Option<&str> {
+        self.problem_and_attempt().1
+    }
+
+    /// Takes a message of [`message`] apart. If the length of the attempt is not known, a message
+    /// that could be divided in several places is taken as a whole.
+    fn problem_and_attempt(&self) -> (&str, Option<&str>) {
+        let message = self.last_message();
+        let rest = message.strip_prefix(PROBLEM).filter(|_| self.mode.reads != Reads::Question);
+        let parts = rest.and_then(|rest| {
+            let at = match self.student_attempt_bytes {
+                0 => {
+                    let mut places = rest.match_indices(STUDENT_ATTEMPT).map(|(at, _)| at);
+                    places.next().filter(|_| places.next().is_none())?
+                }
+                bytes => rest.len().checked_sub(bytes + STUDENT_ATTEMPT.len())?,
+            };
+            Some((rest.get(..at)?, rest.get(at..)?.strip_prefix(STUDENT_ATTEMPT)?))
+        });
+        parts.map_or((message, None), |(problem, attempt)| (problem, Some(attempt)))
     }
 
     /// Returns whether several attempts vote on one answer.
@@ -315,7 +378,7 @@ pub fn message(mode: &Mode, question: &str, attempt: Option<&str>) -> Result<Str
             Err(Error::bad_request("the question is empty", "Type a question."))
         }
         (Reads::StudentAttempt, Some(attempt)) => {
-            Ok(format!("Problem:\n{question}\n\nStudent's attempt:\n{attempt}"))
+            Ok(format!("{PROBLEM}{question}{STUDENT_ATTEMPT}{attempt}"))
         }
         (Reads::StudentAttempt, None) => Err(Error::bad_request(
             format!("mode '{}' needs the student's attempt", mode.name),
@@ -378,6 +441,41 @@ mod tests {
         assert!(error.message.contains("mode 'hint' does not vote"), "{error}");
         assert!(error.remedy.contains("1 attempt") && error.remedy.contains("'math'"));
         assert!(Question { attempts: 4, choices: Choices::All, ..hint }.check().is_ok());
+    }
+
+    #[test]
+    fn a_message_is_taken_apart_into_question_and_attempt_however_they_read() {
+        let mode = Modes::built_in().find("review").unwrap();
+        let tricky = "2+2?\n\nStudent's attempt:\n5";
+        let texts = ["2+2?", tricky, "Problem:\n", "数", " x \n"];
+        for (question, attempt) in texts.iter().flat_map(|q| texts.map(|a| (*q, a.trim()))) {
+            let text = message(&mode, question, Some(attempt)).unwrap();
+            let turn = Turn { role: Role::User, text };
+            let mut asked = Question::new(mode.clone(), vec![turn], 1);
+            asked.student_attempt_bytes = attempt.len();
+            assert_eq!((asked.asked(), asked.attempt_of_student()), (question, Some(attempt)));
+            // As in a journal that does not have the length.
+            asked.student_attempt_bytes = 0;
+            match [question, attempt].contains(&tricky) {
+                true => assert_eq!(asked.asked(), asked.last_message()),
+                false => assert_eq!(asked.asked(), question),
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_that_does_not_fit_divides_nothing() {
+        let review = Modes::built_in().find("review").unwrap();
+        let text = message(&review, "数?", Some("数")).unwrap();
+        for bytes in 0..100 {
+            let turn = Turn { role: Role::User, text: text.clone() };
+            let mut asked = Question::new(review.clone(), vec![turn], 1);
+            asked.student_attempt_bytes = bytes;
+            let expected = if [0, 3].contains(&bytes) { "数?" } else { text.as_str() };
+            assert_eq!(asked.asked(), expected, "{bytes}");
+        }
+        let other = ask(&text);
+        assert_eq!((other.asked(), other.attempt_of_student()), (text.as_str(), None), "math");
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub const PENALTY_WINDOW_TOKENS: usize = 256;
 pub const ATTEMPTS_MAX: u32 = SEQUENCES_MAX;
 /// A vote ends early once its leading answer would win with at least this probability.
 pub const VOTE_CHANCE_ENOUGH: f64 = 0.95;
+/// Longest value of an answer that is kept for lists, in bytes; a longer one counts as none.
+pub const VALUE_BYTES_MAX: usize = 4 << 10;
 /// Highest sampling temperature a request may set.
 pub const TEMPERATURE_MAX: f32 = 5.0;
 

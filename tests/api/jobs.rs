@@ -99,6 +99,9 @@ fn a_job_is_accepted_answered_and_read_as_json_and_as_events() {
     let job = get(&served, id);
     assert_eq!((&job["state"], &job["finish"]), (&json!("done"), &json!("done")));
     assert_eq!(job["question"], "What is 17*23?");
+    assert_eq!((&job["value"], &job["best_attempt"]), (&json!("391"), &json!(0)));
+    assert_eq!((&job["previous"], &job["attempt_of_student"]), (&Value::Null, &Value::Null));
+    assert!(job["ended_at"].as_u64() >= job["asked_at"].as_u64(), "{job}");
     assert_eq!(job["answer"], done.data["answer"]);
     assert_eq!(job["offset"].as_str().unwrap(), done.id);
     let of = |kind: &str| {
@@ -210,6 +213,11 @@ fn a_job_is_stopped_finished_and_continued() {
     let next = json!({"question": "And twice that?", "mode": "plain", "previous": id});
     let id = ask(&served, &next);
     assert_eq!(all(&mut events(&served, &id, "")).last().unwrap().kind, "done");
+    let continued = get(&served, &id);
+    assert_eq!(
+        (&continued["previous"], &continued["question"]),
+        (&next["previous"], &next["question"])
+    );
     let foreign = json!({"question": "x", "previous": "0".repeat(32)});
     assert_eq!(served.post("/api/jobs", &foreign.to_string()).0, 404);
 }
@@ -268,16 +276,11 @@ fn a_question_that_crashes_the_server_twice_fails_and_the_others_are_answered() 
     let guilty =
         ask(&served, &json!({"question": "What is 98765*87654?", "mode": "math", "attempts": 16}));
     let innocent = ask(&served, &long(3));
-    let mut from = "0".to_string();
     for _ in 0..2 {
-        let mut stream = events(&served, &guilty, &from);
-        // Text beyond the position before proves that it is in the batch.
-        from = loop {
-            let event = next(&mut stream).expect("the job runs");
-            if !event.text().is_empty() {
-                break event.id;
-            }
-        };
+        // Text beyond what it had when the server was ready proves that it is in the batch.
+        let offset = get(&served, &guilty)["offset"].as_str().unwrap().to_string();
+        let mut stream = events(&served, &guilty, &offset);
+        while next(&mut stream).expect("the job runs").text().is_empty() {}
         // As a failed assertion in llama.cpp ends the process.
         served.end_by("ABRT");
         served.restart();
@@ -358,4 +361,58 @@ fn a_stopped_server_asks_readers_to_reconnect_and_continues_later() {
     served.restart();
     let told = all(&mut events(&served, &id, "0"));
     assert_eq!(told.last().unwrap().kind, "done");
+}
+
+#[test]
+fn a_students_attempt_and_the_question_are_read_apart_and_a_review_has_no_value() {
+    let served = TestServer::ready(&[]);
+    let review = json!({
+        "question": "What is 17*23?", "mode": "review", "attempt_of_student": " 17*23 = \\boxed{390} ",
+        "budget_tokens": 200, "seed": 2,
+    });
+    let id = ask(&served, &review);
+    all(&mut events(&served, &id, ""));
+    let job = get(&served, &id);
+    assert_eq!((&job["question"], &job["value"]), (&json!("What is 17*23?"), &Value::Null));
+    assert_eq!(job["attempt_of_student"], "17*23 = \\boxed{390}");
+}
+
+#[test]
+fn a_list_shows_values_and_ends_and_what_continues_what() {
+    let served = TestServer::ready(&[]);
+    let first = ask(&served, &short());
+    let told = all(&mut events(&served, &first, ""));
+    assert_eq!(told.last().unwrap().kind, "done");
+    let voted = json!({
+        "question": "What is 348 + 577?", "mode": "math", "seed": 3, "attempts": 4,
+        "temperature": 0.1, "previous": first,
+    });
+    let second = ask(&served, &voted);
+    let votes = all(&mut events(&served, &second, "")).last().unwrap().data["votes"].clone();
+    let mut endless = long(1);
+    endless["question"] = json!("What is 98765*87654?");
+    endless["attempts"] = json!(16);
+    let running = ask(&served, &endless);
+    let (status, text) = served.get("/api/jobs");
+    assert_eq!(status, 200);
+    let listed: Value = serde_json::from_str(&text).unwrap();
+    let entries: Vec<&Value> = listed["jobs"].as_array().unwrap().iter().collect();
+    let ids: Vec<&str> = entries.iter().map(|job| job["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [&running, &second, &first]);
+    assert_eq!((&entries[0]["value"], &entries[0]["attempts_wanted"]), (&Value::Null, &json!(16)));
+    assert_eq!(
+        (&entries[1]["value"], &entries[1]["attempts_wanted"]),
+        (&votes["votes"][0]["value"], &json!(4))
+    );
+    assert_eq!((&entries[1]["previous"], &entries[2]["previous"]), (&json!(first), &Value::Null));
+    assert_eq!(
+        (&entries[2]["value"], &entries[2]["question"]),
+        (&json!("391"), &json!("What is 17*23?"))
+    );
+    for entry in &entries[1..] {
+        let job = get(&served, entry["id"].as_str().unwrap());
+        for field in ["state", "value", "ended_at", "asked_at", "previous", "attempts_wanted"] {
+            assert_eq!(entry[field], job[field], "{field}");
+        }
+    }
 }

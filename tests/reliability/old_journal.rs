@@ -50,10 +50,22 @@ fn a_journal_of_version_0_1_opens_and_its_unfinished_job_goes_on() {
     let plain = get(&served, &format!("/api/jobs/{PLAIN}"));
     assert_eq!(plain["state"], "done");
     assert_eq!(plain["answer"], "The product is \\boxed{391}.");
+    assert_eq!((&plain["value"], &plain["ended_at"]), (&"391".into(), &1_796_059_492.into()));
+    assert_eq!((&plain["question"], &plain["previous"]), (&"What is 17*23?".into(), &Value::Null));
     let voted = get(&served, &format!("/api/jobs/{VOTED}"));
     assert_eq!((&voted["state"], &voted["votes"]["agreement"]), (&"done".into(), &1.0.into()));
     assert_eq!(voted["votes"]["votes"][0]["value"], "925");
     assert_eq!(voted["attempts"].as_array().map(Vec::len), Some(4));
+
+    // The journal had no values: they are computed for the first list, and then stored.
+    for _ in 0..2 {
+        let listed = get(&served, "/api/jobs");
+        let values = |id: &str| {
+            let jobs = listed["jobs"].as_array().unwrap();
+            jobs.iter().find(|job| job["id"] == id).map(|job| job["value"].clone())
+        };
+        assert_eq!([PLAIN, VOTED].map(values), [Some("391".into()), Some("925".into())]);
+    }
 
     let job = || get(&served, &format!("/api/jobs/{UNFINISHED}"));
     let written = job()["thinking"].as_str().unwrap().to_string();

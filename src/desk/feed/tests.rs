@@ -1,5 +1,7 @@
 //! Feeds over records that the test writes: no engine, no disk.
 
+use std::time::SystemTime;
+
 use super::*;
 use crate::answers::value::of_reply;
 use crate::answers::vote::Ballot;
@@ -108,7 +110,7 @@ fn a_position_is_behind_its_text_and_another_feed_continues_there() {
 #[test]
 fn a_slow_reader_gets_all_text_in_small_parts_and_the_rest_once_it_has_caught_up() {
     let record = voted();
-    record.end(1, Outcome::Done, Figures::default());
+    record.end(1, Outcome::Done, Figures::default(), SystemTime::now());
     for most in 1..20 {
         let events = all(&mut feed(&record, at(0), FeedTexts::EveryAttempt), most);
         assert_eq!(text(&events), "hm 数 so \\boxed{42}\\boxed{41}");
@@ -140,7 +142,7 @@ fn one_answer_is_the_first_attempts_thinking_and_at_the_end_the_best_ones_answer
     let record = voted();
     let mut one = feed(&record, at(0), FeedTexts::OneAnswer);
     assert_eq!(text(&all(&mut one, usize::MAX)), "hm 数 ");
-    record.end(1, Outcome::Done, Figures::default());
+    record.end(1, Outcome::Done, Figures::default(), SystemTime::now());
     let events = all(&mut one, 4);
     assert_eq!(text(&events), "\\boxed{42}");
     assert_eq!(names(&events), ["text", "text", "text", "ended"]);
@@ -173,7 +175,7 @@ fn nothing_follows_the_end() {
         if is_interrupted {
             record.set(State::Interrupted(Error::internal("power")));
         }
-        record.end(0, Outcome::Stopped, Figures::default());
+        record.end(0, Outcome::Stopped, Figures::default(), SystemTime::now());
         let last = if is_interrupted { "interrupted" } else { "ended" };
         assert_eq!(names(&all(&mut feed, usize::MAX)), [last]);
         assert!(feed.is_over());
