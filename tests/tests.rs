@@ -15,7 +15,7 @@ mod api {
     mod http; // the page, health, predict, limits, bad requests, several clients
     pub mod identity; // forged cookies, keys, foreign host names and pages, and the log of refusals
     pub mod jobs; // the job API, and jobs that continue after a restart
-    mod offer; // what can be asked: the modes with their examples
+    mod offer; // what can be asked, and when it would be answered
     mod openai; // /v1, streaming and not
     pub mod owner; // the owner's PIN: set, typed, guessed ten thousand times, locked across restarts
     mod requests; // fields: numbers, strings and duplicates are read alike, whichever way they come

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::answers::value::{boxed, of_reply};
 use crate::answers::vote::{Tally, in_words};
 use crate::desk::record::{AttemptEnd, AttemptText, FinishedAnswer, State, View};
-use crate::desk::{Eta, Ticket};
+use crate::desk::{Eta, Forecast, Ticket};
 use crate::store::JobSummary;
 use crate::types::answer::{Figures, Outcome, Part};
 use crate::types::error::Error;
@@ -44,6 +44,11 @@ pub(crate) fn error(error: &Error) -> Value {
 pub(crate) fn eta(eta: &Eta) -> Value {
     let [seconds, low, high] = [eta.seconds, eta.low, eta.high].map(rounded);
     json!({"seconds": seconds, "low": low, "high": high})
+}
+
+/// Returns when a question asked now would be answered, and its place in the queue.
+pub(crate) fn forecast(forecast: &Forecast) -> Value {
+    json!({"eta": eta(&forecast.eta), "place": forecast.place})
 }
 
 /// Tokens and times of a job or an attempt, as clients read them.

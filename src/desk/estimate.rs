@@ -6,6 +6,7 @@
 //! range covers all uncertainty except for jobs that are yet to come.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::lengths::{LengthKind, Lengths, Spread};
 use crate::types::job::{Client, JobId};
@@ -25,13 +26,13 @@ pub struct Eta {
 
 /// What an estimate needs to know about an unfinished job.
 #[derive(Clone, Debug)]
-pub struct Pending<'a> {
+pub struct Pending {
     /// The job. Its draws depend on it, so that estimates change no more than necessary.
     pub job: JobId,
     /// The client, among which slots are shared.
     pub client: Client,
     /// The mode, by which lengths are learnt.
-    pub mode: &'a Mode,
+    pub mode: Arc<Mode>,
     /// Tokens after which an attempt ends at the latest.
     pub budget_tokens: u32,
     /// Tokens generated so far by each attempt that has not ended, by index.
@@ -41,13 +42,15 @@ pub struct Pending<'a> {
 }
 
 /// Lengths and speeds seen so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Estimates {
     /// By the name of the mode.
     lengths: HashMap<String, Lengths>,
     /// Tokens of all attempts and the seconds they took, by the number of attempts decoded
     /// together; both decay with time.
     speeds: [(f64, f64); limits::SEQUENCES_MAX as usize + 1],
+    /// Tokens per second of a single attempt before any speed is measured.
+    guessed_speed: f64,
 }
 
 /// Number of simulations: the quantiles are then accurate to 3 in 100. With more than
@@ -58,12 +61,23 @@ const PLAYS_MIN: u64 = 20;
 const ATTEMPTS_ALL_PLAYS: u64 = 128;
 
 impl Estimates {
+    /// Begins with a guess of the speed of a model with this many bytes of weights, which each pass
+    /// reads.
+    pub fn for_model(bytes: u64) -> Estimates {
+        let guess = limits::WEIGHT_BYTES_PER_SECOND_GUESSED / bytes.max(1) as f64;
+        Estimates {
+            lengths: HashMap::new(),
+            speeds: Default::default(),
+            guessed_speed: guess.min(limits::TOKENS_PER_SECOND_GUESSED_MAX),
+        }
+    }
+
     /// Learns the length of an attempt in `mode`, in generated tokens.
     pub fn learn(&mut self, mode: &Mode, tokens: u32, end: LengthKind) {
         if let Some(lengths) = self.lengths.get_mut(&mode.name) {
             return lengths.learn(tokens, end);
         }
-        let mut lengths = Lengths::new(mode.budget_tokens);
+        let mut lengths = Lengths::new(mode.usual_tokens());
         lengths.learn(tokens, end);
         self.lengths.insert(mode.name.clone(), lengths);
     }
@@ -83,8 +97,8 @@ impl Estimates {
     ///
     /// Takes 0.3 ms for 16 jobs and 20 ms for 48 with 8 attempts each on a PC: call it when the
     /// queue has changed and every few seconds, not for each token.
-    pub fn etas(&self, slots: usize, jobs: &[Pending<'_>]) -> Vec<Eta> {
-        let spreads: Vec<Spread> = jobs.iter().map(|job| self.spread(job.mode)).collect();
+    pub fn etas(&self, slots: usize, jobs: &[Pending]) -> Vec<Eta> {
+        let spreads: Vec<Spread> = jobs.iter().map(|job| self.spread(&job.mode)).collect();
         let mut ends = vec![Vec::new(); jobs.len()];
         let attempts: u64 = jobs.iter().map(|job| job.generated.len() as u64).sum();
         let plays = (PLAYS * ATTEMPTS_ALL_PLAYS / attempts.max(1)).clamp(PLAYS_MIN, PLAYS);
@@ -100,7 +114,7 @@ impl Estimates {
 
     fn spread(&self, mode: &Mode) -> Spread {
         let known = self.lengths.get(&mode.name).map(Lengths::spread);
-        known.unwrap_or_else(|| Lengths::new(mode.budget_tokens).spread())
+        known.unwrap_or_else(|| Lengths::new(mode.usual_tokens()).spread())
     }
 
     /// Returns the tokens per second of each of `attempts` attempts, by the nearest number seen.
@@ -108,7 +122,7 @@ impl Estimates {
     fn speed(&self, attempts: usize) -> f64 {
         let seen = self.speeds.iter().enumerate().filter(|(_, (tokens, _))| *tokens > 0.0);
         let nearest = seen.min_by_key(|(number, _)| number.abs_diff(attempts));
-        let guessed = (1, limits::TOKENS_PER_SECOND_GUESSED);
+        let guessed = (1, self.guessed_speed);
         let (number, speed) = nearest.map_or(guessed, |(at, (tokens, time))| (at, tokens / time));
         speed / number.max(attempts) as f64
     }
@@ -166,7 +180,7 @@ struct Remaining {
 type ClientAttempts = Vec<Remaining>;
 
 /// Draws the remaining tokens of each attempt, by client.
-fn lines(jobs: &[Pending<'_>], spreads: &[Spread], play: u64) -> Vec<ClientAttempts> {
+fn lines(jobs: &[Pending], spreads: &[Spread], play: u64) -> Vec<ClientAttempts> {
     let mut lines: Vec<(Client, ClientAttempts)> = Vec::new();
     for (at, (job, spread)) in jobs.iter().zip(spreads).enumerate() {
         let of_client = lines.iter().position(|(client, _)| *client == job.client);

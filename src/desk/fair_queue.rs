@@ -27,7 +27,7 @@ pub enum Move {
 }
 
 /// The queue: attempts with a slot and attempts that wait for one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FairQueue {
     slots: usize,
     turn_tokens: u32,
@@ -41,7 +41,7 @@ pub struct FairQueue {
 
 /// One client's attempts in the order in which they are served. The first of them hold slots, so
 /// that attempts of one job, which share a prompt, run together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ClientQueue {
     client: Client,
     attempts: BTreeSet<AttemptId>,

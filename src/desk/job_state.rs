@@ -223,7 +223,7 @@ impl JobState {
     }
 
     /// Returns what an estimate needs to know about the job.
-    pub fn pending(&self, job: JobId) -> Pending<'_> {
+    pub fn pending(&self, job: JobId) -> Pending {
         let running = self
             .attempts
             .iter()
@@ -232,7 +232,7 @@ impl JobState {
         Pending {
             job,
             client: self.client,
-            mode: &self.question.mode,
+            mode: self.question.mode.clone(),
             budget_tokens: self.question.budget_tokens,
             needed: match self.question.is_voted() {
                 true => generated.len().min(self.tally.still_needed() as usize),

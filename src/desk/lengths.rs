@@ -19,23 +19,22 @@ pub enum LengthKind {
     CutOff,
 }
 
-/// The prior: eight equally likely lengths, as shares of the mode's budget. They are the middles of
-/// the eighths of a log-normal distribution whose median is a quarter of the budget and whose
-/// logarithm has a standard deviation of 1, which is wide. VibeThinker's mean of 18,686 tokens on
-/// hard problems, with 40,960 allowed, lies in the seventh.
-const UNKNOWN: [f64; 8] = [0.054, 0.103, 0.153, 0.214, 0.292, 0.408, 0.607, 1.0];
+/// The prior: eight equally likely lengths, as multiples of the mode's usual length. They are the
+/// middles of the eighths of a log-normal distribution whose median is that length and whose
+/// logarithm has a standard deviation of 1, which is wide.
+const UNKNOWN: [f64; 8] = [0.216, 0.412, 0.612, 0.856, 1.168, 1.632, 2.428, 4.0];
 
 /// Lengths of the latest attempts in one mode.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lengths {
     seen: VecDeque<(u32, LengthKind)>,
-    budget_tokens: u32,
+    usual_tokens: u32,
 }
 
 impl Lengths {
-    /// Begins with the prior of a mode with this budget.
-    pub fn new(budget_tokens: u32) -> Lengths {
-        Lengths { seen: VecDeque::new(), budget_tokens }
+    /// Begins with the prior of a mode whose attempts have this median length.
+    pub fn new(usual_tokens: u32) -> Lengths {
+        Lengths { seen: VecDeque::new(), usual_tokens }
     }
 
     /// Learns the length of an attempt.
@@ -51,7 +50,7 @@ impl Lengths {
     pub fn spread(&self) -> Spread {
         let share = 1.0 / UNKNOWN.len() as f64;
         let assumed =
-            UNKNOWN.map(|part| (part * f64::from(self.budget_tokens), LengthKind::Complete, share));
+            UNKNOWN.map(|part| (part * f64::from(self.usual_tokens), LengthKind::Complete, share));
         let seen = self.seen.iter().map(|&(tokens, end)| (f64::from(tokens), end, 1.0));
         let mut all: Vec<(f64, LengthKind, f64)> = assumed.into_iter().chain(seen).collect();
         all.sort_by(|(a, a_end, _), (b, b_end, _)| a.total_cmp(b).then(a_end.cmp(b_end)));
@@ -111,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn before_anything_is_known_the_budget_says_how_long_and_not_exactly() {
-        let [low, median, high] = quantiles(&Lengths::new(32_768), 0);
+    fn before_anything_is_known_the_usual_length_says_how_long_and_not_exactly() {
+        let [low, median, high] = quantiles(&Lengths::new(8_192), 0);
         assert!((1_000.0..3_000.0).contains(&low), "{low}");
         assert!((6_000.0..9_000.0).contains(&median), "{median}");
         assert!((18_000.0..32_768.0).contains(&high), "{high}");
@@ -120,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_soon_counts_more_than_what_was_assumed() {
-        let mut lengths = Lengths::new(32_768);
+        let mut lengths = Lengths::new(8_192);
         for tokens in 0..20 {
             lengths.learn(90 + tokens, LengthKind::Complete);
         }
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_attempt_that_lasts_is_one_of_the_long_ones() {
-        let mut lengths = Lengths::new(8_192);
+        let mut lengths = Lengths::new(2_048);
         for _ in 0..50 {
             lengths.learn(100, LengthKind::Complete);
             lengths.learn(2_000, LengthKind::Complete);
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn those_cut_off_do_not_make_all_look_short() {
-        let mut lengths = Lengths::new(4_096);
+        let mut lengths = Lengths::new(1_024);
         for tokens in 1..=100 {
             lengths.learn(10 * tokens, LengthKind::Complete);
             lengths.learn(500, LengthKind::CutOff);
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn only_the_latest_are_remembered() {
-        let mut lengths = Lengths::new(1_000);
+        let mut lengths = Lengths::new(250);
         (0..limits::LENGTHS_KEPT).for_each(|_| lengths.learn(10, LengthKind::Complete));
         (0..limits::LENGTHS_KEPT).for_each(|_| lengths.learn(500, LengthKind::Complete));
         assert!(quantiles(&lengths, 0)[0] > 10.0);

@@ -9,6 +9,7 @@ mod admission;
 mod estimate;
 mod fair_queue;
 pub mod feed;
+mod forecast;
 mod job_state;
 mod lengths;
 mod overview;
@@ -27,6 +28,7 @@ pub use crate::engine::{arm as note_crashes, celsius, read_crashed_jobs};
 pub use admission::Capacity;
 pub use estimate::Eta;
 pub use feed::{Feed, JobEvent};
+pub use forecast::Forecast;
 use job_state::JobState;
 pub use overview::{Health, Overview, Pulse};
 use record::State;
@@ -51,6 +53,8 @@ pub struct Desk {
     journal: Option<Arc<Journal>>,
     /// Held while a job is accepted under an idempotency key, so that one key makes one job.
     accepting: Mutex<()>,
+    /// Held while a forecast is computed: a crowd that looks takes one core at most.
+    forecasting: Mutex<()>,
     /// Held while the engine is stopped.
     ending: Mutex<()>,
 }
@@ -96,10 +100,9 @@ impl Desk {
         broken: impl FnOnce(Error) + Send + 'static,
     ) -> Result<Desk, Error> {
         let (events, inbox) = channel();
-        let health = Health::Loading { bytes_loaded: 0, bytes_total: plan.file_bytes };
-        let slots = plan.sequences;
+        let (model_bytes, slots) = (plan.file_bytes, plan.sequences);
         let engine = Engine::start(plan, selftest, events, observer)?;
-        let mut state = DeskState::new(engine, health, slots, capacity);
+        let mut state = DeskState::new(engine, model_bytes, slots, capacity);
         let (journal, recovered) = journal.unzip();
         let journal = journal.map(Arc::new);
         state.journal = journal.clone();
@@ -112,7 +115,8 @@ impl Desk {
             .name("desk".into())
             .spawn(move || take_events(&shared, &inbox, broken))
             .map_err(|e| Error::internal(format!("cannot start the desk's thread: {e}")))?;
-        Ok(Desk { state, journal, accepting: Mutex::new(()), ending: Mutex::new(()) })
+        let (accepting, forecasting, ending) = Default::default();
+        Ok(Desk { state, journal, accepting, forecasting, ending })
     }
 
     /// Submits a question of `client`. Blocks until a durable job is on the disk.
@@ -163,6 +167,22 @@ impl Desk {
             Err(_) => state.withdraw(ticket.job),
         }
         accepted.map(|()| ticket)
+    }
+
+    /// Returns when `question` would be answered if `client` asked it now. Nothing is submitted.
+    ///
+    /// # Errors
+    /// Those of [`Question::check`]; the reason if the box answers no questions.
+    pub fn forecast(&self, client: Client, question: &Question) -> Result<Forecast, Error> {
+        question.check()?;
+        let _one = self.forecasting.lock().unwrap_or_else(PoisonError::into_inner);
+        let prospect = {
+            let state = self.lock();
+            state.check_open()?;
+            state.prospect(client, question)
+        };
+        // Without the lock: a long queue takes a while.
+        Ok(prospect.forecast())
     }
 
     /// Returns the job that was submitted under the same key.

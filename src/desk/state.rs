@@ -45,20 +45,21 @@ pub struct DeskState {
     /// Jobs from before a restart that are not prepared yet.
     pub(super) restoring: BTreeSet<JobId>,
     pub(super) queue: FairQueue,
-    slots: usize,
+    pub(super) slots: usize,
     pub(super) admission: AdmissionControl,
     pub(super) last_job: JobId,
-    estimates: Estimates,
+    pub(super) estimates: Estimates,
     /// When estimates were made last, and how long that took.
     estimated: (Instant, Duration),
 }
 
 impl DeskState {
-    /// Begins without jobs, for an engine that runs `slots` attempts at a time.
-    pub fn new(engine: Engine, health: Health, slots: u32, capacity: Capacity) -> DeskState {
+    /// Begins without jobs, for an engine that runs `slots` attempts at a time and loads a model of
+    /// this size.
+    pub fn new(engine: Engine, model_bytes: u64, slots: u32, capacity: Capacity) -> DeskState {
         DeskState {
             engine: Some(engine),
-            health,
+            health: Health::Loading { bytes_loaded: 0, bytes_total: model_bytes },
             gauge: Gauge::default(),
             totals: Totals::default(),
             recent: Recent::default(),
@@ -71,7 +72,7 @@ impl DeskState {
             slots: slots as usize,
             admission: AdmissionControl::new(capacity),
             last_job: JobId::default(),
-            estimates: Estimates::default(),
+            estimates: Estimates::for_model(model_bytes),
             estimated: (Instant::now(), Duration::ZERO),
         }
     }
@@ -110,7 +111,7 @@ impl DeskState {
     ///
     /// # Errors
     /// The reason if they are not.
-    fn check_open(&self) -> Result<(), Error> {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
         match &self.health {
             Health::Loading { .. } | Health::Ready { .. } => Ok(()),
             Health::Broken(error) => Err(error.clone()),

@@ -1,10 +1,11 @@
-//! Reads the requests of `/api/jobs`: a question, a page of a list, a position in a log.
+//! Reads the requests of `/api/jobs` and `/api/estimate`: a question, a page of a list, a position
+//! in a log.
 
 use sha2::{Digest, Sha256};
 use tiny_http::Request;
 
 use super::reply::header;
-use crate::api::ask::{Ask, JOB_FIELDS};
+use crate::api::ask::{Ask, JOB_FIELDS, StudentWork};
 use crate::api::fields::{self, Fields, wrong};
 use crate::store::RequestKey;
 use crate::types::error::Error;
@@ -33,6 +34,29 @@ pub fn parse(body: &[u8]) -> Result<Ask, Error> {
     let fields = Fields::of_body(body, EXAMPLE, REMEDY)?;
     fields.check_known(&JOB_FIELDS, "a question")?;
     Ask::from_fields(&fields)
+}
+
+/// Reads the query of an estimate, `?mode=` and `?attempts=`, as a question whose text does not
+/// matter.
+///
+/// # Errors
+/// `bad_request` naming the parameter.
+pub fn estimate(url: &str) -> Result<Ask, Error> {
+    let mut ask = Ask { student_work: StudentWork::InQuestion, ..Ask::new("?") };
+    for (key, value) in query(url) {
+        match key {
+            "mode" => ask.mode = Some(value.to_string()),
+            "attempts" => {
+                let attempts = value.parse().map_err(|_| {
+                    let max = limits::ATTEMPTS_MAX;
+                    wrong("attempts", &format!("must be an integer from 1 to {max}"), REMEDY)
+                })?;
+                ask.attempts = Some(attempts);
+            }
+            _ => {}
+        }
+    }
+    Ok(ask)
 }
 
 /// Reads the query of a list.

@@ -25,6 +25,7 @@ enum Route<'p> {
     Models,
     Model(&'p str),
     Modes,
+    Estimate,
     Chat,
     Predict,
     Jobs,
@@ -49,6 +50,7 @@ impl<'p> Route<'p> {
             "/v1/chat/completions" => Route::Chat,
             "/api/predict" => Route::Predict,
             "/api/modes" => Route::Modes,
+            "/api/estimate" => Route::Estimate,
             "/api/jobs" => Route::Jobs,
             "/api/box" => Route::Box,
             "/api/owner/jobs" => Route::OwnerJobs,
@@ -74,7 +76,8 @@ impl<'p> Route<'p> {
     fn allowed(self) -> &'static str {
         match self {
             Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
-            Route::Box | Route::Metrics | Route::OpenApi | Route::Modes => READ,
+            Route::Box | Route::Metrics | Route::OpenApi => READ,
+            Route::Modes | Route::Estimate => READ,
             Route::Chat | Route::Predict => "POST, OPTIONS",
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
             Route::Job(_, path) => path.allowed(),
@@ -90,7 +93,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 23;
+pub const ROUTES: usize = 24;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -157,6 +160,7 @@ fn work(
         Route::Models => openai::models(app).send(request),
         Route::Model(id) => openai::model(app, id).send(request),
         Route::Modes => offer::modes(app).send(request),
+        Route::Estimate => offer::estimate(app, principal, &request).send(request),
         Route::Chat => openai::answer(app, visitor, principal, &body, request),
         Route::Predict => predict::answer(app, visitor, principal, &body).send(request),
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),

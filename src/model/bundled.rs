@@ -119,6 +119,7 @@ mod tests {
             assert_eq!(is_supported, ["math", "plain"].contains(&mode.name.as_str()));
             assert_eq!(examples.is_empty(), !is_supported, "{}", mode.name);
             mode.presentation = before.presentation.clone();
+            assert!(mode.usual_tokens.take().is_some(), "{}", mode.name);
             assert_eq!(mode, **before);
         }
     }

@@ -98,8 +98,12 @@ pub const CLIENTS_REMEMBERED_MAX: usize = 64;
 pub const LENGTHS_KEPT: usize = 256;
 /// Time constant of the moving average of measured speeds, in seconds.
 pub const SPEED_MEMORY_SECONDS: f64 = 30.0;
-/// Speed assumed before any is measured, in tokens/s: between those of the two boards.
-pub const TOKENS_PER_SECOND_GUESSED: f64 = 7.0;
+/// Weights read per second that are assumed before any speed is measured, in bytes/s: with a 1.5B
+/// model in Q4_0 that is 7 tokens/s, between those of the two boards.
+pub const WEIGHT_BYTES_PER_SECOND_GUESSED: f64 = 6.5e9;
+/// Highest speed assumed before any is measured, in tokens/s: that of a model so small that its
+/// weights no longer limit the speed.
+pub const TOKENS_PER_SECOND_GUESSED_MAX: f64 = 200.0;
 
 /// Smallest and largest `Retry-After` sent to a rejected client, in seconds.
 pub const RETRY_SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;

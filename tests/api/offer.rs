@@ -1,9 +1,12 @@
-//! What the box offers before anything is asked: the modes, and what its model can do in them.
+//! What the box offers before anything is asked: the modes, what its model can do in them, and when
+//! a question would be answered.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::api::identity::send;
+use crate::api::jobs::{all, ask, events, get as job, short};
 use crate::support::TestServer;
 
 fn get(served: &TestServer, path: &str) -> Value {
@@ -56,4 +59,58 @@ fn a_real_model_offers_all_modes_and_an_owners_file_changes_the_offer() {
         assert!(!mode(&list, name)["examples"].as_array().unwrap().is_empty(), "{name}");
     }
     assert_eq!(served.post("/api/modes", "{}").0, 405);
+}
+
+#[test]
+fn the_demo_models_first_estimates_are_seconds_and_make_no_job() {
+    let served = TestServer::start_with(Path::new("demo"), &[]);
+    for (query, slowest) in [("", 10.0), ("?mode=plain", 10.0), ("?mode=math&attempts=8", 60.0)] {
+        let told = get(&served, &format!("/api/estimate{query}"));
+        let of = |name: &str| told["eta"][name].as_f64().unwrap();
+        assert!(of("low") <= of("seconds") && of("seconds") <= of("high"), "{told}");
+        assert!(of("high") < slowest && told["place"].is_u64(), "{query}: {told}");
+    }
+    assert_eq!(get(&served, "/api/jobs")["jobs"], json!([]));
+    served.wait_ready();
+    assert_eq!(get(&served, "/api/estimate")["place"], 0, "it would start at once");
+}
+
+#[test]
+fn an_estimate_counts_the_queue_and_learns_from_what_was_answered() {
+    let served = TestServer::ready(&["--sequences", "1"]);
+    let first = get(&served, "/api/estimate?mode=plain")["eta"]["seconds"].as_f64().unwrap();
+    let id = ask(&served, &short());
+    all(&mut events(&served, &id, ""));
+    let later = get(&served, "/api/estimate?mode=plain")["eta"]["seconds"].as_f64().unwrap();
+    assert!(later < first, "{first} s with the lengths of a large model, then {later} s");
+    let endless = json!({"question": "What is 9876*789?", "mode": "math", "budget_tokens": 30000,
+        "ignore_eos": true});
+    let jobs: Vec<String> = (0..3).map(|_| ask(&served, &endless)).collect();
+    crate::support::wait_until("the first to start", || job(&served, &jobs[0])["place"] == 0);
+    // The same client waits behind its own questions; another one gets the next turn.
+    let own = get(&served, "/api/estimate?mode=plain");
+    let other =
+        send(&served, "GET /api/estimate?mode=plain", "Authorization: Bearer b\r\n", "").body;
+    assert_eq!((&own["place"], &other["place"]), (&json!(3), &json!(1)));
+    let of = |told: &Value| told["eta"]["seconds"].as_f64().unwrap();
+    assert!(of(&own) > of(&other) && of(&other) > later, "{own} {other}");
+}
+
+#[test]
+fn an_estimate_is_refused_like_its_question_would_be() {
+    let served = TestServer::ready(&[]);
+    for (query, status, kind, said) in [
+        ("mode=chess", 404, "not_found", "chess"),
+        ("attempts=0", 400, "bad_request", "attempts: 0"),
+        ("attempts=17", 400, "bad_request", "attempts: 17"),
+        ("attempts=x", 400, "bad_request", "attempts:"),
+        ("mode=hint&attempts=2", 400, "bad_request", "does not vote"),
+    ] {
+        let refused = send(&served, &format!("GET /api/estimate?{query}"), "", "");
+        let error = &refused.body["error"];
+        assert_eq!((refused.status, &error["kind"]), (status, &json!(kind)), "{query}");
+        assert!(error["message"].as_str().unwrap().contains(said), "{error}");
+    }
+    let review = get(&served, "/api/estimate?mode=review&attempts=1&more=x");
+    assert!(review["eta"]["seconds"].as_f64().unwrap() > 0.0);
 }

@@ -13,6 +13,12 @@ use crate::types::job::AttemptId;
 use crate::types::mode::Modes;
 
 const STEP_SECONDS: f64 = 0.1;
+/// The speed assumed at first for the model of these tests.
+const GUESSED: f64 = 6.5;
+
+fn fresh() -> Estimates {
+    Estimates::for_model(1_000_000_000)
+}
 
 struct SimulatedJob {
     client: Client,
@@ -39,7 +45,7 @@ impl Crowd {
         Crowd {
             random: ChaCha8Rng::seed_from_u64(seed),
             modes: ["math", "hint"].map(|name| modes.find(name).unwrap()),
-            estimates: Estimates::default(),
+            estimates: fresh(),
             queue: FairQueue::new(slots, limits::TURN_TOKENS),
             slots,
             scheduled: BTreeSet::new(),
@@ -101,18 +107,18 @@ impl Crowd {
     }
 
     fn etas(&self) -> BTreeMap<JobId, Eta> {
-        let pending: Vec<Pending<'_>> =
+        let pending: Vec<Pending> =
             self.jobs.iter().map(|(&job, asked)| pending(job, asked)).collect();
         let etas = self.estimates.etas(self.slots, &pending);
         pending.iter().map(|pending| pending.job).zip(etas).collect()
     }
 }
 
-fn pending(job: JobId, asked: &SimulatedJob) -> Pending<'_> {
+fn pending(job: JobId, asked: &SimulatedJob) -> Pending {
     Pending {
         job,
         client: asked.client,
-        mode: &asked.mode,
+        mode: asked.mode.clone(),
         budget_tokens: asked.mode.budget_tokens,
         generated: asked.attempts.values().map(|(had, _)| *had).collect(),
         needed: asked.attempts.len(),
@@ -168,12 +174,12 @@ fn what_is_told_before_much_is_known_is_seldom_too_short() {
     assert!(later < 0.05 && late < 0.2, "{later} {late}");
 }
 
-fn one(job: u64, generated: &[u32]) -> Pending<'static> {
+fn one(job: u64, generated: &[u32]) -> Pending {
     static MATH: LazyLock<Arc<Mode>> = LazyLock::new(|| Modes::built_in().find("math").unwrap());
     Pending {
         job: JobId(job),
         client: Client::of("test", b""),
-        mode: &MATH,
+        mode: MATH.clone(),
         budget_tokens: 32_768,
         generated: generated.to_vec(),
         needed: generated.len(),
@@ -182,24 +188,21 @@ fn one(job: u64, generated: &[u32]) -> Pending<'static> {
 
 #[test]
 fn a_job_that_lasts_longer_than_any_before_is_not_said_to_be_over() {
-    let mut estimates = Estimates::default();
+    let mut estimates = fresh();
     let job = one(1, &[30_000]);
-    (0..50).for_each(|_| estimates.learn(job.mode, 1_000, LengthKind::Complete));
+    (0..50).for_each(|_| estimates.learn(&job.mode, 1_000, LengthKind::Complete));
     let eta = estimates.etas(1, &[job])[0];
-    assert!(
-        eta.low > 1.0 && eta.high <= 2_768.0 / limits::TOKENS_PER_SECOND_GUESSED + 1.0,
-        "{eta:?}"
-    );
+    assert!(eta.low > 1.0 && eta.high <= 2_768.0 / GUESSED + 1.0, "{eta:?}");
 }
 
 #[test]
 fn an_estimate_comes_nearer_as_tokens_come_and_does_not_jump() {
-    let estimates = Estimates::default();
+    let estimates = fresh();
     let at = |had| estimates.etas(1, &[one(1, &[had])])[0].seconds;
     let mut last = at(0);
     for had in (100..5_000).step_by(100) {
         let next = at(had);
-        let fell = (last - next) * limits::TOKENS_PER_SECOND_GUESSED;
+        let fell = (last - next) * GUESSED;
         // As nothing ends, what is left looks longer than it did; but never by much.
         assert!((-60.0..=100.0).contains(&fell), "{fell} tokens nearer after 100, at {had}");
         last = next;
@@ -208,7 +211,7 @@ fn an_estimate_comes_nearer_as_tokens_come_and_does_not_jump() {
 
 #[test]
 fn a_vote_that_may_end_early_is_over_sooner_and_who_waits_for_it_too() {
-    let estimates = Estimates::default();
+    let estimates = fresh();
     let mut jobs = [one(1, &[0; 8]), one(2, &[0])];
     let all = estimates.etas(8, &jobs);
     jobs[0].needed = 5;
@@ -218,8 +221,8 @@ fn a_vote_that_may_end_early_is_over_sooner_and_who_waits_for_it_too() {
 
 #[test]
 fn speeds_not_seen_yet_are_taken_from_the_nearest_seen_and_not_better() {
-    let mut estimates = Estimates::default();
-    assert_eq!(estimates.speed(1), limits::TOKENS_PER_SECOND_GUESSED);
+    let mut estimates = fresh();
+    assert_eq!(estimates.speed(1), GUESSED);
     estimates.measure(2, 200, 10.0);
     assert_eq!([1, 2, 4].map(|attempts| estimates.speed(attempts)), [10.0, 10.0, 5.0]);
     estimates.measure(8, 600, 10.0);
@@ -234,7 +237,18 @@ fn speeds_not_seen_yet_are_taken_from_the_nearest_seen_and_not_better() {
 
 #[test]
 fn nothing_pending_has_no_estimates_and_a_job_without_attempts_is_over() {
-    assert_eq!(Estimates::default().etas(4, &[]), []);
-    let eta = Estimates::default().etas(4, &[one(1, &[])])[0];
+    assert_eq!(fresh().etas(4, &[]), []);
+    let eta = fresh().etas(4, &[one(1, &[])])[0];
     assert_eq!((eta.low, eta.high), (0.0, 0.0));
+}
+
+#[test]
+fn a_small_models_first_estimate_is_a_matter_of_seconds() {
+    let mut mode = Arc::unwrap_or_clone(Modes::built_in().find("math").unwrap());
+    mode.usual_tokens = Some(150);
+    let job = Pending { mode: Arc::new(mode), ..one(1, &[0]) };
+    let eta = Estimates::for_model(2_700_000).etas(8, &[job])[0];
+    assert!(eta.low > 0.0 && eta.seconds < 2.0 && eta.high < 5.0, "{eta:?}");
+    let large = Estimates::for_model(930_000_000).etas(8, &[one(1, &[0])])[0];
+    assert!((600.0..2_400.0).contains(&large.seconds), "{large:?}");
 }
