@@ -5,12 +5,13 @@
 //! formats").
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::App;
 use super::reply::Reply;
+use super::{App, addresses};
 use crate::api::json;
 use crate::desk::{self, Health, Overview, STEP_SECONDS};
 use crate::types::memory::MIB;
@@ -23,6 +24,8 @@ pub struct Facts {
     pub plan: Plan,
     /// When the process was started.
     pub started: SystemTime,
+    /// The address that the box listens on.
+    pub listen: SocketAddr,
 }
 
 /// Answers `GET /api/box` with the state of the box.
@@ -66,6 +69,7 @@ pub fn of_box(app: &App) -> Reply {
         "temperature_celsius": desk::celsius(),
         "memory": {"resident_mib": mib(memory.resident), "peak_mib": mib(memory.peak)},
         "up_since": json::seconds_since_1970(app.facts.started),
+        "addresses": addresses::reachable(app.facts.listen),
     });
     Reply::json(200, &body)
 }

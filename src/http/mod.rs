@@ -5,6 +5,7 @@
 //! the handler: `jobs`, `offer`, `openai`, `predict`, `figures`, `owner_jobs`, `page`. HTTP status
 //! codes exist only in this room; the JSON of requests and replies is `api`'s.
 
+mod addresses;
 mod alarm;
 pub mod auth;
 mod figures;
@@ -110,7 +111,7 @@ impl Door {
         let shut = Arc::new(AtomicBool::new(false));
         let visitors = self.gate.visitors();
         let (let_in, flag, identity) = (visitors.clone(), closing.clone(), self.identity);
-        let facts = Facts { plan, started: SystemTime::now() };
+        let facts = Facts { plan, started: SystemTime::now(), listen: self.gate.address() };
         let app = Arc::new(App { desk, modes, facts, identity, visitors: let_in, closing: flag });
         let (gate, listener, flag) = (self.gate, self.listener, shut.clone());
         start_thread("server", move || {

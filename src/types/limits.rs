@@ -378,6 +378,11 @@ pub const SERVER_CHECK_EVERY: Duration = Duration::from_millis(250);
 /// not slow answers: a thread at 5 gets a third of the time of one at 0.
 pub const DOOR_NICENESS: i32 = 5;
 
+/// Most numeric addresses of the box that it lists.
+pub const ADDRESSES_MAX: usize = 8;
+/// Part of a file about the machine's network that is read, in bytes; a board's have a few KiB.
+pub const NETWORK_FILE_BYTES_MAX: u64 = 256 << 10;
+
 // Authentication.
 
 /// Length of the secret that seals cookies, in bytes: that of a SHA-256.

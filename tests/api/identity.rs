@@ -300,7 +300,7 @@ fn an_invalid_key_list_is_reported_before_the_model_is_loaded() {
 }
 
 /// An address of this machine that is not loopback, from the routing table; sends nothing.
-fn outside_address() -> Option<IpAddr> {
+pub fn outside_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("198.51.100.1:9").ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())

@@ -5,11 +5,11 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::api::identity::send;
+use crate::api::identity::{outside_address, send};
 use crate::api::jobs::{all, ask, events, get, long, short, text_of};
 use crate::api::owner::{actions, cookie, sign_in, with_pin};
 use crate::support::small_disk::Disk;
-use crate::support::{TestServer, model, solverbox, text, wait_until};
+use crate::support::{TestServer, agent, model, not_checked, solverbox, text, wait_until};
 
 fn json_of(served: &TestServer, path: &str) -> Value {
     let (status, body) = served.get(path);
@@ -35,6 +35,27 @@ fn the_box_reports_its_model_queue_and_speed() {
     assert!(about["tokens_per_second"].as_f64().unwrap() > 0.0, "{about}");
     assert!(about["memory"]["resident_mib"].as_u64().unwrap() > 1);
     assert!(about["plan"]["context_tokens"].as_u64().unwrap() >= 256);
+}
+
+#[test]
+fn the_box_names_the_addresses_at_which_other_devices_reach_it() {
+    let served = TestServer::start(&[]);
+    assert_eq!(json_of(&served, "/api/box")["addresses"], json!([]), "it listens on loopback");
+    let served = TestServer::start(&["--listen", "0.0.0.0:0"]);
+    let addresses = json_of(&served, "/api/box")["addresses"].as_array().unwrap().clone();
+    for address in &addresses {
+        let address = address.as_str().unwrap();
+        assert!(address.ends_with(&format!(":{}", served.address.port())), "{address}");
+        let page = agent().get(address).call().unwrap();
+        assert_eq!(page.status(), 200, "{address}");
+    }
+    match outside_address() {
+        Some(own) => assert!(
+            addresses.contains(&json!(format!("http://{own}:{}", served.address.port()))),
+            "{own} is not among {addresses:?}"
+        ),
+        None => not_checked("addresses of the box: this machine has none"),
+    }
 }
 
 /// Returns the value of a metric.

@@ -124,7 +124,8 @@ fn is_machine(name: &str, machine: &str) -> bool {
     name == machine || name == short || name.strip_suffix(".local") == Some(short)
 }
 
-fn machine_name() -> Option<String> {
+/// Returns the machine's host name, normalized by [`name`].
+pub fn machine_name() -> Option<String> {
     // The kernel keeps 64 bytes of it.
     std::fs::read_to_string(MACHINE_NAME).ok().and_then(|text| name(text.trim()))
 }
