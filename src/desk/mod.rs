@@ -305,6 +305,16 @@ impl Desk {
         self.written()
     }
 
+    /// Stops and deletes all jobs of a client. Blocks until they are gone from the disk.
+    ///
+    /// # Errors
+    /// `no_space` or `internal` if they cannot be deleted now, which is tried again; they are
+    /// stopped all the same.
+    pub fn forget_all(&self, client: Client) -> Result<(), Error> {
+        self.lock().forget_all(client);
+        self.written()
+    }
+
     /// Stops a job: at once if it waits, within one step if it runs. Does nothing to one that has
     /// ended. Blocks until it is on the disk that the job does not continue.
     pub fn stop(&self, job: JobId) {

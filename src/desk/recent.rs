@@ -41,13 +41,10 @@ impl Recent {
         self.kept.iter().find(|kept| kept.job == job).map(|kept| kept.record.clone())
     }
 
-    /// Removes a job, which is deleted.
-    pub fn forget(&mut self, name: JobName) {
-        if let Some(at) = self.kept.iter().position(|kept| kept.name == name)
-            && let Some(gone) = self.kept.remove(at)
-        {
-            self.bytes -= bytes(&gone);
-        }
+    /// Removes the jobs that `is_deleted` selects.
+    pub fn forget(&mut self, is_deleted: impl Fn(&Ticket) -> bool) {
+        self.kept.retain(|kept| !is_deleted(kept));
+        self.bytes = self.kept.iter().map(bytes).sum();
     }
 }
 
@@ -96,7 +93,7 @@ mod tests {
         (0..jobs).for_each(|name| recent.keep(ticket(name, "2".into())));
         let has = |recent: &Recent, name| recent.find(JobName(name)).is_some();
         assert!(!has(&recent, 1) && has(&recent, 2));
-        recent.forget(JobName(2));
+        recent.forget(|kept| kept.name == JobName(2));
         assert!(!has(&recent, 2) && has(&recent, 3));
         recent.keep(ticket(jobs, "x".repeat(limits::RECENT_BYTES_MAX - 4)));
         assert!(!has(&recent, jobs - 1) && has(&recent, jobs));

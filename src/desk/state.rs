@@ -23,7 +23,7 @@ use crate::engine::protocol::{
 use crate::store::{Journal, NewJob};
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
-use crate::types::job::{AttemptId, JobId, JobName};
+use crate::types::job::{AttemptId, Client, JobId, JobName};
 use crate::types::limits;
 
 /// All that the desk knows.
@@ -192,13 +192,30 @@ impl DeskState {
 
     /// Stops a job and deletes what is kept of it.
     pub fn forget(&mut self, job: JobId, name: JobName) {
-        self.recent.forget(name);
+        self.recent.forget(|kept| kept.name == name);
         if let Some(forgotten) = self.jobs.get_mut(&job) {
             forgotten.is_forgotten = true;
         }
         self.stop(job);
         if let Some(journal) = &self.journal {
             journal.forget(job);
+        }
+    }
+
+    /// Stops all jobs of a client that have not ended, and deletes what is kept of its jobs. A
+    /// question that is just being accepted counts as asked later.
+    pub fn forget_all(&mut self, client: Client) {
+        self.recent.forget(|kept| kept.client == client);
+        let own = self.jobs.values_mut().filter(|job| job.client == client && job.is_accepted);
+        let stopped: Vec<JobId> = own
+            .map(|job| {
+                job.is_forgotten = true;
+                job.id
+            })
+            .collect();
+        stopped.into_iter().for_each(|job| self.stop(job));
+        if let Some(journal) = &self.journal {
+            journal.forget_all(client);
         }
     }
 

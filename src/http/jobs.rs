@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};
 
-use super::auth::client::Principal;
+use super::auth::client::{Principal, expired_cookie};
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
@@ -105,6 +105,16 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
         Ok(body) => Reply::json(200, &body),
         Err(error) => Reply::error(&error, Shape::Own),
     }
+}
+
+/// Deletes all jobs of a client and has its browser forget the cookie: `DELETE /api/browser`. The
+/// next person at the browser gets a new cookie with the page, even if the disk cannot be written.
+pub fn forget_all(app: &App, principal: &Principal) -> Reply {
+    let reply = match app.desk.forget_all(principal.durable_client) {
+        Ok(()) => Reply::empty(204),
+        Err(error) => Reply::error(&error, Shape::Own),
+    };
+    reply.with("Set-Cookie", expired_cookie())
 }
 
 /// Handles a request for one job.

@@ -30,6 +30,7 @@ enum Route<'p> {
     Predict,
     Jobs,
     Job(&'p str, JobEndpoint),
+    Browser,
     Box,
     Metrics,
     OpenApi,
@@ -52,6 +53,7 @@ impl<'p> Route<'p> {
             "/api/modes" => Route::Modes,
             "/api/estimate" => Route::Estimate,
             "/api/jobs" => Route::Jobs,
+            "/api/browser" => Route::Browser,
             "/api/box" => Route::Box,
             "/api/owner/jobs" => Route::OwnerJobs,
             "/api/owner/limits" => Route::OwnerLimits,
@@ -81,6 +83,7 @@ impl<'p> Route<'p> {
             Route::Chat | Route::Predict => "POST, OPTIONS",
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
             Route::Job(_, path) => path.allowed(),
+            Route::Browser => "DELETE, OPTIONS",
             Route::OwnerSession => "GET, HEAD, POST, DELETE, OPTIONS",
             Route::OwnerJobs => "GET, HEAD, DELETE, OPTIONS",
             Route::OwnerJob(_, act) => act.allowed(),
@@ -93,7 +96,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 24;
+pub const ROUTES: usize = 25;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -166,6 +169,7 @@ fn work(
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
         Route::Jobs => jobs::list(app, principal, &request).send(request),
         Route::Job(id, path) => jobs::one(app, principal, id, path, request),
+        Route::Browser => jobs::forget_all(app, principal).send(request),
         Route::Box => figures::of_box(app).send(request),
         Route::Metrics => figures::metrics(app).send(request),
         Route::OpenApi => openapi::document(app).send(request),

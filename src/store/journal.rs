@@ -92,6 +92,8 @@ enum JobChange {
     Crashed,
     Whole(Box<StoredJob>),
     Forget,
+    /// Deletes all jobs of a client, whichever job it is sent for.
+    ForgetAll(Client),
 }
 
 impl Journal {
@@ -213,6 +215,11 @@ impl Journal {
     /// Deletes a job at once.
     pub fn forget(&self, job: JobId) {
         self.tell(Message::Urgent(job, JobChange::Forget));
+    }
+
+    /// Deletes all jobs of a client at once.
+    pub fn forget_all(&self, client: Client) {
+        self.tell(Message::Urgent(JobId::default(), JobChange::ForgetAll(client)));
     }
 
     /// Blocks until everything sent so far is written, or cannot be written.
@@ -536,6 +543,7 @@ impl JournalWriter {
                 JobChange::Crashed => write::crash(&transaction, *job)?,
                 JobChange::Whole(kept) => write::whole(&transaction, model, kept)?,
                 JobChange::Forget => write::forget(&transaction, *job)?,
+                JobChange::ForgetAll(client) => write::forget_all(&transaction, *client)?,
             }
         }
         transaction.commit()?;

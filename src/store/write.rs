@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::row::Row;
 use super::{JobSelection, NewJob, StoredEnd, StoredJob, StoredValue};
 use crate::types::answer::{Figures, Outcome};
-use crate::types::job::JobId;
+use crate::types::job::{Client, JobId};
 use crate::types::limits;
 use crate::types::position::Truncations;
 
@@ -124,6 +124,12 @@ pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result
 /// Deletes a job with its log and its attempts.
 pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     to.prepare_cached("DELETE FROM job WHERE number = ?1")?.execute([job.0 as i64])?;
+    Ok(())
+}
+
+/// Deletes all jobs of a client, unfinished ones too.
+pub fn forget_all(to: &Connection, client: Client) -> rusqlite::Result<()> {
+    to.prepare_cached("DELETE FROM job WHERE client = ?1")?.execute([client.bytes()])?;
     Ok(())
 }
 

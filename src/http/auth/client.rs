@@ -135,6 +135,11 @@ pub fn cookie_for(cookies: Option<&str>, secret: &Secret) -> Option<String> {
     }
 }
 
+/// Returns the `Set-Cookie` with which a browser forgets its cookie.
+pub fn expired_cookie() -> String {
+    format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0")
+}
+
 /// Returns the ID in the first valid cookie; other sites' cookies may have the same name.
 fn id_of<'c>(cookies: &'c str, secret: &Secret) -> Option<&'c str> {
     cookie::values(cookies, COOKIE).find_map(|value| secret.id_of(value))
