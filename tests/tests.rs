@@ -21,6 +21,7 @@ mod api {
     pub mod owner; // the owner's PIN: set, typed, guessed ten thousand times, locked across restarts
     mod requests; // fields: numbers, strings and duplicates are read alike, whichever way they come
     mod schema; // every reply conforms to the OpenAPI document
+    mod shared; // jobs shared by a token: read, followed, withdrawn, gone with the job
     mod status; // status and metrics, the owner's control over jobs, the history
 }
 

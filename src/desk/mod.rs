@@ -16,6 +16,7 @@ mod overview;
 mod recent;
 pub mod record;
 mod recovery;
+mod share;
 mod state;
 mod ticket;
 mod totals;

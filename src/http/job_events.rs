@@ -4,6 +4,8 @@
 //! exactly there; browsers send the last id by themselves. Text is sent once. Events about the
 //! job's state (`queued`, `attempt`, `vote`) are sent again to every reader.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use tiny_http::Request;
 
@@ -16,11 +18,21 @@ use crate::types::answer::{Outcome, Part};
 use crate::types::limits;
 use crate::types::position::LogPosition;
 
+/// By what right a reader follows a job.
+#[derive(Clone, Copy)]
+pub enum Reading<'a> {
+    /// The job is the reader's own, or the reader is the owner of the box.
+    Own,
+    /// The job is shared, as long as this returns true.
+    Shared(&'a dyn Fn() -> bool),
+}
+
 /// Sends the events of a job from `from` on; returns when the job has ended or the reader has left.
-pub fn send(ticket: &Ticket, from: LogPosition, request: Request) {
+pub fn send(ticket: &Ticket, from: LogPosition, reading: Reading<'_>, request: Request) {
     let Ok(events) = Events::open(request) else { return };
     let feed = Feed::new(ticket, from, FeedTexts::EveryAttempt);
-    let mut reader = Reader { ticket, events, feed, queued: Value::Null };
+    let (queued, checked) = (Value::Null, Instant::now());
+    let mut reader = Reader { ticket, events, feed, queued, reading, checked };
     if reader.send_all().is_err() {
         log::debug!("a reader left its job's events");
     }
@@ -32,12 +44,22 @@ struct Reader<'a> {
     feed: Feed,
     /// The last `queued` event. Stages that share a name are sent once.
     queued: Value,
+    reading: Reading<'a>,
+    /// When it was last checked that the job is still shared.
+    checked: Instant,
 }
 
 impl Reader<'_> {
     fn send_all(&mut self) -> Result<(), ReaderGone> {
         loop {
-            match self.feed.next(usize::MAX, limits::HEARTBEAT) {
+            if !self.may_go_on() {
+                return self.events.comment("the job is no longer shared");
+            }
+            let wait = match self.reading {
+                Reading::Own => limits::HEARTBEAT,
+                Reading::Shared(_) => limits::SHARE_CHECK_EVERY,
+            };
+            match self.feed.next(usize::MAX, wait) {
                 None => self.events.comment("alive")?,
                 Some(JobEvent::Rewound { to }) => {
                     self.send("rewind", &json!({"to": to.offset}))?;
@@ -63,6 +85,17 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// Returns whether the reader may still read. Asks no more often than necessary, since the
+    /// answer is on the disk.
+    fn may_go_on(&mut self) -> bool {
+        let Reading::Shared(is_shared) = self.reading else { return true };
+        if self.checked.elapsed() < limits::SHARE_CHECK_EVERY {
+            return true;
+        }
+        self.checked = Instant::now();
+        is_shared()
     }
 
     fn send_queued(&mut self, status: QueueStatus) -> Result<(), ReaderGone> {

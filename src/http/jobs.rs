@@ -9,9 +9,10 @@ use tiny_http::{Method, Request};
 
 use super::auth::client::{Principal, expired_cookie};
 use super::gate::Visitor;
+use super::job_events::{self, Reading};
 use super::refuse::Shape;
 use super::reply::Reply;
-use super::{App, job_events, job_request, refused};
+use super::{App, job_request, refused, shared};
 use crate::api::json;
 use crate::desk::record::State;
 use crate::desk::{Durability, SubmitOptions, Submitted, Ticket, closing};
@@ -32,6 +33,8 @@ pub enum JobEndpoint {
     Finish,
     /// To stop the job.
     Stop,
+    /// To share the job by a token, or to end that.
+    Share,
 }
 
 impl JobEndpoint {
@@ -42,6 +45,7 @@ impl JobEndpoint {
             Some((id, "events")) => Some((id, JobEndpoint::Events)),
             Some((id, "finish")) => Some((id, JobEndpoint::Finish)),
             Some((id, "stop")) => Some((id, JobEndpoint::Stop)),
+            Some((id, "share")) => Some((id, JobEndpoint::Share)),
             Some(_) => None,
         }
     }
@@ -52,6 +56,7 @@ impl JobEndpoint {
             JobEndpoint::Whole => "GET, HEAD, DELETE, OPTIONS",
             JobEndpoint::Events => "GET, OPTIONS",
             JobEndpoint::Finish | JobEndpoint::Stop => "POST, OPTIONS",
+            JobEndpoint::Share => "POST, DELETE, OPTIONS",
         }
     }
 }
@@ -127,7 +132,7 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: JobEndpoint, reques
     };
     match part {
         JobEndpoint::Events => match job_request::from(&request) {
-            Ok(from) => job_events::send(&ticket, from, request),
+            Ok(from) => job_events::send(&ticket, from, Reading::Own, request),
             Err(error) => Reply::error(&error, Shape::Own).send(request),
         },
         JobEndpoint::Whole if *request.method() == Method::Delete => {
@@ -136,6 +141,10 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: JobEndpoint, reques
             forgotten.map_or_else(refused, |()| Reply::empty(204)).send(request);
         }
         JobEndpoint::Whole => Reply::json(200, &json::job(&ticket)).send(request),
+        JobEndpoint::Share => {
+            let reply = shared::change(app, &ticket, request.method());
+            reply.send(request);
+        }
         JobEndpoint::Finish => {
             app.desk.answer_now(ticket.job);
             Reply::json(202, &json::state(&ticket)).send(request);

@@ -24,6 +24,7 @@ mod refuse;
 mod reply;
 mod routes;
 mod server;
+mod shared;
 mod stream;
 
 pub use gate::relayed;

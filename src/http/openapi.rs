@@ -53,7 +53,7 @@ mod tests {
         let document = with_modes(&Modes::built_in());
         let id = "0123456789abcdef0123456789abcdef";
         for (path, described) in document["paths"].as_object().unwrap() {
-            let allowed = routes::allowed(&path.replace("{id}", id));
+            let allowed = routes::allowed(&path.replace("{id}", id).replace("{token}", id));
             let allowed = allowed.unwrap_or_else(|| panic!("{path} is not served"));
             let methods: BTreeSet<String> = allowed
                 .split(", ")

@@ -12,6 +12,7 @@ use super::jobs::{self, JobEndpoint};
 use super::owner_jobs::{self, OwnerJobEndpoint};
 use super::refuse::Shape;
 use super::reply::{Reply, header};
+use super::shared::{self, SharedEndpoint};
 use super::{App, figures, offer, openai, openapi, page, predict};
 use crate::desk::Health;
 use crate::types::error::{Error, Kind};
@@ -31,6 +32,7 @@ enum Route<'p> {
     Jobs,
     Job(&'p str, JobEndpoint),
     Browser,
+    Shared(&'p str, SharedEndpoint),
     Box,
     Metrics,
     OpenApi,
@@ -65,6 +67,9 @@ impl<'p> Route<'p> {
                 } else if let Some(rest) = below("/api/jobs/") {
                     let (id, part) = JobEndpoint::of_path(rest)?;
                     Route::Job(id, part)
+                } else if let Some(rest) = below(shared::PATH) {
+                    let (token, part) = SharedEndpoint::of_path(rest)?;
+                    Route::Shared(token, part)
                 } else {
                     let rest = below("/api/owner/jobs/")?;
                     let (id, act) = OwnerJobEndpoint::of_path(rest)?;
@@ -84,6 +89,7 @@ impl<'p> Route<'p> {
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
             Route::Job(_, path) => path.allowed(),
             Route::Browser => "DELETE, OPTIONS",
+            Route::Shared(_, part) => part.allowed(),
             Route::OwnerSession => "GET, HEAD, POST, DELETE, OPTIONS",
             Route::OwnerJobs => "GET, HEAD, DELETE, OPTIONS",
             Route::OwnerJob(_, act) => act.allowed(),
@@ -96,7 +102,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 25;
+pub const ROUTES: usize = 28;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -111,7 +117,9 @@ pub fn answer(app: &App, request: Request) {
         // The gate names every connection it relays, so this one is closed already.
         return log::debug!("a client left before its request was read");
     };
-    log::debug!("{} {path} from {}", request.method(), visitor.address());
+    // A token is a secret; the other paths are not.
+    let named = if path.starts_with(shared::PATH) { shared::PATH } else { &path };
+    log::debug!("{} {named} from {}", request.method(), visitor.address());
     let principal = match app.identity.check(&request, &visitor, &path) {
         Ok(principal) => principal,
         Err(refusal) => return refusal.send(request),
@@ -170,6 +178,7 @@ fn work(
         Route::Jobs => jobs::list(app, principal, &request).send(request),
         Route::Job(id, path) => jobs::one(app, principal, id, path, request),
         Route::Browser => jobs::forget_all(app, principal).send(request),
+        Route::Shared(token, part) => shared::read(app, token, part, request),
         Route::Box => figures::of_box(app).send(request),
         Route::Metrics => figures::metrics(app).send(request),
         Route::OpenApi => openapi::document(app).send(request),

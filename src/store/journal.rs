@@ -87,6 +87,8 @@ enum JobChange {
     /// The report is gone once the end was written, or a first attempt to write it failed.
     Ended(StoredEnd, StoredValue, Option<EndReport>),
     Value(StoredValue),
+    /// The hash of the token that shares the job.
+    Share(Option<[u8; 32]>),
     AnswerNow,
     Stopping,
     Crashed,
@@ -212,6 +214,12 @@ impl Journal {
         self.tell(Message::Urgent(job, JobChange::Crashed));
     }
 
+    /// Shares a job at once by the token with this SHA-256, in place of an earlier one; `None` ends
+    /// that. A job that the journal does not have yet is not shared.
+    pub fn share(&self, job: JobId, token: Option<[u8; 32]>) {
+        self.tell(Message::Urgent(job, JobChange::Share(token)));
+    }
+
     /// Deletes a job at once.
     pub fn forget(&self, job: JobId) {
         self.tell(Message::Urgent(job, JobChange::Forget));
@@ -280,6 +288,14 @@ impl Journal {
         most: u32,
     ) -> Result<Vec<JobSummary>, Error> {
         read::list(&self.reader(), client, before, most).map_err(|e| schema::failed(&e))
+    }
+
+    /// Finds the job that is shared by the token with this SHA-256.
+    ///
+    /// # Errors
+    /// `internal` if the journal cannot be read.
+    pub fn find_shared(&self, token: &[u8; 32]) -> Result<Option<JobName>, Error> {
+        read::by_share(&self.reader(), token).map_err(|e| schema::failed(&e))
     }
 
     /// Reads the value of a job's answer.
@@ -538,6 +554,7 @@ impl JournalWriter {
                 }
                 JobChange::Ended(end, value, _) => write::end(&transaction, *job, end, value)?,
                 JobChange::Value(value) => write::value(&transaction, *job, value)?,
+                JobChange::Share(token) => write::share(&transaction, *job, token.as_ref())?,
                 JobChange::AnswerNow => write::answer_now(&transaction, *job)?,
                 JobChange::Stopping => write::stopping(&transaction, *job)?,
                 JobChange::Crashed => write::crash(&transaction, *job)?,

@@ -56,6 +56,13 @@ pub fn by_request(
     statement.query_row(params![client.bytes(), key], found).optional()
 }
 
+/// Returns the job that is shared by the token with this hash.
+pub fn by_share(from: &Connection, token: &[u8; 32]) -> rusqlite::Result<Option<JobName>> {
+    let mut statement = from.prepare_cached("SELECT name FROM job WHERE shared = ?1")?;
+    let found = |row: &SqlRow<'_>| Ok(JobName(u128::from_be_bytes(row.get(0)?)));
+    statement.query_row([token], found).optional()
+}
+
 /// Returns jobs of one client or of all, newest first, only those older than `before` if that is
 /// given. At most `most`, and at most one more than the longest page, to show that another follows.
 pub fn list(

@@ -22,7 +22,7 @@ const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The versions of the schema; the last is what this program uses. A file of an earlier version is
 /// migrated by each version that follows, in a transaction of its own.
-const VERSIONS: [&str; 3] = [FIRST, CLOCK, VALUE];
+const VERSIONS: [&str; 4] = [FIRST, CLOCK, VALUE, SHARED];
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -75,6 +75,12 @@ const VALUE: &str = "
 ALTER TABLE job ADD COLUMN value TEXT;
 ";
 
+const SHARED: &str = "
+-- SHA-256 of the token with which anybody may read the job.
+ALTER TABLE job ADD COLUMN shared BLOB;
+CREATE UNIQUE INDEX job_of_share ON job (shared) WHERE shared IS NOT NULL;
+";
+
 /// Reads a row of each table and column of the first version, which commands use on a journal that
 /// may not be migrated yet.
 const FIRST_TABLES: [&str; 3] = [
@@ -85,8 +91,10 @@ const FIRST_TABLES: [&str; 3] = [
 ];
 
 /// The same of the later versions.
-const LATER_TABLES: [&str; 2] =
-    ["SELECT leapt_ms, value FROM job ORDER BY number DESC LIMIT 1", "SELECT seen_ms FROM clock"];
+const LATER_TABLES: [&str; 2] = [
+    "SELECT leapt_ms, value, shared FROM job ORDER BY number DESC LIMIT 1",
+    "SELECT seen_ms FROM clock",
+];
 
 /// Why a file cannot be used.
 enum JournalFault {

@@ -121,6 +121,13 @@ pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result
     kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended, &unknown))
 }
 
+/// Stores the hash of the token that shares a job, in place of an earlier one; `None` for no token.
+pub fn share(to: &Connection, job: JobId, token: Option<&[u8; 32]>) -> rusqlite::Result<()> {
+    to.prepare_cached("UPDATE job SET shared = ?2 WHERE number = ?1")?
+        .execute(params![job.0 as i64, token])?;
+    Ok(())
+}
+
 /// Deletes a job with its log and its attempts.
 pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     to.prepare_cached("DELETE FROM job WHERE number = ?1")?.execute([job.0 as i64])?;

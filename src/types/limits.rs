@@ -466,6 +466,8 @@ pub const BACKEND_BACKLOG: i32 = 1_024;
 
 /// Silence on a stream after which a comment is sent, so that proxies keep the connection open.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Interval between two checks that a job is still shared while somebody follows it.
+pub const SHARE_CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Longest time a stream's head waits for the engine to accept the question, so that a refusal can
 /// still have its own status.
 pub const VERDICT_WAIT: Duration = Duration::from_secs(5);
