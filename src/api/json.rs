@@ -16,7 +16,7 @@ use crate::answers::value::{boxed, of_reply};
 use crate::answers::vote::{Tally, in_words};
 use crate::desk::record::{AttemptEnd, AttemptText, FinishedAnswer, State, View};
 use crate::desk::{Eta, Forecast, Ticket};
-use crate::store::JobSummary;
+use crate::store::{JobSummary, UsageHour};
 use crate::types::answer::{Figures, Outcome, Part};
 use crate::types::error::Error;
 use crate::types::job::Question;
@@ -256,6 +256,20 @@ pub(crate) fn listed(job: &JobSummary, state: &str, value: Option<String>) -> Va
         "ended_at": job.end.as_ref().map(|end| seconds_since_1970(end.at)),
         "value": value,
     })
+}
+
+/// Returns what the box was used for in the last `days` days, by hour and mode.
+pub(crate) fn usage(days: u32, hours: &[UsageHour]) -> Value {
+    let hour = |used: &UsageHour| {
+        json!({
+            "at": used.hour * 3_600,
+            "mode": used.mode,
+            "jobs": used.jobs,
+            "tokens": used.tokens,
+            "seconds": rounded(used.seconds),
+        })
+    };
+    json!({"days": days, "hours": hours.iter().map(hour).collect::<Value>()})
 }
 
 /// An answer as `solve` reports it, computed in this process or by a running server.

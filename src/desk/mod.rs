@@ -40,7 +40,7 @@ pub use totals::{STEP_SECONDS, Totals};
 use crate::engine::protocol::{Event, Gauge};
 use crate::engine::{self, Draw, Engine};
 use crate::random;
-use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob, StoredValue};
+use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob, StoredValue, UsageHour};
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
@@ -254,6 +254,14 @@ impl Desk {
         let value = ticket.and_then(|ticket| ticket.value(&ticket.record.read(usize::MAX)));
         journal.keep_value(job.id, value.clone());
         Ok(value)
+    }
+
+    /// Returns how many jobs have ended since `since`, by hour and mode, as far as they are kept.
+    ///
+    /// # Errors
+    /// `internal` if the journal cannot be read.
+    pub fn usage(&self, since: SystemTime) -> Result<Vec<UsageHour>, Error> {
+        self.journal.as_ref().map_or(Ok(Vec::new()), |journal| journal.usage(since))
     }
 
     /// Returns the state of a job that has not ended, or whose end is not on the disk yet; `None`

@@ -80,6 +80,19 @@ pub fn page(url: &str) -> Result<Page, Error> {
     Ok(page)
 }
 
+/// Reads the number of days of a usage report.
+///
+/// # Errors
+/// `bad_request` naming the parameter.
+pub fn days(url: &str) -> Result<u32, Error> {
+    let Some((_, value)) = query(url).find(|(key, _)| *key == "days") else {
+        return Ok(limits::USAGE_DAYS_DEFAULT);
+    };
+    let max = limits::USAGE_DAYS_MAX;
+    let days = value.parse().ok().filter(|days| (1..=max).contains(days));
+    days.ok_or_else(|| wrong("days", &format!("must be an integer from 1 to {max}"), REMEDY))
+}
+
 /// Reads the position in a log from which a reader continues: `?from=`, else `Last-Event-ID`, else
 /// the beginning.
 ///

@@ -1,15 +1,18 @@
-//! The owner's actions on all jobs: list, read, move, stop and delete them, and change limits.
+//! The owner's actions on all jobs: list, read, move, stop and delete them, change limits, and see
+//! what the box was used for.
 //!
-//! Each action needs the owner's session and is recorded in the owner's log with the job's ID,
-//! never with the question.
+//! Each action needs the owner's session and, if it concerns single jobs or changes something, is
+//! recorded in the owner's log with the job's ID, never with the question.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tiny_http::{Method, Request};
 
-use super::App;
 use super::gate::Visitor;
 use super::refuse::Shape;
 use super::reply::Reply;
+use super::{App, job_request};
 use crate::api::fields::Fields;
 use crate::api::json;
 use crate::desk::{Capacity, Ticket};
@@ -104,6 +107,20 @@ pub fn one(
             app.desk.stop(ticket.job);
             Reply::json(202, &shape(&ticket))
         }
+    }
+}
+
+/// Returns what the box was used for, by hour and mode, without questions and clients.
+pub fn usage(app: &App, request: &Request) -> Reply {
+    let used = app.identity.owner.check(request).and_then(|()| {
+        let days = job_request::days(request.url())?;
+        let past = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+        let since = SystemTime::now().checked_sub(past).unwrap_or(UNIX_EPOCH);
+        Ok(json::usage(days, &app.desk.usage(since)?))
+    });
+    match used {
+        Ok(used) => Reply::json(200, &used),
+        Err(error) => Reply::error(&error, Shape::Own),
     }
 }
 

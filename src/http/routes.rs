@@ -40,6 +40,7 @@ enum Route<'p> {
     OwnerJobs,
     OwnerJob(&'p str, OwnerJobEndpoint),
     OwnerLimits,
+    OwnerUsage,
 }
 
 impl<'p> Route<'p> {
@@ -59,6 +60,7 @@ impl<'p> Route<'p> {
             "/api/box" => Route::Box,
             "/api/owner/jobs" => Route::OwnerJobs,
             "/api/owner/limits" => Route::OwnerLimits,
+            "/api/owner/usage" => Route::OwnerUsage,
             owner::SESSION_PATH => Route::OwnerSession,
             _ => {
                 let below = |room: &str| path.strip_prefix(room);
@@ -84,7 +86,7 @@ impl<'p> Route<'p> {
         match self {
             Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
             Route::Box | Route::Metrics | Route::OpenApi => READ,
-            Route::Modes | Route::Estimate => READ,
+            Route::Modes | Route::Estimate | Route::OwnerUsage => READ,
             Route::Chat | Route::Predict => "POST, OPTIONS",
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
             Route::Job(_, path) => path.allowed(),
@@ -102,7 +104,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 28;
+pub const ROUTES: usize = 29;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -187,6 +189,7 @@ fn work(
         Route::OwnerJob(id, act) => {
             owner_jobs::one(app, visitor, id, act, &request).send(request);
         }
+        Route::OwnerUsage => owner_jobs::usage(app, &request).send(request),
         Route::OwnerLimits => owner_jobs::limits(app, visitor, &body, &request).send(request),
     }
 }

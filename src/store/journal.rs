@@ -9,21 +9,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::chores::Chores;
-use super::read::JobSummary;
 use super::row::Row;
-use super::{
-    Keeping, NewJob, StoredEnd, StoredJob, StoredValue, read, recover, salvage, schema, write,
-};
+use super::{Keeping, NewJob, StoredEnd, StoredJob, StoredValue, recover, salvage, schema, write};
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
-use crate::types::job::{AttemptId, Client, JobId, JobName};
+use crate::types::job::{AttemptId, Client, JobId};
 use crate::types::limits;
 
 /// What a start found in the journal.
@@ -41,7 +38,7 @@ pub struct Recovered {
 #[derive(Debug)]
 pub struct Journal {
     messages: Option<Sender<Message>>,
-    reader: Arc<Mutex<Connection>>,
+    pub(super) reader: Arc<Mutex<Connection>>,
     rests: Arc<AtomicBool>,
     unheard: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
@@ -255,67 +252,12 @@ impl Journal {
         self.rests.store(rests, Ordering::Relaxed);
     }
 
-    /// Reads a job by its name.
-    ///
-    /// # Errors
-    /// `internal` if the journal cannot be read.
-    pub fn find(&self, name: JobName) -> Result<Option<StoredJob>, Error> {
-        read::by_name(&self.reader(), name).map_err(|e| schema::failed(&e))
-    }
-
-    /// Reads the job that a client submitted under an idempotency key, and the SHA-256 of that
-    /// request's body.
-    ///
-    /// # Errors
-    /// `internal` if the journal cannot be read.
-    pub fn find_request(
-        &self,
-        client: Client,
-        key: &[u8; 32],
-    ) -> Result<Option<(JobName, [u8; 32])>, Error> {
-        read::by_request(&self.reader(), client, key).map_err(|e| schema::failed(&e))
-    }
-
-    /// Lists jobs of one client or of all, newest first, `most` at most, only those older than
-    /// `before` if that is given.
-    ///
-    /// # Errors
-    /// `internal` if the journal cannot be read.
-    pub fn list(
-        &self,
-        client: Option<Client>,
-        before: Option<JobId>,
-        most: u32,
-    ) -> Result<Vec<JobSummary>, Error> {
-        read::list(&self.reader(), client, before, most).map_err(|e| schema::failed(&e))
-    }
-
-    /// Finds the job that is shared by the token with this SHA-256.
-    ///
-    /// # Errors
-    /// `internal` if the journal cannot be read.
-    pub fn find_shared(&self, token: &[u8; 32]) -> Result<Option<JobName>, Error> {
-        read::by_share(&self.reader(), token).map_err(|e| schema::failed(&e))
-    }
-
-    /// Reads the value of a job's answer.
-    ///
-    /// # Errors
-    /// `internal` if the journal cannot be read.
-    pub fn value(&self, job: JobId) -> Result<StoredValue, Error> {
-        read::value(&self.reader(), job).map_err(|e| schema::failed(&e))
-    }
-
     fn tell(&self, message: Message) {
         if let Some(messages) = &self.messages {
             self.unheard.fetch_add(1, Ordering::Relaxed);
             // Fails only if the thread has ended, which it has logged.
             let _ = messages.send(message);
         }
-    }
-
-    fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,11 +9,13 @@ mod chores;
 mod folder;
 mod history;
 mod journal;
+mod lookup;
 mod read;
 mod recover;
 mod row;
 mod salvage;
 mod schema;
+mod usage;
 mod write;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub use folder::{Folder, Neighbour};
 pub use history::{JobHistory, JobSelection};
 pub use journal::{Journal, OnWritten, Recovered};
 pub use read::JobSummary;
+pub use usage::UsageHour;
 
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::job::{Client, JobId, JobName, Question};

@@ -243,7 +243,8 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("stored values have a form in JSON")
 }
 
-fn millis(time: SystemTime) -> i64 {
+/// Returns milliseconds since 1970.
+pub fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     i64::try_from(since).unwrap_or(i64::MAX)
 }

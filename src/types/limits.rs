@@ -149,6 +149,10 @@ pub const TRUNCATIONS_KEPT: usize = 64;
 pub const CRASHES_MAX: u32 = 2;
 /// Most jobs in one page of a list.
 pub const LIST_JOBS_MAX: u32 = 100;
+/// Days that a usage report covers, unless `days` is given.
+pub const USAGE_DAYS_DEFAULT: u32 = 14;
+/// Most days that a usage report covers: a term of school.
+pub const USAGE_DAYS_MAX: u32 = 92;
 /// Longest `Idempotency-Key`, in bytes.
 pub const REQUEST_KEY_BYTES_MAX: usize = 256;
 

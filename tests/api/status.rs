@@ -2,6 +2,7 @@
 //! runs.
 
 use std::process::Output;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -122,6 +123,50 @@ fn an_owner_lists_moves_stops_and_deletes_all_jobs_and_each_action_is_recorded()
     assert_eq!(as_owner("PUT /api/owner/limits", r#"{"client_jobs_max": 0}"#).status, 400);
     let done = actions(served.data.path());
     assert_eq!(done[2..], ["move", "stop", "see", "clear", "forget", "limits"]);
+}
+
+#[test]
+fn an_owner_sees_what_the_box_was_used_for_and_no_question() {
+    let mut served = with_pin("correct horse");
+    served.wait_ready();
+    let before = seconds_since_1970();
+    let jobs =
+        [answered(&served, &short()), answered(&served, &short()), answered(&served, &long(4))];
+    let deleted = answered(&served, &short());
+    let path = format!("/api/jobs/{}", deleted["id"].as_str().unwrap());
+    assert_eq!(send(&served, &format!("DELETE {path}"), "", "").status, 204);
+    served.kill_and_restart();
+    served.wait_ready();
+    let owner = cookie(&sign_in(&served, "correct horse"));
+    assert_eq!(send(&served, "GET /api/owner/usage", "", "").status, 401);
+    for query in ["?days=0", "?days=93", "?days=x"] {
+        assert_eq!(send(&served, &format!("GET /api/owner/usage{query}"), &owner, "").status, 400);
+    }
+    let used = send(&served, "GET /api/owner/usage?days=1", &owner, "").body;
+    assert_eq!(used["days"], 1);
+    let hours = used["hours"].as_array().unwrap();
+    // Two hours if one began meanwhile.
+    let sum = |mode: &str, what: &str| {
+        let of_mode = hours.iter().filter(|hour| hour["mode"] == mode);
+        of_mode.map(|hour| hour[what].as_f64().unwrap()).sum::<f64>()
+    };
+    let tokens = |job: &Value| job["figures"]["completion_tokens"].as_f64().unwrap();
+    assert_eq!((sum("plain", "jobs"), sum("math", "jobs")), (2.0, 1.0), "{used}");
+    assert_eq!(sum("plain", "tokens"), tokens(&jobs[0]) + tokens(&jobs[1]));
+    assert_eq!(sum("math", "tokens"), tokens(&jobs[2]));
+    assert!(sum("math", "seconds") > 0.0);
+    for hour in hours {
+        let at = hour["at"].as_u64().unwrap();
+        assert!(at % 3_600 == 0 && at + 3_600 > before && at <= seconds_since_1970(), "{used}");
+        let fields: Vec<&String> = hour.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["at", "mode", "jobs", "tokens", "seconds"]);
+    }
+    let all = send(&served, "GET /api/owner/usage", &owner, "").body;
+    assert_eq!((&all["days"], &all["hours"]), (&json!(14), &used["hours"]));
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn history(served: &TestServer, args: &[&str]) -> Output {
