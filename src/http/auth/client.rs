@@ -125,9 +125,7 @@ pub fn cookie_for(cookies: Option<&str>, secret: &Secret) -> Option<String> {
         return None;
     }
     match secret.cookie() {
-        Ok(value) => Some(format!(
-            "{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR_SECONDS}"
-        )),
+        Ok(value) => Some(set_cookie(&value)),
         Err(error) => {
             log::warn!("cannot make a cookie: {error}");
             None
@@ -140,8 +138,13 @@ pub fn expired_cookie() -> String {
     format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0")
 }
 
+/// Returns the `Set-Cookie` that gives a browser a cookie of this value.
+pub(super) fn set_cookie(value: &str) -> String {
+    format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR_SECONDS}")
+}
+
 /// Returns the ID in the first valid cookie; other sites' cookies may have the same name.
-fn id_of<'c>(cookies: &'c str, secret: &Secret) -> Option<&'c str> {
+pub(super) fn id_of<'c>(cookies: &'c str, secret: &Secret) -> Option<&'c str> {
     cookie::values(cookies, COOKIE).find_map(|value| secret.id_of(value))
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tiny_http::{Method, Request};
 
+use super::browser::{self, Browser};
 use super::client::{self, Access, Credentials, Principal};
 use super::host::Hosts;
 use super::keys::ApiKeys;
@@ -102,6 +103,36 @@ impl Identity {
     /// Returns the `Set-Cookie` for a browser without a valid cookie.
     pub fn cookie_for(&self, request: &Request) -> Option<String> {
         client::cookie_for(header(request, "Cookie"), &self.secret)
+    }
+
+    /// Returns the browser that asks for a page with forms.
+    ///
+    /// # Errors
+    /// `internal` if it is new and no random bytes are available.
+    pub fn browser(&self, request: &Request) -> Result<Browser, Error> {
+        Browser::of(header(request, "Cookie"), &self.secret)
+    }
+
+    /// Refuses a form that this box did not give to the browser that sends it, and logs that.
+    ///
+    /// # Errors
+    /// `forbidden`, whose remedy is to open the page again.
+    pub fn check_form(
+        &self,
+        request: &Request,
+        visitor: &Visitor,
+        token: &str,
+    ) -> Result<(), Error> {
+        if browser::is_own_form(header(request, "Cookie"), token, &self.secret) {
+            return Ok(());
+        }
+        let what = "the form does not come from a page of this box";
+        self.alarm.refused(Cause::Origin, visitor.address(), what);
+        Err(Error::new(
+            Kind::Forbidden,
+            what,
+            "Let the browser keep this box's cookie, open the page again, and send it from there.",
+        ))
     }
 
     /// Answers a request to the owner's session.

@@ -2,9 +2,10 @@
 //!
 //! `identity` is the one way in: it checks the Host header (`host`), the page a browser sent the
 //! request from (`origin`), and the credentials (`client`: API `keys`, a `cookie` sealed with the
-//! box's `secret`, an address). `owner` signs the owner in with a PIN. `private` writes the files
-//! these are kept in.
+//! box's `secret`, an address). `browser` protects the forms of pages without script. `owner` signs
+//! the owner in with a PIN. `private` writes the files these are kept in.
 
+pub mod browser;
 pub mod client;
 pub mod cookie;
 pub mod host;

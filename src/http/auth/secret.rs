@@ -1,8 +1,9 @@
-//! The secret that seals cookies, so that they cannot be forged.
+//! The secret that seals cookies and the tokens of forms, so that they cannot be forged.
 //!
 //! A cookie is 128 random bits with their HMAC-SHA-256 under the secret, so only this box can issue
 //! one. The secret is kept in the data folder (`secret`), so that cookies survive a restart;
-//! removing the file makes every browser a new client. `identity` loads it, `client` uses it.
+//! removing the file makes every browser a new client. `identity` loads it, `client` and `browser`
+//! use it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -20,7 +21,14 @@ const FILE: &str = "secret";
 /// 128 bits in hexadecimal.
 const ID_DIGITS: usize = 32;
 
-/// The HMAC key of this box's cookies.
+/// What an HMAC is for: one that seals a cookie is worth nothing in a form.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Cookie,
+    Form,
+}
+
+/// The HMAC key of this box's cookies and forms.
 pub struct Secret([u8; SECRET_BYTES]);
 
 impl Secret {
@@ -71,7 +79,7 @@ impl Secret {
     /// `internal` if no random bytes are available.
     pub fn cookie(&self) -> Result<String, Error> {
         let id = private::hex(&random::bytes::<{ ID_DIGITS / 2 }>()?);
-        let seal = private::hex(&self.mac(&id).finalize().into_bytes());
+        let seal = private::hex(&self.mac(Purpose::Cookie, &id).finalize().into_bytes());
         Ok(format!("{id}.{seal}"))
     }
 
@@ -80,13 +88,29 @@ impl Secret {
         let (id, seal) = cookie.split_once('.')?;
         private::unhex::<{ ID_DIGITS / 2 }>(id)?;
         let seal = private::unhex::<32>(seal)?;
-        self.mac(id).verify_slice(&seal).ok().map(|()| id)
+        self.mac(Purpose::Cookie, id).verify_slice(&seal).ok().map(|()| id)
     }
 
-    fn mac(&self, id: &str) -> Hmac<Sha256> {
+    /// Returns the token for the forms of the browser whose cookie has this ID.
+    pub fn form_token(&self, id: &str) -> String {
+        private::hex(&self.mac(Purpose::Form, id).finalize().into_bytes())
+    }
+
+    /// Returns whether a form's token is that of the browser whose cookie has this ID. Compares in
+    /// constant time.
+    pub fn is_form_token(&self, id: &str, token: &str) -> bool {
+        let token = private::unhex::<32>(token);
+        token.is_some_and(|token| self.mac(Purpose::Form, id).verify_slice(&token).is_ok())
+    }
+
+    fn mac(&self, purpose: Purpose, id: &str) -> Hmac<Sha256> {
+        let purpose: &[u8] = match purpose {
+            Purpose::Cookie => b"solverbox cookie\0",
+            Purpose::Form => b"solverbox form\0",
+        };
         Hmac::<Sha256>::new_from_slice(&self.0)
             .expect("HMAC takes keys of any length")
-            .chain_update(b"solverbox cookie\0")
+            .chain_update(purpose)
             .chain_update(id)
     }
 }
