@@ -16,10 +16,10 @@ use super::{App, job_request, refused, shared};
 use crate::api::json;
 use crate::desk::record::State;
 use crate::desk::{Durability, SubmitOptions, Submitted, Ticket, closing};
-use crate::store::JobSummary;
+use crate::store::{JobSummary, RequestKey};
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
-use crate::types::job::{Client, JobName};
+use crate::types::job::{Client, JobName, Question};
 use crate::types::limits;
 
 /// What a request wants of one job.
@@ -68,43 +68,70 @@ pub fn ask(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], req
     }
     let accepted = job_request::parse(body).and_then(|ask| {
         let question = ask.question(&app.modes)?;
-        let request = job_request::key(&request, body)?;
-        let terms = SubmitOptions { request, ..SubmitOptions::of(Durability::Durable) };
-        super::submit(app, visitor, principal, question, ask.previous, terms)
+        let key = job_request::key(&request, body)?;
+        accept(app, visitor, principal, question, ask.previous, key)
     });
     let ticket = match accepted {
         Ok(ticket) => ticket,
         Err(error) => return refused(app, &error, Shape::Own).send(request),
     };
-    // A question that cannot be prepared is refused here, unless that takes long: the model may
-    // still be loading, and the end of the job has to be written.
-    let state = ticket.record.wait_prepared(limits::JOB_VERDICT_WAIT);
-    let asked_before = ticket.submitted == Submitted::Duplicate;
-    if let State::Ended(Outcome::Failed(error), _) = &state
-        && !asked_before
-    {
-        return refused(app, error, Shape::Own).send(request);
-    }
     let body = json::accepted(&ticket, &ticket.record.read(usize::MAX));
     let location = format!("/api/jobs/{}", ticket.name);
     Reply::json(202, &body).with("Location", location).send(request);
 }
 
+/// Submits a durable question; `key` identifies a repeated submission.
+///
+/// # Errors
+/// Those of [`super::submit`], and why the question cannot be prepared, unless finding that out
+/// takes long: the model may still be loading, and the end of the job has to be written.
+pub(super) fn accept(
+    app: &App,
+    visitor: &Visitor,
+    principal: &Principal,
+    question: Question,
+    previous: Option<JobName>,
+    key: Option<RequestKey>,
+) -> Result<Ticket, Error> {
+    let options = SubmitOptions { request: key, ..SubmitOptions::of(Durability::Durable) };
+    let ticket = super::submit(app, visitor, principal, question, previous, options)?;
+    match ticket.record.wait_prepared(limits::JOB_VERDICT_WAIT) {
+        // A repeated submission finds the job, however it ended.
+        State::Ended(Outcome::Failed(error), _) if ticket.submitted == Submitted::New => Err(error),
+        _ => Ok(ticket),
+    }
+}
+
+/// A part of a client's jobs, the latest first.
+pub(super) struct JobPage {
+    pub jobs: Vec<JobSummary>,
+    /// Where the next part begins, if there is one.
+    pub next: Option<JobName>,
+}
+
+/// Returns the jobs that a request asks for by its query.
+///
+/// # Errors
+/// `bad_request` naming the parameter, `not_found` if the job to begin with is not the client's.
+pub(super) fn page_of(app: &App, client: Client, request: &Request) -> Result<JobPage, Error> {
+    let page = job_request::page(request.url())?;
+    let before = page.before.map(|name| own(app, client, name)).transpose()?;
+    let before = before.map(|ticket| ticket.job);
+    // One more than requested shows whether there are more.
+    let mut jobs = app.desk.list(Some(client), before, page.limit + 1)?;
+    let has_more = jobs.len() > page.limit as usize;
+    jobs.truncate(page.limit as usize);
+    let next = jobs.last().filter(|_| has_more).map(|job| job.name);
+    Ok(JobPage { jobs, next })
+}
+
 /// Lists a client's jobs: `GET /api/jobs`.
 pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
-    let client = principal.durable_client;
-    let listed = job_request::page(request.url()).and_then(|page| {
-        let before = page.before.map(|name| own(app, client, name)).transpose()?;
-        let before = before.map(|ticket| ticket.job);
-        // One more than requested shows whether there are more.
-        let mut jobs = app.desk.list(Some(client), before, page.limit + 1)?;
-        let more = jobs.len() > page.limit as usize;
-        jobs.truncate(page.limit as usize);
-        let next = jobs.last().filter(|_| more).map(|job| job.name.to_string());
+    let listed = page_of(app, principal.durable_client, request).and_then(|JobPage { jobs, next }| {
         let state = |job: &JobSummary| app.desk.state_of(job.id).map_or("queued", |s| s.name());
         let listed = |job: &JobSummary| Ok(json::listed(job, state(job), app.desk.value_of(job)?));
         let jobs: Vec<Value> = jobs.iter().map(listed).collect::<Result<_, Error>>()?;
-        Ok(json!({"jobs": jobs, "next": next}))
+        Ok(json!({"jobs": jobs, "next": next.map(|name| name.to_string())}))
     });
     match listed {
         Ok(body) => Reply::json(200, &body),
@@ -125,8 +152,7 @@ pub fn forget_all(app: &App, principal: &Principal) -> Reply {
 /// Handles a request for one job.
 pub fn one(app: &App, principal: &Principal, id: &str, part: JobEndpoint, request: Request) {
     let client = principal.durable_client;
-    let found = id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name));
-    let ticket = match found {
+    let ticket = match find(app, client, id) {
         Ok(ticket) => ticket,
         Err(error) => return Reply::error(&error, Shape::Own).send(request),
     };
@@ -156,7 +182,14 @@ pub fn one(app: &App, principal: &Principal, id: &str, part: JobEndpoint, reques
     }
 }
 
-/// Finds a client's own job.
+/// Finds a client's own job by its ID in an address.
+///
+/// # Errors
+/// `not_found`, also for other clients' jobs.
+pub(super) fn find(app: &App, client: Client, id: &str) -> Result<Ticket, Error> {
+    id.parse().map_err(|_| unknown()).and_then(|name| own(app, client, name))
+}
+
 fn own(app: &App, client: Client, name: JobName) -> Result<Ticket, Error> {
     app.desk.find(name)?.filter(|ticket| ticket.client == client).ok_or_else(unknown)
 }
