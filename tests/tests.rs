@@ -25,6 +25,11 @@ mod api {
     mod status; // status and metrics, the owner's control over jobs, the history
 }
 
+/// The page that people see.
+mod page {
+    mod serving; // its files over HTTP: encodings, ETags, caching
+}
+
 /// Serial lines and pipes.
 mod console {
     pub mod machine; // machines at serial consoles, real terminal programs, a login prompt in the way
@@ -84,5 +89,6 @@ mod build {
     pub mod boards; // the aarch64 file on emulated processors of the boards
     mod cross; // building for a board: errors name what is missing
     mod disassembly; // no instruction outside the sets that an old processor lacks
-    mod mixing; // how the kernel sets are kept apart in one program
+    mod mixing;
+    mod page; // how the page is packed into the program // how the kernel sets are kept apart in one program
 }

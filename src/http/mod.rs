@@ -20,6 +20,7 @@ mod openapi;
 mod owner_jobs;
 mod page;
 mod predict;
+mod preference;
 mod refuse;
 mod reply;
 mod routes;

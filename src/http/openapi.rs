@@ -46,14 +46,16 @@ mod tests {
 
     use super::*;
     use crate::api::ask::JOB_FIELDS;
-    use crate::http::routes;
+    use crate::http::{page, routes};
 
     #[test]
     fn every_route_is_described_with_the_methods_it_has() {
         let document = with_modes(&Modes::built_in());
         let id = "0123456789abcdef0123456789abcdef";
         for (path, described) in document["paths"].as_object().unwrap() {
-            let allowed = routes::allowed(&path.replace("{id}", id).replace("{token}", id));
+            let file = page::an_asset().rsplit('/').next().unwrap();
+            let path = path.replace("{id}", id).replace("{token}", id).replace("{file}", file);
+            let allowed = routes::allowed(&path);
             let allowed = allowed.unwrap_or_else(|| panic!("{path} is not served"));
             let methods: BTreeSet<String> = allowed
                 .split(", ")

@@ -10,10 +10,11 @@ use super::auth::owner;
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, JobEndpoint};
 use super::owner_jobs::{self, OwnerJobEndpoint};
+use super::page::PageFile;
 use super::refuse::Shape;
 use super::reply::{Reply, header};
 use super::shared::{self, SharedEndpoint};
-use super::{App, figures, offer, openai, openapi, page, predict};
+use super::{App, figures, offer, openai, openapi, predict};
 use crate::desk::Health;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
@@ -21,7 +22,7 @@ use crate::types::limits;
 /// The resource that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'p> {
-    Page(&'p str),
+    Page(&'static PageFile),
     Health,
     Models,
     Model(&'p str),
@@ -46,7 +47,6 @@ enum Route<'p> {
 impl<'p> Route<'p> {
     fn of(path: &'p str) -> Option<Route<'p>> {
         Some(match path {
-            "/" | "/page.css" | "/page.js" => Route::Page(path),
             "/healthz" => Route::Health,
             "/metrics" => Route::Metrics,
             "/openapi.json" => Route::OpenApi,
@@ -64,7 +64,9 @@ impl<'p> Route<'p> {
             owner::SESSION_PATH => Route::OwnerSession,
             _ => {
                 let below = |room: &str| path.strip_prefix(room);
-                if let Some(model) = below("/v1/models/") {
+                if let Some(file) = PageFile::at(path) {
+                    Route::Page(file)
+                } else if let Some(model) = below("/v1/models/") {
                     Route::Model(model)
                 } else if let Some(rest) = below("/api/jobs/") {
                     let (id, part) = JobEndpoint::of_path(rest)?;
@@ -102,9 +104,9 @@ impl<'p> Route<'p> {
 
 const READ: &str = "GET, HEAD, OPTIONS";
 
-/// Number of paths, those with an ID counted once.
+/// Number of paths, those with an ID or the name of an asset counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 29;
+pub const ROUTES: usize = 31;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -168,7 +170,7 @@ fn work(
     };
     let asks = *request.method() == Method::Post;
     match route {
-        Route::Page(path) => page_file(app, path, &request).send(request),
+        Route::Page(file) => page_file(app, file, &request).send(request),
         Route::Health => health(app).send(request),
         Route::Models => openai::models(app).send(request),
         Route::Model(id) => openai::model(app, id).send(request),
@@ -195,9 +197,9 @@ fn work(
 }
 
 /// Returns a file of the page; the page itself sets the cookie of a new browser.
-fn page_file(app: &App, path: &str, request: &Request) -> Reply {
-    let reply = page::file(path).unwrap_or_else(|| Reply::empty(404));
-    if path != "/" {
+fn page_file(app: &App, file: &PageFile, request: &Request) -> Reply {
+    let reply = file.reply(request);
+    if !file.is_page() {
         return reply;
     }
     match app.identity.cookie_for(request) {

@@ -367,8 +367,8 @@ pub const REQUESTS_PER_SECOND: u32 = 250;
 /// Most requests at once after a pause, from all clients together: thirty pages with all their
 /// files.
 pub const REQUESTS_BURST: u32 = 256;
-/// Rate limit of requests per address; later ones wait. Opening the page takes four, and a whole
-/// school may share one address.
+/// Rate limit of requests per address; later ones wait. Opening the page takes eight at first, and
+/// a whole school may share one address.
 pub const ADDRESS_REQUESTS_PER_SECOND: u32 = 50;
 /// Most requests at once after a pause, per address.
 pub const ADDRESS_REQUESTS_BURST: u32 = 128;
@@ -386,6 +386,19 @@ pub const DOOR_NICENESS: i32 = 5;
 pub const ADDRESSES_MAX: usize = 8;
 /// Part of a file about the machine's network that is read, in bytes; a board's have a few KiB.
 pub const NETWORK_FILE_BYTES_MAX: u64 = 256 << 10;
+
+// The pages.
+
+/// Time for which a browser may keep an asset of the page, in seconds: a year, the longest that
+/// caches know.
+pub const ASSET_SECONDS: u32 = 31_536_000;
+/// Shortest and longest time after which a page without script looks at an unfinished job again, in
+/// seconds.
+pub const REFRESH_SECONDS: std::ops::RangeInclusive<u64> = 5..=30;
+/// Part of the time a job has taken so far after which such a page looks at it again.
+pub const REFRESH_SHARE: u64 = 10;
+/// Most characters of a question in a list of a page without script.
+pub const EXCERPT_CHARACTERS: usize = 80;
 
 // Authentication.
 

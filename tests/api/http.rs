@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::support::{
-    self, TestServer, agent, said, send_signal, solverbox, text, wait_until, whole,
+    self, TestServer, agent, page_asset, said, send_signal, solverbox, text, wait_until, whole,
 };
 
-/// A chat request as the page makes it: streamed, unless `extra` says otherwise.
+/// A chat request, streamed unless `extra` says otherwise.
 fn chat(mut extra: Value) -> String {
     extra.as_object_mut().unwrap().entry("stream").or_insert(true.into());
     support::chat(extra)
@@ -56,10 +56,14 @@ fn the_page_is_complete_and_loads_nothing_from_elsewhere() {
     for foreign in ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "@import"] {
         assert!(!page.contains(foreign), "{foreign}");
     }
-    for file in ["/page.js", "/page.css"] {
-        assert!(page.contains(file));
-        assert_eq!(served.get(file).0, 200);
+    let parts: Vec<&str> = page.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    for extension in [".js", ".css"] {
+        assert!(parts.iter().any(|part| part.ends_with(extension)), "{page}");
     }
+    for part in parts {
+        assert_eq!(served.get(part).0, 200, "{part}");
+    }
+    assert!(page.contains("href=\"/basic\""), "until the script runs, and where it does not");
 }
 
 #[test]
@@ -176,7 +180,7 @@ fn the_page_gives_a_browser_one_cookie_and_keeps_it() {
     assert_eq!(cookie_of(&format!("theme=dark; {pair}")), None);
     let other = cookie_of("solverbox=forged").expect("a forged cookie is replaced");
     assert_ne!(other, cookie, "each browser gets its own");
-    for path in ["/page.js", "/healthz", "/v1/models"] {
+    for path in [&page_asset("js"), "/healthz", "/v1/models"] {
         let response = agent().get(served.url(path)).call().unwrap();
         assert!(!response.headers().contains_key("Set-Cookie"), "{path}");
     }

@@ -117,7 +117,7 @@ fn a_foreign_host_name_is_misdirected_on_every_route() {
     let served = TestServer::start(&["--host-name", "Kiosk.example,lab.example"]);
     let port = served.address.port();
     let raw = |request: &str| RawReply::of(&served.raw(request.as_bytes()));
-    let get = |host: &str| raw(&format!("GET /page.css HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    let get = |host: &str| raw(&format!("GET /basic.css HTTP/1.1\r\nHost: {host}\r\n\r\n"));
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     for host in [
         "localhost",
@@ -194,7 +194,7 @@ fn a_page_of_another_site_changes_nothing_and_is_logged() {
         for request in ["DELETE /api/owner/session", "POST /api/owner/session", "PUT /nothing"] {
             assert_eq!(send(&served, request, lines, "{}").status, 403, "{request} {lines}");
         }
-        assert_eq!(send(&served, "GET /page.css", lines, "").status, 200, "reading is allowed");
+        assert_eq!(send(&served, "GET /basic.css", lines, "").status, 200, "reading is allowed");
     }
     let loopback = "Origin: http://localhost:3000\r\n";
     let owner = send(&served, "POST /api/owner/session", loopback, "{}");
@@ -344,7 +344,7 @@ fn every_reply_carries_the_security_headers() {
         "OPTIONS /api/predict HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n\r\n";
     for request in [
         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_string(),
-        "HEAD /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
         "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
         "GET /api/predict HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
         "GET /api/owner/session HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),

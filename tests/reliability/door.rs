@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::support::trial;
 use crate::support::{
-    PATIENCE, TestServer, chat, deaf, model, not_checked, solverbox, text, wait_until,
+    PATIENCE, TestServer, chat, deaf, model, not_checked, page_asset, solverbox, text, wait_until,
 };
 use solverbox::types::limits;
 
@@ -264,7 +264,7 @@ struct SlowAttack {
     name: &'static str,
     what: &'static str,
     args: &'static [&'static str],
-    path: &'static str,
+    path: String,
 }
 
 #[test]
@@ -273,20 +273,22 @@ fn slow_headers_neither_block_the_page_nor_keep_memory() {
         name: "slow-heads",
         what: "slow headers (-H)",
         args: &["-H", "-i", "1", "-x", "24"],
-        path: "/",
+        path: "/".into(),
     });
 }
 
 #[test]
 fn slow_bodies_neither_block_the_page_nor_keep_memory() {
     let args = &["-B", "-i", "1", "-s", "8192", "-x", "10"];
-    slow(&SlowAttack { name: "slow-bodies", what: "slow bodies (-B)", args, path: "/api/predict" });
+    let path = "/api/predict".into();
+    slow(&SlowAttack { name: "slow-bodies", what: "slow bodies (-B)", args, path });
 }
 
 #[test]
 fn slow_readers_neither_block_the_page_nor_keep_memory() {
     let args = &["-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-k", "3"];
-    slow(&SlowAttack { name: "slow-reads", what: "slow readers (-X)", args, path: "/page.js" });
+    let path = page_asset("js");
+    slow(&SlowAttack { name: "slow-reads", what: "slow readers (-X)", args, path });
 }
 
 fn slow(slow: &SlowAttack) {
@@ -310,7 +312,7 @@ fn slow(slow: &SlowAttack) {
             "3",
         ]);
         attack.args(["-c", &connections.to_string(), "-l", &seconds.to_string()]).args(slow.args);
-        attack.args(["-u", &served.url(slow.path)]).stdout(Stdio::null()).spawn().unwrap()
+        attack.args(["-u", &served.url(&slow.path)]).stdout(Stdio::null()).spawn().unwrap()
     };
     let (mut attacker, began) = (attack(), Instant::now());
     let (mut fetched, mut failed, mut worst, mut most_threads) = (0, 0, Duration::ZERO, 0);

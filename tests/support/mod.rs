@@ -52,6 +52,14 @@ pub fn llama() -> &'static LlamaBackend {
     &BACKEND
 }
 
+/// The address of the page's largest asset with an extension.
+pub fn page_asset(extension: &str) -> String {
+    let assets = std::fs::read_dir(root().join("page/dist/assets")).unwrap().map(Result::unwrap);
+    let files = assets.filter(|file| file.path().extension().is_some_and(|e| e == extension));
+    let largest = files.max_by_key(|file| file.metadata().unwrap().len());
+    format!("/assets/{}", largest.expect(extension).file_name().to_str().unwrap())
+}
+
 /// A copy of the demo model in another type, remade when the model changes.
 fn copy(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("solverbox-demo-{name}.gguf"));
