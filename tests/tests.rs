@@ -11,8 +11,9 @@ mod tidy; // layers, names, prose and sizes of the sources
 /// The HTTP server and its replies.
 mod api {
     mod attempts; // votes and choices from end to end, conversations that continue
+    mod basic; // the pages without script: forms, hostile text, foreign forms, w3m
     mod browser; // a browser that is handed on: all its jobs are deleted, its cookie expires
-    mod clients; // existing clients: OpenAI's, LangChain, curl, requests, a browser; docs/clients.md
+    pub mod clients; // existing clients: OpenAI's, LangChain, curl, requests, a browser; docs/clients.md
     mod http; // the page, health, predict, limits, bad requests, several clients
     pub mod identity; // forged cookies, keys, foreign host names and pages, and the log of refusals
     pub mod jobs; // the job API, and jobs that continue after a restart

@@ -1,10 +1,11 @@
-//! Errors as HTTP replies: one status per kind, and a body in the box's own shape or, under `/v1`,
-//! in OpenAI's.
+//! Errors as HTTP replies: one status per kind, and a body in the box's own shape, in OpenAI's
+//! under `/v1`, or as a page under `/basic`.
 //!
 //! Clients see what they can act on; faults of the box itself are described in its owner's log.
 
 use serde_json::{Value, json};
 
+use super::basic;
 use crate::types::error::{Error, Kind};
 
 /// The shape of error bodies that a client expects.
@@ -14,12 +15,24 @@ pub enum Shape {
     Own,
     /// `{"error": {"message", "type", "param", "code"}}`
     OpenAi,
+    /// A page for a person whose browser runs no script.
+    Page,
 }
 
 impl Shape {
     /// Returns the shape that clients of `path` expect.
     pub fn of_path(path: &str) -> Shape {
-        if path == "/v1" || path.starts_with("/v1/") { Shape::OpenAi } else { Shape::Own }
+        let path = path.split(['?', '#']).next().unwrap_or(path);
+        let is_under = |room: &str| {
+            path.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if is_under("/v1") {
+            Shape::OpenAi
+        } else if is_under(basic::PATH) {
+            Shape::Page
+        } else {
+            Shape::Own
+        }
     }
 }
 
@@ -40,7 +53,22 @@ pub fn status(kind: Kind) -> u16 {
     }
 }
 
-/// Returns the body of an error, without the paths and causes that only the owner may see.
+/// Returns the content type and the body of an error's reply.
+pub fn document(error: &Error, shape: Shape) -> (&'static str, String) {
+    document_coded(error, shape, error.kind.name())
+}
+
+/// Like [`document`], with another `code` in OpenAI's shape.
+pub fn document_coded(error: &Error, shape: Shape, code: &str) -> (&'static str, String) {
+    match shape {
+        Shape::Own | Shape::OpenAi => {
+            ("application/json", body_coded(error, shape, code).to_string())
+        }
+        Shape::Page => (basic::HTML, basic::refusal(error)),
+    }
+}
+
+/// Returns the JSON of an error, without the paths and causes that only the owner may see.
 pub fn body(error: &Error, shape: Shape) -> Value {
     body_coded(error, shape, error.kind.name())
 }
@@ -48,7 +76,7 @@ pub fn body(error: &Error, shape: Shape) -> Value {
 /// Like [`body`], with another `code` in OpenAI's shape, for clients that check for OpenAI's codes.
 pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
     match shape {
-        Shape::Own => json!({"error": crate::api::json::error(error)}),
+        Shape::Own | Shape::Page => json!({"error": crate::api::json::error(error)}),
         Shape::OpenAi => {
             let Error { message, remedy, .. } = error.for_remote_users();
             let kind = match status(error.kind) {
@@ -85,6 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn the_shape_of_an_error_is_that_of_its_path() {
+        for (path, shape) in [
+            ("/v1/chat/completions", Shape::OpenAi),
+            ("/v1?x", Shape::OpenAi),
+            ("/basic", Shape::Page),
+            ("/basic?before=1", Shape::Page),
+            ("/basic/jobs/1", Shape::Page),
+            ("/basic.css", Shape::Own),
+            ("/v12", Shape::Own),
+            ("/", Shape::Own),
+        ] {
+            assert_eq!(Shape::of_path(path), shape, "{path}");
+        }
+        let error = Error::new(Kind::Busy, "all <connections> are in use", "Try again.");
+        let (content_type, page) = document(&error, Shape::Page);
+        assert!(content_type.starts_with("text/html") && page.contains("all &lt;connections&gt;"));
+    }
+
+    #[test]
     fn a_client_with_too_many_questions_is_told_so_and_a_full_box_is_another_matter() {
         let refused = |kind| {
             let error = Error::new(kind, "you have 16 questions here", "Wait for one to end.");
@@ -105,8 +152,8 @@ mod tests {
         let kinds = [Kind::Internal, Kind::NoModel, Kind::BadModel, Kind::NoMemory, Kind::NoSpace];
         for kind in kinds {
             let error = Error::new(kind, "cannot open '/home/x/m.gguf'", "Look in /home/x.");
-            for shape in [Shape::Own, Shape::OpenAi] {
-                assert!(!body(&error, shape).to_string().contains("/home"), "{kind:?}");
+            for shape in [Shape::Own, Shape::OpenAi, Shape::Page] {
+                assert!(!document(&error, shape).1.contains("/home"), "{kind:?}");
             }
         }
     }

@@ -65,7 +65,8 @@ impl Reply {
             }
             kind => log::debug!("refused: {}", kind.name()),
         }
-        Reply::json(refuse::status(error.kind), &refuse::body_coded(error, shape, code))
+        let (content_type, body) = refuse::document_coded(error, shape, code);
+        Reply { status: refuse::status(error.kind), ..Reply::new(content_type, body) }
     }
 
     /// Makes a reply without a body.
@@ -83,6 +84,11 @@ impl Reply {
     /// Replaces the status of the reply. With 204 and 304 the body is not sent.
     pub fn with_status(self, status: u16) -> Reply {
         Reply { status, ..self }
+    }
+
+    /// Replaces the body of the reply by another of the same content type.
+    pub fn with_body(self, body: String) -> Reply {
+        Reply { body: Cow::Owned(body.into_bytes()), ..self }
     }
 
     /// Sends the reply. It is not an error if the client has left.

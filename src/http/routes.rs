@@ -7,6 +7,7 @@ use tiny_http::{Method, Request};
 
 use super::auth::client::Principal;
 use super::auth::owner;
+use super::basic::{self, BasicEndpoint};
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, JobEndpoint};
 use super::owner_jobs::{self, OwnerJobEndpoint};
@@ -23,6 +24,7 @@ use crate::types::limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'p> {
     Page(&'static PageFile),
+    Basic(BasicEndpoint<'p>),
     Health,
     Models,
     Model(&'p str),
@@ -66,6 +68,8 @@ impl<'p> Route<'p> {
                 let below = |room: &str| path.strip_prefix(room);
                 if let Some(file) = PageFile::at(path) {
                     Route::Page(file)
+                } else if let Some(page) = BasicEndpoint::of_path(path) {
+                    Route::Basic(page)
                 } else if let Some(model) = below("/v1/models/") {
                     Route::Model(model)
                 } else if let Some(rest) = below("/api/jobs/") {
@@ -87,6 +91,7 @@ impl<'p> Route<'p> {
     fn allowed(self) -> &'static str {
         match self {
             Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
+            Route::Basic(page) => page.allowed(),
             Route::Box | Route::Metrics | Route::OpenApi => READ,
             Route::Modes | Route::Estimate | Route::OwnerUsage => READ,
             Route::Chat | Route::Predict => "POST, OPTIONS",
@@ -106,7 +111,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID or the name of an asset counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 31;
+pub const ROUTES: usize = 33;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -171,6 +176,9 @@ fn work(
     let asks = *request.method() == Method::Post;
     match route {
         Route::Page(file) => page_file(app, file, &request).send(request),
+        Route::Basic(page) => {
+            basic::answer(app, visitor, principal, page, &body, &request).send(request);
+        }
         Route::Health => health(app).send(request),
         Route::Models => openai::models(app).send(request),
         Route::Model(id) => openai::model(app, id).send(request),

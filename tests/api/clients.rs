@@ -19,7 +19,7 @@ fn python(script: &str, served: &TestServer) {
 }
 
 /// Node.js with a program in a folder of its own, where the installed packages are found.
-fn node(program: &str) -> (Command, tempfile::TempDir) {
+pub fn node(program: &str) -> (Command, tempfile::TempDir) {
     let packages = installed(root().join("target/node/node_modules"));
     let folder = tempfile::tempdir_in(packages.parent().unwrap()).unwrap();
     let file = folder.path().join("client.mjs");
@@ -29,7 +29,7 @@ fn node(program: &str) -> (Command, tempfile::TempDir) {
     (node, folder)
 }
 
-fn script(name: &str) -> String {
+pub fn script(name: &str) -> String {
     std::fs::read_to_string(root().join("tests/clients").join(name)).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn installed(path: PathBuf) -> PathBuf {
 }
 
 /// Runs a client to its end and returns its output.
-fn output(client: &mut Command) -> String {
+pub fn output(client: &mut Command) -> String {
     let output = client.output().unwrap();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
@@ -200,7 +200,7 @@ fn curl_reads_a_jobs_events_and_reconnects_for_the_rest() {
 }
 
 /// A headless browser, under one of the names build/prepare.sh looks for.
-fn browser() -> Option<PathBuf> {
+pub fn browser() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found = ["chromium-headless-shell", "chromium", "google-chrome"].iter().find_map(|name| {
         std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())

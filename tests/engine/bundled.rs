@@ -53,11 +53,11 @@ fn the_page_learns_whether_the_demo_model_runs() {
         let health: Value = serde_json::from_str(&served.get("/healthz").1).unwrap();
         health["demo"].as_bool().unwrap()
     };
-    assert!(is_demo(&TestServer::start_with(Path::new("demo"), &[])));
+    let says_so = |served: &TestServer| served.get("/basic").1.contains("Demo model: school");
+    let demo = TestServer::start_with(Path::new("demo"), &[]);
+    assert!(is_demo(&demo) && says_so(&demo));
     let file = TestServer::start(&[]);
-    assert!(!is_demo(&file));
-    let page = file.get("/").1;
-    assert!(page.contains("Demo model: school arithmetic only"), "{page}");
+    assert!(!is_demo(&file) && !says_so(&file));
 }
 
 #[test]

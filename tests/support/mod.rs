@@ -14,6 +14,7 @@ pub mod shape; // a large model's shape with zeros for weights
 pub mod small_disk; // a small disk that a server can be restarted on
 pub mod terminal; // a terminal at the other end of a serial line, whose cable can be pulled out
 pub mod tiny; // small valid models of every architecture that is checked in full
+pub mod tmux; // a program in a terminal of tmux, whose screen is captured
 pub mod trial; // trials of reliability: their two forms, and what the full ones measured
 
 use std::io::Write;

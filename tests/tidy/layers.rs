@@ -125,6 +125,7 @@ fn each_foreign_library_stays_in_its_module() {
     only("httparse", &["src/http/"]);
     only("gguf_rs", &["src/model/"]);
     only("minijinja", &["src/engine/template.rs"]);
+    only("form_urlencoded", &["src/http/basic/form.rs"]);
     only("rusqlite", &["src/store/"]);
     only("postcard", &["src/store/"]);
     only("libc::", &["src/engine/llama"]);

@@ -1,8 +1,7 @@
 //! Refusals: the error responses that the gate sends itself.
 //!
-//! One table gives each refusal its status, kind and two sentences. Clients of the OpenAI interface
-//! (`/v1/…`) get the error shape their libraries know, all others the box's own. Requests that the
-//! gate relays are answered by the server alone.
+//! One table gives each refusal its status, kind and two sentences, in the shape that clients of
+//! the path expect (`refuse`). Requests that the gate relays are answered by the server alone.
 
 use std::time::Duration;
 
@@ -132,13 +131,13 @@ impl Refusal {
     /// Returns the whole response, in the shape that suits the request.
     pub fn response(&self, manner: Manner) -> Vec<u8> {
         let (status, reason) = self.status();
-        let body = refuse::body(&self.error(), manner.shape).to_string();
+        let (content_type, body) = refuse::document(&self.error(), manner.shape);
         let retry = match self {
             Refusal::Busy => "Retry-After: 2\r\n",
             _ => "",
         };
         let mut response = format!(
-            "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n\
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\n\
              Content-Length: {}\r\n{retry}Connection: close\r\n",
             body.len()
         );
