@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target installs its dependencies first
-.PHONY: help run test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers noise reliability picture cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run page test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers noise reliability picture cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,12 @@ run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	@build/prepare.sh build
 	cargo build $(CARGO_FLAGS)
 	cargo run $(CARGO_FLAGS) -- serve $(ARGS)
+
+page: ## after a change in page/src: checks its types, runs its unit tests, rebuilds page/dist, which is committed too
+	@build/prepare.sh page
+	@cd page && ../target/venv/bin/node node_modules/typescript/bin/tsc
+	@cd page && ../target/venv/bin/node --test 'test/*.test.ts'
+	@target/venv/bin/node page/build.mjs
 
 test: ## runs the whole suite: the real binary on the demo model, then the ARM binary in an emulator
 	@build/prepare.sh test
@@ -124,4 +130,4 @@ noise: ## one minute of line noise at a console; the suite runs five seconds of 
 trials: model-smollm2 test references corruption schedules votes first-answers noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
 
 clean: ## removes build output; keeps fetched models
-	rm -rf target models/.fetch.*
+	rm -rf target page/node_modules models/.fetch.*

