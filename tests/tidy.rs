@@ -1,7 +1,9 @@
-//! The invariants of ARCHITECTURE.md and the measures of the house style, checked on the sources.
+//! The invariants of ARCHITECTURE.md and the measures of the house style, checked on the sources of
+//! the program, of its tests and of the page.
 
 mod layers; // which module may know which other module, library or part of the system
 mod names; // retired words, and types that are defined once
+mod page; // the sources of the page
 mod prose; // doc comments that stand alone, and patterns of translated prose
 mod shape; // sizes of files and functions, unsafe code, what nothing may contain
 

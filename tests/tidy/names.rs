@@ -65,20 +65,24 @@ fn identifiers(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
+/// Returns the retired words in a line of code, each with a better one.
+pub(super) fn retired(code: &str) -> Vec<(&str, &'static str)> {
+    let better = |name: &&str| {
+        let parts = parts(name);
+        let word = RETIRED_WORDS.iter().find(|(word, _)| parts.iter().any(|p| p == word));
+        word.or_else(|| RETIRED_NAMES.iter().find(|(word, _)| word == name)).map(|(_, b)| *b)
+    };
+    identifiers(code).filter_map(|name| Some((name, better(&name)?))).collect()
+}
+
 #[test]
 fn retired_words_stay_out_of_the_code() {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| source.name != "tests/tidy/names.rs") {
         for (at, line) in source.code() {
             // Texts in quotes are prose.
-            let code = line.split('"').step_by(2).flat_map(identifiers);
-            for name in code {
-                let parts = parts(name);
-                let word = RETIRED_WORDS.iter().find(|(word, _)| parts.iter().any(|p| p == word));
-                let retired = word.or_else(|| RETIRED_NAMES.iter().find(|(word, _)| *word == name));
-                if let Some((_, better)) = retired {
-                    found.push(format!("{}:{at}: {name}, say {better}", source.name));
-                }
+            for (name, better) in line.split('"').step_by(2).flat_map(retired) {
+                found.push(format!("{}:{at}: {name}, say {better}", source.name));
             }
         }
     }

@@ -10,10 +10,10 @@ const PATTERNS_MAX: usize = 0;
 /// Words that plain English does without here.
 const WORDS: [&str; 4] = ["anew", "whoever", "shall", "beside"];
 /// A doc comment that begins like this makes sense only after another one.
-const LEADS: [&str; 6] = ["Its", "Those", "And", "See", "Does so", "Which"];
+pub(super) const LEADS: [&str; 6] = ["Its", "Those", "And", "See", "Does so", "Which"];
 
 /// Returns what reads as translated in a line of comment, text or code.
-fn translated(line: &str) -> Option<String> {
+pub(super) fn translated(line: &str) -> Option<String> {
     let words: Vec<&str> =
         line.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
     let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
