@@ -40,7 +40,9 @@ pub use totals::{STEP_SECONDS, Totals};
 use crate::engine::protocol::{Event, Gauge};
 use crate::engine::{self, Draw, Engine};
 use crate::random;
-use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob, StoredValue, UsageHour};
+use crate::store::{
+    JobSummary, Journal, NewJob, Recovered, SharedJobs, StoredJob, StoredValue, UsageHour,
+};
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
@@ -314,13 +316,18 @@ impl Desk {
         self.written()
     }
 
-    /// Stops and deletes all jobs of a client. Blocks until they are gone from the disk.
+    /// Stops and deletes all jobs of a client, or all that it does not share. Blocks until they are
+    /// gone from the disk.
     ///
     /// # Errors
     /// `no_space` or `internal` if they cannot be deleted now, which is tried again; they are
     /// stopped all the same.
-    pub fn forget_all(&self, client: Client) -> Result<(), Error> {
-        self.lock().forget_all(client);
+    pub fn forget_all(&self, client: Client, shared: SharedJobs) -> Result<(), Error> {
+        let kept = match (shared, &self.journal) {
+            (SharedJobs::Keep, Some(journal)) => journal.shared_of(client)?,
+            (SharedJobs::Keep, None) | (SharedJobs::Delete, _) => Vec::new(),
+        };
+        self.lock().forget_all(client, shared, &kept);
         self.written()
     }
 

@@ -7,7 +7,7 @@ use tiny_http::Request;
 use super::reply::header;
 use crate::api::ask::{Ask, JOB_FIELDS, StudentWork};
 use crate::api::fields::{self, Fields, wrong};
-use crate::store::RequestKey;
+use crate::store::{RequestKey, SharedJobs};
 use crate::types::error::Error;
 use crate::types::job::JobName;
 use crate::types::limits;
@@ -57,6 +57,18 @@ pub fn estimate(url: &str) -> Result<Ask, Error> {
         }
     }
     Ok(ask)
+}
+
+/// Reads the query of `DELETE /api/browser`: `?keep=shared`, or nothing.
+///
+/// # Errors
+/// `bad_request` where it is another value.
+pub fn shared_jobs(url: &str) -> Result<SharedJobs, Error> {
+    match query(url).find(|(key, _)| *key == "keep").map(|(_, value)| value) {
+        None => Ok(SharedJobs::Delete),
+        Some("shared") => Ok(SharedJobs::Keep),
+        Some(_) => Err(wrong("keep", "must be 'shared' or be left out", REMEDY)),
+    }
 }
 
 /// Reads the query of a list.

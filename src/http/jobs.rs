@@ -127,22 +127,28 @@ pub(super) fn page_of(app: &App, client: Client, request: &Request) -> Result<Jo
 
 /// Lists a client's jobs: `GET /api/jobs`.
 pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
-    let listed = page_of(app, principal.durable_client, request).and_then(|JobPage { jobs, next }| {
-        let state = |job: &JobSummary| app.desk.state_of(job.id).map_or("queued", |s| s.name());
-        let listed = |job: &JobSummary| Ok(json::listed(job, state(job), app.desk.value_of(job)?));
-        let jobs: Vec<Value> = jobs.iter().map(listed).collect::<Result<_, Error>>()?;
-        Ok(json!({"jobs": jobs, "next": next.map(|name| name.to_string())}))
-    });
+    let listed =
+        page_of(app, principal.durable_client, request).and_then(|JobPage { jobs, next }| {
+            let state = |job: &JobSummary| app.desk.state_of(job.id).map_or("queued", |s| s.name());
+            let listed =
+                |job: &JobSummary| Ok(json::listed(job, state(job), app.desk.value_of(job)?));
+            let jobs: Vec<Value> = jobs.iter().map(listed).collect::<Result<_, Error>>()?;
+            Ok(json!({"jobs": jobs, "next": next.map(|name| name.to_string())}))
+        });
     match listed {
         Ok(body) => Reply::json(200, &body),
         Err(error) => Reply::error(&error, Shape::Own),
     }
 }
 
-/// Deletes all jobs of a client and has its browser forget the cookie: `DELETE /api/browser`. The
-/// next person at the browser gets a new cookie with the page, even if the disk cannot be written.
-pub fn forget_all(app: &App, principal: &Principal) -> Reply {
-    let reply = match app.desk.forget_all(principal.durable_client) {
+/// Deletes all jobs of a client, or with `?keep=shared` all that it does not share, and has its
+/// browser forget the cookie: `DELETE /api/browser`. The next person at the browser gets a new
+/// cookie with the page, even if the disk cannot be written.
+pub fn forget_all(app: &App, principal: &Principal, request: &Request) -> Reply {
+    let forgotten = job_request::shared_jobs(request.url())
+        .and_then(|shared| app.desk.forget_all(principal.durable_client, shared));
+    let reply = match forgotten {
+        Err(error) if error.kind == Kind::BadRequest => return Reply::error(&error, Shape::Own),
         Ok(()) => Reply::empty(204),
         Err(error) => Reply::error(&error, Shape::Own),
     };

@@ -189,7 +189,7 @@ fn work(
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
         Route::Jobs => jobs::list(app, principal, &request).send(request),
         Route::Job(id, path) => jobs::one(app, principal, id, path, request),
-        Route::Browser => jobs::forget_all(app, principal).send(request),
+        Route::Browser => jobs::forget_all(app, principal, &request).send(request),
         Route::Shared(token, part) => shared::read(app, token, part, request),
         Route::Box => figures::of_box(app).send(request),
         Route::Metrics => figures::metrics(app).send(request),

@@ -17,7 +17,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::chores::Chores;
 use super::row::Row;
-use super::{Keeping, NewJob, StoredEnd, StoredJob, StoredValue, recover, salvage, schema, write};
+use super::{
+    Keeping, NewJob, SharedJobs, StoredEnd, StoredJob, StoredValue, recover, salvage, schema, write,
+};
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
 use crate::types::job::{AttemptId, Client, JobId};
@@ -92,7 +94,7 @@ enum JobChange {
     Whole(Box<StoredJob>),
     Forget,
     /// Deletes all jobs of a client, whichever job it is sent for.
-    ForgetAll(Client),
+    ForgetAll(Client, SharedJobs),
 }
 
 impl Journal {
@@ -223,8 +225,8 @@ impl Journal {
     }
 
     /// Deletes all jobs of a client at once.
-    pub fn forget_all(&self, client: Client) {
-        self.tell(Message::Urgent(JobId::default(), JobChange::ForgetAll(client)));
+    pub fn forget_all(&self, client: Client, shared: SharedJobs) {
+        self.tell(Message::Urgent(JobId::default(), JobChange::ForgetAll(client, shared)));
     }
 
     /// Blocks until everything sent so far is written, or cannot be written.
@@ -502,7 +504,9 @@ impl JournalWriter {
                 JobChange::Crashed => write::crash(&transaction, *job)?,
                 JobChange::Whole(kept) => write::whole(&transaction, model, kept)?,
                 JobChange::Forget => write::forget(&transaction, *job)?,
-                JobChange::ForgetAll(client) => write::forget_all(&transaction, *client)?,
+                JobChange::ForgetAll(client, shared) => {
+                    write::forget_all(&transaction, *client, *shared)?;
+                }
             }
         }
         transaction.commit()?;

@@ -59,6 +59,14 @@ impl Journal {
         read::by_share(&self.reader(), token).map_err(|e| schema::failed(&e))
     }
 
+    /// Returns the jobs of a client that are shared.
+    ///
+    /// # Errors
+    /// `internal` if the journal cannot be read.
+    pub fn shared_of(&self, client: Client) -> Result<Vec<JobId>, Error> {
+        read::shared_of(&self.reader(), client).map_err(|e| schema::failed(&e))
+    }
+
     /// Counts the jobs that have ended since `since`, by hour and mode.
     ///
     /// # Errors

@@ -84,6 +84,15 @@ pub struct StoredEnd {
     pub at: SystemTime,
 }
 
+/// Whether the jobs that are shared go too when a client's jobs are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedJobs {
+    /// All jobs are deleted.
+    Delete,
+    /// Jobs that are shared by a token stay, and can be read with it.
+    Keep,
+}
+
 /// The value of an ended job's answer, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredValue {

@@ -63,6 +63,14 @@ pub fn by_share(from: &Connection, token: &[u8; 32]) -> rusqlite::Result<Option<
     statement.query_row([token], found).optional()
 }
 
+/// Returns the jobs of a client that are shared.
+pub fn shared_of(from: &Connection, client: Client) -> rusqlite::Result<Vec<JobId>> {
+    let sql = "SELECT number FROM job WHERE client = ?1 AND shared IS NOT NULL";
+    let mut statement = from.prepare_cached(sql)?;
+    let number = |row: &SqlRow<'_>| Ok(JobId(row.get::<_, i64>(0)? as u64));
+    statement.query_map([client.bytes()], number)?.collect()
+}
+
 /// Returns jobs of one client or of all, newest first, only those older than `before` if that is
 /// given. At most `most`, and at most one more than the longest page, to show that another follows.
 pub fn list(

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
-use super::{JobSelection, NewJob, StoredEnd, StoredJob, StoredValue};
+use super::{JobSelection, NewJob, SharedJobs, StoredEnd, StoredJob, StoredValue};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::job::{Client, JobId};
 use crate::types::limits;
@@ -135,8 +135,12 @@ pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
 }
 
 /// Deletes all jobs of a client, unfinished ones too.
-pub fn forget_all(to: &Connection, client: Client) -> rusqlite::Result<()> {
-    to.prepare_cached("DELETE FROM job WHERE client = ?1")?.execute([client.bytes()])?;
+pub fn forget_all(to: &Connection, client: Client, shared: SharedJobs) -> rusqlite::Result<()> {
+    let sql = match shared {
+        SharedJobs::Delete => "DELETE FROM job WHERE client = ?1",
+        SharedJobs::Keep => "DELETE FROM job WHERE client = ?1 AND shared IS NULL",
+    };
+    to.prepare_cached(sql)?.execute([client.bytes()])?;
     Ok(())
 }
 

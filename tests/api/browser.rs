@@ -60,6 +60,29 @@ fn a_browsers_jobs_are_stopped_and_deleted_and_its_cookie_expires() {
 }
 
 #[test]
+fn what_is_shared_can_be_kept_for_those_who_have_the_token() {
+    let served = TestServer::ready(&["--sync-seconds", "0"]);
+    let key = "Authorization: Bearer a\r\n";
+    let question = json!({"question": "What is 17*23?", "mode": "plain"});
+    let (shared, other) = (ask(&served, key, &question), ask(&served, key, &question));
+    for id in [&shared, &other] {
+        wait_until("the answer", || state(&served, key, id) == "done");
+    }
+    let token =
+        send(&served, &format!("POST /api/jobs/{shared}/share"), key, "").body["token"].clone();
+    let token = token.as_str().unwrap();
+    let wrong = send(&served, "DELETE /api/browser?keep=all", key, "");
+    assert_eq!(wrong.status, 400, "{}", wrong.body);
+    assert_eq!(send(&served, "DELETE /api/browser?keep=shared", key, "").status, 204);
+    let left: Vec<Value> = jobs(&served, key).iter().map(|job| job["id"].clone()).collect();
+    assert_eq!(left, [shared.as_str()]);
+    let read = send(&served, &format!("GET /api/shared/{token}"), "", "");
+    assert_eq!((read.status, &read.body["state"]), (200, &json!("done")));
+    assert_eq!(send(&served, "DELETE /api/browser", key, "").status, 204);
+    assert_eq!(send(&served, &format!("GET /api/shared/{token}"), "", "").status, 404);
+}
+
+#[test]
 fn a_key_deletes_its_own_jobs_and_a_foreign_page_none() {
     let served = TestServer::ready(&[]);
     let key = "Authorization: Bearer a\r\n";
