@@ -203,7 +203,9 @@ pub(crate) fn job(ticket: &Ticket) -> Value {
         let of_best = |said: &&AttemptText| said.attempt == view.best && said.piece.part == part;
         let pieces = view.pieces.iter().filter(of_best).map(|said| said.piece.text.as_str());
         let text: String = pieces.collect();
-        if view.state.is_last() { text.trim().to_string() } else { text }
+        // An interrupted job continues after its last character.
+        let has_ended = matches!(view.state, State::Ended(..));
+        if has_ended { text.trim().to_string() } else { text }
     };
     let results: Value = view.ends.iter().map(|end| attempt_end(ticket, end)).collect();
     let question = &ticket.question;

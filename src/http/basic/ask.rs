@@ -247,8 +247,8 @@ fn state(visit: &PageVisit<'_>, job: &JobSummary, phrases: &Phrases) -> &'static
         Outcome::Stopped => phrases.is_stopped,
         Outcome::Failed(_) => phrases.is_failed,
     };
-    if let Some((outcome, _)) = &job.end {
-        return of_outcome(outcome);
+    if let Some(end) = &job.end {
+        return of_outcome(&end.outcome);
     }
     match visit.app.desk.state_of(job.id) {
         None | Some(State::Preparing | State::Queued) => phrases.is_queued,
