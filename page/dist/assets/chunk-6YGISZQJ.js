@@ -1,0 +1,1 @@
+function r(e,t,o){t in e||Object.defineProperty(e,t,{value:o,writable:!0,configurable:!0})}function n(e){let t=Math.trunc(e)||0;return this[t<0?t+this.length:t]}r(Array.prototype,"at",n);r(String.prototype,"at",n);r(Object,"hasOwn",(e,t)=>Object.prototype.hasOwnProperty.call(e,t));
