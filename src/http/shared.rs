@@ -21,7 +21,7 @@ pub const PATH: &str = "/api/shared/";
 /// What a request wants of a shared job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharedEndpoint {
-    /// The job itself.
+    /// The job with its text so far.
     Whole,
     /// The job's events, as a stream.
     Events,
