@@ -138,9 +138,9 @@ impl Frame<'_> {
             page.markup("\">\n");
         }
         page.element("title", self.title).markup("<link rel=\"icon\" href=\"data:,\">\n");
-        page.markup("<link rel=\"stylesheet\" href=\"/basic.css\">\n</head>\n<body>\n");
-        page.append(content);
-        page.paragraph("quiet", self.phrases.warning).markup("</body>\n</html>\n");
+        page.markup("<link rel=\"stylesheet\" href=\"/basic.css\">\n</head>\n<body>\n<main>\n");
+        page.append(content).markup("</main>\n<footer>\n");
+        page.paragraph("quiet", self.phrases.warning).markup("</footer>\n</body>\n</html>\n");
         page.into_string()
     }
 }

@@ -187,10 +187,10 @@ const HOSTILE: &str = "<script>alert(1)</script> \"><img src=x onerror='alert(2)
                        <!-- \u{202e}flipped \u{0}\u{1b}[2J ]]> <svg/onload=alert(4)>";
 
 /// The elements that the pages have.
-const ELEMENTS: [&str; 32] = [
-    "!doctype", "html", "head", "meta", "title", "link", "body", "h1", "h2", "p", "a", "bdi", "ul",
-    "li", "span", "div", "details", "summary", "form", "input", "label", "br", "textarea",
-    "select", "option", "/form", "/p", "/a", "/bdi", "/ul", "/li", "/select",
+const ELEMENTS: [&str; 27] = [
+    "!doctype", "html", "head", "meta", "title", "link", "body", "main", "footer", "h1", "h2", "p",
+    "a", "bdi", "ul", "li", "span", "div", "details", "summary", "form", "input", "label", "br",
+    "textarea", "select", "option",
 ];
 
 fn assert_harmless(page: &Seen) {
