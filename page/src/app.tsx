@@ -21,7 +21,7 @@ const asksHere = door.name === "page" || door.name === "kiosk";
 
 export function App() {
   useEffect(() => {
-    // Whoever types will want to see the answer.
+    // A person who types will want to see the answer.
     if (asksHere) addEventListener("input", () => JobView.preload(), { once: true });
   }, []);
   return (

@@ -2,8 +2,8 @@
 //!
 //! `gate` accepts connections and passes checked, bounded requests to tiny_http on a private
 //! socket; `auth` identifies the client and refuses requests that are not allowed; `routes` calls
-//! the handler: `jobs`, `offer`, `openai`, `predict`, `figures`, `owner_jobs`, `page`, `basic`. HTTP
-//! status codes exist only in this room; the JSON of requests and replies is `api`'s.
+//! the handler: `jobs`, `offer`, `openai`, `predict`, `figures`, `owner_jobs`, `page`, `basic`.
+//! HTTP status codes exist only in this room; the JSON of requests and replies is `api`'s.
 
 mod addresses;
 mod alarm;

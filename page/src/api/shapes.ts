@@ -1,4 +1,5 @@
-// The JSON of the box's API (docs/api.md, docs/jobs.md, /openapi.json), as far as the page reads it.
+// The JSON of the box's API (docs/api.md, docs/jobs.md, /openapi.json), as far as the page reads
+// it.
 
 /** States of a job; the last three are final. */
 export type JobState = "queued" | "running" | "done" | "stopped" | "failed";
@@ -94,7 +95,12 @@ export interface ListedJob {
 export interface JobList { jobs: ListedJob[]; next: string | null }
 
 /** `POST /api/jobs`, answered with 202. */
-export interface AcceptedJob { id: string; state: JobState; place: number | null; eta_s: number | null }
+export interface AcceptedJob {
+  id: string;
+  state: JobState;
+  place: number | null;
+  eta_s: number | null;
+}
 
 /** What `POST /api/jobs` is sent. */
 export interface Ask {

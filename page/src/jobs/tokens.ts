@@ -19,7 +19,7 @@ export class TokenEstimate {
     this.#events += 1;
   }
 
-  /** Returns the tokens in a log of so many bytes; never fewer than before, as it only grows. */
+  /** Returns the tokens in a log of that length; never fewer than before, as it only grows. */
   of(bytes: number): number {
     const isMeasured = this.#events >= EVENTS_MIN;
     const each = isMeasured ? this.#bytes / this.#events : BYTES_PER_TOKEN;

@@ -102,7 +102,7 @@ function skipBlankLines(text: string, from: number): number {
   }
 }
 
-/** Finds the end of a block that is no fence. */
+/** Finds the end of a block other than a fence. */
 class Flow {
   private readonly text: string;
   private readonly start: number;

@@ -23,12 +23,12 @@ interface Hast {
 const codes = new WeakMap<Element, { code: string; language: string }>();
 let followsLanguage = false;
 
-/** Returns the code beside whose `data-run-slot` an element is, and its language. */
+/** Returns the code next to the `data-run-slot` element, and its language. */
 export function codeOf(slot: Element): { code: string; language: string } | undefined {
   return codes.get(slot);
 }
 
-/** Names all buttons again when the language changes: they are no components. */
+/** Names all buttons again when the language changes: they are not components. */
 function followLanguage(): void {
   if (followsLanguage) return;
   followsLanguage = true;

@@ -1,6 +1,6 @@
-// Helps the lexer with `**…**` beside Chinese: CommonMark takes `**步骤：**求` for no emphasis, since
-// no space stands between mark and letter, as none does in Chinese. Inserts a space that the
-// renderer removes again. clean.ts sees to it that the text has none of its own.
+// Helps the lexer with `**…**` next to Chinese: CommonMark does not take `**步骤：**求` for
+// emphasis, since no space stands between mark and letter, as none does in Chinese. Inserts a space
+// that the renderer removes again. clean.ts makes sure that the text has none of its own.
 
 const SPACE = "\u205F";
 const SPACES = /\u205F/g;

@@ -5,7 +5,7 @@
 import { t } from "../strings/index.ts";
 
 const CANDIDATES = ".formula.typeset, .table-box, pre";
-/** Fractions of a pixel are no overflow. */
+/** Fractions of a pixel do not count as overflow. */
 const SLACK_PX = 1;
 
 export class Fit {

@@ -1,6 +1,6 @@
 // A growing Markdown text on the page. Finished blocks are rendered once; only the open one is
 // rendered again, at most ten times a second and less often on a slow machine. Does not scroll, and
-// is no live region. Used through prose-component.tsx, or as it is for long texts.
+// is not a live region. Used through prose-component.tsx, or as it is for long texts.
 
 import { BlockSplitter, isFenceStart, type Block } from "./blocks.ts";
 import { BlockView, type Surroundings } from "./block-view.ts";
@@ -17,7 +17,7 @@ const INTERVAL_MS = 100;
 const FIRST_BLOCKS = 12;
 /** Most blocks that a text gets at once while it is being written. */
 const FEW_BLOCKS = 3;
-/** Rendering takes at most one part in so many of the time. */
+/** Rendering takes at most one part in this number of the time. */
 const REST = 5;
 
 export class ProseView {

@@ -46,7 +46,7 @@ export function later<P extends object>(load: () => Promise<ComponentType<P>>): 
     return isLost.value ? <Lost /> : null;
   }
   Later.preload = () => {
-    // Whoever needs it tries again, and says so if it fails again.
+    // The part that needs it tries again, and says so if that fails too.
     fetchPart().catch(() => {});
   };
   return Later;

@@ -34,6 +34,7 @@ pub struct Phrases {
     // Asking.
     pub question: &'static str,
     pub work: &'static str,
+    pub own_work: &'static str,
     pub mode: &'static str,
     pub attempts: &'static str,
     pub usual_attempts: &'static str,

@@ -125,6 +125,9 @@ impl Job<'_> {
         page.markup("<p>").link(PATH, phrases.ask_another).markup("</p>\n");
         self.add_earlier(&mut page);
         page.markup("<h1>").text(phrases.question).markup("</h1>\n").block("text", question);
+        if let Some(work) = self.ticket.question.attempt_of_student() {
+            page.markup("<h2>").text(phrases.own_work).markup("</h2>\n").block("text", work);
+        }
         let (thinking, answer) = (self.text(Part::Thinking), self.text(Part::Answer));
         self.add_state(&mut page, &thinking, &answer);
         self.add_running_actions(&mut page);

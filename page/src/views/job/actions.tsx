@@ -1,5 +1,5 @@
-// What can be done with an answer: copy, print, ask again. Works over plain HTTP, where browsers
-// may refuse to copy: then it says what to do instead.
+// What can be done with an answer: copy, print, ask again, take along. Works over plain HTTP, where
+// browsers may refuse to copy: then it says what to do instead.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -7,6 +7,7 @@ import { getBox } from "../../api/client.ts";
 import { say } from "../../state.ts";
 import { t } from "../../strings/index.ts";
 import { copyText } from "../../text/copy.ts";
+import { TakeAlong } from "../room/share/take-along.tsx";
 import { askAgain } from "./ending.tsx";
 import type { JobModel } from "./model.ts";
 
@@ -25,6 +26,7 @@ export function Actions({ model }: { model: JobModel }) {
         <button type="button" onClick={() => askAgain(model)}>{words.again}</button>
       )}
       {hasAnswer && <RunPlace />}
+      {!model.isShared && <TakeAlong job={model.job} />}
     </div>
   );
 }

@@ -26,13 +26,13 @@ function ReviewedWork({ model, work }: { model: JobModel; work: string }) {
   const isOver = model.isOver.value;
   const lines = studentLines(work);
   const numbers = lines.map(({ number }) => number);
-  const { beside, below } = parseRemarks(model.answer.value, numbers, isOver);
+  const { byLine, below } = parseRemarks(model.answer.value, numbers, isOver);
   return (
     <section class="job-answer" aria-label={words.label}>
       <h2>{words.yourWork}</h2>
       <ol class="job-work">
         {lines.map(({ number, text }) => {
-          const remark = beside.get(number);
+          const remark = byLine.get(number);
           return (
             <li key={number} value={number} class={remark ? "job-remarked" : ""}>
               <span class="job-number" aria-hidden="true">{number}</span>
@@ -43,7 +43,7 @@ function ReviewedWork({ model, work }: { model: JobModel; work: string }) {
           );
         })}
       </ol>
-      {below && beside.size > 0 && <h2>{words.moreRemarks}</h2>}
+      {below && byLine.size > 0 && <h2>{words.moreRemarks}</h2>}
       <Prose text={below} isComplete={isOver} />
     </section>
   );

@@ -1,5 +1,5 @@
 // A small button that stands at the lower edge when new text came below the screen, and goes to its
-// end. The page itself never scrolls: whoever reads further up stays there.
+// end. The page itself never scrolls: a reader further up stays there.
 
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";

@@ -13,7 +13,7 @@ export interface Span { hours: number; minutes: number; seconds: number }
 
 export type Expectation =
   | { kind: "about"; unit: Unit; about: number; from: number; to: number }
-  // The median has passed, the upper bound has not.
+  // The median has passed, but not the upper bound.
   | { kind: "within"; unit: Unit; most: number }
   | { kind: "overdue" };
 

@@ -6,7 +6,6 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { LiveJob } from "../../jobs/job.ts";
 import { languageTag, t } from "../../strings/index.ts";
 import { Prose } from "../../text/prose-component.tsx";
-import { TakeAlong } from "../room/share/take-along.tsx";
 import { Actions } from "./actions.tsx";
 import { Answer } from "./answer.tsx";
 import { doing } from "./asking.ts";
@@ -63,7 +62,6 @@ export function JobView({ job, isShared = false }: JobProps) {
       <div ref={text}><Answer model={model} /></div>
       <Down model={model} />
       {isSettled && <AfterAnswer model={model} />}
-      {!isShared && <TakeAlong job={job} />}
     </section>
   );
 }

@@ -56,7 +56,7 @@ export function rungsOf(chain: readonly string[], offered: readonly string[]): R
 }
 
 /** Returns the mode in which a follow-up question of one's own is asked. A review reads a pupil's
-    work, which such a question has not: a hint keeps the solution hidden as well. */
+    work, which such a question lacks: a hint keeps the solution hidden as well. */
 export function followUpMode(mode: string): string {
   return mode === "review" ? "hint" : mode;
 }

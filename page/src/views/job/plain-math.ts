@@ -38,7 +38,7 @@ export function plainMath(source: string): string {
   return text
     .replace(/\\(?:left|right|displaystyle|limits|big|Big|bigl|bigr)(?![a-zA-Z])/g, "")
     .replace(/( ?)\\([a-zA-Z]+)( ?)/g, (_, before: string, name: string, after: string) =>
-      // The space that only ends a command's name is no space between the signs.
+      // The space that only ends a command's name does not separate the signs.
       before + (SYMBOLS[name] ?? name) + (before || !SYMBOLS[name] ? after : ""))
     .replace(/\\[,;:! ]/g, " ")
     .replace(/\\[()[\]]/g, "")

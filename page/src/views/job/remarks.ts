@@ -5,7 +5,7 @@
 export interface StudentLine { number: number; text: string }
 
 /** A review taken apart: Markdown by the number of the line it is about, and the rest. */
-export interface Remarks { beside: ReadonlyMap<number, string>; below: string }
+export interface Remarks { byLine: ReadonlyMap<number, string>; below: string }
 
 const NUMBERED = /^Line (\d{1,3}): ?(.*)$/;
 const NUMERALS = "一二三四五六七八九十";
@@ -49,7 +49,7 @@ export function parseRemarks(
   numbers: readonly number[],
   isComplete: boolean,
 ): Remarks {
-  const beside = new Map<number, string>();
+  const byLine = new Map<number, string>();
   let below = "";
   let claimed: number | null = null;
   const blocks = blocksOf(review);
@@ -64,9 +64,9 @@ export function parseRemarks(
     if (line !== null && isTitle(block) && cited !== null && isBare(source)) return;
     if (line === null) below += below && (hasGap ? "\n\n" : "\n");
     if (line === null) below += source;
-    else beside.set(line, joined(beside.get(line), withoutMarker(block)));
+    else byLine.set(line, joined(byLine.get(line), withoutMarker(block)));
   });
-  return { beside, below };
+  return { byLine, below };
 }
 
 interface Block { kind: "heading" | "item" | "text"; source: string; hasGap: boolean }

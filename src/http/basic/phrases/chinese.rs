@@ -14,6 +14,7 @@ pub static PHRASES: Phrases = Phrases {
     warning: "答案由语言模型生成,可能有错:请核对每一步。",
     question: "你的问题",
     work: "你自己的解答(需要时填写)",
+    own_work: "你自己的解答",
     mode: "模式",
     attempts: "要多可靠?",
     usual_attempts: "按模式默认",

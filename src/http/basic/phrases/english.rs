@@ -15,6 +15,7 @@ pub static PHRASES: Phrases = Phrases {
     warning: "Answers come from a language model and can be wrong: check each step.",
     question: "Your question",
     work: "Your own work, if the mode reads it",
+    own_work: "Your own work",
     mode: "Mode",
     attempts: "How sure?",
     usual_attempts: "as the mode does it",

@@ -13,7 +13,7 @@ export interface Followed<T> {
   readNow(): Promise<void>;
 }
 
-/** Follows what `read` returns, every so many milliseconds. `read` must not change. */
+/** Follows what `read` returns, at this interval in milliseconds. `read` must not change. */
 export function useFollowed<T>(read: () => Promise<T>, everyMs: number): Followed<T> {
   const value = useSignal<T | null>(null);
   const error = useSignal<BoxError | null>(null);

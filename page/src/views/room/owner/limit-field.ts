@@ -11,7 +11,7 @@ export function limitOf(text: string): number | "empty" | "wrong" {
   return number >= 1 && number <= LIMIT_MAX ? number : "wrong";
 }
 
-/** Returns a limit as it is typed; none for one that is no limit. */
+/** Returns a limit as it is typed; nothing for one that does not limit. */
 export function shownLimit(limit: number | null): string {
   return limit !== null && limit <= LIMIT_MAX ? String(limit) : "";
 }

@@ -6,7 +6,7 @@ import { signal } from "@preact/signals";
 import { type Share, asBoxError, getShared, shareJob, unshareJob } from "../../../api/client.ts";
 
 const KEY = "links";
-/** The oldest are forgotten: a link that was forgotten is made anew. */
+/** The oldest are forgotten: a link that was forgotten is made again. */
 const LINKS_MAX = 50;
 
 type Links = ReadonlyMap<string, Share>;

@@ -1,4 +1,4 @@
-import{d_11 as s}from"/assets/main-H5FJH2GE.js";function m(t,n){return`# ${n.title}
+import{d_11 as s}from"/assets/main-E5VVDSIB.js";function m(t,n){return`# ${n.title}
 ${t.map(e=>`
 ${a(e,n)}`).join(`
 ---
