@@ -42,7 +42,7 @@ has_libclang() { # looks where bindgen looks
         compgen -G '/usr/lib64/libclang*.so*' || compgen -G '/usr/lib/libclang*.so*'
 }
 has_libc() { [[ $("$1" --print-file-name=libc.a) == /* ]]; }
-# The names tests/api/clients.rs looks for.
+# The names tests/support/programs.rs and tests/page/browser.mjs look for.
 has_browser() { command -v chromium-headless-shell || command -v chromium || command -v google-chrome; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
 can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }

@@ -28,6 +28,7 @@ mod api {
 
 /// The page that people see.
 mod page {
+    mod browser; // in a real browser, against a replayer of recorded answers and the real box
     mod built; // page/dist is what page/src builds; types and unit tests
     mod serving; // its files over HTTP: encodings, ETags, caching
 }

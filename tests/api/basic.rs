@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 use ureq::http::Response;
 
-use crate::api::clients::{browser, node, output, script};
+use crate::api::clients::{node, output, script};
+use crate::support::programs::browser;
 use crate::support::tmux::Tmux;
 use crate::support::{PATIENCE, TestServer, not_checked, poll_for, wait_until, whole};
 
@@ -403,7 +404,7 @@ fn the_form_is_there_before_the_model_and_questions_wait() {
 
 #[test]
 fn a_browser_without_javascript_asks_waits_goes_on_stops_and_deletes() {
-    let Some(program) = browser() else { return };
+    let Some(program) = browser("forms in a browser without script") else { return };
     let served = greedy(TestServer::ready);
     let (mut client, _folder) = node(&script("basic_forms.mjs"));
     let seen: Value =

@@ -2,13 +2,14 @@
 //! a browser's `EventSource`; and the code in docs/clients.md.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::api::jobs::{SseEvent, all, ask, events, long, short, text_of};
-use crate::support::{TestServer, agent, chat, not_checked, root, text, wait_until};
+use crate::support::programs::{browser, installed};
+use crate::support::{TestServer, agent, chat, root, text, wait_until};
 
 /// Runs one of the Python scripts in tests/clients/ against a server.
 fn python(script: &str, served: &TestServer) {
@@ -31,11 +32,6 @@ pub fn node(program: &str) -> (Command, tempfile::TempDir) {
 
 pub fn script(name: &str) -> String {
     std::fs::read_to_string(root().join("tests/clients").join(name)).unwrap()
-}
-
-fn installed(path: PathBuf) -> PathBuf {
-    assert!(path.exists(), "'{}' is missing: run `build/prepare.sh test`", path.display());
-    path
 }
 
 /// Runs a client to its end and returns its output.
@@ -199,25 +195,9 @@ fn curl_reads_a_jobs_events_and_reconnects_for_the_rest() {
     assert_eq!(text_of(&seen), text_of(&all(&mut events(&served, &id, "0"))));
 }
 
-/// A headless browser, under one of the names build/prepare.sh looks for.
-pub fn browser() -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = ["chromium-headless-shell", "chromium", "google-chrome"].iter().find_map(|name| {
-        std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
-    });
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "a browser is missing: run `build/prepare.sh test`"
-        );
-        not_checked("a browser's EventSource, because there is no chromium");
-    }
-    found
-}
-
 #[test]
 fn a_browsers_event_source_reconnects_by_itself_to_a_killed_server() {
-    let Some(browser) = browser() else { return };
+    let Some(browser) = browser("a browser's EventSource") else { return };
     let mut served = TestServer::ready(&["--listen", &kept_address(), "--context-tokens", "8192"]);
     let follow = blocks("js page").remove(0);
     let (mut node, _folder) = node(&script("event_source.mjs"));

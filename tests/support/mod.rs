@@ -9,6 +9,7 @@ mod gguf_writer; // small GGUF files, valid or not
 pub mod lives; // a server that is killed and restarted, and readers that follow its jobs
 pub mod local_desk; // a desk in the test's own process, which reports each token drawn
 pub mod own_process; // tests that need a process of their own
+pub mod programs; // a browser, and the packages that build/prepare.sh installs
 mod server; // a running server and the streams it sends
 pub mod shape; // a large model's shape with zeros for weights
 pub mod small_disk; // a small disk that a server can be restarted on
