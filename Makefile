@@ -118,7 +118,7 @@ reliability: ## the full reliability trials, on an idle machine, 30 min; writes 
 	@build/prepare.sh test
 	@build/reliability.sh
 
-picture: ## takes the picture of the page at the top of the README, with a real answer
+picture: ## takes the pictures of the page in docs, with a real answer
 	@build/prepare.sh test
 	cargo build $(CARGO_FLAGS)
 	@target/venv/bin/node build/picture.mjs $(BINARY)
