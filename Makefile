@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target installs its dependencies first
-.PHONY: help run page test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers noise reliability picture cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run page test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers page-trials noise reliability picture cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -123,11 +123,15 @@ picture: ## takes the pictures of the page in docs, with a real answer
 	cargo build $(CARGO_FLAGS)
 	@target/venv/bin/node build/picture.mjs $(BINARY)
 
+page-trials: ## the browser tests of the page with full repetitions and speeds, on an idle machine, 10 min
+	@build/prepare.sh test
+	PAGE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- page:: --nocapture --test-threads 1
+
 noise: ## one minute of line noise at a console; the suite runs five seconds of it
 	@build/prepare.sh test
 	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::terminal::noise
 
-trials: model-smollm2 test references corruption schedules votes first-answers noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
+trials: model-smollm2 test references corruption schedules votes first-answers page-trials noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
 
 clean: ## removes build output; keeps fetched models
 	rm -rf target page/node_modules models/.fetch.*
