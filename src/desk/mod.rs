@@ -30,9 +30,11 @@ pub use admission::Capacity;
 pub use estimate::Eta;
 pub use feed::{Feed, JobEvent};
 pub use forecast::Forecast;
+use forecast::{ForecastKey, Forecasts};
 use job_state::JobState;
 pub use overview::{Health, Overview, Pulse};
 use record::State;
+pub use share::SharedJobs;
 use state::DeskState;
 pub use ticket::{Durability, SubmitOptions, Submitted, Ticket};
 pub use totals::{STEP_SECONDS, Totals};
@@ -40,9 +42,7 @@ pub use totals::{STEP_SECONDS, Totals};
 use crate::engine::protocol::{Event, Gauge};
 use crate::engine::{self, Draw, Engine};
 use crate::random;
-use crate::store::{
-    JobSummary, Journal, NewJob, Recovered, SharedJobs, StoredJob, StoredValue, UsageHour,
-};
+use crate::store::{JobSummary, Journal, NewJob, Recovered, StoredJob, StoredValue, UsageHour};
 use crate::types::answer::Outcome;
 use crate::types::error::{Error, Kind};
 use crate::types::job::{Client, JobId, JobName, Question, Role, Turn};
@@ -56,8 +56,10 @@ pub struct Desk {
     journal: Option<Arc<Journal>>,
     /// Held while a job is accepted under an idempotency key, so that one key makes one job.
     accepting: Mutex<()>,
-    /// Held while a forecast is computed: a crowd that looks takes one core at most.
-    forecasting: Mutex<()>,
+    /// Held while a forecast is computed.
+    forecasts: Mutex<Forecasts>,
+    /// Held while a job is shared or no longer shared.
+    sharing: Mutex<()>,
     /// Held while the engine is stopped.
     ending: Mutex<()>,
 }
@@ -118,8 +120,8 @@ impl Desk {
             .name("desk".into())
             .spawn(move || take_events(&shared, &inbox, broken))
             .map_err(|e| Error::internal(format!("cannot start the desk's thread: {e}")))?;
-        let (accepting, forecasting, ending) = Default::default();
-        Ok(Desk { state, journal, accepting, forecasting, ending })
+        let (accepting, forecasts, sharing, ending) = Default::default();
+        Ok(Desk { state, journal, accepting, forecasts, sharing, ending })
     }
 
     /// Submits a question of `client`. Blocks until a durable job is on the disk.
@@ -175,17 +177,20 @@ impl Desk {
     /// Returns when `question` would be answered if `client` asked it now. Nothing is submitted.
     ///
     /// # Errors
-    /// Those of [`Question::check`]; the reason if the box answers no questions.
+    /// Those of [`Question::check`]; the reason if the box answers no questions; `busy` if forecasts
+    /// have taken too much time lately.
     pub fn forecast(&self, client: Client, question: &Question) -> Result<Forecast, Error> {
         question.check()?;
-        let _one = self.forecasting.lock().unwrap_or_else(PoisonError::into_inner);
-        let prospect = {
-            let state = self.lock();
-            state.check_open()?;
-            state.prospect(client, question)
-        };
-        // Without the lock: a long queue takes a while.
-        Ok(prospect.forecast())
+        let mut forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
+        forecasts.get(ForecastKey::new(client, question), || {
+            let prospect = {
+                let state = self.lock();
+                state.check_open()?;
+                state.prospect(client, question)
+            };
+            // Without the lock: a long queue takes a while.
+            Ok(prospect.forecast())
+        })
     }
 
     /// Returns the job that was submitted under the same key.
@@ -324,11 +329,13 @@ impl Desk {
     /// stopped all the same.
     pub fn forget_all(&self, client: Client, shared: SharedJobs) -> Result<(), Error> {
         let kept = match (shared, &self.journal) {
-            (SharedJobs::Keep, Some(journal)) => journal.shared_of(client)?,
-            (SharedJobs::Keep, None) | (SharedJobs::Delete, _) => Vec::new(),
+            (SharedJobs::Keep, Some(journal)) => journal.shared_of(client),
+            (SharedJobs::Keep, None) | (SharedJobs::Delete, _) => Ok(Vec::new()),
         };
-        self.lock().forget_all(client, shared, &kept);
-        self.written()
+        // If it cannot be read what is shared, all goes, because nobody could delete it later.
+        let (kept, unread) = kept.map_or_else(|e| (Vec::new(), Err(e)), |kept| (kept, Ok(())));
+        self.lock().forget_all(client, kept);
+        self.written().and(unread)
     }
 
     /// Stops a job: at once if it waits, within one step if it runs. Does nothing to one that has

@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::engine::protocol::{
     Event, Gauge, Order, PrepareRequest, Served, StartRequest, StepReport,
 };
-use crate::store::{Journal, NewJob, SharedJobs};
+use crate::store::{ForgottenJobs, Journal, NewJob};
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
 use crate::types::job::{AttemptId, Client, JobId, JobName};
@@ -203,12 +203,12 @@ impl DeskState {
     }
 
     /// Stops all jobs of a client that have not ended, and deletes what is kept of its jobs, except
-    /// of those in `kept`, which are shared. A question that is just being accepted counts as asked
-    /// later.
-    pub fn forget_all(&mut self, client: Client, shared: SharedJobs, kept: &[JobId]) {
+    /// of those in `kept`. A question that is just being accepted counts as asked later.
+    pub fn forget_all(&mut self, client: Client, mut kept: Vec<JobId>) {
+        kept.extend(self.jobs.values().filter(|job| !job.is_accepted).map(|job| job.id));
         self.recent.forget(|ticket| ticket.client == client && !kept.contains(&ticket.job));
-        let is_own = |job: &JobState| job.client == client && !kept.contains(&job.id);
-        let own = self.jobs.values_mut().filter(|job| is_own(job) && job.is_accepted);
+        let is_own = |job: &&mut JobState| job.client == client && !kept.contains(&job.id);
+        let own = self.jobs.values_mut().filter(is_own);
         let stopped: Vec<JobId> = own
             .map(|job| {
                 job.is_forgotten = true;
@@ -217,7 +217,7 @@ impl DeskState {
             .collect();
         stopped.into_iter().for_each(|job| self.stop(job));
         if let Some(journal) = &self.journal {
-            journal.forget_all(client, shared);
+            journal.forget_all(ForgottenJobs { client, last: self.last_job, kept });
         }
     }
 

@@ -31,8 +31,8 @@ pub enum Reading<'a> {
 pub fn send(ticket: &Ticket, from: LogPosition, reading: Reading<'_>, request: Request) {
     let Ok(events) = Events::open(request) else { return };
     let feed = Feed::new(ticket, from, FeedTexts::EveryAttempt);
-    let (queued, checked) = (Value::Null, Instant::now());
-    let mut reader = Reader { ticket, events, feed, queued, reading, checked };
+    let (queued, now) = (Value::Null, Instant::now());
+    let mut reader = Reader { ticket, events, feed, queued, reading, checked: now, written: now };
     if reader.send_all().is_err() {
         log::debug!("a reader left its job's events");
     }
@@ -47,6 +47,8 @@ struct Reader<'a> {
     reading: Reading<'a>,
     /// When it was last checked that the job is still shared.
     checked: Instant,
+    /// When the reader was last sent something.
+    written: Instant,
 }
 
 impl Reader<'_> {
@@ -60,7 +62,11 @@ impl Reader<'_> {
                 Reading::Shared(_) => limits::SHARE_CHECK_EVERY,
             };
             match self.feed.next(usize::MAX, wait) {
-                None => self.events.comment("alive")?,
+                None if self.written.elapsed() < limits::HEARTBEAT => {}
+                None => {
+                    self.events.comment("alive")?;
+                    self.written = Instant::now();
+                }
                 Some(JobEvent::Rewound { to }) => {
                     self.send("rewind", &json!({"to": to.offset}))?;
                 }
@@ -126,6 +132,7 @@ impl Reader<'_> {
     }
 
     fn send(&mut self, kind: &str, shape: &Value) -> Result<(), ReaderGone> {
+        self.written = Instant::now();
         self.events.event(kind, &self.feed.position().to_string(), shape)
     }
 }

@@ -143,10 +143,15 @@ pub fn list(app: &App, principal: &Principal, request: &Request) -> Reply {
 
 /// Deletes all jobs of a client, or with `?keep=shared` all that it does not share, and has its
 /// browser forget the cookie: `DELETE /api/browser`. The next person at the browser gets a new
-/// cookie with the page, even if the disk cannot be written.
+/// cookie with the page, even if the disk cannot be written. Deletes nothing for a client that is
+/// known by its address alone, which others share with it.
 pub fn forget_all(app: &App, principal: &Principal, request: &Request) -> Reply {
-    let forgotten = job_request::shared_jobs(request.url())
-        .and_then(|shared| app.desk.forget_all(principal.durable_client, shared));
+    let forgotten = job_request::shared_jobs(request.url()).and_then(|shared| {
+        match principal.has_credentials {
+            true => app.desk.forget_all(principal.durable_client, shared),
+            false => Ok(()),
+        }
+    });
     let reply = match forgotten {
         Err(error) if error.kind == Kind::BadRequest => return Reply::error(&error, Shape::Own),
         Ok(()) => Reply::empty(204),

@@ -171,7 +171,10 @@ fn work(
 ) {
     let body = match body(&mut request) {
         Ok(body) => body,
-        Err(error) => return Reply::error(&error, Shape::Own).send(request),
+        Err(error) => {
+            let path = request.url().split('?').next().unwrap_or("/");
+            return Reply::error(&error, Shape::of_path(path)).send(request);
+        }
     };
     let asks = *request.method() == Method::Post;
     match route {

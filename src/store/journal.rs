@@ -18,11 +18,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::chores::Chores;
 use super::row::Row;
 use super::{
-    Keeping, NewJob, SharedJobs, StoredEnd, StoredJob, StoredValue, recover, salvage, schema, write,
+    ForgottenJobs, Keeping, NewJob, StoredEnd, StoredJob, StoredValue, recover, salvage, schema,
+    write,
 };
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
-use crate::types::job::{AttemptId, Client, JobId};
+use crate::types::job::{AttemptId, JobId};
 use crate::types::limits;
 
 /// What a start found in the journal.
@@ -93,8 +94,8 @@ enum JobChange {
     Crashed,
     Whole(Box<StoredJob>),
     Forget,
-    /// Deletes all jobs of a client, whichever job it is sent for.
-    ForgetAll(Client, SharedJobs),
+    /// Deletes many jobs, whichever job it is sent for.
+    ForgetAll(ForgottenJobs),
 }
 
 impl Journal {
@@ -224,9 +225,9 @@ impl Journal {
         self.tell(Message::Urgent(job, JobChange::Forget));
     }
 
-    /// Deletes all jobs of a client at once.
-    pub fn forget_all(&self, client: Client, shared: SharedJobs) {
-        self.tell(Message::Urgent(JobId::default(), JobChange::ForgetAll(client, shared)));
+    /// Deletes jobs of a client at once.
+    pub fn forget_all(&self, jobs: ForgottenJobs) {
+        self.tell(Message::Urgent(JobId::default(), JobChange::ForgetAll(jobs)));
     }
 
     /// Blocks until everything sent so far is written, or cannot be written.
@@ -504,9 +505,7 @@ impl JournalWriter {
                 JobChange::Crashed => write::crash(&transaction, *job)?,
                 JobChange::Whole(kept) => write::whole(&transaction, model, kept)?,
                 JobChange::Forget => write::forget(&transaction, *job)?,
-                JobChange::ForgetAll(client, shared) => {
-                    write::forget_all(&transaction, *client, *shared)?;
-                }
+                JobChange::ForgetAll(jobs) => write::forget_all(&transaction, jobs)?,
             }
         }
         transaction.commit()?;

@@ -84,13 +84,15 @@ pub struct StoredEnd {
     pub at: SystemTime,
 }
 
-/// Whether the jobs that are shared go too when a client's jobs are deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SharedJobs {
-    /// All jobs are deleted.
-    Delete,
-    /// Jobs that are shared by a token stay, and can be read with it.
-    Keep,
+/// The jobs of a client to delete: those up to `last`, without those in `kept`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForgottenJobs {
+    /// Whose jobs they are.
+    pub client: Client,
+    /// The newest job that can be among them.
+    pub last: JobId,
+    /// Jobs that stay.
+    pub kept: Vec<JobId>,
 }
 
 /// The value of an ended job's answer, as lists show it.

@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
-use super::{JobSelection, NewJob, SharedJobs, StoredEnd, StoredJob, StoredValue};
+use super::{ForgottenJobs, JobSelection, NewJob, StoredEnd, StoredJob, StoredValue};
 use crate::types::answer::{Figures, Outcome};
-use crate::types::job::{Client, JobId};
+use crate::types::job::JobId;
 use crate::types::limits;
 use crate::types::position::Truncations;
 
@@ -134,13 +134,14 @@ pub fn forget(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Deletes all jobs of a client, unfinished ones too.
-pub fn forget_all(to: &Connection, client: Client, shared: SharedJobs) -> rusqlite::Result<()> {
-    let sql = match shared {
-        SharedJobs::Delete => "DELETE FROM job WHERE client = ?1",
-        SharedJobs::Keep => "DELETE FROM job WHERE client = ?1 AND shared IS NULL",
-    };
-    to.prepare_cached(sql)?.execute([client.bytes()])?;
+/// Deletes jobs of a client, unfinished ones too.
+pub fn forget_all(to: &Connection, jobs: &ForgottenJobs) -> rusqlite::Result<()> {
+    let kept: Vec<u64> = jobs.kept.iter().map(|job| job.0).collect();
+    to.prepare_cached(
+        "DELETE FROM job WHERE client = ?1 AND number <= ?2
+         AND number NOT IN (SELECT value FROM json_each(?3))",
+    )?
+    .execute(params![jobs.client.bytes(), jobs.last.0 as i64, json(&kept)])?;
     Ok(())
 }
 

@@ -80,6 +80,11 @@ pub const ESTIMATE_PAUSE: Duration = Duration::from_millis(500);
 /// Minimum pause between two estimates, as a multiple of the time the last one took to compute: a
 /// long queue on a slow board.
 pub const ESTIMATE_PAUSE_TIMES: u32 = 20;
+/// Forecasts of questions that were not asked which are reused for [`ESTIMATE_PAUSE`].
+pub const FORECASTS_KEPT: usize = 64;
+/// Computing time that such forecasts may take at once; it comes back at the pace of
+/// [`ESTIMATE_PAUSE_TIMES`], so that a crowd that looks takes a twentieth of a core.
+pub const FORECAST_BURST: Duration = Duration::from_millis(200);
 /// Interval between two estimates while nothing else changes.
 pub const ESTIMATE_EVERY: Duration = Duration::from_secs(3);
 /// Most time spent between two steps on preparing questions; a preparation that has begun is
@@ -397,6 +402,8 @@ pub const ASSET_SECONDS: u32 = 31_536_000;
 pub const REFRESH_SECONDS: std::ops::RangeInclusive<u64> = 5..=30;
 /// Part of the time a job has taken so far after which such a page looks at it again.
 pub const REFRESH_SHARE: u64 = 10;
+/// Most fields of a form that are read.
+pub const FORM_FIELDS_MAX: usize = 16;
 /// Most characters of a question in a list of a page without script.
 pub const EXCERPT_CHARACTERS: usize = 80;
 

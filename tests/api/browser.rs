@@ -60,6 +60,17 @@ fn a_browsers_jobs_are_stopped_and_deleted_and_its_cookie_expires() {
 }
 
 #[test]
+fn who_sends_neither_cookie_nor_key_deletes_nothing() {
+    let served = TestServer::ready(&["--sync-seconds", "0"]);
+    let id = ask(&served, "", &json!({"question": "1+1?", "mode": "plain"}));
+    let cookie = format!("Cookie: {}\r\n", served.cookie());
+    for credentials in [cookie.as_str(), ""] {
+        assert_eq!(send(&served, "DELETE /api/browser", credentials, "").status, 204);
+    }
+    assert_eq!(jobs(&served, "")[0]["id"], id.as_str(), "a program of this machine asked it");
+}
+
+#[test]
 fn what_is_shared_can_be_kept_for_those_who_have_the_token() {
     let served = TestServer::ready(&["--sync-seconds", "0"]);
     let key = "Authorization: Bearer a\r\n";

@@ -174,7 +174,7 @@ fn the_page_gives_a_browser_one_cookie_and_keeps_it() {
     };
     let cookie = cookie_of("theme=dark").expect("a browser without a cookie gets one");
     let (pair, attributes) = cookie.split_once("; ").unwrap();
-    assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000");
+    assert_eq!(attributes, "HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000");
     let (id, seal) = pair.strip_prefix("solverbox=").unwrap().split_once('.').unwrap();
     assert!(id.len() == 32 && u128::from_str_radix(id, 16).is_ok() && seal.len() == 64, "{pair}");
     assert_eq!(cookie_of(&format!("theme=dark; {pair}")), None);

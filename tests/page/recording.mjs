@@ -68,7 +68,8 @@ export function split(text) {
  * `{ name, question, value, formulas, code, mode, thinking, answer }`.
  *
  * A file has several, each under a line `=== NAME` and lines `key: value` up to an empty one;
- * `formulas` is how many formulas its answer has, counted by a person, and `code` its blocks.
+ * `formulas` is how many formulas its answer has, counted by another scanner (samples were checked
+ * by reading), and `code` its blocks.
  */
 export function answers() {
   const files = readdirSync(ANSWERS)

@@ -25,7 +25,7 @@ const EVERY_REPLYS_HEADERS = {
   "Referrer-Policy": "no-referrer",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
-const COOKIE = "solverbox=replayed; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000";
+const COOKIE = "solverbox=replayed; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000";
 
 const mode = (name, about, more) => ({
   name,

@@ -1,5 +1,5 @@
 // page/dist as the box serves it: plain or gzipped, hashed names kept for a year, the page itself
-// never, and 304 for what a browser already has.
+// never, and 304 for what a browser already has. PAGE_DIST names another build of it.
 
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";

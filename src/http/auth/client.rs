@@ -30,6 +30,8 @@ pub struct Principal {
     /// The client that owns durable jobs: a program on this machine without credentials returns
     /// over another connection, so all such programs are one client.
     pub durable_client: Client,
+    /// Whether it sent a cookie of the box or a key; otherwise it is known by its address alone.
+    pub has_credentials: bool,
     /// The name of its API key, if the key is on the owner's list.
     pub name: Option<Arc<str>>,
     /// The limits of that key.
@@ -87,18 +89,20 @@ pub fn of(
     if access == Access::Private && own.is_none() && sends_one() {
         return Err(AuthError::ForgedCookie);
     }
+    let key = credentials.authorization.and_then(api_key);
+    let of_key = key.map(|key| Client::of("key", key.as_bytes()));
     let unlimited = |client| Principal {
         client,
         durable_client: client,
+        has_credentials: own.is_some() || of_key.is_some(),
         name: None,
         limits: KeyLimits::default(),
     };
-    let key = credentials.authorization.and_then(api_key);
-    let of_key = key.map(|key| Client::of("key", key.as_bytes()));
     if let (Some(keys), Some(key), Some(client)) = (keys, key, of_key) {
         let key = keys.find(key).ok_or(AuthError::WrongKey)?;
         let (durable_client, name) = (client, Some(key.name.clone()));
-        return Ok(Principal { client, durable_client, name, limits: key.limits });
+        let limits = key.limits;
+        return Ok(Principal { client, durable_client, has_credentials: true, name, limits });
     }
     if let Some(id) = own {
         return Ok(unlimited(Client::of("cookie", id.as_bytes())));
@@ -135,12 +139,15 @@ pub fn cookie_for(cookies: Option<&str>, secret: &Secret) -> Option<String> {
 
 /// Returns the `Set-Cookie` with which a browser forgets its cookie.
 pub fn expired_cookie() -> String {
-    format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0")
+    format!("{COOKIE}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0")
 }
 
 /// Returns the `Set-Cookie` that gives a browser a cookie of this value.
+///
+/// `Lax`, because a browser that follows a link from another site must be known: without its cookie
+/// it would get a new one, and lose its questions. What changes something is guarded by `origin`.
 pub(super) fn set_cookie(value: &str) -> String {
-    format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR_SECONDS}")
+    format!("{COOKIE}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={YEAR_SECONDS}")
 }
 
 /// Returns the ID in the first valid cookie; other sites' cookies may have the same name.

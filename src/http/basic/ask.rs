@@ -160,7 +160,13 @@ fn document(
         None => {}
     }
     add_form(&mut page, visit, draft)?;
-    add_list(&mut page, visit)?;
+    let mut list = Html::default();
+    match (add_list(&mut list, visit), not_asked) {
+        (Ok(()), _) => drop(page.append(list)),
+        // What was typed must not be lost because the list cannot be read.
+        (Err(_), Some(_)) => {}
+        (Err(error), None) => return Err(error),
+    }
     Ok(Frame { phrases, title: "solverbox", refresh: None }.around(page))
 }
 
@@ -187,7 +193,8 @@ fn add_form(page: &mut Html, visit: &PageVisit<'_>, draft: &Draft<'_>) -> Result
     page.markup("<p><label for=\"mode\">").text(phrases.mode).markup("</label><br>\n");
     page.markup("<select id=\"mode\" name=\"mode\">\n");
     let chosen = if draft.mode.is_empty() { DEFAULT_MODE } else { draft.mode };
-    for mode in visit.app.modes.iter() {
+    let is_offered = |mode: &Mode| mode.presentation.is_supported || mode.name == chosen;
+    for mode in visit.app.modes.iter().filter(|mode| is_offered(mode)) {
         let about = (phrases.about)(&mode.about).unwrap_or(&mode.about);
         add_option(page, &mode.name, &format!("{}: {about}", mode.name), mode.name == chosen);
     }

@@ -44,7 +44,7 @@ pub fn page(visit: &PageVisit<'_>, id: &str) -> Result<Reply, Error> {
             return Err(Error::bad_request(what, REMEDY));
         }
     };
-    let job = Job { visit, ticket: &ticket, view: ticket.record.read(0), is_unfolded };
+    let job = Job { visit, ticket: &ticket, view: ticket.record.read(usize::MAX), is_unfolded };
     Ok(shown(job.document()?))
 }
 
@@ -110,11 +110,7 @@ impl Job<'_> {
 
     /// Returns the text so far of the attempt that represents the job.
     fn text(&self, part: Part) -> String {
-        let is_shown = |attempt| attempt == self.view.best;
-        let pieces = self.view.pieces.iter().filter(|said| is_shown(said.attempt));
-        let of_part = pieces.filter(|said| said.piece.part == part);
-        let text: String = of_part.map(|said| said.piece.text.as_str()).collect();
-        text.trim().to_string()
+        self.ticket.record.text_of(self.view.best, part)
     }
 
     fn document(&self) -> Result<String, Error> {
