@@ -2,11 +2,12 @@
 // live region. Each view is a folder of its own in views/; the form is there at once, the others
 // are loaded when they are opened.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { chooseLanguage, language, languageTag, t } from "./strings/index.ts";
 import {
   type Route, addressOf, box, current, door, go, isLeaving, modes, route, said,
 } from "./state.ts";
+import { chooseMathMLOnly, isMathMLOnly } from "./text/math-only.ts";
 import { AskView } from "./views/ask/ask.tsx";
 import { FoldedQuestion } from "./views/ask/folded.tsx";
 import { later } from "./views/later.tsx";
@@ -33,10 +34,18 @@ export function App() {
 }
 
 function Page() {
+  const main = useRef<HTMLElement>(null);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    // What had the focus is gone with the view before, unless the new view has taken it.
+    const isFree = document.activeElement === document.body && !isFirst.current;
+    isFirst.current = false;
+    if (isFree) main.current?.focus({ preventScroll: true });
+  }, [addressOf(route.value)]);
   return (
     <>
       <Header />
-      <main id="main">
+      <main id="main" tabIndex={-1} ref={main}>
         <BoxNotice />
         {!isLeaving.value && <View />}
       </main>
@@ -140,6 +149,13 @@ function Footer() {
   return (
     <footer class="quiet" lang={languageTag.value}>
       <p>{words.caution}</p>
+      <p>
+        <button type="button" class="plain" aria-pressed={isMathMLOnly.value}
+          title={words.plainFormulasMean}
+          onClick={() => chooseMathMLOnly(!isMathMLOnly.peek())}>
+          {words.plainFormulas}
+        </button>
+      </p>
       {/* A kiosk has no way back from another page. */}
       {door.name !== "kiosk" && (
         <p><a href="/basic">{words.basic}</a> · <a href="/licences.txt">{words.licences}</a></p>

@@ -14,8 +14,9 @@ const RELOADED = "reloaded-for-update";
 /** Loads the page again if a chunk of it is gone, but not twice for the same page. */
 async function reloadAfterUpdate(event: PromiseRejectionEvent) {
   const text = String(event.reason?.message ?? event.reason);
-  // The wordings of Chromium, Firefox and Safari.
-  const isChunk = /dynamically imported module|importing a module script failed/i.test(text);
+  // The wordings of Chromium, Firefox and Safari, and that of load-style.ts.
+  const isChunk = new RegExp("dynamically imported module|importing a module script failed"
+    + "|cannot load '/assets/", "i").test(text);
   if (!isChunk) return;
   try {
     // A box that is gone, not updated: its page must stay on the screen.

@@ -55,7 +55,7 @@ export function go(wanted: Route): void {
 
 /** Has screen readers read a text when they are idle; the same text twice is read twice. */
 export function say(text: string): void {
-  said.value = said.value === text ? `${text}\u00A0` : text;
+  said.value = said.peek() === text ? `${text}\u00A0` : text;
 }
 
 /** Follows the address, and opens and closes the job that it names. */
@@ -78,16 +78,24 @@ export function followRoute(): void {
   });
 }
 
+/** Whether the modes were read since the box has been ready. */
+let wasReady = false;
+
 /** Looks at the box again and again: often until it is ready, seldom while it is. */
 export async function watchBox(): Promise<void> {
   let state: BoxState = { state: "gone" };
   try {
     state = await getHealth();
-    if (!modes.value) modes.value = await getModes();
+    const isReady = state.state === "ready";
+    // Another model has other modes, and a box that was not ready may have started again.
+    const areOld = !modes.value || (isReady && !wasReady) || state.demo !== modes.value.is_demo;
+    if (areOld) modes.value = await getModes();
+    wasReady = isReady;
   } catch {
     // Not reachable: look again.
+    wasReady = false;
   }
   box.value = state;
-  const well = state.state === "ready" && modes.value !== null;
+  const well = state.state === "ready" && wasReady;
   setTimeout(() => void watchBox(), well ? CALM_MS : AGAIN_MS);
 }

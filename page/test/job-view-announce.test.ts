@@ -37,6 +37,11 @@ test("asked, place, thinking, estimate and end are said", () => {
   ]);
 });
 
+test("a job that cannot be followed any more is said once, and then nothing more", () => {
+  const kinds = said([{}, { phase: "lost" }, { atMs: 70_000, phase: "lost", place: 1 }]);
+  assert.deepEqual(kinds, [{ kind: "asked", place: 3, minutes: 4 }, { kind: "over" }]);
+});
+
 test("a job that was over when it was opened says nothing", () => {
   assert.deepEqual(said([{ phase: "done" }, { atMs: 90_000 }]), []);
 });

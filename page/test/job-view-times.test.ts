@@ -71,7 +71,8 @@ test("the box's time is believed only where it is plausible", () => {
 });
 
 test("phases follow the texts and the ended attempts", () => {
-  const running = { state: "running", hasThinking: false, hasAnswer: false } as const;
+  const texts = { hasThinking: false, hasAnswer: false };
+  const running = { state: "running", isUnfollowed: false, ...texts } as const;
   const one = { attemptsWanted: 1, attemptsEnded: 0 };
   assert.equal(phaseOf({ ...running, ...one }), "reading");
   assert.equal(phaseOf({ ...running, ...one, hasThinking: true }), "thinking");
@@ -79,6 +80,9 @@ test("phases follow the texts and the ended attempts", () => {
   const voting = { ...running, attemptsWanted: 4, attemptsEnded: 1, hasAnswer: true };
   assert.equal(phaseOf(voting), "others");
   assert.equal(phaseOf({ ...voting, state: "failed" }), "failed");
+  // What has ended is whole; what has not is lost with its connection.
+  assert.equal(phaseOf({ ...voting, isUnfollowed: true }), "lost");
+  assert.equal(phaseOf({ ...voting, isUnfollowed: true, state: "done" }), "done");
 });
 
 test("answer now is offered while thinking, after half a minute of it", () => {

@@ -236,6 +236,41 @@ test("ends of attempts that a restart has lost are forgotten", async (t) => {
   await until("forgotten", () => job.info.value.attempts_ended === 0);
 });
 
+test("a restart that loses nothing keeps the votes and all ends", async (t) => {
+  const scene = await open(t, (box) => {
+    box.attempts = 4;
+    running(box);
+  });
+  const { box, job, tab } = scene;
+  await isLive(scene);
+  const vote = { value: "5", count: 3, attempt_indices: [0, 1, 2] };
+  const votes = { wanted: 4, ended: 3, votes: [vote], agreement: 1, best_attempt: 0 };
+  for (const attempt of [0, 1, 2]) box.endAttempt(attempt, "5", votes);
+  await until("three ends", () => job.info.value.attempts_ended === 3);
+  box.restart(box.bytes, "all");
+  await until("waiting", () => job.link.value === "waiting");
+  tab.pass(2_000);
+  await isLive(scene);
+  box.write(3, "thinking", "and on");
+  await isSame(scene, 3);
+  assert.equal(job.info.value.attempts_ended, 3);
+  assert.deepEqual(job.info.value.votes, votes);
+});
+
+test("a job that is deleted while it runs ends with its error and keeps its text", async (t) => {
+  const scene = await open(t, running);
+  const { box, job, tab } = scene;
+  await isLive(scene);
+  box.refusals.events.push({ status: 404, kind: "not_found" });
+  box.cut();
+  await until("waiting", () => job.link.value === "waiting");
+  tab.pass(2_000);
+  await until("over", () => job.link.value === "over");
+  assert.equal(job.linkError.value?.kind, "not_found");
+  assert.equal(job.info.value.state, "running");
+  assert.equal(job.text(0, "thinking"), "ones: 8×8=64 ");
+});
+
 test("a job that does not exist, or is not this browser's, ends with its error", async (t) => {
   for (const [status, kind] of [[404, "not_found"], [403, "forbidden"]] as const) {
     const { box, job, tab } = await open(t, (box) => box.refusals.read.push({ status, kind }));

@@ -51,7 +51,8 @@ test("the busiest day sums its hours", () => {
 });
 
 test("a client is named by its digits", () => {
-  assert.deepEqual(["Client(5dfdfe…)", "5dfdfe", "lab"].map(clientName), ["5dfdfe", "5dfdfe", "lab"]);
+  const names = ["Client(5dfdfe…)", "5dfdfe", "lab"].map(clientName);
+  assert.deepEqual(names, ["5dfdfe", "5dfdfe", "lab"]);
 });
 
 test("a limit is a whole number from 1 to 1024, and an empty field changes nothing", () => {

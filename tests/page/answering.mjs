@@ -52,9 +52,9 @@ check("the value stands on top, typeset", async (t) => {
 });
 
 for (const [name, values, says, level] of [
-  ["agree", ["4", "4", "4", "4"], "All 4 attempts agree.", "very likely right"],
-  ["mostly agree", ["4", "4", "5", "4"], "3 of 4 attempts agree.", "very likely right"],
-  ["hardly agree", ["4", "4", "5", "6"], "2 of 4 attempts agree.", "not sure"],
+  ["agree", ["4", "4", "4", "4"], "All 4 attempts agree.", "strong agreement"],
+  ["mostly agree", ["4", "4", "5", "4"], "3 of 4 attempts agree.", "strong agreement"],
+  ["hardly agree", ["4", "4", "5", "6"], "2 of 4 attempts agree.", "weak agreement"],
   ["do not agree", ["4", "5", "6", "7"], "Of 4 attempts no two agree.", "a guess"],
 ]) {
   check(`four attempts that ${name} are told so, with each answer to open`, async (t) => {
@@ -79,10 +79,10 @@ for (const [name, values, says, level] of [
   });
 }
 
-check("one attempt is a guess, and is checked with three more", async (t) => {
+check("one attempt is a guess, and is checked with four new ones", async (t) => {
   const { server, page } = await answered(t, { attempts: [attempt("4")], question: "2+2?" });
   await seeText(page, "a guess");
-  await button(page, "Check with 3 more").click();
+  await button(page, "Check with 4 new attempts").click();
   await until("the question", () => server.asked("POST", "/api/jobs").length === 1);
   const sent = JSON.parse(server.asked("POST", "/api/jobs")[0].body);
   assert.equal(sent.question, "2+2?");
@@ -95,7 +95,8 @@ for (const mode of ["hint", "review", "proof"]) {
     const ask = { mode, attempt_of_student: mode === "review" ? "x = 4" : undefined };
     const { page } = await answered(t, { attempts: [attempt("4")], ask });
     const part = jobPart(page);
-    for (const absent of [/a guess/, /attempts? agree/, /^Check with 3 more$/, /^Answer:$/]) {
+    const offer = /^Check with 4 new attempts$/;
+    for (const absent of [/a guess/, /attempts? agree/, offer, /^Answer:$/]) {
       assert.equal(await part.getByText(absent).count(), 0, String(absent));
     }
   });
@@ -202,6 +203,34 @@ check("an answer that was cut off says so and offers more", async (t) => {
     async () =>
       server.asked("POST", "/api/jobs").length === 1 || (await question(page).count()) === 1,
   );
+});
+
+check("a kiosk offers nothing that would stay on it or cover it", async (t) => {
+  const server = await t.replayer();
+  const job = server.add({ attempts: [attempt("4")] });
+  job.stepAll();
+  const page = await t.open(server, { path: `/?kiosk=3#job/${job.id}` });
+  await button(page, "Copy").first().waitFor();
+  assert.equal(await button(page, "Print").count(), 0);
+  await page.getByRole("link", { name: "Your questions" }).click();
+  await button(page, "Delete all").waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Save/ }).count(), 0);
+});
+
+check("formulas are MathML alone for readers that need that, also the next time", async (t) => {
+  const { page } = await answered(t, { attempts: [GOLDEN] });
+  const drawn = page.locator(".katex-html");
+  const setting = button(page, "Formulas for screen readers");
+  await drawn.first().waitFor({ state: "attached" });
+  await setting.click();
+  await until("no drawn formula", async () => (await drawn.count()) === 0);
+  assert.ok((await page.locator("math").count()) > 0);
+  await page.reload();
+  await page.locator("math").filter({ visible: true }).first().waitFor();
+  assert.equal(await drawn.count(), 0);
+  assert.equal(await setting.getAttribute("aria-pressed"), "true");
+  await setting.click();
+  await drawn.first().waitFor({ state: "attached" });
 });
 
 await run();

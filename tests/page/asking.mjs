@@ -140,7 +140,7 @@ check("the budget stands behind More", async (t) => {
   const server = await t.replayer();
   const page = await t.open(server);
   await page.getByText("More", { exact: true }).click();
-  const budget = page.getByRole("textbox", { name: "Longest thinking, in tokens" });
+  const budget = page.getByRole("textbox", { name: "Thinking limit, in tokens" });
   await budget.fill("zwölf");
   await question(page).fill("1+1?");
   await button(page, "Ask").click();

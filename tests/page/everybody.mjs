@@ -117,7 +117,7 @@ check("the keyboard alone asks, opens the thinking, stops, and comes back", asyn
   await tabTo(/^button: Thinking/);
   await page.keyboard.press("Enter");
   await page.getByRole("region", { name: "Its thinking" }).waitFor();
-  await tabTo(/^button: Fold the thinking/);
+  await tabTo(/^button: Hide the thinking/);
   await page.keyboard.press("Space");
   await tabTo(/^button: Stop/);
   await page.keyboard.press("Enter");

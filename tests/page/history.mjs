@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { until } from "./browser.mjs";
 import { check, run } from "./harness.mjs";
-import { ask, button, seeText } from "./parts.mjs";
+import { ask, button, heldText, openJob, question, seeText } from "./parts.mjs";
 import { answers } from "./recording.mjs";
 import { error } from "./replayer.mjs";
 
@@ -25,6 +25,8 @@ async function listed(t, count = 12) {
   await page.getByRole("listitem").first().waitFor();
   return { server, page };
 }
+
+const focused = (page) => page.evaluate(() => document.activeElement.tagName);
 
 const entry = (page, number) =>
   page.getByRole("listitem").filter({ hasText: `(number ${number})` });
@@ -192,6 +194,32 @@ check("Back and Forward go through questions, list and form", async (t) => {
   await entry(page, 2).waitFor();
   await page.goForward();
   await seeText(page, "Ready");
+});
+
+check("a question that is deleted while it runs is not thought about for ever", async (t) => {
+  const server = await t.replayer();
+  const job = server.add({ attempts: [ANSWERS[0]] });
+  const page = await openJob(t, server, job);
+  job.step(5);
+  await button(page, "Stop").waitFor();
+  t.allow(NETWORK);
+  server.jobs.delete(job.id);
+  server.cut();
+  await seeText(page, "No longer followed");
+  await seeText(page, /This question is not in the box any more/);
+  await until("the title", async () => /^No longer followed/.test(await page.title()));
+  assert.equal(await button(page, "Stop").count(), 0);
+  assert.equal((await heldText(page)).thinking.trim(), job.text(0, "thinking").trim());
+  await button(page, "Ask this question again").click();
+  await question(page).waitFor();
+  assert.notEqual(await focused(page), "BODY");
+});
+
+check("the focus does not fall out of the view when another one comes", async (t) => {
+  const { page } = await listed(t, 2);
+  await entry(page, 1).getByRole("link").click();
+  await seeText(page, "Ready");
+  await until("the focus", async () => (await focused(page)) === "MAIN");
 });
 
 await run();

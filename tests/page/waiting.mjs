@@ -103,7 +103,7 @@ check("the thinking is one line; opened it stays open until it is folded", async
   job.stepAll();
   await seeText(page, "Ready");
   assert.ok(await thoughts.isVisible(), "it is still open");
-  await button(page, "Fold the thinking").click();
+  await button(page, "Hide the thinking").click();
   await thoughts.waitFor({ state: "hidden" });
 });
 
@@ -145,6 +145,8 @@ check("Answer now is offered after 30 seconds and ends the thinking", async (t) 
   await until("it to be sent", () => server.asked("POST", /\/finish$/).length === 1);
   job.step(5);
   await seeText(page, "Answering …");
+  const state = page.locator(".job-state");
+  await until("the focus", () => state.evaluate((line) => line === document.activeElement));
 });
 
 check("a button that the box refuses says so next to it, on the screen", async (t) => {

@@ -37,6 +37,8 @@ export class FollowedJob implements LiveJob, JobReader {
   readonly #closing = new AbortController();
   readonly #estimate = new TokenEstimate();
   #log = new JobLog();
+  /** Restarts of the box that what is known of ends and votes counts. */
+  #start = 0;
   /** Why the job has to be read as a whole: its log is not known or has a gap, or it has ended. */
   #needed: "log" | "end" | "nothing" = "log";
   #loading: Promise<void> | null = null;
@@ -107,6 +109,7 @@ export class FollowedJob implements LiveJob, JobReader {
       this.#closing.signal.removeEventListener("abort", stop);
     }
     this.#log = log;
+    this.#start = startOf(log.position);
     this.#revise();
     // Goes on where the new log ends.
     if (!this.isOver) this.#follower.restart();
@@ -131,6 +134,7 @@ export class FollowedJob implements LiveJob, JobReader {
     batch(() => {
       this.hasRead.value = true;
       this.info.value = job;
+      this.#start = startOf(job.offset);
       if (job.eta) this.etaReadAt.value = this.#surroundings.now();
       if (this.#isLogOutdated(job)) this.#log = JobLog.of(job);
       this.#needed = "nothing";
@@ -165,7 +169,11 @@ export class FollowedJob implements LiveJob, JobReader {
     const read = readEvent(event);
     if (!read) return;
     // After a restart of the box, the ends of attempts and the votes are sent again.
-    if (startOf(event.id) !== startOf(this.#log.position)) this.#forgetEnds();
+    const start = startOf(event.id);
+    if (start !== this.#start) {
+      this.#start = start;
+      this.#forgetEnds();
+    }
     if (read.type === "text") {
       const { attempt, part, text } = read;
       const before = this.#log.offset;

@@ -3,6 +3,7 @@
 
 import { t } from "../strings/index.ts";
 import { mathChunk } from "./chunks.ts";
+import { isMathMLOnly } from "./math-only.ts";
 import { runSoon } from "./slices.ts";
 import { setSource, sourceOf } from "./sources.ts";
 
@@ -17,7 +18,7 @@ const formulas = new WeakMap<Element, Formula>();
 /** Formulas that wait for the typesetter, in the order of their appearance. */
 const waiting = new Set<HTMLElement>();
 let isWaiting = false;
-let isMathMLOnly = false;
+let isShownAsMathML = isMathMLOnly.peek();
 let count = 0;
 
 /** Returns how many formulas were typeset since the page was loaded, for tests. */
@@ -70,7 +71,7 @@ function typeset(element: HTMLElement): void {
   if (!part || !formula) return;
   count++;
   try {
-    const node = part.typesetTex(formula.tex, formula.isDisplay, isMathMLOnly);
+    const node = part.typesetTex(formula.tex, formula.isDisplay, isMathMLOnly.peek());
     element.textContent = "";
     element.append(node);
     element.classList.add("typeset");
@@ -88,11 +89,11 @@ function showFault(element: HTMLElement, error: unknown): void {
   element.title = `${t().text.faultyFormula}: ${message}`;
 }
 
-/** Sets whether formulas are MathML alone, for readers that cannot reach the hidden one. */
-export function setMathMLOnly(wanted: boolean): void {
-  if (wanted === isMathMLOnly) return;
-  isMathMLOnly = wanted;
+// A change of the setting holds for the formulas on the page, too.
+isMathMLOnly.subscribe((wanted) => {
+  if (wanted === isShownAsMathML) return;
+  isShownAsMathML = wanted;
   for (const element of document.querySelectorAll<HTMLElement>(".formula.typeset")) {
     runSoon(() => typeset(element));
   }
-}
+});

@@ -101,13 +101,12 @@ export class ScriptedBox {
     this.#streams.clear();
   }
 
-  /** Starts again with the first bytes of the log. */
-  restart(kept = this.bytes): void {
+  /** Starts again with the first bytes of the log, and with all ends of attempts or none. */
+  restart(kept = this.bytes, ends: "all" | "none" = "none"): void {
     this.cut();
     this.#start += 1;
     this.#cuts.push(kept);
-    this.#results = [];
-    this.votes = null;
+    if (ends === "none") [this.#results, this.votes] = [[], null];
     let left = kept;
     this.#pieces = this.#pieces.map((piece) => {
       const bytes = piece.bytes.subarray(0, Math.max(0, left));

@@ -1,7 +1,6 @@
 // English words of the frame: header, menu, the state of the box.
 
 export const app = {
-  tagline: "Ask a mathematics or programming question. This box answers it by itself.",
   newQuestion: "New question",
   history: "Your questions",
   connect: "Connect",
@@ -19,6 +18,7 @@ export const app = {
   caution: "Answers come from a language model and can be wrong: check each step.",
   licences: "Licences",
   basic: "Basic page",
-  gone: "This question is not here any more.",
-  updated: "The page was updated.",
+  plainFormulas: "Formulas for screen readers",
+  plainFormulasMean: "Formulas are then shown in a form that more screen readers can read. They "
+    + "may look plainer.",
 };

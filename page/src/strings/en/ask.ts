@@ -44,7 +44,7 @@ export const ask = {
   within: (count: number, unit: string) => `within ${count} ${unit}`,
 
   more: "More",
-  budget: "Longest thinking, in tokens",
+  budget: "Thinking limit, in tokens",
   budgetHint: (tokens: string) => "A token is a piece of a word. With more tokens, the box can "
     + `think longer about a hard question. If you leave this empty, it may use ${tokens}.`,
 
@@ -61,7 +61,7 @@ export const ask = {
   missing: {
     question: "Type a question first.",
     work: "Write down your own work first. This mode checks it.",
-    budget: (most: string) => `The longest thinking must be a whole number from 1 to ${most}.`,
+    budget: (most: string) => `The thinking limit must be a whole number from 1 to ${most}.`,
   },
   problem: (what: string, remedy: string) => `${what} ${remedy}`,
   again: (seconds: number) => `You can ask again in ${seconds} s.`,

@@ -56,7 +56,7 @@ const errors: Record<ErrorKind, ErrorWords> = {
   },
   stopped: {
     what: "The box was switched off before this was done.",
-    remedy: "Try again in a minute. If it happens again, put the question in other words.",
+    remedy: "Try again in a minute. If it happens again, put the question another way.",
   },
   no_model: {
     what: "This box has no model yet, so it cannot answer.",

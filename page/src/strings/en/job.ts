@@ -38,13 +38,14 @@ export const job = {
     cut: "Ready, but cut off",
     stopped: "Stopped",
     failed: "Not answered",
+    lost: "No longer followed",
   },
   stop: "Stop",
   stopping: "Stopping …",
   answerNow: "Answer now",
   answeringNow: "It will answer now …",
   answerNowMeans: "“Answer now” ends the thinking. The box answers with what it has found so far, "
-    + "so the answer may be wrong more often.",
+    + "so it is more likely to be wrong.",
   leave: "You can leave this page: the box goes on, and the answer will be under “Your questions”.",
   soFar: (value: string, count: number) => `So far: ${value} (${counted(count, "attempt")})`,
   soFarNone: "The attempts are compared when they are ready.",
@@ -55,7 +56,7 @@ export const job = {
     none: "none for this answer",
     notYet: "begins when it is your turn",
     shown: "Its thinking",
-    fold: "Fold the thinking",
+    fold: "Hide the thinking",
     attempts: "Thinking of attempt",
     attempt: (number: number) => `Attempt ${number}`,
     empty: "This attempt has no text.",
@@ -74,7 +75,9 @@ export const job = {
     line: (number: number) => `Line ${number}`,
   },
 
-  level: { strong: "very likely right", fair: "likely right", weak: "not sure", guess: "a guess" },
+  level: {
+    strong: "strong agreement", fair: "fair agreement", weak: "weak agreement", guess: "a guess",
+  },
   verdict: (verdict: Verdict) => {
     if (verdict.kind === "single") return "This was one attempt, and nothing has checked it.";
     const attempts = counted(verdict.ended, "attempt");
@@ -95,11 +98,11 @@ export const job = {
     list: "Attempts with this answer",
     isShown: "shown above",
     thinking: "Show its thinking",
-    foldThinking: "Fold its thinking",
-    fold: (number: number) => `Fold attempt ${number}`,
+    foldThinking: "Hide its thinking",
+    fold: (number: number) => `Hide attempt ${number}`,
   },
   check: {
-    button: "Check with 3 more",
+    button: "Check with 4 new attempts",
     means: "The box asks your question again, 4 times, and compares the 4 answers. This answer "
       + "is kept.",
     time: (expected: string) => `The check would be ${expected}.`,
@@ -109,7 +112,7 @@ export const job = {
     copy: "Copy",
     copied: "Copied",
     notCopied: "Not copied",
-    copyFailed: "This browser does not let the page copy. Mark the text and copy it yourself.",
+    copyFailed: "This browser does not let the page copy. Select the text and copy it yourself.",
     print: "Print",
     again: "Ask again",
   },
@@ -117,9 +120,9 @@ export const job = {
     budget: "The answer reached its length limit, so its end is missing.",
     thinkingCut: "The thinking reached its limit before it was finished. Check this answer well.",
     longer: "Ask again with twice the limit",
-    stopped: "You stopped this question. What was written so far is kept.",
+    stopped: "This question was stopped. What was written so far is kept.",
     failed: "The box could not answer this question. Often it helps to ask again.",
-    emptyHelps: "Ask again, or say the question in other words.",
+    emptyHelps: "Ask again, or put the question another way.",
   },
   followUp: {
     label: "Go on from this answer",
@@ -176,12 +179,14 @@ export const job = {
     done: "✓ Ready",
     stopped: "Stopped",
     failed: "✗ Not answered",
+    lost: "No longer followed",
   },
   say: {
     asked: (place: number, minutes: number | null) =>
-      `${place > 0 ? `Place ${place} in line.` : "The box is working on your question."}${
+      `${place > 0 ? `You are number ${place} in line.` : "The box is working on your question."}${
         minutes === null ? "" : ` Ready in about ${counted(minutes, "minute")}.`}`,
-    place: (place: number, minutes: number | null) => `Now place ${place} in line.${
+    place: (place: number, minutes: number | null) =>
+      `You are now number ${place} in line.${
       minutes === null ? "" : ` Ready in about ${counted(minutes, "minute")}.`}`,
     minutes: (minutes: number) => `Ready in about ${counted(minutes, "minute")}.`,
     thinking: "The box is thinking.",
@@ -192,6 +197,7 @@ export const job = {
     ready: (value: string) => (value ? `Ready. The answer is ${value}.` : "Ready."),
     stopped: "Stopped.",
     failed: "The question was not answered.",
+    lost: "This page no longer follows the question.",
   },
   print: { asked: (date: string) => `Asked on ${date}` },
 };

@@ -33,7 +33,6 @@ export const owner = {
   queue: {
     title: "Questions in the box",
     empty: "No question is waiting or being answered.",
-    count: questions,
     states,
     place: (place: number) => `place ${place}`,
     attempts: (count: number) => (count === 1 ? "1 attempt" : `${count} attempts`),

@@ -5,7 +5,6 @@ export const text = {
   copied: "Copied",
   copyFailed: "Copying did not work",
   copyCode: "Copy code",
-  code: "Code",
   formulaScrolls: "Wide formula, scrolls sideways",
   codeScrolls: "Wide code, scrolls sideways",
   tableScrolls: "Wide table, scrolls sideways",

@@ -3,7 +3,6 @@
 import type { app as english } from "../en/app.ts";
 
 export const app: typeof english = {
-  tagline: "提出数学或编程问题，这台设备会独立作答。",
   newQuestion: "新问题",
   history: "我的问题",
   connect: "连接",
@@ -20,6 +19,6 @@ export const app: typeof english = {
   caution: "答案由语言模型生成，可能有错：请逐步检查。",
   licences: "许可证",
   basic: "简易页面",
-  gone: "这个问题已经不在了。",
-  updated: "页面已更新。",
+  plainFormulas: "读屏公式",
+  plainFormulasMean: "公式会以更多读屏软件能读的形式显示，样子可能简单一些。",
 };

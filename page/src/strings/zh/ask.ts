@@ -39,14 +39,14 @@ export const ask: typeof english = {
   sureLabel: "要多大把握？",
   sureHint: "解答多次再投票，更容易答对，但花的时间更长。",
   attempts: (count) => `解答 ${count} 次`,
-  expected: (time) => `得到答案的时间：${time}`,
+  expected: (time) => `预计用时：${time}`,
   units: { second: "秒", minute: "分钟", hour: "小时" },
   about: (count, unit) => `约 ${count} ${unit}`,
   within: (count, unit) => `${count} ${unit}以内`,
 
   more: "更多",
-  budget: "最长思考量（token 数）",
-  budgetHint: (tokens) => "token 是文字的小片段，一个汉字大约是一个 token。数目越大，"
+  budget: "思考上限（词元数）",
+  budgetHint: (tokens) => "词元（token）是文字的小片段，一个汉字大约是一个词元。数目越大，"
     + `遇到难题时可以思考得越久。不填时为 ${tokens}。`,
 
   examplesLabel: "也可以点一个例题：",
@@ -55,13 +55,13 @@ export const ask: typeof english = {
   goesOn: "这个问题接着之前的一个回答继续问。",
   startNew: "改为单独提问",
 
-  length: (tokens, most) => `长度：约 ${tokens} / ${most} token`,
-  tooLong: (tokens, most) => `长度：约 ${tokens} / ${most} token，可能太长了，请缩短一些。`,
+  length: (tokens, most) => `长度：约 ${tokens} / ${most} 词元`,
+  tooLong: (tokens, most) => `长度：约 ${tokens} / ${most} 词元，可能太长了，请缩短一些。`,
 
   missing: {
     question: "请先输入问题。",
     work: "请先写下你自己的解答，这个模式会检查它。",
-    budget: (most) => `最长思考量必须是 1 到 ${most} 之间的整数。`,
+    budget: (most) => `思考上限必须是 1 到 ${most} 之间的整数。`,
   },
   problem: (what, remedy) => `${what}${remedy}`,
   again: (seconds) => `${seconds} 秒后可以再次提问。`,
@@ -71,8 +71,8 @@ export const ask: typeof english = {
   symbols: {
     formula: "公式",
     fraction: "分数",
-    root: "平方根",
-    power: "乘方",
+    root: "根号",
+    power: "上标（乘方）",
     subscript: "下标",
     parentheses: "圆括号",
     braces: "花括号",

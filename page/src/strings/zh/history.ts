@@ -9,7 +9,7 @@ export const history: typeof english = {
   found: (count) => `找到 ${count} 道题`,
   none: "没有找到。请减少或更换关键词。",
   empty: "你还没有提过问题。",
-  ask: "提出第一个问题",
+  ask: "去提第一个问题",
   loading: "正在读取你的问题……",
 
   states: {

@@ -36,6 +36,7 @@ export const job: typeof english = {
     cut: "已完成，但不完整",
     stopped: "已停止",
     failed: "没有得到答案",
+    lost: "不再跟进",
   },
   stop: "停止",
   stopping: "正在停止……",
@@ -71,7 +72,7 @@ export const job: typeof english = {
     line: (number) => `第 ${number} 行`,
   },
 
-  level: { strong: "很可能正确", fair: "可能正确", weak: "把握不大", guess: "只是猜测" },
+  level: { strong: "高度一致", fair: "基本一致", weak: "分歧较大", guess: "只是猜测" },
   verdict: (verdict) => {
     if (verdict.kind === "single") return "只解答了一次，没有经过核对。";
     if (verdict.kind === "none") return `${verdict.ended} 次解答都没有可以比较的答案。`;
@@ -95,7 +96,7 @@ export const job: typeof english = {
     fold: (number) => `收起第 ${number} 次`,
   },
   check: {
-    button: "再做几次来核对",
+    button: "重新解答 4 次来核对",
     means: "设备会把你的问题重新解答 4 次，再比较这 4 个答案。现在的答案会保留。",
     time: (expected) => `核对${expected}。`,
   },
@@ -112,7 +113,7 @@ export const job: typeof english = {
     budget: "答案达到了长度上限，所以缺少结尾。",
     thinkingCut: "思考还没结束就达到了上限。请仔细检查这个答案。",
     longer: "把上限加倍，再问一次",
-    stopped: "你停止了这个问题。已经写出的内容会保留。",
+    stopped: "这道题已停止解答，已写出的内容会保留。",
     failed: "设备没能回答这个问题。再问一次往往就可以。",
     emptyHelps: "请再问一次，或者换一种说法。",
   },
@@ -169,6 +170,7 @@ export const job: typeof english = {
     done: "✓ 已完成",
     stopped: "已停止",
     failed: "✗ 没有答案",
+    lost: "不再跟进",
   },
   say: {
     asked: (place, minutes) => `${place > 0 ? `排在第 ${place} 位。` : "正在解答你的问题。"}${
@@ -184,6 +186,7 @@ export const job: typeof english = {
     ready: (value) => (value ? `已完成。答案是 ${value}。` : "已完成。"),
     stopped: "已停止。",
     failed: "这个问题没有得到答案。",
+    lost: "本页不再跟进这个问题。",
   },
   print: { asked: (date) => `提问时间：${date}` },
 };

@@ -26,7 +26,6 @@ export const owner: typeof english = {
   queue: {
     title: "设备里的问题",
     empty: "现在没有排队或正在解答的问题。",
-    count: (count) => `${count} 个问题`,
     states: {
       queued: "排队中", running: "正在解答", done: "已回答", stopped: "已停止", failed: "没有答出",
     },
@@ -84,7 +83,7 @@ export const owner: typeof english = {
     work: "任务",
     atWork: (running, waiting) => `正在解答 ${running} 个问题，${waiting} 个在排队`,
     speed: "速度",
-    tokens: (count) => `每秒 ${count} 个 token`,
+    tokens: (count) => `每秒 ${count} 个词元`,
     noSpeed: "还没有回答过问题",
     heat: "温度",
     celsius: (degrees) => `${degrees} °C`,

@@ -7,7 +7,6 @@ export const text: typeof english = {
   copied: "已复制",
   copyFailed: "复制失败",
   copyCode: "复制代码",
-  code: "代码",
   formulaScrolls: "公式较宽，可左右滚动",
   codeScrolls: "代码较宽，可左右滚动",
   tableScrolls: "表格较宽，可左右滚动",

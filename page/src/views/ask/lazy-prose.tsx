@@ -8,9 +8,11 @@ import type { Prose } from "../../text/prose-component.tsx";
 export function LazyProse({ text }: { text: string }) {
   const prose = useSignal<typeof Prose | null>(null);
   useEffect(() => {
-    // A failure stays unhandled on purpose: main.tsx loads a page again whose parts are gone.
+    if (prose.peek()) return;
+    // A failure stays unhandled on purpose: main.tsx loads a page again whose parts are gone. The
+    // next text tries again, in case the box was gone.
     void import("../../text/prose-component.tsx").then((part) => (prose.value = part.Prose));
-  }, []);
+  }, [text]);
   const Typeset = prose.value;
   return Typeset ? <Typeset text={text} isComplete={true} /> : <p class="as-typed">{text}</p>;
 }

@@ -9,7 +9,7 @@ import {
 } from "../../jobs/history.ts";
 import { isFinal } from "../../jobs/job.ts";
 import { type Problem, problemsOf, search } from "../../jobs/problems.ts";
-import { go, say } from "../../state.ts";
+import { door, go, say } from "../../state.ts";
 import { t } from "../../strings/index.ts";
 import { Confirm } from "./confirm.tsx";
 import { Entry, closeIfOpen } from "./entry.tsx";
@@ -49,7 +49,10 @@ export function HistoryView() {
         <>
           <Search query={query} found={found.length} />
           <Problems problems={found} error={error} deleted={focusHeading} />
-          <Saving isSearch={query.value.trim() !== ""} list={() => listAll(query)} />
+          {/* A kiosk belongs to nobody: a file would stay on it. */}
+          {door.name !== "kiosk" && (
+            <Saving isSearch={query.value.trim() !== ""} list={() => listAll(query)} />
+          )}
           <Confirm label={words.deleteAll} question={words.reallyDeleteAll} yes={words.yesAll}
             act={removeAll} />
         </>

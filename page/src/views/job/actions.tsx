@@ -4,7 +4,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { getBox } from "../../api/client.ts";
-import { say } from "../../state.ts";
+import { door, say } from "../../state.ts";
 import { t } from "../../strings/index.ts";
 import { copyText } from "../../text/copy.ts";
 import { TakeAlong } from "../room/share/take-along.tsx";
@@ -21,7 +21,10 @@ export function Actions({ model }: { model: JobModel }) {
   return (
     <div class="job-actions">
       {hasAnswer && <Copy model={model} />}
-      {hasAnswer && <button type="button" onClick={() => window.print()}>{words.print}</button>}
+      {/* The browser's print view would cover a kiosk. */}
+      {hasAnswer && door.name !== "kiosk" && (
+        <button type="button" onClick={() => window.print()}>{words.print}</button>
+      )}
       {!model.isShared && (
         <button type="button" onClick={() => askAgain(model)}>{words.again}</button>
       )}

@@ -9,7 +9,7 @@ import { parseRemarks, studentLines } from "./remarks.ts";
 export function Answer({ model }: { model: JobModel }) {
   const words = t().job.answer;
   const text = model.answer.value;
-  const isOver = model.isOver.value;
+  const isOver = model.isOver.value || model.isLost.value;
   const { mode, attempt_of_student: work } = model.job.info.value;
   if (mode === "review" && work) return <ReviewedWork model={model} work={work} />;
   return (
@@ -23,7 +23,7 @@ export function Answer({ model }: { model: JobModel }) {
 
 function ReviewedWork({ model, work }: { model: JobModel; work: string }) {
   const words = t().job.answer;
-  const isOver = model.isOver.value;
+  const isOver = model.isOver.value || model.isLost.value;
   const lines = studentLines(work);
   const numbers = lines.map(({ number }) => number);
   const { byLine, below } = parseRemarks(model.answer.value, numbers, isOver);

@@ -7,6 +7,7 @@ import { asBoxError } from "../../api/error.ts";
 import type { Ask } from "../../api/shapes.ts";
 import { openJob } from "../../jobs/job.ts";
 import { current, go } from "../../state.ts";
+import { accepted } from "../ask/submission.ts";
 
 /** One thing that a button has the box do. */
 export interface Doing {
@@ -57,6 +58,8 @@ export function asking(): Asking {
       question: question.question, mode: question.mode ?? "", previous: question.previous ?? null,
       attempt_of_student: question.attempt_of_student ?? null,
     });
+    // The view of the new job takes the focus, as it does after the form.
+    accepted.value = id;
     go({ name: "job", id });
   });
   return { ...one, ask };

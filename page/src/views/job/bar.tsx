@@ -1,6 +1,7 @@
 // The state of the job in one line that stays on the screen while it is at work: what happens now,
 // how long it has taken and will take, *Answer now* and *Stop*. Its height never changes.
 
+import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { box } from "../../state.ts";
 import { languageTag, t } from "../../strings/index.ts";
@@ -14,7 +15,7 @@ export const ANSWER_NOW_NOTE = "answer-now-means";
 export interface BarProps { model: JobModel; stopping: Doing; finishing: Doing }
 
 export function StateBar({ model, stopping, finishing }: BarProps) {
-  const isBusy = !model.isOver.value;
+  const isBusy = !model.isOver.value && !model.isLost.value;
   const line = useRef<HTMLParagraphElement>(null);
   const keys = useRef<HTMLDivElement>(null);
   // A button that goes takes the focus with it: it moves on to the line that says what came of it.
@@ -28,7 +29,7 @@ export function StateBar({ model, stopping, finishing }: BarProps) {
       <Times model={model} />
       {isBusy && !model.isShared && (
         <div class="job-keys" ref={keys}>
-          <AnswerNow model={model} finishing={finishing} />
+          <AnswerNow model={model} finishing={finishing} line={line} />
           <Stop model={model} stopping={stopping} />
         </div>
       )}
@@ -53,7 +54,7 @@ function stateText(model: JobModel): string {
 
 function Times({ model }: { model: JobModel }) {
   const words = t().job;
-  if (!model.job.hasRead.value) return <p class="job-times quiet" />;
+  if (!model.job.hasRead.value || model.isLost.value) return <p class="job-times quiet" />;
   const elapsed = words.duration(spanOf(model.elapsedS.value));
   const expected = model.expected.value;
   const isGone = model.link.value === "gone";
@@ -72,13 +73,26 @@ function Tokens({ model }: { model: JobModel }) {
   return <span>{t().job.tokens(figures.completion_tokens.toLocaleString(languageTag.value))}</span>;
 }
 
-function AnswerNow({ model, finishing }: { model: JobModel; finishing: Doing }) {
+interface AnswerNowProps {
+  model: JobModel;
+  finishing: Doing;
+  line: RefObject<HTMLElement | null>;
+}
+
+function AnswerNow({ model, finishing, line }: AnswerNowProps) {
   const words = t().job;
   const isOffered = canAnswerNow(model.phase.value, model.runningS.value);
   const isEnding = finishing.isBusy.value || finishing.isDone.value;
+  const button = useRef<HTMLButtonElement>(null);
+  // It hides once the answer begins, and would take the focus with it.
+  const hadFocus = !isOffered && button.current !== null
+    && button.current === document.activeElement;
+  useLayoutEffect(() => {
+    if (hadFocus) line.current?.focus({ preventScroll: true });
+  }, [isOffered]);
   // Its place is kept from the start, so that nothing moves when it comes.
   return (
-    <button type="button" class={isOffered ? "job-now" : "job-now absent"}
+    <button type="button" ref={button} class={isOffered ? "job-now" : "job-now absent"}
       aria-disabled={isEnding} aria-describedby={ANSWER_NOW_NOTE}
       onClick={() => isEnding || void finishing.run(() => model.job.finish())}>
       {words.answerNow}

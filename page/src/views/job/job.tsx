@@ -57,6 +57,7 @@ export function JobView({ job, isShared = false }: JobProps) {
       <PrintHead model={model} />
       <Earlier model={model} />
       <StateBar {...bar} />
+      {error && model.isLost.value && !isShared && <Lost model={model} error={error} />}
       <Summary {...bar} />
       <Thinking model={model} />
       <div ref={text}><Answer model={model} /></div>

@@ -21,7 +21,10 @@ export interface JobModel {
   /** Whether it is another person's job, which can only be read. */
   readonly isShared: boolean;
   readonly phase: ReadonlySignal<Phase>;
+  /** Whether the job has ended. */
   readonly isOver: ReadonlySignal<boolean>;
+  /** Whether the page cannot follow it any more, though it has not ended. */
+  readonly isLost: ReadonlySignal<boolean>;
   /** The link to the box as people need to know it. */
   readonly link: ReadonlySignal<"good" | "gone" | "back">;
   /** Whole seconds since it was asked; at its end, until then. */
@@ -61,11 +64,13 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
   const phase = computed(() => {
     const { state, attempts_wanted, attempts_ended } = job.info.value;
     return phaseOf({
-      state, hasThinking: hasThinking.value, hasAnswer: hasAnswer.value,
+      state, isUnfollowed: job.link.value === "over",
+      hasThinking: hasThinking.value, hasAnswer: hasAnswer.value,
       attemptsWanted: attempts_wanted, attemptsEnded: attempts_ended,
     });
   });
   const isOver = computed(() => isFinal(job.info.value.state));
+  const isLost = computed(() => phase.value === "lost");
   const passedS = computed(() => (now.value - job.etaReadAt.value) / 1000);
   const elapsedS = computed(() => {
     const { ended_at, asked_at } = job.info.value;
@@ -78,7 +83,7 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
     void now.value;
     return ranAt > 0 ? Math.max(0, (Date.now() - ranAt) / 1000) : 0;
   });
-  const eta = computed(() => (isOver.value ? null : job.info.value.eta));
+  const eta = computed(() => (isOver.value || isLost.value ? null : job.info.value.eta));
   const isHiding = computed(() => {
     const { mode } = job.info.value;
     if (!isLearning(mode)) return false;
@@ -89,6 +94,7 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
 
   /** Notes when the job was first seen in each state. */
   function look(): void {
+    if (isLost.peek()) return;
     const { state, asked_at } = job.info.peek();
     if (!isFinal(state)) now.value = performance.now();
     if (!job.hasRead.peek() || isFinal(state)) return;
@@ -106,9 +112,11 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
   function start(): () => void {
     let wasGone = false;
     const unfollow = job.link.subscribe((link) => {
-      if (link !== "waiting" && wasGone && !isOver.peek()) backAt.value = performance.now();
+      const isBack = link === "live" || link === "polling";
+      if (isBack && wasGone && !isOver.peek()) backAt.value = performance.now();
       wasGone = link === "waiting";
     });
+    const leaving = new AbortController();
     const unwatch = isOver.subscribe((over) => {
       if (over) forgetTimes(job.id);
     });
@@ -117,16 +125,17 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
       if (!hasRead) return;
       look();
       if (isShared) before.value = [];
-      else void readBefore(job.info.peek(), before);
+      else void readBefore(job.info.peek(), before, leaving.signal);
     });
     return () => {
       clearInterval(ticking);
+      leaving.abort();
       for (const end of [unfollow, unwatch, unread]) end();
     };
   }
 
   return {
-    job, isShared, phase, isOver, elapsedS, runningS, thoughtS, isHiding, before, start,
+    job, isShared, phase, isOver, isLost, elapsedS, runningS, thoughtS, isHiding, before, start,
     link: computed(() => {
       if (job.link.value === "waiting") return "gone";
       return now.value - backAt.value < BACK_MS ? "back" : "good";
@@ -143,15 +152,19 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
 }
 
 /** Reads the jobs that a job goes on from. One that is gone ends the chain. */
-async function readBefore(job: Job, into: Signal<readonly Job[] | null>): Promise<void> {
+async function readBefore(
+  job: Job, into: Signal<readonly Job[] | null>, leaving: AbortSignal,
+): Promise<void> {
   // Whether the solution was asked for is known from the jobs after this one.
-  if (isLearning(job.mode) && history.peek().length === 0) loadHistory().catch(() => {});
+  if (isLearning(job.mode)) loadHistory().catch(() => {});
   const found: Job[] = [];
   let next = job.previous;
   while (next !== null && found.length < CHAIN_MAX) {
-    const one: Job | null = await getJob(next).catch(() => null);
+    const one: Job | null = await getJob(next, leaving).catch(() => null);
+    if (leaving.aborted) return;
     if (!one) break;
-    found.unshift(one);
+    // Nobody reads the thinking of an earlier step, and a chain of them is long.
+    found.unshift({ ...one, thinking: "" });
     next = one.previous;
   }
   into.value = found;

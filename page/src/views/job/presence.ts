@@ -8,6 +8,7 @@ import { oneLine } from "../ask/one-line.ts";
 import { type Announcement, Announcer } from "./announce.ts";
 import { type Icon, iconAddress } from "./icon.ts";
 import type { JobModel } from "./model.ts";
+import { isOver } from "./phase.ts";
 import { plainMath } from "./plain-math.ts";
 import { hasValue, verdictOf } from "./verdict.ts";
 
@@ -43,7 +44,7 @@ function standing(model: JobModel): string {
   const words = t().job.title;
   const phase = model.phase.value;
   if (!model.job.hasRead.value) return "";
-  if (phase === "done" || phase === "stopped" || phase === "failed") return words[phase];
+  if (isOver(phase)) return words[phase];
   if (model.link.value === "gone") return words.gone;
   const { place } = model.job.info.value;
   if (phase === "queued" && place !== null && place > 0) return words.place(place);
@@ -54,6 +55,7 @@ function standing(model: JobModel): string {
 function iconOf(model: JobModel): Icon {
   const phase = model.phase.value;
   if (phase === "done" || phase === "stopped" || phase === "failed") return { kind: phase };
+  if (phase === "lost") return { kind: "stopped" };
   return { kind: "progress", share: model.share.value };
 }
 
@@ -95,6 +97,7 @@ function endWords(model: JobModel): string {
   const phase = model.phase.value;
   if (phase === "stopped") return words.stopped;
   if (phase === "failed") return words.failed;
+  if (phase === "lost") return words.lost;
   const { mode, votes } = model.job.info.value;
   if (!hasValue(mode)) return words.ready("");
   const value = plainMath(model.value.value);

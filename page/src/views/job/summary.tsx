@@ -15,11 +15,12 @@ import { hasValue, verdictOf } from "./verdict.ts";
 export function Summary({ model, stopping, finishing }: BarProps) {
   const fault = stopping.fault.value ?? finishing.fault.value;
   const isOver = model.isOver.value;
+  const isWaiting = !isOver && !model.isLost.value;
   return (
     <div class="job-summary">
       {isOver && <Result model={model} />}
-      {!isOver && fault && <Failure error={fault} />}
-      {!isOver && !fault && <Notes model={model} isEnding={finishing.isDone.value} />}
+      {isWaiting && fault && <Failure error={fault} />}
+      {isWaiting && !fault && <Notes model={model} isEnding={finishing.isDone.value} />}
     </div>
   );
 }

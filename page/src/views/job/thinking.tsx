@@ -77,7 +77,8 @@ function Whole({ model }: { model: JobModel }) {
   };
   void job.revision.value;
   const text = job.text(attempt, "thinking");
-  const isComplete = model.isOver.value || job.text(attempt, "answer") !== "";
+  const isComplete = model.isOver.value || model.isLost.value
+    || job.text(attempt, "answer") !== "";
   return (
     <section class={isComplete ? "job-thoughts" : "job-thoughts job-growing"}
       aria-label={words.shown}>

@@ -24,7 +24,7 @@ export async function asOwner<T>(act: () => Promise<T>): Promise<T> {
   } catch (thrown) {
     const error = asBoxError(thrown);
     if (error.kind === "unauthorized") {
-      hasExpired.value = standing.peek() === "in";
+      if (standing.peek() === "in") hasExpired.value = true;
       standing.value = "out";
     }
     throw error;
