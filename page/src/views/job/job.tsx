@@ -6,6 +6,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { LiveJob } from "../../jobs/job.ts";
 import { languageTag, t } from "../../strings/index.ts";
 import { Prose } from "../../text/prose-component.tsx";
+import { TakeAlong } from "../room/share/take-along.tsx";
 import { Actions } from "./actions.tsx";
 import { Answer } from "./answer.tsx";
 import { doing } from "./asking.ts";
@@ -60,11 +61,18 @@ export function JobView({ job, isShared = false }: JobProps) {
       {error && model.isLost.value && !isShared && <Lost model={model} error={error} />}
       <Summary {...bar} />
       <Thinking model={model} />
+      {mayTakeAlong(model) && <TakeAlong job={job} />}
       <div ref={text}><Answer model={model} /></div>
       <Down model={model} />
       {isSettled && <AfterAnswer model={model} />}
     </section>
   );
+}
+
+/** Whether the question can be taken along at work: as long as no text grows that would push it. */
+function mayTakeAlong(model: JobModel): boolean {
+  const isAtWork = !model.isOver.value && !model.isLost.value && !model.isShared;
+  return isAtWork && model.answer.value === "" && !model.isThinkingOpen.value;
 }
 
 function AfterAnswer({ model }: { model: JobModel }) {
