@@ -33,6 +33,11 @@ fn questions_are_asked_once_and_no_word_is_lost() {
 }
 
 #[test]
+fn an_open_page_survives_an_update_of_the_box() {
+    hold("updated.mjs");
+}
+
+#[test]
 fn waiting_shows_where_a_question_stands_and_survives_a_box_that_goes_away() {
     hold("waiting.mjs");
 }

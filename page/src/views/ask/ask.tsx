@@ -114,6 +114,8 @@ function keepDraft(): () => void {
   addEventListener("pagehide", saveNow);
   document.addEventListener("visibilitychange", saveNow);
   return () => {
+    // The page may be loaded again before the next save: see main.tsx.
+    saveNow();
     removeEventListener("pagehide", saveNow);
     document.removeEventListener("visibilitychange", saveNow);
   };
