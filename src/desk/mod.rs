@@ -177,8 +177,8 @@ impl Desk {
     /// Returns when `question` would be answered if `client` asked it now. Nothing is submitted.
     ///
     /// # Errors
-    /// Those of [`Question::check`]; the reason if the box answers no questions; `busy` if forecasts
-    /// have taken too much time lately.
+    /// Those of [`Question::check`]; the reason if the box answers no questions; `busy` if
+    /// forecasts have taken too much time lately.
     pub fn forecast(&self, client: Client, question: &Question) -> Result<Forecast, Error> {
         question.check()?;
         let mut forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);

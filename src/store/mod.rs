@@ -91,7 +91,7 @@ pub struct ForgottenJobs {
     pub client: Client,
     /// The newest job that can be among them.
     pub last: JobId,
-    /// Jobs that stay.
+    /// Jobs that are not deleted.
     pub kept: Vec<JobId>,
 }
 

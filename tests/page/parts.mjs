@@ -68,9 +68,9 @@ export function heldText(page, attempt = null) {
     const [job] = jobs;
     if (!job) throw new Error("no component has the job");
     const of = attempt ?? job.shownAttempt.value;
-    const { state, offset } = job.info.value;
+    const { state } = job.info.value;
     const [thinking, answer] = [job.text(of, "thinking"), job.text(of, "answer")];
-    return { thinking, answer, state, offset, holds: job.holds(of) };
+    return { thinking, answer, state, holds: job.holds(of) };
   }, attempt);
 }
 
