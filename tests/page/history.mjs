@@ -202,6 +202,10 @@ check("a question that is deleted while it runs is not thought about for ever", 
   const page = await openJob(t, server, job);
   job.step(5);
   await button(page, "Stop").waitFor();
+  await until("the page to follow the job", async () => {
+    const held = await heldText(page).catch(() => null);
+    return job.readers > 0 && held !== null && held.thinking !== "";
+  });
   t.allow(NETWORK);
   server.jobs.delete(job.id);
   server.cut();
