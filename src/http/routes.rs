@@ -172,8 +172,8 @@ fn work(
     let body = match body(&mut request) {
         Ok(body) => body,
         Err(error) => {
-            let path = request.url().split('?').next().unwrap_or("/");
-            return Reply::error(&error, Shape::of_path(path)).send(request);
+            let shape = Shape::of_path(request.url());
+            return Reply::error(&error, shape).send(request);
         }
     };
     let asks = *request.method() == Method::Post;
