@@ -5,13 +5,12 @@
 // `make picture` calls it after a build. The box runs in a data folder of its own.
 
 import { execFileSync, spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { launch } from "../tests/page/browser.mjs";
 
 const [binary, folder = "docs"] = process.argv.slice(2);
-const { chromium } = createRequire(join(process.cwd(), "target/node/"))("playwright-core");
 const QUESTION = "What is 348 + 577?";
 const RIGHT = "925";
 const PIN = "482 915 003";
@@ -20,22 +19,6 @@ const KIOSK = { width: 1024, height: 600 };
 const WINDOW = { width: 820, height: 900 };
 /** As large as the documentation's pictures may be. */
 const BYTES_MAX = 150_000;
-
-/** Returns the path of the first browser that is installed. */
-function browserPath() {
-  const names = ["chromium-headless-shell", "chromium", "google-chrome"];
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)));
-  for (const path of paths) {
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  throw new Error(`no browser found: install one of ${names.join(", ")}`);
-}
 
 /** Starts a box and returns its process and its address. */
 async function startBox(data) {
@@ -116,7 +99,7 @@ const data = mkdtempSync(join(tmpdir(), "solverbox-picture-"));
 execFileSync(binary, ["owner", "set-pin", "--data", data], { input: `${PIN}\n${PIN}\n` });
 const { box, address } = await startBox(data);
 try {
-  const browser = await chromium.launch({ executablePath: browserPath() });
+  const browser = await launch();
   await takePictures(browser, address);
   await browser.close();
 } finally {
