@@ -73,7 +73,7 @@ test("a stored draft is what the next page begins with", async () => {
   assert.equal(next.draft.value.key, "k");
 });
 
-test("foreign text in the storage is no draft", async () => {
+test("foreign text in the storage is not a draft", async () => {
   for (const [at, text] of ["{", "7", "null", '{"question":5,"attempts":"x"}'].entries()) {
     session.kept.set("solverbox-draft", text);
     const next = await import(`../src/views/ask/draft.ts?foreign${at}`);

@@ -1,4 +1,4 @@
-// Requests to the box: what is sent, and what a reply that is no success is taken for.
+// Requests to the box: what is sent, and what a reply without success is taken for.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -75,7 +75,7 @@ test("each request has its address", async (t) => {
   ]);
 });
 
-test("a deleted job has no body, and is no error", async (t) => {
+test("a deleted job has no body, and is not an error", async (t) => {
   const { box } = await serve(t, { status: 204, body: "" });
   await box.deleteJob("6a");
 });
@@ -110,7 +110,7 @@ test("a success that is not JSON is nonsense, no connection is unreachable", asy
   await assert.rejects(nobody.getModes(), { kind: "unreachable", status: 0 });
 });
 
-test("a box that is loading is no error, one without a free connection is", async (t) => {
+test("a box that is loading is not an error, one without a free connection is", async (t) => {
   const health = { state: "loading", bytes_loaded: 1, bytes_total: 2, demo: true };
   const { box } = await serve(t, { status: 503, body: JSON.stringify(health) },
     { status: 503, body: refused("busy") });

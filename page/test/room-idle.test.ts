@@ -61,7 +61,7 @@ test("a touch starts the minutes again, but does not answer the warning", async 
   assert.equal(room.stage, "warning");
 });
 
-test("whoever answers the warning keeps the page for the minutes again", async () => {
+test("an answer to the warning keeps the page for the minutes again", async () => {
   const room = new Room();
   await room.pass(3 * MINUTE + 5_000);
   room.idle.stay();

@@ -20,7 +20,7 @@ test("the box's order holds among numbers, after the one that this page came fro
   assert.equal(urls(named, "http://192.168.1.7:7860").length, 3);
 });
 
-test("loopback is no address for others, and neither is what is no address", () => {
+test("loopback and what cannot be parsed are not addresses for others", () => {
   const named = [
     "http://127.0.0.1:7860", "http://[::1]:7860", "http://localhost:7860", "http://0.0.0.0:7860",
     "", "file:///x", "http://",

@@ -26,7 +26,7 @@ export function Examples({ mode }: { mode: Mode }) {
   );
 }
 
-/** Puts an example into the form; another example there is no text to bring back. */
+/** Puts an example into the form; an example that it replaces is not offered to be brought back. */
 function take(example: string, mode: Mode): void {
   const isTyped = mode.examples.indexOf(draft.peek().question) < 0;
   (isTyped ? replace : edit)({ question: example, previous: null });
