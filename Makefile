@@ -24,11 +24,12 @@ run: ## serves the page on http://127.0.0.1:7860: the first thing to try
 	cargo build $(CARGO_FLAGS)
 	cargo run $(CARGO_FLAGS) -- serve $(ARGS)
 
-page: ## after a change in page/src: checks its types, runs its unit tests, rebuilds page/dist, which is committed too
+page: ## after a change in page/src: checks types, runs unit tests, rebuilds page/dist, which is committed, and checks it
 	@build/prepare.sh page
 	@cd page && ../target/venv/bin/node node_modules/typescript/bin/tsc
 	@cd page && ../target/venv/bin/node --test 'test/*.test.ts'
 	@target/venv/bin/node page/build.mjs
+	@target/venv/bin/node page/oldest/check.mjs
 
 test: ## runs the whole suite: the real binary on the demo model, then the ARM binary in an emulator
 	@build/prepare.sh test

@@ -9,10 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { joinScripts } from "./joined.mjs";
+import { OLDEST } from "./oldest/browsers.mjs";
 
 const here = import.meta.dirname;
-// The oldest browsers on phones and kiosks that the page supports.
-const TARGET = ["chrome80", "firefox78", "safari14"];
+const TARGET = Object.entries(OLDEST).map(([browser, version]) => browser + version);
 
 /** Reduces KaTeX's style sheet to the woff2 fonts, which all supported browsers read. */
 const onlyWoff2 = {
@@ -32,8 +32,8 @@ const common = {
   minify: true,
   target: TARGET,
   // Safari 14.0 lacks only a corner of it (a default that is an arrow function), which esbuild takes
-  // for all of it.
-  supported: { destructuring: true },
+  // for all of it. Parentheses in class fields can confuse Safari before 16.
+  supported: { destructuring: true, "class-field": false },
   format: "esm",
   splitting: true,
   charset: "utf8",

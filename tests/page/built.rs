@@ -1,4 +1,5 @@
-//! `page/dist` is what `page/src` builds, its types are right, and the unit tests of its logic pass.
+//! `page/dist` is what `page/src` builds and runs in the oldest browsers, its types are right, and
+//! the unit tests of its logic pass.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,6 +30,12 @@ fn succeeds(command: &mut Command) {
 fn the_committed_page_is_what_its_sources_build() {
     let Some(mut node) = node() else { return };
     succeeds(node.args(["build.mjs", "--check"]));
+}
+
+#[test]
+fn the_built_page_uses_only_what_the_oldest_browsers_have() {
+    let Some(mut node) = node() else { return };
+    succeeds(node.arg("oldest/check.mjs"));
 }
 
 #[test]

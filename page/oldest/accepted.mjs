@@ -1,0 +1,58 @@
+// What the built page uses although one of the oldest browsers lacks it, and why it works without.
+// An entry that nothing needs any more is a fault, too. `in` has the names of the files, without
+// the hash.
+
+const HINT = "a browser without it shows what it showed before, and nothing depends on it";
+
+export const ACCEPTED = [
+  { feature: "<meta name=\"viewport\">", in: ["index.html"], reason: "it is for phones alone" },
+  // Scripts.
+  { feature: ".at()", in: ["lexer"], reason: "src/text/older-browsers.ts adds it" },
+  { feature: "Object.hasOwn", in: ["highlight", "lexer"],
+    reason: "src/text/older-browsers.ts adds it; highlight.js looks whether it is there" },
+  { feature: "(?<=)", in: ["lexer"], reason: "marked tries one and then does without" },
+  { feature: ".moveBefore", in: ["main"], reason: "Preact looks whether it is there" },
+  { feature: "Symbol.dispose", in: ["main"],
+    reason: "signals set a member of that name, which nothing reads" },
+  { feature: "new Error({ cause })", in: ["highlight"], reason: "ignored; nothing reads it" },
+  { feature: "focus({ preventScroll })",
+    in: ["history", "job", "kiosk", "main", "owner", "prose-component", "ticket"],
+    reason: "Safari scrolls to what has the focus, which is where people look next" },
+  { feature: "<input inputMode>", in: ["main", "owner"],
+    reason: "Firefox 78 ignores it: the usual keyboard of the screen comes" },
+  { feature: ".bytes", in: ["owner"], reason: "a figure in the box's replies" },
+  { feature: ".radius", in: ["chart"], reason: "an option of uPlot" },
+  { feature: "size", in: ["typesetter"], reason: "`style.size` is of KaTeX's own, not of CSS" },
+  // Style sheets.
+  { feature: ":focus-visible", in: ["main"], reason: "the browser's own outline shows the focus" },
+  { feature: "overflow-wrap: anywhere", in: ["main", "room", "room-owner"],
+    reason: "`body` breaks words; boxes that have to become narrower set `min-width: 0`" },
+  { feature: "contain", in: ["main"], reason: "it only keeps the paint of a text inside" },
+  { feature: "contain: paint", in: ["main"], reason: "see `contain`" },
+  { feature: "field-sizing", in: ["main"], reason: "the field has a height and scrolls" },
+  { feature: "field-sizing: content", in: ["main"], reason: "see `field-sizing`" },
+  { feature: "color-scheme", in: ["main"],
+    reason: "controls and scroll bars stay light; the page sets its own colours" },
+  { feature: "color-scheme: light", in: ["main"], reason: "see `color-scheme`" },
+  { feature: "color-scheme: dark", in: ["main"], reason: "see `color-scheme`" },
+  { feature: "@media (forced-colors)", in: ["main"],
+    reason: "the rules inside are for browsers that force colours" },
+  { feature: "forced-color-adjust", in: ["room"], reason: "see `forced-colors`" },
+  { feature: "forced-color-adjust: none", in: ["room"], reason: "see `forced-colors`" },
+  { feature: "user-select: all", in: ["room"], reason: "an address is selected by hand" },
+  { feature: "font-family: ui-monospace", in: ["main"], reason: "other fonts follow in the list" },
+  { feature: "font-family: system-ui", in: ["room-owner"],
+    reason: "other fonts follow in the list" },
+  { feature: "@page", in: ["main"], reason: "people choose the size of the paper in the dialog" },
+  { feature: "size", in: ["main"], reason: "a descriptor of `@page`" },
+  { feature: "break-after: avoid", in: ["main"], reason: "a heading may end a printed page" },
+  { feature: "print-color-adjust", in: ["main"],
+    reason: "people choose in the dialog whether colours are printed" },
+  { feature: "print-color-adjust: exact", in: ["main"], reason: "see `print-color-adjust`" },
+  { feature: "scrollbar-width", in: ["main"], reason: HINT },
+  { feature: "scrollbar-width: thin", in: ["main"], reason: HINT },
+  { feature: "overscroll-behavior-x", in: ["main"], reason: HINT },
+  { feature: "overscroll-behavior-x: contain", in: ["main"], reason: HINT },
+  { feature: "accent-color", in: ["main"], reason: HINT },
+  { feature: "text-size-adjust", in: ["main"], reason: HINT },
+];
