@@ -39,6 +39,21 @@ for (const locale of ["en-GB", "zh-CN"]) {
   );
 }
 
+check("signs that are drawn are not read out as parts of a button's name", async (t) => {
+  t.allow(NETWORK);
+  for (const reach of Object.values(ALL)) {
+    const server = await t.replayer();
+    const page = await t.open(server);
+    await reach(page, server);
+    const buttons = (await page.locator("body").ariaSnapshot()).match(/- button .*/g) ?? [];
+    assert.deepEqual(
+      buttons.filter((line) => /[\u25a0-\u25ff\u2713\u203a]/.test(line)),
+      [],
+    );
+    await page.context().close();
+  }
+}, { limitMs: 120_000 });
+
 check(
   "nothing is wider than a screen of 320 pixels, in any state",
   async (t) => {

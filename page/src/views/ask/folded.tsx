@@ -28,7 +28,7 @@ export function FoldedQuestion({ job }: { job: LiveJob }) {
   return (
     <section class="card folded" aria-label={words.label}>
       <div class="folded-row">
-        <button type="button" ref={line} class="folded-line" aria-expanded={isOpen.value}
+        <button type="button" ref={line} class="folded-line opener" aria-expanded={isOpen.value}
           aria-controls={id} title={isOpen.value ? words.hide : words.show}
           onClick={() => (isOpen.value = !isOpen.value)}>
           <span>{oneLine(asked.question)}</span>

@@ -27,7 +27,7 @@ export function Earlier({ model }: { model: JobModel }) {
   if (before && first?.question === question) label = words.earlierSteps(before.length);
   return (
     <div class="job-earlier">
-      <button type="button" class="job-earlier-line" aria-expanded={isOpen.value}
+      <button type="button" class="job-earlier-line opener" aria-expanded={isOpen.value}
         aria-controls={id} disabled={!first} onClick={() => (isOpen.value = !isOpen.value)}>
         <span>{label}</span>
       </button>

@@ -31,7 +31,7 @@ export function Thinking({ model }: { model: JobModel }) {
   }
   return (
     <>
-      <button type="button" class="job-thinking-line" aria-expanded={isOpen.value}
+      <button type="button" class="job-thinking-line opener" aria-expanded={isOpen.value}
         aria-controls={id} onClick={() => (isOpen.value = !isOpen.value)}>
         <span class="job-thinking-label">{words.label}</span>
         {/* It changes ten times a second: a name of a button must not. */}

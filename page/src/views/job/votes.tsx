@@ -46,8 +46,8 @@ function Row({ model, row, ended, level }: RowProps) {
   const id = useId();
   return (
     <li class={`job-vote job-level-${level}`}>
-      <button type="button" class="job-vote-line" aria-expanded={isOpen.value} aria-controls={id}
-        onClick={() => (isOpen.value = !isOpen.value)}>
+      <button type="button" class="job-vote-line opener" aria-expanded={isOpen.value}
+        aria-controls={id} onClick={() => (isOpen.value = !isOpen.value)}>
         <span class="job-vote-value">
           {row.value === null ? words.noValue : <Formula tex={row.value} />}
         </span>
