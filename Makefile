@@ -124,8 +124,9 @@ picture: ## takes the pictures of the page in docs, with a real answer
 	cargo build $(CARGO_FLAGS)
 	@target/venv/bin/node build/picture.mjs $(BINARY)
 
-page-trials: ## the browser tests of the page with full repetitions and speeds, on an idle machine, 10 min
+page-trials: ## the browser tests of the page with full repetitions and speeds, and in Chromium 80, idle machine, 10 min
 	@build/prepare.sh test
+	@build/prepare.sh oldest
 	PAGE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- page:: --nocapture --test-threads 1
 
 noise: ## one minute of line noise at a console; the suite runs five seconds of it

@@ -12,6 +12,8 @@
 #   build/prepare.sh bench   the same, and an emulator that supports plugins
 #   build/prepare.sh references            the packages of `build`, and target/venv-references with transformers and
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
+#   build/prepare.sh oldest  the packages of `build`, and target/venv-oldest with Qt WebEngine, which contains
+#                            Chromium 80, for tests/page/old_browser.py (x86-64 PCs only, 350 MB)
 #   build/prepare.sh cross [TRIPLE]        for cross/build.sh: the compilers for the target, and a Rust with its
 #                                          standard library (Debian's, if no other is found)
 #   build/prepare.sh check-cross [TRIPLE]  the same without Rust; reports what is missing and installs nothing
@@ -46,6 +48,18 @@ has_libc() { [[ $("$1" --print-file-name=libc.a) == /* ]]; }
 has_browser() { command -v chromium-headless-shell || command -v chromium || command -v google-chrome; }
 can_make_venv() { python3 -c 'import ensurepip, venv'; }
 can_fetch_model() { [[ -x target/venv/bin/pip ]] || python3 -m pip --version || can_make_venv; }
+
+# PACKAGE:LIBRARY of what Qt WebEngine 5.15.0 does not bring.
+oldest_libraries=(
+    libasound2:libasound.so.2 libdbus-1-3:libdbus-1.so.3 libexpat1:libexpat.so.1
+    libfontconfig1:libfontconfig.so.1 libfreetype6:libfreetype.so.6 libgl1:libGL.so.1
+    libglib2.0-0:libglib-2.0.so.0 libnspr4:libnspr4.so libnss3:libnss3.so
+    libx11-xcb1:libX11-xcb.so.1 libxcomposite1:libXcomposite.so.1 libxcursor1:libXcursor.so.1
+    libxdamage1:libXdamage.so.1 libxfixes3:libXfixes.so.3 libxi6:libXi.so.6
+    libxkbcommon0:libxkbcommon.so.0 libxrandr2:libXrandr.so.2 libxrender1:libXrender.so.1
+    libxtst6:libXtst.so.6
+)
+has_library() { ldconfig -p 2>/dev/null | grep -F "/$1" || compgen -G "/usr/lib/*-linux-gnu/$1"; }
 
 venv=target/venv requirements=tests/requirements.txt
 venv_wanted() { sha256sum "$requirements"; }
@@ -127,8 +141,8 @@ make_venv() {
 
 wanted=${1:-}
 triple=${2:-aarch64-unknown-linux-gnu}
-[[ $# == 1 && $wanted =~ ^(build|model|test|page|bench|references|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
-    fail "prepare.sh: unknown arguments '$*'" "Use build/prepare.sh build, model, test, page, bench, references or cross."
+[[ $# == 1 && $wanted =~ ^(build|model|test|page|bench|references|oldest|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
+    fail "prepare.sh: unknown arguments '$*'" "Use build/prepare.sh build, model, test, page, bench, references, oldest or cross."
 case $triple in # Debian's name of the architecture
 aarch64-unknown-linux-gnu) deb_arch=arm64 ;;
 x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
@@ -164,6 +178,15 @@ else
     if [[ $wanted == references ]]; then
         venv=target/venv-references requirements=tests/data/checkpoints/requirements.txt
         venv_is_ready || need python3-venv 'isolates the Python packages' can_make_venv
+    elif [[ $wanted == oldest ]]; then
+        [[ $(uname -m) == x86_64 ]] ||
+            fail "cannot install Chromium 80: Qt WebEngine 5.15.0 has no package for $(uname -m)" \
+                "Run this on an x86-64 PC."
+        venv=target/venv-oldest requirements=tests/page/oldest.txt
+        venv_is_ready || need python3-venv 'isolates the Python packages' can_make_venv
+        for library in "${oldest_libraries[@]}"; do
+            need "${library%%:*}" 'Chromium 80 is linked with it' has_library "${library#*:}"
+        done
     elif [[ $wanted == test || $wanted == bench ]]; then
         need qemu-user-static "emulates the boards' processors" command -v qemu-aarch64-static
         need strace "records the server's file operations for the power-cut trials" command -v strace
@@ -188,6 +211,6 @@ else
     fi
 fi
 ((${#packages[@]} == 0)) || install_packages
-[[ ! $wanted =~ ^(test|page|bench|references)$ ]] || venv_is_ready || make_venv
+[[ ! $wanted =~ ^(test|page|bench|references|oldest)$ ]] || venv_is_ready || make_venv
 [[ $wanted != test ]] || node_is_ready tests/clients "$node" || make_node tests/clients "$node"
 [[ ! $wanted =~ ^(test|page)$ ]] || node_is_ready "$page" "$page" || make_node "$page" "$page"

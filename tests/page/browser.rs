@@ -3,7 +3,8 @@
 //! Each test runs the checks of one file of this folder (harness.mjs), which name what holds and
 //! report each fault of the page: console errors, exceptions, violations of the policy, requests to
 //! other hosts. Most run against a replayer of recorded answers (replayer.mjs), `lasting` and
-//! `room` against the real box. `PAGE_TRIALS=1` asks for full numbers of repetitions.
+//! `room` against the real box. `PAGE_TRIALS=1` asks for full numbers of repetitions, and for
+//! Chromium 80, the oldest Chrome that the page supports.
 
 use std::process::Command;
 
@@ -90,4 +91,19 @@ fn everybody_can_use_the_page_by_keyboard_in_both_languages_light_and_dark() {
 #[test]
 fn the_page_is_small_and_soon_ready_to_type() {
     hold("sizes.mjs");
+}
+
+#[test]
+fn chromium_80_asks_reads_and_lists_without_a_fault() {
+    if std::env::var_os("PAGE_TRIALS").is_none() {
+        return;
+    }
+    let python = root().join("target/venv-oldest/bin/python");
+    assert!(python.exists(), "Chromium 80 is not installed: run `build/prepare.sh oldest`");
+    let mut command = deaf(Command::new(python));
+    command.arg(root().join("tests/page/old_browser.py")).arg(env!("CARGO_BIN_EXE_solverbox"));
+    let output = command.output().unwrap();
+    let said = text(&output.stdout);
+    let is_good = output.status.success() && said.ends_with("all good\n");
+    assert!(is_good, "{said}{}", text(&output.stderr));
 }
