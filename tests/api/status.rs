@@ -135,6 +135,14 @@ fn an_owner_sees_what_the_box_was_used_for_deleted_jobs_included_and_no_question
     let deleted = answered(&served, &short());
     let path = format!("/api/jobs/{}", deleted["id"].as_str().unwrap());
     assert_eq!(send(&served, &format!("DELETE {path}"), "", "").status, 204);
+    // Jobs that are deleted while they run or wait have not ended.
+    let endless = json!({
+        "question": "What is 17*23?", "mode": "math", "attempts": 8, "ignore_eos": true
+    });
+    let unfinished: Vec<String> = (0..4).map(|_| ask(&served, &endless)).collect();
+    for id in unfinished.iter().rev() {
+        assert_eq!(send(&served, &format!("DELETE /api/jobs/{id}"), "", "").status, 204);
+    }
     served.kill_and_restart();
     served.wait_ready();
     let owner = cookie(&sign_in(&served, "correct horse"));
