@@ -36,6 +36,7 @@ mod page {
 /// Serial lines and pipes.
 mod console {
     pub mod machine; // machines at serial consoles, real terminal programs, a login prompt in the way
+    mod ports; // serial ports: named, listed, refused, waited for
     pub mod terminal; // people at consoles: asking, stopping, pulled cables, noise, slow lines, pipes
 }
 
@@ -63,6 +64,7 @@ mod engine {
 
 /// What must hold in a classroom, whatever happens.
 mod reliability {
+    mod bad_metadata; // metadata llama.cpp would assert or throw on: refused before it sees them
     mod bad_models; // damaged, foreign and missing model files: one clear error each
     mod classroom; // a lesson of many clients in mixed modes, some of which disconnect
     mod corruption; // thousands of damaged files: a clean error or an answer
@@ -73,6 +75,7 @@ mod reliability {
     mod fuzz; // fuzz targets for all parsers of outside bytes
     mod old_journal; // journals of other versions: opened and continued, or refused with a remedy
     mod power; // power cuts lose unsynced writes and nothing else
+    mod random_client; // the clients of crash and power
     mod schedules; // random schedules of many clients: nothing lost, leaked or changed
     pub mod signals; // stopping in time whatever hangs; notifications to a service manager
 }
@@ -92,6 +95,6 @@ mod build {
     pub mod boards; // the aarch64 file on emulated processors of the boards
     mod cross; // building for a board: errors name what is missing
     mod disassembly; // no instruction outside the sets that an old processor lacks
-    mod mixing;
-    mod page; // how the page is packed into the program // how the kernel sets are kept apart in one program
+    mod mixing; // how the kernel sets are kept apart in one program
+    mod page; // how the page is packed into the program
 }

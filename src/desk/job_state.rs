@@ -345,7 +345,7 @@ impl JobState {
     }
 
     /// Returns the value of the answer of a job that has ended.
-    fn value(&self) -> Option<String> {
+    pub fn value(&self) -> Option<String> {
         let answer = self.record.text_of(self.best(), Part::Answer);
         shown_value(&self.question, Some(&self.tally), &answer)
     }

@@ -254,8 +254,8 @@ impl Desk {
     pub fn value_of(&self, job: &JobSummary) -> Result<Option<String>, Error> {
         let has_value = job.end.is_some() && job.question.mode.voting == Voting::ByValue;
         let Some(journal) = self.journal.as_ref().filter(|_| has_value) else { return Ok(None) };
-        if let StoredValue::Known(value) = journal.value(job.id)? {
-            return Ok(value);
+        if let StoredValue::Known(value) = &job.value {
+            return Ok(value.clone());
         }
         let ticket = journal.find(job.name)?.map(ticket_of);
         let value = ticket.and_then(|ticket| ticket.value(&ticket.record.read(usize::MAX)));
@@ -263,7 +263,8 @@ impl Desk {
         Ok(value)
     }
 
-    /// Returns how many jobs have ended since `since`, by hour and mode, as far as they are kept.
+    /// Returns how many jobs have ended since the hour of `since`, by hour and mode, including
+    /// those that were deleted later.
     ///
     /// # Errors
     /// `internal` if the journal cannot be read.

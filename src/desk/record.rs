@@ -6,7 +6,7 @@
 //! neither the engine nor its readers.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::estimate::Eta;
 use crate::answers::vote::Tally;
@@ -288,29 +288,13 @@ impl Record {
         bytes_max: usize,
         timeout: Duration,
     ) -> View {
-        let until = Instant::now() + timeout;
-        let mut log = self.lock();
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if log.version != version || left.is_zero() {
-                return log.view(offset, bytes_max);
-            }
-            log = self.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.lock_changed(timeout, |log| log.version != version).view(offset, bytes_max)
     }
 
     /// Blocks until the prompt is prepared, the job has ended or `timeout` has passed; returns the
     /// state then.
     pub fn wait_prepared(&self, timeout: Duration) -> State {
-        let until = Instant::now() + timeout;
-        let mut log = self.lock();
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if log.state != State::Preparing || left.is_zero() {
-                return log.state.clone();
-            }
-            log = self.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.lock_changed(timeout, |log| log.state != State::Preparing).state.clone()
     }
 
     /// Blocks until the job has ended or is interrupted; returns its answer.
@@ -336,6 +320,16 @@ impl Record {
             tally: None,
         };
         ends.into_iter().map(whole).collect()
+    }
+
+    /// Blocks until `is_met` by the log or `timeout` has passed.
+    fn lock_changed(
+        &self,
+        timeout: Duration,
+        is_met: impl Fn(&Log) -> bool,
+    ) -> MutexGuard<'_, Log> {
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, |log| !is_met(log));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn lock_ended(&self) -> MutexGuard<'_, Log> {

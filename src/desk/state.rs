@@ -196,10 +196,11 @@ impl DeskState {
         if let Some(forgotten) = self.jobs.get_mut(&job) {
             forgotten.is_forgotten = true;
         }
-        self.stop(job);
+        // Deleted before it is stopped, so that it does not count as ended.
         if let Some(journal) = &self.journal {
             journal.forget(job);
         }
+        self.stop(job);
     }
 
     /// Stops all jobs of a client that have not ended, and deletes what is kept of its jobs, except
@@ -215,10 +216,10 @@ impl DeskState {
                 job.id
             })
             .collect();
-        stopped.into_iter().for_each(|job| self.stop(job));
         if let Some(journal) = &self.journal {
             journal.forget_all(ForgottenJobs { client, last: self.last_job, kept });
         }
+        stopped.into_iter().for_each(|job| self.stop(job));
     }
 
     /// Stops a job: at once if it waits, within one step if it runs.
@@ -287,7 +288,7 @@ impl DeskState {
             && closed.is_findable()
             && let Some(journal) = &self.journal
         {
-            journal.keep(closed.stored());
+            journal.keep(closed.stored(), closed.value());
         }
         self.keep_recent(&closed);
         if closed.is_started() {

@@ -1,5 +1,5 @@
-//! Maintenance of the journal: deletes old jobs, and while the engine is idle returns free space
-//! and checks the integrity of the file.
+//! Maintenance of the journal: deletes old jobs and counts, and while the engine is idle returns
+//! free space and checks the integrity of the file.
 //!
 //! Each chore is done in small parts or can be interrupted, because a question may come any time.
 
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Keeping, write};
+use super::{Keeping, usage, write};
 use crate::types::limits;
 
 /// Steps of SQLite's virtual machine between two checks whether the engine is still idle.
@@ -78,6 +78,7 @@ impl Chores {
 fn forget(connection: &mut Connection, keeping: &Keeping) -> rusqlite::Result<()> {
     let now = SystemTime::now();
     write::clock(connection, now)?;
+    usage::expire(connection, now)?;
     let since = now.checked_sub(keeping.history).unwrap_or(SystemTime::UNIX_EPOCH);
     let (bytes, most) = (keeping.history_bytes, limits::FORGOTTEN_AT_ONCE);
     let gone = write::expire(connection, since, bytes, most)?;

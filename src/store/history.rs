@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
+use super::read::ListedValues;
 use super::{StoredJob, chores, read, schema, write};
 use crate::types::error::{Error, Kind};
 use crate::types::job::JobId;
@@ -43,12 +44,14 @@ impl JobHistory {
         Ok(JobHistory { connection: schema::open_shared(folder)? })
     }
 
-    /// Returns jobs, newest first, at most `most`, only those older than `before` if that is given.
+    /// Returns jobs without the values of their answers, newest first, at most `most`, only those
+    /// older than `before` if that is given.
     ///
     /// # Errors
     /// `internal` if the journal cannot be read.
     pub fn list(&self, before: Option<JobId>, most: u32) -> Result<Vec<super::JobSummary>, Error> {
-        read::list(&self.connection, None, before, most).map_err(|e| schema::failed(&e))
+        let listed = read::list(&self.connection, None, before, most, ListedValues::Unread);
+        listed.map_err(|e| schema::failed(&e))
     }
 
     /// Finds a job by the first digits of its ID.

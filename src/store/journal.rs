@@ -18,8 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::chores::Chores;
 use super::row::Row;
 use super::{
-    ForgottenJobs, Keeping, NewJob, StoredEnd, StoredJob, StoredValue, recover, salvage, schema,
-    write,
+    ForgottenJobs, Keeping, NewJob, StoredEnd, StoredJob, recover, salvage, schema, write,
 };
 use crate::types::answer::{Delta, Figures, Outcome};
 use crate::types::error::Error;
@@ -85,14 +84,14 @@ enum Message {
 enum JobChange {
     AttemptEnded(u32, Outcome, Figures),
     /// The report is gone once the end was written, or a first attempt to write it failed.
-    Ended(StoredEnd, StoredValue, Option<EndReport>),
-    Value(StoredValue),
+    Ended(StoredEnd, Option<String>, Option<EndReport>),
+    Value(Option<String>),
     /// The hash of the token that shares the job.
     Share(Option<[u8; 32]>),
     AnswerNow,
     Stopping,
     Crashed,
-    Whole(Box<StoredJob>),
+    Whole(Box<StoredJob>, Option<String>),
     Forget,
     /// Deletes many jobs, whichever job it is sent for.
     ForgetAll(ForgottenJobs),
@@ -185,18 +184,18 @@ impl Journal {
     ///
     /// Does not block. `on_written` must not call the journal.
     pub fn ended(&self, job: JobId, end: StoredEnd, value: Option<String>, on_written: OnWritten) {
-        let (value, report) = (StoredValue::Known(value), Some(EndReport(Some(on_written))));
+        let report = Some(EndReport(Some(on_written)));
         self.tell(Message::Urgent(job, JobChange::Ended(end, value, report)));
     }
 
     /// Adds the value of the answer of a job that ended without it, with the next batch.
     pub fn keep_value(&self, job: JobId, value: Option<String>) {
-        self.tell(Message::Change(job, JobChange::Value(StoredValue::Known(value))));
+        self.tell(Message::Change(job, JobChange::Value(value)));
     }
 
-    /// Adds an ended job that was not durable, with the next batch.
-    pub fn keep(&self, kept: StoredJob) {
-        self.tell(Message::Change(kept.id, JobChange::Whole(Box::new(kept))));
+    /// Adds an ended job that was not durable and the value of its answer, with the next batch.
+    pub fn keep(&self, kept: StoredJob, value: Option<String>) {
+        self.tell(Message::Change(kept.id, JobChange::Whole(Box::new(kept), value)));
     }
 
     /// Records at once that a person asked for a job's answer.
@@ -469,7 +468,7 @@ impl JournalWriter {
     /// Drops the oldest pending answers that are not durable, if too many wait for a disk that
     /// cannot be written. Durable jobs are bounded by the queue.
     fn bound_backlog(&mut self) {
-        let is_whole = |(_, change): &(JobId, JobChange)| matches!(change, JobChange::Whole(_));
+        let is_whole = |(_, change): &(JobId, JobChange)| matches!(change, JobChange::Whole(..));
         let mut surplus = self.changes.iter().filter(|change| is_whole(change)).count();
         surplus = surplus.saturating_sub(limits::JOURNAL_BACKLOG_MAX);
         self.changes.retain(|change| {
@@ -497,13 +496,17 @@ impl JournalWriter {
                 JobChange::AttemptEnded(number, outcome, figures) => {
                     write::attempt(&transaction, *job, *number, &(outcome.clone(), *figures))?;
                 }
-                JobChange::Ended(end, value, _) => write::end(&transaction, *job, end, value)?,
-                JobChange::Value(value) => write::value(&transaction, *job, value)?,
+                JobChange::Ended(end, value, _) => {
+                    write::end(&transaction, *job, end, value.as_deref())?;
+                }
+                JobChange::Value(value) => write::value(&transaction, *job, value.as_deref())?,
                 JobChange::Share(token) => write::share(&transaction, *job, token.as_ref())?,
                 JobChange::AnswerNow => write::answer_now(&transaction, *job)?,
                 JobChange::Stopping => write::stopping(&transaction, *job)?,
                 JobChange::Crashed => write::crash(&transaction, *job)?,
-                JobChange::Whole(kept) => write::whole(&transaction, model, kept)?,
+                JobChange::Whole(kept, value) => {
+                    write::whole(&transaction, model, kept, value.as_deref())?;
+                }
                 JobChange::Forget => write::forget(&transaction, *job)?,
                 JobChange::ForgetAll(jobs) => write::forget_all(&transaction, jobs)?,
             }

@@ -1,4 +1,4 @@
-//! What the desk reads of the running journal: jobs, lists of them, values, and counts.
+//! What the desk reads of the running journal: jobs, lists of them with values, and counts.
 //!
 //! Readers share a connection of their own, so that they do not wait for the writer's disk.
 
@@ -8,12 +8,11 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::journal::Journal;
-use super::read::JobSummary;
-use super::usage::{Usage, UsageHour};
-use super::{StoredJob, StoredValue, read, schema};
+use super::read::{JobSummary, ListedValues};
+use super::usage::{self, UsageHour};
+use super::{StoredJob, read, schema};
 use crate::types::error::Error;
 use crate::types::job::{Client, JobId, JobName};
-use crate::types::limits;
 
 impl Journal {
     /// Reads a job by its name.
@@ -37,8 +36,8 @@ impl Journal {
         read::by_request(&self.reader(), client, key).map_err(|e| schema::failed(&e))
     }
 
-    /// Lists jobs of one client or of all, newest first, `most` at most, only those older than
-    /// `before` if that is given.
+    /// Lists jobs of one client or of all with the values of their answers, newest first, `most` at
+    /// most, only those older than `before` if that is given.
     ///
     /// # Errors
     /// `internal` if the journal cannot be read.
@@ -48,7 +47,8 @@ impl Journal {
         before: Option<JobId>,
         most: u32,
     ) -> Result<Vec<JobSummary>, Error> {
-        read::list(&self.reader(), client, before, most).map_err(|e| schema::failed(&e))
+        let listed = read::list(&self.reader(), client, before, most, ListedValues::Stored);
+        listed.map_err(|e| schema::failed(&e))
     }
 
     /// Finds the job that is shared by the token with this SHA-256.
@@ -67,24 +67,12 @@ impl Journal {
         read::shared_of(&self.reader(), client).map_err(|e| schema::failed(&e))
     }
 
-    /// Counts the jobs that have ended since `since`, by hour and mode.
+    /// Returns how many jobs have ended since the hour of `since`, by hour and mode.
     ///
     /// # Errors
     /// `internal` if the journal cannot be read.
     pub fn usage(&self, since: SystemTime) -> Result<Vec<UsageHour>, Error> {
-        let mut usage = Usage::default();
-        // In parts, because other readers wait for each.
-        let mut count = || usage.count(&self.reader(), since, limits::LIST_JOBS_MAX);
-        while count().map_err(|e| schema::failed(&e))? {}
-        Ok(usage.hours())
-    }
-
-    /// Reads the value of a job's answer.
-    ///
-    /// # Errors
-    /// `internal` if the journal cannot be read.
-    pub fn value(&self, job: JobId) -> Result<StoredValue, Error> {
-        read::value(&self.reader(), job).map_err(|e| schema::failed(&e))
+        usage::since(&self.reader(), since).map_err(|e| schema::failed(&e))
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {

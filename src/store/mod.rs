@@ -98,7 +98,8 @@ pub struct ForgottenJobs {
 /// The value of an ended job's answer, as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredValue {
-    /// The journal has not stored it yet: an earlier version of the program ended the job.
+    /// The journal has not stored it yet: the job has not ended, or an earlier version of the
+    /// program ended it.
     Unknown,
     /// The value, if the answer has one.
     Known(Option<String>),

@@ -29,10 +29,12 @@ pub struct JobSummary {
     pub asked: SystemTime,
     /// The job's end, once it has ended.
     pub end: Option<StoredEnd>,
+    /// The value of the answer, as far as it was read.
+    pub value: StoredValue,
 }
 
-/// The columns of a [`JobSummary`], all of the journal's first version: `salvage` and `history`
-/// read journals that were not migrated.
+/// The columns of a [`JobSummary`] but for the value, all of the journal's first version: `salvage`
+/// and `history` read journals that were not migrated.
 const HEAD: &str = "number, name, client, question, asked_ms, outcome, ended_ms";
 
 /// Returns the job called `name`.
@@ -71,6 +73,15 @@ pub fn shared_of(from: &Connection, client: Client) -> rusqlite::Result<Vec<JobI
     statement.query_map([client.bytes()], number)?.collect()
 }
 
+/// The values of answers in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedValues {
+    /// They are read as far as they are stored.
+    Stored,
+    /// They are not read: the journal may not be migrated.
+    Unread,
+}
+
 /// Returns jobs of one client or of all, newest first, only those older than `before` if that is
 /// given. At most `most`, and at most one more than the longest page, to show that another follows.
 pub fn list(
@@ -78,26 +89,24 @@ pub fn list(
     client: Option<Client>,
     before: Option<JobId>,
     most: u32,
+    values: ListedValues,
 ) -> rusqlite::Result<Vec<JobSummary>> {
+    let value = if values == ListedValues::Stored { "value" } else { "NULL" };
     let whose = if client.is_some() { "client = ?1" } else { "?1 IS NULL" };
     let sql = format!(
-        "SELECT {HEAD} FROM job WHERE {whose} AND number < ?2 ORDER BY number DESC LIMIT ?3"
+        "SELECT {HEAD}, {value} FROM job WHERE {whose} AND number < ?2
+         ORDER BY number DESC LIMIT ?3"
     );
     let before = before.map_or(i64::MAX, |job| i64::try_from(job.0).unwrap_or(i64::MAX));
     let mut statement = from.prepare_cached(&sql)?;
     let client = client.map(|client| client.bytes());
     let most = most.min(limits::LIST_JOBS_MAX + 1);
+    let listed = |row: &SqlRow<'_>| {
+        let known = |value: String| StoredValue::Known(Some(value).filter(|v| !v.is_empty()));
+        let value = row.get::<_, Option<String>>(7)?.map_or(StoredValue::Unknown, known);
+        Ok(JobSummary { value, ..head(row)? })
+    };
     statement.query_map(params![client, before, most], listed)?.collect()
-}
-
-/// Returns the value of a job's answer; `Unknown` for a job that was deleted.
-pub fn value(from: &Connection, job: JobId) -> rusqlite::Result<StoredValue> {
-    let mut statement = from.prepare_cached("SELECT value FROM job WHERE number = ?1")?;
-    let value = statement.query_row([job.0 as i64], |row| row.get::<_, Option<String>>(0));
-    Ok(match value.optional()?.flatten() {
-        None => StoredValue::Unknown,
-        Some(value) => StoredValue::Known(Some(value).filter(|value| !value.is_empty())),
-    })
 }
 
 /// Returns the numbers of all unfinished jobs, in the order of submission.
@@ -131,15 +140,15 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>
     let sql =
         format!("SELECT {HEAD}, cuts, crashes, answer_now, stopping FROM job WHERE number = ?1");
     let mut statement = from.prepare_cached(&sql)?;
-    let head = statement.query_row([number], |row| {
+    let found = statement.query_row([number], |row| {
         let (forgotten, survived): (u32, Vec<usize>) = parsed(row, 7)?;
         let cuts = Truncations::from_parts(forgotten, survived);
         let (crashes, wants) = (row.get::<_, u32>(8)?, (row.get::<_, bool>(9)?, row.get(10)?));
-        Ok((listed(row)?, cuts, crashes, wants))
+        Ok((head(row)?, cuts, crashes, wants))
     });
-    let Some((head, cuts, crashes, wants)) = head.optional()? else { return Ok(None) };
+    let Some((head, cuts, crashes, wants)) = found.optional()? else { return Ok(None) };
     let (answer_now, stopping) = wants;
-    let JobSummary { id, name, client, question, asked, end } = head;
+    let JobSummary { id, name, client, question, asked, end, value: _ } = head;
     let mut log = Vec::new();
     let mut rows = from.prepare_cached("SELECT gains FROM log WHERE job = ?1 ORDER BY row")?;
     for packed in rows.query_map([number], |row| row.get::<_, Vec<u8>>(0))? {
@@ -173,7 +182,8 @@ pub fn job(from: &Connection, number: i64) -> rusqlite::Result<Option<StoredJob>
     Ok(Some(kept))
 }
 
-fn listed(row: &SqlRow<'_>) -> rusqlite::Result<JobSummary> {
+/// Reads the columns of [`HEAD`].
+fn head(row: &SqlRow<'_>) -> rusqlite::Result<JobSummary> {
     let end = match row.get::<_, Option<i64>>(6)? {
         None => None,
         Some(ended_ms) => {
@@ -188,6 +198,7 @@ fn listed(row: &SqlRow<'_>) -> rusqlite::Result<JobSummary> {
         question: Arc::new(parsed(row, 3)?),
         asked: time(row.get(4)?),
         end,
+        value: StoredValue::Unknown,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::{Keeping, StoredEnd, StoredJob, StoredValue, read, write};
+use super::{Keeping, StoredEnd, StoredJob, read, write};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::error::{Error, Kind};
 use crate::types::job::JobId;
@@ -102,7 +102,7 @@ fn note(
                 let (outcome, figures) = (Outcome::Failed(error), Figures::default());
                 let end = StoredEnd { outcome, figures, at: SystemTime::now() };
                 write::start_over(&transaction, *job, &keeping.model)?;
-                write::end(&transaction, *job, &end, &StoredValue::Known(None))?;
+                write::end(&transaction, *job, &end, None)?;
             }
         }
     }

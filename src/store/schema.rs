@@ -22,7 +22,7 @@ const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The versions of the schema; the last is what this program uses. A file of an earlier version is
 /// migrated by each version that follows, in a transaction of its own.
-const VERSIONS: [&str; 4] = [FIRST, CLOCK, VALUE, SHARED];
+const VERSIONS: [&str; 5] = [FIRST, CLOCK, VALUE, SHARED, USAGE];
 
 const FIRST: &str = "
 CREATE TABLE job (
@@ -81,6 +81,31 @@ ALTER TABLE job ADD COLUMN shared BLOB;
 CREATE UNIQUE INDEX job_of_share ON job (shared) WHERE shared IS NOT NULL;
 ";
 
+const USAGE: &str = "
+-- What the ended jobs count for; a damaged one is left out.
+CREATE VIEW ended_job AS SELECT * FROM (
+    SELECT number, ended_ms / 3600000 AS hour, leapt_ms,
+        CASE WHEN json_valid(question) THEN question ->> '$.mode.name' END AS mode,
+        CASE WHEN json_valid(outcome) THEN outcome ->> '$[1].completion_tokens' END AS tokens,
+        CASE WHEN json_valid(outcome) THEN
+            (outcome ->> '$[1].prompt_seconds') + (outcome ->> '$[1].decode_seconds')
+        END AS seconds
+    FROM job WHERE ended_ms IS NOT NULL
+) WHERE typeof(mode) = 'text' AND typeof(tokens) = 'integer' AND seconds IS NOT NULL;
+-- The jobs that ended in each hour, counted as they end, whether or not they are kept.
+CREATE TABLE usage (
+    hour INTEGER NOT NULL,              -- since 1970
+    mode TEXT NOT NULL,                 -- its name
+    jobs INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    leapt_ms INTEGER NOT NULL DEFAULT 0, -- by how much the clock has jumped since
+    PRIMARY KEY (hour, mode)
+) STRICT, WITHOUT ROWID;
+INSERT INTO usage SELECT hour, mode, count(*), sum(tokens), sum(seconds), max(leapt_ms)
+    FROM ended_job GROUP BY hour, mode;
+";
+
 /// Reads a row of each table and column of the first version, which commands use on a journal that
 /// may not be migrated yet.
 const FIRST_TABLES: [&str; 3] = [
@@ -91,9 +116,10 @@ const FIRST_TABLES: [&str; 3] = [
 ];
 
 /// The same of the later versions.
-const LATER_TABLES: [&str; 2] = [
+const LATER_TABLES: [&str; 3] = [
     "SELECT leapt_ms, value, shared FROM job ORDER BY number DESC LIMIT 1",
     "SELECT seen_ms FROM clock",
+    "SELECT hour, mode, jobs, tokens, seconds, leapt_ms FROM usage LIMIT 1",
 ];
 
 /// Why a file cannot be used.
@@ -248,10 +274,10 @@ fn begin(connection: &mut Connection, versions: &[&str]) -> rusqlite::Result<()>
     transaction.commit()
 }
 
-/// Makes a journal of the first version.
+/// Makes a journal of an earlier version, from 1.
 #[cfg(test)]
-pub fn begin_first(connection: &mut Connection) -> rusqlite::Result<()> {
-    begin(connection, &VERSIONS[..1])
+pub fn begin_version(connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
+    begin(connection, &VERSIONS[..version])
 }
 
 fn migrate(connection: &mut Connection, from: usize) -> rusqlite::Result<()> {

@@ -1,18 +1,18 @@
 //! What the box was used for, hour by hour: counts of the ended jobs, without questions or clients.
 //!
-//! Read from the journal, so that a restart loses nothing of it; what was deleted does not count.
+//! `write` counts a job in the transaction that ends it. The counts stay when the job is deleted;
+//! `chores` deletes those that no report covers any more.
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, params};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use rusqlite::{Connection, Row as SqlRow, params};
 
 use super::write::millis;
-use crate::types::answer::Figures;
+use crate::types::job::JobId;
+use crate::types::limits;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The jobs of one mode that ended in one hour.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,74 +29,65 @@ pub struct UsageHour {
     pub seconds: f64,
 }
 
-/// Jobs counted so far, by hour and mode.
-#[derive(Debug, Default)]
-pub struct Usage {
-    hours: BTreeMap<(i64, String), (u32, u64, f64)>,
-    /// The end and the number of the last job that was read.
-    last: Option<(i64, i64)>,
+/// Counts a job that has just ended. One whose question or outcome is damaged is left out.
+pub fn count(to: &Connection, job: JobId) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO usage (hour, mode, jobs, tokens, seconds)
+         SELECT hour, mode, 1, tokens, seconds FROM ended_job WHERE number = ?1
+         ON CONFLICT DO UPDATE SET jobs = jobs + 1, tokens = tokens + excluded.tokens,
+             seconds = seconds + excluded.seconds";
+    to.prepare_cached(sql)?.execute([job.0 as i64])?;
+    Ok(())
 }
 
-/// The part of a stored question that is counted.
-#[derive(Deserialize)]
-struct QuestionMode {
-    mode: ModeName,
+/// Returns the counts since the hour of `since`, in the order of hours and then of modes' names.
+pub fn since(from: &Connection, since: SystemTime) -> rusqlite::Result<Vec<UsageHour>> {
+    let sql = "SELECT hour, mode, jobs, tokens, seconds FROM usage WHERE hour >= ?1
+         ORDER BY hour, mode";
+    from.prepare_cached(sql)?.query_map([hour(since)], read)?.collect()
 }
 
-#[derive(Deserialize)]
-struct ModeName {
-    name: String,
+/// Deletes the counts that are older than the longest report.
+pub fn expire(to: &Connection, now: SystemTime) -> rusqlite::Result<()> {
+    let days = DAY * limits::USAGE_DAYS_MAX;
+    let oldest = hour(now.checked_sub(days).unwrap_or(UNIX_EPOCH));
+    let sql = "DELETE FROM usage WHERE hour < ?1 AND hour + leapt_ms / ?2 < ?1";
+    to.prepare_cached(sql)?.execute([oldest, HOUR_MS])?;
+    Ok(())
 }
 
-impl Usage {
-    /// Counts the next jobs that ended since `since`, at most `most`; returns whether there may be
-    /// more. A damaged job is left out.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub fn count(
-        &mut self,
-        from: &Connection,
-        since: SystemTime,
-        most: u32,
-    ) -> rusqlite::Result<bool> {
-        // In the order of the index of ends.
-        let sql = "SELECT ended_ms, number, question, outcome FROM job
-             WHERE ended_ms IS NOT NULL AND (ended_ms, number) > (?1, ?2)
-             ORDER BY ended_ms, number LIMIT ?3";
-        let mut statement = from.prepare_cached(sql)?;
-        let (ended_ms, number) = self.last.unwrap_or((millis(since) - 1, i64::MAX));
-        let mut rows = statement.query(params![ended_ms, number, most])?;
-        let mut read = 0;
-        while let Some(row) = rows.next()? {
-            let ended_ms = row.get(0)?;
-            (read, self.last) = (read + 1, Some((ended_ms, row.get(1)?)));
-            let (question, outcome): (String, String) = (row.get(2)?, row.get(3)?);
-            self.add(ended_ms, &question, &outcome);
+/// Copies the counts of a damaged journal into the one that replaces it, as far as they can be
+/// read; returns how many.
+pub fn carry_over(from: &Connection, to: &mut Connection) -> rusqlite::Result<usize> {
+    let transaction = to.transaction()?;
+    let mut copied = 0;
+    {
+        let sql = "SELECT hour, mode, jobs, tokens, seconds, leapt_ms FROM usage";
+        let mut statement = from.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let sql = "INSERT OR IGNORE INTO usage (hour, mode, jobs, tokens, seconds, leapt_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut insert = transaction.prepare(sql)?;
+        while let Ok(Some(row)) = rows.next() {
+            let Ok(UsageHour { hour, mode, jobs, tokens, seconds }) = read(row) else { continue };
+            let leapt_ms = row.get::<_, i64>(5)?;
+            let (hour, tokens) = (hour.cast_signed(), tokens.cast_signed());
+            copied += insert.execute(params![hour, mode, jobs, tokens, seconds, leapt_ms])?;
         }
-        Ok(read == most)
     }
+    transaction.commit()?;
+    Ok(copied)
+}
 
-    fn add(&mut self, ended_ms: i64, question: &str, outcome: &str) {
-        let question = serde_json::from_str::<QuestionMode>(question);
-        let outcome = serde_json::from_str::<(IgnoredAny, Figures)>(outcome);
-        let (Ok(question), Ok((_, figures))) = (question, outcome) else { return };
-        let hour = (ended_ms.div_euclid(HOUR_MS), question.mode.name);
-        let (jobs, tokens, seconds) = self.hours.entry(hour).or_default();
-        *jobs += 1;
-        *tokens += u64::from(figures.completion_tokens);
-        *seconds += figures.prompt_seconds + figures.decode_seconds;
-    }
+fn read(row: &SqlRow<'_>) -> rusqlite::Result<UsageHour> {
+    Ok(UsageHour {
+        hour: row.get::<_, i64>(0)?.max(0).cast_unsigned(),
+        mode: row.get(1)?,
+        jobs: row.get(2)?,
+        tokens: row.get::<_, i64>(3)?.max(0).cast_unsigned(),
+        seconds: row.get(4)?,
+    })
+}
 
-    /// Returns the counts, in the order of hours and then of modes' names.
-    pub fn hours(self) -> Vec<UsageHour> {
-        let hour = |((hour, mode), (jobs, tokens, seconds)): ((i64, String), _)| UsageHour {
-            hour: hour.max(0).cast_unsigned(),
-            mode,
-            jobs,
-            tokens,
-            seconds,
-        };
-        self.hours.into_iter().map(hour).collect()
-    }
+fn hour(time: SystemTime) -> i64 {
+    millis(time) / HOUR_MS
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::row::Row;
-use super::{ForgottenJobs, JobSelection, NewJob, StoredEnd, StoredJob, StoredValue};
+use super::{ForgottenJobs, JobSelection, NewJob, StoredEnd, StoredJob, usage};
 use crate::types::answer::{Figures, Outcome};
 use crate::types::job::JobId;
 use crate::types::limits;
@@ -59,12 +59,12 @@ pub fn attempt(
     Ok(())
 }
 
-/// Ends a job, unless it has ended already.
+/// Ends a job with the value of its answer and counts it, unless it has ended already.
 pub fn end(
     to: &Connection,
     job: JobId,
     end: &StoredEnd,
-    value: &StoredValue,
+    value: Option<&str>,
 ) -> rusqlite::Result<()> {
     let mut statement = to.prepare_cached(
         "UPDATE job SET ended_ms = ?2, outcome = ?3, value = ?4
@@ -72,23 +72,16 @@ pub fn end(
     )?;
     let StoredEnd { outcome, figures, at } = end;
     let outcome = json(&(outcome, figures));
-    statement.execute(params![job.0 as i64, millis(*at), outcome, value_column(value)])?;
-    Ok(())
+    let value = value.unwrap_or_default();
+    let ended = statement.execute(params![job.0 as i64, millis(*at), outcome, value])?;
+    if ended > 0 { usage::count(to, job) } else { Ok(()) }
 }
 
 /// Stores the value of an ended job's answer.
-pub fn value(to: &Connection, job: JobId, value: &StoredValue) -> rusqlite::Result<()> {
+pub fn value(to: &Connection, job: JobId, value: Option<&str>) -> rusqlite::Result<()> {
     to.prepare_cached("UPDATE job SET value = ?2 WHERE number = ?1")?
-        .execute(params![job.0 as i64, value_column(value)])?;
+        .execute(params![job.0 as i64, value.unwrap_or_default()])?;
     Ok(())
-}
-
-/// Returns the column of a value; an answer without one has the empty string.
-fn value_column(value: &StoredValue) -> Option<&str> {
-    match value {
-        StoredValue::Unknown => None,
-        StoredValue::Known(value) => Some(value.as_deref().unwrap_or_default()),
-    }
 }
 
 /// Records that a person asked for a job's answer at once.
@@ -104,8 +97,13 @@ pub fn stopping(to: &Connection, job: JobId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Adds a job that is not in the journal yet, with its log and its ends.
-pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result<()> {
+/// Adds a job that is not in the journal yet, with its log, its ends and the value of its answer.
+pub fn whole(
+    to: &Connection,
+    model: &str,
+    kept: &StoredJob,
+    value: Option<&str>,
+) -> rusqlite::Result<()> {
     let (id, question) = (kept.id, kept.question.clone());
     let StoredJob { name, client, asked, .. } = *kept;
     job(to, model, &NewJob { id, name, client, request: None, question, asked })?;
@@ -117,8 +115,7 @@ pub fn whole(to: &Connection, model: &str, kept: &StoredJob) -> rusqlite::Result
     for (number, outcome, figures) in &kept.ends {
         attempt(to, id, *number, &(outcome.clone(), *figures))?;
     }
-    let unknown = StoredValue::Unknown;
-    kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended, &unknown))
+    kept.end.as_ref().map_or(Ok(()), |ended| end(to, id, ended, value))
 }
 
 /// Stores the hash of the token that shares a job, in place of an earlier one; `None` for no token.
@@ -185,7 +182,7 @@ pub fn start_over(to: &Connection, job: JobId, model: &str) -> rusqlite::Result<
     Ok(())
 }
 
-/// Checks the clock: if it has jumped, ended jobs do not count as older for that.
+/// Checks the clock: if it has jumped, ended jobs and their counts do not count as older for that.
 ///
 /// A board without a battery starts with the time at which it was switched off. When its date is
 /// set, everything stored would be too old at once.
@@ -202,6 +199,9 @@ pub fn clock(to: &mut Connection, now: SystemTime) -> rusqlite::Result<()> {
     {
         let leapt = "UPDATE job SET leapt_ms = leapt_ms + ?1 WHERE ended_ms + leapt_ms < ?2";
         // No job ends within the gap; those after the last check ended close to it.
+        transaction.execute(leapt, [passed, seen + passed / 2])?;
+        let leapt = "UPDATE usage SET leapt_ms = leapt_ms + ?1
+             WHERE hour * 3600000 + leapt_ms < ?2";
         transaction.execute(leapt, [passed, seen + passed / 2])?;
         log::info!("the clock jumped by {} days, which makes no answer older", passed / DAY_MS);
     }

@@ -126,7 +126,7 @@ fn an_owner_lists_moves_stops_and_deletes_all_jobs_and_each_action_is_recorded()
 }
 
 #[test]
-fn an_owner_sees_what_the_box_was_used_for_and_no_question() {
+fn an_owner_sees_what_the_box_was_used_for_deleted_jobs_included_and_no_question() {
     let mut served = with_pin("correct horse");
     served.wait_ready();
     let before = seconds_since_1970();
@@ -135,6 +135,14 @@ fn an_owner_sees_what_the_box_was_used_for_and_no_question() {
     let deleted = answered(&served, &short());
     let path = format!("/api/jobs/{}", deleted["id"].as_str().unwrap());
     assert_eq!(send(&served, &format!("DELETE {path}"), "", "").status, 204);
+    // Jobs that are deleted while they run or wait have not ended.
+    let endless = json!({
+        "question": "What is 17*23?", "mode": "math", "attempts": 8, "ignore_eos": true
+    });
+    let unfinished: Vec<String> = (0..4).map(|_| ask(&served, &endless)).collect();
+    for id in unfinished.iter().rev() {
+        assert_eq!(send(&served, &format!("DELETE /api/jobs/{id}"), "", "").status, 204);
+    }
     served.kill_and_restart();
     served.wait_ready();
     let owner = cookie(&sign_in(&served, "correct horse"));
@@ -151,8 +159,9 @@ fn an_owner_sees_what_the_box_was_used_for_and_no_question() {
         of_mode.map(|hour| hour[what].as_f64().unwrap()).sum::<f64>()
     };
     let tokens = |job: &Value| job["figures"]["completion_tokens"].as_f64().unwrap();
-    assert_eq!((sum("plain", "jobs"), sum("math", "jobs")), (2.0, 1.0), "{used}");
-    assert_eq!(sum("plain", "tokens"), tokens(&jobs[0]) + tokens(&jobs[1]));
+    assert_eq!((sum("plain", "jobs"), sum("math", "jobs")), (3.0, 1.0), "{used}");
+    let plain = [&jobs[0], &jobs[1], &deleted];
+    assert_eq!(sum("plain", "tokens"), plain.into_iter().map(tokens).sum::<f64>());
     assert_eq!(sum("math", "tokens"), tokens(&jobs[2]));
     assert!(sum("math", "seconds") > 0.0);
     for hour in hours {

@@ -19,7 +19,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::reliability::crash::{JobRequest, ask, below, life, wish};
+use crate::reliability::crash::life;
+use crate::reliability::random_client::{JobRequest, ask, below, wish};
 use crate::support::disk::{self, FileHistory, Loss};
 use crate::support::lives::{
     EventCounts, JobReader, ReaderState, ReceivedEvent, RestartedServer, whole,

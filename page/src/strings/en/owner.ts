@@ -109,7 +109,7 @@ export const owner = {
     missing: "This box does not count its questions yet. A newer version does.",
     none: "No question was answered in these days.",
     sum: (count: number, days: number) =>
-      `${questions(count)} in ${days} days, without those that were deleted.`,
+      `${questions(count)} in ${days} days, those that were deleted later included.`,
     chart: (count: number, day: string, most: number) =>
       `Questions in each hour, by mode: ${questions(count)}, most on ${day}: ${most}.`,
     asTable: "Show as a table",

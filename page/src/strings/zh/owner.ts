@@ -101,7 +101,7 @@ export const owner: typeof english = {
     loading: "正在统计……",
     missing: "这台设备还不统计问题数量，新版本会统计。",
     none: "这些天没有回答过问题。",
-    sum: (count, days) => `${days} 天里共有 ${count} 个问题，已删除的不计算在内。`,
+    sum: (count, days) => `${days} 天里共有 ${count} 个问题，包括之后被删除的。`,
     chart: (count, day, most) =>
       `每小时的问题数量（按模式）：共 ${count} 个，最多的一天是 ${day}，有 ${most} 个。`,
     asTable: "用表格显示",

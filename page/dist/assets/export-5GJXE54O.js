@@ -1,4 +1,4 @@
-import{d_14 as s}from"/assets/main-KHFOLKU3.js";function m(t,n){return`# ${n.title}
+import{d_14 as s}from"/assets/main-AR643NQ7.js";function m(t,n){return`# ${n.title}
 ${t.map(e=>`
 ${a(e,n)}`).join(`
 ---
