@@ -113,6 +113,8 @@ check("Copy copies the answer's Markdown, byte for byte", async (t) => {
 check("a marked part is copied as Markdown with its formulas as TeX", async (t) => {
   const { page } = await answered(t, { attempts: [GOLDEN] });
   const answer = page.getByRole("region", { name: "Answer", exact: true });
+  // Follows the answer once all of it is there.
+  await button(page, "Copy").waitFor();
   await answer.evaluate((element) => document.getSelection().selectAllChildren(element));
   await page.keyboard.press("Control+c");
   const text = await copied(page);
