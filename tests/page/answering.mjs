@@ -189,6 +189,29 @@ check("a question goes on from an answer", async (t) => {
   await seeText(page, /^Before this:/);
 });
 
+check("an open Take along stays open while the answer comes, until it is closed", async (t) => {
+  const server = await t.replayer();
+  const job = server.add({ attempts: [GOLDEN] });
+  const page = await openJob(t, server, job);
+  job.step(5);
+  await button(page, "Take along").click();
+  const code = page.getByRole("img", { name: /^QR code: http/ });
+  await code.waitFor();
+  const made = await code.elementHandle();
+  job.stepTo(({ part }) => part === "answer");
+  await seeText(page, "Answering …");
+  job.stepAll();
+  await button(page, "Copy").waitFor();
+  assert.ok(await made.isVisible(), "it is the same code");
+  assert.equal(await button(page, "Take along").count(), 1);
+  await button(page, "Close").click();
+  await code.waitFor({ state: "detached" });
+  const state = page.locator(".job-state");
+  assert.ok(await state.evaluate((line) => line === document.activeElement), "the focus");
+  await button(page, "Take along").click();
+  await code.waitFor();
+});
+
 check("an answer that was cut off says so and offers more", async (t) => {
   const attempts = [
     { ...GOLDEN, answer: GOLDEN.answer.slice(0, 200), value: null, finish: "budget" },

@@ -1,4 +1,4 @@
-import{d_14 as s}from"/assets/main-63TGEEEV.js";function m(t,n){return`# ${n.title}
+import{d_11 as s}from"/assets/main-BPEU5EZH.js";function m(t,n){return`# ${n.title}
 ${t.map(e=>`
 ${a(e,n)}`).join(`
 ---
