@@ -113,6 +113,8 @@ check("Copy copies the answer's Markdown, byte for byte", async (t) => {
 check("a marked part is copied as Markdown with its formulas as TeX", async (t) => {
   const { page } = await answered(t, { attempts: [GOLDEN] });
   const answer = page.getByRole("region", { name: "Answer", exact: true });
+  // Follows the answer once all of it is there.
+  await button(page, "Copy").waitFor();
   await answer.evaluate((element) => document.getSelection().selectAllChildren(element));
   await page.keyboard.press("Control+c");
   const text = await copied(page);
@@ -185,6 +187,29 @@ check("a question goes on from an answer", async (t) => {
   assert.equal(sent.previous, job.id);
   assert.equal(sent.question, "And its square?");
   await seeText(page, /^Before this:/);
+});
+
+check("an open Take along stays open while the answer comes, until it is closed", async (t) => {
+  const server = await t.replayer();
+  const job = server.add({ attempts: [GOLDEN] });
+  const page = await openJob(t, server, job);
+  job.step(5);
+  await button(page, "Take along").click();
+  const code = page.getByRole("img", { name: /^QR code: http/ });
+  await code.waitFor();
+  const made = await code.elementHandle();
+  job.stepTo(({ part }) => part === "answer");
+  await seeText(page, "Answering …");
+  job.stepAll();
+  await button(page, "Copy").waitFor();
+  assert.ok(await made.isVisible(), "it is the same code");
+  assert.equal(await button(page, "Take along").count(), 1);
+  await button(page, "Close").click();
+  await code.waitFor({ state: "detached" });
+  const state = page.locator(".job-state");
+  assert.ok(await state.evaluate((line) => line === document.activeElement), "the focus");
+  await button(page, "Take along").click();
+  await code.waitFor();
 });
 
 check("an answer that was cut off says so and offers more", async (t) => {

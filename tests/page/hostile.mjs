@@ -179,4 +179,28 @@ check("hostile questions and values are shown as text, in the history too", asyn
   await unharmed(page, page.locator("main"));
 });
 
+check("5 MB of short lines are not pasted, said at once, and take nothing away", async (t) => {
+  const server = await t.replayer();
+  const page = await t.open(server);
+  const field = question(page);
+  await field.pressSequentially("What is this?");
+  await page.evaluate(() => {
+    const copy = (event) => {
+      event.clipboardData.setData("text/plain", "x = 1\n".repeat(5e6 / 6));
+      event.preventDefault();
+    };
+    document.addEventListener("copy", copy, { once: true });
+  });
+  await page.keyboard.press("Control+c");
+  const began = performance.now();
+  await page.keyboard.press("Control+v");
+  await seeText(page, /^Not pasted: this text has about [\d,]+ tokens/);
+  const took = performance.now() - began;
+  assert.ok(took < 1_000, `the page took ${took} ms`);
+  assert.equal(await field.inputValue(), "What is this?");
+  await page.keyboard.press("Control+z");
+  assert.notEqual(await field.inputValue(), "What is this?", "the undo is that of the typing");
+  await page.locator("form .bad").waitFor({ state: "detached" });
+});
+
 await run();

@@ -2,6 +2,8 @@
 // outside code; while it streams, a finished block is never touched and a formula typeset once.
 
 import assert from "node:assert/strict";
+import { BlockSplitter } from "../../page/src/text/blocks.ts";
+import { scanMath } from "../../page/src/text/math.ts";
 import { watchBlocks, watched } from "./block-watch.mjs";
 import { until } from "./browser.mjs";
 import { check, run, trials } from "./harness.mjs";
@@ -107,6 +109,31 @@ check(
   { limitMs: 180_000 },
 );
 
+/** Returns the formulas that are whole in the open block of a text so far, or in a whole text. */
+function wholeFormulas(text, splitter, isComplete) {
+  const blocks = splitter.advance(text, isComplete);
+  if (!isComplete) blocks.splice(0, Infinity, { start: splitter.openStart, end: text.length });
+  return blocks
+    .filter(({ isFence }) => !isFence)
+    .flatMap(({ start, end }) => scanMath(text.slice(start, end), !isComplete))
+    .filter(({ isClosed }) => isClosed)
+    .map(({ source, isDisplay }) => `${source} ${isDisplay}`);
+}
+
+check("wherever a text is cut, what is a formula so far is one in the end", async () => {
+  const faults = [];
+  for (const { name, answer } of ANSWERS) {
+    const inTheEnd = new Set(wholeFormulas(answer, new BlockSplitter(), true));
+    const splitter = new BlockSplitter();
+    for (let length = 1; length <= answer.length; length++) {
+      for (const one of wholeFormulas(answer.slice(0, length), splitter, false)) {
+        if (!inTheEnd.has(one)) faults.push(`${name}: at ${length}: ${one}`);
+      }
+    }
+  }
+  assert.deepEqual(faults, []);
+});
+
 check(
   "while they stream, blocks that are finished stay untouched and formulas are typeset once",
   async (t) => {
@@ -124,8 +151,7 @@ check(
       await page.waitForTimeout(150);
       const { touched, typeset, red } = await watched(page);
       if (touched.length > 0) faults.push(`${one.name}: touched: ${touched.join(" | ")}`);
-      // Where parts of a text come late, one of the open block may end differently than it seemed.
-      if (typeset < one.formulas || typeset > one.formulas + 1)
+      if (typeset !== one.formulas)
         faults.push(`${one.name}: typeset ${typeset}, has ${one.formulas}`);
       if (red > 0) faults.push(`${one.name}: ${red} faulty while it streamed`);
       const shown = await answerPart(page).innerHTML();

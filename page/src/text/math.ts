@@ -35,6 +35,8 @@ const LINE_REST = /[ \t]*(?:\n|$)/y;
 /** Text after a `$` that looks like the beginning of a formula. */
 const LIKE_MATHS = /[\\^_{}=]/;
 const WAITING_MAX = 1_000;
+/** Longest code span whose end is waited for. */
+const CODE_SPAN_MAX = 200;
 const GROUP = /\{[^{}]*\}/g;
 const COMMAND = /\\[A-Za-z]+/g;
 const WORDS = /\*\*|[A-Za-z]{3,},? [A-Za-z]{2,}/;
@@ -61,6 +63,8 @@ function dollarEnd(text: string, at: number, isGrowing: boolean): End {
   for (let mark = matchAt(marks, text, from); mark; mark = marks.exec(text)) {
     const { 0: sign, index } = mark;
     if (sign === "$") {
+      // A digit may follow, and then it ends nothing.
+      if (isGrowing && index === text.length - 1) break;
       const isValid = index > from && !/\s/.test(text.charAt(index - 1))
         && !/\d/.test(text.charAt(index + 1)) && !isPrice(text.slice(from, index));
       return isValid ? { close: index, end: index + 1 } : "none";
@@ -92,7 +96,9 @@ function endsParagraph(text: string, newline: number): boolean {
 }
 
 /** Finds the end of what `opener` at `at` begins; `closer` ends it. */
-function delimitedEnd(text: string, at: number, opener: string, closer: string): End {
+function delimitedEnd(
+  text: string, at: number, opener: string, closer: string, isGrowing: boolean,
+): End {
   const from = at + opener.length;
   const isInline = closer === "\\)";
   // Over a blank line goes only what begins like a block.
@@ -105,6 +111,8 @@ function delimitedEnd(text: string, at: number, opener: string, closer: string):
       return isEmpty ? "none" : { close: index, end: index + closer.length };
     }
     if (sign === "\\(" || sign === "\\[") return "none";
+    // The first half of the closer.
+    if (isGrowing && sign === "$" && closer === "$$" && index === text.length - 1) break;
     if (sign.startsWith("$")) return "none";
     if (sign === "\n") {
       if (isInline ? endsParagraph(text, index) : !isBlock && isBlankAfter(text, index)) break;
@@ -117,8 +125,9 @@ function delimitedEnd(text: string, at: number, opener: string, closer: string):
   return "open";
 }
 
-/** Returns where a code span or a fence that begins at `at` ends; after its ticks if it is none. */
-function codeEnd(text: string, at: number, ticks: string): number {
+/** Returns where a code span or a fence that begins at `at` ends; after its ticks if it is none.
+    In a growing text, a short rest of a line may still become a code span. */
+function codeEnd(text: string, at: number, ticks: string, isGrowing: boolean): number {
   const after = at + ticks.length;
   const lineEnd = text.indexOf("\n", after);
   const info = text.slice(after, lineEnd === -1 ? text.length : lineEnd);
@@ -133,7 +142,8 @@ function codeEnd(text: string, at: number, ticks: string): number {
   for (let run = matchAt(runs, text, after); run; run = runs.exec(text)) {
     if (run[0] === ticks) return run.index + ticks.length;
   }
-  return after;
+  const mayClose = isGrowing && lineEnd === -1 && text.length - after <= CODE_SPAN_MAX;
+  return mayClose ? text.length : after;
 }
 
 interface Opening { end: End; contentFrom: number; isDisplay: boolean; keepsSource: boolean }
@@ -144,9 +154,9 @@ function opening(text: string, at: number, sign: string, isGrowing: boolean): Op
     end, contentFrom: at + length, isDisplay, keepsSource,
   });
   if (sign === "$") return found(dollarEnd(text, at, isGrowing), 1, false);
-  if (sign === "$$") return found(delimitedEnd(text, at, "$$", "$$"), 2, true);
-  if (sign === "\\(") return found(delimitedEnd(text, at, "\\(", "\\)"), 2, false);
-  if (sign === "\\[") return found(delimitedEnd(text, at, "\\[", "\\]"), 2, true);
+  if (sign === "$$") return found(delimitedEnd(text, at, "$$", "$$", isGrowing), 2, true);
+  if (sign === "\\(") return found(delimitedEnd(text, at, "\\(", "\\)", isGrowing), 2, false);
+  if (sign === "\\[") return found(delimitedEnd(text, at, "\\[", "\\]", isGrowing), 2, true);
   const box = matchAt(BOX, text, at);
   if (box) {
     const to = paragraphEnd(text, at);
@@ -169,7 +179,7 @@ export function scanMath(text: string, isGrowing: boolean): Segment[] {
   for (let mark = marks.exec(text); mark; mark = marks.exec(text)) {
     const { 0: sign, index: start } = mark;
     if (sign.startsWith("`") || sign.startsWith("~")) {
-      marks.lastIndex = codeEnd(text, start, sign);
+      marks.lastIndex = codeEnd(text, start, sign, isGrowing);
       continue;
     }
     const found = opening(text, start, sign, isGrowing);

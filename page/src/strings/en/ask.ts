@@ -58,6 +58,10 @@ export const ask = {
   tooLong: (tokens: string, most: string) =>
     `Length: about ${tokens} of ${most} tokens. This is probably too long: shorten it.`,
 
+  notPasted: (tokens: string) =>
+    `Not pasted: this text has about ${tokens} tokens, far more than the box can read. `
+    + "Paste only the part that matters.",
+
   missing: {
     question: "Type a question first.",
     work: "Write down your own work first. This mode checks it.",

@@ -58,6 +58,9 @@ export const ask: typeof english = {
   length: (tokens, most) => `长度：约 ${tokens} / ${most} 词元`,
   tooLong: (tokens, most) => `长度：约 ${tokens} / ${most} 词元，可能太长了，请缩短一些。`,
 
+  notPasted: (tokens) =>
+    `未粘贴：这段文字约有 ${tokens} 词元，远远超出设备能读的长度。请只粘贴需要的部分。`,
+
   missing: {
     question: "请先输入问题。",
     work: "请先写下你自己的解答，这个模式会检查它。",

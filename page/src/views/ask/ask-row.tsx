@@ -1,18 +1,18 @@
 // The button that asks and, next to it, why a question was not taken. Stays at the lower edge of
 // the screen while the form is longer, so that a reply to pressing Enter is in sight.
 
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { say } from "../../state.ts";
 import { languageTag, t } from "../../strings/index.ts";
+import { useCountdown } from "../countdown.ts";
 import { BUDGET_TOKENS_MAX, type Submission, submission } from "./submission.ts";
-
-const SECOND_MS = 1_000;
 
 export function AskRow() {
   const words = t().ask;
   const state = submission.value;
-  const waitS = useCountdown(state.state === "refused" ? state.againAt : null);
+  const waitS = useCountdown(state.state === "refused" ? state.againAt : null, () => {
+    submission.value = { state: "ready" };
+    say(t().ask.againNow);
+  });
   const isAsking = state.state === "asking";
   return (
     <div class="ask-row">
@@ -51,23 +51,4 @@ export function problemOf(state: Submission): string | null {
       return problem(what, remedy);
     }
   }
-}
-
-/** Counts down to a time of performance.now(), in seconds; then the button works again. */
-function useCountdown(againAt: number | null): number {
-  const left = useSignal(0);
-  useEffect(() => {
-    const tick = () => {
-      left.value = Math.max(0, Math.ceil(((againAt ?? 0) - performance.now()) / SECOND_MS));
-      if (againAt === null || left.value > 0) return;
-      clearInterval(ticking);
-      submission.value = { state: "ready" };
-      say(t().ask.againNow);
-    };
-    const ticking = setInterval(tick, SECOND_MS);
-    tick();
-    if (againAt === null) clearInterval(ticking);
-    return () => clearInterval(ticking);
-  }, [againAt]);
-  return left.value;
 }

@@ -6,6 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { t } from "../../strings/index.ts";
 import { noteFocus, undoInsertion } from "./insert.ts";
 import { type Where, asks, undoes } from "./keys.ts";
+import { usePasteLimit } from "./paste-limit.ts";
 import { Preview } from "./preview.tsx";
 import { SymbolBar } from "./symbol-bar.tsx";
 
@@ -26,6 +27,7 @@ interface Props {
 export function Field({ where, text, rows, isLocked, isWrong, describedBy, ...rest }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const composedAt = useRef(-Infinity);
+  const pasteLimit = usePasteLimit();
   const label = t().ask[where];
 
   useEffect(() => {
@@ -45,10 +47,15 @@ export function Field({ where, text, rows, isLocked, isWrong, describedBy, ...re
       <label for={where}>{label}</label>
       <textarea id={where} ref={field} rows={rows} value={text} readOnly={isLocked}
         autocomplete="off" aria-describedby={describedBy} aria-invalid={isWrong}
-        onInput={(event) => rest.onText(event.currentTarget.value)}
+        onInput={(event) => {
+          pasteLimit.forget();
+          rest.onText(event.currentTarget.value);
+        }}
+        onPaste={pasteLimit.take} onDrop={pasteLimit.take}
         onFocus={(event) => noteFocus(event.currentTarget)}
         onCompositionEnd={(event) => (composedAt.current = event.timeStamp)}
         onKeyDown={takeKey} />
+      {pasteLimit.problem && <p class="bad">{pasteLimit.problem}</p>}
       <SymbolBar field={field} label={label} />
       {rest.children}
       <Preview text={text} of={label} />

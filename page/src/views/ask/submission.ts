@@ -11,7 +11,7 @@ export const BUDGET_TOKENS_MAX = 131_072;
 
 /** Most characters of a text that the box can accept. It drops the connection on far longer ones,
     so that its refusal would be lost. */
-const SENT_CHARS_MAX = 512 << 10;
+export const SENT_CHARS_MAX = 512 << 10;
 
 /** The part of the form that lacks something. */
 export type Missing = "question" | "work" | "budget";

@@ -16,6 +16,7 @@ const SAID_MS = 2_500;
 
 export function Actions({ model }: { model: JobModel }) {
   const words = t().job.actions;
+  const isTicketOpen = useSignal(false);
   if (!model.isOver.value) return null;
   const hasAnswer = model.answer.value !== "";
   return (
@@ -29,7 +30,9 @@ export function Actions({ model }: { model: JobModel }) {
         <button type="button" onClick={() => askAgain(model)}>{words.again}</button>
       )}
       {hasAnswer && <RunPlace />}
-      {!model.isShared && <TakeAlong job={model.job} />}
+      {!model.isShared && !model.isTicketOpen.value && (
+        <TakeAlong job={model.job} isOpen={isTicketOpen} />
+      )}
     </div>
   );
 }

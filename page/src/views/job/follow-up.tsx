@@ -6,6 +6,7 @@ import { useId, useMemo, useRef } from "preact/hooks";
 import { say } from "../../state.ts";
 import { t } from "../../strings/index.ts";
 import { asks } from "../ask/keys.ts";
+import { usePasteLimit } from "../ask/paste-limit.ts";
 import { Failure } from "../failure.tsx";
 import { asking } from "./asking.ts";
 import type { JobModel } from "./model.ts";
@@ -15,6 +16,7 @@ export function FollowUp({ model }: { model: JobModel }) {
   const words = t().job.followUp;
   const text = useSignal("");
   const isMissing = useSignal(false);
+  const pasteLimit = usePasteLimit();
   const next = useMemo(asking, []);
   const [id, field, composedAt] = [useId(), useRef<HTMLTextAreaElement>(null), useRef(-Infinity)];
   if (model.phase.value !== "done" || model.isShared || model.answer.value === "") return null;
@@ -42,7 +44,12 @@ export function FollowUp({ model }: { model: JobModel }) {
       <textarea id={id} rows={2} ref={field} value={text.value} placeholder={words.placeholder}
         aria-invalid={isMissing.value} onKeyDown={press}
         onCompositionEnd={(event) => (composedAt.current = event.timeStamp)}
-        onInput={(event) => (text.value = event.currentTarget.value)} />
+        onInput={(event) => {
+          pasteLimit.forget();
+          text.value = event.currentTarget.value;
+        }}
+        onPaste={pasteLimit.take} onDrop={pasteLimit.take} />
+      {pasteLimit.problem && <p class="bad">{pasteLimit.problem}</p>}
       <div class="job-row">
         <button class="primary" aria-disabled={next.isBusy.value}>
           {next.isBusy.value ? words.asking : words.button}

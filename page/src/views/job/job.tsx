@@ -2,7 +2,7 @@
 // order; each is a file of its own, and model.ts is what they share. Text above never changes its
 // height while text below is read.
 
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { LiveJob } from "../../jobs/job.ts";
 import { languageTag, t } from "../../strings/index.ts";
 import { Prose } from "../../text/prose-component.tsx";
@@ -61,7 +61,7 @@ export function JobView({ job, isShared = false }: JobProps) {
       {error && model.isLost.value && !isShared && <Lost model={model} error={error} />}
       <Summary {...bar} />
       <Thinking model={model} />
-      {mayTakeAlong(model) && <TakeAlong job={job} />}
+      <EarlyTakeAlong model={model} />
       <div ref={text}><Answer model={model} /></div>
       <Down model={model} />
       {isSettled && <AfterAnswer model={model} />}
@@ -69,8 +69,27 @@ export function JobView({ job, isShared = false }: JobProps) {
   );
 }
 
-/** Whether the question can be taken along at work: as long as no text grows that would push it. */
+/** *Take along* above the answer. When it goes, the focus moves on to the line of the state. */
+function EarlyTakeAlong({ model }: { model: JobModel }) {
+  const place = useRef<HTMLDivElement>(null);
+  const isOffered = mayTakeAlong(model);
+  const hadFocus = !isOffered && place.current?.contains(document.activeElement) === true;
+  useLayoutEffect(() => {
+    if (!hadFocus) return;
+    const line = place.current?.closest(".job")?.querySelector<HTMLElement>(".job-state");
+    line?.focus({ preventScroll: true });
+  }, [isOffered]);
+  return (
+    <div ref={place}>
+      {isOffered && <TakeAlong job={model.job} isOpen={model.isTicketOpen} />}
+    </div>
+  );
+}
+
+/** Whether the question can be taken along above the answer: until a text grows that would push
+    it, and as long as the panel is open. */
 function mayTakeAlong(model: JobModel): boolean {
+  if (model.isTicketOpen.value) return true;
   const isAtWork = !model.isOver.value && !model.isLost.value && !model.isShared;
   return isAtWork && model.answer.value === "" && !model.isThinkingOpen.value;
 }

@@ -44,6 +44,8 @@ export interface JobModel {
   /** The jobs before this one, the first one first; null until they are read. */
   readonly before: Signal<readonly Job[] | null>;
   readonly isThinkingOpen: Signal<boolean>;
+  /** Whether *Take along* is open above the answer, where it stays until it is closed. */
+  readonly isTicketOpen: Signal<boolean>;
   /** Makes time pass and reads the jobs before; returns how to end that. */
   start(): () => void;
 }
@@ -148,6 +150,7 @@ export function jobModel(job: LiveJob, isShared: boolean): JobModel {
     value: computed(() =>
       isOver.value ? job.info.value.value ?? boxedValue(shown("answer")) : ""),
     isThinkingOpen: signal(false),
+    isTicketOpen: signal(false),
   };
 }
 

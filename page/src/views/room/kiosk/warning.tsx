@@ -1,6 +1,7 @@
 // The warning before a kiosk is cleared: it counts down, offers to take the question along, and
 // goes when somebody says that they are still there. The focus stays within it and then returns.
 
+import { useSignal } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { current, route } from "../../../state.ts";
 import { t } from "../../../strings/index.ts";
@@ -15,6 +16,7 @@ export function Warning({ idle }: { idle: Idle }) {
   const [title, text] = [useId(), useId()];
   const dialog = useRef<HTMLDivElement>(null);
   const stay = useRef<HTMLButtonElement>(null);
+  const isTicketOpen = useSignal(false);
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     stay.current?.focus({ preventScroll: true });
@@ -41,7 +43,10 @@ export function Warning({ idle }: { idle: Idle }) {
             {words.stay}
           </button>
           <button type="button" onClick={() => idle.leaveNow()}>{words.now}</button>
-          {job && <TakeAlong job={job} opened={() => idle.hold(TAKE_ALONG_MS)} />}
+          {job && (
+            <TakeAlong job={job} isOpen={isTicketOpen}
+              opened={() => idle.hold(TAKE_ALONG_MS)} />
+          )}
         </div>
       </div>
     </div>

@@ -6,13 +6,13 @@ import { type BoxError, asBoxError } from "../../../api/error.ts";
 import { signIn } from "../../../api/owner.ts";
 import { say } from "../../../state.ts";
 import { t } from "../../../strings/index.ts";
+import { useCountdown } from "../../countdown.ts";
 import { isLoopbackHost } from "../share/addresses.ts";
 import { hasExpired, readSession, standing } from "./session.ts";
 import { w } from "./words.ts";
 
 const PIN_CHARS_MIN = 6;
 const PIN_CHARS_MAX = 64;
-const SECOND_MS = 1_000;
 /** A longer wait is told in minutes. */
 const SECONDS_TOLD_MAX = 100;
 const SET_PIN = "solverbox owner set-pin";
@@ -23,7 +23,10 @@ export function SignIn() {
   const isBusy = useSignal(false);
   const problem = useSignal("");
   const againAt = useSignal<number | null>(null);
-  const waitS = useWait(againAt.value, () => (againAt.value = null));
+  const waitS = useCountdown(againAt.value, () => {
+    againAt.value = null;
+    say(words.waitOver);
+  });
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus({ preventScroll: true }), []);
 
@@ -88,25 +91,6 @@ function wordsOf(error: BoxError): string {
 function waitWords(seconds: number): string {
   const words = w().signIn;
   return seconds > SECONDS_TOLD_MAX ? words.waitLong(Math.ceil(seconds / 60)) : words.wait(seconds);
-}
-
-/** Counts down to a time of performance.now(), in seconds. */
-function useWait(until: number | null, over: () => void): number {
-  const left = useSignal(0);
-  useEffect(() => {
-    if (until === null) return undefined;
-    const tick = () => {
-      left.value = Math.max(0, Math.ceil((until - performance.now()) / SECOND_MS));
-      if (left.value > 0) return;
-      clearInterval(ticking);
-      over();
-      say(w().signIn.waitOver);
-    };
-    const ticking = setInterval(tick, SECOND_MS);
-    tick();
-    return () => clearInterval(ticking);
-  }, [until]);
-  return until === null ? 0 : left.value;
 }
 
 /** Stands in for the sign-in while the box has no PIN. */

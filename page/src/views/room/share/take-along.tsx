@@ -1,7 +1,7 @@
 // *Take along*: makes a link to one question that can only be read, with its QR code, and takes it
 // back. Only the button is loaded with the question; ticket.tsx is what opens below it.
 
-import { useSignal } from "@preact/signals";
+import type { Signal } from "@preact/signals";
 import { useId, useRef } from "preact/hooks";
 import type { LiveJob } from "../../../jobs/job.ts";
 import { t } from "../../../strings/index.ts";
@@ -9,13 +9,14 @@ import { Ticket } from "../parts.ts";
 
 interface TakeAlongProps {
   job: LiveJob;
+  /** Whether the panel is open: its owner decides how long that is remembered. */
+  isOpen: Signal<boolean>;
   /** Called when the panel is opened. */
   opened?: () => void;
 }
 
-export function TakeAlong({ job, opened }: TakeAlongProps) {
+export function TakeAlong({ job, isOpen, opened }: TakeAlongProps) {
   const words = t().room.share;
-  const isOpen = useSignal(false);
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const toggle = () => {
