@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { until } from "./browser.mjs";
 import { check, run } from "./harness.mjs";
+import { PIN } from "./room-states.mjs";
 import { askLong, button, question, seeText } from "./parts.mjs";
 
 const NETWORK = /console: Failed to load resource/;
-const PIN = "246810";
 const SLOW = ["--context-tokens", "16384"];
 
 /** Asks the box on its page and waits for the answer. */

@@ -43,7 +43,7 @@ export function Ticket({ job, close }: TicketProps) {
   const fault = making.fault.value ?? withdrawing.fault.value;
   return (
     <section class="ticket" aria-label={words.title}>
-      <h3>{words.title}</h3>
+      <h2>{words.title}</h2>
       {making.isBusy.value && <p class="quiet">{words.making}</p>}
       {fault && <Failure error={fault} {...(making.fault.value ? { again: make } : {})} />}
       {addresses.value && !best && <><p>{words.none}</p><Unreachable /></>}

@@ -1,4 +1,4 @@
-import{d_11 as s}from"/assets/main-4VC2ZRID.js";function m(t,n){return`# ${n.title}
+import{d_11 as s}from"/assets/main-JDKHBXW3.js";function m(t,n){return`# ${n.title}
 ${t.map(e=>`
 ${a(e,n)}`).join(`
 ---

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"/assets/chunk-YQTBCTJP.js";export{a as SharedJob,d as Withdrawn,c as isWithdrawn,b as useShared};
