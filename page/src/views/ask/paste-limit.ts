@@ -7,7 +7,7 @@ import { languageTag, t } from "../../strings/index.ts";
 import { SENT_CHARS_MAX } from "./submission.ts";
 import { estimateTokens, roundTokens } from "./tokens.ts";
 
-/** A text of so many times the box's limit may still be pasted, to be shortened in the field. */
+/** A text of this many times the box's limit may still be pasted, to be shortened in the field. */
 const EXCESS = 4;
 
 type Insertion = ClipboardEvent | DragEvent;
