@@ -3,7 +3,7 @@
 //! The recorded checksum is in `FILE.sha256` in the same folder, else in the line with the file's
 //! name in the folder's `SHA256SUMS`; for built-in files it is embedded. Accepted formats are those
 //! of sha256sum (`HEX  NAME`) and BSD's sha256 (`SHA256 (NAME) = HEX`), and `HEX` alone in
-//! `FILE.sha256`.
+//! `FILE.sha256`; also PowerShell's table, in UTF-16.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -92,7 +92,21 @@ fn text(path: &Path) -> Result<Option<String>, String> {
     if bytes.len() as u64 > limits::SUMS_BYTES_MAX {
         return Err(cannot(&format!("it has more than {} bytes", limits::SUMS_BYTES_MAX)));
     }
-    String::from_utf8(bytes).map(Some).map_err(|_| cannot("it is not UTF-8 text"))
+    decoded(bytes).map(Some).ok_or_else(|| cannot("it is not UTF-8 text"))
+}
+
+/// Decodes UTF-8 or UTF-16 text; PowerShell writes UTF-16 with a byte order mark.
+fn decoded(bytes: Vec<u8>) -> Option<String> {
+    let units = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, []) = rest.as_chunks::<2>() else { return None };
+        String::from_utf16(&pairs.iter().map(|&pair| unit(pair)).collect::<Vec<u16>>()).ok()
+    };
+    match &bytes[..] {
+        [0xFF, 0xFE, rest @ ..] => units(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => units(rest, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        _ => String::from_utf8(bytes).ok(),
+    }
 }
 
 /// Returns the only checksum in a text, regardless of the file name next to it.
@@ -108,7 +122,7 @@ pub fn find(text: &str, name: &str) -> Option<Sha256Hex> {
         text.lines().filter_map(|line| named(line.trim())).collect();
     let here = |of: &str| of.strip_prefix("./").unwrap_or(of) == name;
     // Lists may contain paths from another folder; an exact name takes precedence over these.
-    let anywhere = |of: &str| Path::new(of).file_name().is_some_and(|file| file == name);
+    let anywhere = |of: &str| of.rsplit(['/', '\\']).next() == Some(name);
     let found = lines.iter().find(|(of, _)| here(of));
     found.or_else(|| lines.iter().find(|(of, _)| anywhere(of))).map(|(_, sum)| sum.clone())
 }
@@ -118,6 +132,12 @@ fn named(line: &str) -> Option<(&str, Sha256Hex)> {
     if let Some((name, digits)) = line.strip_prefix("SHA256 (").and_then(|l| l.rsplit_once(") = "))
     {
         return Some((name, sum(digits)?));
+    }
+    // PowerShell's Get-FileHash: SHA256, the checksum, the path.
+    if let Some(rest) = line.strip_prefix("SHA256 ")
+        && let Some((digits, path)) = rest.trim_start().split_once(' ')
+    {
+        return Some((path.trim(), sum(digits)?));
     }
     let (digits, name) = line.split_once(' ')?;
     // A star marks binary mode, which makes no difference here.

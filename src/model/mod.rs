@@ -36,6 +36,10 @@ use crate::types::plan::{Weights, WeightsRole};
 pub use header::Header;
 pub use scan::TensorInfo;
 
+/// The beginning of a Git LFS pointer, which a clone without Git LFS has in place of a large file.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+const LFS_REMEDY: &str = "Run `git lfs pull` in its folder, which fetches the files themselves.";
+
 /// Reads a model's header after checking that llama.cpp can load the file safely.
 ///
 /// # Errors

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 
-use super::bad_model;
 use super::keys::{self, Metadata, MetadataArray, MetadataEntry, MetadataValue};
 use super::types::{self, TensorType};
+use super::{LFS_POINTER, LFS_REMEDY, bad_model};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 use crate::types::plan::{Weights, WeightsRole};
@@ -53,6 +53,8 @@ enum ScanError {
     Io(std::io::Error),
     /// The header is invalid; with the reason.
     Wrong(String),
+    /// The file is a Git LFS pointer.
+    Pointer,
     /// The file is one of this many parts of a split model.
     Split(i128),
 }
@@ -105,6 +107,11 @@ pub fn scan(from: &Weights) -> Result<Scan, Error> {
         ),
         ScanError::Io(error) => bad_model(from, io_cause(&error)),
         ScanError::Wrong(cause) => bad_model(from, cause),
+        ScanError::Pointer => Error::new(
+            Kind::BadModel,
+            format!("cannot use {from}: it is a Git LFS pointer, not the file itself"),
+            LFS_REMEDY,
+        ),
         ScanError::Split(parts) => Error::new(
             Kind::BadModel,
             format!("cannot use {from}: it is one of {parts} parts of a split model"),
@@ -123,8 +130,10 @@ struct HeaderReader {
 
 impl HeaderReader {
     fn header(&mut self) -> Result<Scan, ScanError> {
-        if &self.bytes::<4>()? != b"GGUF" {
-            return wrong("it is not a GGUF file");
+        match &self.bytes::<4>()? {
+            b"GGUF" => {}
+            start if LFS_POINTER.starts_with(start) => return Err(ScanError::Pointer),
+            _ => return wrong("it is not a GGUF file"),
         }
         match self.u32()? {
             2 | 3 => {}

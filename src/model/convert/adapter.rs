@@ -248,6 +248,16 @@ fn part(
         });
     };
     let gguf = names::module(module).map(|module| format!("{module}.weight"));
+    if base.is_tied && gguf.as_deref() == Some("output.weight") {
+        return Err(CheckpointFault {
+            cause: format!(
+                "tensor {name} is for the output head, which this base shares with its \
+                embedding"
+            ),
+            remedy: "Train the adapter without lm_head, or merge it into its model with PEFT's \
+                merge_and_unload and convert the result.",
+        });
+    }
     let known = gguf.and_then(|gguf| Some((*base.matrices.get(&gguf)?, gguf)));
     let Some(([rows, columns], gguf)) = known else {
         return Err(CheckpointFault {
@@ -255,7 +265,7 @@ fn part(
             remedy: "Name the model it was trained for with --base.",
         });
     };
-    if gguf == "token_embd.weight" || (gguf == "output.weight" && base.is_tied) {
+    if gguf == "token_embd.weight" {
         return Err(lora_only("target_modules", format!("the embedding ({name})")));
     }
     let fits = match (side, &stored.shape[..]) {

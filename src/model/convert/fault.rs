@@ -27,6 +27,16 @@ pub(super) fn unsupported(cause: impl Into<String>) -> CheckpointFault {
     CheckpointFault { cause: cause.into(), remedy }
 }
 
+/// Returns the fault of a Git LFS pointer, which a clone without Git LFS has in place of a large
+/// file, if `start` is the beginning of one.
+pub(super) fn lfs_pointer(start: &[u8]) -> Option<CheckpointFault> {
+    let is_pointer = start.starts_with(crate::model::LFS_POINTER);
+    is_pointer.then(|| CheckpointFault {
+        cause: "it is a Git LFS pointer, not the file itself".into(),
+        remedy: crate::model::LFS_REMEDY,
+    })
+}
+
 impl CheckpointFault {
     /// Turns the fault into an error about `file`.
     pub(super) fn of(self, file: &Path) -> Error {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::fault::{CheckpointFault, damaged, shown};
+use super::fault::{CheckpointFault, damaged, lfs_pointer, shown};
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
@@ -26,6 +26,9 @@ pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
     if bytes.len() as u64 > max {
         return Err(damaged(format!("it has more than {max} bytes")).of(file));
     }
+    if let Some(fault) = lfs_pointer(&bytes) {
+        return Err(fault.of(file));
+    }
     let text = String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8 text").of(file))?;
     Ok(Some(text))
 }
@@ -34,7 +37,15 @@ pub(super) fn text(file: &Path) -> Result<Option<String>, Error> {
 pub(super) fn needed(file: &Path) -> Result<String, Error> {
     text(file)?.ok_or_else(|| {
         let what = format!("cannot convert '{}': No such file or directory", file.display());
-        Error::new(Kind::NotFound, what, "Get the complete checkpoint: every file of its folder.")
+        let remedy = match file.file_name().is_some_and(|name| name == "tokenizer.json") {
+            // Older checkpoints have vocab.json or tokenizer.model instead.
+            true => {
+                "Make one with Python's transformers: AutoTokenizer.from_pretrained(FOLDER)\
+                 .save_pretrained(FOLDER)."
+            }
+            false => "Get the complete checkpoint: every file of its folder.",
+        };
+        Error::new(Kind::NotFound, what, remedy)
     })
 }
 

@@ -147,7 +147,7 @@ fn model(folder: &Path, kind: OutputType) -> Result<Conversion, Error> {
     let at = |name: &str| folder.join(name);
     let file = at("config.json");
     let text = json::needed(&file)?;
-    let config = config::read(&text).map_err(|fault| fault.of(&file))?;
+    let mut config = config::read(&text).map_err(|fault| fault.of(&file))?;
     let whole = Object::parse(&text).map_err(|fault| fault.of(&file))?;
 
     let file = at("tokenizer.json");
@@ -165,7 +165,8 @@ fn model(folder: &Path, kind: OutputType) -> Result<Conversion, Error> {
     });
     let special = special.map_err(|fault| fault.of(folder))?;
 
-    let weights = shards::open(folder, "model")?;
+    let mut weights = shards::open(folder, "model")?;
+    settle_head(&mut config, &mut weights)?;
     let parts = parts(&config, &weights, kind).map_err(|fault| fault.of(folder))?;
 
     let name = keys::name(&whole, folder).map_err(|fault| fault.of(folder))?;
@@ -178,6 +179,26 @@ fn model(folder: &Path, kind: OutputType) -> Result<Conversion, Error> {
     let files = FILES.map(at).to_vec();
     let folder = folder.to_path_buf();
     Ok(Conversion { folder, files, keys: keys.0, parts, shards: weights.shards, base: None })
+}
+
+/// Determines whether the output head is the embedding, where `config` says so but the checkpoint
+/// also stores a head: only if both are equal, as in transformers and vLLM. A head alone is the
+/// embedding.
+fn settle_head(
+    config: &mut config::Config,
+    weights: &mut shards::CheckpointWeights,
+) -> Result<(), Error> {
+    let Some(head) = weights.tensors.get(names::HEAD).filter(|_| config.is_tied) else {
+        return Ok(());
+    };
+    match weights.tensors.get(names::EMBEDDING) {
+        Some(embedding) => config.is_tied = weights.are_equal(head, embedding)?,
+        None => {
+            let embedding = shards::Stored { name: names::EMBEDDING.into(), ..head.clone() };
+            weights.tensors.insert(names::EMBEDDING.into(), embedding);
+        }
+    }
+    Ok(())
 }
 
 /// Plans the tensors, in the order in which their data is read.

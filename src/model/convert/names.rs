@@ -34,6 +34,11 @@ pub struct ExpectedTensor {
     pub rows: RowOrder,
 }
 
+/// Hugging Face's name of the token embedding.
+pub const EMBEDDING: &str = "model.embed_tokens.weight";
+/// Hugging Face's name of the output head.
+pub const HEAD: &str = "lm_head.weight";
+
 /// Modules of a layer: Hugging Face's name and GGUF's name.
 const MODULES: [(&str, &str); 11] = [
     ("input_layernorm", "attn_norm"),
@@ -136,7 +141,7 @@ pub fn pair<'a>(
     }
     let is_needless = |name: &str| {
         // The wavelengths are recomputed; a tied head is the embedding.
-        name.ends_with("rotary_emb.inv_freq") || (config.is_tied && name == "lm_head.weight")
+        name.ends_with("rotary_emb.inv_freq") || (config.is_tied && name == HEAD)
     };
     let is_unknown = |name: &&String| !expected.contains_key(*name) && !is_needless(name);
     let unknown: Vec<&String> = stored.keys().filter(is_unknown).collect();

@@ -16,7 +16,7 @@ use safetensors::tensor::TensorInfo;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::data::Float;
-use super::fault::{CheckpointFault, damaged, shown};
+use super::fault::{CheckpointFault, damaged, lfs_pointer, shown};
 use super::json;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
@@ -80,6 +80,33 @@ impl Shard {
                 Error::new(Kind::Internal, what, "Check the disk.")
             }
         })
+    }
+}
+
+impl CheckpointWeights {
+    /// Returns whether two tensors have the same data, value for value.
+    ///
+    /// # Errors
+    /// As [`Shard::read`].
+    pub fn are_equal(&self, one: &Stored, other: &Stored) -> Result<bool, Error> {
+        if (one.kind, &one.shape, one.bytes) != (other.kind, &other.shape, other.bytes) {
+            return Ok(false);
+        }
+        let chunk = limits::CONVERT_CHUNK_BYTES as u64;
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < one.bytes {
+            let bytes = chunk.min(one.bytes - at) as usize;
+            left.resize(bytes, 0);
+            right.resize(bytes, 0);
+            self.shards[one.shard].read(one.start + at, &mut left)?;
+            self.shards[other.shard].read(other.start + at, &mut right)?;
+            if left != right {
+                return Ok(false);
+            }
+            at += bytes as u64;
+        }
+        Ok(true)
     }
 }
 
@@ -190,6 +217,12 @@ fn open_one(path: &Path, shard: usize) -> Result<(File, Vec<Stored>), Error> {
         return Err(damaged("it is too short to be a safetensors file").of(path));
     }
     read(0, &mut start)?;
+    let mut beginning = [0; 32];
+    let beginning = &mut beginning[..file_bytes.min(32) as usize];
+    read(0, beginning)?;
+    if let Some(fault) = lfs_pointer(beginning) {
+        return Err(fault.of(path));
+    }
     let length = header_bytes(start, file_bytes).map_err(|fault| fault.of(path))?;
     let mut header = vec![0; length as usize];
     read(LENGTH_BYTES, &mut header)?;

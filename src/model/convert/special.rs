@@ -90,9 +90,11 @@ pub(super) fn read(from: Sources<'_>) -> Result<Special, CheckpointFault> {
     for (part, key) in PARTS {
         let named = from.tokenizer_config.get(&format!("{part}_token")).and_then(content);
         let named = named.and_then(|text| from.vocabulary.numbers.get(text).copied());
+        let numbered = |json| Ok(numbers(json, part, from.vocabulary)?.first().copied());
         let numbered = match named {
             Some(_) => None,
-            None => numbers(from.config, part, from.vocabulary)?.first().copied(),
+            // Some checkpoints name the end token only among the settings for generation.
+            None => numbered(from.config)?.or(numbered(from.generation)?),
         };
         special.tokens.extend(named.or(numbered).map(|token| (key, token)));
     }
@@ -163,6 +165,9 @@ fn numbers(
         let count = vocabulary.tokens.len() as u64;
         match value.as_u64().filter(|number| *number < count) {
             Some(number) => numbers.push(number as u32),
+            None if part == "pad" => {
+                log::warn!("key '{key}': {value} is not a token, so it is left out");
+            }
             None => {
                 let what = shown(&value.to_string());
                 return Err(damaged(format!(

@@ -182,6 +182,11 @@ fn list(file: &TokenizerFile, rows: usize) -> Result<(Vec<String>, Vec<i32>), Ch
     }
     for added in &file.added_tokens {
         let text = added.content.as_str();
+        if added.special && added.id >= rows as u64 {
+            // A padding token that training added without enlarging the embedding.
+            log::warn!("token {} has no row in the embedding, so it is left out", shown(text));
+            continue;
+        }
         let place = place(&mut places, text, added.id)?;
         if let Some((other, _)) = place.filter(|(other, _)| *other != text) {
             let (id, other) = (added.id, shown(other));
