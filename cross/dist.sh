@@ -7,7 +7,7 @@ set -euo pipefail
 export LC_ALL=C # readelf's output is parsed below
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-size_bytes_max=24000000 # of which the page takes 1.4 MB, plain and gzipped
+size_bytes_max=25000000 # of which the page takes 1.4 MB, plain and gzipped
 page_bytes_arm=65536 # Linux on ARM uses pages of 4, 16 (Raspberry Pi 5) or 64 KiB
 
 fail() { # fail WHAT REMEDY

@@ -87,7 +87,9 @@ mod workshop {
     pub mod convert; // a file from a checkpoint: its bytes, Ctrl-C, a full disk, memory
     mod eval; // measuring answers: figures counted by hand, faults, continued runs
     mod quantize; // quantize, imatrix, compare: equal to the bundled file, close to the original
+    mod replies; // the answer that counts in whole replies
     mod truth; // converted checkpoints have the logits and tokens of transformers
+    mod unusual_checkpoints; // whole checkpoints that are not as most are: heads, tokens, pointers
 }
 
 /// The files that are built.

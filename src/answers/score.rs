@@ -4,9 +4,7 @@
 //! probability that one attempt is right, cons@K that the most common answer of K attempts is right
 //! (self-consistency, arXiv 2203.11171), pass@K that at least one of them is.
 
-use std::collections::BTreeMap;
-
-use super::value::Value;
+use super::value::{Value, groups};
 
 /// One attempt at one question.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,16 +84,12 @@ fn any_right(attempts: &[Sample]) -> bool {
 /// Returns 1 if the most common answer is right, 1/n if it ties with n - 1 others, else 0. Attempts
 /// without an answer do not vote.
 fn consensus(attempts: &[Sample]) -> f64 {
-    let mut votes: BTreeMap<&Value, (usize, bool)> = BTreeMap::new();
-    for sample in attempts {
-        if let Some(value) = &sample.value {
-            let vote = votes.entry(value).or_insert((0, sample.is_right));
-            vote.0 += 1;
-        }
-    }
-    let most = votes.values().map(|&(count, _)| count).max().unwrap_or(0);
+    let voted: Vec<(&Value, bool)> =
+        attempts.iter().filter_map(|s| Some((s.value.as_ref()?, s.is_right))).collect();
+    let groups = groups(voted.iter().map(|(value, _)| *value));
+    let most = groups.iter().map(Vec::len).max().unwrap_or(0);
     let winners: Vec<bool> =
-        votes.into_values().filter(|&(count, _)| count == most).map(|(_, right)| right).collect();
+        groups.iter().filter(|group| group.len() == most).map(|group| voted[group[0]].1).collect();
     if winners.contains(&true) { 1.0 / winners.len() as f64 } else { 0.0 }
 }
 

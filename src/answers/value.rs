@@ -1,272 +1,262 @@
-//! The value of a reply: its last `\boxed{…}`, normalized so that two answers compare equal exactly
-//! when they mean the same.
+//! The value of an answer, and whether two answers mean the same.
 //!
-//! Numbers are exact rationals, tuples keep their order, sets do not, everything else is normalized
-//! text. `clean` removes notation (LaTeX, full-width characters), `label` a leading `x =` or
-//! `Answer:`, `number` parses numbers, `unit` what may follow them, `formula` the rest. Pure, never
-//! panics, time and memory linear in the text. When in doubt a rule treats two answers as different
-//! rather than lose meaning. The choices:
-//! - A sum, a product, a power is not computed: `348 + 577` and `348 + 577 = 925` are not the
-//!   answer 925, `2^{10}` is not 1024. Fractions, mixed numbers and powers of ten are read.
-//! - A percent sign, degrees and units are dropped, as the graders of MATH do (Hendrycks et al.,
-//!   arXiv 2103.03874, and Minerva's appendix, arXiv 2206.14858): `50%` is 50, and not 1/2.
-//! - Outside brackets `1,234` is one number and `1, 234` are two; inside brackets a comma always
-//!   separates.
-//! - An answer of several parts without brackets is a set, and a set of one is its element.
-//! - A variable's name is dropped, `x = 5`, unless several are given values: `x = 1, y = 2`.
+//! Formulas are compared by what they evaluate to, numbers exactly; tuples keep their order, lists
+//! do not; inequalities and intervals are the same sets; everything else is normalized text.
+//! `token` removes notation, `structure` finds lists and brackets, `relation` equations and
+//! inequalities, `single`, `parser` and `evaluate` compute, `extract` finds the answer in a reply.
+//! Pure, never panics; time and memory are bounded by [`PARSED_BYTES_MAX`] and the depths of the
+//! parsers. When in doubt two answers are different:
+//!
+//! - A label, a unit, the name of a variable may be missing on one side: `x = 5`, `5` and `5 cm`
+//!   are the same; `x = 5` and `y = 5`, `5 cm` and `5 kg` are not. So "the same" is not always
+//!   transitive, and [`groups`] says which answers are all the same.
+//! - A product of integers, `3 × 4`, may be a size and is not computed; sums, powers and factorials
+//!   are.
+//! - `50%` is the same as 50, as the graders of MATH have it (Hendrycks et al., arXiv 2103.03874),
+//!   and the same as 1/2.
+//! - Outside brackets `1,234` is one number and `1, 234` are two; inside a comma always separates.
 
-mod clean;
-mod formula;
+mod complex;
+mod evaluate;
+mod expression;
+mod extract;
+mod grouping;
 mod label;
-mod number;
+mod matrix;
+mod notation;
+mod operand;
+mod parser;
+mod real;
+mod region;
+mod relation;
+mod render;
+mod single;
+mod structure;
 #[cfg(test)]
 mod tests;
+mod token;
 mod unit;
+mod words;
 
 use std::fmt;
 
-use clean::{SET_CLOSE, SET_OPEN, WORDS_CLOSE, WORDS_OPEN, clean};
-use formula::words;
-use label::{variable, without_label};
-pub use number::Ratio;
-use unit::is_unit;
+use evaluate::ValueKey;
+pub use extract::{boxed, of_attempt, of_reply, shown_of_attempt};
+use region::{Interval, region_of};
 
 /// Longest answer that is parsed, in bytes; a longer one only has its white space collapsed.
-const TAKEN_APART_BYTES_MAX: usize = 4096;
-/// Deepest nesting of brackets that is parsed.
-const DEPTH_MAX: usize = 16;
+const PARSED_BYTES_MAX: usize = 4096;
+/// Most parts of a list whose order is ignored.
+const PARTS_MAX: usize = 200;
 
-/// A normalized answer. It displays as LaTeX that parses to the same value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Value {
-    /// A number, as an exact rational.
-    Number(Ratio),
-    /// A tuple or an interval, in order: opening bracket, parts, closing bracket.
+/// An answer. It displays as LaTeX that parses to the same answer.
+#[derive(Clone, Debug)]
+pub struct Value {
+    shown: String,
+    /// What stood in front of it: the name of a variable, `f(10)`, the letter of a choice.
+    label: Option<String>,
+    /// What stood behind it; see `unit`.
+    unit: Option<String>,
+    form: AnswerForm,
+}
+
+/// What kind of answer it is.
+#[derive(Clone, Debug)]
+enum AnswerForm {
+    /// A number or formula: its value, the value that its unit gives it (50 % is 1/2), and that of
+    /// the equation in which its label stands on the other side.
+    Formula { key: ValueKey, with_unit: Option<ValueKey>, equation: Option<ValueKey> },
+    /// An ordered list in brackets, or an interval.
     Tuple(char, Vec<Value>, char),
-    /// A set of two or more distinct parts, sorted by `Ord`.
-    Set(Vec<Value>),
-    /// Any other answer, as normalized text.
+    /// A list without order; equal parts count as often as they stand.
+    List(Joined, Vec<Value>),
+    /// A set of real numbers, and the sign and key of its inequality if it is one.
+    Region(Vec<Interval>, Option<(char, ValueKey)>),
+    /// An equation or inequality that names no region: its sign and its key.
+    Relation(char, ValueKey),
+    /// A matrix, by rows, or a determinant.
+    Matrix(MatrixKind, Vec<Vec<Value>>),
+    /// Anything else, as normalized text.
     Text(String),
 }
 
+/// How the parts of a list are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joined {
+    Comma,
+    And,
+    Or,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MatrixKind {
+    Matrix,
+    Determinant,
+}
+
 impl Value {
-    /// Parses a bare answer, as in a question set; `None` if it is empty.
+    /// Parses a bare answer, as in a question set; `None` if it is empty or a placeholder.
     pub fn parse(text: &str) -> Option<Value> {
         let text = boxed(text).unwrap_or(text);
-        if text.len() > TAKEN_APART_BYTES_MAX {
+        if text.len() > PARSED_BYTES_MAX {
             let words: Vec<&str> = text.split_whitespace().collect();
-            return Some(Value::Text(words.join(" "))).filter(|_| !words.is_empty());
+            return Some(Value::text(words.join(" "))).filter(|_| !words.is_empty());
         }
-        whole(&clean(text), 0)
+        structure::whole(&token::tokens(text), 0)
+    }
+
+    /// Returns whether both mean the same. Symmetric and reflexive, but not always transitive: see
+    /// the module's rules for labels and units.
+    pub fn is_same(&self, other: &Value) -> bool {
+        if self.is_choice_of(other) || other.is_choice_of(self) {
+            return true;
+        }
+        let agree = |a: &Option<String>, b: &Option<String>| match (a, b) {
+            (Some(a), Some(b)) => a == b || a.is_empty() || b.is_empty(),
+            _ => true,
+        };
+        if self.equation().is_some() && self.equation() == other.equation() {
+            return true;
+        }
+        if !agree(&self.label, &other.label) {
+            return false;
+        }
+        if let (AnswerForm::Formula { key: a, .. }, AnswerForm::Formula { key: b, .. }) =
+            (&self.form, &other.form)
+        {
+            return a == b && agree(&self.unit, &other.unit)
+                || self.is_in_units_of(other)
+                || other.is_in_units_of(self);
+        }
+        agree(&self.unit, &other.unit) && self.has_form_of(other)
+    }
+
+    fn has_form_of(&self, other: &Value) -> bool {
+        match (&self.form, &other.form) {
+            (AnswerForm::Tuple(a, left, b), AnswerForm::Tuple(c, right, d)) => {
+                (a, b) == (c, d) && all_same(left, right)
+            }
+            (AnswerForm::List(a, left), AnswerForm::List(b, right)) => {
+                (a == b || *a == Joined::Comma || *b == Joined::Comma)
+                    && same_in_any_order(left, right)
+            }
+            (AnswerForm::Relation(a, left), AnswerForm::Relation(b, right)) => {
+                a == b && left == right
+            }
+            (AnswerForm::Matrix(a, left), AnswerForm::Matrix(b, right)) => {
+                let same = |(left, right): (&Vec<Value>, &Vec<Value>)| all_same(left, right);
+                a == b && left.len() == right.len() && left.iter().zip(right).all(same)
+            }
+            (AnswerForm::Text(a), AnswerForm::Text(b)) if a == b => true,
+            (AnswerForm::Region(_, Some((a, left))), AnswerForm::Region(_, Some((b, right))))
+            | (AnswerForm::Region(_, Some((a, left))), AnswerForm::Relation(b, right))
+            | (AnswerForm::Relation(a, left), AnswerForm::Region(_, Some((b, right))))
+                if (a, left) == (b, right) =>
+            {
+                true
+            }
+            _ => match (region_of(self), region_of(other)) {
+                (Some(left), Some(right)) => left == right,
+                _ => assigns(self, other) || assigns(other, self),
+            },
+        }
+    }
+
+    /// Returns whether this is `(C) 45` and the other `C`.
+    fn is_choice_of(&self, other: &Value) -> bool {
+        let name = self.label.as_deref().and_then(|label| label.strip_prefix(CHOICE));
+        name.is_some_and(|name| other.label.is_none() && other.shown == name)
+    }
+
+    /// Returns whether the unit's value, as of 50 %, is the other's plain value.
+    fn is_in_units_of(&self, other: &Value) -> bool {
+        match (&self.form, &other.form) {
+            (
+                AnswerForm::Formula { with_unit: Some(a), .. },
+                AnswerForm::Formula { key: b, .. },
+            ) => a == b && other.unit.is_none(),
+            _ => false,
+        }
+    }
+
+    fn equation(&self) -> Option<&ValueKey> {
+        match &self.form {
+            AnswerForm::Formula { equation, .. } => equation.as_ref(),
+            AnswerForm::Relation('=', key) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn text(text: String) -> Value {
+        Value { shown: text.clone(), label: None, unit: None, form: AnswerForm::Text(text) }
+    }
+}
+
+/// Groups answers that mean the same: the indices of each group, ascending.
+///
+/// Being the same is not always transitive, so an answer joins a group only if it is the same as
+/// all in it: of several such the largest, of equally large ones the first.
+pub fn groups<'v>(values: impl IntoIterator<Item = &'v Value>) -> Vec<Vec<usize>> {
+    let mut groups: Vec<(Vec<&Value>, Vec<usize>)> = Vec::new();
+    for (at, value) in values.into_iter().enumerate() {
+        let fits = groups.iter_mut().rev().filter(|(all, _)| all.iter().all(|v| v.is_same(value)));
+        // `max_by_key` takes the last of equals, here the first group.
+        match fits.max_by_key(|(all, _)| all.len()) {
+            Some((all, indices)) => {
+                all.push(value);
+                indices.push(at);
+            }
+            None => groups.push((vec![value], vec![at])),
+        }
+    }
+    groups.into_iter().map(|(_, indices)| indices).collect()
+}
+
+/// Marks the label of a choice in front of its content.
+const CHOICE: &str = "choice ";
+
+/// Whether two answers mean the same: [`Value::is_same`].
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        self.is_same(other)
     }
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, parts: &[Value]| {
-            parts.iter().enumerate().try_for_each(|(at, part)| {
-                let comma = if at == 0 { "" } else { ", " };
-                write!(f, "{comma}{part}")
-            })
-        };
-        match self {
-            Value::Number(ratio) => write!(f, "{ratio}"),
-            Value::Text(text) => f.write_str(text),
-            Value::Tuple(open, parts, close) => {
-                write!(f, "{open}")?;
-                list(f, parts)?;
-                write!(f, "{close}")
-            }
-            Value::Set(parts) => {
-                f.write_str("\\{")?;
-                list(f, parts)?;
-                f.write_str("\\}")
-            }
-        }
+        f.write_str(&self.shown)
     }
 }
 
-/// Returns the value of the last box in a reply; `None` if it has no box or an empty one.
-pub fn of_reply(text: &str) -> Option<Value> {
-    boxed(text).and_then(Value::parse)
+fn all_same(left: &[Value], right: &[Value]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a.is_same(b))
 }
 
-/// Returns the content of the last complete `\boxed{…}` or `\fbox{…}`, nested braces included.
-pub fn boxed(text: &str) -> Option<&str> {
-    // Where each open brace's content starts, and whether it is a box's.
-    let mut open: Vec<(usize, bool)> = Vec::new();
-    let (mut last, mut escaped) = (None, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '{' => {
-                let before = text[..at].trim_end();
-                open.push((at + 1, before.ends_with("\\boxed") || before.ends_with("\\fbox")));
-            }
-            '}' => {
-                if let Some((start, true)) = open.pop()
-                    && last.is_none_or(|(known, _)| known < start)
-                {
-                    last = Some((start, at));
-                }
-            }
-            _ => {}
-        }
+/// Returns whether each part of one list has its own in the other.
+fn same_in_any_order(left: &[Value], right: &[Value]) -> bool {
+    if left.len() != right.len() || left.len() > PARTS_MAX {
+        return all_same(left, right);
     }
-    last.map(|(start, end)| text[start..end].trim())
+    // Where parts have names, each part of the other list must have the same.
+    let mut free: Vec<&Value> = right.iter().collect();
+    left.iter().all(|a| {
+        let found = free.iter().position(|b| a.label == b.label && a.is_same(b));
+        found.map(|at| free.swap_remove(at)).is_some()
+    })
 }
 
-/// Parses cleaned text: brackets and lists first, then single answers.
-fn whole(text: &str, depth: usize) -> Option<Value> {
-    let text = without_label(trimmed(text));
-    if text.is_empty() {
-        return None;
-    }
-    if depth >= DEPTH_MAX {
-        return words(text);
-    }
-    if let Some(inside) = text.strip_prefix(WORDS_OPEN).and_then(|t| t.strip_suffix(WORDS_CLOSE))
-        && !inside.contains([WORDS_OPEN, WORDS_CLOSE])
-    {
-        return whole(inside, depth + 1);
-    }
-    if let Some((open, inside, close)) = bracketed(text) {
-        let parts = split(inside, Commas::Separate);
-        let is_set = open == SET_OPEN;
-        if is_set || (parts.len() > 1 && open != '{') {
-            return match values(&parts, depth + 1) {
-                Some(values) if is_set => set(values),
-                Some(values) => Some(Value::Tuple(open, values, close)),
-                None => words(text),
-            };
-        }
-        if matches!(open, '(' | '{') {
-            return whole(inside, depth + 1);
-        }
-        return words(text);
-    }
-    let parts = split(text, Commas::MayGroup);
-    if parts.len() > 1 {
-        return values(&parts, depth + 1).map_or_else(|| words(text), set);
-    }
-    if let Some(rest) = text.strip_prefix('±')
-        && let Some(Value::Number(ratio)) = single(rest.trim_start())
-    {
-        return set(vec![Value::Number(ratio), Value::Number(ratio.negated())]);
-    }
-    single(text)
-}
-
-/// Parses the parts of a list. If they assign values to several variables, as the solution of a
-/// system does, each keeps its variable's name.
-fn values(parts: &[String], depth: usize) -> Option<Vec<Value>> {
-    let names: Vec<Option<&str>> = parts.iter().map(|part| variable(part)).collect();
-    let mut known = names.iter().flatten();
-    let first = known.next();
-    let are_several = known.any(|name| Some(name) != first);
-    let named = names.into_iter().map(|name| name.filter(|_| are_several));
-    parts
-        .iter()
-        .zip(named)
-        .map(|(part, name)| match (whole(part, depth)?, name) {
-            (value, Some(name)) => Some(Value::Text(format!("{name}={value}"))),
-            (value, None) => Some(value),
+/// Returns whether `(x, y) = (1, 2)` assigns what `x = 1, y = 2` does.
+fn assigns(tuple: &Value, list: &Value) -> bool {
+    let (Some(names), AnswerForm::Tuple(_, parts, _), AnswerForm::List(_, assigned)) =
+        (&tuple.label, &tuple.form, &list.form)
+    else {
+        return false;
+    };
+    let names: Vec<&str> = names.trim_matches(['(', ')']).split(',').collect();
+    names.len() == parts.len()
+        && parts.len() == assigned.len()
+        && names.iter().zip(parts).all(|(name, part)| {
+            let named = assigned.iter().find(|value| value.label.as_deref() == Some(*name));
+            named.is_some_and(|value| value.is_same(part))
         })
-        .collect()
-}
-
-fn set(mut values: Vec<Value>) -> Option<Value> {
-    values.sort();
-    values.dedup();
-    if values.len() > 1 { Some(Value::Set(values)) } else { values.pop() }
-}
-
-/// Trims white space and punctuation around an answer.
-fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, ':' | ';' | ','))
-        .trim_end_matches(['.', ' '])
-}
-
-/// Returns the bracket that encloses all of `text`, if any.
-fn bracketed(text: &str) -> Option<(char, &str, char)> {
-    let (open, close) = (text.chars().next()?, text.chars().next_back()?);
-    let fits = matches!((open, close), ('(' | '[', ')' | ']') | ('{', '}') | (SET_OPEN, SET_CLOSE));
-    let inside = text.get(open.len_utf8()..text.len().checked_sub(close.len_utf8())?)?;
-    let mut depth = 0_i32;
-    let mut closes_early = false;
-    for c in inside.chars() {
-        depth += i32::from(opens(c)) - i32::from(closes(c));
-        closes_early |= depth < 0;
-    }
-    (fits && depth == 0 && !closes_early).then_some((open, inside, close))
-}
-
-fn opens(c: char) -> bool {
-    matches!(c, '(' | '[' | '{' | SET_OPEN)
-}
-
-fn closes(c: char) -> bool {
-    matches!(c, ')' | ']' | '}' | SET_CLOSE)
-}
-
-/// What a comma between digits means.
-#[derive(Clone, Copy, PartialEq)]
-enum Commas {
-    Separate,
-    MayGroup,
-}
-
-/// Splits at commas, semicolons and words for "and" or "or" that stand outside all brackets.
-fn split(text: &str, commas: Commas) -> Vec<String> {
-    let text = text.replace([WORDS_OPEN, WORDS_CLOSE], " ");
-    let mut parts = vec![String::new()];
-    let (mut depth, mut rest) = (0_i32, text.as_str());
-    while let Some(c) = rest.chars().next() {
-        depth += i32::from(opens(c)) - i32::from(closes(c));
-        let groups = commas == Commas::MayGroup && c == ',' && is_group(&text, rest);
-        let word = [" and ", " or ", "和", "或"].into_iter().find(|word| rest.starts_with(word));
-        let separator = match c {
-            _ if depth != 0 => None,
-            ',' if !groups => Some(1),
-            ';' => Some(1),
-            _ => word.map(str::len),
-        };
-        match separator {
-            Some(bytes) => {
-                parts.push(String::new());
-                rest = &rest[bytes..];
-            }
-            None => {
-                parts.last_mut().expect("there is always one").push(c);
-                rest = &rest[c.len_utf8()..];
-            }
-        }
-    }
-    parts.retain(|part| !trimmed(part).is_empty());
-    parts
-}
-
-/// Returns whether the comma at the start of `rest` separates groups of three digits.
-fn is_group(text: &str, rest: &str) -> bool {
-    let before = &text[..text.len() - rest.len()];
-    let run = before.chars().rev().take_while(|c| c.is_ascii_digit()).count();
-    let start = before[..before.len() - run].chars().next_back();
-    let after = rest[1..].chars().take_while(|c| c.is_ascii_digit()).count();
-    let first = (1..=3).contains(&run) && (start != Some(',') || run == 3) && start != Some('.');
-    first && after == 3
-}
-
-/// Parses one answer: a number with an optional unit, or words.
-fn single(text: &str) -> Option<Value> {
-    let plain = text.trim_start_matches(['€', '£', '¥', ' ', WORDS_OPEN, WORDS_CLOSE]);
-    if let Some((ratio, rest)) = number::read(plain)
-        && is_unit(rest)
-    {
-        return Some(Value::Number(ratio));
-    }
-    if let Some(digits) = number::long_integer(plain) {
-        return Some(Value::Text(digits));
-    }
-    words(text)
 }

@@ -5,10 +5,9 @@
 //! right. A vote over many attempts is right more often than one of them (self-consistency, arXiv
 //! 2203.11171); stopping it early is from Adaptive-Consistency (arXiv 2305.11860).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::value::{Value, boxed};
+use super::value::{Value, groups, shown_of_attempt};
 use crate::types::job::Question;
 use crate::types::limits;
 use crate::types::mode::Voting;
@@ -130,19 +129,25 @@ impl Tally {
         (counts.next().unwrap_or(0), counts.next().unwrap_or(0))
     }
 
-    /// Returns the ballots of each value in the order of attempts, the leading value's first.
+    /// Returns the ballots of each value in the order of attempts, the leading value's first; a
+    /// value stands as the earliest of its attempts wrote it.
     fn by_value(&self) -> Vec<(&Value, Vec<&Ballot>)> {
-        let mut values: BTreeMap<&Value, Vec<&Ballot>> = BTreeMap::new();
-        for ballot in &self.ballots {
-            if let Some(value) = &ballot.value {
-                values.entry(value).or_default().push(ballot);
-            }
-        }
+        let valid: Vec<(&Value, &Ballot)> = self
+            .ballots
+            .iter()
+            .filter_map(|ballot| Some((ballot.value.as_ref()?, ballot)))
+            .collect();
         let mean = |ballots: &[&Ballot]| {
             ballots.iter().map(|b| b.mean_logprob).sum::<f64>() / ballots.len() as f64
         };
-        let mut values: Vec<(&Value, Vec<&Ballot>)> = values.into_iter().collect();
-        values.iter_mut().for_each(|(_, ballots)| ballots.sort_by_key(|b| b.attempt));
+        let group = |indices: Vec<usize>| {
+            let mut group: Vec<(&Value, &Ballot)> =
+                indices.into_iter().map(|at| valid[at]).collect();
+            group.sort_by_key(|(_, ballot)| ballot.attempt);
+            (group[0].0, group.into_iter().map(|(_, ballot)| ballot).collect())
+        };
+        let groups = groups(valid.iter().map(|(value, _)| *value));
+        let mut values: Vec<(&Value, Vec<&Ballot>)> = groups.into_iter().map(group).collect();
         values.sort_by(|(_, a), (_, b)| {
             let by_count = b.len().cmp(&a.len());
             by_count
@@ -161,16 +166,23 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Returns the value of a job's answer as people read it: of a vote the leading value, else the
-/// content of the answer's last box. `None` if there is none, in a mode whose answers have no
-/// value, and if it is longer than [`limits::VALUE_BYTES_MAX`].
-pub fn shown_value(question: &Question, tally: Option<&Tally>, answer: &str) -> Option<String> {
+/// Returns the value of a job's answer as people read it: of a vote the leading value, else what
+/// [`value::shown_of_attempt`] finds in the one attempt. `None` if there is none, in a mode whose
+/// answers have no value, and if it is longer than [`limits::VALUE_BYTES_MAX`].
+///
+/// [`value::shown_of_attempt`]: super::value::shown_of_attempt
+pub fn shown_value(
+    question: &Question,
+    tally: Option<&Tally>,
+    thinking: &str,
+    answer: &str,
+) -> Option<String> {
     if question.mode.voting == Voting::Off {
         return None;
     }
     let value = match question.is_voted() {
         true => tally?.votes().first().map(|vote| vote.value.to_string()),
-        false => boxed(answer).map(str::to_string),
+        false => shown_of_attempt(thinking, answer),
     };
     value.filter(|value| !value.is_empty() && value.len() <= limits::VALUE_BYTES_MAX)
 }
@@ -266,7 +278,7 @@ mod tests {
         };
         let value = |mode: &str, attempts, answers: &[(u32, &str, f64)], text: &str| {
             let tally = Some(tally(attempts, answers)).filter(|tally| tally.ended() > 0);
-            shown_value(&question(mode, attempts), tally.as_ref(), text)
+            shown_value(&question(mode, attempts), tally.as_ref(), "", text)
         };
         let voted = [(0, "1/2", -0.1), (1, "0.5", -0.1), (2, "7", -0.1)];
         let half = Value::parse("1/2").unwrap().to_string();
@@ -422,7 +434,7 @@ mod tests {
                 decided = Some((leading(&tally), attempt + 1));
             }
         }
-        let none = || Value::Text("none".into());
+        let none = || Value::parse("none of them").unwrap();
         let (early, needed) = decided.expect("all attempts decide it");
         ([early.unwrap_or_else(none), leading(&tally).unwrap_or_else(none)], needed)
     }

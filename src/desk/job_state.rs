@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use super::estimate::Pending;
 use super::record::{AttemptEnd, Record, State};
 use super::{Durability, Submitted, Ticket};
-use crate::answers::value::of_reply;
+use crate::answers::value::of_attempt;
 use crate::answers::vote::{Ballot, Tally, shown_value};
 use crate::engine::protocol::Prompt;
 use crate::store::{Journal, NewJob, StoredEnd, StoredJob};
@@ -253,7 +253,8 @@ impl JobState {
         let counts = matches!(outcome, Outcome::Done | Outcome::Budget);
         self.record.end_attempt(AttemptEnd { attempt: number, outcome, figures });
         if self.question.attempts > 1 && counts {
-            let value = of_reply(&self.record.text_of(number, Part::Answer));
+            let text = |part| self.record.text_of(number, part);
+            let value = of_attempt(&text(Part::Thinking), &text(Part::Answer));
             let mean_logprob = figures.mean_log_probability;
             self.tally.add(Ballot { attempt: number, value, mean_logprob });
             if self.question.is_voted() {
@@ -346,8 +347,8 @@ impl JobState {
 
     /// Returns the value of the answer of a job that has ended.
     pub fn value(&self) -> Option<String> {
-        let answer = self.record.text_of(self.best(), Part::Answer);
-        shown_value(&self.question, Some(&self.tally), &answer)
+        let text = |part| self.record.text_of(self.best(), part);
+        shown_value(&self.question, Some(&self.tally), &text(Part::Thinking), &text(Part::Answer))
     }
 
     fn best(&self) -> u32 {

@@ -33,8 +33,9 @@ pub struct Ticket {
 impl Ticket {
     /// Returns the value of the job's answer in `view`, as people read it; see [`shown_value`].
     pub fn value(&self, view: &View) -> Option<String> {
-        let answer = self.record.text_of(view.best, Part::Answer);
-        shown_value(&self.question, view.tally.as_deref(), &answer)
+        let text = |part| self.record.text_of(view.best, part);
+        let (thinking, answer) = (text(Part::Thinking), text(Part::Answer));
+        shown_value(&self.question, view.tally.as_deref(), &thinking, &answer)
     }
 }
 

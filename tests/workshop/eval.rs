@@ -1,7 +1,6 @@
 //! `solverbox eval`: figures that can be counted by hand, faults with their line, and interrupted
 //! runs that continue.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::{model, root, send_signal, solve, solverbox, text};
-use solverbox::answers::value::{Value as Answer, of_reply};
+use solverbox::answers::value::{Value as Answer, groups, of_reply};
 
 const SET: &str = "tests/data/arithmetic-heldout.jsonl";
 
@@ -52,14 +51,13 @@ fn the_figures_are_those_counted_from_the_records() {
         right += count;
         any += usize::from(count > 0);
         cut += attempts.iter().filter(|r| r["finish"] == "budget").count();
-        let mut ballot = BTreeMap::new();
-        for value in attempts.iter().filter_map(|r| of_reply(r["answer"].as_str().unwrap())) {
-            *ballot.entry(value).or_insert(0) += 1;
-        }
-        let most = ballot.values().max().copied().unwrap_or(0);
-        let winners = ballot.values().filter(|&&count| count == most).count();
-        if truth.is_some_and(|truth| ballot.get(&truth) == Some(&most)) {
-            votes += 1.0 / winners as f64;
+        let values: Vec<Answer> =
+            attempts.iter().filter_map(|r| of_reply(r["answer"].as_str().unwrap())).collect();
+        let groups = groups(&values);
+        let most = groups.iter().map(Vec::len).max().unwrap_or(0);
+        let winners: Vec<_> = groups.iter().filter(|group| group.len() == most).collect();
+        if winners.iter().any(|group| Some(&values[group[0]]) == truth.as_ref()) {
+            votes += 1.0 / winners.len() as f64;
         }
         tokens += attempts.iter().map(|r| r["completion_tokens"].as_u64().unwrap()).sum::<u64>();
     }

@@ -1,64 +1,106 @@
-//! Labels in front of an answer: `x =`, `Answer:`, 答案是.
+//! What stands in front of an answer: `Answer:`, 答案是, `Option`, the letter of a choice. Names of
+//! variables are `relation`'s.
 
-use super::clean::{WORDS_CLOSE, WORDS_OPEN};
-use super::trimmed;
+use super::CHOICE;
+use super::structure::trimmed;
+use super::token::{MathToken, Symbol};
 
-const LABELS: [&str; 13] = [
-    "the final answer is",
-    "the answer is",
-    "final answer is",
-    "answer is",
-    "final answer",
-    "the answer",
-    "answer",
-    "答案是",
-    "答案为",
-    "答案為",
+/// Words that announce an answer and say nothing themselves.
+const ANNOUNCING: &str = " the final answer answers is are option choice therefore thus so hence \
+    ans correct result \
+    solution solutions value equals be ";
+/// The same in Chinese, as the beginnings of words.
+const ANNOUNCING_CHINESE: [&str; 32] = [
+    "最终答案",
+    "最终结果",
+    "正确答案",
+    "正确选项",
+    "本题答案",
+    "所以",
+    "因此",
+    "故",
+    "综上所述",
+    "综上",
+    "从而",
+    "即",
     "答案",
-    "答",
+    "结果",
+    "选项",
+    "选择",
+    "应选",
+    "选",
+    "为",
+    "為",
+    "是",
     "等于",
+    "答",
+    "解集",
+    "解",
+    "得到",
+    "得",
+    "则",
+    "应该",
+    "应",
+    "我们",
+    "可得",
 ];
 
-/// Drops a label in front of the answer.
-pub fn without_label(text: &str) -> &str {
-    let text = text.trim();
-    let plain = text.trim_start_matches([WORDS_OPEN, ' ']);
-    for label in LABELS {
-        let head = plain.get(..label.len()).unwrap_or_default();
-        if head.eq_ignore_ascii_case(label) {
-            let rest = plain[label.len()..].trim_start_matches([WORDS_CLOSE, ' ', ':', '=']);
-            let goes_on = plain[label.len()..].starts_with(|c: char| c.is_ascii_alphabetic());
-            if !rest.is_empty() && !goes_on {
-                return without_label(trimmed(rest));
-            }
-        }
+/// Drops the words that announce an answer; returns the letter of a choice, if one stands there.
+pub fn without_label(tokens: &[MathToken]) -> (Option<String>, Vec<MathToken>) {
+    let mut rest = tokens.to_vec();
+    while let Some(shorter) = without_word(&rest) {
+        rest = shorter;
     }
-    let text = text.strip_prefix('≈').unwrap_or(text);
-    split_name(text).map_or(text.trim_start(), |(_, right)| right)
+    if let [_, MathToken { symbol: Symbol::Word(word), .. }] = &rest[..]
+        && matches!(word.as_str(), "选项" | "项")
+    {
+        rest.pop();
+    }
+    if let Some((letter, content)) = choice(&rest) {
+        return (Some(format!("{CHOICE}{letter}")), content.to_vec());
+    }
+    (None, rest)
 }
 
-/// Returns the name of the variable that `text` assigns a value to, without its index.
-pub fn variable(text: &str) -> Option<&str> {
-    let (name, _) = split_name(trimmed(text))?;
-    Some(name.split_once('_').map_or(name, |(name, _)| name))
+fn without_word(tokens: &[MathToken]) -> Option<Vec<MathToken>> {
+    let (first, after) = tokens.split_first()?;
+    let Symbol::Word(word) = &first.symbol else { return None };
+    if ANNOUNCING.contains(&format!(" {} ", word.to_lowercase())) {
+        let after = trimmed(after);
+        return (!after.is_empty()).then(|| after.to_vec());
+    }
+    let label = ANNOUNCING_CHINESE.iter().find(|label| word.starts_with(**label))?;
+    let left = &word[label.len()..];
+    if left.is_empty() {
+        let after = trimmed(after);
+        return (!after.is_empty()).then(|| after.to_vec());
+    }
+    // 是的 is an answer, 是5 is not one word.
+    let is_answer = matches!(word.as_str(), "是的" | "得数" | "解析" | "为零" | "即可" | "选修");
+    (!is_answer).then(|| {
+        let mut rest = tokens.to_vec();
+        rest[0].symbol = Symbol::Word(left.to_string());
+        rest
+    })
 }
 
-/// Splits `x = 5`, `(x, y) = (1, 2)`, `x ∈ (1, 2)`.
-fn split_name(text: &str) -> Option<(&str, &str)> {
-    let (left, right) = text.split_once(['=', '∈', '≈'])?;
-    let left = left.trim();
-    let listed = left.strip_prefix('(').and_then(|l| l.strip_suffix(')')).unwrap_or(left);
-    let are_names = listed.split(',').all(is_name) && (listed != left || !listed.contains(','));
-    (are_names && !right.contains('=')).then(|| (left, right.trim_start()))
-}
-
-/// Returns whether `text` is a variable, such as `x`, `x_1`, `x_{12}` or `\alpha`.
-fn is_name(text: &str) -> bool {
-    let text = text.trim();
-    let (name, index) = text.split_once('_').unwrap_or((text, "0"));
-    let index = index.strip_prefix('{').and_then(|i| i.strip_suffix('}')).unwrap_or(index);
-    let letters = name.strip_prefix('\\').unwrap_or(name);
-    let is_word = !letters.is_empty() && letters.chars().all(char::is_alphabetic);
-    let is_short = letters.len() < name.len() || letters.chars().count() == 1;
-    is_word && is_short && index.chars().all(char::is_alphanumeric) && !index.is_empty()
+/// Splits `(C) 45`, `C. 45`, `C: 45` into the letter and the content.
+fn choice(tokens: &[MathToken]) -> Option<(char, &[MathToken])> {
+    let letter = |token: &MathToken| match &token.symbol {
+        Symbol::Letter(text) | Symbol::Word(text) => {
+            text.chars().next().filter(|c| text.len() == 1 && ('A'..='E').contains(c))
+        }
+        _ => None,
+    };
+    match tokens {
+        [open, name, close, content @ ..] if open.is('(') && close.is(')') => {
+            let first = content.first()?;
+            (first.spaced || close.as_text && !first.as_text).then_some((letter(name)?, content))
+        }
+        [name, mark, content @ ..] if mark.is('.') || mark.is(':') || mark.is(')') => {
+            let is_content = content.first()?.spaced;
+            is_content.then_some((letter(name)?, content))
+        }
+        _ => None,
+    }
 }

@@ -10,7 +10,7 @@ use super::super::following::QueueNews;
 use super::super::link::Subscription;
 use super::message::Id;
 use super::reply::{Done, LineWriter};
-use crate::answers::value::{boxed, of_reply};
+use crate::answers::value::{boxed, of_attempt};
 use crate::desk::feed::{FeedTexts, JobEnd};
 use crate::desk::{Feed, JobEvent, Ticket};
 use crate::types::answer::{Outcome, Part};
@@ -93,8 +93,9 @@ impl JobLines {
                 }
             }
             JobEvent::AttemptEnded(end) => {
-                let answer = self.ticket.record.text_of(end.attempt, Part::Answer);
-                let value = of_reply(&answer).map(|value| value.to_string());
+                let text = |part| self.ticket.record.text_of(end.attempt, part);
+                let value = of_attempt(&text(Part::Thinking), &text(Part::Answer));
+                let value = value.map(|value| value.to_string());
                 let (outcome, figures) = (&end.outcome, &end.figures);
                 let value = value.as_deref();
                 self.ready.push_back(writer.attempt(
