@@ -297,6 +297,12 @@ impl Record {
         self.lock_changed(timeout, |log| log.state != State::Preparing).state.clone()
     }
 
+    /// Blocks until the job has ended or is interrupted, or `timeout` has passed; returns whether
+    /// it has ended.
+    pub fn has_ended_within(&self, timeout: Duration) -> bool {
+        self.lock_changed(timeout, |log| log.state.is_last()).state.is_last()
+    }
+
     /// Blocks until the job has ended or is interrupted; returns its answer.
     pub fn wait_ended(&self) -> FinishedAnswer {
         let log = self.lock_ended();

@@ -5,6 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tiny_http::Request;
 
@@ -13,7 +14,7 @@ use super::gate::Visitor;
 use super::openai_request::{ChatRequest, Delivery, parse};
 use super::refuse::{self, Shape};
 use super::reply::Reply;
-use super::stream::{Events, ReaderGone};
+use super::stream::{Events, ReaderGone, SlowReply};
 use super::{App, job_request, refused};
 use crate::answers::vote::Tally;
 use crate::api::json::VotesJson;
@@ -35,7 +36,9 @@ pub fn models(app: &App) -> Reply {
 
 /// Describes one model of the list.
 pub fn model(app: &App, id: &str) -> Reply {
-    match all_models(app).into_iter().find(|model| model["id"] == id) {
+    // Some clients encode the colon of solverbox:MODE.
+    let id = percent_decode_str(id).decode_utf8_lossy();
+    match all_models(app).into_iter().find(|model| model["id"] == *id) {
         Some(model) => Reply::json(200, &model),
         None => {
             let what = format!("no model is called '{}'", id.escape_debug());
@@ -106,10 +109,35 @@ pub fn answer(app: &App, visitor: &Visitor, principal: &Principal, body: &[u8], 
 }
 
 impl Completion {
+    /// Sends the answer as one object. After [`limits::WHOLE_HEAD_WAIT`] its head is sent before
+    /// the answer is there; a job that fails later is an error object with status 200.
     fn send_whole(&self, app: &App, ticket: &Ticket, request: Request) {
+        if ticket.record.has_ended_within(limits::WHOLE_HEAD_WAIT) {
+            return match self.whole(ticket) {
+                Ok(body) => Reply::json(200, &body),
+                Err(error) => refused(app, &error, Shape::OpenAi),
+            }
+            .send(request);
+        }
+        let slowly = || {
+            let mut reply = SlowReply::open(request)?;
+            reply.space()?;
+            while !ticket.record.has_ended_within(limits::HEARTBEAT) {
+                reply.space()?;
+            }
+            let body = self.whole(ticket);
+            reply.end(&body.unwrap_or_else(|error| refuse::body(&error, Shape::OpenAi)))
+        };
+        if slowly().is_err() {
+            log::debug!("a reader left before its answer");
+        }
+    }
+
+    /// Waits for the end of the job; returns the answer, or why it failed.
+    fn whole(&self, ticket: &Ticket) -> Result<Value, Error> {
         let whole = ticket.record.wait_ended();
-        if let Outcome::Failed(error) = &whole.outcome {
-            return refused(app, error, Shape::OpenAi).send(request);
+        if let Outcome::Failed(error) = whole.outcome {
+            return Err(error);
         }
         let choices: Vec<Value> = match ticket.question.choices {
             Choices::Voted => vec![choice(0, &whole)],
@@ -120,7 +148,7 @@ impl Completion {
         };
         let mut body = self.object("chat.completion", choices.into(), Some(usage(&whole.figures)));
         body["solverbox"] = ours(ticket.name, whole.tally.as_deref());
-        Reply::json(200, &body).send(request);
+        Ok(body)
     }
 
     /// Sends the stream; returns when the job has ended or the client has disconnected.

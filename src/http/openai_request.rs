@@ -94,7 +94,8 @@ fn refuse_unserved(fields: &Fields) -> Result<(), Error> {
     let empty = |v: &Value| v.as_array().is_some_and(Vec::is_empty) || *v == Value::Bool(false);
     let no_tools = fields.get("tool_choice").is_some_and(|choice| choice == "none");
     for name in ["tools", "functions", "logprobs", "top_logprobs"] {
-        let unused = no_tools && name == "tools";
+        let unused = no_tools && name == "tools"
+            || name == "top_logprobs" && fields.get(name).is_some_and(|value| *value == 0);
         if fields.get(name).is_some_and(|value| !empty(value) && !unused) {
             return Err(wrong(name, "not supported", "Leave the field out."));
         }
@@ -147,7 +148,17 @@ fn conversation(fields: &Fields) -> Result<Conversation, Error> {
         match role {
             Some("system" | "developer") => system.push(text),
             Some("user") => turns.push(Turn { role: Role::User, text }),
-            Some("assistant") => turns.push(Turn { role: Role::Assistant, text }),
+            Some("assistant") => {
+                turns.push(Turn { role: Role::Assistant, text: without_thinking(text) });
+            }
+            Some("tool" | "function") => {
+                let remedy = "Leave the results of tools out, or write them in a user's message.";
+                return Err(wrong(
+                    &format!("messages[{at}].role"),
+                    "tools are not supported",
+                    remedy,
+                ));
+            }
             _ => {
                 let remedy = "Use system, user or assistant.";
                 return Err(wrong(&format!("messages[{at}].role"), "unknown role", remedy));
@@ -160,6 +171,15 @@ fn conversation(fields: &Fields) -> Result<Conversation, Error> {
     })?;
     let system = (!system.is_empty()).then(|| system.join("\n\n"));
     Ok(Conversation { system, earlier: turns, question: question.text })
+}
+
+/// Drops the thinking of an earlier answer, as chat templates of reasoning models do: clients send
+/// it back, and it would fill the context.
+fn without_thinking(text: String) -> String {
+    match text.rsplit_once("</think>") {
+        Some((_, answer)) => answer.trim_start().to_string(),
+        None => text,
+    }
 }
 
 /// Reads a message's content: a string, or a list of text parts.
@@ -194,6 +214,10 @@ fn stops(fields: &Fields) -> Result<Vec<String>, Error> {
 fn budget(fields: &Fields) -> Result<Option<u32>, Error> {
     let mut budget = None;
     for name in ["max_tokens", "max_completion_tokens"] {
+        // Other servers take -1 for as many as there is room for.
+        if fields.get(name).is_some_and(|value| *value == -1) {
+            continue;
+        }
         let Some(tokens) = fields.integer(name)? else { continue };
         if tokens == 0 {
             return Err(fields.wrong(name, "must be a positive integer"));
@@ -326,6 +350,18 @@ mod tests {
             {"role": "user", "content": "b"},
         ]);
         assert_eq!(with(json!({"messages": messages})).unwrap().question.turns[1].text, "");
+        let unlimited = json!({"max_tokens": -1, "top_logprobs": 0, "seed": 42.0});
+        let mode = with(json!({})).unwrap().question.budget_tokens;
+        assert_eq!(with(unlimited).unwrap().question.budget_tokens, mode);
+        let messages = json!([
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "<think>\nlong\n</think>\n\n5", "reasoning": "long"},
+            {"role": "user", "content": "b"},
+        ]);
+        assert_eq!(with(json!({"messages": messages})).unwrap().question.turns[1].text, "5");
+        let messages = json!([{"role": "tool", "content": "5"}, {"role": "user", "content": "b"}]);
+        let error = with(json!({"messages": messages})).unwrap_err();
+        assert!(error.message.contains("tools are not supported"), "{error:?}");
     }
 
     #[test]

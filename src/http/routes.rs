@@ -121,7 +121,7 @@ pub fn allowed(path: &str) -> Option<&'static str> {
 
 /// Answers one request; returns when the reply is sent, which for a stream is when it ends.
 pub fn answer(app: &App, request: Request) {
-    let path = request.url().split(['?', '#']).next().unwrap_or("/").to_string();
+    let path = plain_path(request.url()).to_string();
     let Some(visitor) = visitor(app, &request) else {
         // The gate names every connection it relays, so this one is closed already.
         return log::debug!("a client left before its request was read");
@@ -134,11 +134,7 @@ pub fn answer(app: &App, request: Request) {
         Err(refusal) => return refusal.send(request),
     };
     let Some(route) = Route::of(&path) else {
-        let error = Error::new(
-            Kind::NotFound,
-            "there is nothing at this path",
-            "Open / for the page; /openapi.json describes the API.",
-        );
+        let error = Error::new(Kind::NotFound, "there is nothing at this path", elsewhere(&path));
         return Reply::error(&error, Shape::of_path(&path)).send(request);
     };
     let allowed = route.allowed();
@@ -159,6 +155,24 @@ pub fn answer(app: &App, request: Request) {
         return reply.with("Allow", allowed).send(request);
     }
     work(app, route, &visitor, &principal, request);
+}
+
+/// Returns the path of an address; of the APIs without the slash that some clients put at the end.
+fn plain_path(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or("/");
+    let is_api = path.starts_with("/v1/") || path.starts_with("/api/");
+    if is_api { path.trim_end_matches('/') } else { path }
+}
+
+/// Returns where to go instead of a path that does not exist.
+fn elsewhere(path: &str) -> &'static str {
+    let openai = ["/chat/completions", "/completions", "/responses", "/models", "/embeddings"];
+    match openai.contains(&path.trim_end_matches('/')) {
+        true => {
+            "The paths of OpenAI's API begin with /v1 here: put /v1 at the end of the base URL."
+        }
+        false => "Open / for the page; /openapi.json describes the API.",
+    }
 }
 
 /// Reads the body and calls the handler.

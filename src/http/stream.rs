@@ -31,18 +31,8 @@ impl Events {
     /// # Errors
     /// [`ReaderGone`] if the reader has disconnected.
     pub fn open(request: Request) -> Result<Events, ReaderGone> {
-        let mut head = String::from(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
-             X-Accel-Buffering: no\r\n",
-        );
-        let own = EVERY_REPLYS_HEADERS.map(|(name, value)| (name, value.to_string()));
-        for (name, value) in own.into_iter().chain(cors_headers(&request)) {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        let mut events = Events { writer: request.into_writer(), is_first: true };
-        events.write(&head)?;
-        Ok(events)
+        let writer = begin(request, "text/event-stream; charset=utf-8")?;
+        Ok(Events { writer, is_first: true })
     }
 
     /// Sends one event of JSON.
@@ -89,7 +79,56 @@ impl Events {
     }
 
     fn write(&mut self, text: &str) -> Result<(), ReaderGone> {
-        let sent = self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush());
-        sent.map_err(|_| ReaderGone)
+        write(&mut self.writer, text)
     }
+}
+
+/// A JSON reply that takes minutes: until it is there, white space, which JSON allows before a
+/// value, keeps the connection open.
+pub struct SlowReply {
+    writer: Box<dyn Write + Send>,
+}
+
+impl SlowReply {
+    /// Sends the head, with status 200.
+    ///
+    /// # Errors
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn open(request: Request) -> Result<SlowReply, ReaderGone> {
+        Ok(SlowReply { writer: begin(request, "application/json")? })
+    }
+
+    /// Sends a space.
+    ///
+    /// # Errors
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn space(&mut self) -> Result<(), ReaderGone> {
+        write(&mut self.writer, " ")
+    }
+
+    /// Sends the body, and ends the reply.
+    ///
+    /// # Errors
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn end(mut self, body: &Value) -> Result<(), ReaderGone> {
+        write(&mut self.writer, &body.to_string())
+    }
+}
+
+/// Sends the head of a reply without a length; returns where its body goes.
+fn begin(request: Request, content_type: &str) -> Result<Box<dyn Write + Send>, ReaderGone> {
+    let mut head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nX-Accel-Buffering: no\r\n");
+    let own = EVERY_REPLYS_HEADERS.map(|(name, value)| (name, value.to_string()));
+    for (name, value) in own.into_iter().chain(cors_headers(&request)) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    let mut writer = request.into_writer();
+    write(&mut writer, &head)?;
+    Ok(writer)
+}
+
+fn write(writer: &mut Box<dyn Write + Send>, text: &str) -> Result<(), ReaderGone> {
+    writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).map_err(|_| ReaderGone)
 }

@@ -488,6 +488,9 @@ pub const BACKEND_BACKLOG: i32 = 1_024;
 
 // Streams.
 
+/// Time after which the head of a whole answer is sent, before the answer is there: clients wait
+/// for a head for a limited time, Node's fetch for 300 s. An error until then has its own status.
+pub const WHOLE_HEAD_WAIT: Duration = Duration::from_secs(10);
 /// Silence on a stream after which a comment is sent, so that proxies keep the connection open.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Interval between two checks that a job is still shared while somebody follows it.

@@ -1,8 +1,10 @@
 //! `/v1` in OpenAI's format; `clients` runs the official clients against it.
 
+use std::io::Read;
+
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, agent, chat, joined, whole};
+use crate::support::{TestServer, agent, chat, joined, wait_until, whole};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -107,6 +109,35 @@ fn the_models_are_the_modes() {
     assert_eq!((of("solverbox:math"), of("solverbox:hint")), ((true, 1), (false, 1)));
     assert_eq!(served.get("/v1/models/solverbox:code").0, 200);
     assert_eq!(served.get("/v1/models/solverbox:chess").0, 404);
+}
+
+#[test]
+fn paths_as_clients_write_them_are_understood() {
+    let served = TestServer::ready(&[]);
+    for path in ["/v1/models/", "/v1/models/solverbox%3Acode", "/v1/models/solverbox:code/"] {
+        assert_eq!(served.get(path).0, 200, "{path}");
+    }
+    for path in ["/models", "/chat/completions", "/responses"] {
+        let (status, said) = served.get(path);
+        assert_eq!(status, 404, "{path}");
+        assert!(said.contains("/v1 at the end of the base URL"), "{path}: {said}");
+    }
+}
+
+#[test]
+fn the_head_of_a_slow_answer_and_white_space_do_not_wait_for_it() {
+    let served = TestServer::ready(&["--context-tokens", "32768"]);
+    // More than ten seconds on any machine; nobody waits for the end.
+    let endless = chat(json!({"ignore_eos": true, "max_tokens": 30_000}));
+    let reply = served.post_raw(CHAT, &endless);
+    assert_eq!(reply.status(), 200);
+    let mut first = [0];
+    reply.into_body().into_reader().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b" ", "white space, which JSON allows before the answer");
+    wait_until("the answer that nobody reads to stop", || {
+        let state: Value = serde_json::from_str(&served.get("/api/box").1).unwrap();
+        state["queue"]["running"] == 0
+    });
 }
 
 #[test]
