@@ -80,7 +80,7 @@ enum AnswerForm {
     Text(String),
 }
 
-/// How the parts of a list are joined.
+/// The word or sign between the parts of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Joined {
     Comma,
@@ -97,7 +97,11 @@ enum MatrixKind {
 impl Value {
     /// Parses a bare answer, as in a question set; `None` if it is empty or a placeholder.
     pub fn parse(text: &str) -> Option<Value> {
-        let text = boxed(text).unwrap_or(text);
+        Value::parse_inside(boxed(text).unwrap_or(text))
+    }
+
+    /// Parses the content of a box.
+    fn parse_inside(text: &str) -> Option<Value> {
         if text.len() > PARSED_BYTES_MAX {
             let words: Vec<&str> = text.split_whitespace().collect();
             return Some(Value::text(words.join(" "))).filter(|_| !words.is_empty());
@@ -188,7 +192,12 @@ impl Value {
     }
 
     fn text(text: String) -> Value {
-        Value { shown: text.clone(), label: None, unit: None, form: AnswerForm::Text(text) }
+        Value::of(text.clone(), AnswerForm::Text(text))
+    }
+
+    /// Makes an answer without label and unit.
+    fn of(shown: String, form: AnswerForm) -> Value {
+        Value { shown, label: None, unit: None, form }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answers::value::{boxed, of_attempt};
+use crate::answers::value::boxed;
 use crate::answers::vote::{Tally, in_words};
 use crate::desk::record::{AttemptEnd, AttemptText, FinishedAnswer, State, View};
 use crate::desk::{Eta, Forecast, Ticket};
@@ -165,12 +165,10 @@ pub(crate) fn votes(tally: Option<&Tally>) -> Value {
 
 /// Returns an attempt that has ended.
 pub(crate) fn attempt_end(ticket: &Ticket, end: &AttemptEnd) -> Value {
-    let text = |part| ticket.record.text_of(end.attempt, part);
-    let value = of_attempt(&text(Part::Thinking), &text(Part::Answer));
     let mut shape = json!({
         "attempt": end.attempt,
         "finish": end.outcome.name(),
-        "value": value.map(|value| value.to_string()),
+        "value": ticket.record.value_of(end.attempt).map(|value| value.to_string()),
         "figures": figures(&end.figures),
     });
     if let Outcome::Failed(cause) = &end.outcome {

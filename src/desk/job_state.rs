@@ -10,7 +10,6 @@ use std::time::{Instant, SystemTime};
 use super::estimate::Pending;
 use super::record::{AttemptEnd, Record, State};
 use super::{Durability, Submitted, Ticket};
-use crate::answers::value::of_attempt;
 use crate::answers::vote::{Ballot, Tally, shown_value};
 use crate::engine::protocol::Prompt;
 use crate::store::{Journal, NewJob, StoredEnd, StoredJob};
@@ -253,8 +252,7 @@ impl JobState {
         let counts = matches!(outcome, Outcome::Done | Outcome::Budget);
         self.record.end_attempt(AttemptEnd { attempt: number, outcome, figures });
         if self.question.attempts > 1 && counts {
-            let text = |part| self.record.text_of(number, part);
-            let value = of_attempt(&text(Part::Thinking), &text(Part::Answer));
+            let value = self.record.value_of(number);
             let mean_logprob = figures.mean_log_probability;
             self.tally.add(Ballot { attempt: number, value, mean_logprob });
             if self.question.is_voted() {

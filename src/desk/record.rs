@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::estimate::Eta;
+use crate::answers::value::{Value, of_attempt};
 use crate::answers::vote::Tally;
 use crate::types::answer::{Figures, Outcome, Part, Piece};
 use crate::types::error::Error;
@@ -224,6 +225,15 @@ impl Record {
     /// Returns the whole text of one part of an attempt, trimmed.
     pub fn text_of(&self, attempt: u32, part: Part) -> String {
         self.lock().text_of(attempt, part)
+    }
+
+    /// Returns the answer of an attempt, as votes compare it; `None` if it gave none.
+    pub fn value_of(&self, attempt: u32) -> Option<Value> {
+        let (thinking, answer) = {
+            let log = self.lock();
+            (log.text_of(attempt, Part::Thinking), log.text_of(attempt, Part::Answer))
+        };
+        of_attempt(&thinking, &answer)
     }
 
     /// Returns the attempt whose text is the job's; the first until the job ends.

@@ -55,7 +55,7 @@ pub struct Arithmetic {
 }
 
 impl Arithmetic {
-    /// Makes a calculator; `None` if there is no memory for its constants.
+    /// Starts with an empty cache; `None` if memory cannot be allocated for it.
     pub fn new() -> Option<Arithmetic> {
         Some(Arithmetic { constants: Consts::new().ok()? })
     }

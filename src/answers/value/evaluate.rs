@@ -18,7 +18,7 @@ const POINTS: usize = 3;
 const STEPS_MAX: u32 = 200;
 
 /// The value of a formula: a key for each point, one if it has no letters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueKey(Vec<String>);
 
 impl ValueKey {
@@ -111,15 +111,8 @@ pub fn approximate(expr: &Expr) -> Option<f64> {
 
 /// Counts the signs ± and ∓ of a formula.
 fn signs(expr: &Expr) -> usize {
-    match expr {
-        Expr::Either(x, _) => 1 + signs(x),
-        Expr::Number(_) | Expr::Letter(_) | Expr::Pi | Expr::E | Expr::I => 0,
-        Expr::Sum(parts) | Expr::Product(parts) => parts.iter().map(signs).sum(),
-        Expr::Negative(x) | Expr::Factorial(x) | Expr::Apply(_, x) | Expr::Degrees(x) => signs(x),
-        Expr::Quotient(a, b) | Expr::Power(a, b) | Expr::Binomial(a, b) | Expr::Log(a, b) => {
-            signs(a) + signs(b)
-        }
-    }
+    let own = usize::from(matches!(expr, Expr::Either(..)));
+    own + expr.parts().into_iter().map(signs).sum::<usize>()
 }
 
 thread_local! {

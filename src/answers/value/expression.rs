@@ -50,16 +50,19 @@ pub fn is_size(expr: &Expr) -> bool {
 
 /// Returns whether the formula holds a variable.
 pub fn has_letters(expr: &Expr) -> bool {
-    match expr {
-        Expr::Letter(_) => true,
-        Expr::Number(_) | Expr::Pi | Expr::E | Expr::I => false,
-        Expr::Sum(parts) | Expr::Product(parts) => parts.iter().any(has_letters),
-        Expr::Negative(x) | Expr::Either(x, _) | Expr::Factorial(x) | Expr::Apply(_, x) => {
-            has_letters(x)
-        }
-        Expr::Degrees(x) => has_letters(x),
-        Expr::Quotient(a, b) | Expr::Power(a, b) | Expr::Binomial(a, b) | Expr::Log(a, b) => {
-            has_letters(a) || has_letters(b)
+    matches!(expr, Expr::Letter(_)) || expr.parts().into_iter().any(has_letters)
+}
+
+impl Expr {
+    /// Returns the formulas that it is made of.
+    pub fn parts(&self) -> Vec<&Expr> {
+        match self {
+            Expr::Number(_) | Expr::Letter(_) | Expr::Pi | Expr::E | Expr::I => Vec::new(),
+            Expr::Sum(parts) | Expr::Product(parts) => parts.iter().collect(),
+            Expr::Negative(x) | Expr::Either(x, _) | Expr::Factorial(x) => vec![x],
+            Expr::Apply(_, x) | Expr::Degrees(x) => vec![x],
+            Expr::Quotient(a, b) | Expr::Power(a, b) => vec![a, b],
+            Expr::Binomial(a, b) | Expr::Log(a, b) => vec![a, b],
         }
     }
 }

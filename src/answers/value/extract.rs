@@ -1,7 +1,6 @@
 //! Finds the answer in a reply: its last box, else what follows a phrase such as "The answer is".
 
-use super::token::tokens;
-use super::{PARSED_BYTES_MAX, Value, structure};
+use super::Value;
 
 /// Commands that draw a box around an answer.
 const BOXES: [&str; 3] = ["\\boxed", "\\fbox", "\\framebox"];
@@ -34,30 +33,34 @@ const PHRASE_WORDS_MAX: usize = 8;
 /// a final answer. `None` if there is neither. Empty boxes and placeholders do not count.
 pub fn of_reply(text: &str) -> Option<Value> {
     let boxes = boxes(text);
-    let filled: Vec<&Boxed> =
-        boxes.iter().filter(|b| Value::parse_inside(b.inside(text)).is_some()).collect();
-    let Some(last) = filled.last() else { return of_phrase(text) };
-    let mut first = filled.len() - 1;
-    while first > 0 && joins(&text[filled[first - 1].after..filled[first].before]) {
-        first -= 1;
+    let mut filled = filled(text, &boxes);
+    let Some((last, value)) = filled.next() else { return of_phrase(text) };
+    let mut joined = vec![last];
+    for (before, _) in filled {
+        if !joins(&text[before.after..joined[joined.len() - 1].before]) {
+            break;
+        }
+        joined.push(before);
     }
-    if first + 1 == filled.len() {
-        return Value::parse_inside(last.inside(text));
+    if joined.len() == 1 {
+        return Some(value);
     }
+    joined.reverse();
     // The labels between the boxes belong to the answer: x = 1, y = 2.
-    let start = text[..filled[first].before].rfind(['\n', '.', '$']).map_or(0, |at| at + 1);
-    let label = label_before(&text[start..filled[first].before]);
-    let mut joined = format!("{label}{}", filled[first].inside(text));
-    for pair in filled[first..].windows(2) {
+    let first = joined[0];
+    let start = text[..first.before].rfind(['\n', '.', '$']).map_or(0, |at| at + 1);
+    let label = label_before(&text[start..first.before]);
+    let mut list = format!("{label}{}", first.inside(text));
+    for pair in joined.windows(2) {
         let between = &text[pair[0].after..pair[1].before];
-        joined.push_str(&format!(", {}{}", label_before(between), pair[1].inside(text)));
+        list.push_str(&format!(", {}{}", label_before(between), pair[1].inside(text)));
     }
-    Value::parse_inside(&joined)
+    Value::parse_inside(&list)
 }
 
 /// Returns the answer of an attempt: that of its reply, else that of the last box in its thinking.
 pub fn of_attempt(thinking: &str, answer: &str) -> Option<Value> {
-    of_reply(answer).or_else(|| boxed_value(thinking))
+    of_reply(answer).or_else(|| Some(filled(thinking, &boxes(thinking)).next()?.1))
 }
 
 /// Returns the answer of an attempt as it wrote it: the content of its box, else the normal form of
@@ -69,12 +72,13 @@ pub fn shown_of_attempt(thinking: &str, answer: &str) -> Option<String> {
     Some(written.filter(is_same).map_or_else(|| value.to_string(), str::to_string))
 }
 
-fn boxed_value(text: &str) -> Option<Value> {
-    boxes(text).iter().rev().find_map(|b| Value::parse_inside(b.inside(text)))
+/// Returns the boxes that hold an answer, with it, the last one first.
+fn filled<'b>(text: &str, boxes: &'b [Boxed]) -> impl Iterator<Item = (&'b Boxed, Value)> {
+    boxes.iter().rev().filter_map(|b| Some((b, Value::parse_inside(b.inside(text))?)))
 }
 
 /// Returns the content of the last box that says something: `\boxed{…}`, `\fbox{…}`, `\boxed 5`,
-/// nested braces included; of the last empty one if there is no other.
+/// nested braces included; that of the last box if all are empty.
 pub fn boxed(text: &str) -> Option<&str> {
     let boxes = boxes(text);
     let filled = boxes.iter().rfind(|b| !b.inside(text).is_empty());
@@ -201,14 +205,4 @@ fn of_phrase(text: &str) -> Option<Value> {
         return None;
     }
     Value::parse_inside(answer)
-}
-
-impl Value {
-    /// Parses the content of a box.
-    fn parse_inside(text: &str) -> Option<Value> {
-        if text.len() > PARSED_BYTES_MAX {
-            return Value::parse(text);
-        }
-        structure::whole(&tokens(text), 0)
-    }
 }

@@ -7,8 +7,7 @@ use super::token::{MathToken, Symbol};
 
 /// Words that announce an answer and say nothing themselves.
 const ANNOUNCING: &str = " the final answer answers is are option choice therefore thus so hence \
-    ans correct result \
-    solution solutions value equals be ";
+    ans correct result solution solutions value equals be ";
 /// The same in Chinese, as the beginnings of words.
 const ANNOUNCING_CHINESE: [&str; 32] = [
     "最终答案",

@@ -10,9 +10,7 @@ pub fn parse(tokens: &[MathToken], depth: usize) -> Option<Value> {
     let mut rows: Vec<Vec<Vec<MathToken>>> = vec![vec![Vec::new()]];
     let mut nested = 0_i32;
     for token in inside {
-        if let Symbol::Command(name) = &token.symbol {
-            nested += i32::from(name.starts_with("begin ")) - i32::from(name.starts_with("end "));
-        }
+        nested += token.nesting();
         match token.symbol {
             Symbol::Sign(ROW_END) if nested == 0 => rows.push(vec![Vec::new()]),
             Symbol::Sign('&') if nested == 0 => rows.last_mut()?.push(Vec::new()),
@@ -31,7 +29,7 @@ pub fn parse(tokens: &[MathToken], depth: usize) -> Option<Value> {
         return (kind != "cases" || values.iter().all(|value| value.label.is_some())).then(|| {
             let shown: Vec<&str> = values.iter().map(|value| value.shown.as_str()).collect();
             let shown = format!("\\{{{}\\}}", shown.join(", "));
-            Value { shown, label: None, unit: None, form: AnswerForm::List(Joined::Comma, values) }
+            Value::of(shown, AnswerForm::List(Joined::Comma, values))
         });
     }
     let rows = rows.iter().map(parsed).collect::<Option<Vec<_>>>()?;
@@ -43,18 +41,14 @@ pub fn parse(tokens: &[MathToken], depth: usize) -> Option<Value> {
         |row: &Vec<Value>| row.iter().map(|v| v.shown.as_str()).collect::<Vec<_>>().join(" & ");
     let shown = rows.iter().map(row).collect::<Vec<_>>().join(" \\\\ ");
     let shown = format!("\\begin{{{environment}}}{shown}\\end{{{environment}}}");
-    Some(Value { shown, label: None, unit: None, form: AnswerForm::Matrix(kind, rows) })
+    Some(Value::of(shown, AnswerForm::Matrix(kind, rows)))
 }
 
 /// Returns the environment that encloses all tokens, and its content.
 fn environment(tokens: &[MathToken]) -> Option<(&str, &[MathToken])> {
     if let [first, inside @ .., last] = tokens {
         let brackets = first.is('(') && last.is(')') || first.is('[') && last.is(']');
-        let begins = |token: &MathToken| match &token.symbol {
-            Symbol::Command(name) => name.starts_with("begin "),
-            _ => false,
-        };
-        if brackets && begins(inside.first()?) {
+        if brackets && inside.first()?.nesting() > 0 {
             return environment(inside).filter(|(name, _)| !matches!(*name, "vmatrix" | "cases"));
         }
         if first.is('|') && last.is('|') {
@@ -88,9 +82,7 @@ fn environment(tokens: &[MathToken]) -> Option<(&str, &[MathToken])> {
     );
     let mut depth = 0_i32;
     for token in inside {
-        if let Symbol::Command(name) = &token.symbol {
-            depth += i32::from(name.starts_with("begin ")) - i32::from(name.starts_with("end "));
-        }
+        depth += token.nesting();
         if depth < 0 {
             return None;
         }

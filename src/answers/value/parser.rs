@@ -14,7 +14,7 @@ pub struct FormulaParser<'t> {
     pub(super) tokens: &'t [MathToken],
     pub(super) at: usize,
     pub(super) depth: u32,
-    /// How many `|` are open.
+    /// Number of `|` that are open.
     bars: u32,
 }
 

@@ -33,8 +33,7 @@ impl PartialEq for Endpoint {
 
 /// Parses `x > 5`, `1 < x ≤ 3`, `x ≠ 2`, `x + y ≥ 2`.
 pub(super) fn inequality(sides: &[&[MathToken]], signs: &[char]) -> Option<Value> {
-    let value =
-        |label: Option<String>, form| Value { shown: String::new(), label, unit: None, form };
+    let value = |label: Option<String>, form| Value { label, ..Value::of(String::new(), form) };
     let region = |name: &[MathToken], intervals| {
         Some(value(Some(plain(name)), AnswerForm::Region(intervals, None)))
     };
@@ -183,12 +182,7 @@ pub(super) fn union(tokens: &[MathToken], depth: usize) -> Option<Value> {
     let lows = std::iter::once(None).chain(bounds.iter().cloned().map(Some));
     let highs = bounds.iter().cloned().map(Some).chain([None]);
     let intervals = lows.zip(highs).map(|(low, high)| Interval { low, high }).collect();
-    Some(Value {
-        shown: render::formula(tokens),
-        label: None,
-        unit: None,
-        form: AnswerForm::Region(intervals, None),
-    })
+    Some(Value::of(render::formula(tokens), AnswerForm::Region(intervals, None)))
 }
 
 /// Returns whether the braces of a set hold a description, `x | x > 3`.
@@ -289,10 +283,6 @@ pub fn joined_regions(is_or: bool, is_and: bool, values: &[Value]) -> Option<Val
     };
     let word = if is_or { " \\text{ or } " } else { " \\text{ and } " };
     let shown: Vec<&str> = values.iter().map(|value| value.shown.as_str()).collect();
-    Some(Value {
-        shown: shown.join(word),
-        label,
-        unit: None,
-        form: AnswerForm::Region(intervals, None),
-    })
+    let region = Value::of(shown.join(word), AnswerForm::Region(intervals, None));
+    Some(Value { label, ..region })
 }

@@ -101,7 +101,7 @@ fn equation(sides: &[&[MathToken]], signs: &[char], depth: usize) -> Option<Valu
     }
     let key = equation_key(&parsed(left)?, &parsed(right)?)?;
     let shown = format!("{}={}", render::formula(left), render::formula(right));
-    Some(Value { shown, label: None, unit: None, form: AnswerForm::Relation('=', key) })
+    Some(Value::of(shown, AnswerForm::Relation('=', key)))
 }
 
 /// Commands that make what they stand in a name, not a number to compute.

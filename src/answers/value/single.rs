@@ -17,16 +17,13 @@ pub fn single(tokens: &[MathToken]) -> Option<Value> {
         && word.chars().count() == 1
         && word.is_ascii()
     {
-        let letter =
-            MathToken { symbol: Symbol::Letter(word.clone()), spaced: false, as_text: false };
-        return single(&[letter]);
+        return single(&[MathToken::plain(Symbol::Letter(word.clone()))]);
     }
     if let [MathToken { symbol: Symbol::Word(word), .. }, rest @ ..] = tokens
         && let Some(digits) = words::digits(word)
         && !rest.iter().any(|t| matches!(t.symbol, Symbol::Sign(_)))
     {
-        let digits = MathToken { symbol: Symbol::Digits(digits), spaced: false, as_text: false };
-        return single(&[&[digits], rest].concat());
+        return single(&[&[MathToken::plain(Symbol::Digits(digits))], rest].concat());
     }
     if let Some(ratio) = ratio(tokens) {
         return Some(ratio);
@@ -67,9 +64,7 @@ fn numerals(tokens: &[MathToken]) -> Option<Value> {
         && word.chars().all(|c| ('A'..='F').contains(&c))
         && word.as_bytes().is_sorted_by(|a, b| a < b)
     {
-        let letter = |c: char| {
-            single(&[MathToken { symbol: Symbol::Letter(c.into()), spaced: false, as_text: false }])
-        };
+        let letter = |c: char| single(&[MathToken::plain(Symbol::Letter(c.into()))]);
         let letters = word.chars().map(letter).collect::<Option<Vec<_>>>()?;
         return Some(Value { shown: word.clone(), ..list_of(Joined::Comma, None, letters) });
     }
@@ -123,11 +118,7 @@ fn in_base(tokens: &[MathToken]) -> Option<Value> {
     };
     let digits = digits.whole()?.trim_start_matches('0');
     if base == "10" {
-        return single(&[MathToken {
-            symbol: Symbol::Digits(digits.into()),
-            spaced: false,
-            as_text: false,
-        }]);
+        return single(&[MathToken::plain(Symbol::Digits(digits.into()))]);
     }
     base.parse::<u8>().ok().map(|base| Value::text(format!("{digits}_{{{base}}}")))
 }
@@ -154,30 +145,22 @@ fn formula(tokens: &[MathToken], unit: Option<(&[MathToken], String)>) -> Option
         return None; // an angle is a number with a unit
     }
     let mut keys = evaluate::keys(&expr)?;
-    let shown = |key: &ValueKey, tokens: &[MathToken]| match key.rational() {
+    if keys.len() > 1 {
+        let part = |(key, signs): (ValueKey, [char; 2])| {
+            let form = AnswerForm::Formula { key, with_unit: None, equation: None };
+            Value::of(render::formula(&with_signs(tokens, signs)), form)
+        };
+        let parts = keys.into_iter().zip([['+', '-'], ['-', '+']]).map(part).collect();
+        let list = Value::of(render::formula(tokens), AnswerForm::List(Joined::Comma, parts));
+        return Some(Value { unit: unit.map(|(_, name)| name), ..list });
+    }
+    let key = keys.pop()?;
+    let mut shown = match key.rational() {
         Some(ratio) if is_number(&expr) && (unit.is_none() || ratio.is_integer()) => {
             ratio.to_string()
         }
         _ => render::formula(tokens),
     };
-    if keys.len() > 1 {
-        let part = |(key, signs): (ValueKey, [char; 2])| Value {
-            shown: render::formula(&with_signs(tokens, signs)),
-            label: None,
-            unit: None,
-            form: AnswerForm::Formula { key, with_unit: None, equation: None },
-        };
-        let parts = keys.into_iter().zip([['+', '-'], ['-', '+']]).map(part).collect();
-        let form = AnswerForm::List(Joined::Comma, parts);
-        return Some(Value {
-            shown: render::formula(tokens),
-            label: None,
-            unit: unit.map(|(_, name)| name),
-            form,
-        });
-    }
-    let key = keys.pop()?;
-    let mut shown = shown(&key, tokens);
     let with_unit = unit.as_ref().and_then(|(_, name)| match name.as_str() {
         "%" => {
             let hundred = Expr::Number(BigRational::from_integer(100.into()));
@@ -192,12 +175,8 @@ fn formula(tokens: &[MathToken], unit: Option<(&[MathToken], String)>) -> Option
         name
     });
     let unit = unit.filter(|name| !name.is_empty());
-    Some(Value {
-        shown,
-        label: None,
-        unit,
-        form: AnswerForm::Formula { key, with_unit, equation: None },
-    })
+    let form = AnswerForm::Formula { key, with_unit, equation: None };
+    Some(Value { unit, ..Value::of(shown, form) })
 }
 
 /// Writes these signs for ± and ∓.
@@ -245,9 +224,8 @@ fn with_scale(tokens: &[MathToken]) -> Option<Vec<MathToken>> {
         _ => return None,
     };
     let [MathToken { symbol: Symbol::Digits(_), .. }] = before else { return None };
-    let sign = |symbol| MathToken { symbol, spaced: false, as_text: false };
-    let scale = sign(Symbol::Digits(format!("1{}", "0".repeat(zeros))));
-    Some([before, &[sign(Symbol::Sign('×')), scale]].concat())
+    let scale = Symbol::Digits(format!("1{}", "0".repeat(zeros)));
+    Some([before, &[Symbol::Sign('×'), scale].map(MathToken::plain)].concat())
 }
 
 /// Normalizes an answer that cannot be computed.

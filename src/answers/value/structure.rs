@@ -100,12 +100,12 @@ fn is_placeholder(tokens: &[MathToken]) -> bool {
 
 fn opens(token: &MathToken) -> bool {
     matches!(token.symbol, Symbol::Sign('(' | '[' | '{' | SET_OPEN | '⌊' | '⌈'))
-        || matches!(&token.symbol, Symbol::Command(name) if name.starts_with("begin "))
+        || token.nesting() > 0
 }
 
 fn closes(token: &MathToken) -> bool {
     matches!(token.symbol, Symbol::Sign(')' | ']' | '}' | SET_CLOSE | '⌋' | '⌉'))
-        || matches!(&token.symbol, Symbol::Command(name) if name.starts_with("end "))
+        || token.nesting() < 0
 }
 
 /// Returns the depth of brackets in front of each token.
@@ -169,7 +169,7 @@ fn bracketed(tokens: &[MathToken], depth: usize) -> Option<Option<Value>> {
 fn tuple(open: char, parts: Vec<Value>, close: char) -> Value {
     let inside: Vec<String> = parts.iter().map(|part| part.shown.clone()).collect();
     let shown = format!("{open}{}{close}", inside.join(", "));
-    Value { shown, label: None, unit: None, form: AnswerForm::Tuple(open, parts, close) }
+    Value::of(shown, AnswerForm::Tuple(open, parts, close))
 }
 
 /// Returns both values of an element with ±.
@@ -203,7 +203,7 @@ pub(super) fn list_of(joined: Joined, label: Option<String>, mut values: Vec<Val
         Joined::And => inside.join(" \\text{ and } "),
         Joined::Comma => format!("\\{{{}\\}}", inside.join(", ")),
     };
-    Value { shown, label, unit: None, form: AnswerForm::List(joined, values) }
+    Value { label, ..Value::of(shown, AnswerForm::List(joined, values)) }
 }
 
 /// Parses a list without brackets: `1, 2`, `x = 1 or x = 2`.

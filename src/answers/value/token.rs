@@ -36,6 +36,11 @@ pub struct MathToken {
 }
 
 impl MathToken {
+    /// Makes a token of a formula with no white space before it.
+    pub fn plain(symbol: Symbol) -> MathToken {
+        MathToken { symbol, spaced: false, as_text: false }
+    }
+
     /// Returns whether it is this sign.
     pub fn is(&self, sign: char) -> bool {
         self.symbol == Symbol::Sign(sign)
@@ -44,6 +49,15 @@ impl MathToken {
     /// Returns whether it is this command.
     pub fn is_command(&self, name: &str) -> bool {
         matches!(&self.symbol, Symbol::Command(known) if known == name)
+    }
+
+    /// Returns 1 if it begins a LaTeX environment, -1 if it ends one, else 0.
+    pub fn nesting(&self) -> i32 {
+        match &self.symbol {
+            Symbol::Command(name) if name.starts_with("begin ") => 1,
+            Symbol::Command(name) if name.starts_with("end ") => -1,
+            _ => 0,
+        }
     }
 
     /// Returns the digits of a whole number.

@@ -10,7 +10,7 @@ use super::super::following::QueueNews;
 use super::super::link::Subscription;
 use super::message::Id;
 use super::reply::{Done, LineWriter};
-use crate::answers::value::{boxed, of_attempt};
+use crate::answers::value::boxed;
 use crate::desk::feed::{FeedTexts, JobEnd};
 use crate::desk::{Feed, JobEvent, Ticket};
 use crate::types::answer::{Outcome, Part};
@@ -93,8 +93,7 @@ impl JobLines {
                 }
             }
             JobEvent::AttemptEnded(end) => {
-                let text = |part| self.ticket.record.text_of(end.attempt, part);
-                let value = of_attempt(&text(Part::Thinking), &text(Part::Answer));
+                let value = self.ticket.record.value_of(end.attempt);
                 let value = value.map(|value| value.to_string());
                 let (outcome, figures) = (&end.outcome, &end.figures);
                 let value = value.as_deref();
