@@ -8,20 +8,27 @@
 //! renders it. They scan one character at a time and wait whenever the next one decides, so the
 //! result does not depend on how the stream is cut.
 
+mod chemistry;
 mod code;
 mod commands;
 mod formula;
 mod grid;
 mod letters;
+mod lists;
+mod marks;
 mod parse;
 mod prose;
 mod row;
+mod shapes;
+mod signs;
 mod symbols;
+mod table;
 mod text;
 mod tokens;
 
 use code::Code;
 use formula::{Dollars, Formula};
+use lists::OpenBlock;
 use prose::Prose;
 
 use crate::types::limits;
@@ -43,6 +50,21 @@ pub struct Latex {
     prose: Prose,
     out: String,
     line: OutputLine,
+    /// The open lists and blocks of text, outermost first.
+    blocks: Vec<OpenBlock>,
+    /// Up to this offset, dollars in the text of a formula were searched for its end in vain.
+    plain_until: usize,
+    marks: AccentStyle,
+}
+
+/// How accents and lines over letters are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccentStyle {
+    /// As combining characters, `x̂`.
+    #[default]
+    Combining,
+    /// As words, `hat(x)`, where only ASCII can be shown.
+    Words,
 }
 
 /// The construct being scanned.
@@ -70,12 +92,18 @@ impl Latex {
         Latex::default()
     }
 
+    /// Changes how marks are written, from the next formula on.
+    pub fn set_marks(&mut self, marks: AccentStyle) {
+        self.marks = marks;
+    }
+
     /// Takes the next part of the text, cut anywhere, and returns the output that is certain.
     pub fn push(&mut self, text: &str) -> String {
         self.held.push_str(text);
         self.work();
         self.held.drain(..self.start);
         self.at -= self.start;
+        self.plain_until = self.plain_until.saturating_sub(self.start);
         self.start = 0;
         std::mem::take(&mut self.out)
     }
@@ -85,7 +113,7 @@ impl Latex {
         self.last = true;
         self.work();
         let out = std::mem::take(&mut self.out);
-        *self = Latex::default();
+        *self = Latex { marks: self.marks, ..Latex::default() };
         out
     }
 

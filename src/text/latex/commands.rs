@@ -4,7 +4,8 @@
 //! argument is output as in the source.
 
 use super::letters::{self, Font};
-use super::parse::{Inside, Parser};
+use super::marks::{accented, is_one, lined};
+use super::parse::{Inside, Parser, convert};
 use super::row::{Bind, FormulaRow, Gap, PieceClass, RowLayout, RowPiece, RowStart, enclosed};
 use super::symbols::{self, CommandKind};
 use super::tokens::LatexToken;
@@ -35,6 +36,20 @@ impl Parser<'_> {
                     row.push(text);
                 }
                 return row.gap(Gap::Break);
+            }
+            Some(CommandKind::HiddenPair) => {
+                self.argument(setting);
+                while self.tokens.optional().is_some() {}
+                return drop(self.argument(setting));
+            }
+            Some(CommandKind::Length) => return self.length(row),
+            Some(CommandKind::Tag) => {
+                if let Some(tag) = self.tag(setting) {
+                    row.gap(Gap::Wide);
+                    row.push(tag);
+                    return row.gap(Gap::Wide);
+                }
+                None
             }
             Some(CommandKind::Brace) => self.brace(setting),
             Some(kind) => {
@@ -69,18 +84,26 @@ impl Parser<'_> {
             CommandKind::Sign(class, sign) => self.named(RowPiece::new(class, sign)),
             CommandKind::Function => RowPiece::new(PieceClass::Word, name),
             CommandKind::Limits(class, text) => RowPiece::new(class, text),
-            CommandKind::Shown => self.argument(setting)?,
+            CommandKind::Shown => {
+                self.tokens.optional();
+                self.argument(setting)?
+            }
             CommandKind::SecondShown => {
+                self.tokens.optional();
                 self.argument(setting)?;
                 self.argument(setting)?
             }
             CommandKind::Text => self.text(setting)?,
             CommandKind::Font(font) => in_font(self.argument(inner)?, font),
-            CommandKind::Accent(mark, word) => accented(self.argument(inner)?, mark, word),
-            CommandKind::Underline => {
-                let piece = self.argument(inner)?;
-                if is_one(&piece.text) { accented(piece, '\u{332}', "") } else { piece }
+            CommandKind::Accent(mark, word) => {
+                accented(self.argument(inner)?, mark, word, self.marks)
             }
+            CommandKind::Line(mark, word) => {
+                self.tokens.optional();
+                let of = self.argument(RowLayout { tight: true, ..inner })?;
+                lined(of, mark, word, self.marks)
+            }
+            CommandKind::Underline => self.underlined(inner)?,
             CommandKind::Fraction => {
                 self.tokens.optional();
                 let above = self.argument(inner)?;
@@ -106,12 +129,6 @@ impl Parser<'_> {
                 let piece = RowPiece::new(PieceClass::Word, text);
                 if limits { self.limited(piece, setting) } else { piece }
             }
-            CommandKind::Tag => {
-                let starred = self.tokens.accept('*');
-                let text = self.text(setting)?.text;
-                let text = if starred { text } else { enclosed(&text) };
-                RowPiece { lead: true, ..RowPiece::new(PieceClass::Text, text) }
-            }
             CommandKind::Not => {
                 let piece = self.argument(inner)?;
                 let struck = || format!("{}\u{338}", piece.text);
@@ -127,11 +144,19 @@ impl Parser<'_> {
             // A `\right` without its `\left`.
             CommandKind::Right => RowPiece::new(PieceClass::Close, self.delimiter()),
             CommandKind::Middle => RowPiece::new(PieceClass::Wide, self.delimiter()),
-            _ => return None,
+            kind => self.shape(kind, inner)?,
         })
     }
 
-    /// Marks a piece that a command produced.
+    /// Renders the number of a formula.
+    fn tag(&mut self, setting: RowLayout) -> Option<RowPiece> {
+        let starred = self.tokens.accept('*');
+        let text = self.text(setting)?.text;
+        let text = if starred { text } else { enclosed(&text) };
+        Some(RowPiece::new(PieceClass::Text, text))
+    }
+
+    /// AccentStyle a piece that a command produced.
     fn named(&self, piece: RowPiece) -> RowPiece {
         let spaced = self.tokens.peek() == Some(LatexToken::Blank);
         RowPiece { named: true, spaced, ..piece }
@@ -158,7 +183,7 @@ impl Parser<'_> {
     /// Renders `√3` alone, but `√(3)/2` and `√(3)x`, where parentheses show the extent of the root.
     fn root(&mut self, setting: RowLayout) -> Option<RowPiece> {
         let index = self.tokens.optional().map(|index| {
-            let mut parser = Parser::new(index.trim());
+            let mut parser = Parser::new(index.trim(), self.marks);
             parser.depth = self.depth + 1;
             let tight = RowLayout { tight: true, ..setting };
             if parser.is_deep() { index.into() } else { parser.whole(tight) }
@@ -190,20 +215,6 @@ impl Parser<'_> {
         self.row(Inside::Top, setting, RowStart::Fresh).into_piece().text
     }
 
-    /// Renders an underbrace as `(1+…+1){n times}`.
-    fn brace(&mut self, setting: RowLayout) -> Option<RowPiece> {
-        let of = self.argument(RowLayout { breaks: "; ", ..setting })?;
-        let from = self.tokens.at;
-        self.tokens.skip_blanks();
-        if !matches!(self.tokens.next(), Some(LatexToken::Raise | LatexToken::Lower)) {
-            self.tokens.at = from;
-            return Some(of);
-        }
-        let note = self.argument(setting)?.text;
-        let of = if of.bind == Bind::Atom { of.text } else { enclosed(&of.text) };
-        Some(RowPiece::new(PieceClass::Group, format!("{of}{{{note}}}")))
-    }
-
     /// Renders what is stacked over a symbol in parentheses after it.
     fn stacked(&mut self, name: &str, setting: RowLayout) -> Option<RowPiece> {
         let note = self.argument(RowLayout { tight: true, ..setting })?.text;
@@ -211,8 +222,17 @@ impl Parser<'_> {
         let text = match (sign.text.as_str(), note.as_str()) {
             ("=", "?") => "≟".to_string(),
             ("=", "def") => "≝".to_string(),
-            (of, "→") => return Some(accented(RowPiece::new(sign.class, of), '\u{20D7}', "vec")),
-            (of, "⌢") => return Some(accented(RowPiece::new(sign.class, of), '\u{311}', "arc")),
+            (of, "→") => {
+                return Some(accented(
+                    RowPiece::new(sign.class, of),
+                    '\u{20D7}',
+                    "vec",
+                    self.marks,
+                ));
+            }
+            (of, "⌢") => {
+                return Some(accented(RowPiece::new(sign.class, of), '\u{311}', "arc", self.marks));
+            }
             (of, note) => format!("{of}{}", enclosed(note)),
         };
         let takes_limits =
@@ -222,8 +242,10 @@ impl Parser<'_> {
     }
 
     fn arrow(&mut self, arrow: &str, setting: RowLayout) -> Option<RowPiece> {
-        self.tokens.optional();
-        let note = self.argument(RowLayout { tight: true, ..setting })?.text;
+        let below = self.tokens.optional().map(|below| convert(below, RowStart::Fresh, self.marks));
+        let above = self.argument(RowLayout { tight: true, ..setting })?.text;
+        let notes = [above, below.unwrap_or_default()].into_iter().filter(|note| !note.is_empty());
+        let note = notes.collect::<Vec<String>>().join("; ");
         let note = if note.is_empty() { note } else { enclosed(&note) };
         Some(RowPiece::new(PieceClass::Wide, format!("{arrow}{note}")))
     }
@@ -236,6 +258,7 @@ impl Parser<'_> {
         }
         let inner = RowLayout { breaks: "; ", alone: false, ..setting };
         let start = if left.is_empty() { RowStart::Fresh } else { RowStart::Opened };
+        let source = self.tokens.rest();
         (self.depth, self.brackets) = (self.depth + 1, self.brackets + 1);
         let row = self.row(Inside::Brackets, inner, start);
         (self.depth, self.brackets) = (self.depth - 1, self.brackets - 1);
@@ -246,8 +269,16 @@ impl Parser<'_> {
             String::new()
         };
         let of = row.into_piece();
+        if let Some(binomial) = Self::stacked_binomial(source, &left, &right, &of.text) {
+            return Some(binomial);
+        }
         let text = match (left.as_str(), right.as_str()) {
-            ("{", "") => format!("{{ {}", of.text),
+            ("{", "") => format!("{{ {} }}", of.text),
+            ("", "}") => {
+                let rows = of.text.strip_prefix('[').and_then(|rows| rows.strip_suffix(']'));
+                let is_grid = source.trim_start().starts_with("\\begin{");
+                format!("{{ {} }}", rows.filter(|_| is_grid).unwrap_or(&of.text))
+            }
             ("", right) if !right.is_empty() => format!("{}{right}", of.into_joined()),
             (left, right) => format!("{left}{}{right}", of.text),
         };
@@ -280,22 +311,9 @@ impl Parser<'_> {
     }
 }
 
-fn is_one(text: &str) -> bool {
-    text.chars().count() == 1
-}
-
 fn in_font(piece: RowPiece, font: Font) -> RowPiece {
     let text: String = piece.text.chars().map(|c| letters::in_font(c, font)).collect();
     // A word in upright letters is one name, not a product of letters.
     let bind = if piece.bind == Bind::Product { Bind::Atom } else { piece.bind };
     RowPiece { text, bind, joined: None, ..piece }
-}
-
-fn accented(piece: RowPiece, mark: char, word: &str) -> RowPiece {
-    let (class, text) = if is_one(&piece.text) {
-        (piece.class, format!("{}{mark}", piece.text))
-    } else {
-        (PieceClass::Group, format!("{word}{}", enclosed(&piece.text)))
-    };
-    RowPiece { class, text, joined: None, bind: Bind::Atom, ..piece }
 }

@@ -43,6 +43,8 @@ pub(super) struct Formula {
     close: ClosingToken,
     /// Whether part of it was output.
     begun: bool,
+    /// Whether it holds a table.
+    tall: bool,
     /// Whether a blank separates the held text from the output.
     gap: bool,
     /// Numbers of open braces, grid environments, other environments and brackets.
@@ -50,6 +52,8 @@ pub(super) struct Formula {
     grids: usize,
     layouts: usize,
     brackets: usize,
+    /// Number of open `\(` in braces, which enclose formulas in the text of this one.
+    inner: usize,
     /// Whether the next character belongs to the previous token.
     wants: bool,
     /// Whether the row holds anything yet.
@@ -94,11 +98,13 @@ impl Latex {
         self.mode = Scanning::Formula(Formula {
             close,
             begun: false,
+            tall: false,
             gap,
             braces: 0,
             grids: usize::from(close == ClosingToken::Grid),
             layouts: 0,
             brackets: 0,
+            inner: 0,
             wants: false,
             ready: true,
             newlines: 0,
@@ -174,7 +180,7 @@ impl Latex {
             }
             ClosingToken::Layout | ClosingToken::Grid => return Some(None),
         };
-        if self.here() != first {
+        if self.here() != first || formula.inner > 0 && formula.braces > 0 {
             return Some(None);
         }
         Some((self.peek(self.at + 1)? == Some(second)).then_some(2))
@@ -186,6 +192,11 @@ impl Latex {
         if !next.is_some_and(|c| c.is_ascii_alphabetic()) {
             if next == Some('\\') && formula.is_free() {
                 self.settle(formula, self.start + formula.solid);
+            }
+            match next {
+                Some('(') if formula.braces > 0 => formula.inner += 1,
+                Some(')') => formula.inner = formula.inner.saturating_sub(1),
+                _ => {}
             }
             formula.took(false, next != Some('\\'));
             let whole = next.filter(|c| !is_blank(*c)).map_or(0, char::len_utf8);
@@ -211,7 +222,7 @@ impl Latex {
                             ready = false;
                             &mut formula.layouts
                         }
-                        None => &mut 0,
+                        _ => &mut 0,
                     };
                     let begins = kind == CommandKind::Begin;
                     *count = if begins { *count + 1 } else { count.saturating_sub(1) };
@@ -230,18 +241,21 @@ impl Latex {
     pub(super) fn settle(&mut self, formula: &mut Formula, end: usize) {
         let source = &self.held[self.start..end];
         let (body, start) = (source.trim_matches(is_blank), formula.start());
-        let text = convert(body, start);
+        let text = convert(body, start, self.marks);
         let (leads, trails) = (source.starts_with(is_blank), source.ends_with(is_blank));
         formula.gap |= leads;
         if !text.is_empty() {
-            if !formula.begun && formula.close.is_display() && self.line == OutputLine::Written {
+            // The first line of a table begins where its others do.
+            let own_line = formula.close.is_display() || text.contains('\n');
+            if !formula.begun && own_line && self.line == OutputLine::Written {
                 self.emit("\n");
             }
-            if formula.begun && formula.gap && !text.starts_with('\n') {
+            if formula.begun && formula.gap && !text.starts_with(['\n', ' ']) {
                 self.emit(" ");
             }
             self.emit(&text);
             (formula.begun, formula.gap) = (true, false);
+            formula.tall |= text.contains('\n') && !text.starts_with('\n');
         }
         formula.gap |= trails;
         formula.solid = 0;
@@ -284,7 +298,7 @@ impl Latex {
     fn leave_formula(&mut self, formula: Formula) {
         self.mode = Scanning::Prose;
         self.prose.after(')');
-        self.prose.after_display = formula.begun && formula.close.is_display();
+        self.prose.after_display = formula.begun && (formula.close.is_display() || formula.tall);
     }
 }
 
@@ -298,6 +312,10 @@ pub(super) struct Dollars {
     newline: bool,
     /// The previous character.
     before: char,
+    /// Number of open braces in the argument of a text command, where dollars enclose formulas.
+    text_braces: usize,
+    /// Whether there was a dollar in such an argument.
+    nested: bool,
 }
 
 impl Dollars {
@@ -311,7 +329,9 @@ impl Latex {
     pub(super) fn open_dollars(&mut self, count: usize) {
         let blanks = self.at - self.start;
         self.at += count;
-        self.mode = Scanning::Dollars(Dollars { blanks, count, newline: false, before: '$' });
+        let (newline, text_braces, nested) = (false, 0, false);
+        let dollars = Dollars { blanks, count, newline, before: '$', text_braces, nested };
+        self.mode = Scanning::Dollars(dollars);
     }
 
     pub(super) fn step_dollars(&mut self, mut dollars: Dollars) -> Option<()> {
@@ -319,11 +339,20 @@ impl Latex {
         match c {
             '\\' => {
                 let next = self.peek(self.at + 1)?.filter(|c| !is_blank(*c));
-                self.at += 1 + next.map_or(0, char::len_utf8);
+                self.at += match self.opens_text(&dollars)? {
+                    0 => 1 + next.map_or(0, char::len_utf8),
+                    bytes => {
+                        dollars.text_braces = 1;
+                        bytes
+                    }
+                };
                 (dollars.newline, dollars.before) = (false, '\\');
                 self.mode = Scanning::Dollars(dollars);
                 return Some(());
             }
+            '$' if dollars.text_braces > 0 => dollars.nested = true,
+            '{' if dollars.text_braces > 0 => dollars.text_braces += 1,
+            '}' if dollars.text_braces > 0 => dollars.text_braces -= 1,
             '$' => {
                 let next = self.peek(self.at + 1)?;
                 let closes = match dollars.count {
@@ -355,11 +384,22 @@ impl Latex {
         Some(())
     }
 
+    /// Returns the length of a text command and its opening brace, or 0 for any other command.
+    fn opens_text(&self, dollars: &Dollars) -> Option<usize> {
+        let (letters, after) = self.name(self.at + 1)?;
+        let name = &self.held[self.at + 1..self.at + 1 + letters];
+        let is_text = after == Some('{')
+            && matches!(symbols::kind(name), Some(CommandKind::Text | CommandKind::Tag));
+        let is_free = dollars.text_braces == 0 && self.at >= self.plain_until;
+        Some(if is_text && is_free { letters + 2 } else { 0 })
+    }
+
     fn close_dollars(&mut self, dollars: Dollars) {
         let body = self.start + dollars.opening()..self.at;
-        let text = convert(self.held[body].trim_matches(is_blank), RowStart::Fresh);
+        let text = convert(self.held[body].trim_matches(is_blank), RowStart::Fresh, self.marks);
         let count = dollars.count;
-        if count == 2 && self.line == OutputLine::Written {
+        let own_line = count == 2 || text.contains('\n');
+        if own_line && self.line == OutputLine::Written {
             self.emit("\n");
         } else {
             self.give(self.start + dollars.blanks);
@@ -369,12 +409,16 @@ impl Latex {
         self.start = self.at;
         self.mode = Scanning::Prose;
         self.prose.after(')');
-        self.prose.after_display = count == 2;
+        self.prose.after_display = own_line;
     }
 
     /// Outputs the dollars unchanged and leaves the text after them to be scanned as prose. It
-    /// holds no dollar, so nothing is scanned a third time.
+    /// holds no dollar outside the arguments of text commands, and within those dollars are not
+    /// searched for again, so each character is scanned a few times at most.
     pub(super) fn no_formula(&mut self, dollars: Dollars) {
+        if dollars.nested {
+            self.plain_until = self.at;
+        }
         let end = self.start + dollars.opening();
         self.give(end);
         self.at = end;
@@ -384,7 +428,7 @@ impl Latex {
 }
 
 /// Returns whether the text is amounts and words, such as `5 for you and 6`, not a measure, `5 cm`.
-fn is_money(body: &str) -> bool {
+pub(super) fn is_money(body: &str) -> bool {
     let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
     if !is_number(body) || body.contains(['\\', '^', '_', '=', '+', '{']) {
         return false;

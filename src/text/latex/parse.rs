@@ -5,6 +5,7 @@
 //! `commands` has the commands, `grid` rows and cells, `text` words in a formula. It never fails:
 //! unknown or too deeply nested source is output unchanged.
 
+use super::AccentStyle;
 use super::letters;
 use super::row::{FormulaRow, Gap, PieceClass, RowLayout, RowPiece, RowStart, enclosed};
 use super::symbols::{self, Environment};
@@ -14,9 +15,9 @@ use super::tokens::{LatexToken, LatexTokens};
 const DEPTH_MAX: usize = 32;
 
 /// Renders the source of a formula.
-pub fn convert(source: &str, start: RowStart) -> String {
+pub fn convert(source: &str, start: RowStart, marks: AccentStyle) -> String {
     let setting = RowLayout { tight: false, breaks: "\n", alone: false };
-    let mut parser = Parser::new(source);
+    let mut parser = Parser::new(source, marks);
     let row = parser.row(Inside::Top, setting, start);
     row.into_piece().text
 }
@@ -30,6 +31,8 @@ pub enum Inside {
     Cell,
     /// A formula between dollars, in `\text{…}`.
     Dollars,
+    /// A formula in `\( … \)`, in `\text{…}`.
+    Parentheses,
 }
 
 /// The parser's tokens, and the constructs that are open.
@@ -39,12 +42,14 @@ pub struct Parser<'a> {
     pub braces: usize,
     pub brackets: usize,
     pub grids: usize,
+    pub marks: AccentStyle,
 }
 
 impl<'a> Parser<'a> {
     /// Makes a parser for a formula.
-    pub fn new(source: &'a str) -> Parser<'a> {
-        Parser { tokens: LatexTokens::new(source), depth: 0, braces: 0, brackets: 0, grids: 0 }
+    pub fn new(source: &'a str, marks: AccentStyle) -> Parser<'a> {
+        let tokens = LatexTokens::new(source);
+        Parser { tokens, depth: 0, braces: 0, brackets: 0, grids: 0, marks }
     }
 
     /// Returns whether the deepest nesting is reached.
@@ -59,7 +64,7 @@ impl<'a> Parser<'a> {
             if self.ends(token, inside) {
                 break;
             }
-            if let LatexToken::Command(name @ ("over" | "choose")) = token
+            if let LatexToken::Command(name @ ("over" | "choose" | "atop")) = token
                 && !self.is_deep()
             {
                 self.tokens.next();
@@ -68,10 +73,10 @@ impl<'a> Parser<'a> {
                 self.depth -= 1;
                 let above =
                     std::mem::replace(&mut row, FormulaRow::new(setting, start)).into_piece();
-                row.push(if name == "over" {
-                    Self::fraction(above, below)
-                } else {
-                    Self::binomial(&above.text, &below.text)
+                row.push(match name {
+                    "over" => Self::fraction(above, below),
+                    "atop" => Self::atop(above, below),
+                    _ => Self::binomial(&above.text, &below.text),
                 });
                 break;
             }
@@ -81,7 +86,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Returns whether an open construct ends at this token.
-    fn ends(&self, token: LatexToken, inside: Inside) -> bool {
+    pub fn ends(&self, token: LatexToken, inside: Inside) -> bool {
         match token {
             LatexToken::Close => self.braces > 0,
             LatexToken::Command("right") => self.brackets > 0,
@@ -90,6 +95,7 @@ impl<'a> Parser<'a> {
                 inside == Inside::Cell
             }
             LatexToken::Other('$') => inside == Inside::Dollars,
+            LatexToken::Escape(')') => inside == Inside::Parentheses,
             _ => false,
         }
     }
@@ -113,7 +119,7 @@ impl<'a> Parser<'a> {
             | LatexToken::Other('~') => {
                 return row.gap(Gap::Hard);
             }
-            LatexToken::Escape('!' | '(' | ')' | '[' | ']' | '-' | '/') => return,
+            LatexToken::Escape('!' | '(' | ')' | '[' | ']' | '-' | '/' | '*' | '@') => return,
             LatexToken::Command(name) => return self.command(name, from, row, setting),
             LatexToken::Open => {
                 self.tokens.at = from;
@@ -331,7 +337,7 @@ impl Scripts {
 }
 
 /// Renders a superscript or subscript; `single` is a character that needs no braces.
-fn small(
+pub fn small(
     mark: char,
     text: &str,
     letters: fn(&str) -> Option<String>,

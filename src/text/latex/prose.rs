@@ -5,6 +5,7 @@
 //! a command could change is held back. A word of two letters ends a run.
 
 use super::formula::ClosingToken;
+use super::lists::OpenBlock;
 use super::parse::convert;
 use super::row::RowStart;
 use super::symbols::{self, CommandKind, Environment};
@@ -38,7 +39,7 @@ pub(super) struct Prose {
     /// Whether a letter and a colon precede this offset.
     drive: bool,
     /// Whether only blanks precede this offset on its line.
-    leads: bool,
+    pub(super) leads: bool,
     /// Whether a formula on its own line has just closed.
     pub(super) after_display: bool,
 }
@@ -118,6 +119,10 @@ impl Latex {
                 self.prose.scripted = true;
                 self.member(1);
             }
+            '*' if self.prose.argument && self.prose.part_hot => {
+                self.member(1);
+                self.prose.argument = true;
+            }
             '{' if self.prose.argument => {
                 self.member(1);
                 (self.prose.braces, self.prose.newline) = (1, false);
@@ -177,7 +182,7 @@ impl Latex {
     }
 
     /// Scans a character that excludes its whole part from the run.
-    fn foreign_char(&mut self, c: char) {
+    pub(super) fn foreign_char(&mut self, c: char) {
         self.break_run();
         self.give(self.at + c.len_utf8());
         self.prose.took(c);
@@ -314,6 +319,12 @@ impl Latex {
         let digit = after.is_some_and(|c| c.is_ascii_digit() || c == '\\');
         let known = match kind {
             Some(CommandKind::Begin) => return self.begin_environment(),
+            Some(CommandKind::End) if !self.blocks.is_empty() => return self.end_environment(),
+            None if name == "item" && self.is_in_list() => return self.item_of_list(bytes),
+            _ if letters == 1 => {
+                let name = name.to_string();
+                self.is_short_command(&name, kind)?
+            }
             Some(CommandKind::Fraction) => opens(&[]) || digit,
             Some(CommandKind::Root) => opens(&['[']) || digit,
             Some(CommandKind::Left | CommandKind::Right) => {
@@ -353,9 +364,50 @@ impl Latex {
                 self.end_run();
                 self.open_formula(ClosingToken::Grid, bytes, false);
             }
+            Some((Some(Environment::List { numbered: true }), bytes)) => {
+                return self.open_block(OpenBlock::Numbered(0), bytes);
+            }
+            Some((Some(Environment::List { .. }), bytes)) => {
+                return self.open_block(OpenBlock::Dashed, bytes);
+            }
+            Some((Some(Environment::Block), bytes)) => {
+                return self.open_block(OpenBlock::Text, bytes);
+            }
             _ => self.foreign_char('\\'),
         }
         Some(())
+    }
+
+    /// Scans the end of an environment of text.
+    fn end_environment(&mut self) -> Option<()> {
+        let name = "\\end".len();
+        let found = self.name_in_braces(self.at + name)?;
+        let environment = found.map(|(of, bytes)| (symbols::environment(of), name + bytes));
+        match environment {
+            Some((Some(Environment::List { .. } | Environment::Block), bytes)) => {
+                self.close_block(bytes)
+            }
+            _ => {
+                self.foreign_char('\\');
+                Some(())
+            }
+        }
+    }
+
+    /// Returns whether a name of one letter is a command here: such names are also those of classes
+    /// in regular expressions.
+    fn is_short_command(&self, name: &str, kind: Option<CommandKind>) -> Option<bool> {
+        let place = self.at + 1 + name.len();
+        Some(match (name, kind) {
+            ("S", _) => {
+                let next = self.peek(place)?;
+                let next = if next == Some(' ') { self.peek(place + 1)? } else { next };
+                next.is_some_and(|c| c.is_ascii_digit())
+            }
+            ("H", _) => self.peek(place)? == Some('{'),
+            (_, Some(CommandKind::Sign(..))) => self.prose.hot,
+            _ => self.prose.part_hot,
+        })
     }
 
     /// Renders the run up to the blank before this offset; the run continues and stays hot.
@@ -375,7 +427,7 @@ impl Latex {
     }
 
     /// Ends the run at this offset.
-    fn end_run(&mut self) {
+    pub(super) fn end_run(&mut self) {
         self.write_run(self.at);
         let prose = &mut self.prose;
         (prose.hot, prose.part_hot, prose.scripted) = (false, false, false);
@@ -392,7 +444,7 @@ impl Latex {
     }
 
     /// Ends the run and drops trailing blanks; returns whether there were any.
-    fn end_line(&mut self) -> bool {
+    pub(super) fn end_line(&mut self) -> bool {
         let at = self.at;
         self.at = self.start + self.solid();
         self.end_run();
@@ -421,7 +473,7 @@ impl Latex {
             let continued = self.prose.given.is_alphanumeric() || ")]}".contains(self.prose.given);
             let start = if continued { RowStart::Continued } else { RowStart::Fresh };
             let trail = &run[lead + body.len()..];
-            let text = convert(body, start);
+            let text = convert(body, start, self.marks);
             let text = if lead > 0 { text.trim_start_matches(' ') } else { &text };
             let text = format!("{}{text}{trail}", &run[..lead]);
             self.emit(&text);

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use super::letters::Font;
 use super::row::{Gap, PieceClass};
+use super::signs;
 
 /// The kind of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +29,41 @@ pub enum CommandKind {
     Shown,
     /// A command of which only the second argument is shown.
     SecondShown,
+    /// A command of which only the third argument is shown.
+    ThirdShown,
+    /// A command with two arguments that are not shown.
+    HiddenPair,
+    /// A command followed by a length, which is not shown.
+    Length,
+    /// A line to write on.
+    Rule,
     Text,
+    /// The number of a formula, in parentheses.
+    Reference,
+    /// An expression struck out, and its value.
+    CancelTo,
+    /// A chemical formula in the notation of mhchem.
+    Chemistry,
+    /// A fraction or binomial between given delimiters.
+    Genfrac,
+    /// A number and its unit.
+    Quantity,
+    Angle,
+    /// A derivative with this differential.
+    Derivative(&'static str),
+    /// Indices in front of a symbol.
+    Prescript,
+    /// Indices at the sides of an operator.
+    Sideset,
+    /// An argument between two delimiters.
+    Between(&'static str, &'static str),
+    /// A modulus without `mod`.
+    Pod,
     Font(Font),
     /// An accent over one letter, or a word for longer arguments.
     Accent(char, &'static str),
+    /// A line over, under or through all letters.
+    Line(char, &'static str),
     Underline,
     Brace,
     Fraction,
@@ -51,6 +83,8 @@ pub enum CommandKind {
     Over,
     /// The infix binomial, `{n \choose k}`.
     Choose,
+    /// Two lines, `{a \atop b}`.
+    Atop,
     Left,
     Right,
     Middle,
@@ -72,6 +106,8 @@ impl CommandKind {
                 | CommandKind::Nothing
                 | CommandKind::Over
                 | CommandKind::Choose
+                | CommandKind::Atop
+                | CommandKind::Rule
                 | CommandKind::Newline
         )
     }
@@ -84,6 +120,9 @@ impl CommandKind {
                 | CommandKind::Tag
                 | CommandKind::Over
                 | CommandKind::Choose
+                | CommandKind::Atop
+                | CommandKind::HiddenPair
+                | CommandKind::Length
                 | CommandKind::Middle
                 | CommandKind::Begin
                 | CommandKind::End
@@ -100,6 +139,10 @@ pub enum Environment {
     Layout { wide: bool },
     /// Rows and cells within a formula.
     Grid(Grid),
+    /// Items of a list.
+    List { numbered: bool },
+    /// A block of text, of which only the content is shown.
+    Block,
 }
 
 /// How rows and cells are rendered.
@@ -107,8 +150,14 @@ pub enum Environment {
 pub enum Grid {
     /// Between two brackets, unless one already precedes it.
     Matrix(&'static str, &'static str),
-    /// As a matrix in brackets; the text after its name gives the column alignment.
+    /// Between the brackets around it, or square ones.
+    Plain,
+    /// As a matrix or a table; the text after its name gives the column alignment.
     Array,
+    /// As a table whose cells are text.
+    Table,
+    /// Lines below an operator.
+    Stack,
     Cases,
 }
 
@@ -199,7 +248,7 @@ const NAMES: &[(CommandKind, &str)] = &[
     ),
     (
         CommandKind::Hidden,
-        "label color phantom hphantom vphantom vspace hspace mspace kern cline pagecolor",
+        "label color phantom hphantom vphantom vspace hspace mspace cline pagecolor",
     ),
     (
         CommandKind::Shown,
@@ -220,11 +269,11 @@ const NAMES: &[(CommandKind, &str)] = &[
     (CommandKind::Font(Font::Fraktur), "mathfrak frak"),
     (CommandKind::Accent('\u{20D7}', "vec"), "vec overrightarrow"),
     (CommandKind::Accent('\u{20D6}', "overleftarrow"), "overleftarrow"),
-    (CommandKind::Accent('\u{20E1}', "overleftrightarrow"), "overleftrightarrow"),
+    (CommandKind::Accent('\u{20E1}', "line"), "overleftrightarrow"),
     (CommandKind::Accent('\u{302}', "hat"), "hat widehat"),
     (CommandKind::Accent('\u{303}', "tilde"), "tilde widetilde"),
-    (CommandKind::Accent('\u{304}', "bar"), "bar"),
-    (CommandKind::Accent('\u{305}', "overline"), "overline"),
+    (CommandKind::Line('\u{304}', "bar"), "bar"),
+    (CommandKind::Line('\u{305}', "overline"), "overline"),
     (CommandKind::Accent('\u{306}', "breve"), "breve"),
     (CommandKind::Accent('\u{307}', "dot"), "dot"),
     (CommandKind::Accent('\u{308}', "ddot"), "ddot"),
@@ -234,7 +283,7 @@ const NAMES: &[(CommandKind, &str)] = &[
     (CommandKind::Accent('\u{301}', "acute"), "acute"),
     (CommandKind::Accent('\u{300}', "grave"), "grave"),
     (CommandKind::Accent('\u{311}', "arc"), "overarc wideparen overparen"),
-    (CommandKind::Accent('\u{338}', "cancel"), "cancel bcancel xcancel"),
+    (CommandKind::Line('\u{338}', "cancel"), "cancel bcancel xcancel"),
     (CommandKind::Underline, "underline"),
     (CommandKind::Brace, "underbrace overbrace"),
     (CommandKind::Fraction, "frac dfrac tfrac cfrac nicefrac sfrac"),
@@ -274,19 +323,26 @@ const NAMES: &[(CommandKind, &str)] = &[
 
 /// Environments that stack formulas.
 const LAYOUTS: &str = "align align* aligned equation equation* gather gather* gathered multline
-    multline* multlined split eqnarray eqnarray* flalign flalign* displaymath";
+    multline* multlined split eqnarray eqnarray* flalign flalign* displaymath math subequations
+    dmath dmath* empheq";
 /// Environments that take an argument.
 const WIDE_LAYOUTS: &str = "alignat alignat* alignedat xalignat";
+
+/// Environments of text of which only the content is shown.
+const BLOCKS: &str = "center document flushleft flushright quote quotation abstract proof theorem
+    lemma proposition corollary definition remark example problem solution exercise claim";
 
 static KINDS: LazyLock<HashMap<&'static str, CommandKind>> = LazyLock::new(|| entries().collect());
 
 fn entries() -> impl Iterator<Item = (&'static str, CommandKind)> {
-    let signs = SIGNS.iter().flat_map(|(class, signs)| {
+    let signs = SIGNS.iter().chain(signs::SIGNS).flat_map(|(class, signs)| {
         pairs(signs).map(|(name, sign)| (name, CommandKind::Sign(*class, sign)))
     });
     let big = pairs(BIG).map(|(name, sign)| (name, CommandKind::Limits(PieceClass::Big, sign)));
-    let named =
-        NAMES.iter().flat_map(|(kind, names)| names.split_whitespace().map(|name| (name, *kind)));
+    let named = NAMES
+        .iter()
+        .chain(signs::NAMES)
+        .flat_map(|(kind, names)| names.split_whitespace().map(|name| (name, *kind)));
     signs.chain(big).chain(named)
 }
 
@@ -314,15 +370,27 @@ pub fn environment(name: &str) -> Option<Environment> {
     if WIDE_LAYOUTS.split_whitespace().any(|layout| layout == name) {
         return Some(Environment::Layout { wide: true });
     }
-    Some(Environment::Grid(match name {
-        "matrix" | "pmatrix" | "bmatrix" | "smallmatrix" => Grid::Matrix("[", "]"),
-        "Bmatrix" => Grid::Matrix("{", "}"),
-        "vmatrix" => Grid::Matrix("|", "|"),
-        "Vmatrix" => Grid::Matrix("‖", "‖"),
-        "array" => Grid::Array,
-        "cases" | "dcases" | "cases*" | "rcases" => Grid::Cases,
+    Some(match name {
+        "enumerate" => Environment::List { numbered: true },
+        "itemize" | "description" => Environment::List { numbered: false },
+        name if BLOCKS.split_whitespace().any(|block| block == name) => Environment::Block,
+        name => Environment::Grid(grid(name.trim_end_matches('*'))?),
+    })
+}
+
+fn grid(name: &str) -> Option<Grid> {
+    Some(match name {
+        "matrix" | "smallmatrix" => Grid::Plain,
+        "pmatrix" | "bmatrix" | "psmallmatrix" | "bsmallmatrix" => Grid::Matrix("[", "]"),
+        "Bmatrix" | "Bsmallmatrix" => Grid::Matrix("{", "}"),
+        "vmatrix" | "vsmallmatrix" => Grid::Matrix("|", "|"),
+        "Vmatrix" | "Vsmallmatrix" => Grid::Matrix("‖", "‖"),
+        "array" | "darray" => Grid::Array,
+        "tabular" | "longtable" => Grid::Table,
+        "subarray" => Grid::Stack,
+        "cases" | "dcases" | "rcases" | "drcases" => Grid::Cases,
         _ => return None,
-    }))
+    })
 }
 
 /// Returns the symbol for one negated by `\not`.

@@ -1,6 +1,6 @@
 //! What formulas read as, and what holds for any text in any cuts.
 //!
-//! The cases are in tests/cases.rs. Random texts are made of whole commands and delimiters, since
+//! The cases are in tests/cases.rs and tests/more.rs. Random texts are made of whole commands and delimiters, since
 //! random bytes are hardly ever LaTeX. Times are only compared
 //! with each other, and only to tell linear work from quadratic.
 
@@ -8,20 +8,28 @@ use std::time::{Duration, Instant};
 
 use bolero::check;
 
-use cases::CASES;
-
 use super::parse::convert;
 use super::row::RowStart;
-use super::{Latex, readable, symbols};
+use super::{AccentStyle, Latex, readable, symbols};
 use crate::types::limits;
 
 mod cases;
+mod contest;
+mod more;
+
+/// Returns the cases of both tables.
+fn all_cases() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    cases::CASES.iter().chain(more::CASES)
+}
 
 #[test]
 fn formulas_read_as_a_person_writes_them_on_one_line() {
-    for (source, text) in CASES {
-        assert_eq!(readable(source), *text, "{source}");
-    }
+    let wrong: Vec<String> = all_cases()
+        .map(|(source, text)| (source, readable(source), text))
+        .filter(|(_, shown, text)| shown != *text)
+        .map(|(source, shown, text)| format!("{source}\n  shown: {shown:?}\n wanted: {text:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// How long each target runs.
@@ -133,7 +141,7 @@ fn any_cuts_of_any_text_give_the_same() {
 
 #[test]
 fn every_case_is_the_same_in_any_cuts() {
-    let all: Vec<&str> = CASES.iter().map(|(source, _)| *source).collect();
+    let all: Vec<&str> = all_cases().map(|(source, _)| *source).collect();
     for text in all.iter().copied().chain([all.join("\n").as_str(), all.join("\n\n").as_str()]) {
         for cuts in [&[1][..], &[2], &[5], &[3, 1, 6, 2]] {
             assert_lawful(text, cuts);
@@ -228,6 +236,17 @@ fn a_dollar_is_held_until_it_is_known_what_it_is() {
 }
 
 #[test]
+fn marks_are_words_where_only_ascii_can_be_shown() {
+    let mut latex = Latex::new();
+    latex.set_marks(AccentStyle::Words);
+    for _ in 0..2 {
+        let source = r"\(\overline{AB} + \hat{x} + 0.\overline{3} + \underline{x} + \bar y\)";
+        let text = latex.push(source) + &latex.finish();
+        assert_eq!(text, "overline(AB) + hat(x) + 0.overline(3) + x + bar(y)");
+    }
+}
+
+#[test]
 fn after_its_end_it_is_as_new() {
     let mut latex = Latex::new();
     latex.push("```\n\\(");
@@ -246,8 +265,8 @@ fn a_formula_longer_than_the_bound_is_given_out_in_parts() {
 #[test]
 fn what_is_nested_too_deeply_stays_as_it_is() {
     let nested = |depth: usize| format!("{}x{}", "\\sqrt{".repeat(depth), "}".repeat(depth));
-    assert!(!convert(&nested(30), RowStart::Fresh).contains("sqrt"));
-    let deep = convert(&nested(40), RowStart::Fresh);
+    assert!(!convert(&nested(30), RowStart::Fresh, AccentStyle::Combining).contains("sqrt"));
+    let deep = convert(&nested(40), RowStart::Fresh, AccentStyle::Combining);
     assert!(deep.starts_with("√(√(") && deep.contains(&nested(7)), "{deep}");
 }
 

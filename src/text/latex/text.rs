@@ -3,6 +3,7 @@
 //! In it blanks count and characters stand for themselves. Formulas between dollars and commands
 //! are rendered as elsewhere.
 
+use super::formula::is_money;
 use super::parse::{Inside, Parser};
 use super::row::{Bind, FormulaRow, PieceClass, RowLayout, RowPiece, RowStart};
 use super::symbols::{self, CommandKind};
@@ -11,6 +12,7 @@ use super::tokens::LatexToken;
 impl Parser<'_> {
     /// Parses the argument of a text command.
     pub fn text(&mut self, setting: RowLayout) -> Option<RowPiece> {
+        self.tokens.accept('*');
         self.tokens.skip_blanks();
         if self.tokens.peek() != Some(LatexToken::Open) {
             return self.argument(setting);
@@ -43,12 +45,18 @@ impl Parser<'_> {
         (self.depth, self.braces) = (self.depth - 1, self.braces - 1);
     }
 
-    /// Returns whether this group contains another dollar.
+    /// Returns whether the dollar just read opens a formula that ends in this group.
     fn closes_dollar(&self) -> bool {
-        let mut depth = 0_usize;
-        for byte in self.tokens.rest().bytes() {
+        let (mut depth, mut escaped) = (0_usize, false);
+        let rest = self.tokens.rest();
+        for (at, byte) in rest.bytes().enumerate() {
             match byte {
-                b'$' => return true,
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'$' => {
+                    let body = &rest[..at];
+                    return !is_money(body) && !body.ends_with(' ') && !body.starts_with(' ');
+                }
                 b'{' => depth += 1,
                 b'}' if depth == 0 => return false,
                 b'}' => depth -= 1,
@@ -56,6 +64,31 @@ impl Parser<'_> {
             }
         }
         false
+    }
+
+    /// Parses a cell of a table of text, up to the token that ends it.
+    pub fn cell_of_words(&mut self, setting: RowLayout) -> String {
+        let mut text = String::new();
+        while let Some(token) = self.tokens.peek() {
+            if self.ends(token, Inside::Cell) {
+                break;
+            }
+            self.word(token, &mut text, setting);
+        }
+        text.trim().to_string()
+    }
+
+    /// Renders a letter with an accent such as `\'e` or `\"{o}`.
+    fn accent_in_text(&mut self, mark: char, text: &mut String) {
+        let braced = self.tokens.accept('{');
+        self.tokens.accept('\\');
+        if let Some(c) = self.tokens.rest().chars().next().filter(|c| c.is_alphabetic()) {
+            self.tokens.accept(c);
+            text.extend([c, mark]);
+        }
+        if braced {
+            self.tokens.accept('}');
+        }
     }
 
     fn word(&mut self, token: LatexToken, text: &mut String, setting: RowLayout) {
@@ -73,6 +106,15 @@ impl Parser<'_> {
                 }
             }
             LatexToken::Escape(c @ ('%' | '$' | '&' | '#' | '_' | '{' | '}')) => text.push(c),
+            LatexToken::Escape('(') => self.formula_in_text(text, setting),
+            LatexToken::Escape('\'') => self.accent_in_text('\u{301}', text),
+            LatexToken::Escape('`') => self.accent_in_text('\u{300}', text),
+            LatexToken::Escape('"') => self.accent_in_text('\u{308}', text),
+            LatexToken::Escape('^') => self.accent_in_text('\u{302}', text),
+            LatexToken::Escape('~') => self.accent_in_text('\u{303}', text),
+            LatexToken::Escape('=') => self.accent_in_text('\u{304}', text),
+            LatexToken::Escape('.') => self.accent_in_text('\u{307}', text),
+            LatexToken::Escape(')' | '!' | '/' | '-' | '@') => {}
             LatexToken::Other('$') if self.closes_dollar() => {
                 let row = self.row(Inside::Dollars, setting, RowStart::Fresh);
                 self.tokens.accept('$');
