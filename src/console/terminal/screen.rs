@@ -3,8 +3,10 @@
 //!
 //! Pure: it returns the text to send.
 
+use unicode_width::UnicodeWidthChar;
+
 use super::super::paint::Terminal;
-use crate::text::latex::Latex;
+use crate::text::latex::{AccentStyle, Latex};
 use crate::text::wrap::Wrap;
 use crate::types::answer::{Part, Piece};
 
@@ -59,14 +61,9 @@ impl TerminalScreen {
     /// Makes a screen whose cursor is at the start of a line.
     pub fn new(looks: Looks) -> TerminalScreen {
         let wrap = Wrap::new(looks.columns);
-        TerminalScreen {
-            looks,
-            wrap,
-            latex: Latex::new(),
-            part: None,
-            is_fresh: true,
-            is_dim: false,
-        }
+        let mut latex = Latex::new();
+        latex.set_marks(marks(looks.letters));
+        TerminalScreen { looks, wrap, latex, part: None, is_fresh: true, is_dim: false }
     }
 
     /// Returns the display settings.
@@ -78,6 +75,7 @@ impl TerminalScreen {
     pub fn set_looks(&mut self, looks: Looks) {
         self.looks = looks;
         self.wrap.set_width(looks.columns);
+        self.latex.set_marks(marks(looks.letters));
     }
 
     /// Formats text of an answer.
@@ -178,8 +176,16 @@ impl TerminalScreen {
         let text = text.replace('\n', self.looks.line_end);
         match self.looks.letters {
             Letters::All => text,
-            Letters::Ascii => text.chars().map(ascii).collect(),
+            // A combining character takes no column, so its replacement must not take one.
+            Letters::Ascii => text.chars().filter(|c| c.width() != Some(0)).map(ascii).collect(),
         }
+    }
+}
+
+fn marks(letters: Letters) -> AccentStyle {
+    match letters {
+        Letters::All => AccentStyle::Combining,
+        Letters::Ascii => AccentStyle::Words,
     }
 }
 
@@ -263,6 +269,8 @@ mod tests {
         screen.set_looks(Looks { letters: Letters::Ascii, ..screen.looks() });
         let shown = screen.text(&piece(Part::Answer, "6×7 — “数” é")) + &screen.end_text();
         assert_eq!(shown, "6x7 - \"?\" ?\r\n");
+        let formula = piece(Part::Answer, "e\u{301} \\(\\overline{AB}\\)");
+        assert_eq!(screen.text(&formula) + &screen.end_text(), "e overline(AB)\r\n");
     }
 
     #[test]
