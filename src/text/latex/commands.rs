@@ -260,6 +260,10 @@ impl Parser<'_> {
         let start = if left.is_empty() { RowStart::Fresh } else { RowStart::Opened };
         let source = self.tokens.rest();
         (self.depth, self.brackets) = (self.depth + 1, self.brackets + 1);
+        self.opens_cases = left == "{"
+            && [r"\begin{array}", r"\begin{matrix}"]
+                .iter()
+                .any(|b| source.trim_start().starts_with(b));
         let row = self.row(Inside::Brackets, inner, start);
         (self.depth, self.brackets) = (self.depth - 1, self.brackets - 1);
         let right = if self.tokens.peek() == Some(LatexToken::Command("right")) {

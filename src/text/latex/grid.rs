@@ -63,6 +63,7 @@ impl Parser<'_> {
 
     fn grid(&mut self, grid: Grid, bracketed: bool, setting: RowLayout) -> RowPiece {
         let mut columns = Columns::default();
+        let is_cases = std::mem::take(&mut self.opens_cases);
         if matches!(grid, Grid::Array | Grid::Table | Grid::Stack) {
             self.tokens.optional();
             if self.tokens.peek() == Some(LatexToken::Open) {
@@ -78,6 +79,7 @@ impl Parser<'_> {
         let can_stack = setting.breaks == "\n" && !setting.alone && !bracketed;
         let (open, close) = match grid {
             Grid::Cases => return cases(&rows, bracketed),
+            Grid::Array | Grid::Plain if is_cases => return cases(&rows, bracketed),
             Grid::Stack => return RowPiece::new(PieceClass::Group, join(&rows, " ", ", ", &[])),
             Grid::Table if can_stack => return stacked(&rows, &columns),
             Grid::Array if can_stack && is_table(&rows, &columns) => {

@@ -42,6 +42,8 @@ pub struct Parser<'a> {
     pub braces: usize,
     pub brackets: usize,
     pub grids: usize,
+    /// Whether the next array follows a `\left\{`, and so holds cases.
+    pub opens_cases: bool,
     pub marks: AccentStyle,
 }
 
@@ -49,7 +51,7 @@ impl<'a> Parser<'a> {
     /// Makes a parser for a formula.
     pub fn new(source: &'a str, marks: AccentStyle) -> Parser<'a> {
         let tokens = LatexTokens::new(source);
-        Parser { tokens, depth: 0, braces: 0, brackets: 0, grids: 0, marks }
+        Parser { tokens, depth: 0, braces: 0, brackets: 0, grids: 0, opens_cases: false, marks }
     }
 
     /// Returns whether the deepest nesting is reached.

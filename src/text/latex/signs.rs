@@ -24,16 +24,14 @@ pub const SIGNS: &[(PieceClass, &str)] = &[
         "S § P ¶ sect § copyright © textcopyright © circledR ® textregistered ® texttrademark ™
         textellipsis … textendash – textemdash — textquoteleft ‘ textquoteright ’
         textquotedblleft “ textquotedblright ” textless < textgreater > textbar |
-        textasteriskcentered * textasciitilde ~ textasciicircum ^ textunderscore _ textbraceleft { textbraceright }
+        textasteriskcentered * textasciitilde ~ textasciicircum ^ textunderscore _
+        textbraceleft { textbraceright }
         textbullet • textperiodcentered · texteuro € textsterling £ textcent ¢ cent ¢ textyen ¥
         AA Å aa å AE Æ ae æ OE Œ oe œ O Ø o ø ss ß L Ł l ł iddots ⋰ adots ⋰ mathellipsis …
         mathdollar $ mathsterling £ lq ‘ rq ’ cdotp · ldotp . nobreakdash - textnumero №
         female ♀ male ♂ lightning ↯ Checkmark ✓ XSolid ✗ blank ____",
     ),
-    (
-        PieceClass::Text,
-        "LaTeX LaTeX TeX TeX LaTeXe LaTeX2ε KaTeX KaTeX AmS AMS slash /",
-    ),
+    (PieceClass::Text, "LaTeX LaTeX TeX TeX LaTeXe LaTeX2ε KaTeX KaTeX AmS AMS slash /"),
     (PieceClass::Prefix, "exist ∃ parallelogram ▱ rectangle ▭ Triangle △ grad ∇"),
     (
         PieceClass::Bin,
@@ -118,7 +116,7 @@ pub const NAMES: &[(CommandKind, &str)] = &[
     (CommandKind::Font(Font::Script), "symcal symscr"),
     (CommandKind::Font(Font::Fraktur), "symfrak"),
     (CommandKind::Accent('\u{20D6}', "←"), "overleftharpoon"),
-    (CommandKind::Accent('\u{20D7}', "vec"), "overrightharpoon Overrightarrow"),
+    (CommandKind::Accent('\u{20D7}', "vec"), "overrightharpoon Overrightarrow Vec"),
     (CommandKind::Accent('\u{20DC}', "ddddot"), "ddddot"),
     (CommandKind::Accent('\u{30C}', "check"), "widecheck v"),
     (CommandKind::Accent('\u{30B}', "dacute"), "H"),

@@ -1,7 +1,7 @@
 //! What formulas read as, and what holds for any text in any cuts.
 //!
-//! The cases are in tests/cases.rs and tests/more.rs. Random texts are made of whole commands and delimiters, since
-//! random bytes are hardly ever LaTeX. Times are only compared
+//! The cases are in tests/cases.rs and tests/more.rs. Random texts are made of whole commands and
+//! delimiters, since random bytes are hardly ever LaTeX. Times are only compared
 //! with each other, and only to tell linear work from quadratic.
 
 use std::time::{Duration, Instant};

@@ -38,6 +38,10 @@ pub const CASES: &[(&str, &str)] = &[
         r"\(\begin{cases} 3x & - & 2y & = & 7 \\ x & + & y & = & 4 \end{cases}\)",
         "{ 3x - 2y = 7; x + y = 4 }",
     ),
+    (
+        r"\(\left\{\begin{array}{ll} x, & x > 0 \\ -x, & x \le 0 \end{array}\right.\)",
+        "{ x if x > 0; -x if x ≤ 0 }",
+    ),
     (r"\(\left.\begin{array}{l} a \\ b \end{array}\right\} \Rightarrow c\)", "{ a; b } ⇒ c"),
     // Dollars in the text of a formula.
     (r"$x = 1 \text{ if $y > 0$}$ and $z^2$", "x = 1 if y > 0 and z²"),
