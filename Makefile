@@ -35,7 +35,9 @@ test: ## runs the whole suite: the real binary on the demo model, then the ARM b
 	@build/prepare.sh test
 	@build/prepare.sh cross
 	@cross/build.sh
-	cargo test $(CARGO_FLAGS)
+	cargo test $(CARGO_FLAGS) -- --skip page::browser
+# The page's bounds on time are for a machine that does nothing else.
+	cargo test $(CARGO_FLAGS) --test tests -- page::browser --test-threads 1
 
 check: fmt lint test ## run before every commit: formatting, clippy, the suite
 

@@ -157,16 +157,18 @@ export async function run() {
   const wanted = checks.filter(({ name }) => name.includes(options.only));
   if (wanted.length === 0) throw new Error(`no check is named '${options.only}'`);
   const browser = await launch();
-  let failed = 0;
+  const failures = [];
   for (const one of wanted) {
     const began = performance.now();
     const failure = await runOne(browser, one);
     const took = ((performance.now() - began) / 1000).toFixed(1);
     console.log(`${failure ? "FAILED" : "ok"} ${one.name} (${took} s)`);
-    if (failure) console.log(failure.replace(/^/gm, "    "));
-    if (failure) failed += 1;
+    if (failure) failures.push(`FAILED ${one.name}\n${failure.replace(/^/gm, "    ")}`);
   }
   await browser.close();
-  console.log(failed > 0 ? `${failed} of ${wanted.length} checks failed` : "all good");
-  process.exit(failed > 0 ? 1 : 0);
+  // Last, where a shortened log still has them.
+  for (const failure of failures) console.log(failure);
+  const isGood = failures.length === 0;
+  console.log(isGood ? "all good" : `${failures.length} of ${wanted.length} checks failed`);
+  process.exit(isGood ? 0 : 1);
 }

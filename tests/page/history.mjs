@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { until } from "./browser.mjs";
 import { check, run } from "./harness.mjs";
-import { ask, button, heldText, openJob, question, seeText } from "./parts.mjs";
+import { ask, button, heldText, lexerLoaded, openJob, question, seeText } from "./parts.mjs";
 import { answers } from "./recording.mjs";
 import { error } from "./replayer.mjs";
 
@@ -206,14 +206,7 @@ check("a question that is deleted while it runs is not thought about for ever", 
     const held = await heldText(page).catch(() => null);
     return job.readers > 0 && held !== null && held.thinking !== "";
   });
-  // A part of the page that is cut off on its way would make the page load itself again.
-  await until("the lexer and what it imports to be there", () =>
-    page.evaluate(async () => {
-      const loaded = performance.getEntriesByType("resource");
-      const lexer = loaded.find(({ name }) => name.includes("/lexer-"));
-      return lexer !== undefined && (await import(lexer.name)) !== undefined;
-    }),
-  );
+  await lexerLoaded(page);
   t.allow(NETWORK);
   server.jobs.delete(job.id);
   server.cut();

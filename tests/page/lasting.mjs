@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setHidden, until } from "./browser.mjs";
 import { check, run, trials } from "./harness.mjs";
-import { askLong, button, heldText, jobPart, question, seeText } from "./parts.mjs";
+import { askLong, button, heldText, jobPart, lexerLoaded, question, seeText } from "./parts.mjs";
 import { randomOf } from "./recording.mjs";
 
 const RELOADS = trials(5, 20);
@@ -115,6 +115,7 @@ check(
       await open(page, id);
       // A job that was in the batch of two crashes fails, as it should: each gets one.
       await hasBegun(page);
+      await lexerLoaded(page);
       await page.waitForTimeout(random() * 800);
       const isRunning = (await readJob(page, id)).state !== "done";
       await box.kill();

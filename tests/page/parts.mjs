@@ -74,6 +74,20 @@ export function heldText(page, attempt = null) {
   }, attempt);
 }
 
+/**
+ * Waits until the page has the part that reads texts. A part that is cut off on its way makes the
+ * page load itself again, which is a fault unless a check is about that.
+ */
+export function lexerLoaded(page) {
+  return until("the lexer and what it imports to be there", () =>
+    page.evaluate(async () => {
+      const loaded = performance.getEntriesByType("resource");
+      const lexer = loaded.find(({ name }) => name.includes("/lexer-"));
+      return lexer !== undefined && (await import(lexer.name)) !== undefined;
+    }),
+  );
+}
+
 /** Returns what a part of the page shows: without MathML and code, formulas as nothing. */
 export function visibleProse(locator) {
   return locator.evaluate((element) => {

@@ -10,6 +10,7 @@ import {
   heldText,
   isOnScreen,
   jobPart,
+  lexerLoaded,
   openJob,
   seeText,
   thinkingLine,
@@ -209,6 +210,7 @@ check("a box that was killed is said to be gone, and goes on when it is back", a
   const { server, job, page } = await waiting(t);
   job.step(200);
   await caughtUp(page, job);
+  await lexerLoaded(page);
   await server.die();
   await seeText(page, "The box does not answer. Trying again …");
   job.restart(job.bytes);
@@ -225,6 +227,7 @@ check("text that a power cut took is taken back and written anew", async (t) => 
   job.stepTo(isAnswer);
   job.step(120);
   await caughtUp(page, job);
+  await lexerLoaded(page);
   const lost = job.text(0, "answer").slice(-200);
   await server.die();
   const other = [{ kind: "text", attempt: 0, part: "answer", text: " Another way: $7 \\mid 0$. " }];
@@ -246,6 +249,7 @@ check(
     server.retryMs = 30;
     const job = server.add({ attempts, ask: { attempts: 8 }, perSecond: 2_000 });
     const page = await openJob(t, server, job);
+    await lexerLoaded(page);
     for (let cut = 0; !job.isOver; cut++) {
       await page.waitForTimeout(100 + (cut % 5) * 60);
       server.cut();
@@ -266,6 +270,7 @@ check("a network that is off and on is survived", async (t) => {
   const { server, job, page } = await waiting(t);
   job.step(100);
   await caughtUp(page, job);
+  await lexerLoaded(page);
   await page.context().setOffline(true);
   server.cut();
   await seeText(page, "The box does not answer. Trying again …");
