@@ -23,6 +23,9 @@ pub struct RunningBox {
 }
 
 /// A job that a running solverbox has accepted.
+///
+/// Errors of its functions are the server's own, or `stopped` with the way to the answer if the
+/// server goes away.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteJob {
     server: RunningBox,
@@ -47,6 +50,14 @@ pub enum RemoteEvent {
     Failed(Error),
 }
 
+/// Why a request was not answered.
+enum Unanswered {
+    /// The server's own error.
+    Refused(Error),
+    /// The cause for which there is no reply, or none that can be read.
+    Lost(String),
+}
+
 impl RunningBox {
     /// Takes the address on which it listens; for all interfaces, loopback is used.
     pub fn at(address: SocketAddr) -> RunningBox {
@@ -68,7 +79,9 @@ impl RunningBox {
     /// # Errors
     /// The server's own, as it reports it; `stopped` if it does not answer.
     pub fn submit(&self, ask: &Ask) -> Result<RemoteJob, Error> {
-        let accepted = self.json("POST", "/api/jobs", &ask.to_json().to_string())?;
+        let accepted = self
+            .json("POST", "/api/jobs", &ask.to_json().to_string())
+            .map_err(|unanswered| self.error(unanswered))?;
         let id = accepted["id"].as_str().and_then(|id| id.parse().ok());
         let id = id.ok_or_else(|| self.cannot_ask("its reply has no job ID"))?;
         Ok(RemoteJob { server: *self, id })
@@ -79,31 +92,28 @@ impl RunningBox {
     /// # Errors
     /// `stopped` if it does not answer.
     pub fn model(&self) -> Result<String, Error> {
-        let about = self.json("GET", "/api/box", "")?;
+        let about =
+            self.json("GET", "/api/box", "").map_err(|unanswered| self.error(unanswered))?;
         let name = about["model"]["name"].as_str().map(str::to_string);
         name.ok_or_else(|| self.cannot_ask("it does not name its model"))
     }
 
     /// Sends a request and returns the JSON of its reply.
-    fn json(&self, method: &str, path: &str, body: &str) -> Result<Value, Error> {
-        let reader = self.send(method, path, body)?;
-        self.read_json(reader)
-    }
-
-    fn read_json(&self, reader: BufReader<TcpStream>) -> Result<Value, Error> {
-        let mut text = String::new();
-        let read = reader.take(limits::REMOTE_LINE_BYTES_MAX).read_to_string(&mut text);
-        read.map_err(|error| self.unreachable(&error))?;
-        serde_json::from_str(&text).map_err(|_| self.cannot_ask("its reply is not JSON"))
+    fn json(&self, method: &str, path: &str, body: &str) -> Result<Value, Unanswered> {
+        read_json(self.send(method, path, body)?)
     }
 
     /// Sends a request and returns a reader of the reply's body, if that is not an error.
-    fn send(&self, method: &str, path: &str, body: &str) -> Result<BufReader<TcpStream>, Error> {
-        let sent = self.try_send(method, path, body);
-        let (status, reader) = sent.map_err(|error| self.unreachable(&error))?;
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<BufReader<TcpStream>, Unanswered> {
+        let (status, reader) = self.try_send(method, path, body).map_err(Unanswered::lost)?;
         match status {
             200..300 => Ok(reader),
-            _ => Err(self.error(&self.read_json(reader)?)),
+            _ => Err(Unanswered::refused(&read_json(reader)?)),
         }
     }
 
@@ -134,13 +144,11 @@ impl RunningBox {
         Ok((status, reader))
     }
 
-    fn error(&self, reply: &Value) -> Error {
-        serde_json::from_value(reply["error"].clone())
-            .unwrap_or_else(|_| self.cannot_ask("its error is not readable"))
-    }
-
-    fn unreachable(&self, error: &std::io::Error) -> Error {
-        self.cannot_ask(&cause_of(error))
+    fn error(&self, unanswered: Unanswered) -> Error {
+        match unanswered {
+            Unanswered::Refused(error) => error,
+            Unanswered::Lost(cause) => self.cannot_ask(&cause),
+        }
     }
 
     fn cannot_ask(&self, cause: &str) -> Error {
@@ -152,21 +160,45 @@ impl RunningBox {
     }
 }
 
+impl Unanswered {
+    fn lost(error: std::io::Error) -> Unanswered {
+        Unanswered::Lost(cause_of(&error))
+    }
+
+    /// Takes the error out of a reply.
+    fn refused(reply: &Value) -> Unanswered {
+        serde_json::from_value(reply["error"].clone()).map_or_else(
+            |_| Unanswered::Lost("its error is not readable".into()),
+            Unanswered::Refused,
+        )
+    }
+}
+
+fn read_json(reader: BufReader<TcpStream>) -> Result<Value, Unanswered> {
+    let mut text = String::new();
+    reader
+        .take(limits::REMOTE_LINE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(Unanswered::lost)?;
+    serde_json::from_str(&text).map_err(|_| Unanswered::Lost("its reply is not JSON".into()))
+}
+
 impl RemoteJob {
     /// Stops the job, which then ends with the text it has.
     ///
     /// # Errors
-    /// The server's own; `stopped` if it does not answer.
+    /// See [`RemoteJob`].
     pub fn stop(&self) -> Result<(), Error> {
-        self.server.json("POST", &format!("/api/jobs/{}/stop", self.id), "").map(drop)
+        let stopped = self.server.json("POST", &format!("{}/stop", self.path()), "");
+        stopped.map(drop).map_err(|unanswered| self.error(unanswered))
     }
 
     /// Returns the number of attempts requested, by default the mode's.
     ///
     /// # Errors
-    /// The server's own; `stopped` if it does not answer.
+    /// See [`RemoteJob`].
     pub fn attempts(&self) -> Result<u32, Error> {
-        let job = self.server.json("GET", &self.path(), "")?;
+        let job = self.state()?;
         let attempts =
             job["attempts_wanted"].as_u64().and_then(|wanted| u32::try_from(wanted).ok());
         attempts.ok_or_else(|| self.server.cannot_ask("its job lacks attempts_wanted"))
@@ -176,10 +208,11 @@ impl RemoteJob {
     /// error.
     ///
     /// # Errors
-    /// The server's own; `stopped` if it does not answer.
+    /// See [`RemoteJob`].
     pub fn events(&self) -> Result<impl Iterator<Item = Result<RemoteEvent, Error>>, Error> {
         let path = format!("{}/events", self.path());
-        let mut reader = self.server.send("GET", &path, "")?;
+        let sent = self.server.send("GET", &path, "");
+        let mut reader = sent.map_err(|unanswered| self.error(unanswered))?;
         let (job, mut is_over) = (*self, false);
         Ok(std::iter::from_fn(move || {
             if is_over {
@@ -197,18 +230,29 @@ impl RemoteJob {
     /// Returns the answer of a job that has ended.
     ///
     /// # Errors
-    /// The job's own; `stopped` if the server does not answer.
+    /// The job's own; otherwise see [`RemoteJob`].
     pub fn finished(&self) -> Result<FinishedJob, Error> {
-        let job = self.server.json("GET", &self.path(), "")?;
+        let job = self.state()?;
         if job.get("error").is_some() {
-            return Err(self.server.error(&job));
+            return Err(self.error(Unanswered::refused(&job)));
         }
         serde_json::from_value(job)
             .map_err(|error| self.server.cannot_ask(&format!("its job is incomplete: {error}")))
     }
 
+    fn state(&self) -> Result<Value, Error> {
+        self.server.json("GET", &self.path(), "").map_err(|unanswered| self.error(unanswered))
+    }
+
     fn path(&self) -> String {
         format!("/api/jobs/{}", self.id)
+    }
+
+    fn error(&self, unanswered: Unanswered) -> Error {
+        match unanswered {
+            Unanswered::Refused(error) => error,
+            Unanswered::Lost(cause) => self.interrupted(&cause),
+        }
     }
 
     fn interrupted(&self, cause: &str) -> Error {
@@ -329,5 +373,9 @@ mod tests {
             error.message.contains(&free.to_string()) && error.message.contains("refused"),
             "{error}"
         );
+        let id = JobName(7);
+        let error = RemoteJob { server: RunningBox::at(free), id }.attempts().unwrap_err();
+        assert_eq!(error.kind, Kind::Stopped);
+        assert!(error.remedy.contains(&format!("history show {id}")), "{error}");
     }
 }
