@@ -163,11 +163,10 @@ pub struct ModelFlags {
           default_value_t = limits::STEP_MS_DEFAULT,
           value_parser = count(*limits::STEP_MS.start(), *limits::STEP_MS.end()))]
     pub step_ms: u32,
-    /// Longest question, in tokens
+    /// Longest question, in tokens [default: a quarter of the context, at least 2048]
     #[arg(long, value_name = "N", env = "SOLVERBOX_QUESTION_TOKENS_MAX",
-          default_value_t = limits::QUESTION_TOKENS_DEFAULT,
           value_parser = count(1, limits::QUESTION_TOKENS_CEILING))]
-    pub question_tokens_max: u32,
+    pub question_tokens_max: Option<u32>,
 }
 
 impl ModelFlags {

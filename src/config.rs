@@ -280,7 +280,7 @@ mod tests {
         let solve = solve(settings, &["--threads", "2", "q"]).unwrap();
         assert_eq!((solve.way.mode.as_str(), solve.model.threads), ("code", Some(2)));
         assert_eq!((solve.way.temperature, solve.json), (Some(0.5), true));
-        assert_eq!(solve.model.question_tokens_max, limits::QUESTION_TOKENS_DEFAULT);
+        assert_eq!(solve.model.question_tokens_max, None);
     }
 
     #[test]

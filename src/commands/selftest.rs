@@ -28,7 +28,7 @@ pub fn run(kernels: &'static KernelSet, threads: Option<u32>) -> Result<(), Erro
         kv: Some(KvType::F16),
         kernels,
         threads,
-        question_tokens_max: limits::CONTEXT_TOKENS_MIN,
+        question_tokens_max: Some(limits::CONTEXT_TOKENS_MIN),
     };
     let plan = plan(&model::open(&bundled::model()?)?, &[], required, &available())?;
     let checks = engine::selftest(&plan)?;

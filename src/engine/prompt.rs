@@ -21,8 +21,9 @@ const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' 
 /// Renders and tokenises `question`; the prompt has no prefix and no adapters yet.
 ///
 /// # Errors
-/// `too_long`, with both numbers, if the client's text exceeds `question_tokens_max` or the prompt
-/// leaves no room in `context_tokens`; `bad_model` if the template is missing or broken.
+/// `too_long`, with both numbers and whether the question or the conversation is meant, if the
+/// client's text exceeds `question_tokens_max` or the prompt leaves no room in `context_tokens`;
+/// `bad_model` if the template is missing or broken.
 pub(crate) fn prepare(
     model: &Model,
     question: &Question,
@@ -40,7 +41,11 @@ pub(crate) fn prepare(
         return Err(bad_template("its output has no tokens in the model's vocabulary"));
     }
     if tokens.len() as u64 + 1 > u64::from(context_tokens) {
-        return Err(too_long("prompt", tokens.len(), context_tokens.saturating_sub(1)));
+        let tokens_max = context_tokens.saturating_sub(1);
+        return Err(match question.turns.len() {
+            1 => TextSent::Question.too_long("tokens", tokens.len(), tokens_max as usize),
+            _ => TextSent::Conversation.too_long("tokens", tokens.len(), tokens_max as usize),
+        });
     }
     let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
     let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));
@@ -57,12 +62,27 @@ fn template_of(model: &Model) -> Result<String, Error> {
     }
 }
 
-fn too_long(what: &str, tokens: usize, tokens_max: u32) -> Error {
-    Error::new(
-        Kind::TooLong,
-        format!("the {what} has {tokens} tokens, at most {tokens_max} are allowed"),
-        "Shorten the question.",
-    )
+/// What a client can shorten.
+#[derive(Clone, Copy)]
+enum TextSent {
+    Question,
+    Conversation,
+}
+
+impl TextSent {
+    fn too_long(self, unit: &str, length: usize, length_max: usize) -> Error {
+        let (what, remedy) = match self {
+            TextSent::Question => ("question", "Shorten the question."),
+            TextSent::Conversation => {
+                ("conversation", "Start a new conversation, or leave out its first messages.")
+            }
+        };
+        Error::new(
+            Kind::TooLong,
+            format!("the {what} has {length} {unit}, at most {length_max} are allowed"),
+            remedy,
+        )
+    }
 }
 
 /// Checks the length of the client's own text: the user turns, and a system message if the client
@@ -71,24 +91,24 @@ fn too_long(what: &str, tokens: usize, tokens_max: u32) -> Error {
 ///
 /// Compares bytes first, because all attempts wait while a text is tokenised.
 fn check_length(model: &Model, q: &Question, texts: &[&str], tokens_max: u32) -> Result<(), Error> {
-    let user_turns = q.turns.iter().zip(&texts[1..]).filter(|(turn, _)| turn.role == Role::User);
-    let system = texts.first().filter(|_| q.brings_system());
-    let sent: Vec<&str> =
-        system.into_iter().chain(user_turns.map(|(_, text)| text)).copied().collect();
-    let bytes: usize = sent.iter().map(|text| text.len()).sum();
-    let bytes_max = tokens_max as usize * limits::TOKEN_BYTES_MEAN_MAX;
-    if bytes > bytes_max {
-        return Err(Error::new(
-            Kind::TooLong,
-            format!("the question has {bytes} bytes, at most {bytes_max} are allowed"),
-            "Shorten the question.",
-        ));
-    }
-    let tokens = sent.iter().map(|text| model.tokenize(text, TextOrigin::User).len()).sum();
-    if tokens > tokens_max as usize {
-        return Err(too_long("question", tokens, tokens_max));
-    }
-    Ok(())
+    let turns = q.turns.iter().zip(&texts[1..]).filter(|(turn, _)| turn.role == Role::User);
+    let mut sent: Vec<&str> = turns.map(|(_, &text)| text).collect();
+    // The question itself is last.
+    let earlier = sent.len().saturating_sub(1);
+    sent.extend(texts.first().filter(|_| q.brings_system()));
+    let check = |unit, length_max: usize, length_of: &dyn Fn(&str) -> usize| {
+        let lengths: Vec<usize> = sent.iter().map(|text| length_of(text)).collect();
+        let (all, question) = (lengths.iter().sum(), lengths[earlier..].iter().sum::<usize>());
+        match () {
+            () if question > length_max => {
+                Err(TextSent::Question.too_long(unit, question, length_max))
+            }
+            () if all > length_max => Err(TextSent::Conversation.too_long(unit, all, length_max)),
+            () => Ok(()),
+        }
+    };
+    check("bytes", tokens_max as usize * limits::TOKEN_BYTES_MEAN_MAX, &str::len)?;
+    check("tokens", tokens_max as usize, &|text| model.tokenize(text, TextOrigin::User).len())
 }
 
 /// Tokenises segments; the text between two control tokens is tokenised in one piece, as llama.cpp

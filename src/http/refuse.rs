@@ -36,9 +36,11 @@ impl Shape {
     }
 }
 
-/// Returns the status of an error.
-pub fn status(kind: Kind) -> u16 {
+/// Returns the status of an error in a reply of that shape.
+pub fn status(kind: Kind, shape: Shape) -> u16 {
     match kind {
+        // As OpenAI's API has it, whose clients then shorten the conversation by themselves.
+        Kind::TooLong if shape == Shape::OpenAi => 400,
         Kind::Internal | Kind::BadModel | Kind::Environment => 500,
         Kind::BadRequest => 400,
         Kind::NoModel | Kind::NoMemory | Kind::Busy | Kind::Stopped => 503,
@@ -53,13 +55,16 @@ pub fn status(kind: Kind) -> u16 {
     }
 }
 
-/// Returns the content type and the body of an error's reply.
-pub fn document(error: &Error, shape: Shape) -> (&'static str, String) {
-    document_coded(error, shape, error.kind.name())
+/// Returns the code of an error in OpenAI's shape.
+pub fn code(kind: Kind) -> &'static str {
+    match kind {
+        Kind::TooLong => "context_length_exceeded",
+        kind => kind.name(),
+    }
 }
 
-/// Like [`document`], with another `code` in OpenAI's shape.
-pub fn document_coded(error: &Error, shape: Shape, code: &str) -> (&'static str, String) {
+/// Returns the content type and the body of an error's reply; `code` is that of OpenAI's shape.
+pub fn document(error: &Error, shape: Shape, code: &str) -> (&'static str, String) {
     match shape {
         Shape::Own | Shape::OpenAi => {
             ("application/json", body_coded(error, shape, code).to_string())
@@ -70,7 +75,7 @@ pub fn document_coded(error: &Error, shape: Shape, code: &str) -> (&'static str,
 
 /// Returns the JSON of an error, without the paths and causes that only the owner may see.
 pub fn body(error: &Error, shape: Shape) -> Value {
-    body_coded(error, shape, error.kind.name())
+    body_coded(error, shape, code(error.kind))
 }
 
 /// Like [`body`], with another `code` in OpenAI's shape, for clients that check for OpenAI's codes.
@@ -79,7 +84,7 @@ pub fn body_coded(error: &Error, shape: Shape, code: &str) -> Value {
         Shape::Own | Shape::Page => json!({"error": crate::api::json::error(error)}),
         Shape::OpenAi => {
             let Error { message, remedy, .. } = error.for_remote_users();
-            let kind = match status(error.kind) {
+            let kind = match status(error.kind, shape) {
                 // OpenAI's type for a client that exceeds its rate limit.
                 429 => "requests",
                 400..500 => "invalid_request_error",
@@ -127,7 +132,7 @@ mod tests {
             assert_eq!(Shape::of_path(path), shape, "{path}");
         }
         let error = Error::new(Kind::Busy, "all <connections> are in use", "Try again.");
-        let (content_type, page) = document(&error, Shape::Page);
+        let (content_type, page) = document(&error, Shape::Page, "busy");
         assert!(content_type.starts_with("text/html") && page.contains("all &lt;connections&gt;"));
     }
 
@@ -135,7 +140,7 @@ mod tests {
     fn a_client_with_too_many_questions_is_told_so_and_a_full_box_is_another_matter() {
         let refused = |kind| {
             let error = Error::new(kind, "you have 16 questions here", "Wait for one to end.");
-            (status(kind), body(&error, Shape::OpenAi)["error"].clone())
+            (status(kind, Shape::OpenAi), body(&error, Shape::OpenAi)["error"].clone())
         };
         let (too_many, busy) = (refused(Kind::TooMany), refused(Kind::Busy));
         assert_eq!((too_many.0, busy.0), (429, 503));
@@ -153,7 +158,7 @@ mod tests {
         for kind in kinds {
             let error = Error::new(kind, "cannot open '/home/x/m.gguf'", "Look in /home/x.");
             for shape in [Shape::Own, Shape::OpenAi, Shape::Page] {
-                assert!(!document(&error, shape).1.contains("/home"), "{kind:?}");
+                assert!(!document(&error, shape, "").1.contains("/home"), "{kind:?}");
             }
         }
     }

@@ -54,7 +54,7 @@ impl Reply {
 
     /// Makes the reply to an error, and logs the details that the client does not see.
     pub fn error(error: &Error, shape: Shape) -> Reply {
-        Reply::error_coded(error, shape, error.kind.name())
+        Reply::error_coded(error, shape, refuse::code(error.kind))
     }
 
     /// Like [`Reply::error`], with another `code` in OpenAI's shape.
@@ -65,8 +65,8 @@ impl Reply {
             }
             kind => log::debug!("refused: {}", kind.name()),
         }
-        let (content_type, body) = refuse::document_coded(error, shape, code);
-        Reply { status: refuse::status(error.kind), ..Reply::new(content_type, body) }
+        let (content_type, body) = refuse::document(error, shape, code);
+        Reply { status: refuse::status(error.kind, shape), ..Reply::new(content_type, body) }
     }
 
     /// Makes a reply without a body.

@@ -25,8 +25,8 @@ pub struct PlanRequirements {
     pub kernels: &'static KernelSet,
     /// Number of threads; `None` for all physical cores.
     pub threads: Option<u32>,
-    /// Maximum length of a question in tokens.
-    pub question_tokens_max: u32,
+    /// Longest question in tokens; `None` for a quarter of the context, at least 2,048.
+    pub question_tokens_max: Option<u32>,
     /// How batches are composed.
     pub pacing: Pacing,
 }
@@ -178,7 +178,9 @@ impl<'a> Planner<'a> {
             decode_threads: threads,
             pacing: required.pacing,
             prefixes: None,
-            question_tokens_max: required.question_tokens_max,
+            question_tokens_max: required
+                .question_tokens_max
+                .unwrap_or_else(|| longest_question(context_tokens)),
         }
     }
 
@@ -273,9 +275,21 @@ pub fn cores() -> u32 {
     super::cores::physical().min(limits::THREADS_MAX)
 }
 
+/// Returns the longest question in a context, both in tokens, unless the owner chooses another.
+fn longest_question(context_tokens: u32) -> u32 {
+    (context_tokens / limits::QUESTION_CONTEXT_PART)
+        .clamp(limits::QUESTION_TOKENS_DEFAULT_MIN, limits::QUESTION_TOKENS_CEILING)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_question_is_a_quarter_of_the_context_within_bounds() {
+        let contexts = [1_024, 8_192, 16_384, 40_960, 1_000_000];
+        assert_eq!(contexts.map(longest_question), [2_048, 2_048, 4_096, 10_240, 32_768]);
+    }
 
     #[test]
     fn contexts_are_tried_from_the_largest_down_in_whole_steps() {

@@ -300,10 +300,11 @@ impl Question {
             return Err(Error::new(
                 Kind::TooLong,
                 format!(
-                    "the question has {bytes} bytes, at most {} are allowed",
+                    "{} has {bytes} bytes, at most {} are allowed",
+                    if self.turns.len() == 1 { "the question" } else { "the conversation" },
                     limits::QUESTION_BYTES_MAX
                 ),
-                "Shorten the question.",
+                "Shorten it.",
             ));
         }
         if !(limits::BUDGET_TOKENS_MIN..=limits::BUDGET_TOKENS_MAX).contains(&self.budget_tokens) {

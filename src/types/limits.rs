@@ -17,8 +17,11 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Most header lines in one request.
 pub const HEADERS_MAX: usize = 64;
-/// Longest question in tokens of the model, unless `--question-tokens-max` is given.
-pub const QUESTION_TOKENS_DEFAULT: u32 = 2_048;
+/// Longest question in tokens of the model, unless `--question-tokens-max` is given: this part of
+/// the context, but at least [`QUESTION_TOKENS_DEFAULT_MIN`].
+pub const QUESTION_CONTEXT_PART: u32 = 4;
+/// Smallest default of `--question-tokens-max`, in tokens of the model.
+pub const QUESTION_TOKENS_DEFAULT_MIN: u32 = 2_048;
 /// Largest value of `--question-tokens-max`, in tokens.
 pub const QUESTION_TOKENS_CEILING: u32 = 32_768;
 /// Most bytes per token of a question, on average; a longer text is rejected before it is
@@ -96,7 +99,7 @@ pub const ADAPTERS_TURN: Duration = Duration::from_secs(1);
 /// seconds.
 pub const TURN_TOKENS: u32 = 64;
 /// Most tokens a client's share can be ahead of the others': the longest usual prompt.
-pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT as u64;
+pub const LEAD_TOKENS_MAX: u64 = QUESTION_TOKENS_DEFAULT_MIN as u64;
 /// Most clients without jobs whose share is remembered; later ones replace the earliest.
 pub const CLIENTS_REMEMBERED_MAX: usize = 64;
 /// Number of latest attempts of a mode whose lengths are kept to estimate those of the next.

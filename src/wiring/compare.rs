@@ -11,7 +11,6 @@ use crate::engine::kernels;
 use crate::model::locate;
 use crate::model::plan::PlanRequirements;
 use crate::types::error::Error;
-use crate::types::limits;
 use crate::types::plan::{KvType, Pacing};
 
 impl TryFrom<CompareFlags> for CompareOptions {
@@ -26,7 +25,7 @@ impl TryFrom<CompareFlags> for CompareOptions {
             kv: Some(KvType::F16),
             kernels: kernels::choose(flags.kernels.name.as_deref())?,
             threads: flags.threads,
-            question_tokens_max: limits::QUESTION_TOKENS_DEFAULT,
+            question_tokens_max: None,
         };
         // Both models answer in the reference's mode.
         let mode = mode(&flags.way, &locate::find(Some(&flags.measure), Path::new(""))?, &[])?;

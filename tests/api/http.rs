@@ -139,10 +139,18 @@ fn a_question_over_the_limit_is_refused_at_once_even_while_another_is_answered()
     for stream in [false, true] {
         let body = chat(json!({"messages": long, "stream": stream}));
         let (status, reply) = served.post("/v1/chat/completions", &body);
-        assert_eq!(status, 413, "{reply}");
-        assert_eq!(reply["error"]["code"], "too_long");
-        assert!(reply["error"]["message"].as_str().unwrap().contains("at most 30 are allowed"));
+        assert_eq!(status, 400, "{reply}");
+        assert_eq!(reply["error"]["code"], "context_length_exceeded");
+        let message = reply["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("the question has ") && message.contains("at most 30"));
     }
+    let turn = json!({"role": "user", "content": "What is 348 + 577?"});
+    let answer = json!({"role": "assistant", "content": "925"});
+    let turns = json!([turn, answer, turn, answer, turn, answer, turn]);
+    let (status, reply) = served.post("/v1/chat/completions", &chat(json!({"messages": turns})));
+    assert_eq!((status, &reply["error"]["code"]), (400, &json!("context_length_exceeded")));
+    let message = reply["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("the conversation has ") && message.contains("first messages"));
     busy.wait_for_text();
 }
 
@@ -199,7 +207,7 @@ fn a_flood_of_refused_questions_slows_an_answer_but_does_not_stop_it() {
         for _ in 0..6 {
             scope.spawn(|| {
                 while !enough.load(Ordering::Relaxed) {
-                    assert_eq!(served.post("/v1/chat/completions", &body).0, 413);
+                    assert_eq!(served.post("/v1/chat/completions", &body).0, 400);
                 }
             });
         }

@@ -152,7 +152,7 @@ fn loading_takes_memory_for_the_weights_the_cache_and_the_buffers_only() {
             kv: Some(KvType::F16),
             kernels: set,
             threads: Some(1),
-            question_tokens_max: 2048,
+            question_tokens_max: Some(2048),
         };
         let plan = plan(&header, &[], required, &Room::unknown()).unwrap();
         // The head is tied to the embedding: if repacked, it is in memory twice.

@@ -132,7 +132,7 @@ fn planned(path: &Path) -> Result<Plan, Error> {
         kv: None,
         kernels: &SETS[0],
         threads: None,
-        question_tokens_max: 1,
+        question_tokens_max: Some(1),
     };
     plan(&model::open(&Weights::model(path))?, &[], required, &Room::unknown())
 }

@@ -289,7 +289,7 @@ fn answer(file: &Path, adapter: Option<&Path>) -> Result<(), Error> {
         kv: Some(KvType::F16),
         kernels: kernels::choose(None)?,
         threads: Some(1),
-        question_tokens_max: 512,
+        question_tokens_max: Some(512),
     };
     let plan = plan(&header, adapter.as_slice(), required, &Room::unknown())?;
     let desk = Desk::open(plan, Capacity::alone(1), SelfTest::Skip, None, |_| {})?;

@@ -56,7 +56,7 @@ pub fn open(options: &DeskOptions) -> (Desk, DrawLog) {
         kv: Some(KvType::F16),
         kernels: kernels::choose(None).unwrap(),
         threads: Some(1),
-        question_tokens_max: 512,
+        question_tokens_max: Some(512),
     };
     let plan = plan(&header, &adapters, required, &Room::unknown()).unwrap();
     let (draws, inbox) = channel();

@@ -131,7 +131,8 @@ impl Refusal {
     /// Returns the whole response, in the shape that suits the request.
     pub fn response(&self, manner: Manner) -> Vec<u8> {
         let (status, reason) = self.status();
-        let (content_type, body) = refuse::document(&self.error(), manner.shape);
+        let error = self.error();
+        let (content_type, body) = refuse::document(&error, manner.shape, error.kind.name());
         let retry = match self {
             Refusal::Busy => "Retry-After: 2\r\n",
             _ => "",

@@ -38,7 +38,7 @@ const _: () = {
 
 // Defaults lie within what flags and requests accept.
 const _: () = {
-    assert!(QUESTION_TOKENS_DEFAULT <= QUESTION_TOKENS_CEILING);
+    assert!(QUESTION_TOKENS_DEFAULT_MIN <= QUESTION_TOKENS_CEILING);
     assert!(BUDGET_TOKENS_MIN <= BUDGET_TOKENS_MAX && RESERVE_TOKENS_MAX < BUDGET_TOKENS_MAX);
     assert!(QUEUE_JOBS_DEFAULT <= QUEUE_JOBS_CEILING && CLIENT_JOBS_DEFAULT <= CLIENT_JOBS_CEILING);
     assert!(CLIENT_JOBS_DEFAULT < QUEUE_JOBS_DEFAULT, "one client cannot fill the queue");
@@ -63,7 +63,11 @@ const _: () = {
     assert!(CONTEXT_TOKENS_DEFAULT_MAX.is_multiple_of(CONTEXT_STEP_TOKENS));
     assert!(SEQUENCES_DEFAULT_MAX <= SEQUENCES_MAX && ATTEMPTS_MAX <= SEQUENCES_MAX);
     assert!(ATTEMPTS_MAX <= EVAL_ATTEMPTS_MAX);
-    assert!(2 * QUESTION_TOKENS_DEFAULT <= SEQUENCE_SHARE_TOKENS_MIN, "a question and its answer");
+    assert!(
+        2 * QUESTION_TOKENS_DEFAULT_MIN <= SEQUENCE_SHARE_TOKENS_MIN,
+        "a question and its answer"
+    );
+    assert!(2 <= QUESTION_CONTEXT_PART, "the longest question leaves room for its answer");
     assert!(SEQUENCES_MAX <= LOGIT_ROWS, "every sequence gets logits in every pass");
     assert!(DRAFT_TOKENS_MAX < LOGIT_ROWS as usize, "as does each draft and the token before it");
     assert!(LOGIT_ROWS <= UBATCH_TOKENS, "one pass decodes a token of every sequence");
