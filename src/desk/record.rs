@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::estimate::Eta;
 use crate::answers::value::{Value, of_attempt};
 use crate::answers::vote::Tally;
+use crate::engine::split_at_lone_close;
 use crate::types::answer::{Figures, Outcome, Part, Piece};
 use crate::types::error::Error;
 use crate::types::position::{LogPosition, Truncations};
@@ -402,7 +403,21 @@ impl Log {
         }
     }
 
+    /// Returns the text of a part; a thinking that the model closed without having opened it was
+    /// sent as a part of the answer.
     fn text_of(&self, attempt: u32, part: Part) -> String {
+        let has_thinking =
+            self.spans.iter().any(|span| (span.attempt, span.part) == (attempt, Part::Thinking));
+        let text = self.text_sent(attempt, if has_thinking { part } else { Part::Answer });
+        let text = match (part, split_at_lone_close(&text)) {
+            _ if has_thinking => &text,
+            (Part::Thinking, whole) => whole.map_or("", |(thinking, _)| thinking),
+            (Part::Answer, whole) => whole.map_or(&*text, |(_, answer)| answer),
+        };
+        text.trim().to_string()
+    }
+
+    fn text_sent(&self, attempt: u32, part: Part) -> String {
         let mut start = 0;
         let mut text = String::new();
         for span in &self.spans {
@@ -411,7 +426,7 @@ impl Log {
             }
             start = span.end;
         }
-        text.trim().to_string()
+        text
     }
 
     fn view(&self, offset: usize, bytes_max: usize) -> View {
@@ -509,6 +524,20 @@ mod tests {
         assert_eq!(pieces, [(1, "1 b2 "), (0, "a2 ")]);
         assert_eq!(record.text_of(0, Part::Answer), "a1 a2");
         assert_eq!(record.text_of(1, Part::Answer), "b1 b2");
+    }
+
+    #[test]
+    fn a_thinking_that_is_closed_without_having_been_opened_is_told_from_the_answer() {
+        let record = Record::new();
+        record.append(0, &piece(Part::Answer, "17 × 23 </thi"));
+        record.append(0, &piece(Part::Answer, "nk>\n\\boxed{391}"));
+        let texts = [Part::Thinking, Part::Answer].map(|part| record.text_of(0, part));
+        assert_eq!(texts, ["17 × 23", "\\boxed{391}"]);
+        // Thinking that was told apart as it came: the tag is text of the answer.
+        record.append(1, &piece(Part::Thinking, "hm"));
+        record.append(1, &piece(Part::Answer, "a</think>b"));
+        let texts = [Part::Thinking, Part::Answer].map(|part| record.text_of(1, part));
+        assert_eq!(texts, ["hm", "a</think>b"]);
     }
 
     #[test]

@@ -15,17 +15,22 @@ use super::draws::Draw;
 use super::llama::{Model, TextOrigin};
 use super::protocol::{AdapterSetId, StartRequest};
 use super::sample::{NotANumber, Sampler, Scratch, log_probability};
-use super::think;
-use crate::types::answer::{AttemptProgress, Delta, Figures, Outcome, Part, Token};
+use super::{repetition, think};
+use crate::types::answer::{AttemptProgress, Closing, Delta, Figures, Outcome, Part, Token};
 use crate::types::error::{Error, Kind};
 use crate::types::job::{AttemptId, Client, Ending};
 use crate::types::limits;
+
+/// The beginning of an answer whose value is asked for in a box.
+const BOX: &str = "**Final Answer**\n\\boxed{";
 
 /// The model and its tokens that attempts need.
 pub(crate) struct ModelTokens<'m> {
     model: &'m Model,
     /// `\n</think>\n\n`.
     close_thinking: Vec<Token>,
+    /// [`BOX`].
+    open_box: Vec<Token>,
     /// The tokens that end a generation.
     ends: Arc<[Token]>,
 }
@@ -33,7 +38,19 @@ pub(crate) struct ModelTokens<'m> {
 impl<'m> ModelTokens<'m> {
     pub(crate) fn new(model: &'m Model) -> ModelTokens<'m> {
         let close_thinking = model.tokenize(&close_text(), TextOrigin::Template);
-        ModelTokens { model, close_thinking, ends: model.end_tokens().into() }
+        let open_box = model.tokenize(BOX, TextOrigin::User);
+        ModelTokens { model, close_thinking, open_box, ends: model.end_tokens().into() }
+    }
+
+    /// Returns the tokens that close a thinking, if `left` tokens suffice for them and an answer.
+    fn closing(&self, wanted: Closing, left: usize) -> Closing {
+        let (tag, all) =
+            (self.close_thinking.len(), self.open_box.len() + self.close_thinking.len());
+        match wanted {
+            Closing::TagAndBox if left >= all + limits::BOX_TOKENS_MIN => Closing::TagAndBox,
+            Closing::TagAndBox | Closing::Tag if left > tag => Closing::Tag,
+            _ => Closing::None,
+        }
     }
 }
 
@@ -53,6 +70,8 @@ pub(crate) struct Attempt {
     budget_tokens: u32,
     /// Tokens reserved for an answer while the thinking is open; 0 once the engine has closed it.
     reserve_tokens: u32,
+    /// How the engine closes the thinking, if the budget allows.
+    closing: Closing,
     sampler: Sampler,
     detokenizer: Detokenizer,
     /// The tokens and text since the last call of [`Attempt::take_delta`].
@@ -113,6 +132,7 @@ impl Attempt {
             adapter_set: prompt.adapter_set,
             budget_tokens,
             reserve_tokens: if may_end { reserve_tokens(budget_tokens) } else { 0 },
+            closing: if question.asks_for_box() { Closing::TagAndBox } else { Closing::Tag },
             sampler,
             detokenizer: Detokenizer::new(prompt.part, question.stops.clone()),
             delta: Delta::default(),
@@ -139,9 +159,7 @@ impl Attempt {
                 self.sampler.skip();
                 outcome = self.append_drawn(token, model_tokens);
             }
-            if delta.closed_thinking {
-                self.close_thinking(model_tokens);
-            }
+            self.close_thinking(delta.closing, model_tokens);
         }
         self.delta = Delta::default();
         self.first_token = None;
@@ -178,9 +196,13 @@ impl Attempt {
         if let Some(outcome) = self.append_drawn(token, model_tokens) {
             return Ok(Some(outcome));
         }
-        if self.must_close_thinking(model_tokens.close_thinking.len()) {
-            self.delta.closed_thinking = true;
-            self.close_thinking(model_tokens);
+        if self.is_looping() {
+            self.answer_now();
+        }
+        if self.must_close_thinking() {
+            let left = self.reserve_tokens.min(self.tokens_left()) as usize;
+            self.delta.closing = model_tokens.closing(self.closing, left);
+            self.close_thinking(self.delta.closing, model_tokens);
         }
         Ok(self.outcome())
     }
@@ -199,11 +221,20 @@ impl Attempt {
     }
 
     /// Closes the thinking instead of the model.
-    fn close_thinking(&mut self, model_tokens: &ModelTokens) {
+    fn close_thinking(&mut self, closing: Closing, model_tokens: &ModelTokens) {
+        if closing == Closing::None {
+            return;
+        }
         self.count(model_tokens.close_thinking.len() as u32);
         model_tokens.close_thinking.iter().for_each(|&token| self.append(token));
         let pieces = self.detokenizer.close_thinking();
         self.delta.pieces.extend(pieces);
+        if closing == Closing::TagAndBox {
+            self.count(model_tokens.open_box.len() as u32);
+            model_tokens.open_box.iter().for_each(|&token| self.append(token));
+            let pieces = self.detokenizer.push(BOX.as_bytes());
+            self.delta.pieces.extend(pieces);
+        }
         self.figures.thinking_was_cut_off = true;
         self.reserve_tokens = 0;
     }
@@ -226,8 +257,8 @@ impl Attempt {
 
     /// Returns the tokens and text since the last call, if there are any.
     pub(crate) fn take_delta(&mut self) -> Option<Delta> {
-        let Delta { tokens, pieces, closed_thinking, .. } = &self.delta;
-        if tokens.is_empty() && pieces.is_empty() && !closed_thinking {
+        let Delta { tokens, pieces, closing, .. } = &self.delta;
+        if tokens.is_empty() && pieces.is_empty() && *closing == Closing::None {
             return None;
         }
         let mut delta = std::mem::take(&mut self.delta);
@@ -293,12 +324,18 @@ impl Attempt {
         }
     }
 
-    /// Returns whether the thinking is open and only the reserve is left of the budget.
-    fn must_close_thinking(&self, closing_tokens: usize) -> bool {
-        // If the thinking began very late, closing it would leave nothing for an answer.
-        self.reserve_tokens.min(self.tokens_left()) as usize > closing_tokens
-            && self.tokens_left() <= self.reserve_tokens
+    /// Returns whether the thinking, which the engine may close, repeats itself.
+    fn is_looping(&self) -> bool {
+        let thinking_tokens = self.figures.thinking_tokens;
+        self.reserve_tokens > 0
             && self.detokenizer.part() == Part::Thinking
+            && thinking_tokens.is_multiple_of(limits::LOOP_CHECK_TOKENS)
+            && repetition::is_looping(&self.tokens[self.tokens.len() - thinking_tokens as usize..])
+    }
+
+    /// Returns whether the thinking is open and only the reserve is left of the budget.
+    fn must_close_thinking(&self) -> bool {
+        self.tokens_left() <= self.reserve_tokens && self.detokenizer.part() == Part::Thinking
     }
 }
 

@@ -38,6 +38,8 @@ mod prompt;
 #[forbid(unsafe_code)]
 pub mod protocol;
 #[forbid(unsafe_code)]
+mod repetition;
+#[forbid(unsafe_code)]
 mod run_loop;
 #[forbid(unsafe_code)]
 mod sample;
@@ -68,6 +70,7 @@ use protocol::{Event, Order};
 pub use selftest::{Check, Passed, judge};
 pub use template::check as check_template;
 pub use thermal::celsius;
+pub(crate) use think::split_at_lone_close;
 
 use crate::types::error::Error;
 use crate::types::kernels::SelfTest;

@@ -1,5 +1,8 @@
 //! Splits generated text into thinking and answer at `<think>` and `</think>`.
 //!
+//! An opening tag inside the thinking is dropped. A closing tag in the answer is text: what is
+//! before it was sent already. [`split_at_lone_close`] splits there, for readers of whole texts.
+//!
 //! A tag may span several pieces, so text that could be the start of the expected tag is held back
 //! until that is decided. White space right after a tag, and before the first text, is layout and
 //! is dropped.
@@ -47,18 +50,14 @@ impl ThinkSplitter {
         }
         let mut pieces = Vec::new();
         loop {
-            let (tag, next) = match self.part {
-                Part::Answer => (OPEN, Part::Thinking),
-                Part::Thinking => (CLOSE, Part::Answer),
-            };
-            let Some(at) = self.held.find(tag) else { break };
+            let first = self.tags().iter().filter_map(|&tag| Some((self.held.find(tag)?, tag)));
+            let Some((at, tag)) = first.min() else { break };
             self.emit(at, &mut pieces);
             self.held.drain(..tag.len());
-            self.part = next;
+            self.part = if tag == OPEN { Part::Thinking } else { Part::Answer };
             self.at_start = true;
         }
-        let tag = if self.part == Part::Answer { OPEN } else { CLOSE };
-        let decided = self.held.len() - undecided(&self.held, [tag]);
+        let decided = self.held.len() - undecided(&self.held, self.tags().iter().copied());
         self.emit(decided, &mut pieces);
         pieces
     }
@@ -70,6 +69,14 @@ impl ThinkSplitter {
         pieces
     }
 
+    /// Returns the tags that are not text in this part.
+    fn tags(&self) -> &'static [&'static str] {
+        match self.part {
+            Part::Thinking => &[OPEN, CLOSE],
+            Part::Answer => &[OPEN],
+        }
+    }
+
     fn emit(&mut self, bytes: usize, pieces: &mut Vec<Piece>) {
         let text: String = self.held.drain(..bytes).collect();
         let text = if self.at_start { text.trim_start().to_string() } else { text };
@@ -78,6 +85,12 @@ impl ThinkSplitter {
             pieces.push(Piece { part: self.part, text });
         }
     }
+}
+
+/// Splits a whole text that closes a thinking without having opened it, as models write whose
+/// template should have opened it.
+pub(crate) fn split_at_lone_close(text: &str) -> Option<(&str, &str)> {
+    text.split_once(CLOSE)
 }
 
 /// Returns the length in bytes of the longest suffix of `text` that is a proper prefix of one of
@@ -127,6 +140,19 @@ mod tests {
     fn unclosed_thinking_stays_thinking_and_a_lone_closing_tag_is_text() {
         assert_eq!(split(&["<think>hm", "m <"], Part::Answer), ("hmm <".into(), "".into()));
         assert_eq!(split(&["a</think>b"], Part::Answer), ("".into(), "a</think>b".into()));
+        assert_eq!(split_at_lone_close("a</think>b"), Some(("a", "b")));
+    }
+
+    #[test]
+    fn a_tag_that_opens_the_thinking_again_is_dropped() {
+        let expected = ("so it is 4".into(), "4".into());
+        for parts in [
+            &["<think><think>so <think>it is 4</think>4"][..],
+            &["<thi", "nk>\n<t", "hink>so it is 4</think>", "4"],
+        ] {
+            assert_eq!(split(parts, Part::Answer), expected, "{parts:?}");
+        }
+        assert_eq!(split(&["<think>so it is 4</think>4"], Part::Thinking), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::types::answer::{AttemptProgress, Delta};
+use crate::types::answer::{AttemptProgress, Closing, Delta};
 
 const SUM_BYTES: usize = 8;
 
@@ -27,9 +27,9 @@ impl Row {
     pub fn add(&mut self, attempt: u32, delta: Delta) {
         self.taken.insert(attempt, delta.taken);
         match self.gains.last_mut() {
-            Some((last, before)) if *last == attempt && !before.closed_thinking => {
+            Some((last, before)) if *last == attempt && before.closing == Closing::None => {
                 before.tokens.extend(delta.tokens);
-                before.closed_thinking = delta.closed_thinking;
+                before.closing = delta.closing;
                 for piece in delta.pieces {
                     match before.pieces.last_mut() {
                         Some(end) if end.part == piece.part => end.text.push_str(&piece.text),
@@ -93,7 +93,7 @@ mod tests {
         let piece = Piece { part: Part::Thinking, text: text.to_string() };
         let taken = AttemptProgress { decode_seconds: seconds, ..AttemptProgress::default() };
         let tokens = tokens.iter().copied().map(Token).collect();
-        Delta { tokens, pieces: vec![piece], taken, closed_thinking: false }
+        Delta { tokens, pieces: vec![piece], taken, closing: Closing::None }
     }
 
     #[test]
@@ -102,26 +102,34 @@ mod tests {
         row.add(0, delta(&[1, 151_643], "a", 1.0));
         row.add(1, delta(&[-1], "数", 2.0));
         row.add(0, delta(&[2], "b", 3.0));
-        row.add(0, Delta { closed_thinking: true, ..delta(&[3], "c", 4.0) });
+        row.add(0, Delta { closing: Closing::Tag, ..delta(&[3], "c", 4.0) });
         row.add(0, delta(&[4], "d", 5.0));
         assert_eq!(row.tokens(), 6);
         let bytes = row.pack();
         let gains = Row::unpack(&bytes).unwrap();
-        let texts: Vec<(u32, usize, &str, bool, f32)> = gains
+        let texts: Vec<(u32, usize, &str, Closing, f32)> = gains
             .iter()
             .map(|(attempt, delta)| {
                 let text = delta.pieces[0].text.as_str();
                 let seconds = delta.taken.decode_seconds;
-                (*attempt, delta.tokens.len(), text, delta.closed_thinking, seconds)
+                (*attempt, delta.tokens.len(), text, delta.closing, seconds)
             })
             .collect();
         let expected = [
-            (0, 2, "a", false, 0.0),
-            (1, 1, "数", false, 2.0),
-            (0, 2, "bc", true, 0.0),
-            (0, 1, "d", false, 5.0),
+            (0, 2, "a", Closing::None, 0.0),
+            (1, 1, "数", Closing::None, 2.0),
+            (0, 2, "bc", Closing::Tag, 0.0),
+            (0, 1, "d", Closing::None, 5.0),
         ];
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn how_a_thinking_was_closed_is_stored_as_earlier_versions_did() {
+        let stored = |closing| postcard::to_stdvec(&closing).unwrap();
+        assert_eq!(stored(Closing::None), postcard::to_stdvec(&false).unwrap());
+        assert_eq!(stored(Closing::Tag), postcard::to_stdvec(&true).unwrap());
+        assert_eq!(stored(Closing::TagAndBox), [2]);
     }
 
     #[test]

@@ -47,13 +47,25 @@ pub struct Piece {
     pub text: String,
 }
 
+/// How the engine ended an attempt's thinking. Journals hold the variant's index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Closing {
+    /// The engine has not ended it.
+    #[default]
+    None,
+    /// With the closing tag.
+    Tag,
+    /// With the closing tag and the beginning of the answer, up to the open brace of its box.
+    TagAndBox,
+}
+
 /// What an attempt gained in one step. The tokens make the attempt resumable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
     /// Tokens drawn, in order, including an end token.
     pub tokens: Vec<Token>,
-    /// Whether the engine then ended the thinking by inserting tokens of its own.
-    pub closed_thinking: bool,
+    /// Whether and how the engine then ended the thinking by inserting tokens of its own.
+    pub closing: Closing,
     /// The text these tokens completed; text that a later token could still change is held back.
     pub pieces: Vec<Piece>,
     /// The attempt's times up to this step.

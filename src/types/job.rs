@@ -259,6 +259,15 @@ impl Question {
         self.attempts > 1 && self.choices == Choices::Voted
     }
 
+    /// Returns whether the prompt asks for the answer in a `\boxed{}`.
+    pub fn asks_for_box(&self) -> bool {
+        let last = self.turns.last().map(|turn| turn.text.as_str());
+        [Some(self.system.as_str()), last]
+            .into_iter()
+            .flatten()
+            .any(|text| text.contains(r"\boxed"))
+    }
+
     /// Returns the seed of an attempt's sampler.
     ///
     /// Attempt 0 has the question's seed and equals a single attempt. The others have the outputs

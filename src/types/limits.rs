@@ -2,12 +2,15 @@
 //!
 //! A bound belongs here even if only one file uses it, so that one page answers "how large may …
 //! be?". Where a flag changes a bound, its default and its ceiling are here. `relations` has the
-//! compiler check the bounds that depend on each other.
+//! compiler check the bounds that depend on each other; `thinking` has those of an attempt.
 
 mod relations;
+mod thinking;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
+
+pub use thinking::*;
 
 // Requests.
 
@@ -50,8 +53,6 @@ pub const MODE_EXAMPLE_BYTES_MAX: usize = 1 << 10;
 pub const BUDGET_TOKENS_MAX: u32 = 131_072;
 /// Smallest token budget of a job.
 pub const BUDGET_TOKENS_MIN: u32 = 1;
-/// Most tokens of a budget reserved for the final answer if it runs out during the thinking.
-pub const RESERVE_TOKENS_MAX: u32 = 512;
 /// Number of latest tokens a repetition penalty applies to.
 pub const PENALTY_WINDOW_TOKENS: usize = 256;
 /// Most attempts at one question; each occupies a sequence.

@@ -1,7 +1,9 @@
 //! Thinking from end to end: separated from the answer, and closed by the engine in time.
 
 use serde_json::{Value, json};
+use solverbox::model::write::GgufValue;
 
+use crate::support::tiny::{self, TinyKind};
 use crate::support::{TestServer, joined, solve_with, text, thinking_model};
 
 /// Needs more than 32 tokens of thinking.
@@ -29,6 +31,39 @@ fn a_budget_that_ends_during_the_thinking_still_gives_an_answer() {
     assert!(!answer["answer"].as_str().unwrap().is_empty(), "{answer}");
     assert!(!answer.to_string().contains("think>"), "{answer}");
     assert!(answer["completion_tokens"].as_u64().unwrap() <= 32, "{answer}");
+}
+
+#[test]
+fn a_thinking_that_is_cut_off_is_followed_by_a_box_where_the_prompt_asks_for_one() {
+    let opened = "**Final Answer**\n\\boxed{";
+    let answer = ask("64", &["--mode", "math"]);
+    assert!(answer["answer"].as_str().unwrap().starts_with(opened), "{answer}");
+    assert!(answer["completion_tokens"].as_u64().unwrap() <= 64, "{answer}");
+    let answer = ask("64", &["--mode", "plain"]);
+    assert!(!answer["answer"].as_str().unwrap().contains("Final Answer"), "{answer}");
+    // Too few tokens for a box and a value in it.
+    let answer = ask("32", &["--mode", "math"]);
+    assert!(!answer["answer"].as_str().unwrap().contains("Final Answer"), "{answer}");
+}
+
+/// A random model that draws the likeliest token soon repeats itself.
+#[test]
+fn a_thinking_that_goes_in_a_loop_is_closed_long_before_its_budget_is_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tiny = tiny::model(TinyKind::Qwen2);
+    let template = tiny.keys.iter_mut().find(|(key, _)| key == "tokenizer.chat_template").unwrap();
+    template.1 = GgufValue::Text("{{ messages[0].content }}<think>".into());
+    let model = folder.path().join("loops.gguf");
+    std::fs::write(&model, tiny.bytes()).unwrap();
+    let args = ["--json", "--temperature", "0", "--budget-tokens", "3900", LONG];
+    let output = solve_with(&model, &args).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let thinking = answer["thinking_tokens"].as_u64().unwrap();
+    assert!(
+        answer["thinking_was_cut_off"] == true && (2_048..3_000).contains(&thinking),
+        "{answer}"
+    );
 }
 
 #[test]

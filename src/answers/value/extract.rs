@@ -119,12 +119,19 @@ fn boxes(text: &str) -> Vec<Boxed> {
             _ => {}
         }
     }
-    if found.is_empty()
-        && let Some(bare) = bare_box(text)
-    {
-        found.push(bare);
+    if found.is_empty() {
+        found.extend(bare_box(text).or_else(|| unclosed_box(text, &open)));
     }
     found
+}
+
+/// Takes the rest of the line of the last box whose brace is not closed. A line that was cut off in
+/// the middle is left alone: 12 may be the beginning of 125.
+fn unclosed_box(text: &str, open: &[(usize, Option<usize>)]) -> Option<Boxed> {
+    let (start, before) = open.iter().rev().find_map(|&(start, box_)| Some((start, box_?)))?;
+    let line = &text[start..start + text[start..].find('\n')?];
+    let end = start + line.trim_end_matches(['$', ' ', '\r']).len();
+    Some(Boxed { before, start, end, after: start + line.len() })
 }
 
 /// Returns where the box command begins that ends here, spaces and an option aside.

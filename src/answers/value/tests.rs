@@ -238,6 +238,8 @@ fn the_last_complete_box_counts() {
         ("\\boxed{}", Some("")),
         ("\\boxed{5} and so \\boxed{}", Some("5")),
         ("\\boxed 5 is it", Some("5")),
+        ("\\boxed{839\n</think>\n\nThe sum is 8", Some("839")),
+        ("**Final Answer**\n\\boxed{83", None),
         ("\\framebox[2cm]{5}", Some("5")),
         ("\\boxed{答案}", Some("答案")),
         ("a box {1} and \\unboxed{2}", None),

@@ -73,6 +73,7 @@ const _: () = {
     assert!(LOGIT_ROWS <= UBATCH_TOKENS, "one pass decodes a token of every sequence");
     assert!(SEQUENCES_MAX as usize <= SMALL_PASS_TOKENS, "decoding uses the tuned thread count");
     assert!(SMALL_PASS_TOKENS < UBATCH_TOKENS as usize);
+    assert!(LOOP_NGRAM_TOKENS < LOOP_WINDOW_TOKENS && LOOP_DISTINCT_PERCENT < 100);
     assert!(PREFIX_BYTES_MAX <= PREFIX_FOLDER_BYTES_MAX, "the largest prefix can be kept");
     assert!(ADAPTERS_PER_QUESTION_MAX <= ADAPTERS_MAX);
     assert!(PASSAGE_TOKENS_MIN <= PASSAGE_TOKENS as usize && PASSAGE_TOKENS <= EXCHANGE_TOKENS_MAX);
