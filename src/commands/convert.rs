@@ -10,9 +10,10 @@ use std::time::Instant;
 use super::progress_bar::ProgressBar;
 use super::quantize::{self, Again, QuantizeOptions};
 use super::{interrupt, print};
+use crate::engine;
+use crate::model;
 use crate::model::convert::{self, Conversion, ConvertedFile, Float};
 use crate::model::newfile::NewFile;
-use crate::model::{self, plan};
 use crate::types::error::Error;
 use crate::types::plan::Weights;
 use crate::types::quantize::{Mix, OutputHead};
@@ -35,7 +36,7 @@ pub fn run(dir: &Path, file: &Path, kind: WeightType, base: Option<&Path>) -> Re
     let start = Instant::now();
     let (tensors, bytes, name) = match kind {
         WeightType::Float(float) => {
-            let plan = convert::plan(dir, convert::OutputType::To(float), base)?;
+            let plan = plan(dir, convert::OutputType::To(float), base)?;
             plan.check_other(file)?;
             let mut out = NewFile::create(file, plan.bytes())?;
             let written = write(&plan, &mut out)?;
@@ -55,6 +56,20 @@ pub fn run(dir: &Path, file: &Path, kind: WeightType, base: Option<&Path>) -> Re
     ))
 }
 
+/// Plans the conversion of a checkpoint whose chat template the engine can render.
+fn plan(dir: &Path, to: convert::OutputType, base: Option<&Path>) -> Result<Conversion, Error> {
+    let plan = convert::plan(dir, to, base)?;
+    let checked = plan.chat_template().map_or(Ok(()), engine::check_template);
+    checked.map_err(|error| Error {
+        message: format!("cannot convert '{}': {}", dir.display(), error.message),
+        remedy: "Rewrite it without what only Python has, in chat_template.jinja or \
+                 tokenizer_config.json."
+            .into(),
+        ..error
+    })?;
+    Ok(plan)
+}
+
 /// Converts to the checkpoint's own float type, which loses nothing, and quantizes the result.
 fn quantized(
     dir: &Path,
@@ -62,7 +77,7 @@ fn quantized(
     mix: Mix,
     base: Option<&Path>,
 ) -> Result<(usize, u64), Error> {
-    let plan = convert::plan(dir, convert::OutputType::AsStored, base)?;
+    let plan = plan(dir, convert::OutputType::AsStored, base)?;
     if plan.is_adapter() {
         return Err(Error::bad_request(
             format!("--type: an adapter cannot be {}", mix.name()),
@@ -84,7 +99,7 @@ fn quantized(
             head: OutputHead::AsMixed,
             importance: None,
             again: Again::Refused,
-            threads: plan::cores(),
+            threads: model::plan::cores(),
         },
     )?;
     Ok((written.tensors, bytes))

@@ -92,14 +92,19 @@ pub(crate) fn render(
         })
 }
 
-/// Checks that a chat template can be parsed, without rendering it.
+/// Checks that a chat template can be parsed, and can render a question.
 ///
 /// # Errors
 /// `bad_model` with the line and the reason.
 pub fn check(template: &str) -> Result<(), Error> {
     let mut environment = environment().map_err(|error| bad_template(&error.to_string()))?;
     let parsed = environment.add_template_owned("template", without_generation_tags(template));
-    parsed.map_err(|error| bad_template(&error.to_string()))
+    parsed.map_err(|error| bad_template(&error.to_string()))?;
+    match render_messages(template, "", "", &[("user", placeholder(0))]) {
+        Err(Unrendered::Broken(cause)) => Err(bad_template(&cause)),
+        // It may insist on a system prompt.
+        Ok(_) | Err(Unrendered::Refused(_)) => Ok(()),
+    }
 }
 
 /// The Jinja of chat templates: the options Hugging Face enables, and a bound on the run time.
@@ -319,6 +324,8 @@ mod tests {
     #[test]
     fn a_template_that_does_not_parse_is_rejected_without_a_question() {
         assert!(check("{% for m in messages %}{%- generation %}x{% endfor %}").is_ok());
+        let error = check("{{ '%s' % messages[0].content }}").unwrap_err();
+        assert!(error.message.contains("%") && error.message.contains(":1"), "{error}");
         let error = check("{% for m in messages %}").unwrap_err();
         assert!(error.message.contains("unexpected end"), "{error}");
         let deep = "{{ ".to_string() + &"(".repeat(100_000);

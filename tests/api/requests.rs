@@ -106,7 +106,9 @@ fn a_number_is_not_a_string_and_each_refusal_says_what_to_do() {
         assert_eq!((status, &reply["error"]["message"]), (400, &json!(message)), "{body}");
         assert!(reply["error"]["remedy"].as_str().unwrap().ends_with('.'), "{reply}");
     }
-    let (status, reply) = served.post(CHAT, &json!({"model": 5}).to_string());
+    let question = json!([{"role": "user", "content": "2+2?"}]);
+    let body = json!({"model": 5, "messages": question});
+    let (status, reply) = served.post(CHAT, &body.to_string());
     assert_eq!((status, &reply["error"]["param"]), (400, &json!("model")), "{reply}");
     send(&mut terminal, &json!({"type": "ask", "id": 1, "question": 5}));
     let refused = line(&terminal);

@@ -35,8 +35,10 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("main", &[]),
 ];
 /// Commands about the engine itself, which ask it directly. All others go through the desk.
-const WORKSHOP: [&str; 9] =
-    ["kernels", "selftest", "quantize", "imatrix", "compare", "corpus", "verify", "bench", "tune"];
+const WORKSHOP: [&str; 10] = [
+    "kernels", "selftest", "convert", "quantize", "imatrix", "compare", "corpus", "verify",
+    "bench", "tune",
+];
 
 #[test]
 fn modules_import_only_from_the_layers_to_their_left() {

@@ -337,6 +337,14 @@ const TOKENIZER_CASES: &[Case] = &[
         &|c| c.change("tokenizer_config.json", |j| j["chat_template"] = json!(7)),
         &["chat_template"],
     ),
+    (
+        "qwen2",
+        &|c| {
+            let template = "{{ '<|im_start|>%s' % messages[0].content }}";
+            c.change("tokenizer_config.json", |j| j["chat_template"] = json!(template))
+        },
+        &["chat template", "% operator", "tokenizer_config.json"],
+    ),
 ];
 
 const ADAPTER_CASES: &[Case] = &[

@@ -231,6 +231,14 @@ fn parts(
 }
 
 impl Conversion {
+    /// Returns the chat template that the file will have.
+    pub fn chat_template(&self) -> Option<&str> {
+        self.keys.iter().find_map(|(key, value)| match value {
+            GgufValue::Text(text) if key == "tokenizer.chat_template" => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// Returns whether the file is an adapter.
     pub fn is_adapter(&self) -> bool {
         self.keys.contains(&("general.type".into(), GgufValue::Text("adapter".into())))
