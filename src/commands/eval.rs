@@ -1,34 +1,32 @@
 //! `solverbox eval --set FILE`: measures accuracy on questions with known answers.
 //!
-//! Each question is asked once per seed, through the desk like any other; the answers are
-//! normalised, graded and counted (`answers/score.rs`). Has the engine to itself.
+//! Each question is asked once per seed, through the desk like any other (`asking`); the answers
+//! are normalised, graded and counted (`answers/score.rs`). Has the engine to itself.
 
+mod asking;
 mod progress;
 mod records;
 mod report;
 mod set;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::{CloseAtEnd, Loading, OutputFormat, interrupt};
+use super::{Loading, OutputFormat};
 use crate::answers::score::{Sample, Scores, scores};
 use crate::answers::value::of_reply;
-use crate::desk::{Capacity, Desk, Durability, SubmitOptions, Ticket};
-use crate::model::fingerprint::{self, START, fnv};
-use crate::types::answer::Outcome;
+use crate::model::fingerprint;
 use crate::types::error::{Error, Kind, io_cause};
-use crate::types::job::{self, Client, Question, Role, Turn};
-use crate::types::kernels::SelfTest;
+use crate::types::job;
 use crate::types::mode::Mode;
 use crate::types::plan::{Plan, Weights};
-use progress::EvalProgress;
-use records::{Details, Finish, Grade, RecordedAttempt, Records};
+use asking::ask_all;
+use progress::{Drawn, EvalProgress};
+use records::{Finish, Grade, RecordedAttempt, Records};
 use report::Speed;
 use set::EvalQuestion;
 
@@ -68,7 +66,7 @@ pub struct EvalOptions {
     pub mode: Arc<Mode>,
     /// Form of the prompt.
     pub prompt: PromptForm,
-    /// One seed per attempt at each question; see [`seed_of`].
+    /// One seed per attempt at each question; see [`asking::seed_of`].
     pub seeds: Vec<u64>,
     /// Form of the results.
     pub output: OutputFormat,
@@ -131,29 +129,31 @@ pub fn measure(options: &EvalOptions) -> Result<EvalResult, Error> {
     let mut records = match &options.recording {
         Recording::Off => Records::none(),
         Recording::New(file) => Records::start(file, &about)?,
-        Recording::Resumed(file) => {
-            Records::resume(file, &about, |attempt| answers.take(attempt).map(|_| ()))?
-        }
+        Recording::Resumed(file) => Records::resume(file, &about, |attempt| {
+            answers.take(attempt).map(|grade| grade.map(|grade| grade.place))
+        })?,
     };
     let todo = answers.missing();
-    let mut progress = EvalProgress::start(items.len() * options.seeds.len(), answers.count());
+    let (total, earlier) = (items.len() * options.seeds.len(), answers.count());
+    let mut progress = EvalProgress::start(total, earlier, plan.sequences as usize);
     let start = Instant::now();
     let mut tokens = 0;
-    let asked = ask_all(options, plan, &items, todo, |attempt, details| {
+    let asked = ask_all(options, plan, &items, todo, |attempt, details, drawn_tokens| {
         let grade = answers.take(&attempt).map_err(Error::internal)?;
         let grade = grade.ok_or_else(|| Error::internal("an answer belongs to no question"))?;
         records.add(&attempt, &details, &grade)?;
-        progress.step(grade.is_right);
+        tokens += u64::from(attempt.completion_tokens);
+        progress.step(grade.is_right, details.seconds, Drawn { ended: tokens, all: drawn_tokens });
         if attempt.finish == Finish::TooLong {
             progress
                 .note(&format!("{} is too long and counts as not answered", named(&attempt.id)));
         }
-        tokens += u64::from(attempt.completion_tokens);
         Ok(())
     });
     drop(progress);
     asked?;
     let speed = Speed { tokens, seconds: start.elapsed().as_secs_f64() };
+    records.sort()?;
     let (all, families) = (answers.scores(), answers.family_scores());
     Ok(EvalResult { about, seeds: options.seeds.clone(), all, families, speed })
 }
@@ -210,128 +210,6 @@ fn fingerprint(file: &Weights) -> Result<String, Error> {
     })
 }
 
-/// Asks the questions in `todo`, as many at a time as there are seeds, and passes each attempt to
-/// `take` in order.
-fn ask_all(
-    options: &EvalOptions,
-    plan: Plan,
-    items: &[EvalQuestion],
-    todo: Vec<(usize, u64)>,
-    mut take: impl FnMut(RecordedAttempt, Details) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if todo.is_empty() {
-        return Ok(());
-    }
-    let in_line = options.seeds.len();
-    let desk = Arc::new(Desk::open(plan, Capacity::alone(in_line), SelfTest::Skip, None, |_| {})?);
-    let _closing = CloseAtEnd(&desk);
-    let stopped = stop_on_interrupt(&desk)?;
-    let (mut waiting, total) = (VecDeque::new(), todo.len());
-    let mut todo = todo.into_iter();
-    for done in 0..total {
-        let failed = |item: &EvalQuestion, error: Error| match stopped.load(Ordering::Relaxed) {
-            true => interrupted(done, options),
-            false => Error { message: format!("{}: {}", named(&item.id), error.message), ..error },
-        };
-        for (index, seed) in todo.by_ref().take(in_line - waiting.len()) {
-            let item = &items[index];
-            let durability = SubmitOptions::of(Durability::Never);
-            let asked = desk.submit(Client::alone(), question(options, item, seed), durability);
-            let ticket = match asked {
-                Ok(ticket) => Some(ticket),
-                Err(error) if error.kind == Kind::TooLong => None,
-                Err(error) => return Err(failed(item, error)),
-            };
-            waiting.push_back((item, seed, ticket));
-        }
-        let Some((item, seed, ticket)) = waiting.pop_front() else { break };
-        let (attempt, details) =
-            outcome(item, seed, ticket).map_err(|error| failed(item, error))?;
-        take(attempt, details)?;
-    }
-    Ok(())
-}
-
-fn question(options: &EvalOptions, item: &EvalQuestion, seed: u64) -> Question {
-    let suffix = if options.prompt == PromptForm::Published { PUBLISHED_SUFFIX } else { "" };
-    let turn = Turn { role: Role::User, text: format!("{}{suffix}", item.question) };
-    let mut question = Question::new(options.mode.clone(), vec![turn], seed_of(seed, &item.id));
-    if options.prompt == PromptForm::Published {
-        question.system.clear();
-    }
-    // Each seed is a question of its own: single attempts are measured.
-    question.attempts = 1;
-    question
-}
-
-/// Returns the seed of an attempt's sampler, with which `solve --seed` repeats it; 48 bits, which
-/// every JSON parser preserves.
-///
-/// Each question has its own: with equal random numbers for all, the attempts of one seed would
-/// succeed or fail together, and the confidence intervals, which assume independent questions,
-/// would be wrong.
-fn seed_of(seed: u64, id: &str) -> u64 {
-    fnv(fnv(START, &seed.to_le_bytes()), id.as_bytes()) >> 16
-}
-
-/// Waits for an attempt's end; one without a ticket was refused as too long.
-fn outcome(
-    item: &EvalQuestion,
-    seed: u64,
-    ticket: Option<Ticket>,
-) -> Result<(RecordedAttempt, Details), Error> {
-    let mut attempt = RecordedAttempt {
-        id: item.id.clone(),
-        question: item.question.clone(),
-        seed,
-        answer: String::new(),
-        completion_tokens: 0,
-        finish: Finish::TooLong,
-    };
-    let mut details = Details { solve_seed: seed_of(seed, &item.id), ..Details::default() };
-    let Some(ticket) = ticket else { return Ok((attempt, details)) };
-    let whole = ticket.record.wait_ended();
-    attempt.finish = match whole.outcome {
-        Outcome::Done if !whole.figures.thinking_was_cut_off => Finish::Done,
-        Outcome::Done | Outcome::Budget => Finish::Budget,
-        Outcome::Failed(error) if error.kind == Kind::TooLong => Finish::TooLong,
-        Outcome::Failed(error) => return Err(error),
-        Outcome::Stopped => return Err(Error::new(Kind::Stopped, "stopped", "Run it again.")),
-    };
-    attempt.answer = whole.answer;
-    attempt.completion_tokens = whole.figures.completion_tokens;
-    details.thinking = whole.thinking;
-    details.prompt_tokens = whole.figures.prompt_tokens;
-    details.seconds = whole.figures.prompt_seconds + whole.figures.decode_seconds;
-    Ok((attempt, details))
-}
-
-/// Ends the run in order at the first Ctrl-C, at once at the second.
-fn stop_on_interrupt(desk: &Arc<Desk>) -> Result<Arc<AtomicBool>, Error> {
-    let (desk, stopped) = (Arc::downgrade(desk), Arc::new(AtomicBool::new(false)));
-    let flag = stopped.clone();
-    interrupt::on_interrupt(move |count| {
-        flag.store(true, Ordering::Relaxed);
-        match desk.upgrade() {
-            Some(desk) if count == 1 => desk.close(),
-            _ => interrupt::leave(),
-        }
-    })?;
-    Ok(stopped)
-}
-
-fn interrupted(done: usize, options: &EvalOptions) -> Error {
-    let remedy = match &options.recording {
-        Recording::Off => {
-            "Record attempts with --out FILE, so that --resume can continue.".to_string()
-        }
-        Recording::New(file) | Recording::Resumed(file) => {
-            format!("Continue with the same flags, --out {} and --resume.", file.display())
-        }
-    };
-    Error::new(Kind::Stopped, format!("stopped after {done} attempts"), remedy)
-}
-
 fn named(id: &str) -> String {
     format!("question '{}'", id.escape_debug())
 }
@@ -368,6 +246,7 @@ impl<'a> Answers<'a> {
         let value = of_reply(&attempt.answer);
         let is_right = value.as_ref() == Some(&item.truth);
         let grade = Grade {
+            place: at * self.seeds.len() + place,
             family: &item.family,
             truth: item.truth.to_string(),
             value: value.as_ref().map(|value| value.to_string()),

@@ -40,6 +40,9 @@ fn the_figures_are_those_counted_from_the_records() {
     let scores = json(&[&args[..], &budget].concat());
     let (set, records) = (lines(&root().join(SET)), lines(&out));
     assert_eq!(records.len(), 1 + 30 * 3, "one line for the run, one for each attempt");
+    let ids = |lines: &[Value]| lines.iter().map(|line| line["id"].clone()).collect::<Vec<_>>();
+    let in_order: Vec<Value> = ids(&set[..30]).into_iter().flat_map(|id| vec![id; 3]).collect();
+    assert_eq!(ids(&records[1..]), in_order, "the questions are in order, whatever ended first");
     let (mut right, mut any, mut tokens, mut cut, mut votes) = (0, 0, 0, 0, 0.0);
     for question in &set[..30] {
         let truth = Answer::parse(question["answer"].as_str().unwrap());
@@ -98,7 +101,9 @@ fn an_attempt_can_be_repeated_by_its_seed() {
 fn an_interrupted_run_continues_and_ends_like_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("records.jsonl");
-    let args = ["--set", SET, "--limit", "8", "--attempts", "2", "--out", out.to_str().unwrap()];
+    // One at a time, an attempt is the same to the last bit.
+    let args = ["--set", SET, "--limit", "8", "--attempts", "2", "--sequences", "1"];
+    let args = [&args[..], &["--out", out.to_str().unwrap()]].concat();
     let whole = json(&args);
     let records = std::fs::read_to_string(&out).unwrap();
     std::fs::write(&out, &records.as_bytes()[..records.len() / 2]).unwrap();
@@ -117,6 +122,47 @@ fn an_interrupted_run_continues_and_ends_like_an_uninterrupted_one() {
         stderr.contains("the recorded run had mode \"math\", this one has \"plain\""),
         "{stderr}"
     );
+}
+
+#[test]
+fn questions_are_asked_side_by_side_with_one_attempt_at_each_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("records.jsonl");
+    // A budget that ends every attempt at the same length.
+    let args = ["--set", SET, "--limit", "24", "--sequences", "4", "--budget-tokens", "16"];
+    let scores = json(&[&args[..], &["--out", out.to_str().unwrap()]].concat());
+    let records = &lines(&out)[1..];
+    let sum = |field: &str| records.iter().map(|r| r[field].as_f64().unwrap()).sum::<f64>();
+    let seconds = sum("completion_tokens") / scores["tokens_per_second"].as_f64().unwrap();
+    let together = sum("seconds") / seconds;
+    assert!(together > 1.5 && together < 4.5, "{together} of 4 on average, loading included");
+}
+
+#[test]
+fn a_killed_run_continues_with_nothing_lost_or_doubled() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("records.jsonl");
+    let args = ["--set", SET, "--limit", "40", "--attempts", "4", "--out", out.to_str().unwrap()];
+    let mut child = command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    crate::support::wait_until("some attempts", || {
+        std::fs::read_to_string(&out).is_ok_and(|text| text.lines().count() > 12)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let text = std::fs::read_to_string(&out).unwrap();
+    let kept: Vec<Value> = text[..text.rfind('\n').unwrap()]
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    json(&[&args[..], &["--resume"]].concat());
+    let records = lines(&out);
+    assert!(kept.iter().all(|line| records.contains(line)), "what had ended stays as it was");
+    let made: Vec<(Value, u64)> =
+        records[1..].iter().map(|r| (r["id"].clone(), r["seed"].as_u64().unwrap())).collect();
+    let set = lines(&root().join(SET));
+    let questions = set[..40].iter().map(|question| question["id"].clone());
+    let all: Vec<_> = questions.flat_map(|id| (1..=4).map(move |s| (id.clone(), s))).collect();
+    assert_eq!(made, all, "each attempt once, in order");
 }
 
 #[test]

@@ -9,37 +9,58 @@ const WIDTH: usize = 10;
 /// Total number of lines printed if there is no terminal.
 const LINES: usize = 10;
 
+/// The tokens drawn in this run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Drawn {
+    /// By the attempts that have ended.
+    pub ended: u64,
+    /// By all attempts, those under way included.
+    pub all: u64,
+}
+
 /// The progress shown on standard error.
 #[derive(Debug)]
 pub struct EvalProgress {
-    start: Instant,
     /// Number of attempts in total, and of those made by an earlier run.
     total: usize,
     earlier: usize,
+    /// Most attempts that are under way at the same time.
+    together: usize,
     done: usize,
     right: usize,
+    drawn: Drawn,
+    /// When the first attempt began, once the model was loaded.
+    began: Option<Instant>,
     /// Whether the cursor is on the bar's line.
     is_shown: bool,
 }
 
 impl EvalProgress {
-    /// Starts the clock on `total` attempts, `earlier` of which an earlier run has made.
-    pub fn start(total: usize, earlier: usize) -> EvalProgress {
+    /// Starts with `total` attempts, `earlier` of which an earlier run has made, and of which
+    /// `together` are made at the same time.
+    pub fn start(total: usize, earlier: usize, together: usize) -> EvalProgress {
         EvalProgress {
-            start: Instant::now(),
             total,
             earlier,
+            together,
             done: earlier,
             right: 0,
+            drawn: Drawn::default(),
+            began: None,
             is_shown: false,
         }
     }
 
-    /// Counts an attempt and shows the progress.
-    pub fn step(&mut self, is_right: bool) {
+    /// Counts an attempt that took this many seconds and shows the progress.
+    pub fn step(&mut self, is_right: bool, seconds: f64, drawn: Drawn) {
+        let now = Instant::now();
+        if self.began.is_none() && seconds > 0.0 {
+            self.began = now.checked_sub(Duration::from_secs_f64(seconds));
+        }
         self.done += 1;
         self.right += usize::from(is_right);
-        let line = self.line(self.start.elapsed());
+        self.drawn = drawn;
+        let line = self.line(self.began.map_or(Duration::ZERO, |began| now - began));
         self.is_shown = show_progress(&line);
         let is_due = self.done * LINES / self.total > (self.done - 1) * LINES / self.total;
         if !self.is_shown && is_due {
@@ -64,13 +85,23 @@ impl EvalProgress {
         let (done, total) = (self.done, self.total);
         let filled = WIDTH * done / total.max(1);
         let made = done - self.earlier;
-        let each = elapsed.as_secs_f64() / made.max(1) as f64;
-        let left = span(each * (total - done) as f64);
         let (bar, rest) = ("#".repeat(filled), ".".repeat(WIDTH - filled));
-        format!(
-            "[{bar}{rest}] {done}/{total} attempts, {} of {made} right, {left} left",
-            self.right
-        )
+        let left = self.seconds_left(elapsed.as_secs_f64());
+        let left = left.map(|seconds| format!(", {} left", span(seconds))).unwrap_or_default();
+        format!("[{bar}{rest}] {done}/{total} attempts, {} of {made} right{left}", self.right)
+    }
+
+    /// Returns the time left, from the speed so far and the mean length of the attempts that have
+    /// ended; `None` before the first tokens.
+    fn seconds_left(&self, elapsed: f64) -> Option<f64> {
+        let (made, left) = (self.done - self.earlier, self.total - self.done);
+        let mean = self.drawn.ended as f64 / made as f64;
+        // What is drawn of the attempts under way; of a longer one than the mean, the mean.
+        let under_way = self.drawn.all.saturating_sub(self.drawn.ended) as f64;
+        let under_way = under_way.min(left.min(self.together) as f64 * mean);
+        let speed = self.drawn.all as f64 / elapsed;
+        let seconds = (left as f64 * mean - under_way) / speed;
+        seconds.is_finite().then_some(seconds)
     }
 }
 
@@ -96,16 +127,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_based_on_this_runs_attempts() {
-        let mut progress = EvalProgress::start(100, 50);
+    fn the_time_left_follows_from_the_tokens_of_this_run() {
+        let mut progress = EvalProgress::start(100, 50, 8);
         (progress.done, progress.right) = (60, 9);
+        // 10 attempts of 20 tokens, and 8 that are half done: 2.8 tokens/s, 720 tokens left.
+        progress.drawn = Drawn { ended: 200, all: 280 };
         let line = progress.line(Duration::from_secs(100));
-        assert!(line.contains("] 60/100 attempts, 9 of 10 right, 6 min left"), "{line}");
+        assert!(line.ends_with("] 60/100 attempts, 9 of 10 right, 4 min left"), "{line}");
         assert!(line.starts_with(&format!("[{}.", "#".repeat(6))), "{line}");
-        progress = EvalProgress::start(99_999, 0);
+        progress.drawn.all = 2_000;
+        let line = progress.line(Duration::from_secs(100));
+        assert!(line.ends_with("32 s left"), "32 attempts of 20 tokens are not begun: {line}");
+        progress.drawn = Drawn::default();
+        assert!(progress.line(Duration::ZERO).ends_with("9 of 10 right"), "unknown");
+    }
+
+    #[test]
+    fn the_line_fits_a_terminal() {
+        let mut progress = EvalProgress::start(99_999, 0, 16);
         (progress.done, progress.right) = (10_000, 10_000);
+        progress.drawn = Drawn { ended: 1_000, all: 1_000 };
         let line = progress.line(Duration::from_secs(100_000));
-        assert!(line.len() < 80, "it fits a terminal: {line}");
+        assert!(line.contains(" h ") && line.len() < 80, "{line}");
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! The records of an evaluation: a JSON line that describes the run, then one per attempt.
 //!
-//! Each line is written at once, so that a run interrupted by Ctrl-C or a power cut continues from
-//! the file: an incomplete last line is dropped. Answers are graded again when they are read, so a
-//! corrected answer in the set needs no new attempts.
+//! Each line is written as soon as its attempt ends, so that a run interrupted by Ctrl-C or a power
+//! cut continues from the file: an incomplete last line is dropped. A run that is complete puts the
+//! lines in the order of the questions. Answers are graded again when they are read, so a corrected
+//! answer in the set needs no new attempts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
+use crate::model::newfile::NewFile;
 use crate::types::error::{Error, Kind, io_cause};
 use crate::types::limits;
 
@@ -69,6 +73,8 @@ pub struct Details {
 /// The grade of an attempt.
 #[derive(Debug)]
 pub struct Grade<'a> {
+    /// Index of the attempt in the whole run, by question and then by seed.
+    pub place: usize,
     /// Family of the question.
     pub family: &'a str,
     /// The correct answer, normalised.
@@ -82,7 +88,33 @@ pub struct Grade<'a> {
 /// A file of records, open for appending, or none.
 #[derive(Debug)]
 pub struct Records {
-    file: Option<(File, PathBuf)>,
+    file: Option<RecordsFile>,
+}
+
+#[derive(Debug)]
+struct RecordsFile {
+    file: File,
+    path: PathBuf,
+    lines: Lines,
+}
+
+/// Where the lines of the attempts are in the file.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Place in the run and bytes of each attempt, in the file's order; attempts that are not part
+    /// of the run come last.
+    attempts: Vec<(usize, Range<u64>)>,
+    /// Bytes of all complete lines.
+    end: u64,
+}
+
+impl Lines {
+    /// Adds a line of this many bytes; `None` for the one that describes the run.
+    fn add(&mut self, place: Option<usize>, bytes: usize) {
+        let start = self.end;
+        self.end += bytes as u64;
+        self.attempts.extend(place.map(|place| (place, start..self.end)));
+    }
 }
 
 impl Records {
@@ -96,7 +128,7 @@ impl Records {
     /// # Errors
     /// `bad_request` if it exists or cannot be created.
     pub fn start(path: &Path, run: &Json) -> Result<Records, Error> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path);
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
         let file = file.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Error::bad_request(
                 format!("--out: '{}' already exists", path.display()),
@@ -104,13 +136,18 @@ impl Records {
             ),
             _ => cannot("write", path, &error),
         })?;
-        let mut records = Records { file: Some((file, path.to_path_buf())) };
-        records.write_line(run)?;
+        let mut records = Records::open(file, path, Lines::default());
+        records.write_line(None, run)?;
         Ok(records)
     }
 
-    /// Opens the file of an interrupted run and passes each attempt in it to `take`, which may
-    /// reject it with a cause; starts a new file if none exists.
+    fn open(file: File, path: &Path, lines: Lines) -> Records {
+        Records { file: Some(RecordsFile { file, path: path.to_path_buf(), lines }) }
+    }
+
+    /// Opens the file of an interrupted run and passes each attempt in it to `take`, which returns
+    /// its place in this run, if it is part of it, or rejects it with a cause; starts a new file if
+    /// none exists.
     ///
     /// # Errors
     /// `bad_request` if the file belongs to another run, naming the difference, or is not a file of
@@ -118,14 +155,14 @@ impl Records {
     pub fn resume(
         path: &Path,
         run: &Json,
-        take: impl FnMut(&RecordedAttempt) -> Result<(), String>,
+        take: impl FnMut(&RecordedAttempt) -> Result<Option<usize>, String>,
     ) -> Result<Records, Error> {
         let file = match OpenOptions::new().read(true).append(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Records::start(path, run),
             Err(error) => return Err(cannot("read", path, &error)),
         };
-        let whole =
+        let lines =
             read_lines(&mut BufReader::new(&file), run, take).map_err(|fault| match fault {
                 RecordsFault::Io(error) => cannot("read", path, &error),
                 RecordsFault::Wrong(cause) => Error::bad_request(
@@ -133,10 +170,11 @@ impl Records {
                     "Use the flags of that run, or name a new file with --out FILE.",
                 ),
             })?;
-        file.set_len(whole).map_err(|error| cannot("write", path, &error))?;
-        let mut records = Records { file: Some((file, path.to_path_buf())) };
-        if whole == 0 {
-            records.write_line(run)?;
+        file.set_len(lines.end).map_err(|error| cannot("write", path, &error))?;
+        let is_empty = lines.end == 0;
+        let mut records = Records::open(file, path, lines);
+        if is_empty {
+            records.write_line(None, run)?;
         }
         Ok(records)
     }
@@ -151,7 +189,7 @@ impl Records {
         details: &Details,
         grade: &Grade,
     ) -> Result<(), Error> {
-        self.write_line(&json!({
+        let line = json!({
             "id": attempt.id,
             "family": grade.family,
             "seed": attempt.seed,
@@ -166,13 +204,43 @@ impl Records {
             "question": attempt.question,
             "answer": attempt.answer,
             "thinking": details.thinking,
-        }))
+        });
+        self.write_line(Some(grade.place), &line)
     }
 
-    fn write_line(&mut self, line: &Json) -> Result<(), Error> {
-        let Some((file, path)) = &mut self.file else { return Ok(()) };
-        file.write_all(format!("{line}\n").as_bytes())
-            .map_err(|error| cannot("write", path, &error))
+    fn write_line(&mut self, place: Option<usize>, line: &Json) -> Result<(), Error> {
+        let Some(RecordsFile { file, path, lines }) = &mut self.file else { return Ok(()) };
+        let line = format!("{line}\n");
+        file.write_all(line.as_bytes()).map_err(|error| cannot("write", path, &error))?;
+        lines.add(place, line.len());
+        Ok(())
+    }
+
+    /// Puts the attempts in the order of their places, if they ended in another one. The file is
+    /// replaced at once, so that an interruption leaves one or the other order.
+    ///
+    /// # Errors
+    /// `no_space` or `bad_request` if it cannot be written; the file is then complete, and only its
+    /// order is not.
+    pub fn sort(self) -> Result<(), Error> {
+        let Some(RecordsFile { file, path, lines: Lines { mut attempts, end } }) = self.file else {
+            return Ok(());
+        };
+        if attempts.is_sorted_by_key(|(place, _)| *place) {
+            return Ok(());
+        }
+        let description = 0..attempts[0].1.start;
+        attempts.sort_by_key(|(place, _)| *place);
+        let failed = |error| cannot("sort", &path, &error);
+        // A link stays a link.
+        let mut sorted = NewFile::create(&path.canonicalize().map_err(failed)?, end)?;
+        let mut line = Vec::new();
+        for bytes in [description].into_iter().chain(attempts.into_iter().map(|(_, bytes)| bytes)) {
+            line.resize((bytes.end - bytes.start) as usize, 0);
+            file.read_exact_at(&mut line, bytes.start).map_err(failed)?;
+            sorted.write(&line)?;
+        }
+        sorted.keep()
     }
 }
 
@@ -182,14 +250,13 @@ enum RecordsFault {
     Wrong(String),
 }
 
-/// Returns the length of the complete lines in bytes: what follows the last line break is an
-/// incomplete record.
+/// Returns where the complete lines are: what follows the last line break is an incomplete record.
 fn read_lines(
     from: &mut impl BufRead,
     run: &Json,
-    mut take: impl FnMut(&RecordedAttempt) -> Result<(), String>,
-) -> Result<u64, RecordsFault> {
-    let (mut whole, mut number, mut line) = (0, 0, Vec::new());
+    mut take: impl FnMut(&RecordedAttempt) -> Result<Option<usize>, String>,
+) -> Result<Lines, RecordsFault> {
+    let (mut lines, mut number, mut line) = (Lines::default(), 0, Vec::new());
     loop {
         line.clear();
         let most = limits::EVAL_RECORD_BYTES_MAX;
@@ -200,20 +267,21 @@ fn read_lines(
             return Err(RecordsFault::Wrong(format!("line {number} is longer than {most} bytes")));
         }
         let text = std::str::from_utf8(&line);
-        match (number, is_whole) {
+        let place = match (number, is_whole) {
             // Interrupted within the first line; any other content is a different kind of file.
-            (1, false) if format!("{run}\n").as_bytes().starts_with(&line) => return Ok(0),
-            (1, _) => same_run(text.unwrap_or_default(), run).map_err(RecordsFault::Wrong)?,
-            (_, false) => return Ok(whole),
+            (1, false) if format!("{run}\n").as_bytes().starts_with(&line) => return Ok(lines),
+            (1, _) => same_run(text.unwrap_or_default(), run).map(|()| None),
+            (_, false) => return Ok(lines),
             (_, true) => {
                 let attempt = text.ok().and_then(read_attempt);
                 let attempt = attempt.ok_or("not a record".to_string());
                 attempt
                     .and_then(|attempt| take(&attempt))
-                    .map_err(|cause| RecordsFault::Wrong(format!("line {number}: {cause}")))?;
+                    .map(|place| Some(place.unwrap_or(usize::MAX)))
+                    .map_err(|cause| format!("line {number}: {cause}"))
             }
-        }
-        whole += line.len() as u64;
+        };
+        lines.add(place.map_err(RecordsFault::Wrong)?, line.len());
     }
 }
 
@@ -263,6 +331,9 @@ fn cannot(verb: &str, path: &Path, error: &std::io::Error) -> Error {
 mod tests {
     use super::*;
 
+    /// The seed of an attempt that is not part of the run.
+    const NOT_PART: u64 = 5;
+
     fn run() -> Json {
         json!({"model": "demo", "mode": "math", "temperature": 1.0})
     }
@@ -279,7 +350,8 @@ mod tests {
     }
 
     fn add(records: &mut Records, seed: u64) {
-        let grade = Grade { family: "sums", truth: "1".into(), value: None, is_right: false };
+        let (place, truth) = (seed as usize, "1".into());
+        let grade = Grade { place, family: "sums", truth, value: None, is_right: false };
         let thinking = "1×1\n".to_string();
         let details = Details { solve_seed: 3, thinking, prompt_tokens: 5, seconds: 0.25 };
         records.add(&attempt(seed), &details, &grade).unwrap();
@@ -289,7 +361,7 @@ mod tests {
         let mut done = Vec::new();
         let records = Records::resume(path, run, |attempt| {
             done.push(attempt.clone());
-            Ok(())
+            Ok((attempt.seed != NOT_PART).then_some(attempt.seed as usize))
         })?;
         Ok((records, done))
     }
@@ -310,6 +382,26 @@ mod tests {
             add(&mut records, 9);
             assert_eq!(resumed(&path, &run()).unwrap().1.last(), Some(&attempt(9)));
         }
+    }
+
+    #[test]
+    fn attempts_that_ended_in_any_order_are_sorted_and_none_is_lost_or_doubled() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("r.jsonl"), folder.path().join("link.jsonl"));
+        let mut records = Records::start(&path, &run()).unwrap();
+        [4, NOT_PART, 1].into_iter().for_each(|seed| add(&mut records, seed));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let (mut records, _) = resumed(&link, &run()).unwrap();
+        [3, 2].into_iter().for_each(|seed| add(&mut records, seed));
+        let before = std::fs::read_to_string(&path).unwrap();
+        records.sort().unwrap();
+        let after = std::fs::read_to_string(&path).unwrap();
+        let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
+        let [about, l4, other, l1, l3, l2] = lines(&before).try_into().unwrap();
+        assert_eq!(lines(&after), [about, l1, l2, l3, l4, other]);
+        assert!(link.is_symlink() && std::fs::read_dir(folder.path()).unwrap().count() == 2);
+        resumed(&link, &run()).unwrap().0.sort().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), after, "it is sorted already");
     }
 
     #[test]
