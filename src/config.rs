@@ -186,17 +186,22 @@ pub fn add_owners_modes(modes: &mut Modes, flags: &ModesFlags) -> Result<(), Err
 /// Returns which requests a server admits.
 ///
 /// # Errors
-/// Errors of [`ApiKeys::read`]; `bad_request` for too many host names.
+/// Errors of [`ApiKeys::read`]; `bad_request` for too many host names or origins.
 pub fn admission(flags: &AdmissionFlags) -> Result<Admission, Error> {
-    let (names, max) = (flags.host_name.len(), limits::HOST_NAMES_MAX);
-    if names > max {
-        return Err(Error::bad_request(
-            format!("--host-name: {names} names are too many, at most {max} are allowed"),
-            "Remove some of them.",
-        ));
+    for (flag, what, given, max) in [
+        ("--host-name", "names", flags.host_name.len(), limits::HOST_NAMES_MAX),
+        ("--allow-origin", "origins", flags.allow_origin.len(), limits::ALLOWED_ORIGINS_MAX),
+    ] {
+        if given > max {
+            return Err(Error::bad_request(
+                format!("{flag}: {given} {what} are too many, at most {max} are allowed"),
+                "Remove some of them.",
+            ));
+        }
     }
     let keys = flags.api_keys.as_deref().map(ApiKeys::read).transpose()?;
-    Ok(Admission { keys, host_names: flags.host_name.clone() })
+    let (host_names, origins) = (flags.host_name.clone(), flags.allow_origin.clone());
+    Ok(Admission { keys, host_names, origins })
 }
 
 /// Returns the data folder: the flag's, systemd's, or the user's.
@@ -312,8 +317,14 @@ mod tests {
             let error = names("", &["--host-name", bad]).unwrap_err();
             assert!(error.message.contains("--host-name"), "{error}");
         }
-        let many = AdmissionFlags { api_keys: None, host_name: vec!["a".into(); 33] };
-        assert!(admission(&many).unwrap_err().message.contains("33"));
+        let of = |count: usize| vec!["a".to_string(); count];
+        let many = |names, origins| {
+            let (host_name, allow_origin) = (of(names), of(origins));
+            let flags = AdmissionFlags { api_keys: None, host_name, allow_origin };
+            admission(&flags).unwrap_err().message
+        };
+        assert!(many(33, 0).contains("--host-name: 33"), "{}", many(33, 0));
+        assert!(many(0, 33).contains("--allow-origin: 33"), "{}", many(0, 33));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod api {
     pub mod jobs; // the job API, and jobs that continue after a restart
     mod offer; // what can be asked, and when it would be answered
     mod openai; // /v1, streaming and not
+    mod origins; // pages and apps that the owner allows, names of home networks
     pub mod owner; // the owner's PIN: set, typed, guessed ten thousand times, locked across restarts
     mod requests; // fields: numbers, strings and duplicates are read alike, whichever way they come
     mod schema; // every reply conforms to the OpenAPI document

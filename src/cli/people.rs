@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand};
 
-use crate::http::auth::host;
+use crate::http::auth::{host, origin};
 
 /// The flags that set which requests a server admits.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +18,11 @@ pub struct AdmissionFlags {
     #[arg(long, value_name = "NAME", env = "SOLVERBOX_HOST_NAME", value_delimiter = ',',
           action = ArgAction::Append, value_parser = host_name)]
     pub host_name: Vec<String>,
+    /// Origin of another site's page or of an app that may use /v1 and /api, such as
+    /// app://obsidian.md, http://teacher.lan:3000 or vscode-webview://*; repeatable
+    #[arg(long, value_name = "ORIGIN", env = "SOLVERBOX_ALLOW_ORIGIN", value_delimiter = ',',
+          action = ArgAction::Append, value_parser = origin::allowed_origin)]
+    pub allow_origin: Vec<String>,
 }
 
 /// The flags of `solverbox api-key`.

@@ -6,6 +6,7 @@ use std::io::Cursor;
 use serde_json::Value;
 use tiny_http::{Header, Request, Response, StatusCode};
 
+use super::auth::origin;
 use super::refuse::{self, Shape};
 use crate::types::error::{Error, Kind};
 
@@ -138,10 +139,12 @@ pub fn headers<'r>(
     request.headers().iter().filter(move |h| h.field.equiv(name)).map(|h| h.value.as_str())
 }
 
-/// Returns the CORS headers, which let pages served from this machine, and no others, read a reply.
+/// Returns the CORS headers, which let pages served from this machine, those that the owner allows
+/// and no others read a reply; none of them with cookies.
 pub fn cors_headers(request: &Request) -> Vec<NamedValue> {
     let mut headers = vec![("Vary", "Origin".to_string())];
-    if let Some(origin) = header(request, "Origin").filter(|origin| is_loopback(origin)) {
+    let may_read = |origin: &&str| is_loopback(origin) || origin::is_allowed(request);
+    if let Some(origin) = header(request, "Origin").filter(may_read) {
         headers.push(("Access-Control-Allow-Origin", origin.to_string()));
         headers.push(("Access-Control-Expose-Headers", "Retry-After".to_string()));
     }

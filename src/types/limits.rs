@@ -425,6 +425,8 @@ pub const QUOTED_CHARS_MAX: usize = 80;
 pub const HOST_NAME_BYTES_MAX: usize = 253;
 /// Most names given by `--host-name`.
 pub const HOST_NAMES_MAX: usize = 32;
+/// Most origins given by `--allow-origin`.
+pub const ALLOWED_ORIGINS_MAX: usize = 32;
 /// Most API keys a server reads.
 pub const API_KEYS_MAX: usize = 1_024;
 /// Longest name of an API key, in bytes.

@@ -95,12 +95,12 @@ pub struct Records {
 struct RecordsFile {
     file: File,
     path: PathBuf,
-    lines: Lines,
+    lines: RecordLines,
 }
 
 /// Where the lines of the attempts are in the file.
 #[derive(Debug, Default)]
-struct Lines {
+struct RecordLines {
     /// Place in the run and bytes of each attempt, in the file's order; attempts that are not part
     /// of the run come last.
     attempts: Vec<(usize, Range<u64>)>,
@@ -108,7 +108,7 @@ struct Lines {
     end: u64,
 }
 
-impl Lines {
+impl RecordLines {
     /// Adds a line of this many bytes; `None` for the one that describes the run.
     fn add(&mut self, place: Option<usize>, bytes: usize) {
         let start = self.end;
@@ -136,12 +136,12 @@ impl Records {
             ),
             _ => cannot("write", path, &error),
         })?;
-        let mut records = Records::open(file, path, Lines::default());
+        let mut records = Records::open(file, path, RecordLines::default());
         records.write_line(None, run)?;
         Ok(records)
     }
 
-    fn open(file: File, path: &Path, lines: Lines) -> Records {
+    fn open(file: File, path: &Path, lines: RecordLines) -> Records {
         Records { file: Some(RecordsFile { file, path: path.to_path_buf(), lines }) }
     }
 
@@ -223,7 +223,8 @@ impl Records {
     /// `no_space` or `bad_request` if it cannot be written; the file is then complete, and only its
     /// order is not.
     pub fn sort(self) -> Result<(), Error> {
-        let Some(RecordsFile { file, path, lines: Lines { mut attempts, end } }) = self.file else {
+        let Some(RecordsFile { file, path, lines: RecordLines { mut attempts, end } }) = self.file
+        else {
             return Ok(());
         };
         if attempts.is_sorted_by_key(|(place, _)| *place) {
@@ -255,8 +256,8 @@ fn read_lines(
     from: &mut impl BufRead,
     run: &Json,
     mut take: impl FnMut(&RecordedAttempt) -> Result<Option<usize>, String>,
-) -> Result<Lines, RecordsFault> {
-    let (mut lines, mut number, mut line) = (Lines::default(), 0, Vec::new());
+) -> Result<RecordLines, RecordsFault> {
+    let (mut lines, mut number, mut line) = (RecordLines::default(), 0, Vec::new());
     loop {
         line.clear();
         let most = limits::EVAL_RECORD_BYTES_MAX;

@@ -2,8 +2,9 @@
 //!
 //! A foreign site can make its own name resolve to this box's address and then read replies as its
 //! own. Its requests still carry that name in `Host`. So the box answers only to names that no
-//! other site can have: addresses, `localhost`, its own host name, and those the owner gives it
-//! (`--host-name`). `identity` checks every request; `origin` compares a page's host with it.
+//! other site can have: addresses, `localhost`, its own host name, that of a container's host, and
+//! those the owner gives it (`--host-name`). `identity` checks every request; `origin` compares a
+//! page's host with it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -14,6 +15,13 @@ use crate::types::limits::HOST_NAME_BYTES_MAX;
 /// Where Linux keeps the host name. Read each time: a board may get its name from the network after
 /// the box has started.
 const MACHINE_NAME: &str = "/proc/sys/kernel/hostname";
+
+/// The name by which programs in a container reach the machine that runs it (Docker, Podman).
+const CONTAINER_HOST: &str = "host.docker.internal";
+
+/// Domains of local networks, which nobody can register: multicast DNS (RFC 6762), many routers'
+/// own, and that of home networks (RFC 8375).
+const LOCAL_DOMAINS: [&str; 3] = ["local", "lan", "home.arpa"];
 
 /// A host and a port, as `Host` and `Origin` name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +121,7 @@ impl Hosts {
 
     fn answers_to(&self, name: &str) -> bool {
         name == "localhost"
+            || name == CONTAINER_HOST
             || self.named.iter().any(|named| named == name)
             || machine_name().is_some_and(|machine| is_machine(name, &machine))
     }
@@ -121,7 +130,9 @@ impl Hosts {
 /// Returns whether `name` means the machine named `machine`, which may include its domain.
 fn is_machine(name: &str, machine: &str) -> bool {
     let short = machine.split('.').next().unwrap_or(machine);
-    name == machine || name == short || name.strip_suffix(".local") == Some(short)
+    let rest = name.strip_prefix(short).unwrap_or_default();
+    let domain = rest.strip_prefix('.').unwrap_or_default();
+    name == machine || name == short || LOCAL_DOMAINS.contains(&domain)
 }
 
 /// Returns the machine's host name, normalized by [`name`].
@@ -161,6 +172,9 @@ mod tests {
             &format!("{machine}:7860"),
             &format!("{short}.LOCAL"),
             &format!("{short}.local.:80"),
+            &format!("{short}.lan:7860"),
+            &format!("{short}.home.arpa"),
+            "host.docker.internal:7860",
         ] {
             assert_eq!(hosts().check(Some(host)), Ok(()), "{host}");
         }
@@ -173,6 +187,10 @@ mod tests {
             "attacker.example",
             "attacker.example:7860",
             "localhost.attacker.example",
+            "host.docker.internal.attacker.example",
+            "docker.internal",
+            "attacker.lan",
+            "attacker.home.arpa",
             "127.0.0.1.attacker.example",
             "school.example",
             "local",
@@ -211,11 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_with_a_domain_is_known_with_it_without_it_and_as_local() {
-        for name in ["box", "box.school.lan", "box.local"] {
+    fn a_machine_with_a_domain_is_known_with_it_without_it_and_in_local_domains() {
+        for name in ["box", "box.school.lan", "box.local", "box.lan", "box.home.arpa"] {
             assert!(is_machine(name, "box.school.lan"), "{name}");
         }
-        for name in ["box.school", "box.lan", "school.lan", "local", "xbox.local"] {
+        for name in
+            ["box.school", "box.arpa", "school.lan", "local", "lan", "xbox.local", "x.box.lan"]
+        {
             assert!(!is_machine(name, "box.school.lan"), "{name}");
         }
     }

@@ -11,7 +11,7 @@ use super::browser::{self, Browser};
 use super::client::{self, Access, Credentials, Principal};
 use super::host::Hosts;
 use super::keys::ApiKeys;
-use super::origin::{Sender, sender};
+use super::origin::{self, Sender, sender};
 use super::owner::Owner;
 use super::secret::Secret;
 use crate::http::alarm::{Alarm, Cause, quoted};
@@ -30,6 +30,8 @@ pub struct Admission {
     pub keys: Option<ApiKeys>,
     /// Further host names that the box answers to.
     pub host_names: Vec<String>,
+    /// Origins of pages of other sites and apps that may use the APIs.
+    pub origins: Vec<String>,
 }
 
 /// Authenticates requests: the secret of cookies, the API keys, the host names and the owner.
@@ -51,6 +53,7 @@ impl Identity {
         if let Some(keys) = &admission.keys {
             log::info!("API keys: {} on the list", keys.count());
         }
+        origin::allow(&admission.origins);
         Ok(Identity {
             secret: Secret::load(data)?,
             keys: admission.keys,
@@ -87,7 +90,8 @@ impl Identity {
             return Err(refused(Cause::Origin, &said, &error));
         }
         let credentials = Credentials {
-            cookies: header(request, "Cookie"),
+            // Its page could otherwise act as the person who uses the box's page in this browser.
+            cookies: header(request, "Cookie").filter(|_| !origin::is_allowed(request)),
             authorization: header(request, "Authorization"),
             address: visitor.address(),
             connection: header(request, VISITOR_HEADER).unwrap_or_default(),
@@ -167,12 +171,12 @@ fn forbidden_page(request: &Request, path: &str) -> Option<Error> {
     }
     let is_owners = path.starts_with("/api/owner");
     match sender(request) {
-        Sender::Program | Sender::OwnPage => None,
+        Sender::Program | Sender::OwnPage | Sender::AllowedPage => None,
         Sender::LoopbackPage if !is_owners => None,
         Sender::LoopbackPage | Sender::ForeignPage => Some(Error::new(
             Kind::Forbidden,
             "requests from other sites are not allowed",
-            "Use the box's own page, or a program.",
+            "Use the box's own page or a program, or start it with --allow-origin and this origin.",
         )),
     }
 }

@@ -1,14 +1,21 @@
 //! Which page sent a request, according to its browser: the box's own, another page of this
-//! machine, or a foreign site's. This is the defence against cross-site request forgery.
+//! machine, one that the owner allows, or a foreign site's. This is the defence against cross-site
+//! request forgery.
 //!
 //! A browser on the box's network sends requests of any site that is open in it, so unsafe methods
 //! are refused from foreign pages. Programs send no Origin and pass: `client` authenticates them.
 //! `reply` decides which pages may read a response.
 
+use std::sync::OnceLock;
+
 use tiny_http::Request;
 
 use super::host::Authority;
 use crate::http::reply::{header, is_loopback};
+
+/// The origins that the owner allows. One list for the process, because replies, which name the
+/// origin, are sent from many places that know only their request.
+static ALLOWED: OnceLock<Vec<String>> = OnceLock::new();
 
 /// The kind of sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +26,8 @@ pub enum Sender {
     OwnPage,
     /// A page served by this machine on another port.
     LoopbackPage,
+    /// A page or an app that the owner allows with `--allow-origin`, at a path of the APIs.
+    AllowedPage,
     /// A page of another site, or one that hides its origin.
     ForeignPage,
 }
@@ -26,7 +35,59 @@ pub enum Sender {
 /// Returns the sender of a request, whose `Host` must have been checked.
 pub fn sender(request: &Request) -> Sender {
     let (host, origin) = (header(request, "Host"), header(request, "Origin"));
-    judge(host, origin, header(request, "Sec-Fetch-Site"))
+    match judge(host, origin, header(request, "Sec-Fetch-Site")) {
+        Sender::ForeignPage if is_allowed(request) => Sender::AllowedPage,
+        sender => sender,
+    }
+}
+
+/// Sets the origins that the owner allows, in the form of [`allowed_origin`]; the first call
+/// decides.
+pub fn allow(origins: &[String]) {
+    ALLOWED.get_or_init(|| origins.to_vec());
+}
+
+/// Returns whether a request is for the APIs, but not the owner's, and by a page that the owner
+/// allows.
+pub fn is_allowed(request: &Request) -> bool {
+    let url = request.url();
+    let is_api = url.starts_with("/v1/") || url.starts_with("/api/");
+    let origin = header(request, "Origin").filter(|_| is_api && !url.starts_with("/api/owner"));
+    let allowed = ALLOWED.get().map(Vec::as_slice).unwrap_or_default();
+    origin.is_some_and(|origin| allowed.iter().any(|pattern| is_match(pattern, origin)))
+}
+
+/// Normalizes an origin for comparison, such as `app://obsidian.md`, `http://teacher.lan:3000` or,
+/// of an app whose pages have changing names, `vscode-webview://*`; the error is the cause.
+pub fn allowed_origin(text: &str) -> Result<String, String> {
+    let wrong = "an origin is needed, such as app://obsidian.md or http://teacher.lan:3000";
+    let text = text.to_ascii_lowercase();
+    let (scheme, host) = text.split_once("://").ok_or(wrong)?;
+    let usual = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(usual) {
+        return Err(wrong.into());
+    }
+    let usual_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    match host {
+        "*" if usual_port.is_empty() => Ok(text),
+        "*" => Err(format!("{scheme}://* would allow every site; name the ones you mean")),
+        _ if Authority::parse(host).is_none() => Err(wrong.into()),
+        // Browsers leave it out.
+        _ if usual_port.is_empty() => Ok(text),
+        _ => Ok(text.strip_suffix(usual_port).unwrap_or(&text).to_string()),
+    }
+}
+
+fn is_match(pattern: &str, origin: &str) -> bool {
+    let is_any = |scheme: &str| {
+        let host = origin.strip_prefix(scheme).unwrap_or_default();
+        Authority::parse(host).is_some()
+    };
+    pattern.strip_suffix('*').map_or(pattern.eq_ignore_ascii_case(origin), is_any)
 }
 
 fn judge(host: Option<&str>, origin: Option<&str>, site: Option<&str>) -> Sender {
@@ -80,6 +141,51 @@ mod tests {
             assert_eq!(judge(Some(host), Some(origin), Some("cross-site")), sender);
         }
         assert_eq!(judge(None, Some("http://kiosk"), None), Sender::ForeignPage);
+    }
+
+    #[test]
+    fn an_allowed_origin_is_exact_and_a_star_is_a_whole_host() {
+        for (text, kept) in [
+            ("app://obsidian.md", "app://obsidian.md"),
+            ("tauri://localhost", "tauri://localhost"),
+            ("HTTP://Teacher.lan:3000", "http://teacher.lan:3000"),
+            ("https://teacher.lan:443", "https://teacher.lan"),
+            ("vscode-webview://*", "vscode-webview://*"),
+        ] {
+            assert_eq!(allowed_origin(text).as_deref(), Ok(kept), "{text}");
+        }
+        for text in [
+            "",
+            "null",
+            "*",
+            "://x",
+            "1a://x",
+            "app://",
+            "app://*.md",
+            "app://x/",
+            "app://x y",
+            "app://a*",
+            "obsidian.md",
+            "http://*",
+            "https://*",
+            "http://x:y",
+            "http://u@x",
+        ] {
+            assert!(allowed_origin(text).is_err(), "{text}");
+        }
+        assert!(is_match("app://obsidian.md", "app://obsidian.md"));
+        assert!(is_match("vscode-webview://*", "vscode-webview://1d7f3o4v"));
+        for (pattern, origin) in [
+            ("app://obsidian.md", "app://obsidian.md.example"),
+            ("app://obsidian.md", "http://obsidian.md"),
+            ("http://teacher.lan:3000", "http://teacher.lan"),
+            ("vscode-webview://*", "vscode-webview://"),
+            ("vscode-webview://*", "vscode-webview://a/b"),
+            ("vscode-webview://*", "vscode-webviewx://a"),
+            ("vscode-webview://*", "null"),
+        ] {
+            assert!(!is_match(pattern, origin), "{pattern} {origin}");
+        }
     }
 
     #[test]
