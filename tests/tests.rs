@@ -13,7 +13,7 @@ mod api {
     mod attempts; // votes and choices from end to end, conversations that continue
     mod basic; // the pages without script: forms, hostile text, foreign forms, w3m
     mod browser; // a browser that is handed on: all its jobs are deleted, its cookie expires
-    pub mod clients; // existing clients: OpenAI's, LangChain, curl, requests, a browser; docs/clients.md
+    pub mod clients; // existing clients: OpenAI's, LangChain, curl, a browser and more; docs/clients.md
     mod http; // the page, health, predict, limits, bad requests, several clients
     pub mod identity; // forged cookies, keys, foreign host names and pages, and the log of refusals
     pub mod jobs; // the job API, and jobs that continue after a restart
@@ -22,6 +22,7 @@ mod api {
     mod origins; // pages and apps that the owner allows, names of home networks
     pub mod owner; // the owner's PIN: set, typed, guessed ten thousand times, locked across restarts
     mod requests; // fields: numbers, strings and duplicates are read alike, whichever way they come
+    mod responses; // /v1/responses and /v1/completions, streaming and not
     mod schema; // every reply conforms to the OpenAPI document
     mod shared; // jobs shared by a token: read, followed, withdrawn, gone with the job
     mod status; // status and metrics, the owner's control over jobs, the history

@@ -16,7 +16,6 @@ mod job_request;
 mod jobs;
 mod offer;
 mod openai;
-mod openai_request;
 mod openapi;
 mod owner_jobs;
 mod page;

@@ -10,12 +10,13 @@ use super::auth::owner;
 use super::basic::{self, BasicEndpoint};
 use super::gate::{VISITOR_HEADER, Visitor};
 use super::jobs::{self, JobEndpoint};
+use super::openai::{self, QuestionApi, models, responses};
 use super::owner_jobs::{self, OwnerJobEndpoint};
 use super::page::PageFile;
 use super::refuse::Shape;
 use super::reply::{Reply, header};
 use super::shared::{self, SharedEndpoint};
-use super::{App, figures, offer, openai, openapi, predict};
+use super::{App, figures, offer, openapi, predict};
 use crate::desk::Health;
 use crate::types::error::{Error, Kind};
 use crate::types::limits;
@@ -30,7 +31,8 @@ enum Route<'p> {
     Model(&'p str),
     Modes,
     Estimate,
-    Chat,
+    Question(QuestionApi),
+    Response(&'p str),
     Predict,
     Jobs,
     Job(&'p str, JobEndpoint),
@@ -53,7 +55,9 @@ impl<'p> Route<'p> {
             "/metrics" => Route::Metrics,
             "/openapi.json" => Route::OpenApi,
             "/v1/models" => Route::Models,
-            "/v1/chat/completions" => Route::Chat,
+            "/v1/chat/completions" => Route::Question(QuestionApi::Chat),
+            "/v1/completions" => Route::Question(QuestionApi::Completions),
+            "/v1/responses" => Route::Question(QuestionApi::Responses),
             "/api/predict" => Route::Predict,
             "/api/modes" => Route::Modes,
             "/api/estimate" => Route::Estimate,
@@ -72,6 +76,8 @@ impl<'p> Route<'p> {
                     Route::Basic(page)
                 } else if let Some(model) = below("/v1/models/") {
                     Route::Model(model)
+                } else if let Some(id) = below("/v1/responses/") {
+                    Route::Response(id)
                 } else if let Some(rest) = below("/api/jobs/") {
                     let (id, part) = JobEndpoint::of_path(rest)?;
                     Route::Job(id, part)
@@ -91,10 +97,11 @@ impl<'p> Route<'p> {
     fn allowed(self) -> &'static str {
         match self {
             Route::Page(_) | Route::Health | Route::Models | Route::Model(_) => READ,
+            Route::Response(_) => READ,
             Route::Basic(page) => page.allowed(),
             Route::Box | Route::Metrics | Route::OpenApi => READ,
             Route::Modes | Route::Estimate | Route::OwnerUsage => READ,
-            Route::Chat | Route::Predict => "POST, OPTIONS",
+            Route::Question(_) | Route::Predict => "POST, OPTIONS",
             Route::Jobs => "GET, HEAD, POST, OPTIONS",
             Route::Job(_, path) => path.allowed(),
             Route::Browser => "DELETE, OPTIONS",
@@ -111,7 +118,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// Number of paths, those with an ID or the name of an asset counted once.
 #[cfg(test)]
-pub const ROUTES: usize = 33;
+pub const ROUTES: usize = 36;
 
 /// Returns the methods that a path allows.
 #[cfg(test)]
@@ -197,11 +204,12 @@ fn work(
             basic::answer(app, visitor, principal, page, &body, &request).send(request);
         }
         Route::Health => health(app).send(request),
-        Route::Models => openai::models(app).send(request),
-        Route::Model(id) => openai::model(app, id).send(request),
+        Route::Models => models::models(app).send(request),
+        Route::Model(id) => models::model(app, id).send(request),
         Route::Modes => offer::modes(app).send(request),
         Route::Estimate => offer::estimate(app, principal, &request).send(request),
-        Route::Chat => openai::answer(app, visitor, principal, &body, request),
+        Route::Question(api) => openai::answer(app, visitor, principal, api, &body, request),
+        Route::Response(id) => responses::kept(id).send(request),
         Route::Predict => predict::answer(app, visitor, principal, &body).send(request),
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
         Route::Jobs => jobs::list(app, principal, &request).send(request),

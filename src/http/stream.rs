@@ -53,6 +53,15 @@ impl Events {
         self.write(&format!("{retry}event: {kind}\nid: {id}\ndata: {value}\n\n"))
     }
 
+    /// Sends one event of a kind, from which no reader continues.
+    ///
+    /// # Errors
+    /// [`ReaderGone`] if the reader has disconnected.
+    pub fn typed(&mut self, kind: &str, value: &Value) -> Result<(), ReaderGone> {
+        let retry = self.retry();
+        self.write(&format!("{retry}event: {kind}\ndata: {value}\n\n"))
+    }
+
     /// Returns the `retry` line of a stream's first event, the time after which to reconnect. It is
     /// part of an event because some clients take a separate one for an event without data.
     fn retry(&mut self) -> String {
