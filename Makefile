@@ -14,7 +14,7 @@ BINARY = target/$(shell rustc -vV | sed -n 's/^host: //p')/release/solverbox
 TRIPLE :=
 
 .NOTPARALLEL: # every target installs its dependencies first
-.PHONY: help run page test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers page-trials noise reliability picture cross reproducible trials bundled model-smollm2 clean
+.PHONY: help run page test check fmt lint bench bench-peers quality workshop references corruption schedules votes first-answers page-trials client-trials noise reliability picture cross reproducible trials bundled model-smollm2 clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -131,11 +131,16 @@ page-trials: ## the browser tests of the page with full repetitions and speeds, 
 	@build/prepare.sh oldest
 	PAGE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- page:: --nocapture --test-threads 1
 
+client-trials: ## LiteLLM, which is too large for the suite, against the box (first run: 400 MB, 2 min)
+	@build/prepare.sh test
+	@build/prepare.sh clients
+	CLIENT_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- clients::litellm --nocapture
+
 noise: ## one minute of line noise at a console; the suite runs five seconds of it
 	@build/prepare.sh test
 	CONSOLE_TRIALS=1 cargo test $(CARGO_FLAGS) --test tests -- console::terminal::noise
 
-trials: model-smollm2 test references corruption schedules votes first-answers page-trials noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
+trials: model-smollm2 test references corruption schedules votes first-answers page-trials client-trials noise reliability workshop quality reproducible ## before a release: the suite and every check too slow for it
 
 clean: ## removes build output; keeps fetched models
 	rm -rf target page/node_modules models/.fetch.*

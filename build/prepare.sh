@@ -14,6 +14,8 @@
 #                                          llama.cpp's converter (4 GB), for tests/data/checkpoints
 #   build/prepare.sh oldest  the packages of `build`, and target/venv-oldest with Qt WebEngine, which contains
 #                            Chromium 80, for tests/page/old_browser.py (x86-64 PCs only, 400 MB)
+#   build/prepare.sh clients the packages of `build`, and target/venv-clients with the clients that are too large for
+#                            the suite (400 MB)
 #   build/prepare.sh cross [TRIPLE]        for cross/build.sh: the compilers for the target, and a Rust with its
 #                                          standard library (Debian's, if no other is found)
 #   build/prepare.sh check-cross [TRIPLE]  the same without Rust; reports what is missing and installs nothing
@@ -141,8 +143,8 @@ make_venv() {
 
 wanted=${1:-}
 triple=${2:-aarch64-unknown-linux-gnu}
-[[ $# == 1 && $wanted =~ ^(build|model|test|page|bench|references|oldest|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
-    fail "prepare.sh: unknown arguments '$*'" "Use build/prepare.sh build, model, test, page, bench, references, oldest or cross."
+[[ $# == 1 && $wanted =~ ^(build|model|test|page|bench|references|oldest|clients|cross|check-cross)$ || $# == 2 && $wanted =~ ^(check-)?cross$ ]] ||
+    fail "prepare.sh: unknown arguments '$*'" "Use build/prepare.sh build, model, test, page, bench, references, oldest, clients or cross."
 case $triple in # Debian's name of the architecture
 aarch64-unknown-linux-gnu) deb_arch=arm64 ;;
 x86_64-unknown-linux-gnu) deb_arch=amd64 ;;
@@ -178,6 +180,9 @@ else
     if [[ $wanted == references ]]; then
         venv=target/venv-references requirements=tests/data/checkpoints/requirements.txt
         venv_is_ready || need python3-venv 'isolates the Python packages' can_make_venv
+    elif [[ $wanted == clients ]]; then
+        venv=target/venv-clients requirements=tests/clients/large.txt
+        venv_is_ready || need python3-venv 'isolates the Python packages' can_make_venv
     elif [[ $wanted == oldest ]]; then
         [[ $(uname -m) == x86_64 ]] ||
             fail "cannot install Chromium 80: Qt WebEngine 5.15.0 has no package for $(uname -m)" \
@@ -211,6 +216,6 @@ else
     fi
 fi
 ((${#packages[@]} == 0)) || install_packages
-[[ ! $wanted =~ ^(test|page|bench|references|oldest)$ ]] || venv_is_ready || make_venv
+[[ ! $wanted =~ ^(test|page|bench|references|oldest|clients)$ ]] || venv_is_ready || make_venv
 [[ $wanted != test ]] || node_is_ready tests/clients "$node" || make_node tests/clients "$node"
 [[ ! $wanted =~ ^(test|page)$ ]] || node_is_ready "$page" "$page" || make_node "$page" "$page"

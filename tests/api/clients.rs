@@ -1,5 +1,5 @@
-//! Existing clients, unmodified: OpenAI's in Python and JavaScript, LangChain, curl, `requests` and
-//! a browser's `EventSource`; and the code in docs/clients.md.
+//! Existing clients, unmodified: OpenAI's in Python and JavaScript, LangChain, the AI SDK, `llm`,
+//! curl, `requests` and a browser's `EventSource`; and the code in docs/clients.md.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -11,9 +11,17 @@ use crate::api::jobs::{SseEvent, all, ask, events, long, short, text_of};
 use crate::support::programs::{browser, installed};
 use crate::support::{TestServer, agent, chat, root, text, wait_until};
 
+/// Set to run the clients that are too large for the suite: `make client-trials`.
+const TRIALS: &str = "CLIENT_TRIALS";
+
 /// Runs one of the Python scripts in tests/clients/ against a server.
 fn python(script: &str, served: &TestServer) {
-    let python = root().join("target/venv/bin/python");
+    python_of("venv", script, served);
+}
+
+/// Runs it with the packages of one of the virtual environments in target/.
+fn python_of(venv: &str, script: &str, served: &TestServer) {
+    let python = root().join("target").join(venv).join("bin/python");
     let mut client = Command::new(installed(python));
     client.arg(root().join("tests/clients").join(script)).arg(served.url(""));
     passes(&mut client);
@@ -65,8 +73,35 @@ fn the_official_javascript_client_works_streaming_and_not() {
 }
 
 #[test]
+fn the_official_clients_read_responses_and_text_completions() {
+    let served = TestServer::start(&[]);
+    python("openai_responses.py", &served);
+    let (mut client, _folder) = node(&script("openai_responses.mjs"));
+    passes(client.arg(served.url("")));
+}
+
+#[test]
+fn the_ai_sdk_works_streaming_and_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = greedy(folder.path());
+    let (mut client, _folder) = node(&script("ai_sdk.mjs"));
+    passes(client.arg(served.url("")));
+}
+
+#[test]
+fn litellm_asks_every_api_streaming_and_not() {
+    if std::env::var_os(TRIALS).is_none() {
+        return println!("set {TRIALS} to run LiteLLM");
+    }
+    python_of("venv-clients", "litellm_client.py", &TestServer::start(&[]));
+}
+
+#[test]
 fn langchain_invokes_streams_and_batches() {
-    python("langchain_client.py", &TestServer::start(&[]));
+    let served = TestServer::start(&[]);
+    python("langchain_client.py", &served);
+    let (mut client, _folder) = node(&script("langchain_client.mjs"));
+    passes(client.arg(served.url("")));
 }
 
 #[test]
@@ -270,9 +305,12 @@ fn the_code_in_the_document_runs_unmodified_and_finds_the_answer() {
         let said = output(&mut node);
         assert!(said.contains("925"), "{block}\n{said}");
     }
+    let installed = root().join("target/venv/bin").display().to_string();
+    let path = format!("{installed}:{}", std::env::var("PATH").unwrap());
     for block in blocks("sh") {
         let mut shell = Command::new("bash");
         shell.args(["-euo", "pipefail", "-c"]).arg(here(&block)).current_dir(folder.path());
+        shell.env("PATH", &path).env("LLM_USER_PATH", folder.path());
         let said = output(&mut shell);
         // A stream may split the text anywhere, even within a number.
         let is_whole = said.contains("925") || said.ends_with("data: [DONE]\n\n");

@@ -27,6 +27,20 @@ for (a, b), answer in zip(sums, answers):
 voted = ChatOpenAI(model="solverbox:math", temperature=0, extra_body={"attempts": 4}, **box)
 assert "925" in voted.invoke("What is 348 + 577?").content
 
+responding = ChatOpenAI(
+    model="solverbox:math", temperature=0, use_responses_api=True, reasoning={"summary": "auto"}, **box
+)
+response = responding.invoke("What is 348 + 577?")
+thinking, text = response.content_blocks
+assert (thinking["type"], text["type"]) == ("reasoning", "text"), response
+assert thinking["reasoning"] and "925" in text["text"] == response.text, response
+chunks = list(responding.stream("What is 348 + 577?"))
+assert "".join(chunk.text for chunk in chunks).strip() == response.text, chunks
+thoughts = [block for chunk in chunks for block in chunk.content_blocks if block["type"] == "reasoning"]
+assert "".join(block.get("reasoning", "") for block in thoughts).strip() == thinking["reasoning"], thoughts
+further = responding.invoke([("user", "What is 348 + 577?"), response, ("user", "What is 12 + 30?")])
+assert further.text and further.usage_metadata["output_token_details"]["reasoning"] > 0, further
+
 conversation = [("system", "Be brief."), ("user", "2+2?"), ("ai", "4"), ("user", "2+3?")]
 assert model.invoke(conversation, max_tokens=2).content is not None
 
