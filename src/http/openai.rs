@@ -44,11 +44,11 @@ use v1_request::{Delivery, V1Request};
 /// One of the APIs that take a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuestionApi {
-    /// `POST /v1/chat/completions`
+    /// Chats, at `POST /v1/chat/completions`.
     Chat,
-    /// `POST /v1/completions`
+    /// Text completions, at `POST /v1/completions`.
     Completions,
-    /// `POST /v1/responses`
+    /// The Responses API, at `POST /v1/responses`.
     Responses,
 }
 
@@ -171,7 +171,7 @@ fn send_stream(
 enum StreamPart {
     /// An attempt wrote text.
     Text { attempt: u32, piece: Piece },
-    /// An attempt ended.
+    /// An attempt ended; all its text came before.
     AttemptEnded(AttemptEnd),
     /// The job ended, or is interrupted, which for a stream is a failure. Comes last.
     End { outcome: Outcome, figures: Figures, tally: Option<Arc<Tally>> },

@@ -22,35 +22,35 @@ pub struct Completion {
     id: String,
     created: u64,
     model: String,
-    form: Form,
+    form: ChoiceForm,
 }
 
 /// The fields of a choice.
-enum Form {
-    /// `message` and `delta`.
+enum ChoiceForm {
+    /// A `message`, and a `delta` in a stream.
     Chat,
     /// `text`, which begins with a text that is echoed.
     Text { echoed: String },
 }
 
-impl Form {
+impl ChoiceForm {
     /// Returns the fields of a choice before any text is generated.
     fn start(&self) -> Value {
         match self {
-            Form::Chat => json!({"delta": {"role": "assistant", "content": ""}}),
-            Form::Text { echoed } => json!({"text": echoed, "logprobs": null}),
+            ChoiceForm::Chat => json!({"delta": {"role": "assistant", "content": ""}}),
+            ChoiceForm::Text { echoed } => json!({"text": echoed, "logprobs": null}),
         }
     }
 
     /// Returns the fields of a choice that got more text; `None` if it is not shown.
     fn more(&self, piece: Piece) -> Option<Value> {
         match (self, piece.part) {
-            (Form::Chat, Part::Thinking) => {
+            (ChoiceForm::Chat, Part::Thinking) => {
                 Some(json!({"delta": {"reasoning_content": piece.text}}))
             }
-            (Form::Chat, Part::Answer) => Some(json!({"delta": {"content": piece.text}})),
-            (Form::Text { .. }, Part::Thinking) => None,
-            (Form::Text { .. }, Part::Answer) => {
+            (ChoiceForm::Chat, Part::Answer) => Some(json!({"delta": {"content": piece.text}})),
+            (ChoiceForm::Text { .. }, Part::Thinking) => None,
+            (ChoiceForm::Text { .. }, Part::Answer) => {
                 Some(json!({"text": piece.text, "logprobs": null}))
             }
         }
@@ -59,8 +59,8 @@ impl Form {
     /// Returns the fields of a choice's last chunk.
     fn end(&self) -> Value {
         match self {
-            Form::Chat => json!({"delta": {}}),
-            Form::Text { .. } => json!({"text": "", "logprobs": null}),
+            ChoiceForm::Chat => json!({"delta": {}}),
+            ChoiceForm::Text { .. } => json!({"text": "", "logprobs": null}),
         }
     }
 
@@ -68,10 +68,10 @@ impl Form {
     fn whole(&self, whole: &FinishedAnswer) -> Value {
         let reasoning = Some(whole.thinking.as_str()).filter(|thinking| !thinking.is_empty());
         match self {
-            Form::Chat => json!({"message": {
+            ChoiceForm::Chat => json!({"message": {
                 "role": "assistant", "content": whole.answer, "reasoning_content": reasoning,
             }}),
-            Form::Text { echoed } => {
+            ChoiceForm::Text { echoed } => {
                 json!({"text": format!("{echoed}{}", whole.answer), "logprobs": null})
             }
         }
@@ -94,8 +94,8 @@ impl AnswerFormat for Completion {
             }
         };
         let kind = match self.form {
-            Form::Chat => "chat.completion",
-            Form::Text { .. } => "text_completion",
+            ChoiceForm::Chat => "chat.completion",
+            ChoiceForm::Text { .. } => "text_completion",
         };
         let mut body = self.object(kind, choices.into(), Some(usage(&whole.figures)));
         body["solverbox"] = ours(ticket.name, whole.tally.as_deref());
@@ -145,15 +145,15 @@ impl AnswerFormat for Completion {
 impl Completion {
     /// Makes the objects of a chat.
     pub fn chat(model: &str) -> Completion {
-        Completion::new("chatcmpl", model, Form::Chat)
+        Completion::new("chatcmpl", model, ChoiceForm::Chat)
     }
 
     /// Makes the objects of a text completion, which begins with `echoed`.
     pub fn text(model: &str, echoed: String) -> Completion {
-        Completion::new("cmpl", model, Form::Text { echoed })
+        Completion::new("cmpl", model, ChoiceForm::Text { echoed })
     }
 
-    fn new(prefix: &str, model: &str, form: Form) -> Completion {
+    fn new(prefix: &str, model: &str, form: ChoiceForm) -> Completion {
         let id = format!("{prefix}-{:016x}", random::seed());
         Completion { id, created: now(), model: model.into(), form }
     }
@@ -194,8 +194,8 @@ impl Completion {
 
     fn chunk_kind(&self) -> &'static str {
         match self.form {
-            Form::Chat => "chat.completion.chunk",
-            Form::Text { .. } => "text_completion",
+            ChoiceForm::Chat => "chat.completion.chunk",
+            ChoiceForm::Text { .. } => "text_completion",
         }
     }
 

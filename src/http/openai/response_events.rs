@@ -41,7 +41,7 @@ impl ResponseEvents {
         ResponseEvents { job, thinking, sequence_number: 0, open: None, output: Vec::new() }
     }
 
-    /// Sends one event.
+    /// Sends one event, with its type and its number.
     pub fn send(
         &mut self,
         events: &mut Events,

@@ -1,8 +1,8 @@
 //! The fields that the requests of all OpenAI's APIs share, read into a question.
 //!
-//! `ignore_eos` is llama.cpp's; `attempts`, `previous`, `durable` and `attempt_of_student` are ours.
-//! Unknown fields are ignored; those that would change the answer and cannot be served are refused
-//! by name, each by the API that has it.
+//! `ignore_eos` is llama.cpp's; `attempts`, `previous`, `durable` and `attempt_of_student` are
+//! ours. Unknown fields are ignored; those that would change the answer and cannot be served are
+//! refused by name, each by the API that has it.
 
 use serde_json::Value;
 
