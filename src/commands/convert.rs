@@ -62,8 +62,8 @@ fn plan(dir: &Path, to: convert::OutputType, base: Option<&Path>) -> Result<Conv
     let checked = plan.chat_template().map_or(Ok(()), engine::check_template);
     checked.map_err(|error| Error {
         message: format!("cannot convert '{}': {}", dir.display(), error.message),
-        remedy: "Rewrite it without what only Python has, in chat_template.jinja or \
-                 tokenizer_config.json."
+        remedy: "Remove the Python-only expressions from the chat template, in \
+                 chat_template.jinja or tokenizer_config.json."
             .into(),
         ..error
     })?;

@@ -153,7 +153,10 @@ pub fn measure(options: &EvalOptions) -> Result<EvalResult, Error> {
     drop(progress);
     asked?;
     let speed = Speed { tokens, seconds: start.elapsed().as_secs_f64() };
-    records.sort()?;
+    // The result is not lost for the order of its records.
+    if let Err(error) = records.sort() {
+        super::note(&format!("solverbox: {}; the attempts are complete there", error.message));
+    }
     let (all, families) = (answers.scores(), answers.family_scores());
     Ok(EvalResult { about, seeds: options.seeds.clone(), all, families, speed })
 }
@@ -192,6 +195,8 @@ fn about(options: &EvalOptions, plan: &Plan) -> Result<serde_json::Value, Error>
         "min_p": decimal(sampling.min_p),
         "repetition_penalty": decimal(sampling.repetition_penalty),
         "budget_tokens": mode.budget_tokens,
+        // What the engine does with a thinking that does not end.
+        "closing": "box, loops",
         "kv": plan.kv.name(),
         "kernels": plan.kernels.name,
     }))

@@ -527,13 +527,13 @@ mod tests {
     }
 
     #[test]
-    fn a_thinking_that_is_closed_without_having_been_opened_is_told_from_the_answer() {
+    fn a_thinking_that_is_closed_without_having_been_opened_is_split_from_the_answer() {
         let record = Record::new();
         record.append(0, &piece(Part::Answer, "17 × 23 </thi"));
         record.append(0, &piece(Part::Answer, "nk>\n\\boxed{391}"));
         let texts = [Part::Thinking, Part::Answer].map(|part| record.text_of(0, part));
         assert_eq!(texts, ["17 × 23", "\\boxed{391}"]);
-        // Thinking that was told apart as it came: the tag is text of the answer.
+        // Thinking that was split off as it came: the tag is text of the answer.
         record.append(1, &piece(Part::Thinking, "hm"));
         record.append(1, &piece(Part::Answer, "a</think>b"));
         let texts = [Part::Thinking, Part::Answer].map(|part| record.text_of(1, part));

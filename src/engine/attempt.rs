@@ -18,7 +18,7 @@ use super::sample::{NotANumber, Sampler, Scratch, log_probability};
 use super::{repetition, think};
 use crate::types::answer::{AttemptProgress, Closing, Delta, Figures, Outcome, Part, Token};
 use crate::types::error::{Error, Kind};
-use crate::types::job::{AttemptId, Client, Ending};
+use crate::types::job::{AttemptId, Client, Ending, Question};
 use crate::types::limits;
 
 /// The beginning of an answer whose value is asked for in a box.
@@ -43,7 +43,7 @@ impl<'m> ModelTokens<'m> {
     }
 
     /// Returns the tokens that close a thinking, if `left` tokens suffice for them and an answer.
-    fn closing(&self, wanted: Closing, left: usize) -> Closing {
+    fn affordable_closing(&self, wanted: Closing, left: usize) -> Closing {
         let (tag, all) =
             (self.close_thinking.len(), self.open_box.len() + self.close_thinking.len());
         match wanted {
@@ -132,7 +132,7 @@ impl Attempt {
             adapter_set: prompt.adapter_set,
             budget_tokens,
             reserve_tokens: if may_end { reserve_tokens(budget_tokens) } else { 0 },
-            closing: if question.asks_for_box() { Closing::TagAndBox } else { Closing::Tag },
+            closing: closing(&question),
             sampler,
             detokenizer: Detokenizer::new(prompt.part, question.stops.clone()),
             delta: Delta::default(),
@@ -197,11 +197,14 @@ impl Attempt {
             return Ok(Some(outcome));
         }
         if self.is_looping() {
-            self.answer_now();
+            match self.detokenizer.part() {
+                Part::Thinking => self.answer_now(),
+                Part::Answer => return Ok(Some(Outcome::Budget)),
+            }
         }
         if self.must_close_thinking() {
             let left = self.reserve_tokens.min(self.tokens_left()) as usize;
-            self.delta.closing = model_tokens.closing(self.closing, left);
+            self.delta.closing = model_tokens.affordable_closing(self.closing, left);
             self.close_thinking(self.delta.closing, model_tokens);
         }
         Ok(self.outcome())
@@ -324,18 +327,35 @@ impl Attempt {
         }
     }
 
-    /// Returns whether the thinking, which the engine may close, repeats itself.
+    /// Returns whether the thinking repeats itself, or the answer after a thinking that the engine
+    /// closed. Only looks now and then.
     fn is_looping(&self) -> bool {
-        let thinking_tokens = self.figures.thinking_tokens;
-        self.reserve_tokens > 0
-            && self.detokenizer.part() == Part::Thinking
-            && thinking_tokens.is_multiple_of(limits::LOOP_CHECK_TOKENS)
-            && repetition::is_looping(&self.tokens[self.tokens.len() - thinking_tokens as usize..])
+        let Figures { thinking_tokens, completion_tokens, .. } = self.figures;
+        let tokens = match self.detokenizer.part() {
+            Part::Thinking if self.reserve_tokens > 0 => thinking_tokens,
+            Part::Answer if self.figures.thinking_was_cut_off => {
+                completion_tokens - thinking_tokens
+            }
+            _ => return false,
+        };
+        tokens.is_multiple_of(limits::LOOP_CHECK_TOKENS)
+            && repetition::is_looping(&self.tokens[self.tokens.len() - tokens as usize..])
     }
 
     /// Returns whether the thinking is open and only the reserve is left of the budget.
     fn must_close_thinking(&self) -> bool {
         self.tokens_left() <= self.reserve_tokens && self.detokenizer.part() == Part::Thinking
+    }
+}
+
+/// Returns how the thinking of a question's attempts is closed. The box must not contain one of its
+/// stop strings, or begin one.
+fn closing(question: &Question) -> Closing {
+    let ends_text =
+        |stop: &String| BOX.contains(stop.as_str()) || think::undecided(BOX, [stop.as_str()]) > 0;
+    match question.asks_for_box() && !question.stops.iter().any(ends_text) {
+        true => Closing::TagAndBox,
+        false => Closing::Tag,
     }
 }
 
@@ -357,6 +377,25 @@ pub(crate) fn close_text() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::job::{Role, Turn};
+    use crate::types::mode::Modes;
+
+    #[test]
+    fn a_box_is_opened_unless_the_client_stops_at_a_part_of_it() {
+        let mode = Modes::built_in().find("math").unwrap();
+        let turns = vec![Turn { role: Role::User, text: "What is 2+2?".into() }];
+        let mut question = Question::new(mode, turns, 1);
+        assert_eq!(closing(&question), Closing::TagAndBox);
+        for (stop, closes) in [
+            ("\n", Closing::Tag),
+            ("{5", Closing::Tag),
+            ("END", Closing::TagAndBox),
+            ("}", Closing::TagAndBox),
+        ] {
+            question.stops = vec![stop.into()];
+            assert_eq!(closing(&question), closes, "{stop}");
+        }
+    }
 
     #[test]
     fn a_quarter_of_the_budget_up_to_512_tokens_is_reserved_for_the_answer() {

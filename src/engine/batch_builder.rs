@@ -23,8 +23,9 @@ use crate::types::limits;
 use crate::types::plan::{Drafts, Plan};
 
 /// An attempt with at most this many undecoded tokens counts as decoding, not as prefilling: the
-/// engine adds a few where it closes the thinking.
-const DECODING_TOKENS_MAX: usize = 16;
+/// engine adds 12 where it closes the thinking and opens a box, in Qwen's vocabulary, and up to
+/// twice as many in small ones.
+const DECODING_TOKENS_MAX: usize = 32;
 /// While any prompt is being prefilled, decoding attempts skip every batch of this number.
 const PREFILL_ONLY_EVERY: usize = 3;
 /// A prompt waits for one already being prefilled if that lets it reuse at least this many more

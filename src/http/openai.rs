@@ -167,7 +167,7 @@ fn send_stream(
     }
 }
 
-/// What a stream makes objects of; everything else is a comment.
+/// Events that a stream sends as objects; everything else is a comment.
 enum StreamPart {
     /// An attempt wrote text.
     Text { attempt: u32, piece: Piece },

@@ -209,7 +209,7 @@ fn work(
         Route::Modes => offer::modes(app).send(request),
         Route::Estimate => offer::estimate(app, principal, &request).send(request),
         Route::Question(api) => openai::answer(app, visitor, principal, api, &body, request),
-        Route::Response(id) => responses::kept(id).send(request),
+        Route::Response(id) => responses::not_kept(id).send(request),
         Route::Predict => predict::answer(app, visitor, principal, &body).send(request),
         Route::Jobs if asks => jobs::ask(app, visitor, principal, &body, request),
         Route::Jobs => jobs::list(app, principal, &request).send(request),

@@ -130,7 +130,7 @@ pub struct Figures {
     pub completion_tokens: u32,
     /// Tokens generated within the thinking.
     pub thinking_tokens: u32,
-    /// Whether the budget or the user cut the thinking short before the answer.
+    /// Whether the budget, the user or a loop cut the thinking short before the answer.
     pub thinking_was_cut_off: bool,
     /// Seconds from the start of the prefill to the first token.
     pub prompt_seconds: f64,

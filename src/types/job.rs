@@ -259,13 +259,12 @@ impl Question {
         self.attempts > 1 && self.choices == Choices::Voted
     }
 
-    /// Returns whether the prompt asks for the answer in a `\boxed{}`.
+    /// Returns whether the answer has a value and the prompt asks for it in a `\boxed{}`. In modes
+    /// whose answers have none, such as hints, a box in the question is not a request.
     pub fn asks_for_box(&self) -> bool {
-        let last = self.turns.last().map(|turn| turn.text.as_str());
-        [Some(self.system.as_str()), last]
-            .into_iter()
-            .flatten()
-            .any(|text| text.contains(r"\boxed"))
+        let question = self.turns.last().map_or("", |turn| &turn.text);
+        let has_box = |text: &str| text.contains(r"\boxed");
+        self.mode.voting == Voting::ByValue && (has_box(&self.system) || has_box(question))
     }
 
     /// Returns the seed of an attempt's sampler.

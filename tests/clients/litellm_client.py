@@ -3,7 +3,7 @@
 import os
 import sys
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # a list of prices, which it else fetches
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # a list of prices, which it otherwise downloads
 import litellm
 
 box = {"api_base": f"{sys.argv[1]}/v1", "api_key": "a pupil's", "num_retries": 0, "timeout": 120}

@@ -41,6 +41,10 @@ fn a_thinking_that_is_cut_off_is_followed_by_a_box_where_the_prompt_asks_for_one
     assert!(answer["completion_tokens"].as_u64().unwrap() <= 112, "{answer}");
     let answer = ask("112", &["--mode", "plain"]);
     assert!(!answer["answer"].as_str().unwrap().contains("Final Answer"), "{answer}");
+    // A hint never gives the answer, whatever the question asks for.
+    let question = format!("{LONG} Put it in \\boxed{{}}.");
+    let answer = ask_about(&question, "112", &["--mode", "hint"]);
+    assert!(!answer["answer"].as_str().unwrap().contains("Final Answer"), "{answer}");
     // Too few tokens for a box and a value in it.
     let answer = ask("32", &["--mode", "math"]);
     assert!(!answer["answer"].as_str().unwrap().contains("Final Answer"), "{answer}");

@@ -42,7 +42,7 @@ pub fn ask_all(
     if todo.is_empty() {
         return Ok(());
     }
-    // One waits for each that is computed, so that a sequence is used again at once.
+    // Twice as many as sequences, so that one is always queued when a sequence becomes free.
     let askers = todo.len().min(2 * plan.sequences as usize);
     let desk = Arc::new(Desk::open(plan, Capacity::alone(askers), SelfTest::Skip, None, |_| {})?);
     let stopped = stop_on_interrupt(&desk)?;

@@ -96,7 +96,7 @@ impl EvalProgress {
     fn seconds_left(&self, elapsed: f64) -> Option<f64> {
         let (made, left) = (self.done - self.earlier, self.total - self.done);
         let mean = self.drawn.ended as f64 / made as f64;
-        // What is drawn of the attempts under way; of a longer one than the mean, the mean.
+        // Tokens of running attempts, at most the mean length for each.
         let under_way = self.drawn.all.saturating_sub(self.drawn.ended) as f64;
         let under_way = under_way.min(left.min(self.together) as f64 * mean);
         let speed = self.drawn.all as f64 / elapsed;

@@ -22,7 +22,7 @@ use crate::types::limits;
 pub enum Finish {
     /// The model ended the answer.
     Done,
-    /// The budget ended the answer or the thinking.
+    /// The budget, or a loop, ended the answer or the thinking.
     Budget,
     /// It was not made: the question is too long.
     TooLong,

@@ -90,8 +90,10 @@ impl Identity {
             return Err(refused(Cause::Origin, &said, &error));
         }
         let credentials = Credentials {
-            // Its page could otherwise act as the person who uses the box's page in this browser.
-            cookies: header(request, "Cookie").filter(|_| !origin::is_allowed(request)),
+            // Without this, an allowed page could act as the person who uses the box's page in the
+            // same browser.
+            cookies: header(request, "Cookie")
+                .filter(|_| origin::sender(request) != Sender::AllowedPage),
             authorization: header(request, "Authorization"),
             address: visitor.address(),
             connection: header(request, VISITOR_HEADER).unwrap_or_default(),
@@ -173,11 +175,16 @@ fn forbidden_page(request: &Request, path: &str) -> Option<Error> {
     match sender(request) {
         Sender::Program | Sender::OwnPage | Sender::AllowedPage => None,
         Sender::LoopbackPage if !is_owners => None,
-        Sender::LoopbackPage | Sender::ForeignPage => Some(Error::new(
-            Kind::Forbidden,
-            "requests from other sites are not allowed",
-            "Use the box's own page or a program, or start it with --allow-origin and this origin.",
-        )),
+        Sender::LoopbackPage | Sender::ForeignPage => {
+            let remedy = if origin::can_be_allowed(request) {
+                "Use the box's own page or a program, or start the box with --allow-origin and \
+                 this origin."
+            } else {
+                "Use the box's own page or a program."
+            };
+            let what = "requests from other sites are not allowed";
+            Some(Error::new(Kind::Forbidden, what, remedy))
+        }
     }
 }
 

@@ -35,7 +35,12 @@ pub enum Sender {
 /// Returns the sender of a request, whose `Host` must have been checked.
 pub fn sender(request: &Request) -> Sender {
     let (host, origin) = (header(request, "Host"), header(request, "Origin"));
-    match judge(host, origin, header(request, "Sec-Fetch-Site")) {
+    let site = header(request, "Sec-Fetch-Site");
+    match judge(host, origin, site) {
+        // The box's own page behind a proxy that changes the Host: no page can set this header.
+        Sender::ForeignPage if is_allowed(request) && site == Some("same-origin") => {
+            Sender::OwnPage
+        }
         Sender::ForeignPage if is_allowed(request) => Sender::AllowedPage,
         sender => sender,
     }
@@ -50,11 +55,21 @@ pub fn allow(origins: &[String]) {
 /// Returns whether a request is for the APIs, but not the owner's, and by a page that the owner
 /// allows.
 pub fn is_allowed(request: &Request) -> bool {
+    let allowed = ALLOWED.get().map(Vec::as_slice).unwrap_or_default();
+    let is_listed = |origin| allowed.iter().any(|pattern| is_match(pattern, origin));
+    origin_at_api(request).is_some_and(is_listed)
+}
+
+/// Returns whether the owner could allow the page that sent a request to send it.
+pub fn can_be_allowed(request: &Request) -> bool {
+    origin_at_api(request).is_some_and(|origin| allowed_origin(origin).is_ok())
+}
+
+/// Returns the origin of a request for the APIs, but not the owner's.
+fn origin_at_api(request: &Request) -> Option<&str> {
     let url = request.url();
     let is_api = url.starts_with("/v1/") || url.starts_with("/api/");
-    let origin = header(request, "Origin").filter(|_| is_api && !url.starts_with("/api/owner"));
-    let allowed = ALLOWED.get().map(Vec::as_slice).unwrap_or_default();
-    origin.is_some_and(|origin| allowed.iter().any(|pattern| is_match(pattern, origin)))
+    header(request, "Origin").filter(|_| is_api && !url.starts_with("/api/owner"))
 }
 
 /// Normalizes an origin for comparison, such as `app://obsidian.md`, `http://teacher.lan:3000` or,

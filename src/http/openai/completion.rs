@@ -133,7 +133,8 @@ impl AnswerFormat for Completion {
                 self.finish(events, end.attempt, &end.outcome, ours(ticket.name, None))
             }
             (StreamPart::End { outcome, figures, tally }, _) => {
-                if choices == Choices::Voted {
+                // Each of several answers had its own end, unless the job failed.
+                if choices == Choices::Voted || matches!(outcome, Outcome::Failed(_)) {
                     self.finish(events, 0, &outcome, ours(ticket.name, tally.as_deref()))?;
                 }
                 self.end(events, &figures, delivery)

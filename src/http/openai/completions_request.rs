@@ -19,7 +19,7 @@ use crate::types::mode::Modes;
 pub fn parse(body: &[u8], modes: &Modes) -> Result<(V1Request, String), Error> {
     let fields = Fields::of_body(body, EXAMPLE, REMEDY)?;
     if fields.string("suffix")?.is_some_and(|suffix| !suffix.is_empty()) {
-        let remedy = "Leave it out, and say in the prompt what stands before and behind the gap.";
+        let remedy = "Leave it out, and say in the prompt the text before and after the gap.";
         return Err(wrong("suffix", "not supported", remedy));
     }
     // 0 asks for the log probabilities of the text itself.

@@ -19,7 +19,7 @@ use crate::types::error::{Error, Kind};
 use crate::types::job::JobName;
 
 /// Answers `GET /v1/responses/ID`, which cannot be served.
-pub fn kept(id: &str) -> Reply {
+pub fn not_kept(id: &str) -> Reply {
     let what = format!("the response '{}' is not kept here", id.escape_debug());
     let remedy = "Read the answer from the reply or its stream; one that was requested with \
                   `durable: true` is kept at /api/jobs/ID, with the ID of its `solverbox.job`.";
@@ -73,15 +73,13 @@ impl AnswerFormat for ResponseFormat {
         }
         let thinking = Some((Part::Thinking, &whole.thinking)).filter(|(_, text)| !text.is_empty());
         let parts = thinking.into_iter().chain([(Part::Answer, &whole.answer)]);
-        let status = item_status(&whole.outcome);
         let items = parts.enumerate().map(|(at, (part, text))| {
-            item(
-                &item_id(ticket.name, part, at),
-                part,
-                self.settings.thinking(),
-                status,
-                Some(text),
-            )
+            let status = match part {
+                Part::Thinking => "completed",
+                Part::Answer => item_status(&whole.outcome),
+            };
+            let id = item_id(ticket.name, part, at);
+            item(&id, part, self.settings.thinking(), status, Some(text))
         });
         let output = items.collect();
         Ok(self.ended(ticket, &whole.outcome, output, &whole.figures, whole.tally.as_deref()))

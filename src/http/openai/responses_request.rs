@@ -66,7 +66,8 @@ fn refuse_unserved(fields: &Fields) -> Result<(), Error> {
 
 fn conversation(fields: &Fields) -> Result<Conversation, Error> {
     let mut messages = MessageList::default();
-    if let Some(instructions) = fields.string("instructions")? {
+    // Clients that have none send an empty text, which must not replace the mode's own.
+    if let Some(instructions) = fields.string("instructions")?.filter(|text| !text.is_empty()) {
         messages.add(Some("system"), instructions.into(), "instructions")?;
     }
     match fields.get("input") {

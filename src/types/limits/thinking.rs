@@ -1,4 +1,4 @@
-//! Bounds on the thinking of an attempt, which the engine closes for an answer's sake.
+//! Bounds on the thinking of an attempt, which the engine can end early.
 
 /// Most tokens of a budget reserved for the final answer if it runs out during the thinking.
 pub const RESERVE_TOKENS_MAX: u32 = 512;
