@@ -23,9 +23,6 @@ pub struct RunningBox {
 }
 
 /// A job that a running solverbox has accepted.
-///
-/// Errors of its functions are the server's own, or `stopped` with the way to the answer if the
-/// server goes away.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteJob {
     server: RunningBox,
@@ -54,7 +51,7 @@ pub enum RemoteEvent {
 enum Unanswered {
     /// The server's own error.
     Refused(Error),
-    /// The cause for which there is no reply, or none that can be read.
+    /// There is no reply, or it cannot be read; holds the cause.
     Lost(String),
 }
 
@@ -187,7 +184,7 @@ impl RemoteJob {
     /// Stops the job, which then ends with the text it has.
     ///
     /// # Errors
-    /// See [`RemoteJob`].
+    /// The server's own; `stopped`, with the way to the answer, if the server goes away.
     pub fn stop(&self) -> Result<(), Error> {
         let stopped = self.server.json("POST", &format!("{}/stop", self.path()), "");
         stopped.map(drop).map_err(|unanswered| self.error(unanswered))
@@ -196,7 +193,7 @@ impl RemoteJob {
     /// Returns the number of attempts requested, by default the mode's.
     ///
     /// # Errors
-    /// See [`RemoteJob`].
+    /// The server's own; `stopped`, with the way to the answer, if the server goes away.
     pub fn attempts(&self) -> Result<u32, Error> {
         let job = self.state()?;
         let attempts =
@@ -208,7 +205,7 @@ impl RemoteJob {
     /// error.
     ///
     /// # Errors
-    /// See [`RemoteJob`].
+    /// The server's own; `stopped`, with the way to the answer, if the server goes away.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<RemoteEvent, Error>>, Error> {
         let path = format!("{}/events", self.path());
         let sent = self.server.send("GET", &path, "");
@@ -230,7 +227,8 @@ impl RemoteJob {
     /// Returns the answer of a job that has ended.
     ///
     /// # Errors
-    /// The job's own; otherwise see [`RemoteJob`].
+    /// The job's or the server's own; `stopped`, with the way to the answer, if the server goes
+    /// away.
     pub fn finished(&self) -> Result<FinishedJob, Error> {
         let job = self.state()?;
         if job.get("error").is_some() {

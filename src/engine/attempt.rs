@@ -42,7 +42,8 @@ impl<'m> ModelTokens<'m> {
         ModelTokens { model, close_thinking, open_box, ends: model.end_tokens().into() }
     }
 
-    /// Returns the tokens that close a thinking, if `left` tokens suffice for them and an answer.
+    /// Returns the wanted closing, or a shorter one if `left` tokens do not suffice for its own
+    /// tokens and an answer.
     fn affordable_closing(&self, wanted: Closing, left: usize) -> Closing {
         let (tag, all) =
             (self.close_thinking.len(), self.open_box.len() + self.close_thinking.len());
@@ -228,13 +229,11 @@ impl Attempt {
         if closing == Closing::None {
             return;
         }
-        self.count(model_tokens.close_thinking.len() as u32);
-        model_tokens.close_thinking.iter().for_each(|&token| self.append(token));
+        self.insert(&model_tokens.close_thinking);
         let pieces = self.detokenizer.close_thinking();
         self.delta.pieces.extend(pieces);
         if closing == Closing::TagAndBox {
-            self.count(model_tokens.open_box.len() as u32);
-            model_tokens.open_box.iter().for_each(|&token| self.append(token));
+            self.insert(&model_tokens.open_box);
             let pieces = self.detokenizer.push(BOX.as_bytes());
             self.delta.pieces.extend(pieces);
         }
@@ -299,6 +298,12 @@ impl Attempt {
     /// Returns how many tokens of the budget are left.
     pub(crate) fn tokens_left(&self) -> u32 {
         self.budget_tokens.saturating_sub(self.figures.completion_tokens)
+    }
+
+    /// Appends tokens of the engine's own.
+    fn insert(&mut self, tokens: &[Token]) {
+        self.count(tokens.len() as u32);
+        tokens.iter().for_each(|&token| self.append(token));
     }
 
     fn append(&mut self, token: Token) {

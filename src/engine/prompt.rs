@@ -41,11 +41,12 @@ pub(crate) fn prepare(
         return Err(bad_template("its output has no tokens in the model's vocabulary"));
     }
     if tokens.len() as u64 + 1 > u64::from(context_tokens) {
-        let tokens_max = context_tokens.saturating_sub(1);
-        return Err(match question.turns.len() {
-            1 => TextSent::Question.too_long("tokens", tokens.len(), tokens_max as usize),
-            _ => TextSent::Conversation.too_long("tokens", tokens.len(), tokens_max as usize),
-        });
+        let sent = match question.turns.len() {
+            1 => TextSent::Question,
+            _ => TextSent::Conversation,
+        };
+        let tokens_max = context_tokens.saturating_sub(1) as usize;
+        return Err(sent.too_long("tokens", tokens.len(), tokens_max));
     }
     let opens = |text: &String| text.trim_end().ends_with(think::OPEN);
     let opened = matches!(segments.last(), Some(Segment::Template(text)) if opens(text));

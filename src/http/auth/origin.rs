@@ -37,11 +37,11 @@ pub fn sender(request: &Request) -> Sender {
     let (host, origin) = (header(request, "Host"), header(request, "Origin"));
     let site = header(request, "Sec-Fetch-Site");
     match judge(host, origin, site) {
-        // The box's own page behind a proxy that changes the Host: no page can set this header.
-        Sender::ForeignPage if is_allowed(request) && site == Some("same-origin") => {
-            Sender::OwnPage
-        }
-        Sender::ForeignPage if is_allowed(request) => Sender::AllowedPage,
+        Sender::ForeignPage if is_allowed(request) => match site {
+            // The box's own page behind a proxy that changes the Host: no page can set this header.
+            Some("same-origin") => Sender::OwnPage,
+            _ => Sender::AllowedPage,
+        },
         sender => sender,
     }
 }

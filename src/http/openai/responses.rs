@@ -181,7 +181,7 @@ pub fn item_id(job: JobName, part: Part, index: usize) -> String {
     format!("{kind}_{job}_{index}")
 }
 
-/// Returns an item of a response, without content if there is no text yet.
+/// Makes an item of a response; its content is empty until there is text.
 pub fn item(
     id: &str,
     part: Part,

@@ -16,7 +16,7 @@ use crate::types::mode::{AdapterRef, DEFAULT_MODE, Modes};
 
 pub const EXAMPLE: &str = "Send a JSON object; /openapi.json has all fields.";
 
-/// How an answer is sent.
+/// The form of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// One JSON object at the end.
@@ -34,7 +34,7 @@ pub struct V1Request {
     pub question: Question,
     /// The job whose conversation comes before it.
     pub previous: Option<JobName>,
-    /// How to send the answer.
+    /// The form of the reply.
     pub delivery: Delivery,
     /// `solverbox:MODE`, as answers name the model.
     pub model: String,
@@ -158,7 +158,7 @@ impl MessageList {
     /// Adds a message with a role of OpenAI's; `name` is that of its field.
     ///
     /// # Errors
-    /// `bad_request` that names the role's field if there is no such role.
+    /// `bad_request` with the name of the role's field if the role is unknown.
     pub fn add(&mut self, role: Option<&str>, text: String, name: &str) -> Result<(), Error> {
         match role {
             Some("system" | "developer") => self.system.push(text),

@@ -95,8 +95,7 @@ pub const NAMES: &[(CommandKind, &str)] = &[
     (CommandKind::HiddenPair, "renewcommand newcommand setlength setcounter addtocounter"),
     (
         CommandKind::Shown,
-        "mathlarger mathsmaller vcenter bbox num si unit pu vb va vu uwave url
-       ",
+        "mathlarger mathsmaller vcenter bbox num si unit pu vb va vu uwave url",
     ),
     (
         CommandKind::SecondShown,
@@ -107,10 +106,10 @@ pub const NAMES: &[(CommandKind, &str)] = &[
     (
         CommandKind::Text,
         "section subsection subsubsection chapter paragraph subparagraph title author caption textsl
-        textmedium textquote enquote uline sout st makebox textbb footnote",
+        textmedium textquote enquote uline sout st makebox textbb footnote ref cite pageref autoref
+        cref",
     ),
     (CommandKind::Reference, "eqref"),
-    (CommandKind::Text, "ref cite pageref autoref cref"),
     (CommandKind::Font(Font::Plain), "bold mathbold mathup mathbfit mathbfsf symit symrm mathsfit"),
     (CommandKind::Font(Font::DoubleStruck), "symbb mathbbm"),
     (CommandKind::Font(Font::Script), "symcal symscr"),

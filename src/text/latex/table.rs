@@ -39,6 +39,7 @@ pub enum TableRow {
 pub fn rendered(rows: &[TableRow], columns: &Columns) -> String {
     let is_ruled = !columns.lines.is_empty();
     let between = if is_ruled { " | " } else { " " };
+    let cells_most = rows.iter().filter_map(TableRow::cells).map(<[String]>::len).max();
     let mut widths: Vec<usize> = Vec::new();
     for cells in rows.iter().filter_map(TableRow::cells) {
         for (at, cell) in cells.iter().enumerate() {
@@ -46,7 +47,7 @@ pub fn rendered(rows: &[TableRow], columns: &Columns) -> String {
                 widths.push(0);
             }
             // The only cell of a row reaches over all columns.
-            if cells.len() > 1 || rows.iter().all(|row| row.cells().is_none_or(|c| c.len() < 2)) {
+            if cells.len() > 1 || cells_most == Some(1) {
                 widths[at] = widths[at].max(cell.width());
             }
         }
