@@ -183,17 +183,24 @@ impl TestTerminal {
     pub fn wait(&self, what: &str) -> String {
         let until = Instant::now() + PATIENCE;
         let mut received = self.line.received.lock().unwrap();
+        // What was searched already, but for the beginning of `what` at its end: an echo of a
+        // megabyte arrives in hundreds of parts.
+        let mut searched = 0;
         loop {
             let new = &received.bytes[received.taken..];
-            let found = new.windows(what.len()).position(|part| part == what.as_bytes());
-            if let Some(at) = found {
+            let found =
+                new[searched..].windows(what.len()).position(|part| part == what.as_bytes());
+            if let Some(at) = found.map(|at| searched + at) {
                 let before = String::from_utf8_lossy(&new[..at]).into_owned();
                 received.taken += at + what.len();
                 return before;
             }
+            searched = (new.len() + 1).saturating_sub(what.len()).max(searched);
             let left = until.saturating_duration_since(Instant::now());
-            let screen = received.screen.screen().contents();
-            assert!(!left.is_zero(), "waiting for {what:?}; the screen has:\n{screen}");
+            if left.is_zero() {
+                let screen = received.screen.screen().contents();
+                panic!("waiting for {what:?}; the screen has:\n{screen}");
+            }
             received = self.line.came.wait_timeout(received, left).unwrap().0;
         }
     }
